@@ -1,0 +1,103 @@
+// Package blob is the interface to the bytes of messages and files: each blob
+// is written once, never changed, and named by what it is.
+//
+// Implementations are in blob/disk (an append-only log of segments) and later
+// blob/s3; all of them pass the suite of package blobtest unchanged.
+package blob
+
+import (
+	"context"
+	"errors"
+	"io"
+)
+
+// Ref names a stored blob. It is opaque outside the implementation that made
+// it, at most 64 octets, and begins with the SHA-256 of the blob's bytes; what
+// follows helps the implementation to find it at once.
+type Ref string
+
+// Hash is the SHA-256 of the blob's bytes.
+func (r Ref) Hash() (sum [32]byte) {
+	copy(sum[:], r)
+	return sum
+}
+
+var (
+	// ErrNotFound reports a blob that was deleted or never stored.
+	ErrNotFound = errors.New("blob: not found")
+	// ErrCorrupt reports a blob whose bytes do not match their checksum.
+	ErrCorrupt = errors.New("blob: corrupt")
+	// ErrNoSpace reports that the volume is full (or below its reserve):
+	// nothing was stored, and storing succeeds again once there is room.
+	ErrNoSpace = errors.New("blob: no space left")
+	// ErrClosed reports use after Close.
+	ErrClosed = errors.New("blob: closed")
+)
+
+// Store keeps blobs.
+type Store interface {
+	// Put stores a blob that is in memory and returns when it is durable.
+	// Concurrent calls share syncs.
+	Put(ctx context.Context, data []byte) (Ref, error)
+
+	// Create begins a blob whose size is not known: memory stays bounded
+	// whatever its size. End it with Commit or Abort.
+	Create(ctx context.Context) (Writer, error)
+
+	// Open returns a blob for reading.
+	Open(ctx context.Context, ref Ref) (Blob, error)
+
+	// Read appends the octets from off to off+n of the blob to dst, fewer if
+	// the blob ends before. It is the short way for small reads.
+	Read(ctx context.Context, dst []byte, ref Ref, off, n int64) ([]byte, error)
+
+	// Check reads the whole blob and compares its checksum: nil, ErrNotFound
+	// or ErrCorrupt.
+	Check(ctx context.Context, ref Ref) error
+
+	// List calls fn for every stored blob.
+	List(ctx context.Context, fn func(ref Ref, size int64) error) error
+
+	// Collect frees the room of blobs that are not live and were stored before
+	// the grace period. live is asked by hash; it must answer true for every
+	// blob that any record names. References handed out before stay valid.
+	Collect(ctx context.Context, opt CollectOptions) (CollectResult, error)
+
+	// Close ends the store after all running calls.
+	Close() error
+}
+
+// Writer receives the bytes of a new blob.
+type Writer interface {
+	io.Writer
+	// Commit returns the blob's name when it is durable.
+	Commit() (Ref, error)
+	// Abort drops what was written; after Commit it does nothing.
+	Abort()
+}
+
+// Blob is an open blob. It stays readable until Close even if it is collected.
+type Blob interface {
+	io.ReaderAt
+	io.Closer
+	Size() int64
+}
+
+// CollectOptions says what to collect.
+type CollectOptions struct {
+	// Live reports whether any record names the blob with this SHA-256.
+	Live func(sum [32]byte) bool
+	// Grace keeps blobs younger than this many seconds whether live or not: a
+	// blob is stored before the record that names it.
+	GraceSeconds int64
+	// MinDead is the share of dead octets, 0 to 1, from which a unit of storage
+	// is rewritten; 0 rewrites every unit with any dead blob.
+	MinDead float64
+}
+
+// CollectResult says what a collection did.
+type CollectResult struct {
+	Examined, Deleted int64 // blobs
+	Freed             int64 // octets given back
+	Moved             int64 // octets rewritten
+}
