@@ -1,0 +1,299 @@
+package cause
+
+import (
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/language"
+)
+
+// Lang is a language the texts are written in.
+type Lang string
+
+// The languages.
+const (
+	English   Lang = "en"
+	Swedish   Lang = "sv"
+	Norwegian Lang = "nb" // bokmål
+)
+
+// Languages returns the languages; the first is the fallback.
+func Languages() []Lang { return []Lang{English, Swedish, Norwegian} }
+
+// known returns the language itself if there are texts in it, else English.
+func (l Lang) known() Lang {
+	switch l {
+	case Swedish, Norwegian:
+		return l
+	}
+	return English
+}
+
+// ParseLang chooses the language for a reader from a language tag or an
+// Accept-Language header (RFC 9110 section 12.5.4), such as "nn,da;q=0.8".
+// What it cannot read or match means English.
+func ParseLang(accept string) Lang {
+	const maxHeader = 1000
+	if len(accept) > maxHeader {
+		return English
+	}
+	wanted, _, err := language.ParseAcceptLanguage(accept)
+	if err != nil {
+		return English
+	}
+	// The order is that of Languages.
+	matcher := language.NewMatcher([]language.Tag{
+		language.English, language.Swedish, language.MustParse("nb"),
+	})
+	_, i, confidence := matcher.Match(wanted...)
+	if confidence == language.No {
+		return English
+	}
+	return Languages()[i]
+}
+
+// speech is how a language writes numbers, sizes, times and actors: the
+// [format] and [actor] tables of a text file.
+type speech struct {
+	Group       string               `toml:"group"`        // between thousands
+	Decimal     string               `toml:"decimal"`      // before the fraction
+	ClockSep    string               `toml:"clock_sep"`    // between hours and minutes
+	DaySuffix   string               `toml:"day_suffix"`   // after the day of the month
+	BeforeClock string               `toml:"before_clock"` // between date and hour
+	Months      []string             `toml:"months"`       // twelve
+	Sizes       []string             `toml:"sizes"`        // octet, then by 1024
+	Second      []string             `toml:"second"`       // one, many
+	Minute      []string             `toml:"minute"`
+	Hour        []string             `toml:"hour"`
+	Day         []string             `toml:"day"`
+	actors      map[Actor]actorNames // from the file's [actor] tables
+}
+
+// actorNames is how each audience calls an actor; the last is for anyone.
+type actorNames struct {
+	Holder   string `toml:"holder"`
+	Owner    string `toml:"owner"`
+	Operator string `toml:"operator"`
+	Anyone   string `toml:"anyone"`
+}
+
+// actor returns the name of an actor; an audience beyond the last is anyone.
+func (s *speech) actor(a Actor, audience Audience) string {
+	names := s.actors[a]
+	switch audience {
+	case Holder:
+		return names.Holder
+	case Owner:
+		return names.Owner
+	case Operator:
+		return names.Operator
+	}
+	return names.Anyone
+}
+
+// appendCount writes a whole number with its thousands apart: 2 000.
+func (s *speech) appendCount(dst []byte, n int64) []byte {
+	var room [24]byte
+	digits := strconv.AppendInt(room[:0], n, 10)
+	if digits[0] == '-' {
+		dst = append(dst, '-')
+		digits = digits[1:]
+	}
+	for i, digit := range digits {
+		if i > 0 && (len(digits)-i)%3 == 0 {
+			dst = append(dst, s.Group...)
+		}
+		dst = append(dst, digit)
+	}
+	return dst
+}
+
+// appendSize writes an amount of storage in the largest unit it fills, with
+// one decimal below ten. A MB is 1024 times 1024 octets, as limits of mail
+// servers are set.
+func (s *speech) appendSize(dst []byte, n Bytes) []byte {
+	if n < 0 {
+		n = 0
+	}
+	unit, size := 0, Bytes(1)
+	for unit+1 < len(s.Sizes) && n/size >= 1024 {
+		unit, size = unit+1, size*1024
+	}
+	whole := int64(n / size)
+	tenths := int64(n%size) * 10 / int64(size)
+	dst = s.appendCount(dst, whole)
+	if whole < 10 && tenths > 0 {
+		dst = append(dst, s.Decimal...)
+		dst = strconv.AppendInt(dst, tenths, 10)
+	}
+	dst = append(dst, s.sizeSpace()...)
+	return append(dst, s.Sizes[unit]...)
+}
+
+// sizeSpace keeps a number and its unit on one line.
+func (s *speech) sizeSpace() string {
+	if s.Group == "," { // English is also the wire's, which is US-ASCII
+		return " "
+	}
+	return "\u00a0"
+}
+
+// appendSpan writes a length of time in its two largest units: "1 hour 30 minutes".
+func (s *speech) appendSpan(dst []byte, d time.Duration) []byte {
+	if d < 0 {
+		d = 0
+	}
+	if d >= time.Minute {
+		d = d.Round(time.Minute)
+	} else {
+		d = d.Round(time.Second)
+	}
+	units := [...]struct {
+		length time.Duration
+		names  []string
+	}{{24 * time.Hour, s.Day}, {time.Hour, s.Hour}, {time.Minute, s.Minute}, {time.Second, s.Second}}
+	for i, u := range units {
+		if d < u.length && i < len(units)-1 {
+			continue
+		}
+		dst = s.appendUnit(dst, int64(d/u.length), u.names)
+		if rest := d % u.length; i+1 < len(units) && rest >= units[i+1].length {
+			dst = append(dst, ' ')
+			dst = s.appendUnit(dst, int64(rest/units[i+1].length), units[i+1].names)
+		}
+		break
+	}
+	return dst
+}
+
+func (s *speech) appendUnit(dst []byte, n int64, names []string) []byte {
+	dst = s.appendCount(dst, n)
+	dst = append(dst, s.sizeSpace()...)
+	if n == 1 {
+		return append(dst, names[0]...)
+	}
+	return append(dst, names[1]...)
+}
+
+// appendClock writes the hour: "14.32", and which clock if it is not the reader's own.
+func (s *speech) appendClock(dst []byte, t time.Time) []byte {
+	hour, minute, _ := t.Clock()
+	dst = append(dst, byte('0'+hour/10), byte('0'+hour%10))
+	dst = append(dst, s.ClockSep...)
+	dst = append(dst, byte('0'+minute/10), byte('0'+minute%10))
+	if t.Location() == time.UTC {
+		dst = append(dst, " UTC"...)
+	}
+	return dst
+}
+
+// appendTime writes day and hour: "22 november 2026 kl. 14.32".
+func (s *speech) appendTime(dst []byte, t time.Time) []byte {
+	year, month, day := t.Date()
+	dst = strconv.AppendInt(dst, int64(day), 10)
+	dst = append(dst, s.DaySuffix...)
+	dst = append(dst, ' ')
+	dst = append(dst, s.Months[month-1]...)
+	dst = append(dst, ' ')
+	dst = strconv.AppendInt(dst, int64(year), 10)
+	dst = append(dst, s.BeforeClock...)
+	return s.appendClock(dst, t)
+}
+
+// appendTyped writes every kind of value except text.
+func (s *speech) appendTyped(dst []byte, kind Kind, v any, zone *time.Location) ([]byte, bool) {
+	switch v := v.(type) {
+	case int64:
+		return s.appendCount(dst, v), kind == KindCount
+	case Bytes:
+		return s.appendSize(dst, v), kind == KindSize
+	case time.Duration:
+		return s.appendSpan(dst, v), kind == KindSpan
+	case time.Time:
+		if kind == KindClock {
+			return s.appendClock(dst, v.In(zone)), true
+		}
+		return s.appendTime(dst, v.In(zone)), kind == KindTime
+	}
+	return dst, false
+}
+
+// proseWriter writes values into texts for people.
+type proseWriter struct {
+	speech *speech
+	zone   *time.Location
+}
+
+func (w *proseWriter) fits(int) bool { return true }
+
+func (w *proseWriter) appendValue(dst []byte, kind Kind, v any) ([]byte, bool) {
+	text, ok := v.(string)
+	if !ok {
+		return w.speech.appendTyped(dst, kind, v, w.zone)
+	}
+	if kind != KindText {
+		return dst, false
+	}
+	return append(dst, readable(text)...), true
+}
+
+// readable makes a stranger's text fit into ours: one line of bounded length,
+// without characters that are unseen or turn the direction of writing.
+func readable(s string) string {
+	const maxRunes = 500
+	runes := 0
+	return strings.Map(func(r rune) rune {
+		runes++
+		switch {
+		case runes > maxRunes:
+			return -1
+		case r == '\n' || r == '\t':
+			return ' '
+		case !unicode.IsGraphic(r):
+			return utf8.RuneError
+		}
+		return r
+	}, s)
+}
+
+// wireWriter writes values into a reply line: English, UTC, US-ASCII, and not
+// longer than the line allows.
+type wireWriter struct {
+	english *speech
+	limit   int
+}
+
+func (w *wireWriter) fits(n int) bool { return n <= w.limit }
+
+func (w *wireWriter) appendValue(dst []byte, kind Kind, v any) ([]byte, bool) {
+	text, ok := v.(string)
+	if !ok {
+		return w.english.appendTyped(dst, kind, v, time.UTC)
+	}
+	if kind != KindText {
+		return dst, false
+	}
+	return w.appendASCII(dst, text)
+}
+
+// appendASCII writes a stranger's text as printable US-ASCII. What is not, and
+// the backslash, is escaped as RFC 6533 section 3 does it (\x{E5}). It gives
+// up as soon as the line is full, however long the text is.
+func (w *wireWriter) appendASCII(dst []byte, s string) ([]byte, bool) {
+	for _, r := range s {
+		if len(dst) > w.limit {
+			return dst, false
+		}
+		if r >= ' ' && r <= '~' && r != '\\' {
+			dst = append(dst, byte(r))
+			continue
+		}
+		dst = append(dst, `\x{`...)
+		dst = append(dst, strings.ToUpper(strconv.FormatInt(int64(r), 16))...)
+		dst = append(dst, '}')
+	}
+	return dst, true
+}
