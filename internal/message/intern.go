@@ -1,0 +1,71 @@
+package message
+
+// intern returns b as a string, without allocating for the words that stand in nearly every
+// message.
+func intern(b []byte) string {
+	switch string(b) { // the compiler compares without converting
+	case "":
+		return ""
+	case "text":
+		return "text"
+	case "plain":
+		return "plain"
+	case "html":
+		return "html"
+	case "multipart":
+		return "multipart"
+	case "alternative":
+		return "alternative"
+	case "mixed":
+		return "mixed"
+	case "related":
+		return "related"
+	case "signed":
+		return "signed"
+	case "report":
+		return "report"
+	case "message":
+		return "message"
+	case "rfc822":
+		return "rfc822"
+	case "application":
+		return "application"
+	case "octet-stream":
+		return "octet-stream"
+	case "pdf":
+		return "pdf"
+	case "image":
+		return "image"
+	case "jpeg":
+		return "jpeg"
+	case "png":
+		return "png"
+	case "gif":
+		return "gif"
+	case "calendar":
+		return "calendar"
+	case "7bit":
+		return "7bit"
+	case "8bit":
+		return "8bit"
+	case "binary":
+		return "binary"
+	case "base64":
+		return "base64"
+	case "quoted-printable":
+		return "quoted-printable"
+	case "utf-8":
+		return "utf-8"
+	case "us-ascii":
+		return "us-ascii"
+	case "iso-8859-1":
+		return "iso-8859-1"
+	case "windows-1252":
+		return "windows-1252"
+	case "attachment":
+		return "attachment"
+	case "inline":
+		return "inline"
+	}
+	return string(b)
+}
