@@ -26,10 +26,39 @@ var ErrNoSpace = errors.New("kv: no space left")
 // ErrClosed reports use after Close.
 var ErrClosed = errors.New("kv: closed")
 
+// ErrTooLarge reports a key, value or transaction above its limit: the
+// transaction that tried it writes nothing.
+var ErrTooLarge = errors.New("kv: key, value or transaction too large")
+
+// Limits in octets.
+const (
+	MaxKey         = 1 << 10
+	MaxValue       = 16 << 20
+	MaxTransaction = 256 << 20
+)
+
+type reserveKey struct{}
+
+// WithReserve marks ctx as that of work which frees room (deletes, the
+// queue's bookkeeping): its transactions may go below the reserve of free
+// space that refuses others with ErrNoSpace, down to a smaller hard reserve.
+func WithReserve(ctx context.Context) context.Context {
+	return context.WithValue(ctx, reserveKey{}, true)
+}
+
+// UsesReserve reports whether ctx was made by WithReserve. It is for
+// implementations.
+func UsesReserve(ctx context.Context) bool {
+	return ctx.Value(reserveKey{}) != nil
+}
+
 // DB is an ordered key-value store.
 //
-// Keys are at most 1 KiB, values at most 16 MiB. Keys and values passed in are
-// not kept; slices handed out are valid until the transaction ends.
+// Keys are at most MaxKey, values at most MaxValue, the writes of a transaction
+// together at most MaxTransaction octets. Keys and values passed in are not
+// kept; slices handed out by Get are valid until the transaction ends and must
+// not be changed. A transaction belongs to the goroutine that runs fn, and fn
+// must not begin another Update, UpdateEach or Write.
 type DB interface {
 	// View runs fn on a consistent snapshot of one account. All that the
 	// snapshot shows is durable by the time View returns nil, so that nothing
@@ -75,7 +104,8 @@ type Reader interface {
 	Get(key []byte) (value []byte, ok bool, err error)
 
 	// Iterate returns an iterator over from <= key < to; nil bounds are the
-	// ends of the account's key space. Close it.
+	// ends of the account's key space. It shows the keys as they were when it
+	// was made, own writes included. Close it before the transaction ends.
 	Iterate(from, to []byte) Iterator
 }
 
