@@ -1,0 +1,156 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+
+	"github.com/postiljon/postiljon/internal/store/kv"
+	"github.com/postiljon/postiljon/internal/store/uid"
+)
+
+// Delivery is a message that arrived for accounts here: one blob, placed with
+// one commit whatever the number of recipients.
+type Delivery struct {
+	// ID makes a retry harmless: where an account has had a delivery with this
+	// id, nothing is placed again. Empty means that there can be no retry. At
+	// most 200 octets.
+	ID         string
+	Email      NewEmail
+	Recipients []DeliverTo // each account once
+	// Submission, if any, is queued in the same commit: the recipients of the
+	// message that are elsewhere.
+	Submission *Submission
+}
+
+// DeliverTo is where a message goes for one recipient.
+type DeliverTo struct {
+	Account AccountID
+	Mailbox MailboxID // 0 means the one with Role
+	Role    Role
+	Events  []Event // kept with the placement
+}
+
+// Delivered is what became of a delivery for one recipient.
+type Delivered struct {
+	Err         error // KindOverQuota, KindNotFound, KindNoSpace ...; nil when the message is durable
+	Mailbox     MailboxID
+	UIDValidity uint32
+	UID         uid.UID
+	Duplicate   bool // it was there already
+}
+
+// Deliver places a message with each recipient and returns when it is durable.
+// The results are in the order of the recipients; err is set when the
+// submission could not be queued.
+func (s *Store) Deliver(ctx context.Context, d Delivery) (results []Delivered, err error) {
+	results = make([]Delivered, len(d.Recipients))
+	accounts := make([]kv.Account, 0, len(d.Recipients)+1)
+	quotas := make([]int64, len(d.Recipients))
+	for i, r := range d.Recipients {
+		accounts = append(accounts, kv.Account(r.Account))
+		quotas[i], results[i].Err = s.quota(ctx, r.Account)
+	}
+	queue := -1 // which of accounts holds the submission
+	if d.Submission != nil {
+		accounts, queue = withAccount(accounts, kv.Account(d.Submission.Account))
+	}
+	errs := s.records.UpdateEach(ctx, accounts, func(tx kv.Tx, i int) error {
+		if i == queue {
+			if err := putSubmission(tx, d.Submission); err != nil {
+				return err
+			}
+		}
+		if i >= len(d.Recipients) || results[i].Err != nil {
+			return nil
+		}
+		return s.deliverTo(tx, &d, &d.Recipients[i], quotas[i], &results[i])
+	})
+	for i := range results {
+		if results[i].Err == nil {
+			results[i].Err = wrap("deliver", errs[i])
+		}
+		if results[i].Err == nil {
+			s.hub.notify(d.Recipients[i].Account)
+		}
+	}
+	if queue >= 0 {
+		err = wrap("queue submission", errs[queue])
+	}
+	return results, err
+}
+
+// withAccount returns the position of an account in the list, added if need be.
+func withAccount(list []kv.Account, a kv.Account) ([]kv.Account, int) {
+	for i := range list {
+		if list[i] == a {
+			return list, i
+		}
+	}
+	return append(list, a), len(list)
+}
+
+func (s *Store) deliverTo(tx kv.Tx, d *Delivery, to *DeliverTo, quota int64, result *Delivered) error {
+	*result = Delivered{}
+	c, err := begin(tx, s.now())
+	if err != nil {
+		return err
+	}
+	known := table(tableDelivery).text(d.ID)
+	if d.ID != "" {
+		b, ok, err := tx.Get(known)
+		if err != nil {
+			return err
+		}
+		if ok && len(b) >= 12 {
+			result.Duplicate = true
+			result.Mailbox = MailboxID(binary.BigEndian.Uint32(b))
+			result.UIDValidity = binary.BigEndian.Uint32(b[4:])
+			result.UID = uid.UID(binary.BigEndian.Uint32(b[8:]))
+			return nil
+		}
+	}
+	m, err := c.target(to)
+	if err != nil {
+		return err
+	}
+	u, err := c.place(m, &d.Email, quota)
+	if err != nil {
+		return err
+	}
+	result.Mailbox, result.UIDValidity, result.UID = m.id, m.uidValidity, u
+	if d.ID != "" {
+		b := binary.BigEndian.AppendUint32(nil, uint32(m.id))
+		b = binary.BigEndian.AppendUint32(b, m.uidValidity)
+		b = binary.BigEndian.AppendUint32(b, uint32(u))
+		b = binary.BigEndian.AppendUint64(b, uint64(c.now.Unix()))
+		if err := tx.Set(known, b); err != nil {
+			return err
+		}
+	}
+	if err := putEvents(tx, to.Events); err != nil {
+		return err
+	}
+	return c.finish()
+}
+
+// target returns the mailbox a delivery names; a role that no mailbox has means
+// INBOX, so that no message is lost for a folder somebody deleted.
+func (c *change) target(to *DeliverTo) (*mailboxRecord, error) {
+	id := to.Mailbox
+	if id == 0 {
+		id = InboxID
+		if to.Role != RoleNone && to.Role != RoleInbox {
+			m, err := readByRole(c.tx, to.Role)
+			if err == nil {
+				id = m.id
+			} else if KindOf(err) != KindNotFound {
+				return nil, err
+			}
+		}
+	}
+	m, err := c.mailbox(id)
+	if KindOf(err) == KindNotFound && id != InboxID {
+		return c.mailbox(InboxID)
+	}
+	return m, err
+}

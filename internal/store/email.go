@@ -1,0 +1,149 @@
+package store
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/fnv"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/message"
+	"github.com/postiljon/postiljon/internal/store/blob"
+	"github.com/postiljon/postiljon/internal/store/uid"
+)
+
+// Placement is an email in a mailbox under a UID: what can change of it, and
+// its size.
+type Placement struct {
+	UID    uid.UID
+	Email  EmailID
+	Flags  Flags
+	ModSeq ModSeq
+	Size   int64     // octets of the message
+	Saved  time.Time // when it came into this mailbox (RFC 8514), to the second
+}
+
+const placementVersion = 1
+
+func (p *Placement) encode(b []byte) []byte {
+	b = append(b, placementVersion)
+	b = binary.AppendUvarint(b, uint64(p.ModSeq))
+	b = binary.AppendUvarint(b, uint64(p.Email))
+	b = binary.AppendUvarint(b, p.Flags[0])
+	b = binary.AppendUvarint(b, p.Flags[1])
+	b = binary.AppendUvarint(b, uint64(p.Size))
+	return binary.AppendVarint(b, p.Saved.Unix())
+}
+
+func (p *Placement) decode(u uid.UID, b []byte) error {
+	r := record{b: b}
+	if r.octet() != placementVersion {
+		return fmt.Errorf("placement %d: %w", u, errDamaged)
+	}
+	p.UID = u
+	p.ModSeq = ModSeq(r.uint())
+	p.Email = EmailID(r.uint())
+	p.Flags = Flags{r.uint(), r.uint()}
+	p.Size = int64(r.uint())
+	p.Saved = time.Unix(r.int(), 0)
+	return r.err()
+}
+
+// Email is what never changes of a message once it is stored.
+type Email struct {
+	ID       EmailID
+	Thread   ThreadID
+	Blob     blob.Ref
+	Size     int64
+	Received time.Time // INTERNALDATE, to the second
+	// Summary is what was read from the message at arrival; its slices are
+	// valid as long as the email.
+	Summary message.SummaryView
+}
+
+const emailVersion = 1
+
+func encodeEmail(thread ThreadID, ref blob.Ref, received time.Time, s *message.Summary) []byte {
+	r := record{b: make([]byte, 0, 1536)}
+	r.putOctet(emailVersion)
+	r.putUint(uint64(thread))
+	r.putInt(received.Unix())
+	r.putText(string(ref))
+	r.b = s.AppendBinary(r.b)
+	return r.b
+}
+
+func (e *Email) decode(id EmailID, b []byte) (err error) {
+	r := record{b: b}
+	if r.octet() != emailVersion {
+		return fmt.Errorf("email %d: %w", id, errDamaged)
+	}
+	e.ID = id
+	e.Thread = ThreadID(r.uint())
+	e.Received = time.Unix(r.int(), 0)
+	e.Blob = blob.Ref(r.octets())
+	if r.bad {
+		return fmt.Errorf("email %d: %w", id, errDamaged)
+	}
+	if e.Summary, err = message.ViewSummary(r.b); err != nil {
+		return fmt.Errorf("email %d: %w: %w", id, errDamaged, err)
+	}
+	e.Size = e.Summary.Size()
+	return nil
+}
+
+// threadKey is where the thread of a Message-ID is kept.
+func threadKey(messageID string) key {
+	h := fnv.New64a()
+	h.Write([]byte(messageID))
+	return h.Sum(table(tableThread))
+}
+
+// maxThreadIDs bounds how many references of a message are followed: the newest
+// are the best evidence, the first is the root.
+const maxThreadIDs = 10
+
+// threadIDs returns the identifiers that tie a message to its conversation, its
+// own first.
+func threadIDs(s *message.Summary) []string {
+	var ids []string
+	if s.MessageID != "" {
+		ids = append(ids, s.MessageID)
+	}
+	ids = append(ids, s.InReplyTo[:min(len(s.InReplyTo), 2)]...)
+	refs := s.References
+	if len(refs) > 0 {
+		ids = append(ids, refs[0])
+		refs = refs[1:]
+	}
+	return append(ids, refs[max(0, len(refs)-maxThreadIDs):]...)
+}
+
+// thread finds the conversation of a new email by the Message-IDs it names, and
+// notes those that are not known yet, so that a reply which arrives before its
+// original still joins it.
+func (c *change) thread(id EmailID, s *message.Summary) (ThreadID, error) {
+	thread := ThreadID(0)
+	var unknown []key
+	for _, m := range threadIDs(s) {
+		k := threadKey(m)
+		b, ok, err := c.tx.Get(k)
+		if err != nil {
+			return 0, err
+		}
+		if !ok {
+			unknown = append(unknown, k)
+		} else if thread == 0 && len(b) == 8 {
+			thread = ThreadID(binary.BigEndian.Uint64(b))
+		}
+	}
+	if thread == 0 {
+		thread = ThreadID(id)
+	}
+	value := binary.BigEndian.AppendUint64(nil, uint64(thread))
+	for _, k := range unknown {
+		if err := c.tx.Set(k, value); err != nil {
+			return 0, err
+		}
+	}
+	return thread, nil
+}

@@ -1,0 +1,113 @@
+package store
+
+import (
+	"encoding/binary"
+
+	"github.com/postiljon/postiljon/internal/store/uid"
+)
+
+// The tables of an account's key space: the first octet of each key. Numbers in
+// keys are big-endian, so that they sort.
+const (
+	tableHead         = 'h' // h: counters of the account
+	tableMailbox      = 'b' // b mailbox: the mailbox's record
+	tableName         = 'n' // n name: mailbox
+	tableSubscription = 's' // s name: nothing
+	tableKeywords     = 'k' // k: names of the account's keywords
+	tableChunk        = 'u' // u mailbox chunk: which UIDs exist (uid.Chunk)
+	tablePlacement    = 'p' // p mailbox uid: flags, MODSEQ, email
+	tableChange       = 'c' // c mailbox modseq uid: nothing; finds what changed
+	tableVanished     = 'x' // x mailbox modseq: UIDs expunged by that change
+	tableEmail        = 'e' // e email: what never changes of a message
+	tableLocation     = 'l' // l email mailbox uid: nothing; an email's placements
+	tableThread       = 't' // t hash of a Message-ID: thread
+	tableDelivery     = 'd' // d delivery id: placement; makes retries harmless
+	tableCredential   = 'r' // r id: a password or app password
+	tableSubmission   = 'q' // q trace id: a message on its way out
+	tableEvent        = 'j' // j time trace number: an event
+)
+
+// The tables of the system's key space, beside tableEvent and tableSubmission.
+const (
+	tableDomain  = 'D' // D domain: the domain's record
+	tableAccount = 'A' // A account: the account's record
+	tableAddress = 'a' // a address: an account's number or an alias
+	tableCounter = 'N' // N: the last account number
+	tableSetting = 'S' // S name: a small record of another package
+)
+
+type key []byte
+
+func table(t byte) key { return append(make(key, 0, 24), t) }
+
+func (k key) mailbox(m MailboxID) key { return binary.BigEndian.AppendUint32(k, uint32(m)) }
+func (k key) uid(u uid.UID) key       { return binary.BigEndian.AppendUint32(k, uint32(u)) }
+func (k key) chunk(n uint32) key      { return binary.BigEndian.AppendUint32(k, n) }
+func (k key) modSeq(m ModSeq) key     { return binary.BigEndian.AppendUint64(k, uint64(m)) }
+func (k key) email(e EmailID) key     { return binary.BigEndian.AppendUint64(k, uint64(e)) }
+func (k key) number(n uint64) key     { return binary.BigEndian.AppendUint64(k, n) }
+func (k key) text(s string) key       { return append(k, s...) }
+
+// after returns the first key behind all that begin with k.
+func (k key) after() key {
+	end := append(key(nil), k...)
+	for i := len(end) - 1; i >= 0; i-- {
+		if end[i]++; end[i] != 0 {
+			return end[:i+1]
+		}
+	}
+	return nil
+}
+
+func tail32(k []byte) uint32 { return binary.BigEndian.Uint32(k[len(k)-4:]) }
+
+// record writes and reads the fields of a stored record: varints, and octets
+// with their length. Reading past the end or a malformed number sets bad.
+type record struct {
+	b   []byte
+	bad bool
+}
+
+func (r *record) putUint(n uint64) { r.b = binary.AppendUvarint(r.b, n) }
+func (r *record) putInt(n int64)   { r.b = binary.AppendVarint(r.b, n) }
+func (r *record) putText(s string) { r.putUint(uint64(len(s))); r.b = append(r.b, s...) }
+func (r *record) putOctet(o byte)  { r.b = append(r.b, o) }
+func (r *record) uint() (n uint64) { n, k := binary.Uvarint(r.b); r.skip(k); return n }
+func (r *record) int() (n int64)   { n, k := binary.Varint(r.b); r.skip(k); return n }
+func (r *record) text() string     { return string(r.octets()) }
+func (r *record) err() error {
+	if r.bad {
+		return errDamaged
+	}
+	return nil
+}
+
+func (r *record) skip(k int) {
+	if k <= 0 {
+		r.bad, r.b = true, nil
+		return
+	}
+	r.b = r.b[k:]
+}
+
+func (r *record) octet() byte {
+	if len(r.b) == 0 {
+		r.bad = true
+		return 0
+	}
+	o := r.b[0]
+	r.b = r.b[1:]
+	return o
+}
+
+// octets reads a length and as many octets, which alias the record.
+func (r *record) octets() []byte {
+	n := r.uint()
+	if n > uint64(len(r.b)) {
+		r.bad, r.b = true, nil
+		return nil
+	}
+	out := r.b[:n]
+	r.b = r.b[n:]
+	return out
+}

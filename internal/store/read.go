@@ -1,0 +1,304 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/postiljon/postiljon/internal/store/blob"
+	"github.com/postiljon/postiljon/internal/store/kv"
+	"github.com/postiljon/postiljon/internal/store/uid"
+)
+
+// View is a mailbox at one moment: immutable, and shared by all that look at
+// the same state of the mailbox.
+type View struct {
+	Mailbox  Mailbox
+	UIDs     *uid.Index
+	Keywords *Keywords
+}
+
+// Message is a placement with its email.
+type Message struct {
+	Placement
+	Email Email
+}
+
+// viewCache keeps the latest index of UIDs of mailboxes that are looked at.
+type viewCache struct {
+	mu    sync.Mutex
+	views map[viewKey]cachedView
+}
+
+type viewKey struct {
+	account AccountID
+	mailbox MailboxID
+}
+
+type cachedView struct {
+	uidsModSeq ModSeq
+	uids       *uid.Index
+	keywords   *Keywords
+}
+
+// maxCachedViews bounds the cache; what is dropped at random is read again.
+const maxCachedViews = 4096
+
+func (c *viewCache) init() { c.views = map[viewKey]cachedView{} }
+
+func (c *viewCache) get(k viewKey) cachedView {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.views[k]
+}
+
+func (c *viewCache) put(k viewKey, v cachedView) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.views) >= maxCachedViews {
+		for old := range c.views {
+			delete(c.views, old)
+			break
+		}
+	}
+	if c.views[k].uidsModSeq <= v.uidsModSeq {
+		c.views[k] = v
+	}
+}
+
+// View returns a mailbox as it is now. It costs a few look-ups where no message
+// came or went since the last call for that mailbox, else one more for every
+// 4096 UIDs.
+func (s *Store) View(ctx context.Context, a AccountID, id MailboxID) (*View, error) {
+	v := &View{}
+	at := viewKey{a, id}
+	cached := s.views.get(at)
+	err := s.view(ctx, "open mailbox", a, func(r kv.Reader) error {
+		m, err := readMailbox(r, id)
+		if err != nil {
+			return err
+		}
+		if v.Mailbox, err = withSubscription(r, m); err != nil {
+			return err
+		}
+		changed := cached.uids == nil || cached.uidsModSeq != m.uidsModSeq
+		if changed {
+			cached.uidsModSeq = m.uidsModSeq
+			if cached.uids, err = readIndex(r, id); err != nil {
+				return err
+			}
+		}
+		raw, _, err := r.Get([]byte{tableKeywords})
+		if err != nil {
+			return err
+		}
+		if cached.keywords == nil || cached.keywords.raw != string(raw) {
+			changed = true
+			if cached.keywords, err = parseKeywords(raw); err != nil {
+				return err
+			}
+		}
+		v.UIDs, v.Keywords = cached.uids, cached.keywords
+		if changed {
+			s.views.put(at, cached)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+func readIndex(r kv.Reader, id MailboxID) (*uid.Index, error) {
+	t := table(tableChunk).mailbox(id)
+	var chunks []uid.Chunk
+	err := scan(r, t, t.after(), func(k, v []byte) error {
+		c, err := uid.ParseChunk(tail32(k), v)
+		chunks = append(chunks, c)
+		return err
+	})
+	return uid.NewIndex(chunks), err
+}
+
+// Keywords returns the table of the account's keywords.
+func (s *Store) Keywords(ctx context.Context, a AccountID) (k *Keywords, err error) {
+	err = s.view(ctx, "read keywords", a, func(r kv.Reader) error {
+		b, _, err := r.Get([]byte{tableKeywords})
+		if err != nil {
+			return err
+		}
+		k, err = parseKeywords(b)
+		return err
+	})
+	return k, err
+}
+
+// Placements calls fn for the messages of a mailbox whose UIDs are in the set,
+// in ascending order. fn gets the same Placement each time with other values.
+func (s *Store) Placements(ctx context.Context, a AccountID, id MailboxID, set uid.Set, fn func(*Placement) error) error {
+	return s.view(ctx, "read placements", a, func(r kv.Reader) error {
+		return eachPlacement(ctx, r, id, set, fn)
+	})
+}
+
+// eachPlacement walks the ranges of a set with one iterator.
+func eachPlacement(ctx context.Context, r kv.Reader, id MailboxID, set uid.Set, fn func(*Placement) error) (err error) {
+	if set.Empty() {
+		return nil
+	}
+	t := table(tablePlacement).mailbox(id)
+	low := append(key(nil), t...).uid(set[0].First)
+	it := r.Iterate(low, t.after())
+	defer func() {
+		if e := it.Close(); err == nil {
+			err = e
+		}
+	}()
+	var p Placement
+	n := 0
+	for i, ok := 0, it.Next(); ok && i < len(set); {
+		u := uid.UID(tail32(it.Key()))
+		if u > set[i].Last {
+			if i++; i < len(set) && u < set[i].First {
+				ok = it.SeekGE(append(key(nil), t...).uid(set[i].First))
+			}
+			continue
+		}
+		v, err := it.Value()
+		if err != nil {
+			return err
+		}
+		if err := p.decode(u, v); err != nil {
+			return err
+		}
+		if err := fn(&p); err != nil {
+			return err
+		}
+		if n++; n%1024 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		ok = it.Next()
+	}
+	return nil
+}
+
+// Messages is Placements with what never changes of each message. What fn gets
+// is valid during the call only.
+func (s *Store) Messages(ctx context.Context, a AccountID, id MailboxID, set uid.Set, fn func(*Message) error) error {
+	return s.view(ctx, "read messages", a, func(r kv.Reader) (err error) {
+		t := table(tableEmail)
+		emails := r.Iterate(t, t.after())
+		defer func() {
+			if e := emails.Close(); err == nil {
+				err = e
+			}
+		}()
+		var m Message
+		at, valid := EmailID(0), false
+		seek := table(tableEmail)
+		return eachPlacement(ctx, r, id, set, func(p *Placement) error {
+			m.Placement = *p
+			// Mail mostly lies in the order of its arrival: the next email is
+			// one step away.
+			if valid && p.Email == at+1 {
+				valid = emails.Next()
+			} else if !valid || p.Email != at {
+				valid = emails.SeekGE(seek[:1].email(p.Email))
+			}
+			if !valid || string(emails.Key()) != string(seek[:1].email(p.Email)) {
+				if valid = emails.SeekGE(seek[:1].email(p.Email)); !valid || string(emails.Key()) != string(seek[:1].email(p.Email)) {
+					return fmt.Errorf("email %d of UID %d is missing: %w", p.Email, p.UID, errDamaged)
+				}
+			}
+			at = p.Email
+			v, err := emails.Value()
+			if err != nil {
+				return err
+			}
+			if err := m.Email.decode(p.Email, v); err != nil {
+				return err
+			}
+			return fn(&m)
+		})
+	})
+}
+
+// ChangedSince calls fn for the messages of a mailbox whose MODSEQ is greater
+// than since, in ascending order of UID (RFC 7162 section 3.1.4.1). It costs
+// what changed, not what the mailbox holds.
+func (s *Store) ChangedSince(ctx context.Context, a AccountID, id MailboxID, since ModSeq, fn func(*Placement) error) error {
+	return s.view(ctx, "read changes", a, func(r kv.Reader) error {
+		t := table(tableChange).mailbox(id)
+		var uids []uid.UID
+		err := scan(r, append(key(nil), t...).modSeq(since+1), t.after(), func(k, _ []byte) error {
+			uids = append(uids, uid.UID(tail32(k)))
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		return eachPlacement(ctx, r, id, uid.Of(uids...), fn)
+	})
+}
+
+// VanishedSince returns the UIDs that were expunged from a mailbox after since
+// (RFC 7162 section 3.2.6). complete is false if expunges that far back are
+// forgotten; then the caller must compare all UIDs.
+func (s *Store) VanishedSince(ctx context.Context, a AccountID, id MailboxID, since ModSeq) (gone uid.Set, complete bool, err error) {
+	err = s.view(ctx, "read expunged", a, func(r kv.Reader) error {
+		h, err := readHead(r)
+		if err != nil {
+			return err
+		}
+		complete = since >= h.vanishedFrom
+		t := table(tableVanished).mailbox(id)
+		var ranges []uid.Range
+		err = scan(r, append(key(nil), t...).modSeq(since+1), t.after(), func(_, v []byte) error {
+			set, err := decodeSet(v)
+			ranges = append(ranges, set...)
+			return err
+		})
+		gone = uid.FromRanges(ranges)
+		return err
+	})
+	return gone, complete, err
+}
+
+// encodeSet and decodeSet keep a set of UIDs as distances and lengths.
+func encodeSet(s uid.Set) []byte {
+	var r record
+	last := uid.UID(0)
+	for _, q := range s {
+		r.putUint(uint64(q.First - last))
+		r.putUint(uint64(q.Last - q.First))
+		last = q.Last
+	}
+	return r.b
+}
+
+func decodeSet(b []byte) (s uid.Set, err error) {
+	r := record{b: b}
+	last := uint64(0)
+	for len(r.b) > 0 {
+		first := last + r.uint()
+		last = first + r.uint()
+		if r.bad || first == 0 || last > uint64(uid.Max) {
+			return nil, errDamaged
+		}
+		s = s.AddRange(uid.UID(first), uid.UID(last))
+	}
+	return s, nil
+}
+
+// Body opens the bytes of a message.
+func (s *Store) Body(ctx context.Context, e *Email) (blob.Blob, error) {
+	b, err := s.blobs.Open(ctx, e.Blob)
+	return b, wrap("open message", err)
+}
+
+// ReadBody appends the octets from off to off+n of a message to dst.
+func (s *Store) ReadBody(ctx context.Context, dst []byte, e *Email, off, n int64) ([]byte, error) {
+	dst, err := s.blobs.Read(ctx, dst, e.Blob, off, n)
+	return dst, wrap("read message", err)
+}

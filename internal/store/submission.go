@@ -1,0 +1,169 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/store/blob"
+	"github.com/postiljon/postiljon/internal/store/kv"
+)
+
+// Submission is a message on its way out, with one state for each recipient.
+type Submission struct {
+	ID         TraceID               `json:"-"`
+	Account    AccountID             `json:"-"`    // whose message it is; 0 is the service, for reports
+	From       string                `json:"from"` // the return path, "" for reports
+	EnvID      string                `json:"envid,omitempty"`
+	Ret        string                `json:"ret,omitempty"` // FULL, HDRS or "" (RFC 3461 section 4.3)
+	RequireTLS bool                  `json:"require_tls,omitempty"`
+	SMTPUTF8   bool                  `json:"smtputf8,omitempty"`
+	Body       string                `json:"body,omitempty"` // 7BIT, 8BITMIME or BINARYMIME
+	MessageID  string                `json:"message_id,omitempty"`
+	Blob       blob.Ref              `json:"-"`
+	RawBlob    []byte                `json:"blob"`
+	Size       int64                 `json:"size"`
+	Created    time.Time             `json:"created"`
+	Expires    time.Time             `json:"expires"` // when delivery is given up
+	Recipients []SubmissionRecipient `json:"recipients"`
+}
+
+// RecipientState is what has become of a submission for one recipient.
+type RecipientState string
+
+// The states; all but Queued are final.
+const (
+	Queued    RecipientState = "queued"
+	Placed    RecipientState = "placed"  // in a mailbox here
+	Relayed   RecipientState = "relayed" // accepted by the recipient's server
+	Failed    RecipientState = "failed"
+	Expired   RecipientState = "expired"
+	Cancelled RecipientState = "cancelled"
+)
+
+// SubmissionRecipient is one recipient of a submission.
+type SubmissionRecipient struct {
+	Address  string         `json:"address"`
+	Notify   string         `json:"notify,omitempty"` // RFC 3461 section 4.1
+	ORcpt    string         `json:"orcpt,omitempty"`
+	State    RecipientState `json:"state"`
+	Attempts int            `json:"attempts,omitempty"`
+	Next     time.Time      `json:"next,omitzero"` // next try while Queued
+	Last     time.Time      `json:"last,omitzero"`
+	Host     string         `json:"host,omitempty"`    // that answered last
+	Reply    string         `json:"reply,omitempty"`   // its last reply
+	Cause    cause.ID       `json:"cause,omitempty"`   // why it waits or failed
+	Delayed  bool           `json:"delayed,omitempty"` // a delay was reported
+}
+
+// Done reports whether nothing is left to do for any recipient.
+func (s *Submission) Done() bool {
+	for i := range s.Recipients {
+		if s.Recipients[i].State == Queued {
+			return false
+		}
+	}
+	return true
+}
+
+func submissionKey(id TraceID) key { return append(table(tableSubmission), id[:]...) }
+
+func putSubmission(tx kv.Tx, s *Submission) error {
+	stored := *s
+	stored.RawBlob = []byte(s.Blob)
+	return setJSON(tx, submissionKey(s.ID), stored)
+}
+
+func decodeSubmission(a AccountID, k, b []byte) (s Submission, err error) {
+	if len(k) != 1+len(s.ID) {
+		return s, errDamaged
+	}
+	if err := json.Unmarshal(b, &s); err != nil {
+		return s, fmt.Errorf("submission: %w: %w", errDamaged, err)
+	}
+	s.Account, s.ID, s.Blob = a, TraceID(k[1:]), blob.Ref(s.RawBlob)
+	return s, nil
+}
+
+// CreateSubmission queues a message. Kind: KindNoSpace.
+func (s *Store) CreateSubmission(ctx context.Context, sub Submission, events ...Event) error {
+	err := s.records.Update(ctx, kv.Account(sub.Account), func(tx kv.Tx) error {
+		if err := putSubmission(tx, &sub); err != nil {
+			return err
+		}
+		return putEvents(tx, events)
+	})
+	return wrap("queue submission", err)
+}
+
+// UpdateSubmission changes a submission together with the events that tell of
+// it. Kind: KindNotFound.
+func (s *Store) UpdateSubmission(ctx context.Context, a AccountID, id TraceID, fn func(*Submission) error, events ...Event) (sub Submission, err error) {
+	err = s.records.Update(ctx, kv.Account(a), func(tx kv.Tx) error {
+		k := submissionKey(id)
+		b, ok, err := tx.Get(k)
+		if err != nil || !ok {
+			return orMissing("update submission", err, "submission %s", id)
+		}
+		if sub, err = decodeSubmission(a, k, b); err != nil {
+			return err
+		}
+		if err := fn(&sub); err != nil {
+			return err
+		}
+		if err := putSubmission(tx, &sub); err != nil {
+			return err
+		}
+		return putEvents(tx, events)
+	})
+	return sub, wrap("update submission", err)
+}
+
+// Submission returns a submission. Kind: KindNotFound.
+func (s *Store) Submission(ctx context.Context, a AccountID, id TraceID) (sub Submission, err error) {
+	err = s.view(ctx, "read submission", a, func(r kv.Reader) error {
+		k := submissionKey(id)
+		b, ok, err := r.Get(k)
+		if err != nil || !ok {
+			return orMissing("read submission", err, "submission %s", id)
+		}
+		sub, err = decodeSubmission(a, k, b)
+		return err
+	})
+	return sub, err
+}
+
+// Submissions calls fn for the submissions of an account, oldest first.
+func (s *Store) Submissions(ctx context.Context, a AccountID, fn func(*Submission) error) error {
+	return s.view(ctx, "list submissions", a, func(r kv.Reader) error { return eachSubmission(r, a, fn) })
+}
+
+func eachSubmission(r kv.Reader, a AccountID, fn func(*Submission) error) error {
+	return scan(r, table(tableSubmission), table(tableSubmission).after(), func(k, b []byte) error {
+		sub, err := decodeSubmission(a, k, b)
+		if err != nil {
+			return err
+		}
+		return fn(&sub)
+	})
+}
+
+// AllSubmissions calls fn for the submissions of all accounts.
+func (s *Store) AllSubmissions(ctx context.Context, fn func(*Submission) error) error {
+	return wrap("list submissions", s.records.Accounts(ctx, func(a kv.Account) error {
+		return s.Submissions(ctx, AccountID(a), fn)
+	}))
+}
+
+// DeleteSubmission forgets a submission; its blob is collected later.
+func (s *Store) DeleteSubmission(ctx context.Context, a AccountID, id TraceID, events ...Event) error {
+	err := s.records.Update(ctx, kv.Account(a), func(tx kv.Tx) error {
+		if err := tx.Delete(submissionKey(id)); err != nil {
+			return err
+		}
+		return putEvents(tx, events)
+	})
+	return wrap("delete submission", err)
+}
