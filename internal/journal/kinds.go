@@ -1,0 +1,51 @@
+// Package journal keeps events and tells stories from them.
+package journal
+
+// The kinds of events. They are stored, so they are never renamed. What each says to people stands
+// in texts/, under the same name.
+const (
+	// A message on its way in.
+	MessageAccepted   = "message.accepted"   // taken from another server or a client: from, to, message-id, subject, size, remote
+	MessageRefused    = "message.refused"    // refused or delayed at the end of its data: from, to, remote
+	MessageDelivered  = "message.delivered"  // placed in a mailbox: from, to, message-id, mailbox
+	MessageFiledJunk  = "message.filed-junk" // placed in Junk: from, to, message-id, score
+	MessageFiledRule  = "message.filed-rule" // placed or dropped by a rule: from, to, mailbox, rule
+	MessageForwarded  = "message.forwarded"  // sent on by a rule or an alias: from, to
+	RecipientRefused  = "recipient.refused"  // one recipient refused or delayed: from, to, remote
+	SenderRefused     = "sender.refused"     // the sender refused or delayed: from, remote
+	ConnectionRefused = "connection.refused" // a connection turned away: remote, protocol
+	MessageDuplicate  = "message.duplicate"  // came again and was kept once: from, to, message-id
+
+	// A message on its way out.
+	MessageQueued    = "message.queued"    // a submission is kept: from, to, message-id, subject, size
+	MessageRelayed   = "message.relayed"   // another server took it: to, host, reply
+	MessageDeferred  = "message.deferred"  // could not go yet: to, host, reply
+	MessageBounced   = "message.bounced"   // cannot go: to, host, reply
+	MessageExpired   = "message.expired"   // was tried too long: to, host, reply
+	MessageCancelled = "message.cancelled" // taken back by its sender: to
+	ReportSent       = "report.sent"       // a report about delivery went to the sender: to
+
+	// A message that lies in a mailbox.
+	MessageAppended    = "message.appended"     // put there by a client: mailbox, message-id, client
+	MessageMoved       = "message.moved"        // from one mailbox to another: from-mailbox, mailbox, count, client
+	MessageExpunged    = "message.expunged"     // removed for good: mailbox, count, client
+	MessageFetchedPOP3 = "message.fetched-pop3" // fetched over POP3: mailbox, count, client, remote
+
+	// Signing in.
+	SignInOK      = "signin.ok"      // protocol, client, remote, credential
+	SignInRefused = "signin.refused" // protocol, client, remote
+	BanSet        = "ban.set"        // key, last, count
+	BanLifted     = "ban.lifted"     // key
+
+	// Accounts.
+	AccountCreated    = "account.created"    // to
+	AccountChanged    = "account.changed"    // to
+	AccountDeleted    = "account.deleted"    // to
+	PasswordChanged   = "password.changed"   // credential
+	CredentialCreated = "credential.created" // credential
+	CredentialDeleted = "credential.deleted" // credential
+
+	// The service.
+	ServiceStarted = "service.started" // version
+	ServiceStopped = "service.stopped"
+)

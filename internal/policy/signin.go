@@ -1,0 +1,414 @@
+package policy
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"time"
+	"unicode"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/journal"
+	"github.com/postiljon/postiljon/internal/message/address"
+	"github.com/postiljon/postiljon/internal/sasl"
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// Directory is what sign-in needs of the store.
+type Directory interface {
+	AccountByAddress(ctx context.Context, address string) (store.Account, error)
+	Resolve(ctx context.Context, address string) (store.Resolution, error)
+	Credentials(ctx context.Context, id store.AccountID) ([]store.Credential, error)
+	TouchCredential(ctx context.Context, a store.AccountID, id string, at time.Time) error
+}
+
+var _ Directory = (*store.Store)(nil)
+
+// Recorder keeps events without blocking; *journal.Journal is one.
+type Recorder interface {
+	Record(ctx context.Context, e store.Event)
+}
+
+// SignIn tells who may sign in. It serves every protocol, so that a password that is refused here is
+// refused everywhere and for the same reason.
+//
+// What whoever signs in learns depends on what he has proved: without the right password the answer
+// is the same, in words and in time, whether the account exists or not and whatever its state; with
+// it he is told why he is refused.
+type SignIn struct {
+	directory     Directory
+	guard         *Guard
+	hasher        *Hasher
+	journal       Recorder
+	clock         Clock
+	log           *slog.Logger
+	defaultDomain string
+
+	cache  *signInCache
+	flight singleflight.Group // one check at a time of one password of one account
+}
+
+// SignInOptions make a SignIn. Directory, Guard, Hasher and Journal must be given.
+type SignInOptions struct {
+	Directory Directory
+	Guard     *Guard
+	Hasher    *Hasher
+	Journal   Recorder
+	Clock     Clock        // SystemClock if nil
+	Log       *slog.Logger // slog.Default if nil
+	// DefaultDomain is where a user name without domain is looked for, only to tell who gave the
+	// right password that the whole address is wanted.
+	DefaultDomain string
+	// CacheSize is how many checks are remembered, right and wrong each; 100,000 if 0.
+	CacheSize int
+}
+
+// NewSignIn makes a SignIn.
+func NewSignIn(o SignInOptions) *SignIn {
+	if o.Clock == nil {
+		o.Clock = SystemClock{}
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.CacheSize == 0 {
+		o.CacheSize = 100_000
+	}
+	return &SignIn{
+		directory: o.Directory, guard: o.Guard, hasher: o.Hasher, journal: o.Journal,
+		clock: o.Clock, log: o.Log, defaultDomain: o.DefaultDomain, cache: newSignInCache(o.CacheSize),
+	}
+}
+
+// Attempt is the connection on which somebody signs in.
+type Attempt struct {
+	Protocol store.Protocol // one of them
+	Remote   netip.Addr
+	TLS      bool
+	Client   string // how the program names itself, "" if it does not
+}
+
+// Identity is who signed in, and with what.
+type Identity struct {
+	Account      store.Account
+	CredentialID string
+	App          bool // with an app password
+}
+
+// Password signs in with a user name, which must be the address of the account, and a password.
+func (s *SignIn) Password(ctx context.Context, a Attempt, username, password string) (Identity, cause.Decision) {
+	admission, d := s.guard.Admit(ctx, a.Remote, guardName(username))
+	if !d.Allowed() {
+		return Identity{}, s.refuse(ctx, a, username, nil, d)
+	}
+	if admission.Unchecked {
+		return Identity{}, s.refuse(ctx, a, username, nil, cause.Refuse(cause.AuthPasswordWrong))
+	}
+	u, err := s.find(ctx, username)
+	if err != nil {
+		return Identity{}, s.unable(ctx, a, username, err)
+	}
+	found, err := s.check(ctx, a, u, username, sasl.Prepare(password))
+	if err != nil {
+		return Identity{}, s.unable(ctx, a, username, err)
+	}
+	if !found.ok {
+		return Identity{}, s.refuse(ctx, a, username, u, cause.Refuse(cause.AuthPasswordWrong))
+	}
+	return s.admit(ctx, a, username, u, found, admission)
+}
+
+// user is what a user name leads to.
+type user struct {
+	account   store.Account // ID 0: there is none
+	trimmed   bool          // only without the spaces around the user name
+	otherForm bool          // not by the address of the account
+}
+
+// find looks a user name up. The account of a user name in another form than its address is found
+// too, so that its owner can be told.
+func (s *SignIn) find(ctx context.Context, username string) (*user, error) {
+	u := &user{}
+	trimmed := strings.TrimFunc(username, invisible)
+	u.trimmed = trimmed != username
+	name := trimmed
+	if !strings.Contains(name, "@") && s.defaultDomain != "" {
+		name, u.otherForm = name+"@"+s.defaultDomain, true
+	}
+	name = normalize(name)
+	var err error
+	u.account, err = s.directory.AccountByAddress(ctx, name)
+	if store.KindOf(err) == store.KindNotFound {
+		u.otherForm = true
+		u.account, err = s.resolve(ctx, name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("policy: sign in: %w", err)
+	}
+	return u, nil
+}
+
+// resolve finds the one account behind an alias; none is no error.
+func (s *SignIn) resolve(ctx context.Context, name string) (store.Account, error) {
+	r, err := s.directory.Resolve(ctx, name)
+	switch kind := store.KindOf(err); {
+	case err != nil && (kind == store.KindNotFound || kind == store.KindInvalid):
+		return store.Account{}, nil
+	case err != nil:
+		return store.Account{}, err
+	case len(r.Accounts) != 1:
+		return store.Account{}, nil
+	}
+	return r.Accounts[0], nil
+}
+
+// check tells whose password it is, from the cache if it can. A wrong password that is not in the
+// cache is a failure; the same one again is not.
+func (s *SignIn) check(ctx context.Context, a Attempt, u *user, username, password string) (checked, error) {
+	key := s.cache.key(guardName(username), &u.account, password)
+	if found, ok := s.cache.get(key, s.clock.Now()); ok {
+		return found, nil
+	}
+	// The check goes on for those who share it when the one who began it goes away.
+	shared := context.WithoutCancel(ctx)
+	v, err, _ := s.flight.Do(string(key[:]), func() (any, error) {
+		if found, ok := s.cache.get(key, s.clock.Now()); ok {
+			return found, nil
+		}
+		found, err := s.compare(shared, u, password)
+		if err != nil {
+			return checked{}, err
+		}
+		now := s.clock.Now()
+		s.cache.put(key, found, now)
+		if !found.ok {
+			s.guard.Failed(a.Remote, guardName(username))
+			return found, nil
+		}
+		// Once while the check is remembered is often enough.
+		if err := s.directory.TouchCredential(shared, u.account.ID, found.credential.id, now); err != nil {
+			s.log.Warn("use of a password not noted", "error", err)
+		}
+		return found, nil
+	})
+	if err != nil {
+		return checked{}, err
+	}
+	return v.(checked), nil
+}
+
+// compare checks a password against the credentials, then without the spaces around it, if any. It
+// costs as many slow hashes for an account that does not exist as for one that does.
+func (s *SignIn) compare(ctx context.Context, u *user, password string) (checked, error) {
+	var credentials []store.Credential
+	if u.account.ID != 0 {
+		var err error
+		if credentials, err = s.directory.Credentials(ctx, u.account.ID); err != nil {
+			return checked{}, fmt.Errorf("policy: sign in: %w", err)
+		}
+	}
+	c, err := s.match(ctx, credentials, password)
+	trimmed := strings.TrimFunc(password, invisible)
+	again := err == nil && c == nil && trimmed != password
+	if again {
+		c, err = s.match(ctx, credentials, trimmed)
+	}
+	if err != nil || c == nil {
+		return checked{}, err
+	}
+	return checked{ok: true, credential: credentialOf(c), trimmed: again}, nil
+}
+
+// match returns the credential whose password it is, nil if it is none's.
+func (s *SignIn) match(ctx context.Context, credentials []store.Credential, password string) (*store.Credential, error) {
+	slow := false
+	for _, generated := range []bool{true, false} { // which are fast to check
+		for i := range credentials {
+			c := &credentials[i]
+			if c.Hash == "" || isGenerated(c.Hash) != generated {
+				continue
+			}
+			slow = slow || !generated
+			ok, _, err := s.hasher.Verify(ctx, c.Hash, password)
+			if err != nil {
+				return nil, fmt.Errorf("policy: check credential %s: %w", c.ID, err)
+			}
+			if ok {
+				return c, nil
+			}
+		}
+	}
+	if slow {
+		return nil, nil
+	}
+	return nil, s.hasher.VerifyNobody(ctx, password)
+}
+
+// admit decides about somebody who has given a right password.
+func (s *SignIn) admit(ctx context.Context, a Attempt, username string, u *user, found checked, admission Admission) (Identity, cause.Decision) {
+	c := &found.credential
+	// A password that was generated cannot have been guessed, however many tried.
+	if !admission.Lock.Allowed() && !c.generated {
+		return Identity{}, s.refuse(ctx, a, username, u, admission.Lock)
+	}
+	s.guard.Succeeded(a.Remote, guardName(username))
+	if d := s.afterPassword(a, u, found); !d.Allowed() {
+		return Identity{}, s.refuse(ctx, a, username, u, d)
+	}
+	e := s.event(a, journal.SignInOK, username, u)
+	e.Fields = append(e.Fields, store.Field{Name: "credential", Value: c.name})
+	s.journal.Record(ctx, e)
+	return Identity{Account: u.account, CredentialID: c.id, App: c.app}, cause.Allow()
+}
+
+// afterPassword holds the refusals that only who has the right password may hear.
+func (s *SignIn) afterPassword(a Attempt, u *user, found checked) cause.Decision {
+	c := &found.credential
+	if u.trimmed || found.trimmed {
+		return cause.Refuse(cause.AuthInvisibleCharacter)
+	}
+	if u.otherForm {
+		return cause.Refuse(cause.AuthUsernameForm, cause.Text("username", u.account.Address))
+	}
+	if d := StateForSignIn(u.account, a.Protocol); !d.Allowed() {
+		return d
+	}
+	switch {
+	case c.protocols&a.Protocol == 0:
+		return cause.Refuse(cause.AccountProtocolDisabled, cause.Text("protocol", protocolName(a.Protocol)))
+	case !c.expires.IsZero() && !s.clock.Now().Before(c.expires):
+		return cause.Refuse(cause.AccountPasswordExpired, cause.Time("since", c.expires))
+	}
+	return cause.Allow()
+}
+
+// refuse leaves an event of a refused sign-in and returns why. U may be nil.
+func (s *SignIn) refuse(ctx context.Context, a Attempt, username string, u *user, d cause.Decision) cause.Decision {
+	e := s.event(a, journal.SignInRefused, username, u)
+	e.SetDecision(d)
+	s.journal.Record(ctx, e)
+	return d
+}
+
+// unable is the answer when passwords cannot be checked right now.
+func (s *SignIn) unable(ctx context.Context, a Attempt, username string, err error) cause.Decision {
+	if errors.Is(err, ErrBusy) {
+		return s.refuse(ctx, a, username, nil, cause.Wait(cause.ProviderOverloaded, time.Time{}).As("command"))
+	}
+	if ctx.Err() == nil {
+		s.log.Error("sign-in not checked", "protocol", protocolName(a.Protocol), "remote", a.Remote, "error", err)
+	}
+	return s.refuse(ctx, a, username, nil, cause.Wait(cause.ProviderAuthBackendDown, time.Time{}))
+}
+
+func (s *SignIn) event(a Attempt, kind, username string, u *user) store.Event {
+	now := s.clock.Now()
+	e := store.Event{Time: now, Trace: store.NewTraceID(now), Kind: kind}
+	address := guardName(username)
+	if u != nil && u.account.ID != 0 {
+		e.Account, address = u.account.ID, u.account.Address
+	}
+	e.Fields = make([]store.Field, 0, 5)
+	e.Fields = append(e.Fields, store.Field{Name: "to", Value: address},
+		store.Field{Name: "protocol", Value: protocolName(a.Protocol)}, store.Field{Name: "remote", Value: a.Remote.String()})
+	if a.Client != "" {
+		e.Fields = append(e.Fields, store.Field{Name: "client", Value: a.Client})
+	}
+	return e
+}
+
+// guardName is the form of a user name by which failures are counted, whatever it leads to.
+func guardName(username string) string {
+	return normalize(strings.TrimFunc(username[:min(len(username), maxUsername)], invisible))
+}
+
+func normalize(username string) string {
+	local, domain, ok := cutLast(username, '@')
+	if !ok {
+		return address.NormalizeLocal(username)
+	}
+	return address.Address{Local: local, Domain: domain}.Normalize().String()
+}
+
+func cutLast(s string, sep byte) (before, after string, ok bool) {
+	i := strings.LastIndexByte(s, sep)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+1:], true
+}
+
+// invisible are the characters that slip in at the ends when a name or password is copied.
+func invisible(r rune) bool {
+	return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) || unicode.IsControl(r)
+}
+
+func isGenerated(hash string) bool { return strings.HasPrefix(hash, generatedPrefix) }
+
+// NewPassword makes the credential of a password that a person chose, for all protocols.
+func NewPassword(ctx context.Context, h *Hasher, password string, now time.Time) (store.Credential, error) {
+	hash, err := h.Hash(ctx, password)
+	if err != nil {
+		return store.Credential{}, err
+	}
+	secret, err := scramSecret(password)
+	if err != nil {
+		return store.Credential{}, err
+	}
+	return store.Credential{
+		ID: newCredentialID(), Protocols: store.AllProtocols, Hash: hash, Scram: secret, Created: now,
+	}, nil
+}
+
+// NewAppPassword makes an app password and its credential. The password is shown once to its owner
+// and kept nowhere.
+func NewAppPassword(name string, protocols store.Protocol, now time.Time) (store.Credential, string, error) {
+	password := GenerateAppPassword()
+	hash, err := HashGenerated(password)
+	if err != nil {
+		return store.Credential{}, "", err
+	}
+	secret, err := scramSecret(password)
+	if err != nil {
+		return store.Credential{}, "", err
+	}
+	c := store.Credential{
+		ID: newCredentialID(), Name: name, App: true, Protocols: protocols, Hash: hash, Scram: secret, Created: now,
+	}
+	return c, password, nil
+}
+
+func newCredentialID() string { return hex.EncodeToString(randomBytes(8)) }
+
+func scramSecret(password string) (*store.ScramSecret, error) {
+	secret, err := sasl.NewScramSecret(password, sasl.DefaultIterations)
+	if err != nil {
+		return nil, fmt.Errorf("policy: %w", err)
+	}
+	converted := store.ScramSecret(secret)
+	return &converted, nil
+}
+
+// BanEvents returns the Notify of a Guard that leaves an event for every ban.
+func BanEvents(r Recorder) func(BanChange) {
+	return func(change BanChange) {
+		kind := journal.BanSet
+		if change.Lifted {
+			kind = journal.BanLifted
+		}
+		ban := change.Ban
+		e := store.Event{Time: change.Time, Trace: store.NewTraceID(change.Time), Kind: kind, Fields: []store.Field{
+			{Name: "key", Value: ban.Key}, {Name: "last", Value: ban.Last}, {Name: "count", Value: fmt.Sprint(ban.Failures)},
+		}}
+		if !change.Lifted {
+			e.SetDecision(cause.Wait(ban.Cause, ban.Until))
+		}
+		r.Record(context.Background(), e)
+	}
+}
