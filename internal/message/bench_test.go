@@ -1,0 +1,100 @@
+package message
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// benchMessage makes a multipart/alternative message of about size octets.
+func benchMessage(size int) []byte {
+	header, rest, _ := strings.Cut(sample, "\r\n\r\n")
+	plain, html, _ := strings.Cut(rest, "--=_b1\r\nContent-Type: text/html")
+	var b strings.Builder
+	b.WriteString(header + "\r\n\r\n" + plain)
+	line := "Lunch i parken om v=C3=A4dret h=C3=A5ller, annars p=C3=A5 kontoret som f=C3=B6rra.\r\n"
+	for b.Len() < size/2 {
+		b.WriteString(line)
+	}
+	b.WriteString("--=_b1\r\nContent-Type: text/html" + strings.TrimSuffix(html, "--=_b1--\r\n"))
+	for b.Len() < size-10 {
+		b.WriteString("<p>Lunch i parken om v&auml;dret h&aring;ller, annars p&aring; kontoret.</p>\r\n")
+	}
+	b.WriteString("--=_b1--\r\n")
+	return []byte(b.String())
+}
+
+func BenchmarkSummarize(b *testing.B) {
+	for _, size := range []int{4 << 10, 64 << 10, 1 << 20} {
+		message := benchMessage(size)
+		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
+			b.SetBytes(int64(len(message)))
+			b.ReportAllocs()
+			for b.Loop() {
+				Summarize(message)
+			}
+		})
+		b.Run(fmt.Sprintf("%dKiB/reused", size>>10), func(b *testing.B) {
+			b.SetBytes(int64(len(message)))
+			b.ReportAllocs()
+			s := NewScanner(Limits{})
+			for b.Loop() {
+				s.Reset()
+				if _, err := s.Write(message); err != nil {
+					b.Fatal(err)
+				}
+				s.Finish()
+			}
+		})
+	}
+}
+
+func BenchmarkAppendBinary(b *testing.B) {
+	s := Summarize(benchMessage(4 << 10))
+	buf := s.AppendBinary(nil)
+	b.Run("encode", func(b *testing.B) {
+		b.ReportAllocs()
+		b.ReportMetric(float64(len(buf)), "octets")
+		for b.Loop() {
+			buf = s.AppendBinary(buf[:0])
+		}
+	})
+	b.Run("view", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			v, err := ViewSummary(buf)
+			if err != nil || len(v.Envelope()) == 0 {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("parse", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := ParseSummary(buf); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+func BenchmarkFilterFields(b *testing.B) {
+	header, _, _ := strings.Cut(sample, "\r\n\r\n")
+	set := NewFieldSet("From", "To", "Cc", "Subject", "Date", "Message-ID", "References", "Content-Type")
+	raw := []byte(header + "\r\n\r\n")
+	b.SetBytes(int64(len(raw)))
+	b.ReportAllocs()
+	var dst []byte
+	for b.Loop() {
+		dst = FilterFields(dst[:0], raw, set, false)
+	}
+}
+
+func BenchmarkBody(b *testing.B) {
+	s := Summarize(benchMessage(4 << 10))
+	b.ReportAllocs()
+	var dst []byte
+	for b.Loop() {
+		dst = AppendBody(dst[:0], s.BodyStructure)
+	}
+}
