@@ -187,7 +187,7 @@ func exists(r kv.Reader, k key) (bool, error) {
 // NormalizeAddress brings an address into the form of the directory. Kind:
 // KindInvalid.
 func NormalizeAddress(text string) (string, error) {
-	a, err := address.Parse(strings.TrimSpace(text), address.Options{SMTPUTF8: true})
+	a, err := address.Parse(strings.TrimSpace(text), address.Options{UTF8: true})
 	if err != nil || a.Domain == "" || a.IsLiteral() {
 		return "", fail("check address", KindInvalid, "%q is no address", text)
 	}
@@ -197,7 +197,7 @@ func NormalizeAddress(text string) (string, error) {
 // CreateDomain adds a domain. Kinds: KindExists, KindInvalid.
 func (s *Store) CreateDomain(ctx context.Context, d Domain) error {
 	const op = "create domain"
-	name, err := address.ParseDomain(d.Name, address.Options{SMTPUTF8: true})
+	name, err := address.ParseDomain(d.Name, address.Options{UTF8: true})
 	if err != nil || strings.HasPrefix(name, "[") {
 		return fail(op, KindInvalid, "%q is no domain", d.Name)
 	}

@@ -1,0 +1,106 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/store/blob"
+	"github.com/postiljon/postiljon/internal/store/kv"
+	"github.com/postiljon/postiljon/internal/store/uid"
+)
+
+// CollectOptions says what Collect may do.
+type CollectOptions struct {
+	// Grace keeps blobs that are younger: a blob is stored before the record
+	// that names it.
+	Grace time.Duration
+	// MinDead is the share of dead octets from which a unit of storage is
+	// rewritten.
+	MinDead float64
+}
+
+// Collect frees the room of messages that no record names any more.
+func (s *Store) Collect(ctx context.Context, o CollectOptions) (blob.CollectResult, error) {
+	const op = "collect blobs"
+	live, err := s.liveBlobs(ctx)
+	if err != nil {
+		return blob.CollectResult{}, wrap(op, err)
+	}
+	result, err := s.blobs.Collect(ctx, blob.CollectOptions{
+		Live: func(sum [32]byte) bool {
+			_, found := slices.BinarySearch(live, fingerprint(sum))
+			return found
+		},
+		GraceSeconds: int64(o.Grace / time.Second),
+		MinDead:      o.MinDead,
+	})
+	return result, wrap(op, err)
+}
+
+// fingerprint is eight octets of a checksum. Two blobs with the same are rare
+// and harmless: a dead one is kept.
+func fingerprint(sum [32]byte) uint64 { return binary.BigEndian.Uint64(sum[:]) }
+
+// liveBlobs returns the fingerprints of all blobs that a record names, sorted:
+// eight octets for each email.
+func (s *Store) liveBlobs(ctx context.Context) (live []uint64, err error) {
+	add := func(ref blob.Ref) { live = append(live, fingerprint(ref.Hash())) }
+	err = s.records.Accounts(ctx, func(a kv.Account) error {
+		return s.records.View(ctx, a, func(r kv.Reader) error {
+			err := scan(r, table(tableEmail), table(tableEmail).after(), func(k, b []byte) error {
+				var e Email
+				if err := e.decode(EmailID(binary.BigEndian.Uint64(k[1:])), b); err != nil {
+					return err
+				}
+				add(e.Blob)
+				return ctx.Err()
+			})
+			if err != nil {
+				return err
+			}
+			return eachSubmission(r, AccountID(a), func(sub *Submission) error { add(sub.Blob); return nil })
+		})
+	})
+	slices.Sort(live)
+	return live, err
+}
+
+// Forget drops the ids of deliveries older than the given age: a retry comes
+// sooner or not at all.
+func (s *Store) Forget(ctx context.Context, age time.Duration) error {
+	before := s.now().Add(-age).Unix()
+	err := s.records.Accounts(ctx, func(a kv.Account) error {
+		return s.records.Write(ctx, a, func(tx kv.Tx) error {
+			return scan(tx, table(tableDelivery), table(tableDelivery).after(), func(k, b []byte) error {
+				if len(b) == 20 && int64(binary.BigEndian.Uint64(b[12:])) >= before {
+					return nil
+				}
+				return tx.Delete(k)
+			})
+		})
+	})
+	return wrap("forget deliveries", err)
+}
+
+// Dump writes all of an account's mail in order, for export: each message with
+// its mailbox, flags and dates.
+func (s *Store) Dump(ctx context.Context, a AccountID, fn func(m *Mailbox, k *Keywords, msg *Message) error) error {
+	mailboxes, err := s.Mailboxes(ctx, a)
+	if err != nil {
+		return err
+	}
+	keywords, err := s.Keywords(ctx, a)
+	if err != nil {
+		return err
+	}
+	for i := range mailboxes {
+		err := s.Messages(ctx, a, mailboxes[i].ID, uid.All(), func(msg *Message) error { return fn(&mailboxes[i], keywords, msg) })
+		if err != nil {
+			return fmt.Errorf("mailbox %q: %w", mailboxes[i].Name, err)
+		}
+	}
+	return nil
+}

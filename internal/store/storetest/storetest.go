@@ -1,0 +1,80 @@
+// Package storetest opens real stores in temporary folders for the tests of
+// other packages.
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/postiljon/postiljon/internal/message"
+	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/blob/disk"
+	"github.com/postiljon/postiljon/internal/store/kv/pebble"
+)
+
+// Open opens a store in a temporary folder; the test's end closes it.
+func Open(t testing.TB) *store.Store {
+	t.Helper()
+	return OpenAt(t, t.TempDir())
+}
+
+// OpenAt opens the store in dir, where one may lie already.
+func OpenAt(t testing.TB, dir string) *store.Store {
+	t.Helper()
+	records, err := pebble.Open(pebble.Options{Dir: filepath.Join(dir, "records"), MemTableSize: 4 << 20, Reserve: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := records.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	blobs, err := disk.Open(disk.Options{Dir: filepath.Join(dir, "blobs"), SegmentSize: 8 << 20, Reserve: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := blobs.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	s, err := store.Open(t.Context(), store.Options{Records: records, Blobs: blobs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// Account makes an account, and its domain if need be.
+func Account(t testing.TB, s *store.Store, address string) store.Account {
+	t.Helper()
+	domain := address[strings.LastIndexByte(address, '@')+1:]
+	if err := s.CreateDomain(t.Context(), store.Domain{Name: domain}); err != nil && store.KindOf(err) != store.KindExists {
+		t.Fatal(err)
+	}
+	a, err := s.CreateAccount(t.Context(), store.Account{Address: address})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// Email stores the bytes of a message and returns it ready to be placed.
+func Email(t testing.TB, s *store.Store, text string) store.NewEmail {
+	t.Helper()
+	ref, err := s.Blobs().Put(context.Background(), []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store.NewEmail{Blob: ref, Summary: message.Summarize([]byte(text))}
+}
+
+// Text is a small message that differs with n.
+func Text(n int) string {
+	return fmt.Sprintf("From: Anna <anna@demo.test>\r\nTo: bjorn@demo.test\r\nSubject: Letter %d\r\n"+
+		"Message-ID: <letter.%d@demo.test>\r\nDate: Mon, 2 Nov 2026 10:00:00 +0100\r\n\r\nHej, this is letter %d.\r\n", n, n, n)
+}
