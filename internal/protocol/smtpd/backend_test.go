@@ -1,0 +1,295 @@
+package smtpd
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/sasl"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const hostname = "mail.example.org"
+
+// backend is a Backend that decides by names and remembers what it was told.
+type backend struct {
+	mu     sync.Mutex
+	events []string
+	secret sasl.ScramSecret
+	auth   bool           // sessions have a Verifier
+	refuse cause.Decision // of every connection
+	commit chan struct{}  // if not nil, Commit waits for it
+	inside chan struct{}  // if not nil, Commit says that it waits
+}
+
+func (b *backend) log(format string, args ...any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.events = append(b.events, fmt.Sprintf(format, args...))
+}
+
+// take returns the events since the last call.
+func (b *backend) take() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	events := b.events
+	b.events = nil
+	return events
+}
+
+func (b *backend) NewSession(_ context.Context, c *Conn) (Session, cause.Decision) {
+	if !b.refuse.Allowed() {
+		return nil, b.refuse
+	}
+	return &session{backend: b, conn: c}, cause.Allow()
+}
+
+type session struct {
+	backend *backend
+	conn    *Conn
+}
+
+func (s *session) Verifier() sasl.Verifier {
+	if s.backend.auth {
+		return s
+	}
+	return nil
+}
+
+func (s *session) SignedIn(_ context.Context, id sasl.Identity) cause.Decision {
+	s.backend.log("signed in %s", id.Name)
+	if id.Name == "unpaid" {
+		return cause.Refuse(cause.AccountSuspendedUnpaid)
+	}
+	return cause.Allow()
+}
+
+const password = "hemlig"
+
+func (s *session) Password(_ context.Context, _, user, given string) (sasl.Identity, cause.Decision) {
+	if given != password {
+		return sasl.Identity{}, cause.Refuse(cause.AuthPasswordWrong)
+	}
+	return sasl.Identity{Name: user}, cause.Allow()
+}
+
+func (s *session) Scram(_ context.Context, user string) (sasl.ScramSecret, cause.Decision) {
+	if user != "anna" {
+		return sasl.ScramSecret{}, cause.Refuse(cause.AuthPasswordWrong)
+	}
+	return s.backend.secret, cause.Allow()
+}
+
+func (s *session) ScramDone(_ context.Context, _, user string, ok bool) (sasl.Identity, cause.Decision) {
+	if !ok {
+		return sasl.Identity{}, cause.Refuse(cause.AuthPasswordWrong)
+	}
+	return sasl.Identity{Name: user}, cause.Allow()
+}
+
+func (s *session) Mail(_ context.Context, m *Mail) cause.Decision {
+	var b strings.Builder
+	fmt.Fprintf(&b, "mail %s with %s", m.From.Path(), s.conn.Protocol(m.SMTPUTF8))
+	for _, p := range []struct {
+		on   bool
+		text string
+	}{
+		{m.Size != 0, fmt.Sprintf("size=%d", m.Size)},
+		{m.Body == Body8BitMIME, "8bit"},
+		{m.Body == BodyBinaryMIME, "binary"},
+		{m.RequireTLS, "requiretls"},
+		{m.Ret != "", "ret=" + m.Ret},
+		{m.EnvID != "", "envid=" + m.EnvID},
+		{m.Auth != "", "auth=" + m.Auth},
+	} {
+		if p.on {
+			b.WriteString(" " + p.text)
+		}
+	}
+	s.backend.log("%s", b.String())
+	switch m.From.Local {
+	case "listed":
+		return cause.Refuse(cause.ReputationIPListed)
+	case "panic":
+		panic("a fault of the test backend")
+	}
+	return cause.Allow()
+}
+
+func (s *session) Rcpt(_ context.Context, r *Rcpt) cause.Decision {
+	text := "rcpt " + r.To.Path()
+	if r.Notify != 0 {
+		text += fmt.Sprintf(" notify=%d", r.Notify)
+	}
+	if r.ORcpt != "" {
+		text += " orcpt=" + r.ORcpt
+	}
+	s.backend.log("%s", text)
+	switch r.To.Local {
+	case "unknown":
+		return cause.Refuse(cause.RecipientUnknown)
+	case "later":
+		return cause.Wait(cause.ReputationGreylisted, time.Time{})
+	case "disabled":
+		return cause.Refuse(cause.AccountMailDisabled)
+	case "overloaded":
+		return cause.Wait(cause.ProviderOverloaded, time.Time{})
+	case "anna", "nodata", "Postmaster", "postmaster", "Åsa":
+	default:
+		if s.conn.SignedIn.Name == "" {
+			return cause.Refuse(cause.RecipientUnknown)
+		}
+	}
+	if r.To.Local == "nodata" {
+		s.backend.log("no data for this one")
+	}
+	return cause.Allow()
+}
+
+func (s *session) Data(context.Context) (Message, cause.Decision) {
+	s.backend.log("data")
+	return &message{backend: s.backend}, cause.Allow()
+}
+
+func (s *session) Reset()              { s.backend.log("reset") }
+func (s *session) Close(reason Reason) { s.backend.log("close %s", reason) }
+
+type message struct {
+	backend *backend
+	content []byte
+}
+
+func (m *message) Write(p []byte) (int, error) {
+	m.content = append(m.content, p...)
+	switch {
+	case strings.Contains(string(m.content), "disk full"):
+		return 0, errors.New("no space")
+	case strings.Contains(string(m.content), "this is a virus"):
+		return 0, &Refused{Decision: cause.Refuse(cause.ContentLooksLikeSpam)}
+	}
+	return len(p), nil
+}
+
+func (m *message) Commit(context.Context) (Receipt, cause.Decision) {
+	if m.backend.inside != nil {
+		m.backend.inside <- struct{}{}
+		<-m.backend.commit
+	}
+	m.backend.log("commit %q", m.content)
+	if strings.Contains(string(m.content), "refuse me") {
+		return Receipt{Trace: "t2"}, cause.Refuse(cause.ContentLooksLikeSpam)
+	}
+	return Receipt{Trace: "t1"}, cause.Allow()
+}
+
+func (m *message) Abort() { m.backend.log("abort") }
+
+// fixture is a server on loopback.
+type fixture struct {
+	server  *Server
+	backend *backend
+	address string
+	client  *tls.Config
+	served  chan error
+}
+
+var loadCatalogue = sync.OnceValues(cause.Load)
+
+func newFixture(t testing.TB, b *backend, o Options, lo ListenerOptions, plaintext bool) *fixture {
+	t.Helper()
+	catalogue, err := loadCatalogue()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.TLS == nil && !strings.Contains(lo.Name, "no-tls") {
+		o.TLS = &tls.Config{Certificates: []tls.Certificate{testCertificate(t)}}
+	}
+	o.Hostname, o.Replies, o.Log = hostname, catalogue, slog.New(slog.DiscardHandler)
+	if o.Backend == nil {
+		o.Backend = b
+	}
+	o.SASL = sasl.New(sasl.Options{Plaintext: plaintext})
+	s, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fixture{
+		server:  s,
+		backend: b,
+		address: l.Addr().String(),
+		client:  &tls.Config{InsecureSkipVerify: true, ServerName: "localhost"}, // the certificate is made here
+		served:  make(chan error, 1),
+	}
+	go func() { f.served <- s.Serve(context.Background(), l, lo) }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := s.Shutdown(ctx); err != nil {
+			t.Error(err)
+		}
+		if err := <-f.served; err != nil {
+			t.Error(err)
+		}
+	})
+	return f
+}
+
+func (f *fixture) dial(t testing.TB) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", f.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+var certificate = sync.OnceValues(makeCertificate)
+
+func testCertificate(t testing.TB) tls.Certificate {
+	c, err := certificate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func makeCertificate() (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		Subject:      pkix.Name{CommonName: "localhost"},
+		DNSNames:     []string{"localhost"},
+		NotBefore:    time.Now().Add(-time.Hour),
+		NotAfter:     time.Now().Add(time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
+}
