@@ -12,6 +12,7 @@ import (
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/blob/disk"
+	"github.com/postiljon/postiljon/internal/store/kv"
 	"github.com/postiljon/postiljon/internal/store/kv/pebble"
 )
 
@@ -23,6 +24,14 @@ func Open(t testing.TB) *store.Store {
 
 // OpenAt opens the store in dir, where one may lie already.
 func OpenAt(t testing.TB, dir string) *store.Store {
+	t.Helper()
+	s, _ := OpenWithRecords(t, dir)
+	return s
+}
+
+// OpenWithRecords also returns the records below the store, for tests that
+// damage them.
+func OpenWithRecords(t testing.TB, dir string) (*store.Store, kv.DB) {
 	t.Helper()
 	records, err := pebble.Open(pebble.Options{Dir: filepath.Join(dir, "records"), MemTableSize: 4 << 20, Reserve: -1})
 	if err != nil {
@@ -46,7 +55,7 @@ func OpenAt(t testing.TB, dir string) *store.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
+	return s, records
 }
 
 // Account makes an account, and its domain if need be.

@@ -1,0 +1,111 @@
+package store_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/postiljon/postiljon/internal/message"
+	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/storetest"
+	"github.com/postiljon/postiljon/internal/store/uid"
+)
+
+// BenchmarkDeliver measures durable deliveries of 4 KiB messages to 20 accounts
+// from 20 writers: blob, summary, records, two synced commits.
+func BenchmarkDeliver(b *testing.B) {
+	s, ctx := storetest.Open(b), b.Context()
+	var ids []store.AccountID
+	for i := range 20 {
+		ids = append(ids, storetest.Account(b, s, fmt.Sprintf("user%d@bench.test", i)).ID)
+	}
+	body := strings.Repeat("A line of text that is as long as lines of text are in letters.\r\n", 60)
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	b.ResetTimer()
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			for {
+				n := next.Add(1)
+				if n > int64(b.N) {
+					return
+				}
+				text := []byte(storetest.Text(int(n)) + body)
+				ref, err := s.Blobs().Put(ctx, text)
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				results, err := s.Deliver(ctx, store.Delivery{
+					Email:      store.NewEmail{Blob: ref, Summary: message.Summarize(text)},
+					Recipients: []store.DeliverTo{{Account: ids[n%20]}},
+				})
+				if err != nil || results[0].Err != nil {
+					b.Error(err, results)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "messages/s")
+}
+
+// fill puts n messages into an INBOX.
+func fill(b *testing.B, s *store.Store, n int) store.AccountID {
+	a := storetest.Account(b, s, "anna@bench.test").ID
+	for i := 0; i < n; {
+		var batch []store.NewEmail
+		for ; i < n && len(batch) < 500; i++ {
+			batch = append(batch, storetest.Email(b, s, storetest.Text(i)))
+		}
+		if _, err := s.Append(b.Context(), a, store.InboxID, batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return a
+}
+
+// BenchmarkRead measures walks over 20,000 messages.
+func BenchmarkRead(b *testing.B) {
+	const n = 20000
+	s := storetest.Open(b)
+	a := fill(b, s, n)
+	b.Run("placements", func(b *testing.B) {
+		for b.Loop() {
+			if err := s.Placements(b.Context(), a, store.InboxID, uid.All(), func(*store.Placement) error { return nil }); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(n*b.N)/b.Elapsed().Seconds(), "messages/s")
+	})
+	b.Run("messages", func(b *testing.B) {
+		for b.Loop() {
+			if err := s.Messages(b.Context(), a, store.InboxID, uid.All(), func(*store.Message) error { return nil }); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(n*b.N)/b.Elapsed().Seconds(), "messages/s")
+	})
+	b.Run("view", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := s.View(b.Context(), a, store.InboxID); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("store all", func(b *testing.B) {
+		i := 0
+		for b.Loop() {
+			i++
+			if _, err := s.StoreFlags(b.Context(), a, store.InboxID, uid.All(), store.FlagChange{Op: store.FlagOp(i % 2), System: store.FlagSeen}, nil); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(n*b.N)/b.Elapsed().Seconds(), "messages/s")
+	})
+}
