@@ -27,11 +27,13 @@ func open(t *testing.T, opt Options) *DB {
 }
 
 func TestOnDisk(t *testing.T) {
+	t.Parallel()
 	kvtest.Run(t, func(t *testing.T) kv.DB { return open(t, Options{Dir: t.TempDir()}) })
 }
 
 // TestSmallTables passes with writes that are flushed and compacted all the time.
 func TestSmallTables(t *testing.T) {
+	t.Parallel()
 	kvtest.Run(t, func(t *testing.T) kv.DB {
 		fs := vfs.NewMem()
 		if err := fs.MkdirAll(filepath.Dir(t.TempDir()), 0o755); err != nil { // for its checkpoints
@@ -135,14 +137,13 @@ func TestAccountTable(t *testing.T) {
 	if err := db.View(ctx, 498, func(kv.Reader) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
-	db.lazy.sync()
+	if err := db.Close(); err != nil { // after the last sync
+		t.Fatal(err)
+	}
 	for i := range db.accounts.shard {
 		if n := len(db.accounts.shard[i].m); n != 0 {
 			t.Errorf("shard %d still knows %d accounts", i, n)
 		}
-	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
 	}
 }
 
