@@ -1,0 +1,126 @@
+// Package inbound is the road of a message into the service: it is the backend
+// of the SMTP and submission servers. For each connection, sender, recipient and
+// message it asks the policies, and gives what they allow to the store in one
+// commit: recipients here are placed in their mailboxes, those elsewhere are
+// queued. Each step that decides leaves an event.
+package inbound
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/message"
+	"github.com/postiljon/postiljon/internal/protocol/smtpd"
+	"github.com/postiljon/postiljon/internal/sasl"
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// Policy is what decides, as far as a message on its way in needs it.
+type Policy interface {
+	// Connect decides on a connection. release, never nil, gives its place free
+	// again.
+	Connect(ctx context.Context, c *smtpd.Conn) (release func(), d cause.Decision)
+	// Verifier checks the passwords of a submission connection.
+	Verifier(c *smtpd.Conn) sasl.Verifier
+	// Sending decides whether an account may send to so many more recipients
+	// now; Sent counts those that were accepted.
+	Sending(ctx context.Context, a *store.Account, recipients int) cause.Decision
+	Sent(ctx context.Context, a *store.Account, recipients int)
+	// Receiving decides whether a message of size octets fits an account.
+	Receiving(ctx context.Context, a *store.Account, size int64) cause.Decision
+}
+
+// Journal keeps events without making anybody wait.
+type Journal interface {
+	Record(e store.Event)
+}
+
+// Queue is told of submissions that the store has just queued.
+type Queue interface {
+	Queued(sub *store.Submission)
+}
+
+// Reporter tells the sender of a message what became of a recipient here, as
+// RFC 3461 asks.
+type Reporter interface {
+	Report(ctx context.Context, r *Report)
+}
+
+// Report is the fate of some recipients of one message.
+type Report struct {
+	Trace      store.TraceID
+	From       string // whom to tell, never ""
+	EnvID, Ret string
+	Email      store.NewEmail
+	Recipients []ReportRecipient
+}
+
+// ReportRecipient is a recipient that was reached, or failed for a cause.
+type ReportRecipient struct {
+	Address, ORcpt string
+	Decision       cause.Decision // allows: delivered
+}
+
+// Options are what the road in is made of.
+type Options struct {
+	Store    *store.Store
+	Policy   Policy
+	Journal  Journal
+	Queue    Queue
+	Reporter Reporter
+	// Hostname is the name of this server in Received fields.
+	Hostname string
+	// MaxSize is the largest message taken, in octets.
+	MaxSize int64
+	// MaxRecipients is how many recipients one message may have.
+	MaxRecipients int
+	// MaxHops is how many Received fields a message may have before it is taken
+	// to go in a circle (RFC 5321 section 6.3).
+	MaxHops int
+	// QueueLifetime is how long delivery to other servers is tried.
+	QueueLifetime time.Duration
+	Log           *slog.Logger
+}
+
+// Backend implements smtpd.Backend.
+type Backend struct {
+	Options
+	scanners sync.Pool // *message.Scanner
+	buffers  sync.Pool // *[]byte
+}
+
+var _ smtpd.Backend = (*Backend)(nil)
+
+// New returns the road in.
+func New(o Options) *Backend {
+	b := &Backend{Options: o}
+	b.scanners.New = func() any { return message.NewScanner(message.Limits{}) }
+	b.buffers.New = func() any { buf := make([]byte, 0, 16<<10); return &buf }
+	return b
+}
+
+// NewSession asks the policy about a connection.
+func (b *Backend) NewSession(ctx context.Context, c *smtpd.Conn) (smtpd.Session, cause.Decision) {
+	release, d := b.Policy.Connect(ctx, c)
+	if !d.Allowed() {
+		release()
+		e := store.Event{Time: b.Store.Now(), Kind: "connection.refused", Fields: []store.Field{
+			{Name: "remote", Value: c.Remote.Addr().String()}, {Name: "protocol", Value: listenerName(c)},
+		}}
+		e.Trace = store.NewTraceID(e.Time)
+		e.SetDecision(d)
+		b.Journal.Record(e)
+		return nil, d
+	}
+	return &session{b: b, c: c, release: release}, d
+}
+
+func listenerName(c *smtpd.Conn) string {
+	if c.Submission {
+		return "submission"
+	}
+	return "smtp"
+}

@@ -1,0 +1,258 @@
+package inbound
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/message/address"
+	"github.com/postiljon/postiljon/internal/protocol/smtpd"
+	"github.com/postiljon/postiljon/internal/sasl"
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// session is one SMTP connection.
+type session struct {
+	b       *Backend
+	c       *smtpd.Conn
+	release func()
+	account *store.Account // who signed in, nil if nobody did
+	envelope
+}
+
+// envelope is one mail transaction.
+type envelope struct {
+	trace      store.TraceID
+	mail       smtpd.Mail
+	from       string // reverse-path as text, "" for the null path
+	local      []localRecipient
+	remote     []store.SubmissionRecipient
+	recipients int
+	about      store.AccountID // whose mail the last refused recipient would have been
+}
+
+// localRecipient is a recipient whose mail is kept here; one address may be the
+// mail of several accounts.
+type localRecipient struct {
+	address  string
+	to       address.Address
+	notify   smtpd.Notify
+	orcpt    string
+	accounts []store.Account
+}
+
+// Verifier offers AUTH on submission only.
+func (s *session) Verifier() sasl.Verifier {
+	if !s.c.Submission {
+		return nil
+	}
+	return s.b.Policy.Verifier(s.c)
+}
+
+// SignedIn notes whose connection it is.
+func (s *session) SignedIn(ctx context.Context, id sasl.Identity) cause.Decision {
+	a, err := s.b.Store.AccountByAddress(ctx, id.Name)
+	if err != nil {
+		s.b.Log.Error("find account that signed in", "error", err)
+		return cause.Wait(cause.ProviderAuthBackendDown, time.Time{})
+	}
+	s.account = &a
+	return cause.Allow()
+}
+
+// Mail decides on the sender.
+func (s *session) Mail(ctx context.Context, m *smtpd.Mail) cause.Decision {
+	s.envelope = envelope{trace: store.NewTraceID(s.b.Store.Now()), mail: *m, local: s.local[:0], remote: nil}
+	if !m.From.IsNull() {
+		s.from = m.From.String()
+	}
+	d := s.decideMail(ctx, m)
+	if !d.Allowed() {
+		s.refused("sender.refused", "", d)
+	}
+	return d
+}
+
+func (s *session) decideMail(ctx context.Context, m *smtpd.Mail) cause.Decision {
+	if m.Size > s.b.MaxSize {
+		return s.b.tooLarge(m.Size)
+	}
+	if s.account == nil {
+		return cause.Allow()
+	}
+	if d := s.b.Policy.Sending(ctx, s.account, 1); !d.Allowed() {
+		return d
+	}
+	// Mail from the null path is for reports; a person's program has no use for
+	// it, but some send read receipts with it (RFC 8098 section 3).
+	if m.From.IsNull() {
+		return cause.Allow()
+	}
+	return s.owns(ctx, s.from)
+}
+
+// owns decides whether the account that signed in may send from an address.
+func (s *session) owns(ctx context.Context, addr string) cause.Decision {
+	res, err := s.b.Store.Resolve(ctx, addr)
+	if err != nil && store.KindOf(err) != store.KindNotFound {
+		return s.b.storeTrouble("resolve sender", err)
+	}
+	if slices.ContainsFunc(res.Accounts, func(a store.Account) bool { return a.ID == s.account.ID }) {
+		return cause.Allow()
+	}
+	return cause.Refuse(cause.ClientFromNotOwned, cause.Text("address", addr))
+}
+
+func (b *Backend) tooLarge(size int64) cause.Decision {
+	return cause.Refuse(cause.ContentTooLargeOwn, cause.Size("size", size), cause.Size("limit", b.MaxSize))
+}
+
+// storeTrouble turns an error of the store into the cause that the other side
+// hears; operators read the log.
+func (b *Backend) storeTrouble(op string, err error) cause.Decision {
+	if store.KindOf(err) == store.KindNoSpace {
+		b.Log.Warn(op, "error", err)
+		return cause.Wait(cause.ProviderStorageFailed, time.Time{})
+	}
+	b.Log.Error(op, "error", err)
+	return cause.Wait(cause.ProviderBackendBroken, time.Time{})
+}
+
+// Rcpt decides on a recipient.
+func (s *session) Rcpt(ctx context.Context, r *smtpd.Rcpt) cause.Decision {
+	to := r.To.String()
+	d := s.decideRcpt(ctx, r, to)
+	if !d.Allowed() {
+		s.refused("recipient.refused", to, d)
+	}
+	return d
+}
+
+func (s *session) decideRcpt(ctx context.Context, r *smtpd.Rcpt, to string) cause.Decision {
+	if s.recipients >= s.b.MaxRecipients {
+		return cause.Wait(cause.LimitRecipients, time.Time{}, cause.Count("limit", int64(s.b.MaxRecipients)))
+	}
+	if r.To.Domain == "" { // RFC 5321 section 4.1.1.3: <Postmaster>
+		domains, err := s.b.Store.Domains(ctx)
+		if err != nil {
+			return s.b.storeTrouble("list domains", err)
+		}
+		if len(domains) > 0 {
+			to = "postmaster@" + domains[0].Name
+		}
+	}
+	res, err := s.b.Store.Resolve(ctx, to)
+	switch {
+	case err == nil:
+		return s.addLocal(ctx, r, to, res.Accounts)
+	case store.KindOf(err) == store.KindLimit:
+		return cause.Refuse(cause.RulesLoop, cause.Text("address", to))
+	case store.KindOf(err) != store.KindNotFound:
+		return s.b.storeTrouble("resolve recipient", err)
+	case res.Local:
+		return cause.Refuse(cause.RecipientUnknown, cause.Text("address", to))
+	case s.account == nil:
+		// Mail for other servers is taken from those who signed in only.
+		return cause.Refuse(cause.ClientSMTPAuthOff, cause.Text("address", to))
+	}
+	return s.addRemote(ctx, r, to)
+}
+
+func (s *session) addLocal(ctx context.Context, r *smtpd.Rcpt, to string, accounts []store.Account) cause.Decision {
+	if d := s.maySend(ctx); !d.Allowed() {
+		return d
+	}
+	for i := range accounts {
+		if accounts[i].Disabled {
+			if len(accounts) == 1 {
+				return cause.Refuse(cause.AccountMailDisabled, cause.Text("address", to))
+			}
+			continue
+		}
+		if d := s.b.Policy.Receiving(ctx, &accounts[i], s.mail.Size); !d.Allowed() {
+			s.about = accounts[i].ID
+			return d
+		}
+	}
+	s.recipients++
+	s.local = append(s.local, localRecipient{address: to, to: r.To, notify: r.Notify, orcpt: r.ORcpt, accounts: accounts})
+	return cause.Allow()
+}
+
+func (s *session) addRemote(ctx context.Context, r *smtpd.Rcpt, to string) cause.Decision {
+	if r.To.IsLiteral() {
+		return cause.Refuse(cause.RecipientAddressInvalid, cause.Text("address", to))
+	}
+	if d := s.maySend(ctx); !d.Allowed() {
+		return d
+	}
+	s.recipients++
+	s.remote = append(s.remote, store.SubmissionRecipient{
+		Address: to, Notify: notifyText(r.Notify), ORcpt: r.ORcpt, State: store.Queued, Next: s.b.Store.Now(),
+	})
+	return cause.Allow()
+}
+
+// maySend asks whether one recipient more is within the sender's limits.
+func (s *session) maySend(ctx context.Context) cause.Decision {
+	if s.account == nil {
+		return cause.Allow()
+	}
+	return s.b.Policy.Sending(ctx, s.account, s.recipients+1)
+}
+
+// notifyText writes NOTIFY as RFC 3461 section 4.1 does.
+func notifyText(n smtpd.Notify) string {
+	var words []string
+	for _, w := range []struct {
+		bit  smtpd.Notify
+		word string
+	}{
+		{smtpd.NotifyNever, "NEVER"}, {smtpd.NotifySuccess, "SUCCESS"},
+		{smtpd.NotifyFailure, "FAILURE"}, {smtpd.NotifyDelay, "DELAY"},
+	} {
+		if n&w.bit != 0 {
+			words = append(words, w.word)
+		}
+	}
+	return strings.Join(words, ",")
+}
+
+// refused leaves the event of a refusal: with the account that wanted to send,
+// and with the one that would have received.
+func (s *session) refused(kind, to string, d cause.Decision) {
+	e := store.Event{Time: s.b.Store.Now(), Trace: s.trace, Kind: kind, Fields: []store.Field{
+		{Name: "from", Value: s.from}, {Name: "to", Value: to},
+		{Name: "remote", Value: s.c.Remote.Addr().String()}, {Name: "helo", Value: s.c.Helo},
+	}}
+	e.SetDecision(d)
+	e.Account, s.about = s.about, 0
+	if s.account != nil {
+		e.Account = s.account.ID
+	}
+	s.b.Journal.Record(e)
+}
+
+// Reset ends the transaction.
+func (s *session) Reset() { s.envelope = envelope{local: s.local[:0]} }
+
+// Close gives the connection's place free.
+func (s *session) Close(smtpd.Reason) { s.release() }
+
+// bodyText writes BODY as RFC 6152 and RFC 3030 do.
+func bodyText(b smtpd.Body) string {
+	switch b {
+	case smtpd.Body8BitMIME:
+		return "8BITMIME"
+	case smtpd.BodyBinaryMIME:
+		return "BINARYMIME"
+	}
+	return "7BIT"
+}
+
+// domainOf is the domain of an address as text.
+func domainOf(addr string) string {
+	return address.NormalizeDomain(addr[strings.LastIndexByte(addr, '@')+1:])
+}
