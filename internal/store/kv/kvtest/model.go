@@ -21,12 +21,17 @@ func testModel(t *testing.T, db kv.DB) {
 	rapid.Check(t, func(r *rapid.T) {
 		clear(t, db)
 		m := model{}
-		r.Repeat(map[string]func(*rapid.T){
-			"update":     func(r *rapid.T) { m.transact(r, db.Update) },
-			"write":      func(r *rapid.T) { m.transact(r, db.Write) },
-			"updateEach": func(r *rapid.T) { m.updateEach(r, db) },
-			"":           func(r *rapid.T) { m.compare(r, db) },
-		})
+		for range rapid.IntRange(1, 16).Draw(r, "transactions") {
+			switch rapid.IntRange(0, 4).Draw(r, "kind") {
+			case 0:
+				m.transact(r, db.Write)
+			case 1:
+				m.updateEach(r, db)
+			default:
+				m.transact(r, db.Update)
+			}
+			m.compare(r, db)
+		}
 	})
 }
 
