@@ -1,4 +1,3 @@
-// Package journal keeps events and tells stories from them.
 package journal
 
 // The kinds of events. They are stored, so they are never renamed. What each says to people stands

@@ -1,0 +1,142 @@
+package journal
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// timeFormat is read the same in every language served.
+const timeFormat = "2006-01-02 15:04:05"
+
+// Render writes the timeline for people: a line for each event with its time in loc and what
+// happened; under what was refused or delayed, why and what to do. When nothing is known it says
+// what was looked through.
+func (t *Timeline) Render(w io.Writer, lang cause.Lang, cat *cause.Catalogue, loc *time.Location) error {
+	l, ok := t.texts[lang]
+	if !ok {
+		l = t.texts[cause.English]
+	}
+	r := renderer{out: bufio.NewWriter(w), language: l, lang: lang, catalogue: cat.In(loc), loc: loc, reader: t.reader}
+	if len(t.Lines) == 0 {
+		r.nothing(t)
+	} else {
+		r.line("", r.word("heading", "query", t.Query))
+		for i := range t.Lines {
+			r.event(&t.Lines[i])
+		}
+		if t.Truncated {
+			r.line("", r.word("truncated", "count", strconv.Itoa(len(t.Lines))))
+		}
+	}
+	if err := r.out.Flush(); err != nil {
+		return fmt.Errorf("journal: render: %w", err)
+	}
+	return nil
+}
+
+// renderer writes one timeline in one language. Errors of out stay until Flush.
+type renderer struct {
+	out       *bufio.Writer
+	language  *language
+	lang      cause.Lang
+	catalogue *cause.Catalogue
+	loc       *time.Location
+	reader    cause.Audience
+}
+
+func (r *renderer) nothing(t *Timeline) {
+	to := t.Looked.To
+	if to.IsZero() {
+		to = time.Now()
+	}
+	from := t.Looked.From
+	if from.IsZero() {
+		from = to.Add(-DefaultKeep)
+	}
+	r.line("", r.word("nothing", "query", t.Query))
+	r.line("", r.word("looked", "events", strconv.Itoa(t.Looked.Events), "accounts", strconv.Itoa(t.Looked.Accounts),
+		"from", r.time(from), "to", r.time(to)))
+}
+
+const indent = "                     " // as wide as a time and two spaces
+
+func (r *renderer) event(l *Line) {
+	e := &l.Event
+	text := r.happened(e)
+	if l.Count > 1 {
+		text += " (" + r.word("repeated", "count", strconv.Itoa(l.Count), "last", r.time(l.Last)) + ")"
+	}
+	r.line(r.time(e.Time)+"  ", text)
+	if e.Cause == "" {
+		return
+	}
+	x := r.catalogue.Explain(e.Decision(), r.lang, r.reader)
+	r.line(indent, x.Text)
+	if x.NextStep != "" {
+		r.line(indent, r.word("next", "step", x.NextStep))
+	}
+}
+
+// happened says an event in words; of a kind that is not known, its name.
+func (r *renderer) happened(e *store.Event) string {
+	p, ok := r.language.events[e.Kind]
+	if !ok {
+		return r.word("other", "kind", e.Kind)
+	}
+	return p.fill(func(name string) string { return printable(values(e, name)) })
+}
+
+// maxValues is how many values of one field are shown, such as the recipients of a message.
+const maxValues = 5
+
+func values(e *store.Event, name string) string {
+	var all []string
+	for _, f := range e.Fields {
+		if f.Name == name && f.Value != "" {
+			all = append(all, f.Value)
+		}
+	}
+	if more := len(all) - maxValues; more > 0 {
+		all = append(all[:maxValues], "+"+strconv.Itoa(more))
+	}
+	return strings.Join(all, ", ")
+}
+
+// printable takes out what could play tricks with a terminal or the order of the letters: fields
+// come from strangers.
+func printable(s string) string {
+	return strings.Map(func(c rune) rune {
+		if unicode.IsControl(c) || unicode.Is(unicode.Bidi_Control, c) || c == unicode.ReplacementChar {
+			return -1
+		}
+		return c
+	}, s)
+}
+
+// word fills a phrase with names and their values in turn.
+func (r *renderer) word(name string, pairs ...string) string {
+	return r.language.words[name].fill(func(placeholder string) string {
+		for i := 0; i+1 < len(pairs); i += 2 {
+			if pairs[i] == placeholder {
+				return printable(pairs[i+1])
+			}
+		}
+		return ""
+	})
+}
+
+func (r *renderer) time(t time.Time) string { return t.In(r.loc).Format(timeFormat) }
+
+func (r *renderer) line(before, text string) {
+	r.out.WriteString(before)
+	r.out.WriteString(text)
+	r.out.WriteByte('\n')
+}

@@ -1,0 +1,181 @@
+package journal
+
+import (
+	"embed"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/postiljon/postiljon/internal/cause"
+)
+
+//go:embed texts/*.toml
+var textFiles embed.FS
+
+// texts say events in every language.
+type texts map[cause.Lang]*language
+
+// language is one file of texts/.
+type language struct {
+	// Events are phrases by kind of event.
+	Events map[string]string `toml:"events"`
+	// Words are the phrases around them.
+	Words map[string]string `toml:"words"`
+
+	events, words map[string]phrase
+}
+
+// The words that a language must have, with their placeholders.
+var wordNames = map[string][]string{
+	"heading":   {"query"},
+	"repeated":  {"count", "last"},
+	"next":      {"step"},
+	"nothing":   {"query"},
+	"looked":    {"accounts", "events", "from", "to"},
+	"truncated": {"count"},
+	"other":     {"kind"},
+}
+
+// loadTexts reads all languages and checks that they say the same things.
+func loadTexts() (texts, error) {
+	t := texts{}
+	for _, lang := range cause.Languages() {
+		l, err := loadLanguage(lang)
+		if err != nil {
+			return nil, fmt.Errorf("journal: texts in %s: %w", lang, err)
+		}
+		t[lang] = l
+	}
+	english := t[cause.English]
+	for lang, l := range t {
+		for kind, p := range english.events {
+			if !slices.Equal(p.placeholders(), l.events[kind].placeholders()) {
+				return nil, fmt.Errorf("journal: texts in %s: %s has the placeholders %v, in English %v", lang, kind, l.events[kind].placeholders(), p.placeholders())
+			}
+		}
+		if len(l.events) != len(english.events) {
+			return nil, fmt.Errorf("journal: texts in %s: %d events, in English %d", lang, len(l.events), len(english.events))
+		}
+	}
+	return t, nil
+}
+
+func loadLanguage(lang cause.Lang) (*language, error) {
+	raw, err := textFiles.Open("texts/" + string(lang) + ".toml")
+	if err != nil {
+		return nil, err
+	}
+	defer raw.Close()
+	var l language
+	if err := toml.NewDecoder(raw).DisallowUnknownFields().Decode(&l); err != nil {
+		return nil, err
+	}
+	if l.events, err = parsePhrases(l.Events); err != nil {
+		return nil, err
+	}
+	if l.words, err = parsePhrases(l.Words); err != nil {
+		return nil, err
+	}
+	if len(l.words) != len(wordNames) {
+		return nil, fmt.Errorf("%d words, not %d", len(l.words), len(wordNames))
+	}
+	for name, placeholders := range wordNames {
+		if got := l.words[name].placeholders(); !slices.Equal(got, slices.Sorted(slices.Values(placeholders))) {
+			return nil, fmt.Errorf("word %s has the placeholders %v, not %v", name, got, placeholders)
+		}
+	}
+	return &l, nil
+}
+
+func parsePhrases(raw map[string]string) (map[string]phrase, error) {
+	phrases := make(map[string]phrase, len(raw))
+	for name, text := range raw {
+		p, err := parsePhrase(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		phrases[name] = p
+	}
+	return phrases, nil
+}
+
+// phrase is a text with placeholders. A part in brackets is left out when a value in it is missing:
+//
+//	Accepted[ from {from}][ for {to}]
+type phrase []segment
+
+// segment is the text around at most one placeholder; one of an optional part belongs to a group.
+type segment struct {
+	text  string // before the placeholder
+	name  string // "" for none
+	group int    // 0: not optional
+}
+
+func parsePhrase(text string) (p phrase, err error) {
+	group, inside := 0, false
+	for rest := text; rest != ""; {
+		i := strings.IndexAny(rest, "[]{}")
+		if i < 0 {
+			p = append(p, segment{text: rest})
+			break
+		}
+		s := segment{text: rest[:i]}
+		if inside {
+			s.group = group
+		}
+		switch c := rest[i]; {
+		case c == '[' && !inside:
+			group, inside = group+1, true
+		case c == ']' && inside:
+			inside = false
+		case c == '{':
+			end := strings.IndexByte(rest, '}')
+			if end < i+2 {
+				return nil, fmt.Errorf("placeholder without end in %q", text)
+			}
+			s.name, i = rest[i+1:end], end
+		default:
+			return nil, fmt.Errorf("stray %q in %q", c, text)
+		}
+		p = append(p, s)
+		rest = rest[i+1:]
+	}
+	if inside || len(p) == 0 {
+		return nil, fmt.Errorf("open bracket or nothing at all in %q", text)
+	}
+	return p, nil
+}
+
+func (p phrase) placeholders() []string {
+	names := map[string]bool{}
+	for _, s := range p {
+		if s.name != "" {
+			names[s.name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// fill returns the text with values; value returns "" for what is not known.
+func (p phrase) fill(value func(name string) string) string {
+	missing := map[int]bool{}
+	for _, s := range p {
+		if s.group > 0 && s.name != "" && value(s.name) == "" {
+			missing[s.group] = true
+		}
+	}
+	var b strings.Builder
+	for _, s := range p {
+		if s.group > 0 && missing[s.group] {
+			continue
+		}
+		b.WriteString(s.text)
+		if s.name != "" {
+			b.WriteString(value(s.name))
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,391 @@
+package journal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// Query is a question for what became of something.
+type Query struct {
+	// Text is an address, a Message-ID (with or without its angle brackets) or a trace id.
+	Text string
+	// From and To bound when it began; zero leaves that end open.
+	From, To time.Time
+	// Account asks on behalf of an account: only its own events are looked through, and of what
+	// others did with its messages only what its owner may know. 0 asks on behalf of the service.
+	Account store.AccountID
+	// Reader is whom refusals are explained to.
+	Reader cause.Audience
+	// Limit is the most lines of the answer, the last ones; 1000 if 0.
+	Limit int
+}
+
+// ErrQuery reports a question that is no address, Message-ID or trace id.
+var ErrQuery = errors.New("journal: neither an address, a Message-ID nor a trace id")
+
+// Timeline is the answer to a Query: what happened, oldest first. Without lines, nothing is known.
+type Timeline struct {
+	Query     string
+	Lines     []Line
+	Truncated bool   // there were more lines than wanted, or than can be held
+	Looked    Looked // what was looked through
+
+	reader cause.Audience
+	texts  texts
+}
+
+// Line is one event, or the same one many times.
+type Line struct {
+	Event store.Event // the first one
+	Count int         // how often
+	Last  time.Time   // the last one, that of Event if Count is 1
+}
+
+// Looked is what was looked through for an answer.
+type Looked struct {
+	Accounts int       `json:"accounts"`
+	Events   int       `json:"events"`
+	From     time.Time `json:"from,omitzero"`
+	To       time.Time `json:"to,omitzero"`
+}
+
+// Bounds of one answer: a question that finds more gets the last of it.
+const (
+	maxTraces    = 20_000
+	maxHeld      = 100_000
+	defaultLimit = 1000
+)
+
+// Trace answers a question. Events are found by what they name; then all other events of the same
+// messages are added, whoever's account they happened to.
+func (j *Journal) Trace(ctx context.Context, q Query) (*Timeline, error) {
+	if err := j.Flush(ctx); err != nil {
+		return nil, err
+	}
+	s, err := j.newSearch(ctx, q)
+	if err != nil {
+		return nil, fmt.Errorf("journal: trace %q: %w", q.Text, err)
+	}
+	if err := s.find(ctx); err != nil {
+		return nil, fmt.Errorf("journal: trace %q: %w", q.Text, err)
+	}
+	if err := s.follow(ctx); err != nil {
+		return nil, fmt.Errorf("journal: trace %q: %w", q.Text, err)
+	}
+	return s.timeline(), nil
+}
+
+// search is one answer in the making.
+type search struct {
+	journal *Journal
+	query   Query
+	trace   store.TraceID // zero if the text is none
+	name    string        // the text as an address or Message-ID, comparable
+	own     map[store.AccountID]bool
+	scope   []store.AccountID // accounts to look through
+
+	traces    map[store.TraceID]bool
+	mentioned map[string]bool // addresses of the messages found
+	events    []store.Event
+	truncated bool
+	looked    int
+}
+
+// newSearch decides where to look: where an address is kept here, else everywhere the reader may.
+func (j *Journal) newSearch(ctx context.Context, q Query) (*search, error) {
+	s := &search{
+		journal: j, query: q, own: map[store.AccountID]bool{},
+		traces: map[store.TraceID]bool{}, mentioned: map[string]bool{},
+	}
+	text := strings.TrimSpace(q.Text)
+	if id, err := store.ParseTraceID(text); err == nil {
+		s.trace = id
+	} else if s.name = canonical(text); !strings.Contains(s.name, "@") {
+		return nil, ErrQuery
+	}
+	if s.name != "" && !strings.HasPrefix(text, "<") {
+		accounts, err := s.accountsOf(ctx, s.name)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range accounts {
+			if q.Account == 0 || q.Account == a {
+				s.own[a] = true
+				s.scope = append(s.scope, a)
+			}
+		}
+	}
+	switch {
+	case q.Account != 0:
+		s.scope = []store.AccountID{q.Account}
+		return s, nil
+	case len(s.scope) > 0: // and what the service did for nobody's account
+		s.scope = append(s.scope, 0)
+		return s, nil
+	}
+	all, err := j.store.Accounts(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	s.scope = append(s.scope, 0)
+	for _, a := range all {
+		s.scope = append(s.scope, a.ID)
+	}
+	return s, nil
+}
+
+// accountsOf resolves an address; one that is not kept here has no accounts.
+func (s *search) accountsOf(ctx context.Context, address string) (ids []store.AccountID, err error) {
+	r, err := s.journal.store.Resolve(ctx, address)
+	if err != nil && store.KindOf(err) != store.KindNotFound {
+		return nil, err
+	}
+	for _, a := range r.Accounts {
+		ids = append(ids, a.ID)
+	}
+	return ids, nil
+}
+
+// find looks for the events that the question names. Events without a trace are kept; of the
+// others the trace, for follow.
+func (s *search) find(ctx context.Context) error {
+	from := s.query.From
+	if !s.trace.IsZero() {
+		s.traces[s.trace] = true
+		if began := s.trace.Time().Add(-time.Minute); from.Before(began) {
+			from = began
+		}
+	}
+	for _, a := range s.scope {
+		err := s.journal.store.Events(ctx, a, from, s.query.To, func(e *store.Event) error {
+			s.looked++
+			if !s.named(a, e) {
+				return ctx.Err()
+			}
+			if e.Trace.IsZero() {
+				s.keep(e)
+			} else if len(s.traces) < maxTraces {
+				s.traces[e.Trace] = true
+			} else {
+				s.truncated = s.truncated || !s.traces[e.Trace]
+			}
+			s.mention(e)
+			return ctx.Err()
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// named tells whether the question names an event.
+func (s *search) named(a store.AccountID, e *store.Event) bool {
+	if !s.trace.IsZero() {
+		return e.Trace == s.trace
+	}
+	if s.own[a] {
+		return true
+	}
+	return slices.ContainsFunc(e.Fields, func(f store.Field) bool {
+		return (f.Name == "message-id" || f.Name == "from" || f.Name == "to" || f.Name == "key") && canonical(f.Value) == s.name
+	})
+}
+
+// mention notes whose accounts may have events of the same message.
+func (s *search) mention(e *store.Event) {
+	for _, f := range e.Fields {
+		if (f.Name == "from" || f.Name == "to") && len(s.mentioned) < maxTraces {
+			s.mentioned[canonical(f.Value)] = true
+		}
+	}
+}
+
+// follow collects all events of the traces found, from all accounts that have some.
+func (s *search) follow(ctx context.Context) error {
+	if len(s.traces) == 0 {
+		return nil
+	}
+	accounts := map[store.AccountID]bool{0: true}
+	for _, a := range s.scope {
+		accounts[a] = true
+	}
+	for address := range s.mentioned {
+		ids, err := s.accountsOf(ctx, address)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			accounts[id] = true
+		}
+	}
+	began := time.Now()
+	for id := range s.traces {
+		if t := id.Time(); t.Before(began) {
+			began = t
+		}
+	}
+	for a := range accounts {
+		err := s.journal.store.Events(ctx, a, began.Add(-time.Minute), time.Time{}, func(e *store.Event) error {
+			if s.traces[e.Trace] && s.mayKnow(a, e) {
+				s.keep(e)
+			}
+			return ctx.Err()
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mayKnow tells whether the one who asks may know of an event of account a.
+func (s *search) mayKnow(a store.AccountID, e *store.Event) bool {
+	return s.query.Account == 0 || a == s.query.Account || toldToOthers[e.Kind]
+}
+
+// toldToOthers are the kinds that the other side of a message may know of; what people do with
+// the mail that they have is their own business.
+var toldToOthers = map[string]bool{
+	MessageAccepted: true, MessageRefused: true, MessageDelivered: true, MessageFiledJunk: true,
+	MessageDuplicate: true, RecipientRefused: true, MessageBounced: true, ReportSent: true,
+}
+
+func (s *search) keep(e *store.Event) {
+	if len(s.events) >= maxHeld {
+		s.truncated = true
+		return
+	}
+	s.events = append(s.events, *e)
+}
+
+// timeline puts the events in order and folds what repeats.
+func (s *search) timeline() *Timeline {
+	slices.SortStableFunc(s.events, func(a, b store.Event) int { return a.Time.Compare(b.Time) })
+	limit := s.query.Limit
+	if limit <= 0 {
+		limit = defaultLimit
+	}
+	lines := fold(s.events)
+	truncated := s.truncated || len(lines) > limit
+	return &Timeline{
+		Query: s.query.Text, Lines: lines[max(len(lines)-limit, 0):], Truncated: truncated,
+		Looked: Looked{Accounts: len(s.scope), Events: s.looked, From: s.query.From, To: s.query.To},
+		reader: s.query.Reader, texts: s.journal.texts,
+	}
+}
+
+// fold makes lines of events: sign-ins of one device that end the same way again and again are
+// one line, until they end another way; what two accounts have of one event is one, too.
+func fold(events []store.Event) []Line {
+	lines := make([]Line, 0, len(events))
+	open := map[device]int{} // the last line of each device
+	for i := range events {
+		e := &events[i]
+		if n := len(lines); n > 0 && sameEvent(&lines[n-1].Event, e) {
+			continue
+		}
+		if e.Kind == SignInOK || e.Kind == SignInRefused {
+			d := device{e.Account, e.Field("to"), e.Field("protocol"), e.Field("remote"), e.Field("client")}
+			if at, ok := open[d]; ok && lines[at].Event.Kind == e.Kind && lines[at].Event.Cause == e.Cause {
+				lines[at].Count++
+				lines[at].Last = e.Time
+				continue
+			}
+			open[d] = len(lines)
+		}
+		lines = append(lines, Line{Event: *e, Count: 1, Last: e.Time})
+	}
+	return lines
+}
+
+// device is what signs in.
+type device struct {
+	account                      store.AccountID
+	to, protocol, remote, client string
+}
+
+func sameEvent(a, b *store.Event) bool {
+	return a.Kind == b.Kind && a.Time.Equal(b.Time) && a.Trace == b.Trace && a.Account != b.Account &&
+		a.Cause == b.Cause && slices.Equal(a.Fields, b.Fields)
+}
+
+// canonical is an address or Message-ID in a form in which equal ones are equal.
+func canonical(s string) string {
+	s = strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(s), "<"), ">")
+	if normalized, err := store.NormalizeAddress(s); err == nil {
+		return normalized
+	}
+	return s
+}
+
+// jsonLine is a Line as JSON.
+type jsonLine struct {
+	Time    time.Time           `json:"time"`
+	Count   int                 `json:"count"`
+	Last    time.Time           `json:"last"`
+	Trace   string              `json:"trace,omitempty"`
+	Kind    string              `json:"kind"`
+	Action  string              `json:"action,omitempty"`
+	Cause   cause.ID            `json:"cause,omitempty"`
+	Variant string              `json:"variant,omitempty"`
+	Until   time.Time           `json:"until,omitzero"`
+	Params  map[string]any      `json:"params,omitempty"`
+	Fields  map[string][]string `json:"fields,omitempty"`
+}
+
+// JSON writes the timeline for programs.
+func (t *Timeline) JSON(w io.Writer) error {
+	lines := make([]jsonLine, len(t.Lines))
+	for i := range t.Lines {
+		lines[i] = jsonOf(&t.Lines[i])
+	}
+	err := json.NewEncoder(w).Encode(struct {
+		Query     string     `json:"query"`
+		Lines     []jsonLine `json:"lines"`
+		Truncated bool       `json:"truncated"`
+		Looked    Looked     `json:"looked"`
+	}{t.Query, lines, t.Truncated, t.Looked})
+	if err != nil {
+		return fmt.Errorf("journal: write JSON: %w", err)
+	}
+	return nil
+}
+
+func jsonOf(l *Line) jsonLine {
+	e := &l.Event
+	j := jsonLine{
+		Time: e.Time, Count: l.Count, Last: l.Last, Kind: e.Kind, Cause: e.Cause, Variant: e.Variant, Until: e.Until,
+	}
+	if !e.Trace.IsZero() {
+		j.Trace = e.Trace.String()
+	}
+	switch e.Action {
+	case cause.ActionWait:
+		j.Action = "wait"
+	case cause.ActionRefuse:
+		j.Action = "refuse"
+	}
+	for _, p := range e.Params {
+		if j.Params == nil {
+			j.Params = map[string]any{}
+		}
+		j.Params[p.Name] = p.Value
+	}
+	for _, f := range e.Fields {
+		if j.Fields == nil {
+			j.Fields = map[string][]string{}
+		}
+		j.Fields[f.Name] = append(j.Fields[f.Name], f.Value)
+	}
+	return j
+}

@@ -1,0 +1,263 @@
+package journal
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/storetest"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// scene is a store in which something happened.
+type scene struct {
+	*Journal
+	start      time.Time
+	anna, bo   store.Account
+	sent, lost store.TraceID
+}
+
+// at is n minutes after the scene's start.
+func (s *scene) at(n int) time.Time { return s.start.Add(time.Duration(n) * time.Minute) }
+
+// newScene: Anna's message to Bo, who is here, and to Cai, who is elsewhere; a message for Anna
+// from outside that is refused; sign-ins of Anna.
+func newScene(t *testing.T) *scene {
+	t.Helper()
+	db := storetest.Open(t)
+	s := &scene{start: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	s.anna, s.bo = storetest.Account(t, db, "anna@example.org"), storetest.Account(t, db, "bo@example.org")
+	s.Journal = newJournal(t, Options{Store: db, Now: func() time.Time { return s.at(600) }})
+	s.sent, s.lost = store.NewTraceID(s.at(0)), store.NewTraceID(s.at(30))
+
+	message := fields("from", "anna@example.org", "to", "bo@example.org", "to", "cai@example.net",
+		"message-id", "<1@example.org>", "subject", "Lunch\x1b[31m?")
+	queued := store.Event{Time: s.at(0), Trace: s.sent, Account: s.anna.ID, Kind: MessageQueued, Fields: message}
+	delivered := store.Event{Time: s.at(1), Trace: s.sent, Account: s.bo.ID, Kind: MessageDelivered, Fields: fields("to", "bo@example.org", "mailbox", "INBOX")}
+	copied := delivered
+	copied.Account = s.anna.ID // the sender's copy of the same event
+	deferred := store.Event{Time: s.at(2), Trace: s.sent, Account: s.anna.ID, Kind: MessageDeferred,
+		Fields: fields("to", "cai@example.net", "host", "mx.example.net", "reply", "450 4.2.0 later")}
+	deferred.SetDecision(cause.Wait(cause.ReputationGreylisted, s.at(17)))
+	relayed := store.Event{Time: s.at(17), Trace: s.sent, Account: s.anna.ID, Kind: MessageRelayed,
+		Fields: fields("to", "cai@example.net", "host", "mx.example.net", "reply", "250 2.0.0 ok")}
+	fetched := store.Event{Time: s.at(20), Trace: s.sent, Account: s.bo.ID, Kind: MessageFetchedPOP3, Fields: fields("count", "3", "client", "phone")}
+
+	refused := store.Event{Time: s.at(30), Trace: s.lost, Kind: RecipientRefused,
+		Fields: fields("from", "dag@example.net", "to", "anna@example.org", "remote", "192.0.2.1")}
+	refused.SetDecision(cause.Refuse(cause.QuotaMailboxFull, cause.Size("limit", 1_000_000_000)))
+
+	for _, e := range []store.Event{queued, delivered, copied, deferred, relayed, fetched, refused} {
+		s.Record(t.Context(), e)
+	}
+	for i := range 312 {
+		s.Record(t.Context(), s.signIn(40+i, SignInOK, "192.0.2.7"))
+		if i%100 == 0 {
+			e := s.signIn(40+i, SignInRefused, "192.0.2.9")
+			e.Time = e.Time.Add(time.Second)
+			e.SetDecision(cause.Refuse(cause.AuthPasswordWrong))
+			s.Record(t.Context(), e)
+		}
+	}
+	s.Record(t.Context(), s.signIn(400, SignInOK, "192.0.2.9"))
+	return s
+}
+
+func (s *scene) signIn(n int, kind, remote string) store.Event {
+	return store.Event{Time: s.at(n), Trace: store.NewTraceID(s.at(n)), Account: s.anna.ID, Kind: kind,
+		Fields: fields("to", "anna@example.org", "protocol", "IMAP", "remote", remote)}
+}
+
+func fields(pairs ...string) (all []store.Field) {
+	for i := 0; i < len(pairs); i += 2 {
+		all = append(all, store.Field{Name: pairs[i], Value: pairs[i+1]})
+	}
+	return all
+}
+
+// summary is a timeline in short: one kind a line, with its count.
+func summary(t *Timeline) (lines []string) {
+	for _, l := range t.Lines {
+		line := l.Event.Kind
+		if l.Count > 1 {
+			line += " x" + strings.Repeat("I", min(l.Count, 5))
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func TestTrace(t *testing.T) {
+	s := newScene(t)
+	message := []string{MessageQueued, MessageDelivered, MessageDeferred, MessageRelayed, MessageFetchedPOP3}
+	told := []string{MessageQueued, MessageDelivered, MessageDeferred, MessageRelayed}
+	signIns := []string{SignInOK + " xIIIII", SignInRefused + " xIIII", SignInOK}
+	all := append(append(append([]string{}, message...), RecipientRefused), signIns...)
+	tests := []struct {
+		name  string
+		query Query
+		want  []string
+	}{
+		{"message id", Query{Text: "<1@example.org>"}, message},
+		{"message id without brackets", Query{Text: "1@example.org"}, message},
+		{"trace id", Query{Text: s.sent.String()}, message},
+		{"trace id in capitals", Query{Text: strings.ToUpper(s.lost.String())}, []string{RecipientRefused}},
+		{"foreign address", Query{Text: "cai@example.net"}, message},
+		{"foreign sender", Query{Text: "Dag@EXAMPLE.net"}, []string{RecipientRefused}},
+		{"own address", Query{Text: "anna@example.org"}, all},
+		{"own address, other spelling", Query{Text: " <Anna@Example.org> "}, all}, // in brackets a Message-ID, which an address can look like
+		{"later", Query{Text: "anna@example.org", From: s.at(35)}, signIns},
+		{"earlier", Query{Text: "anna@example.org", To: s.at(35)}, all[:6]},
+		{"last two", Query{Text: "anna@example.org", Limit: 2}, signIns[1:]},
+		{"the sender asks", Query{Text: "<1@example.org>", Account: s.anna.ID}, told},
+		{"the recipient asks", Query{Text: "<1@example.org>", Account: s.bo.ID}, nil},
+		{"the recipient asks for his mail", Query{Text: "bo@example.org", Account: s.bo.ID}, []string{MessageDelivered, MessageFetchedPOP3}},
+		{"one asks for the other", Query{Text: "bo@example.org", Account: s.anna.ID}, told},
+		{"nobody", Query{Text: "nobody@example.com"}, nil},
+		{"unknown message", Query{Text: "<none@example.org>"}, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := s.Trace(t.Context(), tt.query)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, summary(got)); diff != "" {
+				t.Error(diff)
+			}
+			if got.Truncated != (tt.query.Limit > 0) {
+				t.Errorf("truncated: %t", got.Truncated)
+			}
+		})
+	}
+	for _, text := range []string{"", "anna", "<>", "0123"} {
+		if _, err := s.Trace(t.Context(), Query{Text: text}); !errors.Is(err, ErrQuery) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func TestRender(t *testing.T) {
+	s := newScene(t)
+	catalogue, err := cause.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	oslo := time.FixedZone("CET", 3600)
+	for _, lang := range cause.Languages() {
+		t.Run(string(lang), func(t *testing.T) {
+			var b bytes.Buffer
+			for _, q := range []Query{
+				{Text: "anna@example.org", Reader: cause.Holder},
+				{Text: "nobody@example.com", From: s.at(0), To: s.at(60)},
+				{Text: "anna@example.org", Limit: 1},
+			} {
+				timeline, err := s.Trace(t.Context(), q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := timeline.Render(&b, lang, catalogue, oslo); err != nil {
+					t.Fatal(err)
+				}
+				b.WriteByte('\n')
+			}
+			refused := catalogue.In(oslo).Explain(cause.Refuse(cause.AuthPasswordWrong), lang, cause.Holder)
+			if !strings.Contains(b.String(), "\n"+indent+refused.Text+"\n") {
+				t.Errorf("a refusal is not explained with %q", refused.Text)
+			}
+			golden(t, "testdata/timeline."+string(lang)+".txt", withoutExplanations(b.String()))
+		})
+	}
+}
+
+// withoutExplanations leaves out what package cause says.
+func withoutExplanations(text string) []byte {
+	var kept []byte
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, indent) {
+			line = indent + "...\n"
+		}
+		kept = append(kept, line...)
+	}
+	return kept
+}
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(name, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestJSON(t *testing.T) {
+	s := newScene(t)
+	timeline, err := s.Trace(t.Context(), Query{Text: "<1@example.org>"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := timeline.JSON(&b); err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Query string
+		Lines []struct {
+			Kind, Action, Cause, Trace string
+			Until                      time.Time
+			Fields                     map[string][]string
+		}
+		Looked Looked
+	}
+	if err := json.Unmarshal(b.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Lines) != 5 || got.Looked.Accounts != 3 || got.Looked.Events == 0 {
+		t.Fatalf("%s", b.Bytes())
+	}
+	if to := got.Lines[0].Fields["to"]; len(to) != 2 || to[1] != "cai@example.net" || got.Lines[0].Trace != s.sent.String() {
+		t.Errorf("%+v", got.Lines[0])
+	}
+	if l := got.Lines[2]; l.Action != "wait" || l.Cause != "reputation.greylisted" || !l.Until.Equal(s.at(17)) {
+		t.Errorf("%+v", l)
+	}
+}
+
+func TestTrim(t *testing.T) {
+	s := newScene(t)
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Trim(t.Context(), 0); err == nil {
+		t.Error("all events may be trimmed")
+	}
+	// It is minute 600: what happened before minute 35 goes.
+	if err := s.Trim(t.Context(), 565*time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Trace(t.Context(), Query{Text: "anna@example.org"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{SignInOK + " xIIIII", SignInRefused + " xIIII", SignInOK}, summary(got)); diff != "" {
+		t.Error(diff)
+	}
+}
