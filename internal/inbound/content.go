@@ -199,7 +199,7 @@ func (s *session) decideContent(ctx context.Context, m *message.Summary) cause.D
 			return d
 		}
 	}
-	return s.maySend(ctx)
+	return s.b.Policy.Sending(ctx, s.account, s.recipients)
 }
 
 func (s *session) firstRecipient() string {

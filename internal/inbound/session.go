@@ -148,14 +148,14 @@ func (s *session) decideRcpt(ctx context.Context, r *smtpd.Rcpt, to string) caus
 	case err == nil:
 		return s.addLocal(ctx, r, to, res.Accounts)
 	case store.KindOf(err) == store.KindLimit:
-		return cause.Refuse(cause.RulesLoop, cause.Text("address", to))
+		return cause.Refuse(cause.RulesLoop)
 	case store.KindOf(err) != store.KindNotFound:
 		return s.b.storeTrouble("resolve recipient", err)
 	case res.Local:
 		return cause.Refuse(cause.RecipientUnknown, cause.Text("address", to))
 	case s.account == nil:
 		// Mail for other servers is taken from those who signed in only.
-		return cause.Refuse(cause.ClientSMTPAuthOff, cause.Text("address", to))
+		return cause.Refuse(cause.ClientSMTPAuthOff).As("relay")
 	}
 	return s.addRemote(ctx, r, to)
 }
@@ -167,7 +167,7 @@ func (s *session) addLocal(ctx context.Context, r *smtpd.Rcpt, to string, accoun
 	for i := range accounts {
 		if accounts[i].Disabled {
 			if len(accounts) == 1 {
-				return cause.Refuse(cause.AccountMailDisabled, cause.Text("address", to))
+				return cause.Refuse(cause.AccountMailDisabled)
 			}
 			continue
 		}
