@@ -84,12 +84,13 @@ func (l *lines) check(buf []byte) {
 	for len(buf) > 0 {
 		if l.sawCR {
 			l.sawCR = false
-			l.length++
-			if buf[0] != '\n' {
+			if buf[0] == '\n' {
+				l.tooLong = l.tooLong || l.length+2 > l.limit
+				l.length, buf = 0, buf[1:]
+			} else {
 				l.bare = true
-				continue
+				l.length++
 			}
-			l.length, buf = 0, buf[1:]
 			continue
 		}
 		line, whole := cutLine(buf)
