@@ -35,6 +35,8 @@ type desk struct {
 }
 
 func (d *desk) Connect(context.Context, *smtpd.Conn) (func(), cause.Decision) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.closed {
 		return func() {}, cause.Wait(cause.LimitConnections, time.Time{})
 	}
@@ -59,6 +61,8 @@ func (d *desk) Sent(_ context.Context, _ *store.Account, n int) {
 }
 
 func (d *desk) Receiving(_ context.Context, a *store.Account, _ int64) cause.Decision {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if a.ID == d.full {
 		return cause.Wait(cause.QuotaMailboxFull, time.Time{})
 	}
@@ -71,9 +75,19 @@ func (d *desk) Record(e store.Event) {
 	d.events = append(d.events, e)
 }
 
-func (d *desk) Queued(s *store.Submission) { d.queued = append(d.queued, s) }
+func (d *desk) Queued(s *store.Submission) {
+	d.set(func() { d.queued = append(d.queued, s) })
+}
 
-func (d *desk) Report(_ context.Context, r *inbound.Report) { d.reports = append(d.reports, r) }
+func (d *desk) Report(_ context.Context, r *inbound.Report) {
+	d.set(func() { d.reports = append(d.reports, r) })
+}
+
+func (d *desk) set(fn func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	fn()
+}
 
 // secret signs everybody in whose password is "secret".
 type secret struct{}
@@ -238,7 +252,7 @@ func TestMailFromAnotherServer(t *testing.T) {
 
 func TestRefusalsHaveCauses(t *testing.T) {
 	s := start(t)
-	s.full = s.bjorn.ID
+	s.set(func() { s.full = s.bjorn.ID })
 	if _, err := s.store.UpdateAccount(t.Context(), s.anna.ID, func(a *store.Account) error { a.Disabled = true; return nil }); err != nil {
 		t.Fatal(err)
 	}
@@ -311,13 +325,13 @@ func TestSubmission(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	s := start(t)
-	s.sendLimit = 2
+	s.set(func() { s.sendLimit = 2 })
 	talk(t, s.submission, signIn, "235",
 		"MAIL FROM:<anna@demo.test>", "250",
 		"RCPT TO:<anna@demo.test>", "250", "RCPT TO:<bjorn@demo.test>", "250", "RCPT TO:<bjorn+x@demo.test>", "450 4.7.1",
 		"DATA", "354", letter, "250",
 		"MAIL FROM:<anna@demo.test>", "450 4.7.1")
-	s.sendLimit = 0
+	s.set(func() { s.sendLimit = 0 })
 	talk(t, s.mail,
 		"MAIL FROM:<>", "250",
 		"RCPT TO:<anna@demo.test>", "250", "RCPT TO:<bjorn@demo.test>", "250", "RCPT TO:<Postmaster>", "250", "RCPT TO:<anna+x@demo.test>", "452 4.5.3",
@@ -325,7 +339,7 @@ func TestLimits(t *testing.T) {
 	if a, b := len(s.inbox(t, s.anna)), len(s.inbox(t, s.bjorn)); a != 2 || b != 2 {
 		t.Errorf("anna has %d, bjorn %d; each account gets a message once", a, b)
 	}
-	s.closed = true
+	s.set(func() { s.closed = true })
 	c, err := net.Dial("tcp", s.mail)
 	if err != nil {
 		t.Fatal(err)
