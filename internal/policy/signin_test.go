@@ -307,7 +307,7 @@ func TestCacheNeverAcceptsAnOldPassword(t *testing.T) {
 	w := newWorld(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		now := -1
-		for range rapid.IntRange(1, 8).Draw(rt, "steps") {
+		for range rapid.IntRange(1, 4).Draw(rt, "steps") {
 			if now < 0 || rapid.Bool().Draw(rt, "change") {
 				now = rapid.IntRange(0, len(passwords)-1).Draw(rt, "to")
 				w.directory.update(func(_ *store.Account, c *[]store.Credential) { *c = []store.Credential{made[now]} })
