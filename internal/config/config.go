@@ -1,0 +1,252 @@
+// Package config reads the configuration: one TOML file, strict, in which every
+// key stands with its default and a comment.
+//
+// The embedded postiljon.toml is both that file and the defaults, so that
+// what is documented is what happens.
+package config
+
+import (
+	"bytes"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+//go:embed postiljon.toml
+var documented string
+
+// maxFile is the most octets of a configuration file.
+const maxFile = 1 << 20
+
+// Config is a whole configuration. The file postiljon.toml of this package
+// explains each key.
+type Config struct {
+	Hostname string `toml:"hostname"`
+	Data     string `toml:"data"`
+	Control  string `toml:"control"`
+
+	Listen   Listen   `toml:"listen"`
+	TLS      TLS      `toml:"tls"`
+	Web      Web      `toml:"web"`
+	Auth     Auth     `toml:"auth"`
+	Guard    Guard    `toml:"guard"`
+	Limits   Limits   `toml:"limits"`
+	Queue    Queue    `toml:"queue"`
+	Timeouts Timeouts `toml:"timeouts"`
+	Journal  Journal  `toml:"journal"`
+	Log      Log      `toml:"log"`
+}
+
+// Listen says where each service listens.
+type Listen struct {
+	SMTP        []string `toml:"smtp"`
+	Submission  []string `toml:"submission"`
+	Submissions []string `toml:"submissions"`
+	IMAP        []string `toml:"imap"`
+	IMAPS       []string `toml:"imaps"`
+	POP3        []string `toml:"pop3"`
+	POP3S       []string `toml:"pop3s"`
+	HTTPS       []string `toml:"https"`
+}
+
+// TLS says which certificate is shown.
+type TLS struct {
+	Certificate string   `toml:"certificate"`
+	Key         string   `toml:"key"`
+	Names       []string `toml:"names"`
+}
+
+// Web is the HTTPS server.
+type Web struct {
+	URL         string    `toml:"url"`
+	MetricsFrom []Network `toml:"metrics_from"`
+}
+
+// Auth is about signing in.
+type Auth struct {
+	PlaintextLoopback bool   `toml:"plaintext_loopback"`
+	DefaultDomain     string `toml:"default_domain"`
+	HashMemory        Size   `toml:"hash_memory"`
+	HashPasses        int    `toml:"hash_passes"`
+	HashConcurrency   int    `toml:"hash_concurrency"`
+}
+
+// Guard is about guessed passwords.
+type Guard struct {
+	FreeFailures    int       `toml:"free_failures"`
+	FirstDelay      Duration  `toml:"first_delay"`
+	MaxDelay        Duration  `toml:"max_delay"`
+	Forget          Duration  `toml:"forget"`
+	AddressFailures int       `toml:"address_failures"`
+	BlockFailures   int       `toml:"block_failures"`
+	AccountFailures int       `toml:"account_failures"`
+	Ban             Duration  `toml:"ban"`
+	MaxBan          Duration  `toml:"max_ban"`
+	KnownFor        Duration  `toml:"known_for"`
+	Exempt          []Network `toml:"exempt"`
+}
+
+// Limits are how much, how many and how fast.
+type Limits struct {
+	MessageSize           Size      `toml:"message_size"`
+	Recipients            int       `toml:"recipients"`
+	AddressHourly         int       `toml:"address_hourly"`
+	DomainHourly          int       `toml:"domain_hourly"`
+	Connections           int       `toml:"connections"`
+	ConnectionsPerAddress int       `toml:"connections_per_address"`
+	ConnectionsPerBlock   int       `toml:"connections_per_block"`
+	ConnectionsPerMinute  int       `toml:"connections_per_minute"`
+	SessionsPerAccount    int       `toml:"sessions_per_account"`
+	Hops                  int       `toml:"hops"`
+	Exempt                []Network `toml:"exempt"`
+}
+
+// Queue is mail on its way to other servers.
+type Queue struct {
+	Retry          []Duration `toml:"retry"`
+	DelayReport    Duration   `toml:"delay_report"`
+	Lifetime       Duration   `toml:"lifetime"`
+	Concurrency    int        `toml:"concurrency"`
+	PerDestination int        `toml:"per_destination"`
+	Port           uint16     `toml:"port"`
+	AllowPrivate   bool       `toml:"allow_private"`
+	Resolver       string     `toml:"resolver"`
+}
+
+// Timeouts are how long the service waits.
+type Timeouts struct {
+	SMTP Duration `toml:"smtp"`
+	IMAP Duration `toml:"imap"`
+	POP3 Duration `toml:"pop3"`
+	Stop Duration `toml:"stop"`
+}
+
+// Journal is the evidence for traces.
+type Journal struct {
+	Keep Duration `toml:"keep"`
+}
+
+// Log says what is logged and how.
+type Log struct {
+	Level  string `toml:"level"`
+	Format string `toml:"format"`
+}
+
+// Default is the configuration of a file without a line. An error means that
+// the program was built wrong.
+func Default() (Config, error) {
+	var c Config
+	if err := toml.Unmarshal([]byte(documented), &c); err != nil {
+		return c, fmt.Errorf("config: the embedded file: %w", err)
+	}
+	return c, nil
+}
+
+// Load reads and checks a file. Errors say the line and what to write instead.
+func Load(file string) (Config, error) {
+	f, err := os.Open(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Config{}, fmt.Errorf("there is no configuration at %s; 'postiljon init DOMAIN' makes one", file)
+	}
+	if err != nil {
+		return Config{}, fmt.Errorf("cannot read the configuration: %w", err)
+	}
+	defer f.Close()
+	return Read(file, f)
+}
+
+// Read is Load for a file that is open; name is told in errors.
+func Read(name string, r io.Reader) (Config, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxFile+1))
+	if err != nil {
+		return Config{}, fmt.Errorf("cannot read %s: %w", name, err)
+	}
+	if len(text) > maxFile {
+		return Config{}, fmt.Errorf("%s is larger than %d octets", name, maxFile)
+	}
+	c, err := Default()
+	if err != nil {
+		return Config{}, err
+	}
+	decoder := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields()
+	if err := decoder.Decode(&c); err != nil {
+		return Config{}, explain(name, err)
+	}
+	if err := c.Validate(); err != nil {
+		return Config{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return c, nil
+}
+
+// explain turns an error of the decoder into lines that a person can act on.
+func explain(name string, err error) error {
+	var unknown *toml.StrictMissingError
+	if errors.As(err, &unknown) {
+		var all []error
+		for _, e := range unknown.Errors {
+			line, _ := e.Position()
+			all = append(all, fmt.Errorf("%s:%d: there is no key %q%s", name, line, strings.Join(e.Key(), "."), suggestion(e.Key())))
+		}
+		return errors.Join(all...)
+	}
+	var bad *toml.DecodeError
+	if errors.As(err, &bad) {
+		line, _ := bad.Position()
+		message := strings.TrimPrefix(strings.TrimPrefix(bad.Error(), "toml: "), "config: ")
+		if key := strings.Join(bad.Key(), "."); key != "" && !strings.Contains(message, key) {
+			message = key + ": " + message
+		}
+		return fmt.Errorf("%s:%d: %s", name, line, message)
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
+
+// Write writes the documented file with a host name and a data folder in place
+// of the defaults.
+func Write(w io.Writer, hostname, data string) error {
+	usual, err := Default()
+	if err != nil {
+		return err
+	}
+	// Quoted as TOML's basic strings, whose escapes are those of Go for what can
+	// stand in a host name and a path.
+	line := func(key, value string) string { return "\n" + key + " = " + strconv.Quote(value) + "\n" }
+	text := strings.Replace(documented, line("hostname", usual.Hostname), line("hostname", hostname), 1)
+	text = strings.Replace(text, line("data", usual.Data), line("data", data), 1)
+	_, err = io.WriteString(w, text)
+	return err
+}
+
+// Socket is the file of the control socket.
+func (c *Config) Socket() string {
+	if c.Control != "" {
+		return c.Control
+	}
+	return filepath.Join(c.Data, "control.sock")
+}
+
+// BaseURL is the address of the web, without a final slash.
+func (c *Config) BaseURL() string {
+	if c.Web.URL != "" {
+		return strings.TrimRight(c.Web.URL, "/")
+	}
+	return "https://" + c.Hostname
+}
+
+// Prefixes are networks as the standard library has them.
+func Prefixes(networks []Network) []netip.Prefix {
+	all := make([]netip.Prefix, len(networks))
+	for i, n := range networks {
+		all[i] = netip.Prefix(n)
+	}
+	return all
+}

@@ -1,0 +1,154 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/message/address"
+)
+
+// Validate checks the values against each other and against what the service
+// can do. It returns every fault, each with its key.
+func (c *Config) Validate() error {
+	var faults faults
+	c.validateService(&faults)
+	c.validateListen(&faults)
+	c.validateAuth(&faults)
+	c.validateLimits(&faults)
+	c.validateQueue(&faults)
+	return errors.Join(faults...)
+}
+
+type faults []error
+
+func (f *faults) check(ok bool, key, format string, args ...any) {
+	if !ok {
+		*f = append(*f, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
+	}
+}
+
+func within[T int | int64 | time.Duration](f *faults, key string, value, least, most T, text func(T) string) {
+	f.check(value >= least && value <= most, key, "%s is not between %s and %s", text(value), text(least), text(most))
+}
+
+func (f *faults) count(key string, value, least, most int) {
+	within(f, key, value, least, most, strconv.Itoa)
+}
+
+func (f *faults) span(key string, value Duration, least, most time.Duration) {
+	within(f, key, time.Duration(value), least, most, func(d time.Duration) string { return Duration(d).String() })
+}
+
+func (c *Config) validateService(f *faults) {
+	name, err := address.ParseDomain(c.Hostname, address.Options{})
+	f.check(err == nil && strings.Contains(name, ".") && !strings.HasPrefix(name, "["), "hostname",
+		"%q is not a full host name such as \"mail.example.org\"", c.Hostname)
+	f.check(filepath.IsAbs(c.Data), "data", "%q is not an absolute path", c.Data)
+	f.check(c.Control == "" || filepath.IsAbs(c.Control), "control", "%q is not an absolute path", c.Control)
+	// The kernel keeps the name of a socket in 108 octets.
+	f.check(len(c.Socket()) <= 107, "control",
+		"the path of the control socket, %s, is longer than 107 octets; set control to a shorter one", c.Socket())
+	f.check((c.TLS.Certificate == "") == (c.TLS.Key == ""), "tls", "certificate and key are set together or not at all")
+	if c.Web.URL != "" {
+		u, err := url.Parse(c.Web.URL)
+		f.check(err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.RawQuery == "" && u.Fragment == "",
+			"web.url", "%q is not an address such as \"https://mail.example.org\"", c.Web.URL)
+	}
+	f.span("timeouts.smtp", c.Timeouts.SMTP, time.Second, 24*time.Hour)
+	f.span("timeouts.imap", c.Timeouts.IMAP, time.Second, 24*time.Hour)
+	f.span("timeouts.pop3", c.Timeouts.POP3, time.Second, 24*time.Hour)
+	f.span("timeouts.stop", c.Timeouts.Stop, 0, time.Hour)
+	f.span("journal.keep", c.Journal.Keep, 24*time.Hour, 3650*24*time.Hour)
+	f.check(slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level",
+		"%q is not debug, info, warn or error", c.Log.Level)
+	f.check(slices.Contains([]string{"auto", "text", "json"}, c.Log.Format), "log.format",
+		"%q is not auto, text or json", c.Log.Format)
+}
+
+// Services lists the services by the name of their key, with where they listen.
+func (l *Listen) Services() []Service {
+	return []Service{
+		{"smtp", l.SMTP}, {"submission", l.Submission}, {"submissions", l.Submissions},
+		{"imap", l.IMAP}, {"imaps", l.IMAPS}, {"pop3", l.POP3}, {"pop3s", l.POP3S}, {"https", l.HTTPS},
+	}
+}
+
+// Service is where one service listens.
+type Service struct {
+	Name      string
+	Addresses []string
+}
+
+func (c *Config) validateListen(f *faults) {
+	taken := map[string]string{}
+	for _, service := range c.Listen.Services() {
+		for _, a := range service.Addresses {
+			key := "listen." + service.Name
+			host, port, err := net.SplitHostPort(a)
+			n, perr := strconv.ParseUint(port, 10, 16)
+			_, herr := netip.ParseAddr(host)
+			f.check(err == nil && perr == nil && (host == "" || host == "localhost" || herr == nil), key,
+				"%q is not an address with a port such as \":25\" or \"192.0.2.1:25\"", a)
+			if other, ok := taken[a]; ok && n != 0 {
+				f.check(false, key, "%s is taken by listen.%s", a, other)
+			}
+			taken[a] = service.Name
+		}
+	}
+}
+
+func (c *Config) validateAuth(f *faults) {
+	within(f, "auth.hash_memory", int64(c.Auth.HashMemory), 19<<20, 64<<20, func(n int64) string { return Size(n).String() })
+	f.count("auth.hash_passes", c.Auth.HashPasses, 1, 16)
+	f.count("auth.hash_concurrency", c.Auth.HashConcurrency, 0, 1024)
+	g := &c.Guard
+	f.count("guard.free_failures", g.FreeFailures, 0, 1000)
+	f.count("guard.address_failures", g.AddressFailures, 1, 1_000_000)
+	f.count("guard.block_failures", g.BlockFailures, 1, 1_000_000)
+	f.count("guard.account_failures", g.AccountFailures, 1, 1_000_000)
+	f.span("guard.first_delay", g.FirstDelay, 0, time.Minute)
+	f.span("guard.max_delay", g.MaxDelay, 0, time.Minute)
+	f.span("guard.forget", g.Forget, time.Second, 24*time.Hour)
+	f.span("guard.ban", g.Ban, time.Second, 30*24*time.Hour)
+	f.span("guard.max_ban", g.MaxBan, time.Duration(g.Ban), 365*24*time.Hour)
+	f.span("guard.known_for", g.KnownFor, 0, 3650*24*time.Hour)
+}
+
+func (c *Config) validateLimits(f *faults) {
+	l := &c.Limits
+	within(f, "limits.message_size", int64(l.MessageSize), 64<<10, 2<<30, func(n int64) string { return Size(n).String() })
+	f.count("limits.recipients", l.Recipients, 100, 100_000) // RFC 5321 section 4.5.3.1.8
+	f.count("limits.address_hourly", l.AddressHourly, 1, 100_000_000)
+	f.count("limits.domain_hourly", l.DomainHourly, 1, 100_000_000)
+	f.count("limits.connections", l.Connections, 10, 10_000_000)
+	f.count("limits.connections_per_address", l.ConnectionsPerAddress, 1, 10_000_000)
+	f.count("limits.connections_per_block", l.ConnectionsPerBlock, l.ConnectionsPerAddress, 10_000_000)
+	f.count("limits.connections_per_minute", l.ConnectionsPerMinute, 1, 100_000_000)
+	f.count("limits.sessions_per_account", l.SessionsPerAccount, 1, 1_000_000)
+	f.count("limits.hops", l.Hops, 10, 1000)
+}
+
+func (c *Config) validateQueue(f *faults) {
+	q := &c.Queue
+	f.check(len(q.Retry) > 0, "queue.retry", "the list is empty")
+	for _, d := range q.Retry {
+		f.span("queue.retry", d, time.Second, 24*time.Hour)
+	}
+	f.span("queue.lifetime", q.Lifetime, time.Minute, 30*24*time.Hour)
+	f.span("queue.delay_report", q.DelayReport, time.Minute, 30*24*time.Hour)
+	f.count("queue.concurrency", q.Concurrency, 1, 10_000)
+	f.count("queue.per_destination", q.PerDestination, 1, 10_000)
+	f.check(q.Port > 0, "queue.port", "0 is no port")
+	if q.Resolver != "" {
+		_, err := netip.ParseAddrPort(q.Resolver)
+		f.check(err == nil, "queue.resolver", "%q is not an address with a port such as \"192.0.2.53:53\"", q.Resolver)
+	}
+}
