@@ -43,7 +43,7 @@ func appendCharset(dst []byte, charset string, raw []byte) []byte {
 		return appendGuessed(dst, raw)
 	}
 	if enc == nil {
-		if !equalFold(charset, "utf-8") && !equalFold(charset, "utf8") && !utf8.Valid(raw) {
+		if !isUTF8(charset) && !utf8.Valid(raw) {
 			return appendGuessed(dst, raw)
 		}
 		return appendValid(dst, raw)
@@ -53,6 +53,10 @@ func appendCharset(dst []byte, charset string, raw []byte) []byte {
 		return appendValid(dst, raw)
 	}
 	return append(dst, out...)
+}
+
+func isUTF8(charset string) bool {
+	return equalFold(charset, "utf-8") || equalFold(charset, "utf8")
 }
 
 // mayShift tells whether octets below 128 can mean something else than ASCII in a charset. Of the

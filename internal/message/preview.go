@@ -9,7 +9,7 @@ import (
 const previewLength = 256
 
 // previewFirst is how much of a text is decoded at first; it mostly suffices.
-const previewFirst = 2 << 10
+const previewFirst = 1 << 10
 
 // preview makes the preview of the text that was kept.
 func (s *Scanner) preview() string {
@@ -58,10 +58,10 @@ func (s *Scanner) decodeText(e *entity, raw []byte) []byte {
 		s.rendered = d.append(s.rendered[:0], raw, true)
 		raw = s.rendered
 	}
-	if !hasEightBit(raw) && !mayShift(e.Charset) {
+	if !mayShift(e.Charset) && utf8.Valid(raw) && (isUTF8(e.Charset) || !hasEightBit(raw)) {
 		return raw
 	}
-	return appendCharset(nil, e.Charset, raw)
+	return appendCharset(make([]byte, 0, len(raw)+64), e.Charset, raw)
 }
 
 // previewer picks from lines of text what a reader wants to see of it, white space collapsed.

@@ -152,7 +152,13 @@ type capture struct {
 
 // NewScanner returns a Scanner that is ready for a message.
 func NewScanner(limits Limits) *Scanner {
-	s := &Scanner{limits: limits.withDefaults()}
+	// Room for a message of the usual shape, so that most never need more.
+	s := &Scanner{
+		limits:   limits.withDefaults(),
+		entities: make([]entity, 0, 4), stack: make([]int, 0, 4), boundaries: make([]openBoundary, 0, 2),
+		values: make([]byte, 0, 1<<10), fields: make([]field, 0, 24), params: make([]param, 0, 8),
+		mailboxes: make([]mailbox, 0, 4), scratch: make([]byte, 0, 256), rendered: make([]byte, 0, 2<<10),
+	}
 	s.Reset()
 	return s
 }
@@ -216,11 +222,11 @@ var crOctet = []byte{'\r'}
 
 // hasEightBit tells whether an octet of b is above 127.
 func hasEightBit(b []byte) bool {
-	for len(b) >= 16 {
-		if (binary.LittleEndian.Uint64(b)|binary.LittleEndian.Uint64(b[8:]))&0x8080808080808080 != 0 {
+	for ; len(b) >= 32; b = b[32:] {
+		if (binary.LittleEndian.Uint64(b)|binary.LittleEndian.Uint64(b[8:])|
+			binary.LittleEndian.Uint64(b[16:])|binary.LittleEndian.Uint64(b[24:]))&0x8080808080808080 != 0 {
 			return true
 		}
-		b = b[16:]
 	}
 	for _, c := range b {
 		if c >= 0x80 {
@@ -309,6 +315,9 @@ func (s *Scanner) follow(b []byte) {
 		s.keepValue(b)
 	case sinkCapture:
 		room := s.limits.PreviewBytes - len(s.capture.buf)
+		if s.capture.buf == nil {
+			s.capture.buf = make([]byte, 0, min(room, 2<<10))
+		}
 		s.capture.buf = append(s.capture.buf, b[:min(room, len(b))]...)
 	}
 }

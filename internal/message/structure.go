@@ -18,7 +18,8 @@ func (s *Scanner) top() *entity { return &s.entities[s.stack[len(s.stack)-1]] }
 func (s *Scanner) headerLine(line []byte) {
 	e := s.top()
 	if isLineEnd(line) {
-		s.endHeader(s.offset+int64(len(line)), s.lines+1)
+		// A lone CR may be all of the line, at the end of the message.
+		s.endHeader(s.offset+int64(len(line)), s.lines+int64(bytes.Count(line, []byte{'\n'})))
 		return
 	}
 	s.reading = true

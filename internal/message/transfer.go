@@ -32,7 +32,7 @@ func DecodeBody(r io.Reader, encoding, charset string) io.Reader {
 	switch {
 	case known && enc != nil:
 		return transform.NewReader(r, enc.NewDecoder())
-	case equalFold(charset, "utf-8"), equalFold(charset, "utf8"):
+	case isUTF8(charset):
 		return transform.NewReader(r, unicode.UTF8.NewDecoder())
 	}
 	return transform.NewReader(r, guess{})
