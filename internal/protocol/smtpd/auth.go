@@ -26,34 +26,42 @@ func (c *conn) mechanisms() []string {
 
 // auth is AUTH, RFC 4954 section 4.
 func (c *conn) auth(ctx context.Context, args []byte) {
-	defer clear(args) // the password may be in it
-	server := c.server.options.SASL
+	name, response, ok := parseAuth(args)
+	clear(args) // the password may be in it
+	server, verifier := c.server.options.SASL, c.session.Verifier()
 	switch {
 	case !c.info.ESMTP || c.info.SignedIn.Name != "" || c.tx.open:
 		c.protocolError("sequence", "AUTH")
 		return
-	case server == nil || c.session.Verifier() == nil:
+	case server == nil || verifier == nil:
 		c.protocolError("unimplemented", "AUTH")
 		return
+	case !ok:
+		c.protocolError("syntax", "AUTH")
+		return
 	}
-	name, initial, given := bytes.Cut(args, []byte{' '})
-	m, err := server.Start(string(name), c.channel(), c.session.Verifier())
+	m, err := server.Start(name, c.channel(), verifier)
 	if err != nil {
 		c.authFailed(sasl.DecisionOf(err))
 		return
 	}
-	var response []byte
-	switch {
-	case given && string(initial) == "=": // section 4: an initial response of no octets
-		response = []byte{}
-	case given:
-		var ok bool
-		if response, ok = decodeResponse(initial); !ok || len(response) == 0 {
-			c.protocolError("syntax", "AUTH")
-			return
-		}
-	}
 	c.exchange(ctx, m, response)
+}
+
+// parseAuth reads the arguments of AUTH: a mechanism and perhaps an initial response, nil without.
+func parseAuth(args []byte) (name string, response []byte, ok bool) {
+	mechanism, initial, given := bytes.Cut(args, []byte{' '})
+	name = string(mechanism)
+	switch {
+	case name == "":
+		return "", nil, false
+	case !given:
+		return name, nil, true
+	case string(initial) == "=": // an initial response of no octets
+		return name, []byte{}, true
+	}
+	response, ok = decodeResponse(initial)
+	return name, response, ok && len(response) > 0
 }
 
 // exchange carries the challenges and responses of a mechanism.
@@ -119,4 +127,5 @@ func (c *conn) authFailed(d cause.Decision) {
 		return
 	}
 	c.say(d, "")
+	c.server.options.Metrics.Refused(c.listener.Name, d.Cause)
 }

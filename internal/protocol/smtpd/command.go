@@ -206,7 +206,7 @@ func (c *conn) isHelloName(name []byte) bool {
 		}
 		return true
 	}
-	_, err := address.ParseDomain(string(name), address.Options{UTF8: true})
+	_, err := address.ParseDomain(string(name), address.Options{})
 	return err == nil
 }
 
@@ -237,15 +237,18 @@ func later(id cause.ID, params ...cause.Param) cause.Decision {
 	return cause.Wait(id, time.Time{}, params...)
 }
 
-// refuse says a refusal. To a client that nobody signed in on, it says only what a stranger may know.
+// refuse says a refusal.
 func (c *conn) refuse(d cause.Decision) { c.refuseTraced(d, "") }
 
-// refuseTraced says the refusal of a message, with the id of its trace.
+// refuseTraced says the refusal of a message, with the id of its trace. To a client on which nobody
+// has signed in it says only what a stranger may know.
 func (c *conn) refuseTraced(d cause.Decision, trace string) {
+	said := d
 	if c.info.SignedIn.Name == "" {
-		d = c.server.options.Replies.ToStranger(d)
+		said = c.server.options.Replies.ToStranger(d)
 	}
-	c.say(d, trace)
+	c.say(said, trace)
+	c.server.options.Metrics.Refused(c.listener.Name, d.Cause)
 }
 
 // maxReply is the longest reply line without its CRLF (RFC 5321 section 4.5.3.1.5).
@@ -265,7 +268,6 @@ func (c *conn) say(d cause.Decision, trace string) {
 		c.out = append(c.out, trace...)
 	}
 	c.reply("\r\n")
-	c.server.options.Metrics.Refused(c.listener.Name, d.Cause)
 	if r.Code == 421 {
 		c.stopFor(ReasonRefused)
 	}

@@ -371,7 +371,13 @@ func (c *conn) awaitContent(end time.Time) error {
 	if until.After(end) {
 		until = end
 	}
-	c.raw.SetReadDeadline(until)
 	c.in.enlarge()
-	return c.in.fill(c.link)
+	for {
+		c.raw.SetReadDeadline(until)
+		err := c.in.fill(c.link)
+		if errors.Is(err, os.ErrDeadlineExceeded) && time.Now().Before(until) {
+			continue // a wake that came just too late for the command before
+		}
+		return err
+	}
 }
