@@ -1,0 +1,51 @@
+package imapd
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/uid"
+)
+
+// Conn describes a connection to the Backend. Its fields change between calls, never during one.
+type Conn struct {
+	ID            uint64
+	Listener      string
+	Remote, Local netip.AddrPort
+	Began         time.Time
+	// TLSVersion and CipherSuite are those of crypto/tls, 0 without TLS.
+	TLSVersion, CipherSuite uint16
+	// Client is what the client says it is (RFC 2971): fields and values.
+	Client [][2]string
+	// Account is who signed in, 0 before; Name is the address used.
+	Account store.AccountID
+	Name    string
+}
+
+// TLS reports whether the connection is encrypted.
+func (c *Conn) TLS() bool { return c.TLSVersion != 0 }
+
+// EventKind says what happened.
+type EventKind uint8
+
+const (
+	// EventClient: the client said what it is; see Conn.Client.
+	EventClient EventKind = iota + 1
+	// EventAppended: a message was put into a mailbox by APPEND.
+	EventAppended
+	// EventExpunged: messages were removed from a mailbox.
+	EventExpunged
+	// EventMoved: messages were moved from Mailbox to Target.
+	EventMoved
+	// EventMailboxDeleted: a mailbox was deleted with its messages.
+	EventMailboxDeleted
+)
+
+// Event is something that a client did, for the journal.
+type Event struct {
+	Kind    EventKind
+	Mailbox string
+	Target  string
+	UIDs    uid.Set // in Mailbox
+}

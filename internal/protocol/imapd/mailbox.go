@@ -1,0 +1,96 @@
+package imapd
+
+import (
+	"strings"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// uses are the special uses of RFC 6154 that a mailbox can have here, in upper case.
+var uses = map[string]store.Role{
+	"SENT":    store.RoleSent,
+	"DRAFTS":  store.RoleDrafts,
+	"JUNK":    store.RoleJunk,
+	"TRASH":   store.RoleTrash,
+	"ARCHIVE": store.RoleArchive,
+}
+
+// create is CREATE (RFC 9051 section 6.3.4) with USE (RFC 6154 section 3). A "/" at the end says
+// that mailboxes below are to come, which every mailbox here can have.
+func (s *session) create(c *createCommand) outcome {
+	role := store.RoleNone
+	for i, use := range c.use {
+		var ok bool
+		if role, ok = uses[use]; !ok || i > 0 {
+			return useAttribute(c.mailbox)
+		}
+	}
+	name := c.mailbox
+	if len(name) > 1 {
+		name = strings.TrimSuffix(name, store.Separator)
+	}
+	if role != store.RoleNone {
+		if _, err := s.store.MailboxByRole(s.ctx, s.conn.Account, role); err == nil {
+			return useAttribute(name)
+		}
+	}
+	m, err := s.store.CreateMailbox(s.ctx, s.conn.Account, name, role)
+	if err != nil {
+		return s.failed(err, name)
+	}
+	return doneWith(append(appendObjectID([]byte("MAILBOXID ("), 'F', m.ID), ')'))
+}
+
+// useAttribute refuses a special use that cannot be given (RFC 6154 section 3).
+func useAttribute(mailbox string) outcome {
+	o := refuse(cause.Refuse(cause.MailboxNameInvalid, cause.Text("mailbox", mailbox)))
+	o.code = "USEATTR"
+	return o
+}
+
+// deleteMailbox is DELETE (RFC 9051 section 6.3.5). Mailboxes below stay.
+func (s *session) deleteMailbox(c *mailboxCommand) outcome {
+	if err := s.store.DeleteMailbox(s.ctx, s.conn.Account, c.mailbox); err != nil {
+		o := s.failed(err, c.mailbox)
+		if o.refused.Cause == cause.MailboxNameInvalid {
+			o.refused.Variant = "inbox"
+		}
+		return o
+	}
+	s.server.options.Backend.Event(&s.conn, Event{Kind: EventMailboxDeleted, Mailbox: c.mailbox})
+	return done()
+}
+
+// rename is RENAME (RFC 9051 section 6.3.6).
+func (s *session) rename(c *renameCommand) outcome {
+	to := c.to
+	if len(to) > 1 {
+		to = strings.TrimSuffix(to, store.Separator)
+	}
+	err := s.store.RenameMailbox(s.ctx, s.conn.Account, c.from, to)
+	if err == nil {
+		return done()
+	}
+	name := to
+	if store.KindOf(err) == store.KindNotFound {
+		name = c.from
+	}
+	o := s.failed(err, name)
+	if o.refused.Cause == cause.MailboxNameInvalid && strings.HasPrefix(to, c.from+store.Separator) {
+		o.refused.Variant = "in-itself"
+	}
+	return o
+}
+
+func (s *session) subscribe(c *mailboxCommand) outcome { return s.setSubscribed(c, true) }
+
+func (s *session) unsubscribe(c *mailboxCommand) outcome { return s.setSubscribed(c, false) }
+
+// setSubscribed is SUBSCRIBE and UNSUBSCRIBE. The mailbox need not exist (RFC 9051 section 6.3.7).
+func (s *session) setSubscribed(c *mailboxCommand, on bool) outcome {
+	if err := s.store.Subscribe(s.ctx, s.conn.Account, c.mailbox, on); err != nil {
+		return s.failed(err, c.mailbox)
+	}
+	return done()
+}

@@ -1,0 +1,295 @@
+// Package imapd is the IMAP server: IMAP4rev2 (RFC 9051) and IMAP4rev1 (RFC 3501) with their
+// extensions, line by line what the standards say. It keeps no policy: who may connect and sign in
+// is for the Backend to say, and what is refused is said by a cause.
+//
+// A session is one goroutine that reads a command (parse*.go), does it (the files named after
+// commands), tells what others changed (sync.go) and answers (reply.go). While it waits for its
+// client it holds no buffer.
+package imapd
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/sasl"
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// Backend is what the server asks of the rest of the program. Its methods are called by many
+// sessions at once.
+type Backend interface {
+	// Connect decides on a connection before the greeting. If it allows, Closed is called once the
+	// connection is over.
+	Connect(ctx context.Context, c *Conn) cause.Decision
+	// Verifier knows who may sign in on a connection.
+	Verifier(c *Conn) sasl.Verifier
+	// SignedIn is told who proved to be whom, says which account that is, and decides whether the
+	// session may begin.
+	SignedIn(ctx context.Context, c *Conn, who sasl.Identity) (store.AccountID, cause.Decision)
+	// Event is told what a client did, for the journal. It must not block.
+	Event(c *Conn, e Event)
+	// Closed is told that a connection is over.
+	Closed(c *Conn)
+}
+
+// Metrics counts what the server does. Its methods are called often and must be cheap.
+type Metrics interface {
+	// Command is told that a command (in upper case, "UNKNOWN" for others) was answered with
+	// "OK", "NO" or "BAD" and how long it took.
+	Command(name, status string, took time.Duration)
+	// Sessions is told that a session began (+1) or ended (-1).
+	Sessions(delta int)
+}
+
+// Options are what a server is made of. Store, Catalogue, Backend and SASL must be given.
+type Options struct {
+	Hostname  string // in the greeting
+	Store     *store.Store
+	Catalogue *cause.Catalogue
+	Backend   Backend
+	// SASL offers mechanisms. Whether passwords may pass without TLS is its setting.
+	SASL *sasl.Server
+	// TLSConfig serves STARTTLS and implicit TLS; nil for none. See also SetTLS.
+	TLSConfig *tls.Config
+	Limits    Limits
+	Timeouts  Timeouts
+	Log       *slog.Logger // nil: slog.Default
+	Metrics   Metrics      // nil: none
+}
+
+// Limits bound what a client can ask for. Zero fields mean the default.
+type Limits struct {
+	// Message is the largest message that APPEND takes, in octets: APPENDLIMIT of RFC 7889.
+	// Default 100 MiB.
+	Message int64
+	// Command is the longest command with its literals, but without the message of APPEND, in
+	// octets. Default 256 KiB; before sign-in an eighth of it.
+	Command int
+	// Errors is how many commands in a row can end in BAD before the connection does. Default 20.
+	Errors int
+}
+
+// Timeouts bound how long a client can take. Zero fields mean the default.
+type Timeouts struct {
+	// SignIn is how long a connection can last without signing in, the TLS handshake included.
+	// Default 3 minutes.
+	SignIn time.Duration
+	// Idle is how long a session waits for a command (RFC 9051 section 5.4), also in IDLE, and
+	// for the next octets of a command that has begun. Default 30 minutes.
+	Idle time.Duration
+	// Write is how long a client can take to accept a full buffer. Default 5 minutes.
+	Write time.Duration
+}
+
+func (l Limits) withDefaults() Limits {
+	if l.Message == 0 {
+		l.Message = 100 << 20
+	}
+	if l.Command == 0 {
+		l.Command = 256 << 10
+	}
+	if l.Errors == 0 {
+		l.Errors = 20
+	}
+	return l
+}
+
+func (t Timeouts) withDefaults() Timeouts {
+	if t.SignIn == 0 {
+		t.SignIn = 3 * time.Minute
+	}
+	if t.Idle == 0 {
+		t.Idle = 30 * time.Minute
+	}
+	if t.Write == 0 {
+		t.Write = 5 * time.Minute
+	}
+	return t
+}
+
+// ListenerOptions say what a listener is.
+type ListenerOptions struct {
+	Name        string // for logs and the Backend, such as "imaps"
+	ImplicitTLS bool   // TLS from the first octet (RFC 8314)
+}
+
+// ErrClosed is returned by Serve after Close.
+var ErrClosed = errors.New("imapd: closed")
+
+// Server serves IMAP. Make one with New.
+type Server struct {
+	options Options
+	tls     atomic.Pointer[tls.Config]
+	nextID  atomic.Uint64
+	pools   pools
+
+	// ctx ends when running commands must stop.
+	ctx  context.Context
+	kill context.CancelFunc
+
+	mu        sync.Mutex
+	closed    bool
+	listeners map[net.Listener]struct{}
+	sessions  map[*session]struct{}
+	running   sync.WaitGroup // sessions and Serve calls
+}
+
+// New makes a server.
+func New(o Options) (*Server, error) {
+	if o.Store == nil || o.Catalogue == nil || o.Backend == nil || o.SASL == nil {
+		return nil, errors.New("imapd: Store, Catalogue, Backend and SASL must be given")
+	}
+	o.Limits, o.Timeouts = o.Limits.withDefaults(), o.Timeouts.withDefaults()
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Metrics == nil {
+		o.Metrics = noMetrics{}
+	}
+	s := &Server{options: o, listeners: map[net.Listener]struct{}{}, sessions: map[*session]struct{}{}}
+	s.ctx, s.kill = context.WithCancel(context.Background())
+	s.SetTLS(o.TLSConfig)
+	return s, nil
+}
+
+type noMetrics struct{}
+
+func (noMetrics) Command(string, string, time.Duration) {}
+func (noMetrics) Sessions(int)                          {}
+
+// SetTLS replaces the TLS configuration for connections to come; nil turns TLS off. Sessions that
+// run keep what they have.
+func (s *Server) SetTLS(config *tls.Config) {
+	if config == nil {
+		s.tls.Store(nil)
+		return
+	}
+	config = sasl.TLSConfig(config)
+	// A large FETCH would otherwise begin with a thousand small records, a write each.
+	config.DynamicRecordSizingDisabled = true
+	s.tls.Store(config)
+}
+
+// Serve accepts connections until the listener fails, the context ends or Close is called. It
+// closes the listener.
+func (s *Server) Serve(ctx context.Context, l net.Listener, o ListenerOptions) error {
+	if !s.begin(l) {
+		l.Close()
+		return ErrClosed
+	}
+	defer s.end(l)
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
+	for {
+		nc, err := l.Accept()
+		switch {
+		case err == nil:
+			s.start(nc, o)
+		case s.isClosed():
+			return ErrClosed
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case isTemporary(err):
+			s.options.Log.Warn("imapd: accept", "listener", o.Name, "err", err)
+			time.Sleep(50 * time.Millisecond) // out of file descriptors: let some connections end
+		default:
+			return fmt.Errorf("imapd: accept: %w", err)
+		}
+	}
+}
+
+// isTemporary reports an error of Accept that goes away by itself.
+func isTemporary(err error) bool {
+	t, ok := errors.AsType[interface {
+		error
+		Temporary() bool
+	}](err)
+	return ok && t.Temporary()
+}
+
+func (s *Server) begin(l net.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.listeners[l] = struct{}{}
+	s.running.Add(1)
+	return true
+}
+
+func (s *Server) end(l net.Listener) {
+	l.Close()
+	s.mu.Lock()
+	delete(s.listeners, l)
+	s.mu.Unlock()
+	s.running.Done()
+}
+
+func (s *Server) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
+// start runs a session on a new connection.
+func (s *Server) start(nc net.Conn, o ListenerOptions) {
+	c := newSession(s, nc, o)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		nc.Close()
+		return
+	}
+	s.sessions[c] = struct{}{}
+	s.running.Add(1)
+	go func() {
+		defer s.running.Done()
+		c.run()
+		s.mu.Lock()
+		delete(s.sessions, c)
+		s.mu.Unlock()
+	}()
+}
+
+// Close ends the server: no connection is accepted any more, commands that run are finished and
+// answered, then every client is told BYE. Sessions that are still there when the context ends are
+// cut off. Close returns when all are gone.
+func (s *Server) Close(ctx context.Context) error {
+	s.mu.Lock()
+	s.closed = true
+	for l := range s.listeners {
+		l.Close()
+	}
+	for c := range s.sessions {
+		c.waker.stop()
+	}
+	s.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		s.running.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		s.kill()
+		return nil
+	case <-ctx.Done():
+	}
+	s.kill()
+	s.mu.Lock()
+	for c := range s.sessions {
+		c.waker.conn.Close()
+	}
+	s.mu.Unlock()
+	<-done
+	return ctx.Err()
+}

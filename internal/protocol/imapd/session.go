@@ -1,0 +1,389 @@
+package imapd
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/protocol/imapd/mutf7"
+	"github.com/postiljon/postiljon/internal/sasl"
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// session is one connection. All its fields belong to the goroutine that runs it, but for waker.
+type session struct {
+	server   *Server
+	store    *store.Store
+	ctx      context.Context
+	conn     Conn
+	implicit bool // TLS from the first octet
+	nc       net.Conn
+	in       input
+	out      []byte  // what is not sent yet
+	outBuf   *buffer // where out comes from
+	flushes  int
+	cmd      []byte // a command of several lines
+	waker    waker
+	err      error // the connection is broken
+
+	selected *selected // nil: no mailbox is
+	// What the client asked for with ENABLE, or by using it.
+	rev2, utf8, condstore, qresync bool
+	bad                            int  // commands in a row that ended in BAD
+	over                           bool // LOGOUT, or BYE was sent
+}
+
+// errBye ends a session that was told why.
+var errBye = errors.New("imapd: connection ended by the server")
+
+func newSession(srv *Server, nc net.Conn, o ListenerOptions) *session {
+	s := &session{server: srv, store: srv.options.Store, ctx: srv.ctx, nc: nc, implicit: o.ImplicitTLS}
+	s.in.src, s.in.pools = nc, &srv.pools
+	s.waker.conn = nc
+	s.conn = Conn{ID: srv.nextID.Add(1), Listener: o.Name, Began: time.Now(),
+		Remote: addrPort(nc.RemoteAddr()), Local: addrPort(nc.LocalAddr())}
+	return s
+}
+
+func addrPort(a net.Addr) netip.AddrPort {
+	if t, ok := a.(*net.TCPAddr); ok {
+		p := t.AddrPort()
+		return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
+	}
+	return netip.AddrPort{}
+}
+
+// run is the life of a connection.
+func (s *session) run() {
+	o := &s.server.options
+	o.Metrics.Sessions(+1)
+	defer o.Metrics.Sessions(-1)
+	defer s.hangUp()
+	if s.implicit {
+		if err := s.startTLS(); err != nil {
+			o.Log.Debug("imapd: TLS handshake", "remote", s.conn.Remote, "err", err)
+			return
+		}
+	}
+	if d := o.Backend.Connect(s.ctx, &s.conn); !d.Allowed() {
+		s.bye(d)
+		s.flush()
+		return
+	}
+	defer o.Backend.Closed(&s.conn)
+	s.greet()
+	for s.err == nil && !s.over {
+		s.next()
+	}
+	s.flush()
+	if s.err != nil && s.err != errBye && s.err != io.EOF {
+		o.Log.Debug("imapd: connection ends", "conn", s.conn.ID, "remote", s.conn.Remote, "err", s.err)
+	}
+}
+
+// hangUp closes the connection and gives the buffers back.
+func (s *session) hangUp() {
+	s.waker.mu.Lock()
+	s.waker.waiting = false
+	s.waker.mu.Unlock()
+	s.nc.Close()
+	s.releaseOut()
+	s.in.r, s.in.w = 0, 0
+	s.in.release()
+}
+
+// startTLS does the handshake, in a goroutine of its own: it needs a large stack, which the one
+// that waits for years should not keep.
+func (s *session) startTLS() error {
+	config := s.server.tls.Load()
+	if config == nil {
+		return errors.New("imapd: no TLS configuration")
+	}
+	t := sasl.ServeTLS(s.nc, config)
+	ctx, cancel := context.WithDeadline(s.ctx, s.conn.Began.Add(s.server.options.Timeouts.SignIn))
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- t.HandshakeContext(ctx) }()
+	if err := <-done; err != nil {
+		return err
+	}
+	s.nc, s.in.src = t, t
+	state := t.ConnectionState()
+	s.conn.TLSVersion, s.conn.CipherSuite = state.Version, state.CipherSuite
+	return nil
+}
+
+// tlsConn reports the TLS connection, if it is one.
+func (s *session) tlsConn() (*tls.Conn, bool) {
+	t, ok := s.nc.(*tls.Conn)
+	return t, ok
+}
+
+func (s *session) greet() {
+	s.raw("* OK [CAPABILITY ")
+	s.out = s.appendCapabilities(s.out)
+	s.raw("] ")
+	s.raw(s.server.options.Hostname)
+	s.raw(" Postiljon ready\r\n")
+}
+
+// next waits for a command, does it and answers.
+func (s *session) next() {
+	if s.in.buffered() == 0 {
+		s.flush()
+		if s.err != nil || !s.awaitCommand() {
+			return
+		}
+	}
+	s.claimOut()
+	b, ok := s.readCommand()
+	if !ok {
+		return
+	}
+	began := time.Now()
+	c, err := parseCommand(b, s.utf8Names())
+	var o outcome
+	if err != nil {
+		o = s.unparsed(err)
+	} else {
+		o = s.do(&c)
+	}
+	if s.err != nil {
+		return
+	}
+	status := s.finish(&c, o)
+	s.server.options.Metrics.Command(metricName(c.name), status, time.Since(began))
+	if cap(s.cmd) > inputSize {
+		s.cmd = nil
+	}
+}
+
+// awaitCommand waits for the first octets of a command. It reports false when the session is over.
+func (s *session) awaitCommand() bool {
+	s.releaseOut()
+	for {
+		deadline := s.deadline()
+		ready, err := s.waker.begin(deadline)
+		if ready && err == nil {
+			err = s.in.wait()
+		}
+		noticed, stopping := s.waker.end()
+		switch {
+		case s.in.buffered() > 0:
+			if noticed || stopping {
+				s.nc.SetReadDeadline(deadline)
+			}
+			return true
+		case stopping:
+			s.bye(cause.Wait(cause.ProviderMaintenanceStop, time.Time{}))
+			return false
+		case err == nil, isTimeout(err) && time.Now().Before(deadline):
+			continue
+		case isTimeout(err):
+			s.bye(s.timedOut())
+			return false
+		}
+		s.err = err
+		return false
+	}
+}
+
+// deadline is until when the client must say something.
+func (s *session) deadline() time.Time {
+	t := &s.server.options.Timeouts
+	if s.conn.Account == 0 {
+		return s.conn.Began.Add(t.SignIn)
+	}
+	return time.Now().Add(t.Idle)
+}
+
+func (s *session) timedOut() cause.Decision {
+	t := &s.server.options.Timeouts
+	limit := t.Idle
+	if s.conn.Account == 0 {
+		limit = t.SignIn
+	}
+	return cause.Wait(cause.ClientIdleTimeout, time.Time{}, cause.Span("limit", limit))
+}
+
+// extend gives the client the full time again, in the midst of a command.
+func (s *session) extend() {
+	if err := s.nc.SetReadDeadline(s.deadline()); err != nil && s.err == nil {
+		s.err = err
+	}
+}
+
+// broken notes that reading failed in the midst of a command.
+func (s *session) broken(err error) {
+	switch {
+	case s.err != nil:
+	case isTimeout(err):
+		s.bye(s.timedOut())
+	default:
+		s.err = err
+	}
+}
+
+// maxSwallow is how much of what is refused is read and dropped, so that the session can go on.
+const maxSwallow = 16 << 20
+
+// commandLimit is how long a command can be.
+func (s *session) commandLimit() int {
+	if s.conn.Account == 0 {
+		return s.server.options.Limits.Command / 8
+	}
+	return s.server.options.Limits.Command
+}
+
+// readCommand reads a command with its literals, but for the message of APPEND. It reports false
+// if there is none to do: it was refused, or the connection is over.
+func (s *session) readCommand() ([]byte, bool) {
+	s.cmd = s.cmd[:0]
+	for {
+		line, err := s.in.line(s.commandLimit() - len(s.cmd))
+		if err == errLineTooLong {
+			s.refuseLine(line)
+			return nil, false
+		}
+		if err != nil {
+			s.broken(err)
+			return nil, false
+		}
+		head := literalHead(line)
+		if head < 0 {
+			if len(s.cmd) == 0 {
+				return line, true
+			}
+			s.cmd = append(s.cmd, line...)
+			return s.cmd, true
+		}
+		s.cmd = append(s.cmd, line...)
+		if s.isMessage(s.cmd) {
+			return s.cmd, true
+		}
+		s.cmd = append(s.cmd, "\r\n"...)
+		if !s.readLiteral(line[head:]) {
+			return nil, false
+		}
+	}
+}
+
+// literalHead returns where the octet count of a literal begins that ends the line, or -1.
+func literalHead(line []byte) int {
+	i := len(line) - 1
+	if i < 2 || line[i] != '}' {
+		return -1
+	}
+	if i--; line[i] == '+' {
+		i--
+	}
+	digits := i
+	for i >= 0 && classes[line[i]]&isDigit != 0 {
+		i--
+	}
+	if i < 0 || i == digits || line[i] != '{' {
+		return -1
+	}
+	return i
+}
+
+// isMessage reports whether the literal that ends b is the message of APPEND.
+func (s *session) isMessage(b []byte) bool {
+	c, err := parseCommand(b, s.utf8Names())
+	if c.name != "APPEND" {
+		return false
+	}
+	// A mailbox name that is not valid does not make the message part of the command.
+	if errors.Is(err, errName) {
+		c, err = parseCommand(b, true)
+	}
+	_, ok := c.args.(*appendCommand)
+	return ok && err == nil
+}
+
+// readLiteral reads the literal announced by "{n}" or "{n+}" behind the command read so far.
+func (s *session) readLiteral(head []byte) bool {
+	p := parser{b: head[1:]}
+	size := p.number64()
+	nonSync := p.accept('+')
+	if p.err != nil || size > uint64(s.commandLimit()-len(s.cmd)) {
+		s.refuseLiteral(size, nonSync)
+		return false
+	}
+	if !nonSync {
+		s.raw("+ Ready for literal\r\n")
+		s.flush()
+	}
+	s.extend()
+	start := len(s.cmd)
+	s.cmd = append(s.cmd, make([]byte, size)...)
+	if _, err := io.ReadFull(&s.in, s.cmd[start:]); err != nil {
+		s.broken(err)
+		return false
+	}
+	return true
+}
+
+// refuseLiteral answers a command whose literal is too large. What a client sends without waiting
+// is dropped if it is not too much (RFC 7888 section 4).
+func (s *session) refuseLiteral(size uint64, nonSync bool) {
+	d := cause.Refuse(cause.LimitRequest, cause.Count("limit", int64(s.commandLimit())))
+	if nonSync && size > maxSwallow {
+		s.bye(d)
+		return
+	}
+	if nonSync {
+		s.extend()
+		if err := s.in.discard(size); err != nil {
+			s.broken(err)
+			return
+		}
+		if err := s.in.discardLine(maxSwallow); err != nil {
+			s.broken(err)
+			return
+		}
+	}
+	s.refuseUnread(s.cmd, d)
+}
+
+// refuseLine answers a command line that is too long.
+func (s *session) refuseLine(line []byte) {
+	if len(s.cmd) == 0 {
+		s.cmd = append(s.cmd, line[:min(len(line), 256)]...)
+	}
+	s.in.r -= min(s.in.r, 1) // the line end, if it was read already
+	s.extend()
+	d := cause.Refuse(cause.ClientProtocolError).As("line-too-long")
+	if err := s.in.discardLine(maxSwallow); err == errLineTooLong {
+		s.bye(d)
+		return
+	} else if err != nil {
+		s.broken(err)
+		return
+	}
+	s.refuseUnread(s.cmd, d)
+}
+
+// refuseUnread answers a command that was not read whole; b is its beginning.
+func (s *session) refuseUnread(b []byte, d cause.Decision) {
+	p := parser{b: b}
+	c := command{tag: string(p.run(isTag))}
+	s.finish(&c, refuse(d))
+}
+
+// utf8Names reports whether mailbox names are UTF-8 rather than modified UTF-7.
+func (s *session) utf8Names() bool { return s.rev2 || s.utf8 }
+
+// appendMailbox writes a mailbox name as this client reads them.
+func (s *session) appendMailbox(b []byte, name string) []byte {
+	if s.utf8Names() {
+		return appendString(b, name, true)
+	}
+	var buf [128]byte
+	return appendAString(b, mutf7.AppendEncode(buf[:0], name))
+}

@@ -1,0 +1,75 @@
+package imapd
+
+import "github.com/postiljon/postiljon/internal/store"
+
+// status is STATUS (RFC 9051 section 6.3.11).
+func (s *session) status(c *statusCommand) outcome {
+	m, err := s.store.MailboxByName(s.ctx, s.conn.Account, c.mailbox)
+	if err != nil {
+		return s.failed(err, c.mailbox)
+	}
+	s.tellStatus(&m, c.items)
+	return done()
+}
+
+// statusOrder is the order in which items are told.
+var statusOrder = [...]struct {
+	item statusItems
+	name string
+}{
+	{statusMessages, "MESSAGES "},
+	{statusRecent, "RECENT "},
+	{statusUIDNext, "UIDNEXT "},
+	{statusUIDValidity, "UIDVALIDITY "},
+	{statusUnseen, "UNSEEN "},
+	{statusDeleted, "DELETED "},
+	{statusSize, "SIZE "},
+	{statusHighestModSeq, "HIGHESTMODSEQ "},
+	{statusAppendLimit, "APPENDLIMIT "},
+	{statusMailboxID, "MAILBOXID "},
+}
+
+// tellStatus writes a STATUS response. Everything in it is counted as it changes, nothing is
+// looked up.
+func (s *session) tellStatus(m *store.Mailbox, items statusItems) {
+	if items&statusHighestModSeq != 0 {
+		s.enableCondstore()
+	}
+	b := append(s.out, "* STATUS "...)
+	b = s.appendMailbox(b, m.Name)
+	sep := " ("
+	for _, o := range statusOrder {
+		if items&o.item == 0 {
+			continue
+		}
+		b = append(b, sep...)
+		b = append(b, o.name...)
+		b = s.appendStatusItem(b, m, o.item)
+		sep = " "
+	}
+	s.out = append(b, ")\r\n"...)
+}
+
+func (s *session) appendStatusItem(b []byte, m *store.Mailbox, item statusItems) []byte {
+	switch item {
+	case statusMessages:
+		return appendUint(b, m.Messages)
+	case statusUIDNext:
+		return appendUint(b, uint32(m.UIDNext))
+	case statusUIDValidity:
+		return appendUint(b, m.UIDValidity)
+	case statusUnseen:
+		return appendUint(b, m.Unseen)
+	case statusDeleted:
+		return appendUint(b, m.Deleted)
+	case statusSize:
+		return appendUint(b, m.Size)
+	case statusHighestModSeq:
+		return appendUint(b, m.HighestModSeq)
+	case statusAppendLimit:
+		return appendUint(b, s.server.options.Limits.Message)
+	case statusMailboxID:
+		return append(appendObjectID(append(b, '('), 'F', m.ID), ')')
+	}
+	return append(b, '0') // RECENT: no message is (RFC 9051 appendix E)
+}

@@ -1,0 +1,118 @@
+package imapd
+
+import (
+	"slices"
+
+	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/uid"
+)
+
+// sync tells the client what changed in its mailbox since view, and moves view on: messages that
+// are gone, how many there are, flags that others changed. Where the protocol does not let
+// messages go (expunge is false) and some did, nothing is told: a client that heard of later
+// changes first could take its copy for more complete than it is (RFC 7162 section 3.2.9).
+func (s *session) sync(expunge bool) error {
+	sel, old := s.selected, s.selected.view
+	next, err := s.store.View(s.ctx, s.conn.Account, sel.id)
+	if store.KindOf(err) == store.KindNotFound && err != nil {
+		next, err = sel.emptied(), nil // someone deleted the mailbox: its messages are gone
+	}
+	if err != nil {
+		return err
+	}
+	if next.UIDs == old.UIDs && next.Mailbox.HighestModSeq == old.Mailbox.HighestModSeq {
+		return nil
+	}
+	var gone uid.Set
+	if next.UIDs != old.UIDs {
+		if gone = old.UIDs.Minus(next.UIDs); !gone.Empty() && !expunge {
+			return nil
+		}
+	}
+	sel.view = next
+	if next.Keywords.Len() != old.Keywords.Len() {
+		sel.flags = nil
+		s.describeFlags()
+	}
+	s.tellGone(old, gone)
+	if next.UIDs.Len() > old.UIDs.Len()-gone.Len() {
+		s.raw("* ")
+		s.out = appendUint(s.out, next.UIDs.Len())
+		s.raw(" EXISTS\r\n")
+	}
+	return s.tellFlags(old)
+}
+
+// emptied is the view of a mailbox that does not exist any more.
+func (m *selected) emptied() *store.View {
+	v := *m.view
+	if v.UIDs.Len() > 0 {
+		v.UIDs = uid.NewIndex(nil)
+	}
+	return &v
+}
+
+// tellGone tells which messages of a view are gone: by UID if the client speaks QRESYNC (RFC 7162
+// section 3.2.10), else by number, from the last to the first so that none changes the next.
+func (s *session) tellGone(old *store.View, gone uid.Set) {
+	if gone.Empty() {
+		return
+	}
+	if s.qresync {
+		s.raw("* VANISHED ")
+		s.out = gone.AppendTo(s.out)
+		s.raw("\r\n")
+		return
+	}
+	for _, r := range slices.Backward(gone) {
+		last, _ := old.UIDs.Seq(r.Last)
+		first := last - r.Len() + 1
+		for seq := last; seq >= first; seq-- {
+			s.raw("* ")
+			s.out = appendUint(s.out, seq)
+			s.raw(" EXPUNGE\r\n")
+			s.flushIfFull()
+		}
+	}
+}
+
+// tellFlags tells the flags that changed since a view, but for new messages, whose flags the
+// client must ask for anyway, and for what the client did itself.
+func (s *session) tellFlags(old *store.View) error {
+	sel := s.selected
+	next := sel.view
+	w := s.fetchWriter(fetchFlags | fetchUID)
+	if s.condstore {
+		w.items |= fetchModSeq
+	}
+	if next.Mailbox.HighestModSeq == old.Mailbox.HighestModSeq {
+		return nil
+	}
+	err := s.store.ChangedSince(s.ctx, s.conn.Account, sel.id, old.Mailbox.HighestModSeq, func(p *store.Placement) error {
+		if p.UID < old.Mailbox.UIDNext && !sel.isOwn(p) {
+			w.placement(p)
+		}
+		return nil
+	})
+	sel.own = slices.DeleteFunc(sel.own, func(o ownChange) bool { return o.modSeq <= next.Mailbox.HighestModSeq })
+	return err
+}
+
+// isOwn reports whether the client itself made the last change of a message.
+func (m *selected) isOwn(p *store.Placement) bool {
+	return slices.ContainsFunc(m.own, func(o ownChange) bool {
+		return o.modSeq == p.ModSeq && o.uids.Contains(p.UID)
+	})
+}
+
+// vanished reports whether messages of a set, which the client still sees, are gone.
+func (s *session) vanished(set uid.Set) (bool, error) {
+	next, err := s.store.View(s.ctx, s.conn.Account, s.selected.id)
+	if err != nil {
+		return store.KindOf(err) == store.KindNotFound && s.selected.view.UIDs.Len() > 0, nil
+	}
+	if next.UIDs == s.selected.view.UIDs {
+		return false, nil
+	}
+	return !s.selected.view.UIDs.Minus(next.UIDs).Intersect(set).Empty(), nil
+}
