@@ -370,7 +370,7 @@ func (s *Scanner) addresses(mailboxes []mailbox) []Address {
 // email returns local@domain, or what there is of it.
 func (s *Scanner) email(m *mailbox) string {
 	if !plainLocal(m.local) && len(m.domain) > 0 {
-		a := address.Address{Local: strings.ToValidUTF8(string(m.local), "\uFFFD"), Domain: strings.ToValidUTF8(string(m.domain), "\uFFFD")}
+		a := address.Address{Local: string(appendGuessed(nil, m.local)), Domain: string(appendGuessed(nil, m.domain))}
 		return a.String()
 	}
 	start := len(s.scratch)

@@ -84,10 +84,12 @@ func (p *previewer) lines(text []byte) {
 			text = nil
 		}
 		line = bytes.TrimRight(line, "\r")
-		if len(p.buf) > 0 && string(line) == "-- " {
-			break
+		switch {
+		case string(line) != "-- ":
+			p.line(line)
+		case len(p.buf) > 0:
+			return
 		}
-		p.line(line)
 	}
 }
 
