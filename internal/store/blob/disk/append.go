@@ -72,7 +72,7 @@ func openAppender(s *Store) (*appender, error) {
 			}
 			continue
 		}
-		if clean && seg.id == s.segs.last && end < s.opt.SegmentSize {
+		if clean && seg.id == s.segs.newest() && end < s.opt.SegmentSize {
 			if err := a.resume(seg, end); err != nil {
 				return nil, err
 			}

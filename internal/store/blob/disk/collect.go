@@ -17,8 +17,8 @@ import (
 // places is synced, the segment is removed. A crash between two steps leaves
 // records twice, never none.
 //
-// It goes on after a damaged segment, which it leaves as it is, and reports it
-// at the end.
+// It goes on after a segment that is damaged or finds no room, which it leaves
+// as it is, and reports it at the end.
 func (s *Store) Collect(ctx context.Context, opt blob.CollectOptions) (res blob.CollectResult, err error) {
 	if err := s.enter(ctx); err != nil {
 		return res, err
@@ -70,15 +70,19 @@ func (c *collector) run() error {
 			work = append(work, t)
 		}
 	}
-	if err := c.sealLast(work); err != nil {
-		return err
-	}
 	// Those with the least to copy come first: on a full volume they make the
-	// room that the others need.
-	slices.SortFunc(work, func(a, b tally) int { return cmp.Compare(a.live, b.live) })
+	// room that the others need. The one that is written to needs a new one
+	// first, so it is the last.
+	newest := c.s.segs.newest()
+	slices.SortFunc(work, func(a, b tally) int {
+		if (a.seg.id == newest) != (b.seg.id == newest) {
+			return cmp.Compare(a.seg.id, b.seg.id)
+		}
+		return cmp.Compare(a.live, b.live)
+	})
 	for _, t := range work {
-		err := c.rewrite(t)
-		if errors.Is(err, blob.ErrCorrupt) {
+		err := c.rewrite(t, t.seg.id == newest)
+		if errors.Is(err, blob.ErrCorrupt) || errors.Is(err, blob.ErrNoSpace) {
 			errs = append(errs, err)
 			continue
 		}
@@ -114,25 +118,22 @@ func (c *collector) count(seg *segment) (tally, error) {
 	return t, err
 }
 
-// sealLast starts a new segment if the one that is written to is to be
-// rewritten.
-func (c *collector) sealLast(work []tally) error {
-	last := c.s.segs.newest()
-	for _, t := range work {
-		if t.seg.id == last {
-			return c.s.log.rotate()
-		}
-	}
-	return nil
-}
-
 // rewrite moves the live records of a segment to the end of the log and removes
 // the segment. The segment with the highest number stays, since its number must
 // not be used again.
-func (c *collector) rewrite(t tally) error {
+func (c *collector) rewrite(t tally, newest bool) error {
 	seg := t.seg
-	if seg.id == c.s.segs.newest() || !c.sealed(seg) {
-		return nil
+	if newest {
+		if err := c.s.log.rotate(); err != nil {
+			return err
+		}
+		if seg.id == c.s.segs.newest() {
+			return nil
+		}
+	}
+	// Sealing may still run, or may have failed for want of room.
+	if err := c.s.segs.seal(seg); err != nil {
+		return err
 	}
 	live, deleted, err := c.living(seg)
 	if err != nil {
@@ -156,16 +157,6 @@ func (c *collector) rewrite(t tally) error {
 	}
 	c.res.Freed += size
 	return nil
-}
-
-func (c *collector) sealed(seg *segment) bool {
-	seg.mu.Lock()
-	sealed := seg.sealed
-	seg.mu.Unlock()
-	if !sealed { // sealing failed before, for want of room perhaps
-		sealed = c.s.segs.seal(seg) == nil
-	}
-	return sealed
 }
 
 // living returns the records to copy, in the order of their places: one of

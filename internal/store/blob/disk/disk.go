@@ -120,8 +120,8 @@ var _ blob.Store = (*Store)(nil)
 func Open(opt Options) (*Store, error) {
 	opt.setDefaults()
 	fs := opt.FS
-	for _, dir := range []string{"", "log", "moved", "large", "tmp"} {
-		if err := fs.MkdirAll(fs.PathJoin(opt.Dir, dir), 0o700); err != nil {
+	for _, dir := range []string{"log", "moved", "large", "tmp"} {
+		if err := makeDir(fs, fs.PathJoin(opt.Dir, dir)); err != nil {
 			return nil, fmt.Errorf("blob: make directory: %w", err)
 		}
 	}
@@ -149,10 +149,29 @@ func (s *Store) load() (err error) {
 	if s.log, err = openAppender(s); err != nil {
 		return errors.Join(err, s.segs.close())
 	}
-	if err := s.syncDir(""); err != nil {
-		return errors.Join(err, s.log.close(), s.segs.close())
-	}
 	return nil
+}
+
+// makeDir makes a directory and what is missing above it, durably.
+func makeDir(fs vfs.FS, dir string) error {
+	_, err := fs.Stat(dir)
+	if err == nil || !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	parent := fs.PathDir(dir)
+	if parent != dir {
+		if err := makeDir(fs, parent); err != nil {
+			return err
+		}
+	}
+	if err := fs.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	d, err := fs.OpenDir(parent)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // Put implements blob.Store.

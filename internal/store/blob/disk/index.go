@@ -98,7 +98,7 @@ func (s *Store) writeTable(info tableInfo, rows func(add func(row) error) error,
 
 func fillTable(f io.Writer, info tableInfo, rows func(add func(row) error) error) error {
 	sum := crc32.New(castagnoli)
-	w := bufio.NewWriterSize(f, 128<<10)
+	w := bufio.NewWriterSize(f, int(min(info.size(), 128<<10)))
 	both := io.MultiWriter(w, sum)
 	if _, err := both.Write(info.encode()); err != nil {
 		return err
@@ -163,7 +163,7 @@ type tableReader struct {
 
 func newTableReader(f io.ReaderAt, info tableInfo) (*tableReader, error) {
 	t := &tableReader{
-		r:    bufio.NewReaderSize(io.NewSectionReader(f, 0, info.size()), 128<<10),
+		r:    bufio.NewReaderSize(io.NewSectionReader(f, 0, info.size()), int(min(info.size(), 128<<10))),
 		sum:  crc32.New(castagnoli),
 		left: info.count,
 	}
@@ -192,9 +192,15 @@ func (t *tableReader) next() (r row, ok bool, err error) {
 	return decodeRow(t.buf[:]), true, nil
 }
 
-// seal writes the index of a segment that is complete.
+// seal writes the index of a segment that is complete, if there is none yet.
 func (ss *segments) seal(seg *segment) error {
+	seg.sealing.Lock()
+	defer seg.sealing.Unlock()
 	seg.mu.Lock()
+	if seg.sealed {
+		seg.mu.Unlock()
+		return nil
+	}
 	list := slices.Clone(seg.list)
 	info := tableInfo{count: uint32(len(list)), newest: seg.newest, durable: seg.durable.Load()}
 	seg.mu.Unlock()

@@ -155,6 +155,8 @@ type writer struct {
 	tmp  string
 	err  error // sticks
 	done bool
+
+	spilled int64
 }
 
 var errDone = errors.New("blob: write after commit or abort")
@@ -192,7 +194,7 @@ func (w *writer) Write(p []byte) (int, error) {
 // spill makes the temporary file and begins it with p.
 func (w *writer) spill(p []byte) error {
 	w.tmp = w.s.path("tmp", "blob-"+strconv.FormatUint(w.s.large.temp.Add(1), 10))
-	f, err := w.s.fs.Create(w.tmp, vfs.WriteCategoryUnspecified)
+	f, err := w.s.fs.OpenReadWrite(w.tmp, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return fmt.Errorf("blob: create: %w", noSpace(err))
 	}
@@ -206,9 +208,10 @@ func (w *writer) write(p []byte) error {
 		return err
 	}
 	defer w.s.space.landed(size)
-	if _, err := w.file.Write(p); err != nil {
+	if _, err := w.file.WriteAt(p, w.spilled); err != nil { // Write of package vfs may change p
 		return fmt.Errorf("blob: write: %w", noSpace(err))
 	}
+	w.spilled += size
 	return nil
 }
 

@@ -36,6 +36,7 @@ type segment struct {
 	id   uint32
 	salt uint64
 
+	sealing sync.Mutex // held while the index is written
 	mu      sync.Mutex
 	list    []entry // of a segment that is not sealed
 	sealed  bool
@@ -235,11 +236,14 @@ func (ss *segments) exists(id uint32) bool {
 	return ss.m[id] != nil
 }
 
-// newest returns the highest number of a segment.
-func (ss *segments) newest() uint32 {
+// newest returns the highest number of a segment that is there.
+func (ss *segments) newest() (id uint32) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	return ss.last
+	for n := range ss.m {
+		id = max(id, n)
+	}
+	return id
 }
 
 // all returns the segments in ascending order.
