@@ -3,6 +3,7 @@ package cause
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 )
 
@@ -68,12 +69,20 @@ type entry struct {
 // Load reads the embedded files and checks them against each other. It is
 // called once at start; an error means that the program was built wrong.
 func Load() (*Catalogue, error) {
+	return loadFrom(files)
+}
+
+// loadFrom loads the catalogue from any file system that holds its files.
+func loadFrom(fsys fs.FS) (*Catalogue, error) {
 	c := &Catalogue{zone: time.UTC}
-	steps := []func() error{c.readTable, c.readSpeech, c.readWire, c.validate}
+	steps := []func(fs.FS) error{c.readTable, c.readSpeech, c.readWire}
 	for _, step := range steps {
-		if err := step(); err != nil {
+		if err := step(fsys); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrCatalogue, err)
 		}
+	}
+	if err := c.validate(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCatalogue, err)
 	}
 	return c.WithWhyBase(""), nil
 }

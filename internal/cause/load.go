@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"embed"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strconv"
@@ -16,8 +17,8 @@ import (
 var files embed.FS
 
 // readTable reads causes.tsv, the facts: one row a cause.
-func (c *Catalogue) readTable() error {
-	raw, err := files.ReadFile("causes.tsv")
+func (c *Catalogue) readTable(fsys fs.FS) error {
+	raw, err := fs.ReadFile(fsys, "causes.tsv")
 	if err != nil {
 		return err
 	}
@@ -81,12 +82,12 @@ type causeText struct {
 }
 
 // readSpeech reads the text files.
-func (c *Catalogue) readSpeech() error {
+func (c *Catalogue) readSpeech(fsys fs.FS) error {
 	c.speech = make(map[Lang]*speech)
 	for _, lang := range Languages() {
 		name := "texts/" + string(lang) + ".toml"
 		var f textFile
-		if err := readTOML(name, &f); err != nil {
+		if err := readTOML(fsys, name, &f); err != nil {
 			return err
 		}
 		f.Format.actors = f.Actor
@@ -101,6 +102,11 @@ func (c *Catalogue) readSpeech() error {
 				return fmt.Errorf("%s: %s: %w", name, id, err)
 			}
 			e.said[lang] = s
+		}
+		for _, row := range c.causes {
+			if c.entries[row.ID].said[lang] == nil {
+				return fmt.Errorf("%s: no texts for %s", name, row.ID)
+			}
 		}
 	}
 	return nil
@@ -164,9 +170,9 @@ type wireForm struct {
 // readWire reads wire.toml. A cause that is not in it, because it does not
 // occur on our own wire, gets the codes that say nothing (RFC 3463 section
 // 3.1): should it ever be sent, the reply is still sane.
-func (c *Catalogue) readWire() error {
+func (c *Catalogue) readWire(fsys fs.FS) error {
 	wire := make(map[ID]wireCause)
-	if err := readTOML("wire.toml", &wire); err != nil {
+	if err := readTOML(fsys, "wire.toml", &wire); err != nil {
 		return err
 	}
 	for id := range wire {
@@ -191,9 +197,6 @@ func (e *entry) readWire(w wireCause) error {
 		e.Params = append(e.Params, Placeholder{Name: name, Kind: w.Params[name]})
 	}
 	english := e.said[English]
-	if english == nil {
-		english = &said{remote: template{parts: []part{{{literal: e.Meaning}}}}}
-	}
 	var err error
 	if e.usual, err = newForm(wireForm{w.Wait, w.Refuse, w.IMAP, w.POP3}, english.remote); err != nil {
 		return err
@@ -272,9 +275,9 @@ func parseSMTPCode(s string, class byte) (smtpCode, error) {
 	return smtpCode{code: n, enhanced: enhanced}, nil
 }
 
-// readTOML reads an embedded file; a key that the type does not know is an error.
-func readTOML(name string, to any) error {
-	raw, err := files.ReadFile(name)
+// readTOML reads a file; a key that the type does not know is an error.
+func readTOML(fsys fs.FS, name string, to any) error {
+	raw, err := fs.ReadFile(fsys, name)
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ func (l Lang) known() Lang {
 }
 
 // ParseLang chooses the language for a reader from a language tag or an
-// Accept-Language header (RFC 9110 section 12.5.4), such as "nn,da;q=0.8".
+// Accept-Language header (RFC 9110 section 12.5.4), such as "nn,en;q=0.8".
 // What it cannot read or match means English.
 func ParseLang(accept string) Lang {
 	const maxHeader = 1000
@@ -60,6 +60,7 @@ func ParseLang(accept string) Lang {
 type speech struct {
 	Group       string               `toml:"group"`        // between thousands
 	Decimal     string               `toml:"decimal"`      // before the fraction
+	UnitSpace   string               `toml:"unit_space"`   // between a number and its unit
 	ClockSep    string               `toml:"clock_sep"`    // between hours and minutes
 	DaySuffix   string               `toml:"day_suffix"`   // after the day of the month
 	BeforeClock string               `toml:"before_clock"` // between date and hour
@@ -129,16 +130,8 @@ func (s *speech) appendSize(dst []byte, n Bytes) []byte {
 		dst = append(dst, s.Decimal...)
 		dst = strconv.AppendInt(dst, tenths, 10)
 	}
-	dst = append(dst, s.sizeSpace()...)
+	dst = append(dst, s.UnitSpace...)
 	return append(dst, s.Sizes[unit]...)
-}
-
-// sizeSpace keeps a number and its unit on one line.
-func (s *speech) sizeSpace() string {
-	if s.Group == "," { // English is also the wire's, which is US-ASCII
-		return " "
-	}
-	return "\u00a0"
 }
 
 // appendSpan writes a length of time in its two largest units: "1 hour 30 minutes".
@@ -171,7 +164,7 @@ func (s *speech) appendSpan(dst []byte, d time.Duration) []byte {
 
 func (s *speech) appendUnit(dst []byte, n int64, names []string) []byte {
 	dst = s.appendCount(dst, n)
-	dst = append(dst, s.sizeSpace()...)
+	dst = append(dst, s.UnitSpace...)
 	if n == 1 {
 		return append(dst, names[0]...)
 	}
