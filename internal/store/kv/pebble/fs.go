@@ -129,6 +129,7 @@ func (fs *diskFS) again(err error, vital bool) bool {
 		return true
 	}
 	fs.db.space.full()
+	fs.db.stats.waits.Add(1)
 	select {
 	case <-fs.stop:
 		return false

@@ -7,7 +7,7 @@ import (
 )
 
 type stats struct {
-	commits, stalls, corruptions atomic.Int64
+	commits, stalls, waits, corruptions atomic.Int64
 }
 
 // Metrics is the state of a database; sizes are octets, counts are since Open.
@@ -15,6 +15,7 @@ type Metrics struct {
 	Commits     int64 // committed transactions that wrote
 	Refused     int64 // refused for want of room
 	Stalls      int64 // times all writes waited for a flush or compaction
+	Waits       int64 // times a write to the volume found it full and waited
 	Corruptions int64 // damaged files met
 
 	DiskSize      int64 // all files
@@ -41,7 +42,7 @@ type Metrics struct {
 func (db *DB) Metrics() Metrics {
 	m := Metrics{
 		Commits: db.stats.commits.Load(), Refused: db.space.refused.Load(),
-		Stalls: db.stats.stalls.Load(), Corruptions: db.stats.corruptions.Load(),
+		Stalls: db.stats.stalls.Load(), Waits: db.stats.waits.Load(), Corruptions: db.stats.corruptions.Load(),
 		FreeSpace: db.space.free.Load(), Reserve: db.space.reserve,
 	}
 	if !db.gate.enter() {
