@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"net/netip"
 	"time"
@@ -309,9 +310,12 @@ func (s *session) isMessage(b []byte) bool {
 // readLiteral reads the literal announced by "{n}" or "{n+}" behind the command read so far.
 func (s *session) readLiteral(head []byte) bool {
 	p := parser{b: head[1:]}
+	nonSync := head[len(head)-2] == '+'
 	size := p.number64()
-	nonSync := p.accept('+')
-	if p.err != nil || size > uint64(s.commandLimit()-len(s.cmd)) {
+	if p.err != nil {
+		size = math.MaxUint64
+	}
+	if size > uint64(s.commandLimit()-len(s.cmd)) {
 		s.refuseLiteral(size, nonSync)
 		return false
 	}
