@@ -33,7 +33,7 @@ func (c *Catalogue) Explain(d Decision, lang Lang, audience Audience) Explanatio
 		audience = Holder
 	}
 	s := e.said[lang]
-	w := proseWriter{speech: c.speech[lang], zone: c.zone}
+	w := writer{speech: c.speech[lang], zone: c.zone}
 	return Explanation{
 		Title:    s.title,
 		Text:     string(s.body[audience].append(nil, e.kinds, &d, &w)),
@@ -67,7 +67,7 @@ func (c *Catalogue) Why(id ID, lang Lang, params ...Param) WhyPage {
 		}
 	}
 	s := e.said[lang]
-	w := proseWriter{speech: c.speech[lang], zone: c.zone}
+	w := writer{speech: c.speech[lang], zone: c.zone}
 	return WhyPage{
 		ID:       e.ID,
 		Title:    s.title,

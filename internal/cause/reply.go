@@ -1,5 +1,7 @@
 package cause
 
+import "time"
+
 // SMTPReply is a refusal as SMTP sends it (RFC 5321 section 4.2, RFC 3463).
 type SMTPReply struct {
 	Code     int    // 450
@@ -80,7 +82,7 @@ func (c *Catalogue) reply(d *Decision) (*form, string) {
 		return f, f.plain
 	}
 	var room [maxReplyText]byte
-	w := wireWriter{english: c.speech[English], limit: maxReplyText - c.linkLen(e.ID)}
+	w := writer{speech: c.speech[English], zone: time.UTC, limit: maxReplyText - c.linkLen(e.ID)}
 	line := f.text.append(room[:0], e.kinds, d, &w)
 	return f, string(appendLink(line, c.link, e.ID))
 }

@@ -2,10 +2,7 @@ package cause
 
 import (
 	"strconv"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"golang.org/x/text/language"
 )
@@ -194,99 +191,4 @@ func (s *speech) appendTime(dst []byte, t time.Time) []byte {
 	dst = strconv.AppendInt(dst, int64(year), 10)
 	dst = append(dst, s.BeforeClock...)
 	return s.appendClock(dst, t)
-}
-
-// appendTyped writes every kind of value except text.
-func (s *speech) appendTyped(dst []byte, kind Kind, v any, zone *time.Location) ([]byte, bool) {
-	switch v := v.(type) {
-	case int64:
-		return s.appendCount(dst, v), kind == KindCount
-	case Bytes:
-		return s.appendSize(dst, v), kind == KindSize
-	case time.Duration:
-		return s.appendSpan(dst, v), kind == KindSpan
-	case time.Time:
-		if kind == KindClock {
-			return s.appendClock(dst, v.In(zone)), true
-		}
-		return s.appendTime(dst, v.In(zone)), kind == KindTime
-	}
-	return dst, false
-}
-
-// proseWriter writes values into texts for people.
-type proseWriter struct {
-	speech *speech
-	zone   *time.Location
-}
-
-func (w *proseWriter) fits(int) bool { return true }
-
-func (w *proseWriter) appendValue(dst []byte, kind Kind, v any) ([]byte, bool) {
-	text, ok := v.(string)
-	if !ok {
-		return w.speech.appendTyped(dst, kind, v, w.zone)
-	}
-	if kind != KindText {
-		return dst, false
-	}
-	return append(dst, readable(text)...), true
-}
-
-// readable makes a stranger's text fit into ours: one line of bounded length,
-// without characters that are unseen or turn the direction of writing.
-func readable(s string) string {
-	const maxRunes = 500
-	runes := 0
-	return strings.Map(func(r rune) rune {
-		runes++
-		switch {
-		case runes > maxRunes:
-			return -1
-		case r == '\n' || r == '\t':
-			return ' '
-		case !unicode.IsGraphic(r):
-			return utf8.RuneError
-		}
-		return r
-	}, s)
-}
-
-// wireWriter writes values into a reply line: English, UTC, US-ASCII, and not
-// longer than the line allows.
-type wireWriter struct {
-	english *speech
-	limit   int
-}
-
-func (w *wireWriter) fits(n int) bool { return n <= w.limit }
-
-func (w *wireWriter) appendValue(dst []byte, kind Kind, v any) ([]byte, bool) {
-	text, ok := v.(string)
-	if !ok {
-		return w.english.appendTyped(dst, kind, v, time.UTC)
-	}
-	if kind != KindText {
-		return dst, false
-	}
-	return w.appendASCII(dst, text)
-}
-
-// appendASCII writes a stranger's text as printable US-ASCII. What is not, and
-// the backslash, is escaped as RFC 6533 section 3 does it (\x{E5}). It gives
-// up as soon as the line is full, however long the text is.
-func (w *wireWriter) appendASCII(dst []byte, s string) ([]byte, bool) {
-	for _, r := range s {
-		if len(dst) > w.limit {
-			return dst, false
-		}
-		if r >= ' ' && r <= '~' && r != '\\' {
-			dst = append(dst, byte(r))
-			continue
-		}
-		dst = append(dst, `\x{`...)
-		dst = append(dst, strings.ToUpper(strconv.FormatInt(int64(r), 16))...)
-		dst = append(dst, '}')
-	}
-	return dst, true
 }

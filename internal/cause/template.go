@@ -139,15 +139,8 @@ func (t *template) plain() string {
 	return b.String()
 }
 
-// valueWriter writes a value for a reader. It reports false if the value is
-// not of the kind or does not fit, and then the part is left out.
-type valueWriter interface {
-	appendValue(dst []byte, kind Kind, v any) ([]byte, bool)
-	fits(n int) bool // whether a text of n octets may stand
-}
-
 // append writes the text with what the decision fills in.
-func (t *template) append(dst []byte, kinds map[string]Kind, d *Decision, w valueWriter) []byte {
+func (t *template) append(dst []byte, kinds map[string]Kind, d *Decision, w *writer) []byte {
 	left := 0 // octets of fixed text still to come, which always have room
 	for _, p := range t.parts {
 		left += p.fixed()
@@ -170,33 +163,31 @@ func (p part) fixed() int {
 	return 0
 }
 
-func (p part) append(dst []byte, kinds map[string]Kind, d *Decision, w valueWriter) ([]byte, bool) {
+func (p part) append(dst []byte, kinds map[string]Kind, d *Decision, w *writer) ([]byte, bool) {
 	for _, piece := range p {
 		if piece.name == "" {
 			dst = append(dst, piece.literal...)
 			continue
 		}
-		v, ok := d.value(piece.name)
-		if !ok {
-			return dst, false
-		}
-		if dst, ok = w.appendValue(dst, kinds[piece.name], v); !ok {
+		var ok bool
+		if dst, ok = d.appendValue(dst, piece.name, kinds[piece.name], w); !ok {
 			return dst, false
 		}
 	}
 	return dst, true
 }
 
-// value returns what fills a placeholder. Decision.Until is {until}, unless a
-// parameter of that name says otherwise.
-func (d *Decision) value(name string) (any, bool) {
+// appendValue writes what fills a placeholder. Decision.Until is {until},
+// unless a parameter of that name says otherwise. It reports false if the
+// value is not known, not of the kind or does not fit.
+func (d *Decision) appendValue(dst []byte, name string, kind Kind, w *writer) ([]byte, bool) {
 	for i := range d.Params {
 		if d.Params[i].Name == name {
-			return d.Params[i].Value, true
+			return w.appendValue(dst, kind, d.Params[i].Value)
 		}
 	}
 	if name == until && !d.Until.IsZero() {
-		return d.Until, true
+		return w.appendTime(dst, kind, d.Until)
 	}
-	return nil, false
+	return dst, false
 }
