@@ -536,3 +536,55 @@ func BenchmarkScram(b *testing.B) {
 		}
 	}
 }
+
+func TestEndPointHash(t *testing.T) {
+	sizes := map[x509.SignatureAlgorithm]int{
+		x509.SHA1WithRSA: 32, x509.ECDSAWithSHA256: 32, x509.SHA384WithRSAPSS: 48, x509.ECDSAWithSHA512: 64, x509.PureEd25519: 0,
+	}
+	for algorithm, want := range sizes {
+		ch := Channel{TLS: &tls.ConnectionState{}, Certificate: &x509.Certificate{Raw: []byte("raw"), SignatureAlgorithm: algorithm}}
+		if data, ok := ch.binding(bindEndPoint); len(data) != want || ok != (want > 0) {
+			t.Errorf("%v: %d octets, %v", algorithm, len(data), ok)
+		}
+	}
+	if _, ok := (Channel{TLS: &tls.ConnectionState{}}).binding(bindEndPoint); ok {
+		t.Error("a binding without a certificate")
+	}
+	if _, ok := (Channel{}).binding(bindExporter); ok {
+		t.Error("a binding without TLS")
+	}
+	if _, ok := overTLS(t).binding("tls-unheard-of"); ok {
+		t.Error("a binding of no type")
+	}
+}
+
+// TestTLSConfigForClient: a config chosen for each client is kept up with too.
+func TestTLSConfigForClient(t *testing.T) {
+	cert := testCertificate(t)
+	config := TLSConfig(&tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		return &tls.Config{Certificates: []tls.Certificate{cert}}, nil
+	}})
+	a, b := net.Pipe()
+	defer a.Close()
+	defer b.Close()
+	server, client := ServeTLS(b, config), tls.Client(a, &tls.Config{InsecureSkipVerify: true})
+	done := make(chan error, 1)
+	go func() { done <- server.Handshake() }()
+	if err := errors.Join(client.Handshake(), <-done); err != nil {
+		t.Fatal(err)
+	}
+	if got := ChannelOf(server).Certificate; got == nil || string(got.Raw) != string(cert.Certificate[0]) {
+		t.Error("the certificate is not remembered")
+	}
+}
+
+func TestNewScramSecretWantsIterations(t *testing.T) {
+	if _, err := NewScramSecret("x", minIterations-1); err == nil {
+		t.Error("too few iterations are taken")
+	}
+	for _, s := range []ScramSecret{{}, {StoredKey: []byte("short")}} {
+		if s.proves(make([]byte, 32), "x") || s.proves(nil, "x") {
+			t.Errorf("%v proves something", s)
+		}
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -199,6 +200,48 @@ func ask(w *bufio.Writer, r *bufio.Reader, send string, codes ...string) error {
 		}
 	}
 	return nil
+}
+
+// BenchmarkIdle measures the memory of a connection that waits for a command, its client's small
+// share included.
+func BenchmarkIdle(b *testing.B) {
+	const conns = 1000
+	f := newFixture(b, nil, Options{Backend: sink{}}, ListenerOptions{Name: "bench"}, false)
+	for b.Loop() {
+		before := memory()
+		open := make([]net.Conn, conns)
+		for i := range open {
+			c, err := net.Dial("tcp", f.address)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if _, err := c.Read(make([]byte, 100)); err != nil { // the greeting
+				b.Fatal(err)
+			}
+			open[i] = c
+		}
+		b.ReportMetric(float64(memory()-before)/conns, "B/conn")
+		for _, c := range open {
+			c.Close()
+		}
+		for f.server.open() > 0 {
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+func (s *Server) open() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns)
+}
+
+// memory is what is in use, heap and stacks.
+func memory() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc + m.StackInuse)
 }
 
 // BenchmarkUnstuff reads content of DATA in memory.

@@ -14,9 +14,6 @@ type lines struct {
 	tooLong bool // fault: a line exceeded the limit
 }
 
-// faulty reports whether the content so far breaks the rules.
-func (l *lines) faulty() bool { return l.bare || l.tooLong }
-
 // unstuff reads content of DATA (RFC 5321 section 4.5.2). It moves the content with dots removed to
 // the front of buf, buf[:n], and says how much of buf it has used; what it has not, at most two octets, must
 // come again with what follows. At the end of the content, used includes <CRLF>.<CRLF> and no more.

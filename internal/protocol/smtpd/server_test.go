@@ -467,6 +467,31 @@ func TestGoSMTP(t *testing.T) {
 	}
 }
 
+// counter is a Metrics that writes down what it is told.
+type counter struct{ told chan string }
+
+func (c counter) Opened(l string)               { c.told <- "opened " + l }
+func (c counter) Closed(l string, r Reason)     { c.told <- "closed " + l + " " + string(r) }
+func (c counter) Accepted(l string, n int64)    { c.told <- fmt.Sprintf("accepted %s %d", l, n) }
+func (c counter) Refused(l string, id cause.ID) { c.told <- "refused " + l + " " + string(id) }
+
+func TestMetrics(t *testing.T) {
+	m := counter{make(chan string, 10)}
+	f := newFixture(t, &backend{}, Options{Metrics: m}, ListenerOptions{Name: "mx"}, false)
+	k := f.talk(t)
+	k.upTo354()
+	k.say("12345678\r\n.\r\nMAIL FROM:<>\r\nRCPT TO:<disabled@example.org>\r\nQUIT\r\n")
+	k.hear("250")
+	k.hear("250")
+	k.hear("550")
+	k.hear("221")
+	for _, want := range []string{"opened mx", "accepted mx 10", "refused mx account.mail-disabled", "closed mx quit"} {
+		if got := <-m.told; got != want {
+			t.Errorf("told %q, want %q", got, want)
+		}
+	}
+}
+
 // TestLargeMessageIsNotKept: the server hands on what comes, in parts no larger than its buffer.
 func TestLargeMessageIsNotKept(t *testing.T) {
 	p := &parts{}
