@@ -1,0 +1,99 @@
+package outbound
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/postiljon/postiljon/internal/message"
+	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/blob"
+)
+
+// content is the message of a submission, open for sending.
+type content struct {
+	io.ReaderAt
+	size   int64
+	header []byte // with the empty line, as far as it is within headSize
+	closer io.Closer
+}
+
+// headSize is how much of a message is looked at for its header, and up to
+// where a message is read at once.
+const headSize = 64 << 10
+
+// maxHops is how many Received fields mean a loop (RFC 5321 section 6.3).
+const maxHops = 100
+
+func openContent(ctx context.Context, blobs blob.Store, sub *store.Submission) (*content, error) {
+	head, err := blobs.Read(ctx, nil, sub.Blob, 0, headSize)
+	if err != nil {
+		return nil, fmt.Errorf("outbound: read message: %w", err)
+	}
+	c := &content{ReaderAt: bytes.NewReader(head), size: sub.Size, header: headerOf(head)}
+	if sub.Size <= int64(len(head)) {
+		return c, nil
+	}
+	b, err := blobs.Open(ctx, sub.Blob)
+	if err != nil {
+		return nil, fmt.Errorf("outbound: open message: %w", err)
+	}
+	if b.Size() < sub.Size {
+		return nil, errors.Join(fmt.Errorf("outbound: message has %d octets of %d", b.Size(), sub.Size), b.Close())
+	}
+	c.ReaderAt, c.closer = b, b
+	return c, nil
+}
+
+func (c *content) close() {
+	if c.closer != nil {
+		_ = c.closer.Close() // it was only read
+	}
+}
+
+// headerOf returns the header of a message that begins with head.
+func headerOf(head []byte) []byte {
+	if i := bytes.Index(head, []byte("\r\n\r\n")); i >= 0 {
+		return head[:i+4]
+	}
+	return head
+}
+
+// hops counts the servers that the message has been through.
+func (c *content) hops() (n int) {
+	for f := range message.HeaderFields(c.header) {
+		if bytes.EqualFold(f.Name, []byte("Received")) {
+			n++
+		}
+	}
+	return n
+}
+
+func (c *content) eightBitHeader() bool { return eightBit(c.header) }
+
+// eightBit reads the whole message to see whether it is beyond 7 bits; it is
+// asked for servers without 8BITMIME only. What cannot be read counts as such.
+func (c *content) eightBit() bool {
+	r := io.NewSectionReader(c, 0, c.size)
+	block := make([]byte, 32<<10)
+	for {
+		n, err := r.Read(block)
+		if eightBit(block[:n]) {
+			return true
+		}
+		if err != nil {
+			return !errors.Is(err, io.EOF)
+		}
+	}
+}
+
+func eightBit(b []byte) bool {
+	for _, c := range b {
+		if c >= 0x80 {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,382 @@
+package outbound
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/journal"
+	"github.com/postiljon/postiljon/internal/message/address"
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// Queue brings submissions to their recipients. It keeps in memory which
+// deliveries come next; all it knows of them is in the store.
+type Queue struct {
+	opt   Options
+	log   *slog.Logger
+	texts *texts
+
+	// life ends when running deliveries must give up.
+	life context.Context
+	end  context.CancelFunc
+	work sync.WaitGroup
+
+	settling [64]sync.Mutex // by submission, see settle
+
+	mu           sync.Mutex
+	phase        phase
+	known        map[deliveryKey]*delivery
+	waiting      deliveryHeap
+	destinations map[string]*destination
+	runnable     []*destination // those with ready deliveries, each once, in turn
+	active       int            // deliveries with a worker
+	idle         int            // workers that keep a connection open
+	forgotten    time.Time      // when the first delivery that had no room in memory is due; zero if none
+	scanning     bool           // the store is being read for what was forgotten
+	stopTimer    func() bool
+}
+
+type phase uint8
+
+const (
+	phaseNew phase = iota
+	phaseRunning
+	phaseStopping
+)
+
+// New makes a queue that does nothing before Start. An error means that the
+// options are incomplete or the embedded texts are wrong.
+func New(o Options) (*Queue, error) {
+	if o.Store == nil || o.Resolver == nil || o.Local == nil || o.Catalogue == nil || o.Hostname == "" {
+		return nil, errors.New("outbound: options lack Store, Resolver, Local, Catalogue or Hostname")
+	}
+	o.setDefaults()
+	t, err := loadTexts()
+	if err != nil {
+		return nil, err
+	}
+	q := &Queue{
+		opt: o, log: o.Log, texts: t,
+		known:        map[deliveryKey]*delivery{},
+		destinations: map[string]*destination{},
+	}
+	q.life, q.end = context.WithCancel(context.Background())
+	return q, nil
+}
+
+func (o *Options) setDefaults() {
+	if o.Dialer == nil {
+		o.Dialer = &net.Dialer{}
+	}
+	if o.Port == 0 {
+		o.Port = 25
+	}
+	if o.Journal == nil {
+		o.Journal = nowhere{}
+	}
+	if o.Metrics == nil {
+		o.Metrics = nowhere{}
+	}
+	if o.Clock == nil {
+		o.Clock = systemClock{}
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	o.Limits.setDefaults()
+}
+
+func (l *Limits) setDefaults() {
+	for _, n := range []struct {
+		value *int
+		usual int
+	}{
+		{&l.Concurrency, 200}, {&l.PerDestination, 20}, {&l.PerConnection, 100},
+		{&l.PerMessage, 100}, {&l.Hosts, 5}, {&l.Remembered, 100_000},
+	} {
+		if *n.value <= 0 {
+			*n.value = n.usual
+		}
+	}
+	for _, d := range []struct {
+		value *time.Duration
+		usual time.Duration
+	}{
+		{&l.DelayAfter, 4 * time.Hour}, {&l.Lifetime, 5 * 24 * time.Hour},
+		{&l.Idle, 2 * time.Second}, {&l.Down, time.Minute}, {&l.Connect, 30 * time.Second},
+		{&l.Command, 5 * time.Minute}, {&l.Data, 10 * time.Minute}, {&l.Stop, 30 * time.Second},
+	} {
+		if *d.value <= 0 {
+			*d.value = d.usual
+		}
+	}
+	if len(l.Schedule) == 0 {
+		l.Schedule = []time.Duration{5 * time.Minute, 15 * time.Minute, 30 * time.Minute,
+			time.Hour, 2 * time.Hour, 4 * time.Hour}
+	}
+}
+
+// nowhere is the Journal and Metrics of a queue that has none.
+type nowhere struct{}
+
+func (nowhere) Record(context.Context, store.Event) {}
+func (nowhere) Recipient(Outcome, cause.ID)         {}
+func (nowhere) Connection(TLSUse, error)            {}
+func (nowhere) Report(ReportKind)                   {}
+
+type systemClock struct{}
+
+func (systemClock) Now() time.Time { return time.Now() }
+func (systemClock) AfterFunc(d time.Duration, fn func()) func() bool {
+	return time.AfterFunc(d, fn).Stop
+}
+
+// Start takes up what the store has queued and begins to deliver. ctx bounds
+// the reading of the store only; Close ends the queue.
+func (q *Queue) Start(ctx context.Context) error {
+	// What a crash left half done comes first: reports that are owed are written
+	// before a report that was written already can have left the queue, so that
+	// none is sent twice.
+	if err := q.load(ctx); err != nil {
+		return fmt.Errorf("outbound: start: %w", err)
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.phase == phaseNew {
+		q.phase = phaseRunning
+		q.schedule()
+	}
+	return nil
+}
+
+// load reads all submissions, remembers what waits and settles what is done.
+func (q *Queue) load(ctx context.Context) error {
+	type name struct {
+		account store.AccountID
+		id      store.TraceID
+	}
+	var unsettled []name
+	err := q.opt.Store.AllSubmissions(ctx, func(sub *store.Submission) error {
+		if sub.Done() || owes(sub) {
+			unsettled = append(unsettled, name{sub.Account, sub.ID})
+		}
+		q.Notify(sub)
+		return ctx.Err()
+	})
+	if err != nil {
+		return err
+	}
+	for _, n := range unsettled {
+		if err := q.settle(ctx, n.account, n.id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close stops the queue: running deliveries are finished, for at most
+// Limits.Stop or until ctx ends, then broken off; they are tried again after
+// the next Start. It returns when nothing runs any more.
+func (q *Queue) Close(ctx context.Context) error {
+	q.mu.Lock()
+	q.phase = phaseStopping
+	if q.stopTimer != nil {
+		q.stopTimer()
+	}
+	for _, d := range q.destinations {
+		q.dismissIdle(d)
+	}
+	q.mu.Unlock()
+
+	ctx, cancel := context.WithTimeout(ctx, q.opt.Limits.Stop)
+	defer cancel()
+	stop := context.AfterFunc(ctx, q.end)
+	q.work.Wait()
+	stop()
+	q.end()
+	return nil
+}
+
+// Submit keeps a submission durably, with the events that tell of it, and
+// begins to deliver it. It completes what the submission leaves open: ID,
+// Created, Expires, and State of its recipients.
+func (q *Queue) Submit(ctx context.Context, sub store.Submission, events ...store.Event) error {
+	now := q.opt.Clock.Now()
+	if sub.Created.IsZero() {
+		sub.Created = now
+	}
+	if sub.ID.IsZero() {
+		sub.ID = store.NewTraceID(sub.Created)
+	}
+	if sub.Expires.IsZero() {
+		sub.Expires = sub.Created.Add(q.opt.Limits.Lifetime)
+	}
+	for i := range sub.Recipients {
+		if sub.Recipients[i].State == "" {
+			sub.Recipients[i].State = store.Queued
+		}
+	}
+	if err := q.opt.Store.CreateSubmission(ctx, sub, events...); err != nil {
+		return fmt.Errorf("outbound: submit: %w", err)
+	}
+	q.Notify(&sub)
+	return nil
+}
+
+// Notify tells the queue of a submission that has just been committed. The
+// queue does not keep sub. It never blocks for long and never fails: what has
+// no room in memory is read from the store later.
+func (q *Queue) Notify(sub *store.Submission) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.remember(sub)
+	q.schedule()
+}
+
+// SendNow lets all that waits of a submission be tried at once. Errors:
+// store.KindNotFound, ErrNotQueued.
+func (q *Queue) SendNow(ctx context.Context, account store.AccountID, id store.TraceID) error {
+	now := q.opt.Clock.Now()
+	sub, err := q.opt.Store.UpdateSubmission(ctx, account, id, func(s *store.Submission) error {
+		if s.Done() {
+			return ErrNotQueued
+		}
+		for i := range s.Recipients {
+			if r := &s.Recipients[i]; r.State == store.Queued && r.Next.After(now) {
+				r.Next = now
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("outbound: send now: %w", err)
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for i := range sub.Recipients {
+		if d := q.destinations[domainOf(sub.Recipients[i].Address)]; d != nil {
+			d.down = nil
+		}
+	}
+	q.remember(&sub)
+	q.schedule()
+	return nil
+}
+
+// Cancel takes a submission back for one recipient, or for all that still wait
+// if recipient is empty. Errors: store.KindNotFound, ErrNotQueued, ErrBusy
+// while the message is being sent.
+func (q *Queue) Cancel(ctx context.Context, account store.AccountID, id store.TraceID, recipient string) error {
+	sub, err := q.opt.Store.Submission(ctx, account, id)
+	if err != nil {
+		return fmt.Errorf("outbound: cancel: %w", err)
+	}
+	keys := map[deliveryKey]bool{}
+	var events []store.Event
+	for i := range sub.Recipients {
+		if r := &sub.Recipients[i]; r.State == store.Queued && chosen(r, recipient) {
+			keys[deliveryKey{account, id, domainOf(r.Address)}] = true
+			events = append(events, q.event(&sub, journal.MessageCancelled, field("to", r.Address)))
+		}
+	}
+	if len(keys) == 0 {
+		return fmt.Errorf("outbound: cancel: %w", ErrNotQueued)
+	}
+	if !q.hold(keys) {
+		return fmt.Errorf("outbound: cancel: %w", ErrBusy)
+	}
+	updated, err := q.opt.Store.UpdateSubmission(ctx, account, id, func(s *store.Submission) error {
+		for i := range s.Recipients {
+			if r := &s.Recipients[i]; r.State == store.Queued && chosen(r, recipient) {
+				r.State, r.Next, r.Last = store.Cancelled, time.Time{}, q.opt.Clock.Now()
+			}
+		}
+		return nil
+	}, events...)
+	if err == nil {
+		sub = updated
+	}
+	q.release(keys, &sub)
+	if err != nil {
+		return fmt.Errorf("outbound: cancel: %w", err)
+	}
+	return q.settle(ctx, account, id)
+}
+
+func chosen(r *store.SubmissionRecipient, recipient string) bool {
+	return recipient == "" || strings.EqualFold(r.Address, recipient)
+}
+
+// List returns the submissions that a filter chooses, by account and age.
+func (q *Queue) List(ctx context.Context, f Filter) ([]store.Submission, error) {
+	const usual = 1000
+	if f.Limit <= 0 {
+		f.Limit = usual
+	}
+	domain := address.NormalizeDomain(f.Domain)
+	var list []store.Submission
+	full := errors.New("full")
+	keep := func(sub *store.Submission) error {
+		if domain != "" && !hasDomain(sub, domain) {
+			return nil
+		}
+		if list = append(list, *sub); len(list) == f.Limit {
+			return full
+		}
+		return nil
+	}
+	var err error
+	if f.Account != nil {
+		err = q.opt.Store.Submissions(ctx, *f.Account, keep)
+	} else {
+		err = q.opt.Store.AllSubmissions(ctx, keep)
+	}
+	if err != nil && !errors.Is(err, full) {
+		return nil, fmt.Errorf("outbound: list: %w", err)
+	}
+	return list, nil
+}
+
+func hasDomain(sub *store.Submission, domain string) bool {
+	for i := range sub.Recipients {
+		if domainOf(sub.Recipients[i].Address) == domain {
+			return true
+		}
+	}
+	return false
+}
+
+// Stats returns the size of the queue as it is in memory.
+func (q *Queue) Stats() Stats {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	s := Stats{Waiting: len(q.waiting), Active: q.active}
+	for _, d := range q.destinations {
+		s.Ready += len(d.ready)
+	}
+	return s
+}
+
+// domainOf returns the domain of a recipient in the form that names its
+// destination: lower-case A-labels, "" for a bare postmaster.
+func domainOf(addr string) string {
+	i := strings.LastIndexByte(addr, '@')
+	if i < 0 {
+		return ""
+	}
+	return address.NormalizeDomain(addr[i+1:])
+}
+
+func field(name, value string) store.Field { return store.Field{Name: name, Value: value} }
+
+// event makes an event of a submission's trace.
+func (q *Queue) event(sub *store.Submission, kind string, fields ...store.Field) store.Event {
+	return store.Event{Time: q.opt.Clock.Now(), Trace: sub.ID, Account: sub.Account, Kind: kind, Fields: fields}
+}

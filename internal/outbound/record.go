@@ -1,0 +1,184 @@
+package outbound
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/journal"
+	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/kv"
+)
+
+// A recipient's Next is when something is to be done for it: the next attempt
+// while it is Queued; and in a final state the report that its sender is owed,
+// until that is queued itself, when Next becomes zero. So a report is never
+// lost in a crash. The recipients that one attempt brought to an end share
+// their Last, which no others of the submission have, and are reported together.
+
+// record makes the outcomes of an attempt durable, with the events that tell
+// of them, in one commit. It returns the submission as it is then, nil if
+// nothing is left of it to do.
+func (q *Queue) record(ctx context.Context, a *attempted) (after *store.Submission, err error) {
+	// The queue's bookkeeping frees room, so it may use what is kept back of it.
+	ctx = kv.WithReserve(ctx)
+	now := q.opt.Clock.Now()
+	sub := a.sub
+	sub.Recipients = slices.Clone(sub.Recipients)
+	var events []store.Event
+	for i := range a.outcomes {
+		r := &sub.Recipients[a.outcomes[i].index]
+		q.apply(&sub, r, &a.outcomes[i], now)
+		events = append(events, q.outcomeEvents(&sub, r, &a.outcomes[i])...)
+	}
+	// What is final and not owed stays so: the last act is to forget it all.
+	if sub.Done() && !owes(&sub) {
+		err = q.opt.Store.DeleteSubmission(ctx, sub.Account, sub.ID, events...)
+	} else {
+		var updated store.Submission
+		updated, err = q.opt.Store.UpdateSubmission(ctx, sub.Account, sub.ID, func(s *store.Submission) error {
+			last := unusedLast(s, now)
+			for i := range a.outcomes {
+				n := a.outcomes[i].index
+				s.Recipients[n] = sub.Recipients[n]
+				s.Recipients[n].Last = last
+			}
+			return nil
+		}, events...)
+		after = &updated
+	}
+	if err != nil {
+		return nil, err
+	}
+	for i := range a.outcomes {
+		r := &sub.Recipients[a.outcomes[i].index]
+		q.opt.Metrics.Recipient(outcomeOf(r.State), r.Cause)
+	}
+	return after, nil
+}
+
+// unusedLast is now, or right after, so that no other recipient has it.
+func unusedLast(s *store.Submission, now time.Time) time.Time {
+	for {
+		used := slices.ContainsFunc(s.Recipients, func(r store.SubmissionRecipient) bool { return r.Last.Equal(now) })
+		if !used {
+			return now
+		}
+		now = now.Add(1)
+	}
+}
+
+func outcomeOf(s store.RecipientState) Outcome {
+	switch s {
+	case store.Placed:
+		return OutcomePlaced
+	case store.Relayed:
+		return OutcomeRelayed
+	case store.Queued:
+		return OutcomeDeferred
+	case store.Expired:
+		return OutcomeExpired
+	}
+	return OutcomeFailed
+}
+
+// apply writes an outcome into the recipient's state.
+func (q *Queue) apply(sub *store.Submission, r *store.SubmissionRecipient, o *outcome, now time.Time) {
+	r.Attempts++
+	r.Last, r.Next = now, time.Time{}
+	r.State, r.Cause = o.state, o.decision.Cause
+	r.Host, r.Reply = o.host, o.reply
+	if r.State == store.Queued {
+		if now.Before(q.expires(sub)) {
+			r.Next = q.nextTry(sub, r, o, now)
+			return
+		}
+		r.State = store.Expired
+	}
+	if wantsReport(sub, r) && !o.promised {
+		r.Next = now
+	}
+}
+
+// expires is when a submission is given up.
+func (q *Queue) expires(sub *store.Submission) time.Time {
+	if sub.Expires.IsZero() {
+		return sub.Created.Add(q.opt.Limits.Lifetime)
+	}
+	return sub.Expires
+}
+
+// nextTry is when a recipient is tried again: by the schedule, or as late as
+// the other side wants; but once right before a delay is reported, and once
+// right before the message is given up.
+func (q *Queue) nextTry(sub *store.Submission, r *store.SubmissionRecipient, o *outcome, now time.Time) time.Time {
+	s := q.opt.Limits.Schedule
+	next := now.Add(s[min(max(r.Attempts, 1), len(s))-1])
+	if o.decision.Until.After(next) {
+		next = o.decision.Until
+	}
+	if report := sub.Created.Add(q.opt.Limits.DelayAfter); report.After(now) {
+		next = earlier(next, report)
+	}
+	return earlier(next, q.expires(sub))
+}
+
+// outcomeEvents tell of an outcome. That a message was placed here is told by
+// whoever placed it.
+func (q *Queue) outcomeEvents(sub *store.Submission, r *store.SubmissionRecipient, o *outcome) []store.Event {
+	kind := journal.MessageBounced
+	switch r.State {
+	case store.Placed:
+		return nil
+	case store.Relayed:
+		kind = journal.MessageRelayed
+	case store.Queued:
+		kind = journal.MessageDeferred
+	case store.Expired:
+		kind = journal.MessageExpired
+	}
+	e := q.event(sub, kind, field("to", r.Address), field("host", r.Host), field("reply", r.Reply))
+	if o.tls != "" {
+		e.Fields = append(e.Fields, field("tls", string(o.tls)))
+	}
+	if r.State != store.Relayed {
+		e.SetDecision(q.decision(sub, r))
+	}
+	return []store.Event{e}
+}
+
+// decision is why a recipient waits or was given up, with all that is known
+// about it.
+func (q *Queue) decision(sub *store.Submission, r *store.SubmissionRecipient) cause.Decision {
+	id := r.Cause
+	if r.State == store.Expired {
+		id = cause.OutboxExpired
+	}
+	return q.explained(sub, r, id)
+}
+
+// explained is a decision of a given cause about a recipient. Of what is known
+// it gets what the cause has a place for.
+func (q *Queue) explained(sub *store.Submission, r *store.SubmissionRecipient, id cause.ID) cause.Decision {
+	d := cause.Refuse(id)
+	if r.State == store.Queued {
+		d = cause.Wait(id, r.Next)
+	}
+	known := []cause.Param{
+		cause.Text("address", r.Address), cause.Text("domain", domainOf(r.Address)),
+		cause.Text("host", r.Host), cause.Text("reply", r.Reply), cause.Size("size", sub.Size),
+		cause.Time("since", sub.Created), cause.Time("giveup", q.expires(sub)),
+	}
+	if r.State == store.Queued {
+		known = append(known, cause.Time("next", r.Next))
+	}
+	c, _ := q.opt.Catalogue.Cause(id)
+	for _, p := range known {
+		takes := slices.ContainsFunc(c.Params, func(have cause.Placeholder) bool { return have.Name == p.Name })
+		if takes && p.Value != "" {
+			d.Params = append(d.Params, p)
+		}
+	}
+	return d
+}

@@ -1,0 +1,232 @@
+package outbound
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// worker makes deliveries to one destination, one at a time, and keeps its
+// connection for the next.
+type worker struct {
+	queue *Queue
+	dest  *destination
+	next  chan *delivery // has room for one; closed to dismiss an idle worker
+	link  *link          // open connection to a server of the destination, or nil
+}
+
+// retryStore is when work is tried again that the store could not take.
+const retryStore = time.Minute
+
+// run makes deliveries until none is ready and the connection was idle for
+// long enough.
+func (w *worker) run() {
+	defer w.hangUp()
+	for d := <-w.next; d != nil; {
+		due := w.deliver(d)
+		var idle bool
+		if d, idle = w.handBack(d, due); idle {
+			d = w.rest()
+		}
+	}
+}
+
+// handBack returns a delivery to the queue and takes the next of the same
+// destination. Without one, a worker with an open connection becomes idle.
+func (w *worker) handBack(done *delivery, due time.Time) (next *delivery, idle bool) {
+	q := w.queue
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.finish(done, w.dest, due)
+	defer q.schedule()
+	if q.phase == phaseRunning {
+		// Other destinations that wait for a place go first, in turn.
+		othersWait := len(q.runnable) > 1 || len(q.runnable) == 1 && !w.dest.listed
+		if !othersWait {
+			if d := q.take(w.dest); d != nil {
+				return d, false
+			}
+		}
+		if w.link.usable() && q.idle < q.opt.Limits.Concurrency {
+			w.dest.idle = append(w.dest.idle, w)
+			q.idle++
+			return nil, true
+		}
+	}
+	q.discard(w.dest)
+	return nil, false
+}
+
+// rest waits for a delivery; nil means that the worker is not needed.
+func (w *worker) rest() *delivery {
+	timer := time.NewTimer(w.queue.opt.Limits.Idle)
+	defer timer.Stop()
+	select {
+	case d := <-w.next:
+		return d
+	case <-timer.C:
+	}
+	q := w.queue
+	q.mu.Lock()
+	i := slices.Index(w.dest.idle, w)
+	if i >= 0 {
+		w.dest.idle = slices.Delete(w.dest.idle, i, i+1)
+		q.idle--
+		q.discard(w.dest)
+	}
+	q.mu.Unlock()
+	if i >= 0 {
+		return nil
+	}
+	return <-w.next // it was given one, or dismissed, at the last moment
+}
+
+// outcome is what an attempt found out about one recipient.
+type outcome struct {
+	index    int // of the recipient in its submission
+	state    store.RecipientState
+	decision cause.Decision // why it is Queued still, or Failed
+	host     string
+	reply    string
+	tls      TLSUse
+	promised bool // the next server took over the reports (RFC 3461 section 5.2.1)
+}
+
+// attempted is a submission as it was before an attempt, and what came of it.
+type attempted struct {
+	sub      store.Submission
+	outcomes []outcome
+}
+
+// deliver makes one attempt for the recipients of a delivery that are due and
+// records what came of it. It returns when the delivery comes next, zero for
+// never.
+func (w *worker) deliver(d *delivery) (due time.Time) {
+	q := w.queue
+	retry := q.opt.Clock.Now().Add(retryStore)
+	if d.unrecorded == nil {
+		sub, err := q.opt.Store.Submission(q.life, d.key.account, d.key.id)
+		if store.KindOf(err) == store.KindNotFound {
+			return time.Time{}
+		}
+		if err != nil {
+			q.log.Error("outbound: read submission", "trace", d.key.id, "error", err)
+			return retry
+		}
+		indices := dueRecipients(&sub, d.key.domain, q.opt.Clock.Now())
+		if len(indices) == 0 {
+			return w.settle(d, &sub)
+		}
+		d.unrecorded = &attempted{sub: sub, outcomes: w.attempt(q.life, &sub, indices)}
+	}
+	// The other server has answered: nothing may come between that and the
+	// record of it, not even Close.
+	after, err := q.record(context.WithoutCancel(q.life), d.unrecorded)
+	if err != nil {
+		q.log.Error("outbound: record delivery", "trace", d.key.id, "error", err)
+		return retry
+	}
+	d.unrecorded = nil
+	if after == nil {
+		return time.Time{}
+	}
+	return w.settle(d, after)
+}
+
+// settle reports what is to be reported of a submission and returns when the
+// delivery comes next.
+func (w *worker) settle(d *delivery, sub *store.Submission) (due time.Time) {
+	q := w.queue
+	due = nextDue(sub, d.key.domain)
+	now := q.opt.Clock.Now()
+	if !sub.Done() && !owes(sub) && !q.delayOwed(sub, now) {
+		return due
+	}
+	if err := q.settle(context.WithoutCancel(q.life), sub.Account, sub.ID); err != nil {
+		q.log.Error("outbound: report delivery", "trace", sub.ID, "error", err)
+		return earlier(due, now.Add(retryStore))
+	}
+	return due
+}
+
+// attempt tries to deliver to the given recipients, who share a domain.
+func (w *worker) attempt(ctx context.Context, sub *store.Submission, indices []int) []outcome {
+	domain := w.dest.domain
+	local := domain == ""
+	if !local {
+		var err error
+		if local, err = w.queue.opt.Store.LocalDomain(ctx, domain); err != nil {
+			w.queue.log.Error("outbound: look up domain", "domain", domain, "error", err)
+			return same(indices, outcome{state: store.Queued, decision: cause.Wait(cause.ProviderStorageFailed, time.Time{})})
+		}
+	}
+	if local {
+		return w.attemptLocal(ctx, sub, indices)
+	}
+	return w.attemptRemote(ctx, sub, indices)
+}
+
+// attemptLocal hands the message over to mailboxes here. The id makes it
+// harmless to do so again after a crash.
+func (w *worker) attemptLocal(ctx context.Context, sub *store.Submission, indices []int) []outcome {
+	var all []outcome
+	for _, i := range indices {
+		o := outcome{index: i, state: store.Placed}
+		o.decision = w.queue.opt.Local.DeliverLocal(ctx, LocalMessage{
+			ID: "out/" + sub.ID.String(), Trace: sub.ID, From: sub.From, To: sub.Recipients[i].Address,
+			Blob: sub.Blob, Size: sub.Size,
+		})
+		if ctx.Err() != nil && !o.decision.Allowed() {
+			return all // broken off by Close, which is no outcome
+		}
+		switch o.decision.Action {
+		case cause.ActionWait:
+			o.state = store.Queued
+		case cause.ActionRefuse:
+			o.state = store.Failed
+		}
+		all = append(all, o)
+	}
+	return all
+}
+
+// same is one outcome for all recipients.
+func same(indices []int, o outcome) []outcome {
+	all := make([]outcome, len(indices))
+	for n, i := range indices {
+		all[n] = o
+		all[n].index = i
+	}
+	return all
+}
+
+func dueRecipients(sub *store.Submission, domain string, now time.Time) (indices []int) {
+	for i := range sub.Recipients {
+		r := &sub.Recipients[i]
+		if r.State == store.Queued && !r.Next.After(now) && domainOf(r.Address) == domain {
+			indices = append(indices, i)
+		}
+	}
+	return indices
+}
+
+// nextDue is when the recipients of a domain come next, zero if none waits.
+func nextDue(sub *store.Submission, domain string) (due time.Time) {
+	for i := range sub.Recipients {
+		if r := &sub.Recipients[i]; r.State == store.Queued && domainOf(r.Address) == domain {
+			due = earlier(due, r.Next)
+		}
+	}
+	return due
+}
+
+// earlier returns the earlier of two times, of which zero is never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
