@@ -1,0 +1,160 @@
+// Command bench compares Postiljon with Debian's Postfix and Dovecot on this
+// machine, in one run, and prints a table with ratios:
+//
+//	go run ./bench              both, the whole table
+//	go run ./bench -peer none   Postiljon alone
+//	go run ./bench -reps 1      quicker and noisier
+//
+// It starts both servers itself on loopback ports, one after the other, sends
+// the same messages to each, and looks over IMAP whether every acknowledged
+// message is there. Postfix and Dovecot are installed from Debian's packages if
+// they are missing, which needs root.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+type settings struct {
+	peer     string
+	reps     int
+	conns    int
+	messages int // of one connection
+	watchers int
+	only     string
+	binary   string
+}
+
+func main() {
+	var o settings
+	flag.StringVar(&o.peer, "peer", "postfix-dovecot", "whom to compare with: postfix-dovecot or none")
+	flag.IntVar(&o.reps, "reps", 3, "repetitions; the median counts")
+	flag.IntVar(&o.conns, "conns", 20, "SMTP connections")
+	flag.IntVar(&o.messages, "messages", 250, "messages of one connection")
+	flag.IntVar(&o.watchers, "watchers", 200, "IDLE connections while pushes are measured")
+	flag.StringVar(&o.only, "only", "", "measure only the rows whose name contains this")
+	flag.StringVar(&o.binary, "binary", "", "the program; built if empty")
+	flag.Parse()
+	if err := run(o); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(o settings) error {
+	dir, err := os.MkdirTemp("", "postiljon-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	ours, err := measureServer(o, "postiljon", func() (*server, error) { return startPostiljon(o.binary, dir) })
+	if err != nil {
+		return err
+	}
+	results := []results{ours}
+	if o.peer == "postfix-dovecot" {
+		theirs, err := measureServer(o, o.peer, func() (*server, error) { return startPeer(filepath.Join(dir, "peer")) })
+		if err != nil {
+			return err
+		}
+		results = append(results, theirs)
+	}
+	printTable(results)
+	return nil
+}
+
+// results are the figures of one server by row.
+type results struct {
+	name    string
+	figures map[string]float64
+	notes   []string
+}
+
+func measureServer(o settings, name string, start func() (*server, error)) (results, error) {
+	r := results{name: name, figures: map[string]float64{}}
+	s, err := start()
+	if err != nil {
+		return r, fmt.Errorf("start %s: %w", name, err)
+	}
+	defer s.stop()
+	for _, row := range rows {
+		if !strings.Contains(row.name, o.only) {
+			continue
+		}
+		values := map[string][]float64{}
+		for range o.reps {
+			figures, err := row.measure(s, o)
+			if err != nil {
+				return r, fmt.Errorf("%s: %s: %w", name, row.name, err)
+			}
+			for k, v := range figures {
+				values[k] = append(values[k], v)
+			}
+		}
+		for k, v := range values {
+			slices.Sort(v)
+			r.figures[row.name+k] = v[len(v)/2]
+		}
+		fmt.Fprintf(os.Stderr, "%s: %s done\n", name, row.name)
+	}
+	return r, nil
+}
+
+// printTable writes Markdown. A ratio above 1 is in favour of Postiljon.
+func printTable(all []results) {
+	fmt.Printf("%s, %d cores, %s\n\n", runtime.GOARCH, runtime.NumCPU(), cpuName())
+	fmt.Print("| what |")
+	for _, r := range all {
+		fmt.Printf(" %s |", r.name)
+	}
+	if len(all) > 1 {
+		fmt.Print(" ratio |")
+	}
+	fmt.Printf("\n|---|%s\n", strings.Repeat("---:|", len(all)+len(all)-1))
+	for _, row := range rows {
+		for _, f := range row.figures {
+			ours, ok := all[0].figures[row.name+f.suffix]
+			if !ok {
+				continue
+			}
+			fmt.Printf("| %s%s |", row.name, f.suffix)
+			for _, r := range all {
+				fmt.Printf(" %s |", number(r.figures[row.name+f.suffix]))
+			}
+			if len(all) > 1 {
+				theirs := all[1].figures[row.name+f.suffix]
+				ratio := ours / theirs
+				if f.lessIsBetter {
+					ratio = theirs / ours
+				}
+				fmt.Printf(" %.1f |", ratio)
+			}
+			fmt.Println()
+		}
+	}
+}
+
+func number(v float64) string {
+	switch {
+	case v >= 100:
+		return fmt.Sprintf("%.0f", v)
+	case v >= 10:
+		return fmt.Sprintf("%.1f", v)
+	}
+	return fmt.Sprintf("%.2f", v)
+}
+
+func cpuName() string {
+	b, err := exec.Command("sh", "-c", "grep -m1 'model name' /proc/cpuinfo | cut -d: -f2").Output()
+	if err != nil {
+		return "unknown processor"
+	}
+	return strings.TrimSpace(string(b))
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"bufio"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// accounts are user0@bench.test to user99@bench.test with the password "secret".
+const (
+	accounts = 100
+	password = "secret"
+)
+
+func account(i int) string { return fmt.Sprintf("user%d@bench.test", i%accounts) }
+
+// server is a running server with its loopback addresses.
+type server struct {
+	smtp, submissions, imap, imaps string
+	stop                           func()
+}
+
+// startPostiljon runs the demo with its accounts made for measurements: sign-in
+// without TLS is taken, as the peer takes it.
+func startPostiljon(binary, dir string) (*server, error) {
+	if binary == "" {
+		binary = filepath.Join(dir, "postiljon")
+		if out, err := exec.Command("go", "build", "-o", binary, "./cmd/postiljon").CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("build: %w\n%s", err, out)
+		}
+	}
+	base, err := freeBase()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(binary, "demo", "--json", "--data", filepath.Join(dir, "data"), "--domain", "bench.test",
+		"--accounts", strconv.Itoa(accounts), "--password", password, "--port-base", strconv.Itoa(base), "--plaintext-loopback")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	stop := func() {
+		cmd.Process.Signal(syscall.SIGTERM)
+		cmd.Wait()
+	}
+	var info struct{ SMTP, Submissions, IMAP, IMAPS string }
+	line, err := bufio.NewReaderSize(out, 1<<20).ReadBytes('\n')
+	if err == nil {
+		err = json.Unmarshal(line, &info)
+	}
+	if err != nil {
+		stop()
+		return nil, err
+	}
+	return &server{smtp: info.SMTP, submissions: info.Submissions, imap: info.IMAP, imaps: info.IMAPS, stop: stop}, nil
+}
+
+func freeBase() (int, error) {
+	for base := 21000; base < 60000; base += 1000 {
+		free := true
+		for _, offset := range []int{25, 143, 443, 465, 587, 993, 995} {
+			l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(base+offset)))
+			if err != nil {
+				free = false
+				break
+			}
+			l.Close()
+		}
+		if free {
+			return base, nil
+		}
+	}
+	return 0, errors.New("no free ports between 21000 and 60000")
+}
+
+//go:embed postfix-dovecot.sh
+var peerScript string
+
+// startPeer runs Postfix and Dovecot by the script beside this file.
+func startPeer(dir string) (*server, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil { // Postfix's users must get in
+		return nil, err
+	}
+	script := filepath.Join(dir, "postfix-dovecot.sh")
+	if err := os.WriteFile(script, []byte(peerScript), 0o755); err != nil {
+		return nil, err
+	}
+	do := func(verb string) error {
+		cmd := exec.Command(script, verb, dir)
+		cmd.Env = append(os.Environ(), "USERS="+strconv.Itoa(accounts))
+		cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+		return cmd.Run()
+	}
+	if err := do("start"); err != nil {
+		return nil, err
+	}
+	s := &server{
+		smtp: "127.0.0.1:10025", submissions: "127.0.0.1:10465", imap: "127.0.0.1:10143", imaps: "127.0.0.1:10993",
+		stop: func() { do("stop") },
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		c, err := dialIMAP(s.imap, false, account(0))
+		if err == nil {
+			c.close()
+			return s, nil
+		}
+		if time.Now().After(deadline) {
+			s.stop()
+			return nil, err
+		}
+	}
+}
