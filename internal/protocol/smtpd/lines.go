@@ -15,8 +15,9 @@ type lines struct {
 }
 
 // unstuff reads content of DATA (RFC 5321 section 4.5.2). It moves the content with dots removed to
-// the front of buf, buf[:n], and says how much of buf it has used; what it has not, at most two octets, must
-// come again with what follows. At the end of the content, used includes <CRLF>.<CRLF> and no more.
+// the front of buf, buf[:n], and says how much of buf it has used. What it has not, at most two
+// octets, must come again with what follows. At the end of the content, used includes
+// <CRLF>.<CRLF> and no more.
 //
 // After a fault the end is still found, and only the true end.
 func (l *lines) unstuff(buf []byte) (n, used int, end bool) {

@@ -57,7 +57,7 @@ type Metrics interface {
 type Limits struct {
 	Message     int64 // octets of one message (RFC 1870); default 50 MiB
 	Line        int   // octets of one line of content with its CRLF; default 1 MiB
-	Recipients  int   // allowed in one transaction (RCPTMAX of RFC 9422); as many more may be refused; default 1000, at least 100
+	Recipients  int   // allowed in one transaction (RCPTMAX of RFC 9422), and as many refused; default 1000, at least 100
 	Messages    int   // of one connection (MAILMAX of RFC 9422); default 10000
 	Errors      int   // protocol errors and failed sign-ins of one connection; default 20
 	Idle        int   // commands without effect (NOOP, RSET, VRFY ...) between two messages; default 100
@@ -166,9 +166,9 @@ func (s *Server) SetTLS(config *tls.Config) {
 	s.tls.Store(config)
 }
 
-// Serve accepts connections on l until ctx ends or Shutdown is called, and closes l. Sessions go on
-// after it has returned; Shutdown ends them. Their contexts have the values of ctx, not its end. It returns an
-// error only if l fails.
+// Serve accepts connections on l until ctx ends or Shutdown is called, and closes l. It returns an
+// error only if l fails. Sessions go on after it has returned; Shutdown ends them. Their contexts
+// have the values of ctx, not its end.
 func (s *Server) Serve(ctx context.Context, l net.Listener, o ListenerOptions) error {
 	if o.ImplicitTLS && s.tls.Load() == nil {
 		return errors.Join(fmt.Errorf("smtpd: listener %s: implicit TLS without a TLS config", o.Name), l.Close())
@@ -267,7 +267,8 @@ func (s *Server) leave(c *conn) {
 }
 
 // turnAway answers a connection that gets no session. The reply fits the empty send buffer of a new
-// connection, so that it does not hold up the accept loop; with implicit TLS there is no cheap way to say it.
+// connection, so that it does not hold up the accept loop; with implicit TLS there is no cheap way
+// to say it.
 func (s *Server) turnAway(c *conn, d cause.Decision) {
 	s.options.Metrics.Refused(c.listener.Name, d.Cause)
 	if !c.listener.ImplicitTLS {
