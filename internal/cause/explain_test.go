@@ -19,7 +19,7 @@ func TestExplainGolden(t *testing.T) {
 	}{
 		{limit, English, Owner, Explanation{
 			Title:    "You have sent as much as an hour allows",
-			Text:     "The address asa@example.org has reached its limit for an hour of 2,000 messages. It can send again from 14:32 UTC.",
+			Text:     "The address asa@example.org has reached its limit of 2,000 messages for an hour. It can send again from 14:32 UTC.",
 			NextStep: "If the person did not send this much, have the password changed. If they need more, a mailing list is the better way.",
 			Actor:    "The person with the account",
 		}},

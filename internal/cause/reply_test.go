@@ -24,7 +24,7 @@ func TestSMTPGolden(t *testing.T) {
 		{Refuse(LimitAddressHourly),
 			"550 5.4.5 Sending limit reached https://mail.example.org/why/limit.address-hourly"},
 		{Wait(LimitDomainHourly, half, Count("limit", 2000)),
-			"450 4.7.1 Sending limit of the domain, 2,000 messages an hour, reached, open again 14:32 UTC https://mail.example.org/why/limit.domain-hourly"},
+			"450 4.7.1 Sending limit of the whole domain, 2,000 messages an hour, is reached, open again 14:32 UTC https://mail.example.org/why/limit.domain-hourly"},
 		{Refuse(RecipientUnknown, Text("address", "nobody@example.org")),
 			"550 5.1.1 There is no such recipient here https://mail.example.org/why/recipient.unknown"},
 		{Refuse(ContentTooLargeOwn, Size("limit", 25<<20)),
