@@ -1,0 +1,395 @@
+// Package backup keeps copies of a running service: each is a whole data
+// folder, what did not change since the one before is shared with it by hard
+// links, and any of them can be restored.
+//
+// A backup folder looks like this:
+//
+//	20261122T101500Z/records/    the records, as of one moment
+//	20261122T101500Z/blobs/      the messages that those records name, and a few newer
+//	20261122T101500Z/...         the other files of the data folder: keys, certificates
+//	20261122T101500Z/BACKUP.json what it is, written last: without it a backup is not whole
+package backup
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/store/blob/disk"
+	"github.com/postiljon/postiljon/internal/store/kv"
+)
+
+const (
+	recordsDir   = "records"
+	blobsDir     = "blobs"
+	manifestFile = "BACKUP.json"
+	partial      = ".partial-"
+	timeLayout   = "20060102T150405Z"
+)
+
+// formatVersion is raised when an older program could not restore a backup.
+const formatVersion = 1
+
+// Source is what is backed up.
+type Source struct {
+	Records kv.DB
+	Blobs   *disk.Store
+	// Data is the data folder: its other files are copied, too.
+	Data string
+	// Skip names what in the data folder is left out, beside records and blobs:
+	// sockets, locks, what is made anew.
+	Skip []string
+}
+
+// Snapshot is one backup.
+type Snapshot struct {
+	Dir     string    `json:"-"`
+	Version int       `json:"version"`
+	Taken   time.Time `json:"taken"`
+	Copied  int64     `json:"copied"` // octets that were not shared with the one before
+	Took    float64   `json:"took_seconds"`
+}
+
+// Progress is told how many octets were copied, of how many if that is known.
+type Progress func(done, total int64)
+
+// Run makes a backup below dir while the service goes on. What is in it: every
+// change that was acknowledged before Run began, and nothing half.
+func Run(ctx context.Context, src Source, dir string, now time.Time, progress Progress) (Snapshot, error) {
+	snap := Snapshot{Version: formatVersion, Taken: now.UTC().Truncate(time.Second)}
+	name := snap.Taken.Format(timeLayout)
+	snap.Dir = filepath.Join(dir, name)
+	old, err := List(dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return snap, err
+	}
+	if _, err := os.Stat(snap.Dir); err == nil {
+		return snap, fmt.Errorf("backup %s is there already; wait a second", snap.Dir)
+	}
+	r := &run{ctx: ctx, src: src, dir: filepath.Join(dir, partial+name), tell: progress}
+	if len(old) > 0 {
+		r.old = old[len(old)-1].Dir
+	}
+	started := time.Now()
+	if err := errors.Join(removePartial(dir), os.MkdirAll(r.dir, 0o700)); err != nil {
+		return snap, fmt.Errorf("backup: %w", err)
+	}
+	if err := r.all(); err != nil {
+		return snap, fmt.Errorf("backup to %s: %w", dir, errors.Join(err, os.RemoveAll(r.dir)))
+	}
+	snap.Copied, snap.Took = r.copied, time.Since(started).Seconds()
+	if err := writeManifest(r.dir, snap); err != nil {
+		return snap, fmt.Errorf("backup to %s: %w", dir, err)
+	}
+	return snap, errors.Join(os.Rename(r.dir, snap.Dir), syncDir(dir))
+}
+
+// removePartial clears away backups that were cut off.
+func removePartial(dir string) error {
+	left, err := filepath.Glob(filepath.Join(dir, partial+"*"))
+	for _, l := range left {
+		err = errors.Join(err, os.RemoveAll(l))
+	}
+	return err
+}
+
+// run is one backup that is being made.
+type run struct {
+	ctx    context.Context
+	src    Source
+	dir    string // where it is made
+	old    string // the backup before, "" if there is none
+	copied int64
+	tell   Progress
+}
+
+// all copies the records first, then the blobs: whatever the records name is
+// then among the blobs. Nothing is collected meanwhile.
+func (r *run) all() error {
+	defer r.src.Blobs.Hold()()
+	if err := r.records(); err != nil {
+		return fmt.Errorf("records: %w", err)
+	}
+	if err := r.blobs(); err != nil {
+		return fmt.Errorf("blobs: %w", err)
+	}
+	return r.others()
+}
+
+// records takes a checkpoint beside the records, where it costs links only, and
+// moves it over.
+func (r *run) records() error {
+	checkpoint := filepath.Join(r.src.Data, ".checkpoint")
+	if err := os.RemoveAll(checkpoint); err != nil {
+		return err
+	}
+	defer os.RemoveAll(checkpoint)
+	if err := r.src.Records.Checkpoint(r.ctx, checkpoint); err != nil {
+		return err
+	}
+	return r.tree(checkpoint, recordsDir, func(name string) bool { return strings.HasSuffix(name, ".sst") })
+}
+
+// tree copies a folder. Files that never change once written are shared with
+// the backup before if it has the same.
+func (r *run) tree(from, to string, immutable func(name string) bool) error {
+	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(r.dir, to, rel)
+		if d.IsDir() {
+			return os.MkdirAll(target, 0o700)
+		}
+		if !d.Type().IsRegular() {
+			return nil
+		}
+		if immutable(d.Name()) && r.share(filepath.Join(to, rel), path) {
+			return nil
+		}
+		return r.copy(path, target)
+	})
+}
+
+// share links a file to that of the backup before, if it is the same one.
+func (r *run) share(rel, now string) bool {
+	if r.old == "" {
+		return false
+	}
+	before, err := os.Stat(filepath.Join(r.old, rel))
+	if err != nil {
+		return false
+	}
+	info, err := os.Stat(now)
+	if err != nil || info.Size() != before.Size() || !info.ModTime().Equal(before.ModTime()) {
+		return false
+	}
+	return os.Link(filepath.Join(r.old, rel), filepath.Join(r.dir, rel)) == nil
+}
+
+func (r *run) copy(from, to string) error {
+	n, err := copyFile(r.ctx, from, to)
+	r.copied += n
+	if r.tell != nil {
+		r.tell(r.copied, 0)
+	}
+	return err
+}
+
+// blobs begins with the blobs of the backup before, shared, and lets the store
+// copy the difference. A segment that was still written to then is copied: it
+// grows, and the older backup must not.
+func (r *run) blobs() error {
+	to := filepath.Join(r.dir, blobsDir)
+	if err := os.MkdirAll(to, 0o700); err != nil {
+		return err
+	}
+	if r.old != "" {
+		if err := r.begin(filepath.Join(r.old, blobsDir), to); err != nil {
+			return err
+		}
+	}
+	last := int64(0)
+	return r.src.Blobs.BackupTo(r.ctx, to, func(done, total int64) {
+		r.copied += done - last
+		last = done
+		if r.tell != nil {
+			r.tell(r.copied, r.copied+total-done)
+		}
+	})
+}
+
+func (r *run) begin(from, to string) error {
+	sealed := map[string]bool{}
+	indexes, err := filepath.Glob(filepath.Join(from, "log", "*.idx"))
+	if err != nil {
+		return err
+	}
+	for _, i := range indexes {
+		sealed[strings.TrimSuffix(filepath.Base(i), ".idx")] = true
+	}
+	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(to, rel)
+		grows := filepath.Ext(path) == ".seg" && !sealed[strings.TrimSuffix(d.Name(), ".seg")]
+		switch {
+		case d.IsDir():
+			return os.MkdirAll(target, 0o700)
+		case grows || filepath.Dir(rel) == ".": // the manifest is written anew
+			_, err := copyFile(r.ctx, path, target)
+			return err
+		}
+		return os.Link(path, target)
+	})
+}
+
+// others copies the rest of the data folder: keys, certificates, bans.
+func (r *run) others() error {
+	entries, err := os.ReadDir(r.src.Data)
+	if err != nil {
+		return err
+	}
+	skip := append([]string{recordsDir, blobsDir, ".checkpoint"}, r.src.Skip...)
+	for _, e := range entries {
+		if slices.Contains(skip, e.Name()) {
+			continue
+		}
+		path := filepath.Join(r.src.Data, e.Name())
+		if e.IsDir() {
+			err = r.tree(path, e.Name(), func(string) bool { return false })
+		} else if e.Type().IsRegular() {
+			err = r.copy(path, filepath.Join(r.dir, e.Name()))
+		}
+		if err != nil && !errors.Is(err, os.ErrNotExist) { // replaced meanwhile
+			return err
+		}
+	}
+	return nil
+}
+
+// copyFile copies a file with its time and makes it durable.
+func copyFile(ctx context.Context, from, to string) (n int64, err error) {
+	src, err := os.Open(from)
+	if err != nil {
+		return 0, err
+	}
+	defer src.Close()
+	info, err := src.Stat()
+	if err != nil {
+		return 0, err
+	}
+	dst, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, info.Mode().Perm())
+	if err != nil {
+		return 0, err
+	}
+	n, err = io.Copy(dst, reader{ctx, src})
+	if err := errors.Join(err, dst.Sync(), dst.Close()); err != nil {
+		return n, fmt.Errorf("copy %s: %w", from, err)
+	}
+	return n, os.Chtimes(to, info.ModTime(), info.ModTime())
+}
+
+// reader ends when its context does.
+type reader struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (r reader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.Reader.Read(p)
+}
+
+func writeManifest(dir string, s Snapshot) error {
+	b, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, manifestFile)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(b, '\n'))
+	return errors.Join(err, f.Sync(), f.Close(), syncDir(dir))
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// List returns the whole backups below dir, oldest first.
+func List(dir string) (list []Snapshot, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if _, err := time.Parse(timeLayout, e.Name()); err != nil || !e.IsDir() {
+			continue
+		}
+		s, err := read(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, s)
+	}
+	return list, nil
+}
+
+func read(dir string) (s Snapshot, err error) {
+	b, err := os.ReadFile(filepath.Join(dir, manifestFile))
+	if err != nil {
+		return s, fmt.Errorf("%s is not a whole backup: %w", dir, err)
+	}
+	if err := json.Unmarshal(b, &s); err != nil {
+		return s, fmt.Errorf("%s: %w", filepath.Join(dir, manifestFile), err)
+	}
+	if s.Version > formatVersion {
+		return s, fmt.Errorf("%s was made by a newer version of Postiljon", dir)
+	}
+	s.Dir = dir
+	return s, nil
+}
+
+// Restore makes a data folder of a backup: of the one at from, or of the newest
+// below it. data must be new or empty; the backup stays as it is.
+func Restore(ctx context.Context, from, data string, progress Progress) (Snapshot, error) {
+	s, err := read(from)
+	if err != nil {
+		list, listErr := List(from)
+		if listErr != nil || len(list) == 0 {
+			return s, errors.Join(err, listErr)
+		}
+		s = list[len(list)-1]
+	}
+	if entries, err := os.ReadDir(data); err == nil && len(entries) > 0 {
+		return s, fmt.Errorf("folder %s is not empty: move it away first, nothing is overwritten", data)
+	}
+	total := int64(0)
+	err = filepath.WalkDir(s.Dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			total += info.Size()
+		}
+		return err
+	})
+	if err != nil {
+		return s, err
+	}
+	r := &run{ctx: ctx, dir: data}
+	if progress != nil {
+		r.tell = func(done, _ int64) { progress(done, total) }
+	}
+	if err := r.tree(s.Dir, "", func(string) bool { return false }); err != nil {
+		return s, fmt.Errorf("restore %s: %w", s.Dir, err)
+	}
+	return s, errors.Join(os.Remove(filepath.Join(data, manifestFile)), syncDir(data))
+}
