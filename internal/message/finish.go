@@ -131,25 +131,21 @@ func hasAttachment(parts []Part) bool {
 }
 
 func isAttachment(parts []Part, i int) bool {
-	p := &parts[i]
-	parent := Part{}
+	p, parent := &parts[i], &Part{}
 	if p.Parent >= 0 {
-		parent = parts[p.Parent]
+		parent = &parts[p.Parent]
 	}
 	switch {
 	case p.IsMultipart(), parent.IsMessage() && p.Disposition == "":
-		// The container itself, and the message within a message, which counted already.
-		return false
-	case parent.IsMultipart() && (parent.Subtype == "report" || parent.Subtype == "signed" || parent.Subtype == "encrypted") && p.Type != "text" && (p.Type == "message" || isProtocolPart(p)):
-		return false
+		return false // a container, or the message within a message part, which counted already
+	case isProtocolPart(p), parent.Subtype == "report" && p.IsMessage():
+		return false // not for people, or the message that a report is about
 	case p.Disposition == "attachment":
 		return true
 	case p.Type == "image" && p.ContentID != "" && parent.Subtype == "related":
 		return false // a picture within the text
-	case p.Title() != "":
-		return true
 	}
-	return p.Type != "text" && !isProtocolPart(p)
+	return p.Title() != "" || p.Type != "text"
 }
 
 // isProtocolPart tells of parts that programs write for programs: signatures and the like.

@@ -27,9 +27,8 @@ func readArchive(t *testing.T) (comment string, files []archived) {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(string(b)) {
-		name, isName := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "-- ")
-		if name, isName = strings.CutSuffix(name, " --"); isName && strings.HasPrefix(line, "-- ") {
-			files = append(files, archived{name: name})
+		if name, ok := strings.CutSuffix(line, " --\n"); ok && strings.HasPrefix(line, "-- ") {
+			files = append(files, archived{name: name[len("-- "):]})
 		} else if len(files) == 0 {
 			comment += line
 		} else {

@@ -123,13 +123,22 @@ func FilterFields(dst, header []byte, set *FieldSet, not bool) []byte {
 	return append(dst, "\r\n"...)
 }
 
-// DecodedField returns the text of the first field with a name, decoded as DecodeHeader does, and
-// whether there is one. Searches compare with this text.
-func DecodedField(header []byte, name string) (text string, ok bool) {
-	for f := range HeaderFields(header) {
-		if equalFold(f.Name, name) {
-			return DecodeHeader(string(f.Value())), true
+// DecodedFields goes through the texts of all fields with a name, in any case, decoded as
+// DecodeHeader does. Searches compare with these texts.
+func DecodedFields(header []byte, name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for f := range HeaderFields(header) {
+			if equalFold(f.Name, name) && !yield(DecodeHeader(string(f.Value()))) {
+				return
+			}
 		}
+	}
+}
+
+// DecodedField returns the text of the first field with a name, and whether there is one.
+func DecodedField(header []byte, name string) (text string, ok bool) {
+	for text := range DecodedFields(header, name) {
+		return text, true
 	}
 	return "", false
 }

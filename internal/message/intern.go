@@ -3,69 +3,23 @@ package message
 // intern returns b as a string, without allocating for the words that stand in nearly every
 // message.
 func intern(b []byte) string {
-	switch string(b) { // the compiler compares without converting
-	case "":
-		return ""
-	case "text":
-		return "text"
-	case "plain":
-		return "plain"
-	case "html":
-		return "html"
-	case "multipart":
-		return "multipart"
-	case "alternative":
-		return "alternative"
-	case "mixed":
-		return "mixed"
-	case "related":
-		return "related"
-	case "signed":
-		return "signed"
-	case "report":
-		return "report"
-	case "message":
-		return "message"
-	case "rfc822":
-		return "rfc822"
-	case "application":
-		return "application"
-	case "octet-stream":
-		return "octet-stream"
-	case "pdf":
-		return "pdf"
-	case "image":
-		return "image"
-	case "jpeg":
-		return "jpeg"
-	case "png":
-		return "png"
-	case "gif":
-		return "gif"
-	case "calendar":
-		return "calendar"
-	case "7bit":
-		return "7bit"
-	case "8bit":
-		return "8bit"
-	case "binary":
-		return "binary"
-	case "base64":
-		return "base64"
-	case "quoted-printable":
-		return "quoted-printable"
-	case "utf-8":
-		return "utf-8"
-	case "us-ascii":
-		return "us-ascii"
-	case "iso-8859-1":
-		return "iso-8859-1"
-	case "windows-1252":
-		return "windows-1252"
-	case "attachment":
-		return "attachment"
-	case "inline":
-		return "inline"
+	if text, ok := wellKnown[string(b)]; ok { // the compiler looks up without converting
+		return text
 	}
 	return string(b)
 }
+
+var wellKnown = func() map[string]string {
+	known := map[string]string{}
+	for _, text := range []string{
+		"", "text", "plain", "html", "calendar",
+		"multipart", "alternative", "mixed", "related", "signed", "report",
+		"message", "rfc822", "application", "octet-stream", "pdf", "image", "jpeg", "png", "gif",
+		"7bit", "8bit", "binary", "base64", "quoted-printable",
+		"utf-8", "us-ascii", "iso-8859-1", "windows-1252",
+		"attachment", "inline",
+	} {
+		known[text] = text
+	}
+	return known
+}()

@@ -127,7 +127,6 @@ type entity struct {
 	Part
 	isRoot      bool  // the root of a message: its fields make an envelope
 	opaque      bool  // not entered because of a limit
-	boundary    bool  // its boundary is awaited
 	children    int   // direct parts so far
 	linesBefore int64 // line ends before the body
 	// Ranges in Scanner.fields and Scanner.params.
@@ -170,11 +169,20 @@ func (s *Scanner) Reset() {
 	*s = Scanner{
 		limits: s.limits,
 		head:   s.head[:0], entities: s.entities[:0], stack: s.stack[:0], boundaries: s.boundaries[:0],
-		values: s.values[:0], fields: s.fields[:0], params: s.params[:0],
-		capture:   capture{part: -1, buf: s.capture.buf[:0]},
-		mailboxes: s.mailboxes[:0], scratch: s.scratch[:0], rendered: s.rendered[:0],
+		values: emptied(s.values), fields: emptied(s.fields), params: emptied(s.params),
+		capture:   capture{part: -1, buf: emptied(s.capture.buf)},
+		mailboxes: emptied(s.mailboxes), scratch: emptied(s.scratch), rendered: emptied(s.rendered),
 	}
 	s.open(-1, 0)
+}
+
+// emptied returns the room of a list for the next message, unless a large message made it so big
+// that keeping it would be waste.
+func emptied[T any](list []T) []T {
+	if cap(list) > 64<<10 {
+		return nil
+	}
+	return list[:0]
 }
 
 // Write takes the next piece of the message. It never fails and keeps no reference to p.

@@ -3,6 +3,7 @@ package message
 import (
 	"bytes"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -161,6 +162,9 @@ func TestHeaderFields(t *testing.T) {
 	}
 	if text, ok := DecodedField([]byte(someHeader), "to"); !ok || text != "a, b" {
 		t.Errorf("To is %q, %v", text, ok)
+	}
+	if got := slices.Collect(DecodedFields([]byte(someHeader), "from")); !slices.Equal(got, []string{"x@y", "z"}) {
+		t.Errorf("From is %q", got)
 	}
 	if _, ok := DecodedField([]byte(someHeader), "Body"); ok {
 		t.Error("found a field in the body")
