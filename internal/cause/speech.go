@@ -29,6 +29,12 @@ func (l Lang) known() Lang {
 	return English
 }
 
+// matcher knows which languages readers of others understand: bokmål for
+// nynorsk, say. Its order is that of Languages.
+var matcher = language.NewMatcher([]language.Tag{
+	language.English, language.Swedish, language.MustParse("nb"),
+})
+
 // ParseLang chooses the language for a reader from a language tag or an
 // Accept-Language header (RFC 9110 section 12.5.4), such as "nn,en;q=0.8".
 // What it cannot read or match means English.
@@ -41,10 +47,6 @@ func ParseLang(accept string) Lang {
 	if err != nil {
 		return English
 	}
-	// The order is that of Languages.
-	matcher := language.NewMatcher([]language.Tag{
-		language.English, language.Swedish, language.MustParse("nb"),
-	})
 	_, i, confidence := matcher.Match(wanted...)
 	if confidence == language.No {
 		return English
