@@ -99,14 +99,14 @@ func verify(s blob.Store, ref blob.Ref, p []byte) error {
 	}
 	got, err := s.Read(ctx, nil, ref, 0, int64(len(p))+10)
 	if err != nil || !bytes.Equal(got, p) {
-		return fmt.Errorf("Read returns %d of %d octets, %w", len(got), len(p), err)
+		return fmt.Errorf("read: got %d of %d octets, %w", len(got), len(p), err)
 	}
 	b, err := s.Open(ctx, ref)
 	if err != nil {
-		return fmt.Errorf("Open: %w", err)
+		return fmt.Errorf("open: %w", err)
 	}
 	if b.Size() != int64(len(p)) {
-		return fmt.Errorf("Size is %d, want %d", b.Size(), len(p))
+		return fmt.Errorf("size is %d, want %d", b.Size(), len(p))
 	}
 	got, err = io.ReadAll(io.NewSectionReader(b, 0, b.Size()))
 	if err = errors.Join(err, b.Close()); err != nil || !bytes.Equal(got, p) {
@@ -248,7 +248,7 @@ func write(t *testing.T, s blob.Store, p []byte, n int) (blob.Writer, error) {
 	for len(p) > 0 {
 		piece := p[:min(n, len(p))]
 		if k, err := w.Write(piece); k != len(piece) || err != nil {
-			return w, fmt.Errorf("Write of %d octets: %d, %w", len(piece), k, err)
+			return w, fmt.Errorf("write of %d octets: %d, %w", len(piece), k, err)
 		}
 		p = p[len(piece):]
 	}

@@ -22,7 +22,8 @@ type tx struct {
 	indexed bool
 	err     error // of a write: the transaction must not commit
 	arena   arena
-	key     []byte // scratch
+	key     []byte // scratch, at first in room
+	room    [48]byte
 	open    []*iterator
 	ended   bool
 }
@@ -32,6 +33,7 @@ var errEnded = errors.New("kv: transaction used after its end")
 func newTx(db *DB, a kv.Account, source pebble.Reader) *tx {
 	t := &tx{db: db, source: source}
 	binary.BigEndian.PutUint64(t.account[:], uint64(a))
+	t.key = t.room[:0]
 	return t
 }
 
@@ -278,16 +280,17 @@ func (i *iterator) Close() error {
 	return i.err
 }
 
-// arena keeps copies of small values together until the transaction ends.
+// arena keeps copies of small values together until the transaction ends. Its
+// blocks double in size, since most transactions read one value or many.
 type arena struct{ free []byte }
 
 func (a *arena) copy(v []byte) []byte {
-	const block, small = 4096, 1024
+	const first, last, small = 256, 16 << 10, 1 << 10
 	if len(v) > small {
 		return append([]byte(nil), v...)
 	}
 	if len(v) > cap(a.free)-len(a.free) {
-		a.free = make([]byte, 0, block)
+		a.free = make([]byte, 0, max(min(2*cap(a.free), last), first, len(v)))
 	}
 	n := len(a.free)
 	a.free = append(a.free, v...)
