@@ -233,16 +233,17 @@ func readWireValue(b []byte) (v wire, rest []byte, err error) {
 	case b[0] == '(':
 		return readWireList(b[1:])
 	case b[0] == '"':
+		var text []byte
 		for i := 1; i < len(b); i++ {
 			switch c := b[i]; {
 			case c == '"':
-				return v, b[i+1:], nil
+				return wire{text: string(text)}, b[i+1:], nil
 			case c == '\\' && i+1 < len(b) && (b[i+1] == '"' || b[i+1] == '\\'):
 				i++
 			case c == '\\' || c >= 0x80 || c == '\r' || c == '\n' || c == 0:
 				return v, nil, fmt.Errorf("octet %q in quotes", c)
 			}
-			v.text += string(b[i])
+			text = append(text, b[i])
 		}
 		return v, nil, io.ErrUnexpectedEOF
 	case b[0] == '{':
