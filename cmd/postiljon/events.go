@@ -1,0 +1,51 @@
+package main
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/journal"
+	"github.com/postiljon/postiljon/internal/protocol/imapd"
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// mailEvent is the event of what an IMAP client did to messages.
+func mailEvent(now time.Time, kind string, c *imapd.Conn, e imapd.Event) store.Event {
+	event := store.Event{Time: now, Trace: store.NewTraceID(now), Account: c.Account, Kind: kind}
+	add := func(name, value string) {
+		if value != "" {
+			event.Fields = append(event.Fields, store.Field{Name: name, Value: value})
+		}
+	}
+	mailbox := e.Mailbox
+	if e.Kind == imapd.EventMoved {
+		add("from-mailbox", e.Mailbox)
+		mailbox = e.Target
+	}
+	add("mailbox", mailbox)
+	if kind != journal.MessageAppended {
+		add("count", strconv.Itoa(e.UIDs.Len()))
+	}
+	client := clientName(c.Client)
+	if client == "" {
+		client = c.Remote.Addr().String()
+	}
+	add("client", client)
+	add("remote", c.Remote.Addr().String())
+	return event
+}
+
+// clientName is how a program names itself (RFC 2971): "Thunderbird 128.1".
+func clientName(fields [][2]string) string {
+	var name, version string
+	for _, f := range fields {
+		switch strings.ToLower(f[0]) {
+		case "name":
+			name = f[1]
+		case "version":
+			version = f[1]
+		}
+	}
+	return strings.TrimSpace(name + " " + version)
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"errors"
+	"syscall"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/config"
+	"github.com/postiljon/postiljon/internal/policy"
+)
+
+// The limits of the configuration as the policies know them.
+
+func hashParams(c *config.Config) policy.HashParams {
+	p := policy.DefaultHashParams()
+	p.MemoryKiB, p.Passes = uint32(c.Auth.HashMemory>>10), uint32(c.Auth.HashPasses)
+	if c.Auth.HashConcurrency > 0 {
+		p.Concurrent = c.Auth.HashConcurrency
+	}
+	return p
+}
+
+func guardLimits(c *config.Config) policy.GuardLimits {
+	l, g := policy.DefaultGuardLimits(), &c.Guard
+	l.FreeFailures, l.FirstDelay, l.MaxDelay = g.FreeFailures, time.Duration(g.FirstDelay), time.Duration(g.MaxDelay)
+	l.Forget, l.KnownFor = time.Duration(g.Forget), time.Duration(g.KnownFor)
+	l.AddressFailures, l.BlockFailures, l.AccountFailures = g.AddressFailures, g.BlockFailures, g.AccountFailures
+	l.Ban, l.MaxBan = time.Duration(g.Ban), time.Duration(g.MaxBan)
+	l.Exempt = config.Prefixes(g.Exempt)
+	return l
+}
+
+func sendingLimits(c *config.Config) policy.SendingLimits {
+	return policy.SendingLimits{
+		AddressHourly: int64(c.Limits.AddressHourly), DomainHourly: int64(c.Limits.DomainHourly),
+		Recipients: int64(c.Limits.Recipients), MessageSize: int64(c.Limits.MessageSize),
+	}
+}
+
+func connectionLimits(c *config.Config) policy.ConnectionLimits {
+	return policy.ConnectionLimits{
+		Total:      int64(c.Limits.Connections),
+		PerAddress: int64(c.Limits.ConnectionsPerAddress), PerBlock: int64(c.Limits.ConnectionsPerBlock),
+		PerMinute: int64(c.Limits.ConnectionsPerMinute), Sessions: int64(c.Limits.SessionsPerAccount),
+		Exempt: config.Prefixes(c.Limits.Exempt),
+	}
+}
+
+// isLocked reports that another process holds the lock of a folder.
+func isLocked(err error) bool {
+	return errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EACCES)
+}

@@ -1,0 +1,113 @@
+// Postiljon is a mail service in one program: SMTP, submission, IMAP and POP3,
+// with a cause for everything that does not work.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+	"golang.org/x/term"
+)
+
+// commands is the command line: one field a command, one file a command.
+type commands struct {
+	Config string `short:"c" type:"path" placeholder:"FILE" env:"POSTILJON_CONFIG" help:"Configuration file (default: ${config})."`
+	Socket string `type:"path" placeholder:"PATH" env:"POSTILJON_SOCKET" help:"Control socket of the running service (default: the one that the configuration names)."`
+
+	Demo    demoCommand    `cmd:"" group:"service" help:"Try Postiljon on this machine: two accounts, all services on loopback."`
+	Serve   serveCommand   `cmd:"" group:"service" help:"Run the service."`
+	Version versionCommand `cmd:"" group:"other" help:"Say which Postiljon this is."`
+}
+
+// defaultConfig is where an installation keeps its configuration.
+const defaultConfig = "/etc/postiljon/postiljon.toml"
+
+// Exit codes.
+const (
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+// streams are what a command reads and writes, so that nothing else does.
+type streams struct {
+	in       *os.File
+	out      *os.File
+	err      io.Writer
+	terminal bool // out is a terminal: colours and progress
+}
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) int {
+	s := &streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, terminal: isTerminal(os.Stdout)}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+
+	var c commands
+	code := -1
+	parser, err := kong.New(&c,
+		kong.Name("postiljon"),
+		kong.Description("A mail service that says what happened, why, who must act and what to do."),
+		kong.Vars{"config": defaultConfig},
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
+		kong.ExplicitGroups(groups),
+		kong.Writers(s.out, s.err),
+		kong.Exit(func(n int) { code = n }),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(s, &c),
+	)
+	if err != nil {
+		return fail(s, err)
+	}
+	parsed, err := parser.Parse(args)
+	if code >= 0 { // help was asked for
+		return code
+	}
+	if err != nil {
+		fmt.Fprintf(s.err, "postiljon: %v\n", err)
+		fmt.Fprintln(s.err, "'postiljon --help' lists the commands, 'postiljon COMMAND --help' explains one.")
+		return exitUsage
+	}
+	if err := parsed.Run(); err != nil {
+		return fail(s, err)
+	}
+	return 0
+}
+
+var groups = []kong.Group{
+	{Key: "service", Title: "The service"},
+	{Key: "people", Title: "Domains, accounts, passwords"},
+	{Key: "mail", Title: "Mail and what became of it"},
+	{Key: "data", Title: "Data"},
+	{Key: "other", Title: "Other"},
+}
+
+// usageError is the fault of whoever typed the command.
+type usageError struct{ error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// advised is an error that knows what to do next.
+type advised interface {
+	error
+	NextStep() string
+}
+
+func fail(s *streams, err error) int {
+	fmt.Fprintf(s.err, "postiljon: %v\n", err)
+	if a, ok := errors.AsType[advised](err); ok && a.NextStep() != "" {
+		fmt.Fprintln(s.err, a.NextStep())
+	}
+	if _, ok := errors.AsType[usageError](err); ok {
+		return exitUsage
+	}
+	return exitFailure
+}
+
+func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }

@@ -1,0 +1,261 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/inbound"
+	"github.com/postiljon/postiljon/internal/journal"
+	"github.com/postiljon/postiljon/internal/metrics"
+	"github.com/postiljon/postiljon/internal/policy"
+	"github.com/postiljon/postiljon/internal/protocol/imapd"
+	"github.com/postiljon/postiljon/internal/protocol/popd"
+	"github.com/postiljon/postiljon/internal/protocol/smtpd"
+	"github.com/postiljon/postiljon/internal/sasl"
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// policies are the policies as the services ask them.
+type policies struct {
+	store       *store.Store
+	guard       *policy.Guard
+	signIn      *policy.SignIn
+	sending     *policy.Sending
+	connections *policy.Connections
+	journal     *journal.Journal
+	metrics     *metrics.Set
+	log         *slog.Logger
+}
+
+// Connect implements inbound.Policy. Only a service that people sign in to
+// refuses banned addresses: other servers must not suffer for the sign-ins of
+// their neighbours.
+func (p *policies) Connect(_ context.Context, c *smtpd.Conn) (release func(), d cause.Decision) {
+	if c.Submission {
+		if d := p.guard.Connect(c.Remote.Addr()); !d.Allowed() {
+			return func() {}, d
+		}
+	}
+	return p.connections.Acquire(c.Remote.Addr())
+}
+
+// Verifier implements inbound.Policy.
+func (p *policies) Verifier(c *smtpd.Conn) sasl.Verifier {
+	return p.verifier("submission", policy.Attempt{
+		Protocol: store.ProtocolSubmission, Remote: c.Remote.Addr(), TLS: c.TLS != nil, Client: c.Helo,
+	})
+}
+
+// Sending implements inbound.Policy.
+func (p *policies) Sending(_ context.Context, a *store.Account, recipients int) cause.Decision {
+	if d := policy.StateForSending(*a); !d.Allowed() {
+		return d
+	}
+	return p.sending.Ask(a.Address, recipients)
+}
+
+// Sent implements inbound.Policy.
+func (p *policies) Sent(_ context.Context, a *store.Account, recipients int) {
+	p.sending.Sent(a.Address, recipients, p.store.Now())
+}
+
+// Receiving implements inbound.Policy.
+func (p *policies) Receiving(ctx context.Context, a *store.Account, size int64) cause.Decision {
+	if a.Quota <= 0 {
+		return cause.Allow()
+	}
+	u, err := p.store.Usage(ctx, a.ID)
+	if err != nil {
+		p.log.Error("quota not checked", "account", a.Address, "error", err)
+		return cause.Wait(cause.ProviderBackendBroken, time.Time{})
+	}
+	return policy.Quota(u.Size, a.Quota, size, u.FullSince, p.store.Now())
+}
+
+// verifier is a sign-in that is counted.
+func (p *policies) verifier(protocol string, a policy.Attempt) sasl.Verifier {
+	return &countedVerifier{p.signIn.Verifier(a), protocol, p.metrics}
+}
+
+type countedVerifier struct {
+	sasl.Verifier
+	protocol string
+	metrics  *metrics.Set
+}
+
+func (v *countedVerifier) Password(ctx context.Context, authzid, user, password string) (sasl.Identity, cause.Decision) {
+	id, d := v.Verifier.Password(ctx, authzid, user, password)
+	v.metrics.SignIn(v.protocol, d.Cause)
+	return id, d
+}
+
+func (v *countedVerifier) ScramDone(ctx context.Context, authzid, user string, ok bool) (sasl.Identity, cause.Decision) {
+	id, d := v.Verifier.ScramDone(ctx, authzid, user, ok)
+	v.metrics.SignIn(v.protocol, d.Cause)
+	return id, d
+}
+
+// recorder is the journal as inbound knows it.
+type recorder struct{ *journal.Journal }
+
+var _ inbound.Journal = recorder{}
+
+func (r recorder) Record(e store.Event) { r.Journal.Record(context.Background(), e) }
+
+// mailReaders is what the services that read mail, IMAP and POP3, ask of the
+// policies. Places in the counts are given back when a connection is over.
+type mailReaders struct {
+	*policies
+	mu     sync.Mutex
+	places map[any][]func() // by connection
+}
+
+func newMailReaders(p *policies) *mailReaders {
+	return &mailReaders{policies: p, places: map[any][]func(){}}
+}
+
+func (r *mailReaders) hold(conn any, release func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.places[conn] = append(r.places[conn], release)
+}
+
+func (r *mailReaders) free(conn any) {
+	r.mu.Lock()
+	releases := r.places[conn]
+	delete(r.places, conn)
+	r.mu.Unlock()
+	for _, release := range releases {
+		release()
+	}
+}
+
+// imapBackend implements imapd.Backend.
+type imapBackend struct{ *mailReaders }
+
+var _ imapd.Backend = imapBackend{}
+
+// Connect decides on a connection.
+func (b imapBackend) Connect(ctx context.Context, c *imapd.Conn) cause.Decision {
+	return b.connect(ctx, c, "imap", c.Listener, c.Remote.Addr())
+}
+
+func (r *mailReaders) connect(ctx context.Context, conn any, protocol, listener string, remote netip.Addr) cause.Decision {
+	d := r.guard.Connect(remote)
+	release := func() {}
+	if d.Allowed() {
+		release, d = r.connections.Acquire(remote)
+	}
+	if !d.Allowed() {
+		r.turnedAway(ctx, protocol, listener, remote.String(), d)
+		return d
+	}
+	r.hold(conn, release)
+	return d
+}
+
+// turnedAway leaves an event of a connection that was refused.
+func (p *policies) turnedAway(ctx context.Context, protocol, listener, remote string, d cause.Decision) {
+	p.metrics.Refused(listener, d.Cause)
+	e := store.Event{Time: p.store.Now(), Kind: journal.ConnectionRefused, Fields: []store.Field{
+		{Name: "remote", Value: remote}, {Name: "protocol", Value: protocol},
+	}}
+	e.Trace = store.NewTraceID(e.Time)
+	e.SetDecision(d)
+	p.journal.Record(ctx, e)
+}
+
+// Verifier checks the passwords of a connection.
+func (b imapBackend) Verifier(c *imapd.Conn) sasl.Verifier {
+	return b.verifier("imap", policy.Attempt{
+		Protocol: store.ProtocolIMAP, Remote: c.Remote.Addr(), TLS: c.TLS(), Client: clientName(c.Client),
+	})
+}
+
+// SignedIn counts the session of an account.
+func (b imapBackend) SignedIn(_ context.Context, c *imapd.Conn, who sasl.Identity) (store.AccountID, cause.Decision) {
+	return b.session(c, c.Listener, store.ProtocolIMAP, who)
+}
+
+func (r *mailReaders) session(conn any, listener string, p store.Protocol, who sasl.Identity) (store.AccountID, cause.Decision) {
+	identity, ok := who.Account.(policy.Identity)
+	if !ok {
+		return 0, cause.Wait(cause.ProviderAuthBackendDown, time.Time{})
+	}
+	release, d := r.connections.Session(identity.Account.ID, p)
+	if !d.Allowed() {
+		r.metrics.Refused(listener, d.Cause)
+		return identity.Account.ID, d
+	}
+	r.hold(conn, release)
+	return identity.Account.ID, d
+}
+
+// Closed gives the connection's places back.
+func (b imapBackend) Closed(c *imapd.Conn) { b.free(c) }
+
+// imapKinds are the journal's names of what a client does.
+var imapKinds = map[imapd.EventKind]string{
+	imapd.EventAppended:       journal.MessageAppended,
+	imapd.EventExpunged:       journal.MessageExpunged,
+	imapd.EventMoved:          journal.MessageMoved,
+	imapd.EventMailboxDeleted: journal.MessageExpunged,
+}
+
+// Event keeps what a client did.
+func (b imapBackend) Event(c *imapd.Conn, e imapd.Event) {
+	kind, ok := imapKinds[e.Kind]
+	if !ok {
+		return
+	}
+	b.journal.Record(context.Background(), mailEvent(b.store.Now(), kind, c, e))
+}
+
+// pop3Backend implements popd.Backend.
+type pop3Backend struct{ *mailReaders }
+
+var _ popd.Backend = pop3Backend{}
+
+// Connect decides on a connection.
+func (b pop3Backend) Connect(ctx context.Context, c *popd.Conn) cause.Decision {
+	return b.connect(ctx, c, "pop3", c.Listener, c.Remote.Addr())
+}
+
+// Verifier checks the passwords of a connection.
+func (b pop3Backend) Verifier(c *popd.Conn) sasl.Verifier {
+	return b.verifier("pop3", policy.Attempt{Protocol: store.ProtocolPOP3, Remote: c.Remote.Addr(), TLS: c.TLS()})
+}
+
+// SignedIn counts the session of an account.
+func (b pop3Backend) SignedIn(_ context.Context, c *popd.Conn, who sasl.Identity) (store.AccountID, cause.Decision) {
+	return b.session(c, c.Listener, store.ProtocolPOP3, who)
+}
+
+// Closed gives the connection's places back.
+func (b pop3Backend) Closed(c *popd.Conn) { b.free(c) }
+
+// pop3Kinds are the journal's names of what a client does.
+var pop3Kinds = map[popd.EventKind]string{
+	popd.EventFetched: journal.MessageFetchedPOP3,
+	popd.EventDeleted: journal.MessageExpunged,
+}
+
+// Event keeps what a client did.
+func (b pop3Backend) Event(c *popd.Conn, e popd.Event) {
+	kind, ok := pop3Kinds[e.Kind]
+	if !ok {
+		return
+	}
+	now := b.store.Now()
+	b.journal.Record(context.Background(), store.Event{
+		Time: now, Trace: store.NewTraceID(now), Account: c.Account, Kind: kind, Fields: []store.Field{
+			{Name: "mailbox", Value: e.Mailbox}, {Name: "count", Value: strconv.Itoa(e.UIDs.Len())},
+			{Name: "client", Value: "POP3"}, {Name: "remote", Value: c.Remote.Addr().String()},
+		},
+	})
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/config"
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// deliveryMemory is how long the ids of deliveries are remembered: longer than
+// any sender tries again.
+const deliveryMemory = 10 * 24 * time.Hour
+
+// How messages that nobody has any more are given up: not before a day, so that
+// what is being stored is left alone, and a file only when a third of it is
+// dead, so that disks do not only copy.
+const (
+	collectGrace   = 24 * time.Hour
+	collectMinDead = 0.33
+)
+
+func (s *service) collect(ctx context.Context) error {
+	result, err := s.store.Collect(ctx, store.CollectOptions{Grace: collectGrace, MinDead: collectMinDead})
+	if err != nil {
+		return err
+	}
+	s.log.Info("room of deleted messages given back", "messages", result.Deleted, "octets", result.Freed)
+	return nil
+}
+
+// live are the keys that a reload changes; those of other keys need a restart.
+var live = []string{"tls.certificate", "tls.key", "tls.names", "log.level", "journal.keep"}
+
+// reload reads the configuration and the certificate again. Sessions go on. A
+// configuration with an error is refused whole.
+func (s *service) reload(file string) error {
+	s.tell(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", monotonicMicroseconds()))
+	defer s.tell("READY=1")
+	if file == "" {
+		return s.certs.Reload(nil)
+	}
+	next, err := config.Load(file)
+	if err != nil {
+		return err
+	}
+	level, err := logLevel(next.Log.Level)
+	if err != nil {
+		return err
+	}
+	options := s.certOptions(&next)
+	if err := s.certs.Reload(&options); err != nil {
+		return err
+	}
+	s.level.Set(level)
+	s.keep.Store(int64(next.Journal.Keep))
+	if waiting := restartKeys(s.config, next); len(waiting) > 0 {
+		s.log.Warn("some changes need a restart", "keys", strings.Join(waiting, " "))
+	}
+	s.log.Info("reloaded", "file", file)
+	return nil
+}
+
+// restartKeys are the keys that differ and that a reload does not change.
+func restartKeys(was, is config.Config) (keys []string) {
+	for _, key := range config.Keys() {
+		a, aok := valueAt(reflect.ValueOf(was), key)
+		b, bok := valueAt(reflect.ValueOf(is), key)
+		if !slices.Contains(live, key) && aok && bok && !reflect.DeepEqual(a, b) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// valueAt is the value of a "section.key" in a configuration.
+func valueAt(v reflect.Value, key string) (any, bool) {
+	for name := range strings.SplitSeq(key, ".") {
+		found := false
+		for i := range v.NumField() {
+			if v.Type().Field(i).Tag.Get("toml") == name {
+				v, found = v.Field(i), true
+				break
+			}
+		}
+		if !found {
+			return nil, false
+		}
+	}
+	return v.Interface(), true
+}

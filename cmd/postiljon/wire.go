@@ -1,0 +1,274 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/certs"
+	"github.com/postiljon/postiljon/internal/config"
+	"github.com/postiljon/postiljon/internal/inbound"
+	"github.com/postiljon/postiljon/internal/journal"
+	"github.com/postiljon/postiljon/internal/metrics"
+	"github.com/postiljon/postiljon/internal/outbound"
+	"github.com/postiljon/postiljon/internal/policy"
+	"github.com/postiljon/postiljon/internal/protocol/imapd"
+	"github.com/postiljon/postiljon/internal/protocol/popd"
+	"github.com/postiljon/postiljon/internal/protocol/smtpd"
+	"github.com/postiljon/postiljon/internal/sasl"
+	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/blob/disk"
+	"github.com/postiljon/postiljon/internal/store/kv/pebble"
+)
+
+// service is the whole program. It is put together here and nowhere else, from
+// the bottom up: store, causes, policies, queue, protocols, web, control.
+type service struct {
+	config  config.Config
+	log     *slog.Logger
+	level   *slog.LevelVar
+	started time.Time
+	keep    atomic.Int64 // how long events are kept, nanoseconds; a reload changes it
+	closers []closer     // in the order of opening
+
+	records   *pebble.DB
+	blobs     *disk.Store
+	store     *store.Store
+	catalogue *cause.Catalogue
+	metrics   *metrics.Set
+	journal   *journal.Journal
+	certs     *certs.Keeper
+	hasher    *policy.Hasher
+	policies  *policies
+	sasl      *sasl.Server
+	queue     *outbound.Queue
+	smtp      *smtpd.Server
+	imap      *imapd.Server
+	pop3      *popd.Server
+}
+
+// closer ends one part of the service.
+type closer struct {
+	name  string
+	close func(context.Context) error
+}
+
+func (s *service) onClose(name string, close func(context.Context) error) {
+	s.closers = append(s.closers, closer{name, close})
+}
+
+// openService puts the service together; nothing listens yet. On an error what
+// was opened is closed again.
+func openService(ctx context.Context, c config.Config, log *slog.Logger, level *slog.LevelVar) (*service, error) {
+	s := &service{config: c, log: log, level: level, started: time.Now()}
+	s.keep.Store(int64(c.Journal.Keep))
+	for _, open := range []func(context.Context) error{
+		s.openStore, s.openCauses, s.openPolicies, s.openQueue, s.openSMTP, s.openIMAP, s.openPOP3,
+	} {
+		if err := open(ctx); err != nil {
+			return nil, errors.Join(err, s.close(ctx))
+		}
+	}
+	return s, nil
+}
+
+// close ends every part, the last opened first, and returns all that failed.
+func (s *service) close(ctx context.Context) error {
+	var failed []error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		if err := s.closers[i].close(ctx); err != nil {
+			failed = append(failed, fmt.Errorf("close %s: %w", s.closers[i].name, err))
+		}
+	}
+	s.closers = nil
+	return errors.Join(failed...)
+}
+
+func (s *service) path(name string) string { return filepath.Join(s.config.Data, name) }
+
+func (s *service) openStore(ctx context.Context) (err error) {
+	if err := os.MkdirAll(s.config.Data, 0o700); err != nil {
+		return fmt.Errorf("make the data folder: %w", err)
+	}
+	if s.records, err = pebble.Open(pebble.Options{Dir: s.path("records"), Logger: s.log}); err != nil {
+		return inUse(err, s.config.Data)
+	}
+	s.onClose("records", func(context.Context) error { return s.records.Close() })
+	if s.blobs, err = disk.Open(disk.Options{Dir: s.path("blobs"), Logger: s.log}); err != nil {
+		return inUse(err, s.config.Data)
+	}
+	s.onClose("blobs", func(context.Context) error { return s.blobs.Close() })
+	s.store, err = store.Open(ctx, store.Options{Records: s.records, Blobs: s.blobs, Log: s.log})
+	return err
+}
+
+func (s *service) openCauses(context.Context) (err error) {
+	if s.catalogue, err = cause.Load(); err != nil {
+		return err
+	}
+	s.catalogue = s.catalogue.WithWhyBase(s.config.BaseURL())
+	s.metrics = metrics.New()
+	s.certs, err = certs.Open(s.certOptions(&s.config))
+	return err
+}
+
+func (s *service) certOptions(c *config.Config) certs.Options {
+	return certs.Options{
+		CertFile: c.TLS.Certificate, KeyFile: c.TLS.Key,
+		Dir: s.path("tls"), Names: append([]string{c.Hostname}, c.TLS.Names...), Log: s.log,
+	}
+}
+
+func (s *service) openPolicies(ctx context.Context) (err error) {
+	if s.journal, err = journal.New(journal.Options{Store: s.store, Log: s.log}); err != nil {
+		return err
+	}
+	s.onClose("journal", func(context.Context) error { return s.journal.Close() })
+	if s.hasher, err = policy.NewHasher(hashParams(&s.config)); err != nil {
+		return err
+	}
+	p := &policies{store: s.store, journal: s.journal, metrics: s.metrics, log: s.log}
+	p.guard, err = policy.NewGuard(ctx, policy.GuardOptions{
+		Limits: guardLimits(&s.config), Record: policy.FileRecord(s.path("guard.json")),
+		Notify: policy.BanEvents(s.journal), Log: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	s.onClose("guard", p.guard.Close)
+	p.sending, err = policy.NewSending(ctx, policy.SendingOptions{
+		Limits: sendingLimits(&s.config), Record: policy.FileRecord(s.path("sending.json")), Log: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	s.onClose("sending limits", p.sending.Close)
+	if p.connections, err = policy.NewConnections(connectionLimits(&s.config), nil); err != nil {
+		return err
+	}
+	p.signIn = policy.NewSignIn(policy.SignInOptions{
+		Directory: s.store, Guard: p.guard, Hasher: s.hasher, Journal: s.journal,
+		Log: s.log, DefaultDomain: s.config.Auth.DefaultDomain,
+	})
+	s.policies = p
+	return s.openSASL(ctx)
+}
+
+// saltKeySetting keeps the key of the salts told for users that do not exist:
+// it must stay the same, or such a user could be told by a salt that changes.
+const saltKeySetting = "sasl.salt-key"
+
+func (s *service) openSASL(ctx context.Context) error {
+	key, err := s.store.Setting(ctx, saltKeySetting)
+	if err != nil {
+		return err
+	}
+	if len(key) == 0 {
+		key = make([]byte, 32)
+		rand.Read(key) // never fails
+		if err := s.store.PutSetting(ctx, saltKeySetting, key); err != nil {
+			return err
+		}
+	}
+	s.sasl = sasl.New(sasl.Options{Plaintext: s.config.Auth.PlaintextLoopback, SaltKey: key})
+	return nil
+}
+
+func (s *service) openQueue(ctx context.Context) (err error) {
+	c := &s.config
+	var servers []string
+	if c.Queue.Resolver != "" {
+		servers = append(servers, c.Queue.Resolver)
+	}
+	resolver, err := outbound.NewResolver(servers...)
+	if err != nil {
+		return err
+	}
+	limits := outbound.Limits{
+		Concurrency: c.Queue.Concurrency, PerDestination: c.Queue.PerDestination,
+		DelayAfter: time.Duration(c.Queue.DelayReport), Lifetime: time.Duration(c.Queue.Lifetime),
+		Stop: time.Duration(c.Timeouts.Stop),
+	}
+	for _, d := range c.Queue.Retry {
+		limits.Schedule = append(limits.Schedule, time.Duration(d))
+	}
+	s.queue, err = outbound.New(outbound.Options{
+		Store: s.store, Resolver: resolver, Local: &localRoad{s.store, s.policies, s.log},
+		Catalogue: s.catalogue, Hostname: c.Hostname, Port: c.Queue.Port, AllowPrivate: c.Queue.AllowPrivate,
+		Journal: s.journal, Limits: limits, Log: s.log, Metrics: s.metrics.Outbound(),
+	})
+	if err != nil {
+		return err
+	}
+	s.onClose("queue", s.queue.Close)
+	return s.queue.Start(ctx)
+}
+
+func (s *service) openSMTP(context.Context) (err error) {
+	c := &s.config
+	out := dispatch{s.queue, s.log}
+	road := inbound.New(inbound.Options{
+		Store: s.store, Policy: s.policies, Journal: recorder{s.journal}, Queue: out, Reporter: out,
+		Hostname: c.Hostname, MaxSize: int64(c.Limits.MessageSize), MaxRecipients: c.Limits.Recipients,
+		MaxHops: c.Limits.Hops, QueueLifetime: time.Duration(c.Queue.Lifetime), Log: s.log,
+	})
+	s.smtp, err = smtpd.New(smtpd.Options{
+		Hostname: c.Hostname, Replies: s.catalogue, Backend: road, SASL: s.sasl, TLS: s.certs.ServerConfig(),
+		Log: s.log, Metrics: s.metrics.SMTP(),
+		Limits: smtpd.Limits{
+			Message: int64(c.Limits.MessageSize), Recipients: c.Limits.Recipients, Connections: c.Limits.Connections,
+		},
+		Timeouts: smtpd.Timeouts{Command: time.Duration(c.Timeouts.SMTP)},
+	})
+	if err != nil {
+		return err
+	}
+	s.onClose("SMTP", s.smtp.Shutdown)
+	return nil
+}
+
+func (s *service) openIMAP(context.Context) (err error) {
+	c := &s.config
+	s.imap, err = imapd.New(imapd.Options{
+		Hostname: c.Hostname, Store: s.store, Catalogue: s.catalogue, Backend: imapBackend{newMailReaders(s.policies)},
+		SASL: s.sasl, TLSConfig: s.certs.ServerConfig("imap"), Log: s.log, Metrics: s.metrics.IMAP(),
+		Limits:   imapd.Limits{Message: int64(c.Limits.MessageSize)},
+		Timeouts: imapd.Timeouts{Idle: time.Duration(c.Timeouts.IMAP)},
+	})
+	if err != nil {
+		return err
+	}
+	s.onClose("IMAP", s.imap.Close)
+	return nil
+}
+
+func (s *service) openPOP3(context.Context) (err error) {
+	c := &s.config
+	s.pop3, err = popd.New(popd.Options{
+		Hostname: c.Hostname, Store: s.store, Catalogue: s.catalogue, Backend: pop3Backend{newMailReaders(s.policies)},
+		SASL: s.sasl, TLSConfig: s.certs.ServerConfig("pop3"), Log: s.log, Metrics: s.metrics.POP3(),
+		Timeouts: popd.Timeouts{Idle: time.Duration(c.Timeouts.POP3)},
+	})
+	if err != nil {
+		return err
+	}
+	s.onClose("POP3", s.pop3.Close)
+	return nil
+}
+
+// inUse explains a data folder that another process has.
+func inUse(err error, data string) error {
+	if isLocked(err) {
+		return &portError{
+			fmt.Sprintf("the data folder %s is in use by another postiljon", data),
+			"Only one process can keep a data folder. Stop the other one, or choose another folder.", err}
+	}
+	return err
+}
