@@ -363,3 +363,33 @@ func TestViewDoesNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations", allocs)
 	}
 }
+
+// What could send a reader astray is refused.
+func TestParseSummaryCorrupt(t *testing.T) {
+	whole := func(change func(*Summary)) []byte {
+		s := Summarize([]byte(sample))
+		change(s)
+		return s.AppendBinary(nil)
+	}
+	good := whole(func(*Summary) {})
+	if _, err := ParseSummary(good); err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range map[string][]byte{
+		"empty":            nil,
+		"version":          append([]byte{encodingVersion + 1}, good[1:]...),
+		"trailing octets":  append(bytes.Clone(good), 0),
+		"no parts":         whole(func(s *Summary) { s.Parts = nil }),
+		"own parent":       whole(func(s *Summary) { s.Parts[1].Parent = 1 }),
+		"later parent":     whole(func(s *Summary) { s.Parts[1].Parent = 2 }),
+		"two roots":        whole(func(s *Summary) { s.Parts[1].Parent = -1 }),
+		"root in a part":   whole(func(s *Summary) { s.Parts[0].Parent = 0 }),
+		"negative size":    whole(func(s *Summary) { s.Parts[1].End = s.Parts[1].BodyStart - 1 }),
+		"far beyond range": whole(func(s *Summary) { s.Size = 1 << 60 }),
+		"impossible date":  whole(func(s *Summary) { s.Date = time.Unix(1<<50, 0) }),
+	} {
+		if _, err := ParseSummary(b); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
