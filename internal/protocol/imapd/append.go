@@ -15,7 +15,7 @@ import (
 // blobs while it is read and summarised, whatever its size.
 func (s *session) appendMessage(c *appendCommand) outcome {
 	m, o := s.admitAppend(c)
-	if !o.refused.Allowed() {
+	if o.refused != nil {
 		return s.refuseAppend(c, o)
 	}
 	if !c.nonSync {
@@ -23,7 +23,7 @@ func (s *session) appendMessage(c *appendCommand) outcome {
 		s.flush()
 	}
 	email := store.NewEmail{Received: c.date, Flags: c.flags.system, Keywords: c.flags.keywords}
-	if o := s.receive(c, &email); !o.refused.Allowed() || s.err != nil || s.over {
+	if o := s.receive(c, &email); o.refused != nil || s.err != nil || s.over {
 		return o
 	}
 	appended, err := s.store.Append(s.ctx, s.conn.Account, m.ID, []store.NewEmail{email})
@@ -82,7 +82,7 @@ func (s *session) refuseAppend(c *appendCommand, o outcome) outcome {
 		return o
 	}
 	if c.size > uint64(max(maxSwallow, s.server.options.Limits.Message)) {
-		s.bye(o.refused)
+		s.bye(*o.refused)
 		return outcome{silent: true}
 	}
 	if err := s.drop(c.size); err != nil {

@@ -74,7 +74,7 @@ func (s *session) authenticate(c *authenticateCommand) outcome {
 			return s.signIn(mechanism.Identity())
 		}
 		var o outcome
-		if response, o = s.challenge(challenge); !o.refused.Allowed() || s.err != nil || s.over {
+		if response, o = s.challenge(challenge); o.refused != nil || s.err != nil || s.over {
 			return o
 		}
 	}

@@ -10,7 +10,7 @@ import (
 func (s *session) copyMessages(c *copyCommand) outcome {
 	sel := s.selected
 	set, o := sel.messages(c.uid, c.set)
-	if !o.refused.Allowed() {
+	if o.refused != nil {
 		return o
 	}
 	if c.move && sel.readOnly {

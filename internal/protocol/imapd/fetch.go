@@ -22,7 +22,7 @@ func (s *session) fetch(c *fetchCommand) outcome {
 		return refuseProtocol("sequence") // RFC 7162 section 3.2.6
 	}
 	set, o := s.selected.messages(c.uid, c.set)
-	if !o.refused.Allowed() {
+	if o.refused != nil {
 		return o
 	}
 	if c.items&fetchModSeq != 0 {
@@ -36,7 +36,7 @@ func (s *session) fetch(c *fetchCommand) outcome {
 		}
 	}
 	o = s.fetchSet(c, set)
-	if !c.uid && o.refused.Allowed() {
+	if !c.uid && o.refused == nil {
 		if gone, err := s.vanished(wanted); err != nil {
 			return s.failed(err, s.selected.view.Mailbox.Name)
 		} else if gone {
@@ -97,7 +97,7 @@ func (s *session) fetchSet(c *fetchCommand, set uid.Set) outcome {
 		if w.flagsOf, err = s.markSeen(step); err != nil {
 			return s.failed(err, s.selected.view.Mailbox.Name)
 		}
-		if o := s.failedFetch(w.all(step)); !o.refused.Allowed() {
+		if o := s.failedFetch(w.all(step)); o.refused != nil {
 			return o
 		}
 	}

@@ -48,6 +48,8 @@ type world struct {
 	addr    string
 	tlsAddr string
 	client  *tls.Config
+	// certificate is that of the server, in DER.
+	certificate []byte
 }
 
 // settings change a world before it begins.
@@ -76,6 +78,7 @@ func newWorld(t testing.TB, set settings) *world {
 	}
 	if !set.noTLS {
 		o.TLSConfig, w.client = testTLS(t)
+		w.certificate = o.TLSConfig.Certificates[0].Certificate[0]
 	}
 	if w.server, err = New(o); err != nil {
 		t.Fatal(err)
@@ -170,7 +173,7 @@ type testBackend struct {
 }
 
 func (b *testBackend) Connect(context.Context, *Conn) cause.Decision { return b.refuse }
-func (b *testBackend) Verifier(*Conn) sasl.Verifier                 { return testVerifier{} }
+func (b *testBackend) Verifier(*Conn) sasl.Verifier                  { return testVerifier{} }
 
 func (b *testBackend) SignedIn(_ context.Context, _ *Conn, who sasl.Identity) (store.AccountID, cause.Decision) {
 	return b.account, cause.Allow()

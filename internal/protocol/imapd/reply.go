@@ -10,9 +10,9 @@ import (
 
 // outcome is how a command ended: with OK, or refused for a cause.
 type outcome struct {
-	refused cause.Decision
-	code    string // response code without brackets; for OK, or in place of the cause's own
-	silent  bool   // everything was said already
+	refused *cause.Decision // nil: OK
+	code    string          // response code without brackets; for OK, or in place of the cause's own
+	silent  bool            // everything was said already
 }
 
 // done is a command that ended with OK.
@@ -21,7 +21,7 @@ func done() outcome { return outcome{} }
 // doneWith is a command that ended with OK and a response code.
 func doneWith(code []byte) outcome { return outcome{code: string(code)} }
 
-func refuse(d cause.Decision) outcome { return outcome{refused: d} }
+func refuse(d cause.Decision) outcome { return outcome{refused: &d} }
 
 // refuseProtocol is a command that the protocol does not allow, answered with BAD.
 func refuseProtocol(variant string) outcome {
@@ -88,7 +88,7 @@ func (s *session) unparsed(err error) outcome {
 // finish tells what changed, as far as the command lets it, and writes the tagged response (RFC
 // 9051 section 7.1). It returns the status.
 func (s *session) finish(c *command, o outcome) string {
-	if o.refused.Cause == cause.ClientProtocolError {
+	if o.refused != nil && o.refused.Cause == cause.ClientProtocolError {
 		s.bad++
 		s.refused(c.tag, "BAD", o)
 		if s.bad >= s.server.options.Limits.Errors {
@@ -98,12 +98,12 @@ func (s *session) finish(c *command, o outcome) string {
 	}
 	s.bad = 0
 	if s.selected != nil && !o.silent {
-		if err := s.sync(mayExpunge(c.name)); err != nil && o.refused.Allowed() {
+		if err := s.sync(mayExpunge(c.name)); err != nil && o.refused == nil {
 			o = s.failed(err, s.selected.view.Mailbox.Name)
 		}
 	}
 	switch {
-	case !o.refused.Allowed():
+	case o.refused != nil:
 		s.refused(c.tag, "NO", o)
 		return "NO"
 	case !o.silent:
@@ -126,7 +126,7 @@ func mayExpunge(name string) bool { return name != "FETCH" && name != "STORE" &&
 
 // refused writes a response that refuses; an empty tag makes it untagged.
 func (s *session) refused(tag, status string, o outcome) {
-	r := s.server.options.Catalogue.IMAP(o.refused)
+	r := s.server.options.Catalogue.IMAP(*o.refused)
 	if o.code != "" {
 		r.Code = o.code
 	}

@@ -164,8 +164,26 @@ func (t *textReader) partHas(body io.ReaderAt, parts []message.Part, i int, n ne
 	if p.Type != "text" {
 		return false
 	}
-	r := message.DecodeBody(io.NewSectionReader(body, p.BodyStart, p.Size()), p.Encoding, p.Charset)
-	return t.streamHas(r, n)
+	section := io.NewSectionReader(body, p.BodyStart, p.Size())
+	if n.ascii && holdsASCII(p.Charset) {
+		return t.streamHas(message.DecodeTransfer(section, p.Encoding), n)
+	}
+	return t.streamHas(message.DecodeBody(section, p.Encoding, p.Charset), n)
+}
+
+// holdsASCII reports a charset in which ASCII text is the same octets, and these octets nothing
+// else, so that it can be searched for ASCII as it stands.
+func holdsASCII(charset string) bool {
+	switch charset {
+	case "", "us-ascii", "ascii", "utf-8", "utf8":
+		return true
+	}
+	for _, prefix := range []string{"iso-8859-", "windows-125", "koi8-"} {
+		if strings.HasPrefix(charset, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // searchPiece is how much text is looked at at once.

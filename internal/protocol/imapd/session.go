@@ -2,7 +2,6 @@ package imapd
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"math"
@@ -33,14 +32,13 @@ type session struct {
 	err      error // the connection is broken
 
 	selected *selected // nil: no mailbox is
+	idling   string    // the tag of IDLE, "" if it is not going on
+	unwatch  func()    // ends the notices of the store, nil if there are none
 	// What the client asked for with ENABLE, or by using it.
 	rev2, utf8, condstore, qresync bool
 	bad                            int  // commands in a row that ended in BAD
 	over                           bool // LOGOUT, or BYE was sent
 }
-
-// errBye ends a session that was told why.
-var errBye = errors.New("imapd: connection ended by the server")
 
 func newSession(srv *Server, nc net.Conn, o ListenerOptions) *session {
 	s := &session{server: srv, store: srv.options.Store, ctx: srv.ctx, nc: nc, implicit: o.ImplicitTLS}
@@ -59,32 +57,58 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// run is the life of a connection.
+// run is the life of a connection. While the session waits, nothing but run and await are on its
+// stack: it stays small.
 func (s *session) run() {
-	o := &s.server.options
-	o.Metrics.Sessions(+1)
-	defer o.Metrics.Sessions(-1)
+	s.server.options.Metrics.Sessions(+1)
 	defer s.hangUp()
+	if !s.open() {
+		return
+	}
+	for s.err == nil && !s.over {
+		switch {
+		case s.in.buffered() == 0:
+			s.flush()
+			s.await()
+		case s.idling != "":
+			s.endIdle()
+		default:
+			s.next()
+		}
+	}
+	s.flush()
+	s.close()
+}
+
+// open decides on the connection and greets the client.
+func (s *session) open() bool {
+	o := &s.server.options
 	if s.implicit {
 		if err := s.startTLS(); err != nil {
 			o.Log.Debug("imapd: TLS handshake", "remote", s.conn.Remote, "err", err)
-			return
+			return false
 		}
 	}
 	if d := o.Backend.Connect(s.ctx, &s.conn); !d.Allowed() {
 		s.bye(d)
 		s.flush()
-		return
+		return false
 	}
-	defer o.Backend.Closed(&s.conn)
-	s.greet()
-	for s.err == nil && !s.over {
-		s.next()
+	s.raw("* OK [CAPABILITY ")
+	s.out = s.appendCapabilities(s.out)
+	s.raw("] ")
+	s.raw(o.Hostname)
+	s.raw(" Postiljon ready\r\n")
+	return true
+}
+
+// close ends a connection that was opened.
+func (s *session) close() {
+	s.stopIdle()
+	if s.err != nil && s.err != io.EOF {
+		s.server.options.Log.Debug("imapd: connection ends", "conn", s.conn.ID, "remote", s.conn.Remote, "err", s.err)
 	}
-	s.flush()
-	if s.err != nil && s.err != errBye && s.err != io.EOF {
-		o.Log.Debug("imapd: connection ends", "conn", s.conn.ID, "remote", s.conn.Remote, "err", s.err)
-	}
+	s.server.options.Backend.Closed(&s.conn)
 }
 
 // hangUp closes the connection and gives the buffers back.
@@ -92,6 +116,7 @@ func (s *session) hangUp() {
 	s.waker.mu.Lock()
 	s.waker.waiting = false
 	s.waker.mu.Unlock()
+	s.server.options.Metrics.Sessions(-1)
 	s.nc.Close()
 	s.releaseOut()
 	s.in.r, s.in.w = 0, 0
@@ -119,28 +144,8 @@ func (s *session) startTLS() error {
 	return nil
 }
 
-// tlsConn reports the TLS connection, if it is one.
-func (s *session) tlsConn() (*tls.Conn, bool) {
-	t, ok := s.nc.(*tls.Conn)
-	return t, ok
-}
-
-func (s *session) greet() {
-	s.raw("* OK [CAPABILITY ")
-	s.out = s.appendCapabilities(s.out)
-	s.raw("] ")
-	s.raw(s.server.options.Hostname)
-	s.raw(" Postiljon ready\r\n")
-}
-
-// next waits for a command, does it and answers.
+// next reads a command, does it and answers.
 func (s *session) next() {
-	if s.in.buffered() == 0 {
-		s.flush()
-		if s.err != nil || !s.awaitCommand() {
-			return
-		}
-	}
 	s.claimOut()
 	b, ok := s.readCommand()
 	if !ok {
@@ -164,11 +169,15 @@ func (s *session) next() {
 	}
 }
 
-// awaitCommand waits for the first octets of a command. It reports false when the session is over.
-func (s *session) awaitCommand() bool {
+// await waits for the client. Meanwhile the session holds no buffers, and notices of the store
+// wake it if it is in IDLE.
+func (s *session) await() {
+	if s.err != nil {
+		return
+	}
 	s.releaseOut()
+	deadline := s.deadline()
 	for {
-		deadline := s.deadline()
 		ready, err := s.waker.begin(deadline)
 		if ready && err == nil {
 			err = s.in.wait()
@@ -177,21 +186,37 @@ func (s *session) awaitCommand() bool {
 		switch {
 		case s.in.buffered() > 0:
 			if noticed || stopping {
-				s.nc.SetReadDeadline(deadline)
+				s.extend() // the notice may have ended the time to read
 			}
-			return true
+			return
 		case stopping:
-			s.bye(cause.Wait(cause.ProviderMaintenanceStop, time.Time{}))
-			return false
+			s.byeStopping()
+			return
+		case noticed:
+			s.tellIdle()
+			return
 		case err == nil, isTimeout(err) && time.Now().Before(deadline):
-			continue
+			continue // a notice that was dealt with already
 		case isTimeout(err):
-			s.bye(s.timedOut())
-			return false
+			s.byeTimeout()
+			return
 		}
 		s.err = err
-		return false
+		return
 	}
+}
+
+// byeStopping tells the client that the server ends.
+func (s *session) byeStopping() { s.bye(cause.Wait(cause.ProviderMaintenanceStop, time.Time{})) }
+
+// byeTimeout tells the client that it was silent for too long.
+func (s *session) byeTimeout() {
+	t := &s.server.options.Timeouts
+	limit := t.Idle
+	if s.conn.Account == 0 {
+		limit = t.SignIn
+	}
+	s.bye(cause.Wait(cause.ClientIdleTimeout, time.Time{}, cause.Span("limit", limit)))
 }
 
 // deadline is until when the client must say something.
@@ -201,15 +226,6 @@ func (s *session) deadline() time.Time {
 		return s.conn.Began.Add(t.SignIn)
 	}
 	return time.Now().Add(t.Idle)
-}
-
-func (s *session) timedOut() cause.Decision {
-	t := &s.server.options.Timeouts
-	limit := t.Idle
-	if s.conn.Account == 0 {
-		limit = t.SignIn
-	}
-	return cause.Wait(cause.ClientIdleTimeout, time.Time{}, cause.Span("limit", limit))
 }
 
 // extend gives the client the full time again, in the midst of a command.
@@ -224,7 +240,7 @@ func (s *session) broken(err error) {
 	switch {
 	case s.err != nil:
 	case isTimeout(err):
-		s.bye(s.timedOut())
+		s.byeTimeout()
 	default:
 		s.err = err
 	}

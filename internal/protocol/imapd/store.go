@@ -14,7 +14,7 @@ const storeStep = 4000
 func (s *session) storeFlags(c *storeCommand) outcome {
 	sel := s.selected
 	set, o := sel.messages(c.uid, c.set)
-	if !o.refused.Allowed() {
+	if o.refused != nil {
 		return o
 	}
 	if sel.readOnly {
@@ -104,7 +104,7 @@ func (s *session) newKeywords(c *storeCommand) error {
 func (s *session) failedFlags(err error) outcome {
 	o := s.failed(err, s.selected.view.Mailbox.Name)
 	if o.refused.Cause == cause.MailboxLimit {
-		o.refused = cause.Refuse(cause.MailboxLimit, cause.Count("limit", store.MaxKeywords)).As("keywords")
+		return refuse(cause.Refuse(cause.MailboxLimit, cause.Count("limit", store.MaxKeywords)).As("keywords"))
 	}
 	return o
 }
