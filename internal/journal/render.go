@@ -53,17 +53,9 @@ type renderer struct {
 }
 
 func (r *renderer) nothing(t *Timeline) {
-	to := t.Looked.To
-	if to.IsZero() {
-		to = time.Now()
-	}
-	from := t.Looked.From
-	if from.IsZero() {
-		from = to.Add(-DefaultKeep)
-	}
 	r.line("", r.word("nothing", "query", t.Query))
 	r.line("", r.word("looked", "events", strconv.Itoa(t.Looked.Events), "accounts", strconv.Itoa(t.Looked.Accounts),
-		"from", r.time(from), "to", r.time(to)))
+		"from", r.time(t.Looked.From), "to", r.time(t.Looked.To)))
 }
 
 const indent = "                     " // as wide as a time and two spaces

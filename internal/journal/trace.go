@@ -54,8 +54,8 @@ type Line struct {
 type Looked struct {
 	Accounts int       `json:"accounts"`
 	Events   int       `json:"events"`
-	From     time.Time `json:"from,omitzero"`
-	To       time.Time `json:"to,omitzero"`
+	From     time.Time `json:"from"`
+	To       time.Time `json:"to"`
 }
 
 // Bounds of one answer: a question that finds more gets the last of it.
@@ -66,7 +66,7 @@ const (
 )
 
 // Trace answers a question. Events are found by what they name; then all other events of the same
-// messages are added, whoever's account they happened to.
+// messages are added, whosever account they happened to.
 func (j *Journal) Trace(ctx context.Context, q Query) (*Timeline, error) {
 	if err := j.Flush(ctx); err != nil {
 		return nil, err
@@ -228,7 +228,7 @@ func (s *search) follow(ctx context.Context) error {
 			accounts[id] = true
 		}
 	}
-	began := time.Now()
+	began := s.journal.now()
 	for id := range s.traces {
 		if t := id.Time(); t.Before(began) {
 			began = t
@@ -277,9 +277,16 @@ func (s *search) timeline() *Timeline {
 	}
 	lines := fold(s.events)
 	truncated := s.truncated || len(lines) > limit
+	from, to := s.query.From, s.query.To
+	if to.IsZero() {
+		to = s.journal.now()
+	}
+	if from.IsZero() {
+		from = to.Add(-DefaultKeep)
+	}
 	return &Timeline{
 		Query: s.query.Text, Lines: lines[max(len(lines)-limit, 0):], Truncated: truncated,
-		Looked: Looked{Accounts: len(s.scope), Events: s.looked, From: s.query.From, To: s.query.To},
+		Looked: Looked{Accounts: len(s.scope), Events: s.looked, From: from, To: to},
 		reader: s.query.Reader, texts: s.journal.texts,
 	}
 }

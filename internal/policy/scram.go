@@ -30,8 +30,8 @@ func (s *SignIn) Verifier(a Attempt) *Verifier { return &Verifier{signIn: s, att
 
 // Password implements sasl.Verifier.
 func (v *Verifier) Password(ctx context.Context, authzid, username, password string) (sasl.Identity, cause.Decision) {
-	who, d := v.signIn.Password(ctx, v.attempt, username, password)
-	return v.identity(authzid, who, d)
+	v.attempt.authzid = authzid
+	return identity(v.signIn.Password(ctx, v.attempt, username, password))
 }
 
 // Scram implements sasl.Verifier. The secret is that of the credential most likely meant: clients
@@ -60,6 +60,7 @@ func (v *Verifier) Scram(ctx context.Context, username string) (sasl.ScramSecret
 // ScramDone implements sasl.Verifier.
 func (v *Verifier) ScramDone(ctx context.Context, authzid, username string, ok bool) (sasl.Identity, cause.Decision) {
 	s := v.signIn
+	v.attempt.authzid = authzid
 	if !ok || v.stored == nil || v.admission.Unchecked {
 		if !v.admission.Unchecked {
 			s.guard.Failed(v.attempt.Remote, guardName(username))
@@ -78,17 +79,12 @@ func (v *Verifier) ScramDone(ctx context.Context, authzid, username string, ok b
 	if now == nil || !bytes.Equal(now.Scram.StoredKey, v.stored.Scram.StoredKey) {
 		return sasl.Identity{}, s.refuse(ctx, v.attempt, username, u, cause.Refuse(cause.AuthPasswordWrong))
 	}
-	who, d := s.admit(ctx, v.attempt, username, u, checked{ok: true, credential: credentialOf(now)}, v.admission)
-	return v.identity(authzid, who, d)
+	return identity(s.admit(ctx, v.attempt, username, u, checked{ok: true, credential: credentialOf(now)}, v.admission))
 }
 
-// identity lets nobody act for somebody else (RFC 4422 section 3.4.1).
-func (v *Verifier) identity(authzid string, who Identity, d cause.Decision) (sasl.Identity, cause.Decision) {
+func identity(who Identity, d cause.Decision) (sasl.Identity, cause.Decision) {
 	if !d.Allowed() {
 		return sasl.Identity{}, d
-	}
-	if authzid != "" && normalize(authzid) != normalize(who.Account.Address) {
-		return sasl.Identity{}, cause.Refuse(cause.AccountAccessDenied)
 	}
 	return sasl.Identity{Name: who.Account.Address, Account: who}, cause.Allow()
 }

@@ -92,6 +92,8 @@ type Attempt struct {
 	Remote   netip.Addr
 	TLS      bool
 	Client   string // how the program names itself, "" if it does not
+
+	authzid string // whom the user wants to act for, "" for itself (RFC 4422 section 3.4.1)
 }
 
 // Identity is who signed in, and with what.
@@ -280,6 +282,8 @@ func (s *SignIn) afterPassword(a Attempt, u *user, found checked) cause.Decision
 		return d
 	}
 	switch {
+	case a.authzid != "" && normalize(a.authzid) != u.account.Address: // nobody acts for somebody else
+		return cause.Refuse(cause.AccountAccessDenied)
 	case c.protocols&a.Protocol == 0:
 		return cause.Refuse(cause.AccountProtocolDisabled, cause.Text("protocol", protocolName(a.Protocol)))
 	case !c.expires.IsZero() && !s.clock.Now().Before(c.expires):

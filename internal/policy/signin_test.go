@@ -423,6 +423,23 @@ func TestScram(t *testing.T) {
 	}
 }
 
+func TestVerifierActsForNobodyElse(t *testing.T) {
+	w := newWorld(t)
+	v := w.Verifier(imapFrom(home))
+	for _, tt := range []struct {
+		authzid string
+		want    cause.ID
+	}{{"", ""}, {anna, ""}, {"ANNA@example.org", ""}, {"bo@example.org", cause.AccountAccessDenied}, {"anna", cause.AccountAccessDenied}} {
+		who, d := v.Password(t.Context(), tt.authzid, anna, password)
+		if fits(t, d); d.Cause != tt.want || d.Allowed() != (who.Name == anna) {
+			t.Errorf("for %q: %+v, %+v", tt.authzid, who, d)
+		}
+	}
+	if ok := w.events.count(journal.SignInOK); ok != 3 {
+		t.Errorf("%d events of success", ok)
+	}
+}
+
 func TestScramWhilePasswordChanges(t *testing.T) {
 	w := newWorld(t)
 	other, err := NewPassword(t.Context(), w.hasher, "another horse", w.clock.Now())

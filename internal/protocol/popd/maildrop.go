@@ -75,12 +75,15 @@ func (m *maildrop) load(ctx context.Context) error {
 	return nil
 }
 
-// id is the unique id of a message (RFC 1939 section 7, UIDL): no other message of this mailbox
+// appendID appends the unique id of a message (RFC 1939 section 7, UIDL): no other message of this mailbox
 // will ever have it, whatever is deleted and however often the mailbox is made anew.
-func (m *maildrop) id(n int) string {
-	return strconv.FormatUint(uint64(m.view.Mailbox.UIDValidity), 10) + "." +
-		strconv.FormatUint(uint64(m.view.UIDs.UID(n)), 10)
+func (m *maildrop) appendID(b []byte, n int) []byte {
+	b = strconv.AppendUint(b, uint64(m.view.Mailbox.UIDValidity), 10)
+	b = append(b, '.')
+	return strconv.AppendUint(b, uint64(m.view.UIDs.UID(n)), 10)
 }
+
+func (m *maildrop) appendSize(b []byte, n int) []byte { return strconv.AppendInt(b, m.sizes[n-1], 10) }
 
 // email reads what is known of a message.
 func (m *maildrop) email(ctx context.Context, n int) (e store.Email, err error) {
@@ -125,25 +128,28 @@ func (s *session) list(rest string) cause.Decision {
 	if err := s.drop.load(s.ctx); err != nil {
 		return s.failed(err)
 	}
-	return s.scan(rest, func(n int) string { return strconv.FormatInt(s.drop.sizes[n-1], 10) })
+	return s.scan(rest, s.drop.appendSize)
 }
 
 // uidl is UIDL, of all messages or of one.
-func (s *session) uidl(rest string) cause.Decision { return s.scan(rest, s.drop.id) }
+func (s *session) uidl(rest string) cause.Decision { return s.scan(rest, s.drop.appendID) }
 
 // scan answers with a line for each message, or for one.
-func (s *session) scan(rest string, about func(n int) string) cause.Decision {
+func (s *session) scan(rest string, about func(b []byte, n int) []byte) cause.Decision {
 	if rest != "" {
 		n, d := s.message(rest)
 		if d.Allowed() {
-			s.ok(strconv.Itoa(n) + " " + about(n))
+			s.ok(string(about(append(strconv.AppendInt(nil, int64(n), 10), ' '), n)))
 		}
 		return d
 	}
 	s.ok("")
+	out := s.writer()
 	for n := 1; n <= s.drop.view.UIDs.Len() && s.err == nil; n++ {
 		if s.drop.there(n) {
-			s.line(strconv.Itoa(n) + " " + about(n))
+			b := append(strconv.AppendInt(out.AvailableBuffer(), int64(n), 10), ' ')
+			_, err := out.Write(append(about(b, n), "\r\n"...))
+			s.note(err)
 		}
 	}
 	s.line(".")

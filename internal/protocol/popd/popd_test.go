@@ -15,6 +15,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/postiljon/postiljon/internal/cause/causelint"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/storetest"
 )
@@ -38,6 +39,8 @@ func TestParseCommand(t *testing.T) {
 		}
 	}
 }
+
+func TestNoRefusalWithoutCause(t *testing.T) { causelint.Test(t, ".") }
 
 func FuzzParseCommand(f *testing.F) {
 	for _, line := range []string{"STAT", "TOP 1 10", "PASS a b", "LIST -1", "retr 00001", "\xff", " ", "UIDL +1"} {
@@ -377,6 +380,28 @@ func BenchmarkRetr(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+func BenchmarkUIDL(b *testing.B) {
+	w := newWorld(b, settings{plaintext: true})
+	const messages = 5000
+	batch := make([]store.NewEmail, messages)
+	for i := range batch {
+		batch[i] = storetest.Email(b, w.store, storetest.Text(1))
+	}
+	if _, err := w.store.Append(b.Context(), w.account, w.inbox, batch); err != nil {
+		b.Fatal(err)
+	}
+	p := w.signedIn("1")
+	for b.Loop() {
+		fmt.Fprintf(p.conn, "UIDL\r\nLIST\r\n")
+		for range 2 {
+			if err := discardResponse(p.in); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.ReportMetric(float64(b.N)*2*messages/b.Elapsed().Seconds(), "lines/s")
 }
 
 func BenchmarkRetrSmall(b *testing.B) {
