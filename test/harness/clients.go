@@ -1,0 +1,248 @@
+package harness
+
+import (
+	"bufio"
+	"crypto/tls"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// clientTimeout bounds every step of a client.
+const clientTimeout = 30 * time.Second
+
+// SMTP is a client of one connection.
+type SMTP struct {
+	c net.Conn
+	r *bufio.Reader
+}
+
+// DialSMTP connects without TLS and says EHLO.
+func DialSMTP(addr string) (*SMTP, error) {
+	c, err := net.DialTimeout("tcp", addr, clientTimeout)
+	if err != nil {
+		return nil, err
+	}
+	return greet(c)
+}
+
+// DialSubmissions connects with implicit TLS and signs in.
+func (s *Service) DialSubmissions(a Account) (*SMTP, error) {
+	c, err := tls.DialWithDialer(&net.Dialer{Timeout: clientTimeout}, "tcp", s.Submissions, s.TLS)
+	if err != nil {
+		return nil, err
+	}
+	m, err := greet(c)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := m.Command("AUTH PLAIN "+base64.StdEncoding.EncodeToString([]byte("\x00"+a.Address+"\x00"+a.Password)), '2'); err != nil {
+		m.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+func greet(c net.Conn) (*SMTP, error) {
+	m := &SMTP{c: c, r: bufio.NewReader(c)}
+	if _, err := m.reply('2'); err != nil {
+		c.Close()
+		return nil, err
+	}
+	if _, err := m.Command("EHLO client.test", '2'); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// Refusal is an SMTP reply of another class than expected.
+type Refusal struct{ Reply string }
+
+func (r *Refusal) Error() string { return "SMTP reply " + r.Reply }
+
+// Command sends a line and returns the reply's last line.
+func (m *SMTP) Command(line string, class byte) (string, error) {
+	m.c.SetDeadline(time.Now().Add(clientTimeout))
+	if _, err := io.WriteString(m.c, line+"\r\n"); err != nil {
+		return "", err
+	}
+	return m.reply(class)
+}
+
+func (m *SMTP) reply(class byte) (string, error) {
+	m.c.SetReadDeadline(time.Now().Add(clientTimeout))
+	for {
+		line, err := m.r.ReadString('\n')
+		if err != nil {
+			return "", err
+		}
+		if len(line) > 3 && line[3] == '-' {
+			continue
+		}
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] != class {
+			return line, &Refusal{line}
+		}
+		return line, nil
+	}
+}
+
+// Send sends one message, whose lines must not begin with a dot, and returns
+// when it is acknowledged.
+func (m *SMTP) Send(from string, to []string, text string) error {
+	if _, err := m.Command("MAIL FROM:<"+from+">", '2'); err != nil {
+		return err
+	}
+	for _, a := range to {
+		if _, err := m.Command("RCPT TO:<"+a+">", '2'); err != nil {
+			m.Command("RSET", '2')
+			return err
+		}
+	}
+	if _, err := m.Command("DATA", '3'); err != nil {
+		return err
+	}
+	_, err := m.Command(strings.TrimSuffix(text, "\r\n")+"\r\n.", '2')
+	return err
+}
+
+// Close closes the connection.
+func (m *SMTP) Close() { m.c.Close() }
+
+// IMAP is a client of one connection.
+type IMAP struct {
+	c   net.Conn
+	r   *bufio.Reader
+	tag int
+}
+
+// DialIMAP connects with implicit TLS and signs in.
+func (s *Service) DialIMAP(a Account) (*IMAP, error) {
+	c, err := tls.DialWithDialer(&net.Dialer{Timeout: clientTimeout}, "tcp", s.IMAPS, s.TLS)
+	if err != nil {
+		return nil, err
+	}
+	m := &IMAP{c: c, r: bufio.NewReaderSize(c, 64<<10)}
+	c.SetReadDeadline(time.Now().Add(clientTimeout))
+	if _, err := m.r.ReadString('\n'); err != nil {
+		c.Close()
+		return nil, err
+	}
+	if _, err := m.Command(fmt.Sprintf("LOGIN %q %q", a.Address, a.Password)); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// Command sends a command and returns its untagged responses, literals
+// included; anything but OK is an error.
+func (m *IMAP) Command(command string) ([]string, error) {
+	m.tag++
+	tag := "t" + strconv.Itoa(m.tag)
+	m.c.SetDeadline(time.Now().Add(clientTimeout))
+	if _, err := io.WriteString(m.c, tag+" "+command+"\r\n"); err != nil {
+		return nil, err
+	}
+	var lines []string
+	for {
+		line, err := m.line()
+		if err != nil {
+			return lines, err
+		}
+		if rest, ok := strings.CutPrefix(line, tag+" "); ok {
+			if !strings.HasPrefix(rest, "OK") {
+				return lines, fmt.Errorf("IMAP %.60q: %s", command, rest)
+			}
+			return append(lines, rest), nil
+		}
+		lines = append(lines, line)
+	}
+}
+
+// Append stores a message with a non-synchronizing literal (RFC 7888).
+func (m *IMAP) Append(mailbox, text string) (string, error) {
+	lines, err := m.Command(fmt.Sprintf("APPEND %s {%d+}\r\n%s", mailbox, len(text), text))
+	if err != nil {
+		return "", err
+	}
+	return lines[len(lines)-1], nil
+}
+
+// Message is what Messages tells of one message.
+type Message struct {
+	UID   int
+	Flags string // as in the response, without parentheses
+	Size  int    // RFC822.SIZE
+	Text  string // all of it
+}
+
+// Messages selects a mailbox and fetches all its messages; nothing is marked as
+// read.
+func (m *IMAP) Messages(mailbox string) ([]Message, error) {
+	if _, err := m.Command("EXAMINE " + mailbox); err != nil {
+		return nil, err
+	}
+	lines, err := m.Command("UID FETCH 1:* (UID FLAGS RFC822.SIZE BODY.PEEK[])")
+	if err != nil {
+		return nil, err
+	}
+	var all []Message
+	for _, line := range lines {
+		if !strings.Contains(line, " FETCH (") {
+			continue
+		}
+		text, literal, _ := strings.Cut(line, "}\r\n")
+		open := strings.LastIndexByte(text, '{') + 1
+		n, err := strconv.Atoi(text[open:])
+		if err != nil || n > len(literal) {
+			return nil, fmt.Errorf("fetch: no literal in %.200q", line)
+		}
+		attributes := text + literal[n:]
+		one := Message{Text: literal[:n], Flags: between(attributes, "FLAGS (", ")")}
+		one.UID, _ = strconv.Atoi(between(attributes, "UID ", " "))
+		one.Size, _ = strconv.Atoi(between(attributes, "RFC822.SIZE ", " "))
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+func between(s, before, after string) string {
+	_, s, _ = strings.Cut(s, before)
+	s, _, _ = strings.Cut(s+" ", after)
+	return strings.TrimRight(s, ") ")
+}
+
+// line reads one response with its literals.
+func (m *IMAP) line() (string, error) {
+	var all strings.Builder
+	for {
+		m.c.SetReadDeadline(time.Now().Add(clientTimeout))
+		part, err := m.r.ReadString('\n')
+		if err != nil {
+			return "", err
+		}
+		part = strings.TrimRight(part, "\r\n")
+		all.WriteString(part)
+		open := strings.LastIndexByte(part, '{')
+		if open < 0 || !strings.HasSuffix(part, "}") {
+			return all.String(), nil
+		}
+		n, err := strconv.ParseInt(part[open+1:len(part)-1], 10, 64)
+		if err != nil {
+			return all.String(), nil
+		}
+		all.WriteString("\r\n")
+		if _, err := io.CopyN(&all, m.r, n); err != nil {
+			return "", err
+		}
+	}
+}
+
+// Close closes the connection.
+func (m *IMAP) Close() { m.c.Close() }
