@@ -13,6 +13,7 @@ import (
 
 func hashParams(c *config.Config) policy.HashParams {
 	p := policy.DefaultHashParams()
+	p.MinLength = c.Auth.PasswordLength
 	p.MemoryKiB, p.Passes = uint32(c.Auth.HashMemory>>10), uint32(c.Auth.HashPasses)
 	if c.Auth.HashConcurrency > 0 {
 		p.Concurrent = c.Auth.HashConcurrency

@@ -75,6 +75,7 @@ type Web struct {
 type Auth struct {
 	PlaintextLoopback bool   `toml:"plaintext_loopback"`
 	DefaultDomain     string `toml:"default_domain"`
+	PasswordLength    int    `toml:"password_length"`
 	HashMemory        Size   `toml:"hash_memory"`
 	HashPasses        int    `toml:"hash_passes"`
 	HashConcurrency   int    `toml:"hash_concurrency"`

@@ -106,6 +106,7 @@ func (c *Config) validateListen(f *faults) {
 }
 
 func (c *Config) validateAuth(f *faults) {
+	f.count("auth.password_length", c.Auth.PasswordLength, 1, 100)
 	within(f, "auth.hash_memory", int64(c.Auth.HashMemory), 19<<20, 64<<20, func(n int64) string { return Size(n).String() })
 	f.count("auth.hash_passes", c.Auth.HashPasses, 1, 16)
 	f.count("auth.hash_concurrency", c.Auth.HashConcurrency, 0, 1024)

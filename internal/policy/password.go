@@ -21,6 +21,7 @@ import (
 
 // HashParams are the cost of a password hash with argon2id (RFC 9106).
 type HashParams struct {
+	MinLength  int    // octets of the shortest password that may be chosen, 0 for 8
 	MemoryKiB  uint32 // memory of one hash in KiB, 19456 to 65536
 	Passes     uint32 // passes over the memory, 1 to 16
 	Lanes      uint8  // lanes, 1 to 16
@@ -45,8 +46,8 @@ var (
 
 // Limits of a password that a person chooses, in octets after preparation.
 const (
-	minPassword = 8
-	maxPassword = 1000
+	defaultMinPassword = 8
+	maxPassword        = 1000
 )
 
 // Hasher makes and checks password hashes. However many sign-ins come at once, it uses no more
@@ -68,6 +69,9 @@ func NewHasher(p HashParams) (*Hasher, error) {
 	case p.Concurrent < 1 || p.Queue < 0:
 		return nil, fmt.Errorf("policy: %d password hashes at once, %d waiting", p.Concurrent, p.Queue)
 	}
+	if p.MinLength == 0 {
+		p.MinLength = defaultMinPassword
+	}
 	h := &Hasher{params: p, slots: make(chan struct{}, p.Concurrent)}
 	h.decoy = h.encode(randomBytes(hashSalt), randomBytes(hashSize))
 	return h, nil
@@ -77,7 +81,7 @@ func NewHasher(p HashParams) (*Hasher, error) {
 // $argon2id$v=19$m=19456,t=2,p=1$salt$hash. It waits its turn.
 func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	password = sasl.Prepare(password)
-	if len(password) < minPassword || len(password) > maxPassword {
+	if len(password) < h.params.MinLength || len(password) > maxPassword {
 		return "", ErrWeak
 	}
 	if err := h.enter(ctx); err != nil {
