@@ -1,0 +1,215 @@
+// Package web is the HTTPS server: pages that explain every refusal (/why),
+// how to connect (/), and what a supervisor asks (/healthz, /readyz, /metrics).
+//
+// The pages are plain HTML without script, made from the same texts as the
+// refusals, in the reader's language.
+package web
+
+import (
+	"context"
+	"crypto/tls"
+	"embed"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/cause"
+)
+
+//go:embed templates/*.html assets/* texts/*.toml
+var files embed.FS
+
+// Options are what the web is made of. Catalogue must be given.
+type Options struct {
+	Catalogue *cause.Catalogue
+	// Hostname is the name of the service.
+	Hostname string
+	// Services are shown as the settings of mail programs, in order.
+	Services []Service
+	// CAFile is the certificate of a private authority, which programs must be
+	// told to trust; "" if the certificate is one that they trust already.
+	CAFile string
+	// Ready looks whether the service can do its work; each error is one part
+	// that cannot.
+	Ready func(ctx context.Context) error
+	// Metrics serves /metrics to the addresses in MetricsFrom.
+	Metrics     http.Handler
+	MetricsFrom []netip.Prefix
+	TLSConfig   *tls.Config
+	Log         *slog.Logger
+}
+
+// Service is one way to reach the mail.
+type Service struct {
+	Protocol string // "IMAP"
+	Host     string
+	Port     string
+	TLS      bool // from the start; STARTTLS otherwise
+	Outgoing bool // for sending
+}
+
+// Server serves the pages. It is safe for concurrent use.
+type Server struct {
+	options Options
+	pages   *pages
+	server  *http.Server
+}
+
+// Bounds of a request: the pages take no bodies and answer at once.
+const (
+	headerTimeout = 10 * time.Second
+	writeTimeout  = 30 * time.Second
+	idleTimeout   = 2 * time.Minute
+	maxHeader     = 16 << 10
+)
+
+// New makes a server. An error means that embedded files are wrong.
+func New(o Options) (*Server, error) {
+	if o.Catalogue == nil {
+		return nil, errors.New("web: no catalogue")
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	p, err := loadPages()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{options: o, pages: p}
+	s.server = &http.Server{
+		Handler:           secure(s.routes()),
+		TLSConfig:         o.TLSConfig,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       headerTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
+	}
+	return s, nil
+}
+
+// Handler answers requests; it is what Serve serves.
+func (s *Server) Handler() http.Handler { return s.server.Handler }
+
+// Serve answers on l with TLS until Close is called or ctx ends.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
+	err := s.server.ServeTLS(l, "", "")
+	if errors.Is(err, http.ErrServerClosed) || ctx.Err() != nil {
+		return nil
+	}
+	return fmt.Errorf("web: %w", err)
+}
+
+// Close ends the server after the requests that run, or when ctx ends.
+func (s *Server) Close(ctx context.Context) error {
+	if err := s.server.Shutdown(ctx); err != nil {
+		return errors.Join(fmt.Errorf("web: %w", err), s.server.Close())
+	}
+	return nil
+}
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", s.home)
+	mux.HandleFunc("GET /why/{$}", s.whyIndex)
+	mux.HandleFunc("GET /why/{id}", s.why)
+	mux.HandleFunc("GET /ca.pem", s.authority)
+	mux.HandleFunc("GET /assets/{name}", s.asset)
+	mux.HandleFunc("GET /healthz", s.health)
+	mux.HandleFunc("GET /readyz", s.ready)
+	mux.HandleFunc("GET /metrics", s.metrics)
+	mux.HandleFunc("/", s.missing)
+	return mux
+}
+
+// secure adds the headers that keep a page to itself: nothing from elsewhere,
+// no script, no frame, no guessing of types.
+func secure(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// authority hands out the certificate of the private authority, which is
+// public; programs that have it trust the service.
+func (s *Server) authority(w http.ResponseWriter, r *http.Request) {
+	if s.options.CAFile == "" {
+		s.missing(w, r)
+		return
+	}
+	pem, err := os.ReadFile(s.options.CAFile)
+	if err != nil {
+		s.options.Log.Error("web: certificate of the authority", "error", err)
+		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-pem-file")
+	w.Header().Set("Content-Disposition", `attachment; filename="postiljon-ca.pem"`)
+	_, _ = w.Write(pem) // a client that went away
+}
+
+func (s *Server) asset(w http.ResponseWriter, r *http.Request) {
+	name := "assets/" + r.PathValue("name")
+	if _, err := files.Open(name); err != nil {
+		s.missing(w, r)
+		return
+	}
+	w.Header().Set("Cache-Control", "public, max-age=86400")
+	http.ServeFileFS(w, r, files, name)
+}
+
+// health says that the process lives.
+func (s *Server) health(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok\n") }
+
+// ready says whether the service can do its work.
+func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
+	if s.options.Ready != nil {
+		if err := s.options.Ready(r.Context()); err != nil {
+			s.options.Log.Warn("not ready", "error", err)
+			say(w, http.StatusServiceUnavailable, "not ready\n")
+			return
+		}
+	}
+	say(w, http.StatusOK, "ready\n")
+}
+
+func (s *Server) metrics(w http.ResponseWriter, r *http.Request) {
+	if s.options.Metrics == nil || !s.mayReadMetrics(r.RemoteAddr) {
+		s.missing(w, r)
+		return
+	}
+	s.options.Metrics.ServeHTTP(w, r)
+}
+
+func (s *Server) mayReadMetrics(remote string) bool {
+	ap, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return false
+	}
+	for _, p := range s.options.MetricsFrom {
+		if p.Contains(ap.Addr().Unmap().WithZone("")) {
+			return true
+		}
+	}
+	return false
+}
+
+func say(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = strings.NewReader(text).WriteTo(w) // a client that went away
+}

@@ -1,0 +1,273 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/html"
+
+	"github.com/postiljon/postiljon/internal/cause"
+)
+
+func server(t *testing.T, change func(*Options)) *Server {
+	t.Helper()
+	catalogue, err := cause.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{
+		Catalogue: catalogue, Hostname: "mail.example.org",
+		Services: []Service{
+			{Protocol: "IMAP", Host: "mail.example.org", Port: "993", TLS: true},
+			{Protocol: "SMTP", Host: "mail.example.org", Port: "587", Outgoing: true},
+		},
+		Metrics:     http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "numbers\n") }),
+		MetricsFrom: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+	}
+	if change != nil {
+		change(&o)
+	}
+	s, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func get(s *Server, target string, header ...string) *http.Response {
+	r := httptest.NewRequest(http.MethodGet, target, nil)
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	s.Handler().ServeHTTP(w, r)
+	return w.Result()
+}
+
+func body(t *testing.T, r *http.Response) string {
+	t.Helper()
+	b, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// Every cause has a page in every language, with its title and step, no
+// placeholder left, and no script.
+func TestEveryCauseHasAPage(t *testing.T) {
+	s := server(t, nil)
+	for _, lang := range cause.Languages() {
+		for _, c := range s.options.Catalogue.All() {
+			target := "/why/" + string(c.ID) + "?lang=" + string(lang)
+			r := get(s, target)
+			text := body(t, r)
+			why := s.options.Catalogue.Why(c.ID, lang)
+			switch {
+			case r.StatusCode != http.StatusOK:
+				t.Errorf("%s: %s", target, r.Status)
+			case !strings.Contains(text, `<html lang="`+string(lang)+`">`):
+				t.Errorf("%s: another language", target)
+			case !strings.Contains(text, html.EscapeString(why.Title)) && !strings.Contains(html.UnescapeString(text), why.Title):
+				t.Errorf("%s lacks its title", target)
+			case !strings.Contains(html.UnescapeString(text), why.NextStep):
+				t.Errorf("%s lacks its step", target)
+			case strings.Contains(text, "<script") || strings.Contains(text, "style="):
+				t.Errorf("%s has script or inline style", target)
+			case regexp.MustCompile(`[{}\[\]]`).MatchString(text):
+				t.Errorf("%s shows a placeholder", target)
+			}
+		}
+	}
+}
+
+func TestLanguage(t *testing.T) {
+	s := server(t, nil)
+	for _, c := range []struct{ target, accept, want string }{
+		{"/why/limit.address-hourly", "sv-SE,sv;q=0.9,en;q=0.5", "sv"},
+		{"/why/limit.address-hourly", "no", "nb"},
+		{"/why/limit.address-hourly", "fi", "en"},
+		{"/why/limit.address-hourly", "", "en"},
+		{"/?lang=nb", "sv", "nb"},
+		{"/why/", "sv", "sv"},
+	} {
+		if got := get(s, c.target, "Accept-Language", c.accept).Header.Get("Content-Language"); got != c.want {
+			t.Errorf("%s with %q: %s", c.target, c.accept, got)
+		}
+	}
+}
+
+// A link to a page can be made by anyone: it must not put words into our mouth.
+func TestNothingFromTheAddressIsShown(t *testing.T) {
+	s := server(t, nil)
+	for _, target := range []string{"/why/%3Cb%3Eevil?lang=%22%3E%3Cb%3Eevil", "/why/evil", "/evil", "/why/limit.address-hourly?address=evil&lang=sv"} {
+		if text := body(t, get(s, target)); strings.Contains(text, "evil") {
+			t.Errorf("%s is repeated in the page", target)
+		}
+	}
+}
+
+func TestMissing(t *testing.T) {
+	s := server(t, nil)
+	for _, target := range []string{"/nothing", "/why/no.such-cause", "/assets/nothing", "/assets/..%2fweb.go", "/ca.pem", "/templates/why.html"} {
+		if r := get(s, target); r.StatusCode != http.StatusNotFound {
+			t.Errorf("%s: %s", target, r.Status)
+		}
+	}
+}
+
+func TestHome(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(file, []byte("certificate"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := server(t, func(o *Options) { o.CAFile = file })
+	text := body(t, get(s, "/?lang=en"))
+	for _, want := range []string{"mail.example.org", "993", "587", "STARTTLS", "/ca.pem", "your whole mail address"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	if got := body(t, get(s, "/ca.pem")); got != "certificate" {
+		t.Errorf("ca.pem: %q", got)
+	}
+}
+
+// Every link of every kind of page leads somewhere.
+func TestLinks(t *testing.T) {
+	s := server(t, nil)
+	link := regexp.MustCompile(`(?:href|src)="(/[^"]*)"`)
+	seen := map[string]bool{}
+	for _, start := range []string{"/", "/why/", "/why/quota.mailbox-full", "/nothing"} {
+		for _, m := range link.FindAllStringSubmatch(body(t, get(s, start)), -1) {
+			target := html.UnescapeString(m[1])
+			if seen[target] {
+				continue
+			}
+			seen[target] = true
+			if r := get(s, target); r.StatusCode != http.StatusOK {
+				t.Errorf("%s links to %s: %s", start, target, r.Status)
+			}
+		}
+	}
+	if len(seen) < 100 {
+		t.Errorf("only %d links", len(seen))
+	}
+}
+
+func TestHeaders(t *testing.T) {
+	s := server(t, nil)
+	for _, target := range []string{"/", "/why/healthy", "/assets/style.css", "/nothing"} {
+		h := get(s, target).Header
+		if !strings.Contains(h.Get("Content-Security-Policy"), "default-src 'none'") || h.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: %v", target, h)
+		}
+	}
+	if got := get(s, "/assets/style.css").Header.Get("Content-Type"); !strings.HasPrefix(got, "text/css") {
+		t.Errorf("style sheet is %s", got)
+	}
+}
+
+func TestHealth(t *testing.T) {
+	var trouble error
+	s := server(t, func(o *Options) { o.Ready = func(context.Context) error { return trouble } })
+	if r := get(s, "/healthz"); r.StatusCode != http.StatusOK {
+		t.Error(r.Status)
+	}
+	if r := get(s, "/readyz"); r.StatusCode != http.StatusOK {
+		t.Error(r.Status)
+	}
+	trouble = errors.New("no room on /secret/path")
+	r := get(s, "/readyz")
+	if text := body(t, r); r.StatusCode != http.StatusServiceUnavailable || strings.Contains(text, "secret") {
+		t.Errorf("%s %q", r.Status, text)
+	}
+}
+
+func TestMetricsOnlyFromWhereTheyMay(t *testing.T) {
+	s := server(t, nil)
+	for remote, want := range map[string]int{
+		"127.0.0.1:1": 200, "[::ffff:127.0.0.1]:1": 200, "192.0.2.1:1": 404, "[2001:db8::1]:1": 404, "nonsense": 404,
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+		r.RemoteAddr = remote
+		w := httptest.NewRecorder()
+		s.Handler().ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("%s: %d", remote, w.Code)
+		}
+	}
+}
+
+func TestOnlyGet(t *testing.T) {
+	s := server(t, nil)
+	w := httptest.NewRecorder()
+	s.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/healthz", strings.NewReader("x")))
+	if w.Code == http.StatusOK {
+		t.Error("POST was taken")
+	}
+}
+
+// All languages have the same words, and the templates use no other.
+func TestTextsAreComplete(t *testing.T) {
+	p, err := loadPages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	en := p.texts[cause.English]
+	for lang, texts := range p.texts {
+		if !slices.Equal(sortedKeys(texts.Words), sortedKeys(en.Words)) || !slices.Equal(sortedKeys(texts.Groups), sortedKeys(en.Groups)) {
+			t.Errorf("%s has other words than English", lang)
+		}
+		for k, v := range texts.Words {
+			if strings.TrimSpace(v) == "" {
+				t.Errorf("%s: %s is empty", lang, k)
+			}
+		}
+	}
+	used := map[string]bool{}
+	err = fs.WalkDir(files, "templates", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := files.ReadFile(path)
+		for _, m := range regexp.MustCompile(`\.T\.([a-z_]+)`).FindAllStringSubmatch(string(text), -1) {
+			used[m[1]] = true
+			if en.Words[m[1]] == "" {
+				t.Errorf("%s uses %s, which has no text", path, m[1])
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, title := range []string{"home_title", "index_title", "missing_title"} {
+		used[title] = true
+	}
+	for k := range en.Words {
+		if !used[k] {
+			t.Errorf("no template uses %s", k)
+		}
+	}
+	s := server(t, nil)
+	for _, c := range s.options.Catalogue.All() {
+		if kind, _, ok := strings.Cut(string(c.ID), "."); ok && en.Groups[kind] == "" {
+			t.Errorf("no heading for %s", kind)
+		}
+	}
+}
+
+func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
