@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"go.uber.org/goleak"
@@ -188,6 +189,36 @@ func TestMetrics(t *testing.T) {
 		t.Errorf("metrics %+v", m)
 	}
 	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestLockOrder locks the accounts of UpdateEach in ascending order: one that
+// waits for a lower account holds no higher one.
+func TestLockOrder(t *testing.T) {
+	db := open(t, Options{Dir: "/db", FS: vfs.NewMem()})
+	ctx := context.Background()
+	each := make(chan error, 1)
+	err := db.Update(ctx, 1, func(kv.Tx) error {
+		begun := make(chan struct{})
+		go func() {
+			close(begun)
+			errs := db.UpdateEach(ctx, []kv.Account{2, 1}, func(tx kv.Tx, _ int) error { return tx.Set([]byte("k"), nil) })
+			each <- errors.Join(errs...)
+		}()
+		<-begun
+		for range 100 { // some of these come while UpdateEach waits
+			soon, cancel := context.WithTimeout(ctx, 5*time.Second)
+			err := db.Update(soon, 2, func(tx kv.Tx) error { return tx.Set([]byte("k"), nil) })
+			cancel()
+			if err != nil {
+				return err
+			}
+			time.Sleep(100 * time.Microsecond)
+		}
+		return nil
+	})
+	if err = errors.Join(err, <-each, db.Close()); err != nil {
 		t.Fatal(err)
 	}
 }
