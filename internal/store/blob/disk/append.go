@@ -190,6 +190,7 @@ func (a *appender) write(batch []*request, size int) (err error) {
 			return fmt.Errorf("blob: write segment %d: %w", a.seg.id, noSpace(err))
 		}
 		err = fmt.Errorf("blob: write segment %d: %w", a.seg.id, noSpace(err))
+		a.s.stats.givenUp.Add(1)
 		a.s.opt.Logger.Error("blobs: segment given up", "segment", a.seg.id, "err", err)
 		a.leave()
 	}
@@ -256,6 +257,8 @@ func (a *appender) writeHere(batch []*request) error {
 		return errors.Join(errSync, err)
 	}
 	a.off = off
+	a.s.stats.batches.Add(1)
+	a.s.stats.puts.Add(int64(len(batch)))
 	return nil
 }
 

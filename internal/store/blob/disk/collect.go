@@ -28,6 +28,8 @@ func (s *Store) Collect(ctx context.Context, opt blob.CollectOptions) (res blob.
 	defer s.collecting.Unlock()
 	c := &collector{s: s, ctx: ctx, opt: opt, now: s.opt.Now()}
 	err = c.run()
+	s.stats.freed.Add(c.res.Freed)
+	s.stats.moved.Add(c.res.Moved)
 	return c.res, err
 }
 
@@ -219,8 +221,7 @@ func (c *collector) copySome(h *handle, some []entry, rows []row) ([]row, error)
 	}
 	rs := make([]*request, len(some))
 	for i, e := range some {
-		b := blobReader{file: h.file, sum: e.sum, record: e.place(h.id), salt: h.salt,
-			off: int64(e.offset) + recordHead, size: int64(e.length)}
+		b := c.s.segs.reader(h, e.sum, e.place(h.id))
 		data, err := b.read(nil, 0, b.size)
 		if err != nil {
 			return nil, fmt.Errorf("blob: rewrite segment %d: %w", h.id, err)

@@ -27,6 +27,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -108,6 +109,7 @@ type Store struct {
 	moved *moved
 	large *large
 	gate  gate
+	stats stats
 	// collecting is held by Collect, and shared by who needs that nothing is
 	// removed meanwhile.
 	collecting sync.RWMutex
@@ -213,10 +215,10 @@ func (s *Store) Open(ctx context.Context, ref blob.Ref) (blob.Blob, error) {
 }
 
 // open finds the file that holds a blob. The caller must close it.
-func (s *Store) open(ref blob.Ref) (*blobReader, error) {
+func (s *Store) open(ref blob.Ref) (blobReader, error) {
 	sum, p, err := parseRef(ref)
 	if err != nil {
-		return nil, err
+		return blobReader{}, err
 	}
 	if p.segment == 0 {
 		return s.large.open(sum, p.length)
@@ -229,15 +231,11 @@ func (s *Store) open(ref blob.Ref) (*blobReader, error) {
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return blobReader{}, err
 		}
-		return &blobReader{
-			file: h.file, sum: sum, record: at, salt: h.salt,
-			off: int64(at.offset) + recordHead, size: int64(at.length),
-			close: func() error { return s.segs.release(h) },
-		}, nil
+		return s.segs.reader(h, sum, at), nil
 	}
-	return nil, fmt.Errorf("segment %d: %w", p.segment, blob.ErrNotFound)
+	return blobReader{}, fmt.Errorf("segment %d: %w", p.segment, blob.ErrNotFound)
 }
 
 // find opens the segment in which the record is now.
@@ -268,6 +266,9 @@ func (s *Store) Read(ctx context.Context, dst []byte, ref blob.Ref, off, n int64
 		return dst, err
 	}
 	dst, err = b.read(dst, off, n)
+	if errors.Is(err, blob.ErrCorrupt) {
+		s.stats.corrupt.Add(1)
+	}
 	return dst, errors.Join(err, b.close())
 }
 
@@ -349,13 +350,27 @@ func (s *Store) syncDir(elem ...string) error {
 
 // blobReader reads one blob in the file that holds it.
 type blobReader struct {
-	file   io.ReaderAt
+	segs   *segments
+	handle *handle // of the segment, or nil: the file is the blob
+	file   vfs.File
 	sum    [32]byte
-	record place // segment 0: the file is the blob
-	salt   uint64
+	record place
 	off    int64 // of the blob in the file
 	size   int64
-	close  func() error
+}
+
+func (ss *segments) reader(h *handle, sum [32]byte, at place) blobReader {
+	return blobReader{
+		segs: ss, handle: h, file: h.file, sum: sum, record: at,
+		off: int64(at.offset) + recordHead, size: int64(at.length),
+	}
+}
+
+func (b *blobReader) close() error {
+	if b.handle != nil {
+		return b.segs.release(b.handle)
+	}
+	return b.file.Close()
 }
 
 func (b *blobReader) Size() int64 { return b.size }
@@ -394,11 +409,11 @@ func (b *blobReader) read(dst []byte, off, n int64) ([]byte, error) {
 	if n <= 0 && b.size > 0 {
 		return dst, nil
 	}
-	if b.record.segment != 0 && n == b.size {
+	if b.handle != nil && n == b.size {
 		return b.readRecord(dst)
 	}
 	start := len(dst)
-	dst = append(dst, make([]byte, n)...)
+	dst = slices.Grow(dst, int(n))[:start+int(n)]
 	if _, err := b.ReadAt(dst[start:], off); err != nil && !errors.Is(err, io.EOF) {
 		return dst[:start], fmt.Errorf("blob: read: %w", err)
 	}
@@ -408,8 +423,8 @@ func (b *blobReader) read(dst []byte, off, n int64) ([]byte, error) {
 // readRecord reads header and blob in one go and checks them.
 func (b *blobReader) readRecord(dst []byte) ([]byte, error) {
 	start := len(dst)
-	dst = append(dst, make([]byte, recordHead+b.size)...)
-	rec := dst[start:]
+	dst = slices.Grow(dst, recordHead+int(b.size))
+	rec := dst[start:][:recordHead+b.size]
 	if n, err := b.file.ReadAt(rec, b.off-recordHead); n < len(rec) {
 		if err == nil || errors.Is(err, io.EOF) {
 			err = blob.ErrCorrupt
@@ -417,7 +432,7 @@ func (b *blobReader) readRecord(dst []byte) ([]byte, error) {
 		return dst[:start], fmt.Errorf("blob: read: %w", err)
 	}
 	h := parseRecordHead(rec)
-	if h.sum != b.sum || int64(h.length) != b.size || !h.valid(rec, b.salt, uint64(b.record.offset)) {
+	if h.sum != b.sum || int64(h.length) != b.size || !h.valid(rec, b.handle.salt, uint64(b.record.offset)) {
 		return dst[:start], fmt.Errorf("segment %d, offset %d: %w", b.record.segment, b.record.offset, blob.ErrCorrupt)
 	}
 	copy(rec, rec[recordHead:])
@@ -426,7 +441,7 @@ func (b *blobReader) readRecord(dst []byte) ([]byte, error) {
 
 // check compares the blob's SHA-256 with its name.
 func (b *blobReader) check(ctx context.Context) error {
-	if b.record.segment != 0 {
+	if b.handle != nil {
 		if _, err := b.read(nil, 0, b.size); err != nil {
 			return err
 		}
@@ -453,7 +468,7 @@ func (b *blobReader) check(ctx context.Context) error {
 
 // openBlob is a blobReader in the hands of a caller.
 type openBlob struct {
-	*blobReader
+	blobReader
 	once sync.Once
 }
 

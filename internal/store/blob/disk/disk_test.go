@@ -91,3 +91,17 @@ func flip(t *testing.T, fs vfs.FS, path string, off int64) {
 }
 
 var ctx = context.Background()
+
+func TestMetrics(t *testing.T) {
+	s := open(t, Options{LargeSize: 1000})
+	for n := range 3 {
+		if _, err := s.Put(ctx, randomBytes(uint64(n), 500*n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := s.Metrics()
+	if m.Puts != 2 || m.Batches != 2 || m.Large != 1 || m.Segments != 1 || m.LogSize != segmentHead+2*recordHead+500 || m.FreeSpace <= 0 || m.Reserve <= 0 {
+		t.Errorf("metrics %+v", m)
+	}
+	closeStore(t, s)
+}

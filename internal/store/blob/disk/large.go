@@ -61,23 +61,23 @@ func (l *large) put(data []byte) (ref blob.Ref, err error) {
 	return w.commitLarge(w.sum())
 }
 
-func (l *large) open(sum [32]byte, size uint64) (*blobReader, error) {
+func (l *large) open(sum [32]byte, size uint64) (blobReader, error) {
 	_, path := l.path(sum)
 	f, err := l.s.fs.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%x: %w", sum, blob.ErrNotFound)
+		return blobReader{}, fmt.Errorf("%x: %w", sum, blob.ErrNotFound)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("blob: open: %w", err)
+		return blobReader{}, fmt.Errorf("blob: open: %w", err)
 	}
 	info, err := f.Stat()
 	if err == nil && uint64(info.Size()) != size {
 		err = fmt.Errorf("%x has %d octets, not %d: %w", sum, info.Size(), size, blob.ErrCorrupt)
 	}
 	if err != nil {
-		return nil, errors.Join(err, f.Close())
+		return blobReader{}, errors.Join(err, f.Close())
 	}
-	return &blobReader{file: f, sum: sum, size: info.Size(), close: f.Close}, nil
+	return blobReader{file: f, sum: sum, size: info.Size()}, nil
 }
 
 // name gives a synced temporary file its name.
@@ -255,6 +255,7 @@ func (w *writer) commitLarge(sum [32]byte) (blob.Ref, error) {
 		return "", fmt.Errorf("blob: commit: %w", noSpace(err))
 	}
 	w.tmp = ""
+	w.s.stats.large.Add(1)
 	return makeRef(sum, place{length: uint64(w.size)}), nil
 }
 

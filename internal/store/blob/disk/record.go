@@ -11,7 +11,8 @@ import (
 // A record is, in little-endian order:
 //
 //	 0  4  magic
-//	 4  4  CRC-32C of the segment's salt, the record's offset, and all that follows
+//	 4  4  CRC-32C of all that follows, begun with a seed of the segment's salt
+//	       and the record's offset
 //	 8  4  length of the blob
 //	12  4  time of storing, seconds since 1970
 //	16 32  SHA-256 of the blob
@@ -45,10 +46,8 @@ func appendRecord(buf, data []byte, sum [32]byte, time uint32, salt, offset uint
 }
 
 func recordCRC(rec []byte, salt, offset uint64) uint32 {
-	var seed [16]byte
-	binary.LittleEndian.PutUint64(seed[:], salt)
-	binary.LittleEndian.PutUint64(seed[8:], offset)
-	return crc32.Update(crc32.Checksum(seed[:], castagnoli), castagnoli, rec[8:])
+	seed := (salt + offset) * 0x9e3779b97f4a7c15 // spreads every bit to the upper half
+	return crc32.Update(uint32(seed>>32), castagnoli, rec[8:])
 }
 
 // parseRecordHead reads a header; rec has at least recordHead octets.
@@ -85,33 +84,38 @@ func makeRef(sum [32]byte, p place) blob.Ref {
 	return blob.Ref(binary.AppendUvarint(buf, p.length))
 }
 
-// parseRef is the reverse. What is no reference of this store names no blob.
+// errBadRef reports what is no reference of this store: it names no blob.
+var errBadRef = fmt.Errorf("malformed reference: %w", blob.ErrNotFound)
+
+// parseRef is the reverse.
 func parseRef(ref blob.Ref) (sum [32]byte, p place, err error) {
-	bad := fmt.Errorf("malformed reference: %w", blob.ErrNotFound)
 	if len(ref) < 34 || len(ref) > 64 {
-		return sum, p, bad
+		return sum, p, errBadRef
 	}
 	copy(sum[:], ref)
-	rest := []byte(ref[32:])
-	next := func(limit uint64) uint64 {
-		v, n := binary.Uvarint(rest)
-		if n <= 0 || v > limit {
-			rest, n = nil, 0
-			err = bad
-			return 0
-		}
-		rest = rest[n:]
-		return v
+	var buf [32]byte
+	rest := buf[:copy(buf[:], ref[32:])]
+	segment, rest, ok := cutUvarint(rest, 1<<32-1)
+	offset, limit := uint64(0), uint64(1<<63-1)
+	if ok && segment != 0 {
+		offset, rest, ok = cutUvarint(rest, 1<<32-1)
+		limit = 1<<32 - 1
 	}
-	p.segment = uint32(next(1<<32 - 1))
-	if p.segment != 0 {
-		p.offset = uint32(next(1<<32 - 1))
-		p.length = next(1<<32 - 1)
-	} else {
-		p.length = next(1<<63 - 1)
+	if ok {
+		p.length, rest, ok = cutUvarint(rest, limit)
 	}
-	if len(rest) > 0 {
-		err = bad
+	if !ok || len(rest) > 0 {
+		return sum, place{}, errBadRef
 	}
-	return sum, p, err
+	p.segment, p.offset = uint32(segment), uint32(offset)
+	return sum, p, nil
+}
+
+// cutUvarint takes a number of at most limit from the front of p.
+func cutUvarint(p []byte, limit uint64) (v uint64, rest []byte, ok bool) {
+	v, n := binary.Uvarint(p)
+	if n <= 0 || v > limit {
+		return 0, nil, false
+	}
+	return v, p[n:], true
 }

@@ -96,7 +96,7 @@ type segments struct {
 	mu   sync.Mutex
 	m    map[uint32]*segment
 	open map[uint32]*handle
-	idle list.List // of *handle that nobody uses, the longest unused first
+	used list.List // of the open *handle, the longest unused first
 	last uint32    // highest number ever used
 }
 
@@ -107,7 +107,7 @@ type handle struct {
 	id    uint32
 	salt  uint64
 	users int
-	elem  *list.Element // in idle, if nobody uses it
+	elem  *list.Element // in used
 	drop  bool
 }
 
@@ -159,10 +159,7 @@ func (ss *segments) acquire(id uint32) (*handle, error) {
 			return nil, err
 		}
 	}
-	if h.elem != nil {
-		ss.idle.Remove(h.elem)
-		h.elem = nil
-	}
+	ss.used.MoveToBack(h.elem)
 	h.users++
 	return h, nil
 }
@@ -177,11 +174,14 @@ func (ss *segments) openHandle(id uint32) (*handle, error) {
 		return nil, errors.Join(fmt.Errorf("blob: segment %d has no valid header", id), err, f.Close())
 	}
 	h := &handle{file: f, id: id, salt: salt}
+	h.elem = ss.used.PushBack(h)
 	ss.open[id] = h
-	for len(ss.open) > ss.s.opt.OpenFiles && ss.idle.Len() > 0 {
-		old := ss.idle.Remove(ss.idle.Front()).(*handle)
-		delete(ss.open, old.id)
-		_ = old.file.Close() // read only: nothing can be lost
+	for e := ss.used.Front(); len(ss.open) > ss.s.opt.OpenFiles && e != h.elem; {
+		old := e.Value.(*handle)
+		e = e.Next()
+		if old.users == 0 {
+			_ = ss.discard(old) // read only: nothing can be lost
+		}
 	}
 	return h, nil
 }
@@ -190,13 +190,9 @@ func (ss *segments) release(h *handle) error {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	h.users--
-	if h.users > 0 {
-		return nil
-	}
-	if h.drop {
+	if h.users == 0 && h.drop {
 		return h.file.Close()
 	}
-	h.elem = ss.idle.PushBack(h)
 	return nil
 }
 
@@ -210,13 +206,14 @@ func (ss *segments) forget(id uint32) {
 	}
 }
 
+// discard takes a handle out of the table. Its last user closes the file.
 func (ss *segments) discard(h *handle) error {
 	delete(ss.open, h.id)
+	ss.used.Remove(h.elem)
 	h.drop = true
 	if h.users > 0 {
 		return nil
 	}
-	ss.idle.Remove(h.elem)
 	return h.file.Close()
 }
 
