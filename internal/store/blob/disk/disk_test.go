@@ -44,7 +44,7 @@ func TestOnDisk(t *testing.T) {
 func TestSmallSegments(t *testing.T) {
 	t.Parallel()
 	blobtest.Run(t, func(t *testing.T) blob.Store {
-		return open(t, Options{SegmentSize: 10 << 10, ZeroStep: 1 << 10, OpenFiles: 2})
+		return open(t, Options{Dir: "/blobs", FS: vfs.NewMem(), SegmentSize: 10 << 10, ZeroStep: 1 << 10, OpenFiles: 2})
 	}, blobtest.WithCorrupt(corrupt))
 }
 

@@ -2,6 +2,7 @@ package pebble
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -93,6 +94,9 @@ func (as *accounts) lastCommit(a kv.Account) *commit {
 // lockAll acquires and locks the accounts in ascending order.
 func (as *accounts) lockAll(ctx context.Context, ids []kv.Account) ([]*account, error) {
 	sorted := slices.Sorted(slices.Values(ids))
+	if n := len(slices.Compact(slices.Clone(sorted))); n < len(ids) {
+		return nil, fmt.Errorf("kv: %d accounts given, %d of them distinct", len(ids), n)
+	}
 	locked := make([]*account, 0, len(sorted))
 	for _, a := range sorted {
 		acc := as.acquire(a)

@@ -134,16 +134,21 @@ func (db *DB) View(ctx context.Context, a kv.Account, fn func(kv.Reader) error) 
 
 	snap := db.pdb.NewSnapshot()
 	last := db.accounts.lastCommit(a) // after the snapshot: it sees no later one
-	r := newTx(db, a, snap)
-	err := fn(r)
-	r.end()
-	if cerr := snap.Close(); err == nil && cerr != nil {
-		err = fmt.Errorf("kv: close snapshot: %w", cerr)
-	}
-	if err != nil {
+	if err := db.read(snap, a, fn); err != nil {
 		return err
 	}
 	return db.await(ctx, last)
+}
+
+func (db *DB) read(snap *pebble.Snapshot, a kv.Account, fn func(kv.Reader) error) (err error) {
+	r := newTx(db, a, snap)
+	defer func() {
+		r.end()
+		if cerr := snap.Close(); err == nil && cerr != nil {
+			err = fmt.Errorf("kv: close snapshot: %w", cerr)
+		}
+	}()
+	return fn(r)
 }
 
 // Update implements kv.DB.
@@ -169,14 +174,28 @@ func (db *DB) transact(ctx context.Context, a kv.Account, fn func(kv.Tx) error, 
 		db.accounts.release(acc)
 		return err
 	}
+	locked := []*account{acc}
+	returned := false
+	defer func() {
+		if !returned { // fn panics: the account must not stay locked
+			db.unlock(locked)
+			db.release(locked)
+		}
+	}()
+	b, err := db.call(a, fn)
+	returned = true
+	return db.commit(ctx, locked, b, err, durable)
+}
+
+// call runs fn and returns what it wrote, which may be nil.
+func (db *DB) call(a kv.Account, fn func(kv.Tx) error) (*pebble.Batch, error) {
 	tx := newTx(db, a, db.pdb)
+	defer tx.end()
 	err := fn(tx)
-	b := tx.take()
 	if err == nil {
 		err = tx.err
 	}
-	tx.end()
-	return db.commit(ctx, []*account{acc}, b, err, durable)
+	return tx.take(), err
 }
 
 // UpdateEach takes the accounts' locks in ascending order, so that two calls
@@ -207,22 +226,25 @@ func (db *DB) updateEach(ctx context.Context, ids []kv.Account, fn func(kv.Tx, i
 	if err != nil {
 		return err
 	}
+	returned := false
+	defer func() {
+		if !returned { // fn panics: the accounts must not stay locked
+			db.unlock(locked)
+			db.release(locked)
+		}
+	}()
 	all := db.pdb.NewBatch()
 	for i, a := range ids {
-		tx := newTx(db, a, db.pdb)
-		errs[i] = fn(tx, i)
-		b := tx.take()
-		if errs[i] == nil {
-			errs[i] = tx.err
-		}
-		tx.end()
-		if errs[i] == nil && b != nil {
-			errs[i] = appendBatch(all, b)
+		b, err := db.call(a, func(tx kv.Tx) error { return fn(tx, i) })
+		if err == nil && b != nil {
+			err = appendBatch(all, b)
 		}
 		if b != nil {
 			_ = b.Close() // never committed: it only goes back to its pool
 		}
+		errs[i] = err
 	}
+	returned = true
 	return db.commit(ctx, locked, all, nil, true)
 }
 

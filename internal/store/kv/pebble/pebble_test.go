@@ -222,3 +222,54 @@ func TestLockOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestPanic leaves nothing locked or open when fn panics.
+func TestPanic(t *testing.T) {
+	db := open(t, Options{Dir: "/db", FS: vfs.NewMem()})
+	ctx := context.Background()
+	panics := func(name string, call func()) {
+		defer func() {
+			if recover() == nil {
+				t.Errorf("%s: the panic of fn is lost", name)
+			}
+		}()
+		call()
+	}
+	bad := func(r kv.Reader) error {
+		r.Iterate(nil, nil) // left open
+		if tx, ok := r.(kv.Tx); ok {
+			if err := tx.Set([]byte("k"), nil); err != nil {
+				t.Error(err)
+			}
+			tx.Iterate(nil, nil)
+		}
+		panic("wanted by the test")
+	}
+	panics("View", func() { _ = db.View(ctx, 1, bad) })
+	panics("Update", func() { _ = db.Update(ctx, 1, func(tx kv.Tx) error { return bad(tx) }) })
+	panics("Write", func() { _ = db.Write(ctx, 1, func(tx kv.Tx) error { return bad(tx) }) })
+	panics("UpdateEach", func() {
+		_ = db.UpdateEach(ctx, []kv.Account{1, 2}, func(tx kv.Tx, i int) error {
+			if i == 0 {
+				return tx.Set([]byte("k"), nil)
+			}
+			return bad(tx)
+		})
+	})
+	for _, err := range db.UpdateEach(ctx, []kv.Account{1, 2}, func(tx kv.Tx, _ int) error {
+		if _, ok, err := tx.Get([]byte("k")); ok || err != nil {
+			t.Errorf("a panicking transaction wrote: %v, %v", ok, err)
+		}
+		return tx.Set([]byte("k"), nil)
+	}) {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if errs := db.UpdateEach(ctx, []kv.Account{1, 2, 1}, nil); errs[0] == nil {
+		t.Error("an account twice in UpdateEach is no error")
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -44,8 +44,8 @@ func (t *tx) take() *pebble.Batch {
 	return b
 }
 
-// end closes what fn left open. It comes before the batch is committed or
-// closed, because iterators may read from it.
+// end closes the iterators that fn left open. It comes before the batch is
+// committed or closed, because they may read from it.
 func (t *tx) end() {
 	for _, it := range t.open {
 		_ = it.it.Close() // the walk's own error is the business of who walked
