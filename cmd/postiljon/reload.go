@@ -38,13 +38,15 @@ var live = []string{"tls.certificate", "tls.key", "tls.names", "log.level", "jou
 
 // reload reads the configuration and the certificate again. Sessions go on. A
 // configuration with an error is refused whole.
-func (s *service) reload(file string) error {
+func (s *service) reload() error {
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
 	s.tell(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", monotonicMicroseconds()))
 	defer s.tell("READY=1")
-	if file == "" {
+	if s.file == "" {
 		return s.certs.Reload(nil)
 	}
-	next, err := config.Load(file)
+	next, err := config.Load(s.file)
 	if err != nil {
 		return err
 	}
@@ -61,7 +63,7 @@ func (s *service) reload(file string) error {
 	if waiting := restartKeys(s.config, next); len(waiting) > 0 {
 		s.log.Warn("some changes need a restart", "keys", strings.Join(waiting, " "))
 	}
-	s.log.Info("reloaded", "file", file)
+	s.log.Info("reloaded", "file", s.file)
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/postiljon/postiljon/internal/config"
+	"github.com/postiljon/postiljon/internal/control"
 	"github.com/postiljon/postiljon/internal/protocol/imapd"
 	"github.com/postiljon/postiljon/internal/protocol/popd"
 	"github.com/postiljon/postiljon/internal/protocol/smtpd"
@@ -67,7 +68,7 @@ func serve(ctx context.Context, out *streams, conf config.Config, open listeners
 	if err := raiseFileLimit(); err != nil {
 		log.Warn("the limit of open files stays low", "error", err)
 	}
-	s, err := openService(ctx, conf, log, level)
+	s, err := openService(ctx, conf, o.file, log, level)
 	if err != nil {
 		open.close()
 		return err
@@ -75,19 +76,32 @@ func serve(ctx context.Context, out *streams, conf config.Config, open listeners
 	running, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var background sync.WaitGroup
-	s.start(running, stop, &background, open)
-	if o.ready != nil {
+	if err := s.start(running, stop, &background, open); err != nil {
+		stop(err)
+	}
+	if o.ready != nil && running.Err() == nil {
 		if err := o.ready(running, s, open); err != nil {
 			stop(err)
 		}
 	}
-	s.wait(running, o)
+	s.wait(running)
 	return s.stop(running, &background)
 }
 
 // start begins to serve, and the work that goes on in the background. A
 // listener that fails ends the service.
-func (s *service) start(ctx context.Context, stop context.CancelCauseFunc, background *sync.WaitGroup, open listeners) {
+func (s *service) start(ctx context.Context, stop context.CancelCauseFunc, background *sync.WaitGroup, open listeners) error {
+	s.open = open
+	socket, err := control.Listen(s.config.Socket())
+	if err != nil {
+		open.close()
+		return err
+	}
+	background.Go(func() {
+		if err := s.control.Serve(socket); err != nil {
+			stop(err)
+		}
+	})
 	background.Go(func() { tuneRuntime(ctx) })
 	background.Go(func() { s.certs.Run(ctx) })
 	background.Go(func() { s.housekeeping(ctx) })
@@ -101,6 +115,7 @@ func (s *service) start(ctx context.Context, stop context.CancelCauseFunc, backg
 			})
 		}
 	}
+	return nil
 }
 
 // serveListener serves one socket until ctx ends.
@@ -116,6 +131,8 @@ func (s *service) serveListener(ctx context.Context, name string, l net.Listener
 		return s.imap.Serve(ctx, l, imapd.ListenerOptions{Name: name})
 	case "imaps":
 		return s.imap.Serve(ctx, l, imapd.ListenerOptions{Name: name, ImplicitTLS: true})
+	case "https":
+		return s.web.Serve(ctx, l)
 	case "pop3":
 		return s.pop3.Serve(ctx, l, popd.ListenerOptions{Name: name})
 	case "pop3s":
@@ -126,7 +143,7 @@ func (s *service) serveListener(ctx context.Context, name string, l net.Listener
 
 // wait returns when the service shall end. Until then it reloads when it is
 // told to.
-func (s *service) wait(ctx context.Context, o serveOptions) {
+func (s *service) wait(ctx context.Context) {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
@@ -136,7 +153,7 @@ func (s *service) wait(ctx context.Context, o serveOptions) {
 		case <-ctx.Done():
 			return
 		case <-hangups:
-			if err := s.reload(o.file); err != nil {
+			if err := s.reload(); err != nil {
 				s.log.Error("not reloaded; the old configuration goes on", "error", err)
 			}
 		}

@@ -8,12 +8,14 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/certs"
 	"github.com/postiljon/postiljon/internal/config"
+	"github.com/postiljon/postiljon/internal/control"
 	"github.com/postiljon/postiljon/internal/inbound"
 	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/metrics"
@@ -26,17 +28,22 @@ import (
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/blob/disk"
 	"github.com/postiljon/postiljon/internal/store/kv/pebble"
+	"github.com/postiljon/postiljon/internal/web"
 )
 
 // service is the whole program. It is put together here and nowhere else, from
 // the bottom up: store, causes, policies, queue, protocols, web, control.
 type service struct {
 	config  config.Config
+	file    string // where a reload finds the configuration; "" for none
+	open    listeners
 	log     *slog.Logger
 	level   *slog.LevelVar
 	started time.Time
-	keep    atomic.Int64 // how long events are kept, nanoseconds; a reload changes it
-	closers []closer     // in the order of opening
+	// reloading holds while the configuration is read again.
+	reloading sync.Mutex
+	keep      atomic.Int64 // how long events are kept, nanoseconds; a reload changes it
+	closers   []closer     // in the order of opening
 
 	records   *pebble.DB
 	blobs     *disk.Store
@@ -52,6 +59,8 @@ type service struct {
 	smtp      *smtpd.Server
 	imap      *imapd.Server
 	pop3      *popd.Server
+	web       *web.Server
+	control   *control.Server
 }
 
 // closer ends one part of the service.
@@ -66,11 +75,12 @@ func (s *service) onClose(name string, close func(context.Context) error) {
 
 // openService puts the service together; nothing listens yet. On an error what
 // was opened is closed again.
-func openService(ctx context.Context, c config.Config, log *slog.Logger, level *slog.LevelVar) (*service, error) {
-	s := &service{config: c, log: log, level: level, started: time.Now()}
+func openService(ctx context.Context, c config.Config, file string, log *slog.Logger, level *slog.LevelVar) (*service, error) {
+	s := &service{config: c, file: file, log: log, level: level, started: time.Now()}
 	s.keep.Store(int64(c.Journal.Keep))
 	for _, open := range []func(context.Context) error{
 		s.openStore, s.openCauses, s.openPolicies, s.openQueue, s.openSMTP, s.openIMAP, s.openPOP3,
+		s.openWeb, s.openControl,
 	} {
 		if err := open(ctx); err != nil {
 			return nil, errors.Join(err, s.close(ctx))
@@ -260,6 +270,31 @@ func (s *service) openPOP3(context.Context) (err error) {
 		return err
 	}
 	s.onClose("POP3", s.pop3.Close)
+	return nil
+}
+
+func (s *service) openWeb(context.Context) (err error) {
+	c := &s.config
+	s.web, err = web.New(web.Options{
+		Catalogue: s.catalogue, Hostname: c.Hostname, Services: advertised(c), CAFile: s.certs.CAFile(),
+		Ready: s.ready, Metrics: s.metrics.Handler(), MetricsFrom: config.Prefixes(c.Web.MetricsFrom),
+		TLSConfig: s.certs.ServerConfig(), Log: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	s.onClose("web", s.web.Close)
+	s.registerGauges()
+	return nil
+}
+
+func (s *service) openControl(context.Context) error {
+	s.control = control.New(control.Options{
+		Store: s.store, Hasher: s.hasher, Guard: s.policies.guard, Sending: s.policies.sending,
+		Journal: s.journal, Queue: s.queue, Catalogue: s.catalogue,
+		Status: s.status, Reload: func(context.Context) error { return s.reload() }, Log: s.log,
+	})
+	s.onClose("control", s.control.Close)
 	return nil
 }
 

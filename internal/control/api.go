@@ -1,0 +1,257 @@
+package control
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/cause"
+)
+
+// None is the request or the answer of a method that has none.
+type None struct{}
+
+// Status is how the service is.
+type Status struct {
+	Version     string     `json:"version"`
+	Hostname    string     `json:"hostname"`
+	PID         int        `json:"pid"`
+	Started     time.Time  `json:"started"`
+	Data        string     `json:"data"`
+	Listeners   []Listener `json:"listeners"`
+	Certificate struct {
+		Names   []string  `json:"names"`
+		Until   time.Time `json:"until"`
+		Private bool      `json:"private"` // of the installation's own authority
+	} `json:"certificate"`
+	Connections int64 `json:"connections"`
+	Queue       struct {
+		Waiting int `json:"waiting"`
+		Ready   int `json:"ready"`
+		Active  int `json:"active"`
+	} `json:"queue"`
+	Domains       int    `json:"domains"`
+	Accounts      int    `json:"accounts"`
+	Bans          int    `json:"bans"`
+	EventsDropped uint64 `json:"events_dropped"`
+	Memory        uint64 `json:"memory"`     // octets of the process's heap in use
+	FreeSpace     uint64 `json:"free_space"` // octets of the data folder's volume
+	Trouble       string `json:"trouble,omitempty"`
+}
+
+// Listener is one open socket.
+type Listener struct {
+	Service string `json:"service"`
+	Address string `json:"address"`
+}
+
+// Name names a domain, an account or an alias.
+type Name struct {
+	Name string `json:"name"`
+}
+
+// Domain is a domain and what it holds.
+type Domain struct {
+	Name       string    `json:"name"`
+	Created    time.Time `json:"created"`
+	Disabled   bool      `json:"disabled,omitempty"`
+	Postmaster string    `json:"postmaster,omitempty"`
+	Accounts   int       `json:"accounts"`
+	Aliases    int       `json:"aliases"`
+	Sent       int64     `json:"sent"`       // messages within the hour
+	SentLimit  int64     `json:"sent_limit"` // of them allowed
+}
+
+// Account is an account and what it uses.
+type Account struct {
+	Address   string    `json:"address"`
+	Name      string    `json:"name,omitempty"`
+	Created   time.Time `json:"created"`
+	Disabled  bool      `json:"disabled,omitempty"`
+	Suspended cause.ID  `json:"suspended,omitempty"`
+	Protocols []string  `json:"protocols"`
+	Language  string    `json:"language,omitempty"`
+	Quota     int64     `json:"quota"` // octets, 0 for no bound
+	Used      int64     `json:"used"`
+	Emails    int64     `json:"emails"`
+	Sent      int64     `json:"sent"`
+	SentLimit int64     `json:"sent_limit"`
+	Mailboxes []Mailbox `json:"mailboxes,omitempty"` // of account.show
+	Passwords []Secret  `json:"passwords,omitempty"` // of account.show, without what is secret
+}
+
+// Mailbox is a mailbox of an account.
+type Mailbox struct {
+	Name     string `json:"name"`
+	Role     string `json:"role,omitempty"`
+	Messages uint32 `json:"messages"`
+	Unseen   uint32 `json:"unseen"`
+	Size     int64  `json:"size"`
+}
+
+// Secret describes a password without telling it.
+type Secret struct {
+	ID        string    `json:"id"`
+	Name      string    `json:"name,omitempty"`
+	App       bool      `json:"app,omitempty"`
+	Protocols []string  `json:"protocols"`
+	Created   time.Time `json:"created"`
+	LastUsed  time.Time `json:"last_used,omitzero"`
+	Expires   time.Time `json:"expires,omitzero"`
+}
+
+// NewAccount asks for an account. Without a password one is made.
+type NewAccount struct {
+	Address  string `json:"address"`
+	Name     string `json:"name,omitempty"`
+	Password string `json:"password,omitempty"`
+	Quota    int64  `json:"quota,omitempty"`
+	Language string `json:"language,omitempty"`
+}
+
+// Password answers where one was made: it is told once and kept nowhere.
+type Password struct {
+	Address  string `json:"address"`
+	Password string `json:"password,omitempty"`
+	ID       string `json:"id,omitempty"`
+}
+
+// ChangeAccount changes what is not nil.
+type ChangeAccount struct {
+	Address   string    `json:"address"`
+	Disabled  *bool     `json:"disabled,omitempty"`
+	Suspended *cause.ID `json:"suspended,omitempty"`
+	Quota     *int64    `json:"quota,omitempty"`
+	Name      *string   `json:"name,omitempty"`
+	Language  *string   `json:"language,omitempty"`
+	Protocols *[]string `json:"protocols,omitempty"`
+}
+
+// ChangeDomain changes what is not nil.
+type ChangeDomain struct {
+	Name       string  `json:"name"`
+	Disabled   *bool   `json:"disabled,omitempty"`
+	Postmaster *string `json:"postmaster,omitempty"`
+}
+
+// SetPassword asks for a new password of an account. Without one it is made.
+type SetPassword struct {
+	Address  string `json:"address"`
+	Password string `json:"password,omitempty"`
+}
+
+// NewAppPassword asks for a password for one program.
+type NewAppPassword struct {
+	Address   string   `json:"address"`
+	Name      string   `json:"name"`
+	Protocols []string `json:"protocols,omitempty"` // empty for all
+}
+
+// AppPassword names a password of an account, by id or by name.
+type AppPassword struct {
+	Address string `json:"address"`
+	Which   string `json:"which"`
+}
+
+// Alias is an address whose mail goes to others.
+type Alias struct {
+	Address string    `json:"address"`
+	Targets []string  `json:"targets"`
+	Created time.Time `json:"created,omitzero"`
+}
+
+// Ban is a ban that holds.
+type Ban struct {
+	Key      string    `json:"key"`
+	Cause    cause.ID  `json:"cause"`
+	Since    time.Time `json:"since"`
+	Until    time.Time `json:"until"`
+	Failures int       `json:"failures"`
+	Last     string    `json:"last"`
+}
+
+// QueueFilter chooses messages of the queue.
+type QueueFilter struct {
+	Account string `json:"account,omitempty"`
+	Domain  string `json:"domain,omitempty"` // of a recipient
+	Limit   int    `json:"limit,omitempty"`
+}
+
+// Queued is a message in the queue.
+type Queued struct {
+	ID         string            `json:"id"`
+	Account    string            `json:"account,omitempty"` // "" for reports of the service
+	From       string            `json:"from"`
+	Size       int64             `json:"size"`
+	Created    time.Time         `json:"created"`
+	Expires    time.Time         `json:"expires"`
+	Recipients []QueuedRecipient `json:"recipients"`
+}
+
+// QueuedRecipient is a recipient of a message in the queue.
+type QueuedRecipient struct {
+	Address  string    `json:"address"`
+	State    string    `json:"state"`
+	Attempts int       `json:"attempts"`
+	Next     time.Time `json:"next,omitzero"`
+	Reply    string    `json:"reply,omitempty"`
+	Host     string    `json:"host,omitempty"`
+	Cause    cause.ID  `json:"cause,omitempty"`
+	Why      string    `json:"why,omitempty"` // the cause told to the operator
+}
+
+// QueueItem names a message of the queue, and one recipient of it or all.
+type QueueItem struct {
+	ID        string `json:"id"`
+	Recipient string `json:"recipient,omitempty"`
+}
+
+// TraceQuery asks what became of something.
+type TraceQuery struct {
+	Text  string    `json:"text"`
+	From  time.Time `json:"from,omitzero"`
+	Lang  string    `json:"lang,omitempty"`
+	Limit int       `json:"limit,omitempty"`
+	JSON  bool      `json:"json,omitempty"`
+	Zone  string    `json:"zone,omitempty"` // whose clock the text shows; UTC if unknown
+}
+
+// Trace is the answer, as text or as JSON.
+type Trace struct {
+	Text  string `json:"text,omitempty"`
+	JSON  any    `json:"json,omitempty"`
+	Found int    `json:"found"`
+}
+
+// routes is every method, by name.
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	for name, h := range map[string]http.Handler{
+		"status":             method(s, s.status),
+		"reload":             method(s, s.reload),
+		"domain.add":         method(s, s.addDomain),
+		"domain.list":        method(s, s.listDomains),
+		"domain.show":        method(s, s.showDomain),
+		"domain.change":      method(s, s.changeDomain),
+		"domain.remove":      method(s, s.removeDomain),
+		"account.add":        method(s, s.addAccount),
+		"account.list":       method(s, s.listAccounts),
+		"account.show":       method(s, s.showAccount),
+		"account.change":     method(s, s.changeAccount),
+		"account.remove":     method(s, s.removeAccount),
+		"alias.add":          method(s, s.addAlias),
+		"alias.list":         method(s, s.listAliases),
+		"alias.remove":       method(s, s.removeAlias),
+		"password.set":       method(s, s.setPassword),
+		"apppassword.add":    method(s, s.addAppPassword),
+		"apppassword.remove": method(s, s.removeAppPassword),
+		"ban.list":           method(s, s.listBans),
+		"ban.lift":           method(s, s.liftBan),
+		"queue.list":         method(s, s.listQueue),
+		"queue.send":         method(s, s.sendNow),
+		"queue.cancel":       method(s, s.cancel),
+		"trace":              method(s, s.trace),
+	} {
+		mux.Handle("POST /v1/"+name, h)
+	}
+	return mux
+}

@@ -1,0 +1,203 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"syscall"
+)
+
+// Client calls a service through its socket. It is safe for concurrent use.
+type Client struct {
+	path string
+	http *http.Client
+}
+
+// maxAnswer bounds what is read of an answer.
+const maxAnswer = 1 << 30
+
+// NewClient makes a client of the service whose socket is at path.
+func NewClient(path string) *Client {
+	dialer := net.Dialer{}
+	return &Client{path: path, http: &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "unix", path)
+		},
+	}}}
+}
+
+// Close ends idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// call calls a method.
+func call[Resp any](ctx context.Context, c *Client, method string, request any) (answer Resp, err error) {
+	body, err := json.Marshal(request)
+	if err != nil {
+		return answer, fmt.Errorf("control: %s: %w", method, err)
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://control/v1/"+method, bytes.NewReader(body))
+	if err != nil {
+		return answer, fmt.Errorf("control: %s: %w", method, err)
+	}
+	response, err := c.http.Do(r)
+	if err != nil {
+		return answer, c.unreachable(err)
+	}
+	defer response.Body.Close()
+	decoder := json.NewDecoder(io.LimitReader(response.Body, maxAnswer))
+	if response.StatusCode != http.StatusOK {
+		e := &Error{Status: response.StatusCode}
+		if err := decoder.Decode(e); err != nil || e.Message == "" {
+			e.Message = "the service answered " + response.Status
+		}
+		return answer, e
+	}
+	if err := decoder.Decode(&answer); err != nil {
+		return answer, fmt.Errorf("control: %s: %w", method, err)
+	}
+	return answer, nil
+}
+
+// unreachable says why there is no service at the socket.
+func (c *Client) unreachable(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return &Error{Message: fmt.Sprintf("no service runs at %s", c.path), Status: http.StatusServiceUnavailable,
+			Next: "Start it with 'postiljon serve', or name its socket with --socket."}
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
+		return &Error{Message: fmt.Sprintf("you may not talk to the service at %s", c.path), Status: http.StatusForbidden,
+			Next: "Run the command as root or as the user of the service: sudo -u postiljon postiljon ..."}
+	}
+	return fmt.Errorf("control: %w", err)
+}
+
+// The methods.
+
+// Status says how the service is.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	return call[Status](ctx, c, "status", None{})
+}
+
+// Reload reads configuration and certificates again.
+func (c *Client) Reload(ctx context.Context) error { return done(ctx, c, "reload", None{}) }
+
+func done(ctx context.Context, c *Client, method string, request any) error {
+	_, err := call[None](ctx, c, method, request)
+	return err
+}
+
+// AddDomain adds a domain.
+func (c *Client) AddDomain(ctx context.Context, name string) (Domain, error) {
+	return call[Domain](ctx, c, "domain.add", Name{name})
+}
+
+// Domains lists the domains.
+func (c *Client) Domains(ctx context.Context) ([]Domain, error) {
+	return call[[]Domain](ctx, c, "domain.list", None{})
+}
+
+// Domain shows a domain.
+func (c *Client) Domain(ctx context.Context, name string) (Domain, error) {
+	return call[Domain](ctx, c, "domain.show", Name{name})
+}
+
+// ChangeDomain changes a domain.
+func (c *Client) ChangeDomain(ctx context.Context, change ChangeDomain) (Domain, error) {
+	return call[Domain](ctx, c, "domain.change", change)
+}
+
+// RemoveDomain removes an empty domain.
+func (c *Client) RemoveDomain(ctx context.Context, name string) error {
+	return done(ctx, c, "domain.remove", Name{name})
+}
+
+// AddAccount adds an account. The answer has its password if it was made.
+func (c *Client) AddAccount(ctx context.Context, a NewAccount) (Password, error) {
+	return call[Password](ctx, c, "account.add", a)
+}
+
+// Accounts lists the accounts of a domain, or all if domain is "".
+func (c *Client) Accounts(ctx context.Context, domain string) ([]Account, error) {
+	return call[[]Account](ctx, c, "account.list", Name{domain})
+}
+
+// Account shows an account with its mailboxes and passwords.
+func (c *Client) Account(ctx context.Context, address string) (Account, error) {
+	return call[Account](ctx, c, "account.show", Name{address})
+}
+
+// ChangeAccount changes an account.
+func (c *Client) ChangeAccount(ctx context.Context, change ChangeAccount) (Account, error) {
+	return call[Account](ctx, c, "account.change", change)
+}
+
+// RemoveAccount removes an account with all its mail.
+func (c *Client) RemoveAccount(ctx context.Context, address string) error {
+	return done(ctx, c, "account.remove", Name{address})
+}
+
+// AddAlias adds an alias.
+func (c *Client) AddAlias(ctx context.Context, a Alias) (Alias, error) {
+	return call[Alias](ctx, c, "alias.add", a)
+}
+
+// Aliases lists the aliases of a domain, or all if domain is "".
+func (c *Client) Aliases(ctx context.Context, domain string) ([]Alias, error) {
+	return call[[]Alias](ctx, c, "alias.list", Name{domain})
+}
+
+// RemoveAlias removes an alias.
+func (c *Client) RemoveAlias(ctx context.Context, address string) error {
+	return done(ctx, c, "alias.remove", Name{address})
+}
+
+// SetPassword gives an account a new password.
+func (c *Client) SetPassword(ctx context.Context, p SetPassword) (Password, error) {
+	return call[Password](ctx, c, "password.set", p)
+}
+
+// AddAppPassword makes a password for one program.
+func (c *Client) AddAppPassword(ctx context.Context, p NewAppPassword) (Password, error) {
+	return call[Password](ctx, c, "apppassword.add", p)
+}
+
+// RemoveAppPassword removes a password of a program.
+func (c *Client) RemoveAppPassword(ctx context.Context, p AppPassword) (Secret, error) {
+	return call[Secret](ctx, c, "apppassword.remove", p)
+}
+
+// Bans lists the bans that hold.
+func (c *Client) Bans(ctx context.Context) ([]Ban, error) {
+	return call[[]Ban](ctx, c, "ban.list", None{})
+}
+
+// LiftBan ends a ban.
+func (c *Client) LiftBan(ctx context.Context, key string) error {
+	return done(ctx, c, "ban.lift", Name{key})
+}
+
+// Queue lists messages of the queue.
+func (c *Client) Queue(ctx context.Context, f QueueFilter) ([]Queued, error) {
+	return call[[]Queued](ctx, c, "queue.list", f)
+}
+
+// SendNow tries a message of the queue at once.
+func (c *Client) SendNow(ctx context.Context, id string) error {
+	return done(ctx, c, "queue.send", QueueItem{ID: id})
+}
+
+// Cancel takes a message of the queue back.
+func (c *Client) Cancel(ctx context.Context, item QueueItem) error {
+	return done(ctx, c, "queue.cancel", item)
+}
+
+// Trace tells what became of something.
+func (c *Client) Trace(ctx context.Context, q TraceQuery) (Trace, error) {
+	return call[Trace](ctx, c, "trace", q)
+}
