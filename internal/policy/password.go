@@ -56,6 +56,7 @@ type Hasher struct {
 	params HashParams
 	slots  chan struct{}
 	queued atomic.Int64
+	done   atomic.Uint64
 	decoy  string // a hash no password has
 }
 
@@ -139,7 +140,13 @@ func (h *Hasher) enter(ctx context.Context) error {
 	}
 }
 
-func (h *Hasher) leave() { <-h.slots }
+func (h *Hasher) leave() {
+	h.done.Add(1)
+	<-h.slots
+}
+
+// Hashes is how many slow hashes were made since the start, for the operator's metrics.
+func (h *Hasher) Hashes() uint64 { return h.done.Load() }
 
 const (
 	hashSalt = 16

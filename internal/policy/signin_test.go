@@ -203,6 +203,33 @@ func TestSignInOfUnknownLooksLikeWrongPassword(t *testing.T) {
 	}
 }
 
+// What takes time is slow hashes, and a wrong password costs as many whatever the user name leads to.
+func TestEveryWrongPasswordCostsTheSame(t *testing.T) {
+	for _, tt := range []struct {
+		name, username string
+		change         func(*store.Account, *[]store.Credential)
+	}{
+		{"password and app password", anna, func(*store.Account, *[]store.Credential) {}},
+		{"only a password", anna, func(_ *store.Account, c *[]store.Credential) { *c = (*c)[:1] }},
+		{"only an app password", anna, func(_ *store.Account, c *[]store.Credential) { *c = (*c)[1:] }},
+		{"no password", anna, func(_ *store.Account, c *[]store.Credential) { *c = nil }},
+		{"disabled", anna, func(a *store.Account, _ *[]store.Credential) { a.Disabled = true }},
+		{"no account", "bo@example.org", func(*store.Account, *[]store.Credential) {}},
+		{"alias", "a@example.org", func(*store.Account, *[]store.Credential) {}},
+		{"no address", "bo", func(*store.Account, *[]store.Credential) {}},
+	} {
+		w := newWorld(t)
+		w.directory.update(tt.change)
+		for given, want := range map[string]uint64{"wrong": 1, "wrong ": 2} { // with and without its space
+			before := w.hasher.Hashes()
+			w.Password(t.Context(), imapFrom(home), tt.username, given)
+			if got := w.hasher.Hashes() - before; got != want {
+				t.Errorf("%s, %q: %d slow hashes, not %d", tt.name, given, got, want)
+			}
+		}
+	}
+}
+
 func TestSignInRemembersChecks(t *testing.T) {
 	w := newWorld(t)
 	for range 50 {

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +20,7 @@ import (
 	"github.com/postiljon/postiljon/internal/cause/causelint"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/storetest"
+	"github.com/postiljon/postiljon/internal/store/uid"
 )
 
 func TestParseCommand(t *testing.T) {
@@ -352,6 +355,125 @@ func TestLockConcurrently(t *testing.T) {
 	if had == 0 || had+refused != len(peers) || view.UIDs.Len() != 20-had {
 		t.Errorf("%d had it, %d did not, %d messages left", had, refused, view.UIDs.Len())
 	}
+}
+
+// Sessions do anything in any order, while another program deletes messages and new ones come; a
+// model of which messages there are says what the answers must be.
+func TestMaildropModel(t *testing.T) {
+	w := newWorld(t, settings{plaintext: true})
+	there := map[int]bool{} // UIDs in the INBOX
+	next, sessions := 1, 0
+	rapid.Check(t, func(t *rapid.T) {
+		for range rapid.IntRange(0, 4).Draw(t, "new") {
+			w.put(storetest.Text(1))
+			there[next] = true
+			next++
+		}
+		numbers := slices.Sorted(maps.Keys(there)) // UIDs by message number less one
+		marked := map[int]bool{}
+		gone := map[int]bool{} // noticed by the session
+		sessions++
+		p := w.signedIn(fmt.Sprint(sessions))
+		ask := func(command string) string {
+			fmt.Fprintf(p.conn, "%s\r\n", command)
+			line, err := p.readLine()
+			if err != nil {
+				t.Fatalf("%s: %v", command, err)
+			}
+			return line
+		}
+		for range rapid.IntRange(0, 15).Draw(t, "steps") {
+			n := rapid.IntRange(0, len(numbers)+1).Draw(t, "n")
+			id := 0
+			if n >= 1 && n <= len(numbers) {
+				id = numbers[n-1]
+			}
+			shown := id != 0 && !marked[id] && !gone[id]
+			switch rapid.IntRange(0, 5).Draw(t, "step") {
+			case 0, 1:
+				if got := ask(fmt.Sprint("DELE ", n)); (got == "+OK") != shown {
+					t.Fatalf("DELE %d: %s", n, got)
+				}
+				marked[id] = marked[id] || shown
+			case 2:
+				if got := ask("RSET"); got != "+OK" {
+					t.Fatal(got)
+				}
+				clear(marked)
+			case 3:
+				got := ask(fmt.Sprint("TOP ", n, " 0"))
+				if want := shown && there[id]; strings.HasPrefix(got, "+OK") != want {
+					t.Fatalf("TOP %d: %s", n, got)
+				}
+				if strings.HasPrefix(got, "+OK") {
+					if err := discardResponse(p.in); err != nil {
+						t.Fatal(err)
+					}
+				}
+				gone[id] = gone[id] || shown && !there[id]
+			case 4: // elsewhere
+				if there[id] {
+					if _, _, err := w.store.Expunge(context.Background(), w.account, w.inbox, uid.Of(uid.UID(id)), false); err != nil {
+						t.Fatal(err)
+					}
+					delete(there, id)
+				}
+			case 5:
+				got := ask("STAT")
+				var count, size int
+				if _, err := fmt.Sscanf(got, "+OK %d %d", &count, &size); err != nil || size != 167*count {
+					t.Fatalf("STAT: %s", got)
+				}
+				atMost, atLeast := 0, 0 // whether the session has noticed what is gone is its own matter
+				for _, id := range numbers {
+					if !marked[id] && !gone[id] {
+						atMost++
+						if there[id] {
+							atLeast++
+						}
+					}
+				}
+				if count < atLeast || count > atMost {
+					t.Fatalf("STAT: %s, not %d to %d", got, atLeast, atMost)
+				}
+				if count == atLeast { // it may have noticed all
+					for _, id := range numbers {
+						if !there[id] && count < atMost {
+							gone[id] = true
+						}
+					}
+				}
+			}
+		}
+		if rapid.Bool().Draw(t, "quit") {
+			if got := ask("QUIT"); got != "+OK bye" {
+				t.Fatal(got)
+			}
+			for id := range marked {
+				if marked[id] {
+					delete(there, id)
+				}
+			}
+		} else {
+			p.conn.Close()
+		}
+		for held := true; held; time.Sleep(time.Millisecond / 10) { // until the lock is gone
+			w.server.locks.mu.Lock()
+			held = len(w.server.locks.held) > 0
+			w.server.locks.mu.Unlock()
+		}
+		view, err := w.store.View(context.Background(), w.account, w.inbox)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var left []int
+		for u := range view.UIDs.Set().All() {
+			left = append(left, int(u))
+		}
+		if want := slices.Sorted(maps.Keys(there)); !slices.Equal(left, want) {
+			t.Fatalf("%v are left, not %v", left, want)
+		}
+	})
 }
 
 func TestDecisionsOfStoreErrors(t *testing.T) {
