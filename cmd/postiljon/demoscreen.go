@@ -101,6 +101,7 @@ For measurements: this machine is exempt from sending limits, connection limits 
   Submission   {{pad 18 .Submission}} {{dim "STARTTLS"}}    {{pad 18 .Submissions}} {{dim "TLS"}}
   IMAP         {{pad 18 .IMAP}} {{dim "STARTTLS"}}    {{pad 18 .IMAPS}} {{dim "TLS"}}
   POP3         {{pad 18 .POP3S}} {{dim "TLS"}}
+  Web          https://{{.HTTPS}}/ {{dim "how to connect; why something was refused"}}
   Certificate  {{.CA}} {{dim "is the authority to trust"}}
   Data         {{.Data}} {{dim "keeps everything; delete it to begin anew"}}
 

@@ -69,7 +69,7 @@ func advertised(c *config.Config) []web.Service {
 		if err != nil {
 			return // it was checked
 		}
-		all = append(all, web.Service{Protocol: protocol, Host: c.Hostname, Port: port, TLS: tls, Outgoing: outgoing})
+		all = append(all, web.Service{Protocol: protocol, Port: port, TLS: tls, Outgoing: outgoing})
 	}
 	l := &c.Listen
 	add(l.IMAPS, "IMAP", true, false)
@@ -79,6 +79,20 @@ func advertised(c *config.Config) []web.Service {
 	add(l.Submissions, "SMTP", true, true)
 	add(l.Submission, "SMTP", false, true)
 	return all
+}
+
+// mailServer is the name that mail programs connect to: localhost where the
+// service listens on no other address.
+func mailServer(c *config.Config) string {
+	for _, service := range c.Listen.Services() {
+		for _, address := range service.Addresses {
+			host, _, err := net.SplitHostPort(address)
+			if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
+				return c.Hostname
+			}
+		}
+	}
+	return "localhost"
 }
 
 // registerGauges adds what is read when the metrics are.

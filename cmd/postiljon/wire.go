@@ -276,7 +276,7 @@ func (s *service) openPOP3(context.Context) (err error) {
 func (s *service) openWeb(context.Context) (err error) {
 	c := &s.config
 	s.web, err = web.New(web.Options{
-		Catalogue: s.catalogue, Hostname: c.Hostname, Services: advertised(c), CAFile: s.certs.CAFile(),
+		Catalogue: s.catalogue, Hostname: c.Hostname, MailServer: mailServer(c), Services: advertised(c), CAFile: s.certs.CAFile(),
 		Ready: s.ready, Metrics: s.metrics.Handler(), MetricsFrom: config.Prefixes(c.Web.MetricsFrom),
 		TLSConfig: s.certs.ServerConfig(), Log: s.log,
 	})

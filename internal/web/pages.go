@@ -58,7 +58,8 @@ type page struct {
 	Holder   bool          // the text for account holders says more
 	Owner    bool
 	Groups   []group   // index.html
-	Services []Service // home.html
+	Server   string    // home.html
+	Services []Service
 	CA       bool
 }
 
@@ -77,7 +78,8 @@ type group struct {
 
 func (s *Server) home(w http.ResponseWriter, r *http.Request) {
 	p := s.page(r)
-	p.Title, p.Services, p.CA = p.T["home_title"], s.options.Services, s.options.CAFile != ""
+	p.Title, p.Server = p.T["home_title"], s.options.MailServer
+	p.Services, p.CA = s.options.Services, s.options.CAFile != ""
 	s.write(w, r, http.StatusOK, "home.html", p)
 }
 

@@ -30,6 +30,8 @@ type Options struct {
 	Catalogue *cause.Catalogue
 	// Hostname is the name of the service.
 	Hostname string
+	// MailServer is the host name that mail programs connect to; Hostname if "".
+	MailServer string
 	// Services are shown as the settings of mail programs, in order.
 	Services []Service
 	// CAFile is the certificate of a private authority, which programs must be
@@ -48,7 +50,6 @@ type Options struct {
 // Service is one way to reach the mail.
 type Service struct {
 	Protocol string // "IMAP"
-	Host     string
 	Port     string
 	TLS      bool // from the start; STARTTLS otherwise
 	Outgoing bool // for sending
@@ -76,6 +77,9 @@ func New(o Options) (*Server, error) {
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
+	}
+	if o.MailServer == "" {
+		o.MailServer = o.Hostname
 	}
 	p, err := loadPages()
 	if err != nil {

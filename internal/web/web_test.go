@@ -30,8 +30,8 @@ func server(t *testing.T, change func(*Options)) *Server {
 	o := Options{
 		Catalogue: catalogue, Hostname: "mail.example.org",
 		Services: []Service{
-			{Protocol: "IMAP", Host: "mail.example.org", Port: "993", TLS: true},
-			{Protocol: "SMTP", Host: "mail.example.org", Port: "587", Outgoing: true},
+			{Protocol: "IMAP", Port: "993", TLS: true},
+			{Protocol: "SMTP", Port: "587", Outgoing: true},
 		},
 		Metrics:     http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "numbers\n") }),
 		MetricsFrom: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
