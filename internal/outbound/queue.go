@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
@@ -28,7 +29,8 @@ type Queue struct {
 	end  context.CancelFunc
 	work sync.WaitGroup
 
-	settling [64]sync.Mutex // by submission, see settle
+	settling  [64]sync.Mutex // by submission, see settle
+	lastEvent atomic.Int64   // time of the latest event in microseconds
 
 	mu           sync.Mutex
 	phase        phase
@@ -38,7 +40,8 @@ type Queue struct {
 	runnable     []*destination // those with ready deliveries, each once, in turn
 	active       int            // deliveries with a worker
 	idle         int            // workers that keep a connection open
-	forgotten    time.Time      // when the first delivery that had no room in memory is due; zero if none
+	horizon      time.Time      // what is due from then on had no room in memory; zero if all had
+	forgotten    time.Time      // when the first of what had no room comes; zero if none
 	scanning     bool           // the store is being read for what was forgotten
 	stopTimer    func() bool
 }
@@ -376,7 +379,18 @@ func domainOf(addr string) string {
 
 func field(name, value string) store.Field { return store.Field{Name: name, Value: value} }
 
-// event makes an event of a submission's trace.
+// event makes an event of a submission's trace. No two have the same time, which
+// the store keeps to the microsecond, so that each keeps its place.
 func (q *Queue) event(sub *store.Submission, kind string, fields ...store.Field) store.Event {
-	return store.Event{Time: q.opt.Clock.Now(), Trace: sub.ID, Account: sub.Account, Kind: kind, Fields: fields}
+	now := q.opt.Clock.Now().UnixMicro()
+	for {
+		last := q.lastEvent.Load()
+		if now <= last {
+			now = last + 1
+		}
+		if q.lastEvent.CompareAndSwap(last, now) {
+			break
+		}
+	}
+	return store.Event{Time: time.UnixMicro(now), Trace: sub.ID, Account: sub.Account, Kind: kind, Fields: fields}
 }

@@ -79,7 +79,10 @@ func (q *Queue) await(k deliveryKey, due time.Time) {
 		}
 		return
 	}
-	if len(q.known) >= q.opt.Limits.Remembered && !q.forgetLater(due) {
+	if len(q.known) >= q.opt.Limits.Remembered {
+		q.forgetLater()
+	}
+	if q.beyond(due) || len(q.known) >= q.opt.Limits.Remembered {
 		q.forget(due)
 		return
 	}
@@ -88,32 +91,28 @@ func (q *Queue) await(k deliveryKey, due time.Time) {
 	heap.Push(&q.waiting, d)
 }
 
-// forgetLater makes room for a delivery that is due sooner than others, by
-// dropping the later half of those that wait; it reports whether there is room.
-func (q *Queue) forgetLater(due time.Time) bool {
-	if len(q.waiting) < 2 {
-		return false
+// beyond reports whether a delivery comes too late to be kept in memory.
+func (q *Queue) beyond(due time.Time) bool { return !q.horizon.IsZero() && !due.Before(q.horizon) }
+
+// forgetLater makes room by dropping the later half of what waits. So memory
+// holds all that comes before the horizon, and the store what comes after it.
+func (q *Queue) forgetLater() {
+	if len(q.waiting) == 0 {
+		return
 	}
 	slices.SortFunc(q.waiting, func(a, b *delivery) int { return a.due.Compare(b.due) })
-	for i, d := range q.waiting {
-		d.index = i
-	}
-	half := len(q.waiting) / 2
-	if !due.Before(q.waiting[half].due) {
-		return false
-	}
-	for _, d := range q.waiting[half:] {
-		if d.unrecorded != nil {
-			continue // exists nowhere else
+	q.horizon = q.waiting[len(q.waiting)/2].due
+	q.waiting = slices.DeleteFunc(q.waiting, func(d *delivery) bool {
+		if !q.beyond(d.due) || d.unrecorded != nil { // which exists nowhere else
+			return false
 		}
 		q.forget(d.due)
 		delete(q.known, d.key)
-	}
-	q.waiting = slices.DeleteFunc(q.waiting, func(d *delivery) bool { return q.known[d.key] != d })
+		return true
+	})
 	for i, d := range q.waiting { // sorted, so still a heap
 		d.index = i
 	}
-	return len(q.known) < q.opt.Limits.Remembered
 }
 
 func (q *Queue) forget(due time.Time) {
@@ -157,6 +156,9 @@ func (q *Queue) wake() {
 	q.schedule()
 }
 
+// makeReady puts a delivery in its destination's line. A destination that
+// takes too little does not fill the memory: what is too much for its line is
+// looked for in the store again soon.
 func (q *Queue) makeReady(d *delivery) {
 	d.state = deliveryReady
 	dest := q.destinations[d.key.domain]
@@ -164,6 +166,11 @@ func (q *Queue) makeReady(d *delivery) {
 		q.sweep()
 		dest = &destination{domain: d.key.domain}
 		q.destinations[d.key.domain] = dest
+	}
+	if len(dest.ready) >= max(q.opt.Limits.Remembered/4, 1) && d.unrecorded == nil {
+		delete(q.known, d.key)
+		q.forget(q.opt.Clock.Now().Add(retryStore))
+		return
 	}
 	dest.ready = append(dest.ready, d)
 	q.enlist(dest)
@@ -220,9 +227,13 @@ func (q *Queue) take(dest *destination) *delivery {
 func (q *Queue) finish(d *delivery, dest *destination, due time.Time) {
 	dest.active--
 	q.active--
-	if due.IsZero() {
+	switch {
+	case due.IsZero():
 		delete(q.known, d.key)
-	} else {
+	case q.beyond(due) && d.unrecorded == nil:
+		delete(q.known, d.key)
+		q.forget(due)
+	default:
 		d.state, d.due = deliveryWaiting, due
 		heap.Push(&q.waiting, d)
 	}
@@ -289,7 +300,7 @@ func (q *Queue) recall(now time.Time) {
 	if q.forgotten.IsZero() || q.forgotten.After(now) || q.scanning || len(q.known) > q.opt.Limits.Remembered/2 {
 		return
 	}
-	q.scanning, q.forgotten = true, time.Time{}
+	q.scanning, q.forgotten, q.horizon = true, time.Time{}, time.Time{}
 	q.work.Go(func() {
 		err := q.opt.Store.AllSubmissions(q.life, func(sub *store.Submission) error {
 			q.mu.Lock()

@@ -1,0 +1,241 @@
+package outbound
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"math/big"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/outbound/smtpc"
+)
+
+func selfSigned(t testing.TB, name string) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{name}, NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+func TestClassify(t *testing.T) {
+	tests := []struct {
+		stage smtpc.Stage
+		reply string
+		want  cause.ID
+	}{
+		{smtpc.StageRcpt, "550 5.1.1 <x@y>: Recipient address rejected: User unknown in local recipient table", cause.RecipientUnknown},
+		{smtpc.StageRcpt, "550 5.1.10 RESOLVER.ADR.RecipientNotFound", cause.RecipientUnknown},
+		{smtpc.StageRcpt, "550 No such user here", cause.RecipientUnknown},
+		{smtpc.StageRcpt, "550 Requested action not taken", cause.RecipientUnknown},
+		{smtpc.StageRcpt, "551 user not local", cause.RecipientUnknown},
+		{smtpc.StageRcpt, "556 5.1.10 no mail", cause.DNSMXNull},
+		{smtpc.StageRcpt, "550 5.1.2 no domain", cause.RecipientDomainTypo},
+		{smtpc.StageRcpt, "553 5.1.3 bad syntax", cause.RecipientAddressInvalid},
+		{smtpc.StageRcpt, "553 sorry", cause.RecipientAddressInvalid},
+		{smtpc.StageRcpt, "552 5.2.2 Over quota", cause.QuotaRecipientFull},
+		{smtpc.StageRcpt, "452 4.2.2 The email account is over quota", cause.QuotaRecipientFull},
+		{smtpc.StageRcpt, "552 mailbox problem", cause.QuotaRecipientFull},
+		{smtpc.StageRcpt, "450 the mailbox is full right now", cause.QuotaRecipientFull},
+		{smtpc.StageMail, "552 5.3.4 Message size exceeds fixed limit", cause.ContentTooLargeRecipient},
+		{smtpc.StageMessage, "552 5.2.3 too long", cause.ContentTooLargeRecipient},
+		{smtpc.StageMessage, "552 sorry", cause.ContentTooLargeRecipient},
+		{smtpc.StageRcpt, "450 4.2.1 The user you are trying to contact is receiving mail at a rate", cause.LimitReceiverThrottles},
+		{smtpc.StageMail, "421 4.7.28 Gmail has detected an unusual rate", cause.LimitReceiverThrottles},
+		{smtpc.StageMail, "432 4.3.2 STOREDRV concurrent connections", cause.LimitReceiverThrottles},
+		{smtpc.StageRcpt, "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org", cause.ReputationIPListed},
+		{smtpc.StageBanner, "554 your address has a poor reputation", cause.ReputationIPListed},
+		{smtpc.StageRcpt, "450 4.2.0 <x@y>: Recipient address rejected: Greylisted", cause.ReputationGreylisted},
+		{smtpc.StageRcpt, "451 4.7.1 Greylisting in action, please come back later", cause.ReputationGreylisted},
+		{smtpc.StageMail, "550 5.7.23 SPF validation failed", cause.SenderSPFFail},
+		{smtpc.StageMail, "550 SPF check failed", cause.SenderSPFFail},
+		{smtpc.StageMessage, "550 5.7.20 no passing DKIM signature", cause.SenderDKIMBroken},
+		{smtpc.StageMessage, "550 5.7.26 This message fails to pass checks", cause.SenderNotAligned},
+		{smtpc.StageMessage, "550 5.7.509 Access denied, sending domain does not pass DMARC", cause.SenderNotAligned},
+		{smtpc.StageMessage, "554 rejected by DMARC policy", cause.SenderNotAligned},
+		{smtpc.StageBanner, "550 5.7.25 no reverse name", cause.SenderPTRMissing},
+		{smtpc.StageMail, "550 5.1.8 domain of sender does not exist", cause.SenderDomainMissing},
+		{smtpc.StageMail, "550 5.7.30 REQUIRETLS support required", cause.TLSRequiredBySender},
+		{smtpc.StageRcpt, "550 5.2.1 The account is disabled", cause.RecipientRefuses},
+		{smtpc.StageRcpt, "550 5.7.133 sender not allowed", cause.RecipientRefuses},
+		{smtpc.StageRcpt, "554 5.7.1 <x@y>: Relay access denied", cause.DNSMXMissing},
+		{smtpc.StageRcpt, "554 5.4.6 loop", cause.RulesLoop},
+		{smtpc.StageMessage, "554 5.7.1 rejected", cause.ContentLooksLikeSpam},
+		{smtpc.StageMessage, "552 5.7.0 this attachment is not allowed", cause.ContentAttachmentForbidden},
+		{smtpc.StageMessage, "554 virus found", cause.ContentLooksLikeSpam},
+		{smtpc.StageMessage, "554 5.6.0 malformed", cause.ContentMalformed},
+		{smtpc.StageMail, "553 5.6.7 needs SMTPUTF8", cause.ClientUTF8Required},
+		{smtpc.StageBanner, "421 busy", cause.ProviderOverloaded},
+		{smtpc.StageMail, "451 4.4.5 congestion", cause.ProviderOverloaded},
+		{smtpc.StageMail, "421 4.3.2 shutting down", cause.OutboxDeferred},
+		{smtpc.StageRcpt, "451 4.3.0 internal error", cause.OutboxDeferred},
+		{smtpc.StageRcpt, "554 5.0.0 no", cause.RecipientRefuses},
+	}
+	catalogue, err := cause.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range tests {
+		t.Run(test.reply, func(t *testing.T) {
+			r := parseReply(test.reply)
+			d := classify(test.stage, &r)
+			if d.Cause != test.want {
+				t.Errorf("%s", d.Cause)
+			}
+			if wait := d.Action == cause.ActionWait; wait != r.Transient() {
+				t.Errorf("action %d", d.Action)
+			}
+			if err := catalogue.Check(d); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for i := range rules {
+		if _, ok := catalogue.Cause(rules[i].cause); !ok {
+			t.Errorf("rule %d names %q", i, rules[i].cause)
+		}
+	}
+}
+
+// parseReply reads a reply as Reply.String writes it.
+func parseReply(s string) (r smtpc.Reply) {
+	code, text, _ := strings.Cut(s, " ")
+	for _, c := range code {
+		r.Code = 10*r.Code + int(c-'0')
+	}
+	if r.Enhanced = enhancedOf(s); r.Enhanced != "" {
+		_, text, _ = strings.Cut(text, " ")
+	}
+	r.Lines = []string{text}
+	return r
+}
+
+func TestTexts(t *testing.T) {
+	texts, err := loadTexts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	places := func(s string) (list []string) {
+		for {
+			_, after, ok := strings.Cut(s, "{")
+			if !ok {
+				slices.Sort(list)
+				return list
+			}
+			name, rest, _ := strings.Cut(after, "}")
+			list, s = append(list, name), rest
+		}
+	}
+	english := texts.in(cause.English)
+	for _, lang := range cause.Languages() {
+		have := texts.in(lang)
+		pairs := [][2]string{{have.About, english.About}, {have.Next, english.Next}, {have.Answer, english.Answer},
+			{have.Placed, english.Placed}, {have.Relayed, english.Relayed}, {have.Signature, english.Signature}}
+		for kind, k := range english.Kinds {
+			h := have.Kinds[kind]
+			pairs = append(pairs, [2]string{h.Subject, k.Subject}, [2]string{h.Several, k.Several}, [2]string{h.Opening, k.Opening})
+		}
+		for _, p := range pairs {
+			if !slices.Equal(places(p[0]), places(p[1])) {
+				t.Errorf("%s: %q has other places than %q", lang, p[0], p[1])
+			}
+		}
+	}
+	if texts.in("xx") != english {
+		t.Error("an unknown language is not told in English")
+	}
+}
+
+// TestResolver asks a real name server.
+func TestResolver(t *testing.T) {
+	mux := dns.NewServeMux()
+	mux.HandleFunc(".", func(w dns.ResponseWriter, q *dns.Msg) {
+		m := new(dns.Msg).SetReply(q)
+		name, kind := q.Question[0].Name, q.Question[0].Qtype
+		add := func(s string) {
+			rr, err := dns.NewRR(s)
+			if err != nil {
+				t.Error(err)
+			}
+			m.Answer = append(m.Answer, rr)
+		}
+		_, overUDP := w.RemoteAddr().(*net.UDPAddr)
+		switch {
+		case name == "far.test." && kind == dns.TypeMX:
+			add("far.test. 60 IN MX 10 MX1.far.test.")
+			add("far.test. 60 IN MX 20 mx2.far.test.")
+		case name == "null.test." && kind == dns.TypeMX:
+			add("null.test. 60 IN MX 0 .")
+		case name == "mx1.far.test." && kind == dns.TypeA:
+			add("mx1.far.test. 60 IN A 192.0.2.1")
+		case name == "mx1.far.test." && kind == dns.TypeAAAA:
+			add("mx1.far.test. 60 IN AAAA 2001:db8::1")
+		case name == "large.test." && kind == dns.TypeMX && overUDP:
+			m.Truncated = true
+		case name == "large.test." && kind == dns.TypeMX:
+			add("large.test. 60 IN MX 10 mx.large.test.")
+		case name == "bogus.test.":
+			m.Rcode = dns.RcodeServerFailure
+		case name != "far.test.":
+			m.Rcode = dns.RcodeNameError
+		}
+		_ = w.WriteMsg(m)
+	})
+	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", pc.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []*dns.Server{{PacketConn: pc, Handler: mux}, {Listener: l, Handler: mux}} {
+		started, done := make(chan struct{}), make(chan struct{})
+		s.NotifyStartedFunc = func() { close(started) }
+		go func() { defer close(done); _ = s.ActivateAndServe() }()
+		<-started
+		t.Cleanup(func() { _ = s.Shutdown(); <-done })
+	}
+	r, err := NewResolver(pc.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for domain, want := range map[string][]MX{
+		"far.test": {{"mx1.far.test", 10}, {"mx2.far.test", 20}}, "null.test": {{"", 0}}, "large.test": {{"mx.large.test", 10}},
+	} {
+		if got, err := r.LookupMX(t.Context(), domain); err != nil || !slices.Equal(got, want) {
+			t.Errorf("MX of %s: %v, %v", domain, got, err)
+		}
+	}
+	ips, err := r.LookupIP(t.Context(), "mx1.far.test")
+	slices.SortFunc(ips, netip.Addr.Compare)
+	if want := []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}; err != nil || !slices.Equal(ips, want) {
+		t.Errorf("addresses %v, %v", ips, err)
+	}
+	if ips, err := r.LookupIP(t.Context(), "far.test"); err != nil || len(ips) != 0 {
+		t.Errorf("addresses %v, %v", ips, err)
+	}
+	if _, err := r.LookupMX(t.Context(), "none.test"); !errors.Is(err, ErrNoSuchDomain) {
+		t.Errorf("no domain: %v", err)
+	}
+	if _, err := r.LookupMX(t.Context(), "bogus.test"); err == nil || errors.Is(err, ErrNoSuchDomain) {
+		t.Errorf("failure: %v", err)
+	}
+}
