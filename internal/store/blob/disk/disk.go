@@ -146,10 +146,10 @@ func (s *Store) load() (err error) {
 		return err
 	}
 	if s.segs, err = openSegments(s); err != nil {
-		return err
+		return errors.Join(err, s.moved.close())
 	}
 	if s.log, err = openAppender(s); err != nil {
-		return errors.Join(err, s.segs.close())
+		return errors.Join(err, s.segs.close(), s.moved.close())
 	}
 	return nil
 }

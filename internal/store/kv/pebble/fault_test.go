@@ -210,6 +210,71 @@ func TestBrimfulVolume(t *testing.T) {
 	reopenAndVerify(t, db, opt, &w)
 }
 
+// TestOpenFull opens on a volume without a free octet: with the ballast's room
+// it works, for reading, and without it fails and says why.
+func TestOpenFull(t *testing.T) {
+	vol := smallVolume(t)
+	opt := Options{Dir: filepath.Join(vol, "db"), MemTableSize: 1 << 20, Reserve: 16 << 20, RoomGrace: 300 * time.Millisecond}
+	db := open(t, opt)
+	var w acked
+	if err := w.write(db, 50); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	fill := func(name string) {
+		if err := os.WriteFile(filepath.Join(vol, name), make([]byte, 80<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
+			t.Fatal(err)
+		}
+	}
+	fill("other")
+	db = open(t, opt)
+	w.verify(t, db)
+	if err := setBig(db, context.Background(), 1); !errors.Is(err, kv.ErrNoSpace) {
+		t.Errorf("on a full volume: %v", err)
+	}
+	// Whether what room the ballast gave is enough to close depends on what a
+	// flush took of it.
+	closed := db.Close()
+	if closed != nil && !errors.Is(closed, kv.ErrNoSpace) {
+		t.Fatal(closed)
+	}
+	fill("another")
+	opt.Logger = quiet()
+	db, err := Open(opt)
+	if err == nil {
+		t.Error("opened without a free octet")
+		t.Error(db.Close())
+	} else if closed == nil && !errors.Is(err, kv.ErrNoSpace) {
+		t.Errorf("opened without a free octet: %v", err)
+	}
+	t.Logf("without a free octet: Close %v, Open %v", closed, err)
+	for _, name := range []string{"other", "another"} {
+		if err := os.Remove(filepath.Join(vol, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	db = openSoon(t, opt) // what waited for room ends first, and gives up its lock
+	w.verify(t, db)
+	if err := errors.Join(setBig(db, context.Background(), 1), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func openSoon(t *testing.T, opt Options) (db *DB) {
+	t.Helper()
+	var err error
+	for range 100 {
+		if db, err = Open(opt); err == nil {
+			return db
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatal(err)
+	return nil
+}
+
 // TestBallast is given away when the volume is full and made again afterwards.
 func TestBallast(t *testing.T) {
 	vol := smallVolume(t)

@@ -6,10 +6,13 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/postiljon/postiljon/internal/store/kv"
 )
 
 const (
@@ -33,8 +36,9 @@ type diskFS struct {
 	vfs.FS
 	dir  string
 	db   *DB
-	stop chan struct{} // closed by Close: nothing waits any more
+	stop chan struct{} // closed by Close: flushes and compactions do not wait
 	once sync.Once
+	full atomic.Int64 // since when a vital write waits, in nanoseconds since 1970
 
 	mu      sync.Mutex
 	ballast int64 // its size, 0 if none is wanted
@@ -109,7 +113,7 @@ func (fs *diskFS) dropBallast() bool {
 	return fs.FS.Remove(fs.FS.PathJoin(fs.dir, ballastName)) == nil
 }
 
-// stopWaiting makes waiting writes fail.
+// stopWaiting makes waiting flushes and compactions fail.
 func (fs *diskFS) stopWaiting() { fs.once.Do(func() { close(fs.stop) }) }
 
 func (fs *diskFS) close() {
@@ -130,11 +134,43 @@ func (fs *diskFS) again(err error, vital bool) bool {
 	}
 	fs.db.space.full()
 	fs.db.stats.waits.Add(1)
+	if vital {
+		fs.full.CompareAndSwap(0, time.Now().UnixNano())
+		time.Sleep(roomPoll)
+		return true
+	}
 	select {
 	case <-fs.stop:
-		return false
 	case <-time.After(roomPoll):
-		return vital
+	}
+	return false
+}
+
+// succeeded notes that a vital write found room.
+func (fs *diskFS) succeeded(vital bool) {
+	if vital && fs.full.Load() != 0 {
+		fs.full.Store(0)
+	}
+}
+
+// unlessFull runs do and returns its error, or kv.ErrNoSpace if it has found no
+// room for the grace period. It goes on in the background then, until there is
+// room: Pebble does not survive the failure of what it waits for.
+func (fs *diskFS) unlessFull(grace time.Duration, do func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- do() }()
+	tick := time.NewTicker(roomPoll)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-done:
+			return err
+		case <-tick.C:
+			since := fs.full.Load()
+			if since != 0 && time.Now().UnixNano()-since > int64(grace) {
+				return kv.ErrNoSpace
+			}
+		}
 	}
 }
 
@@ -158,6 +194,7 @@ func (fs *diskFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error)
 	for {
 		f, err := fs.FS.Create(name, c)
 		if err == nil {
+			fs.succeeded(vital(name))
 			return fs.wrap(f, name), nil
 		}
 		if !fs.again(err, vital(name)) {
@@ -221,7 +258,11 @@ func (f *diskFile) Write(p []byte) (int, error) {
 	for {
 		n, err := f.File.Write(p[done:])
 		done += n
-		if err == nil || !f.fs.again(err, f.vital) {
+		if err == nil {
+			f.fs.succeeded(f.vital)
+			return done, nil
+		}
+		if !f.fs.again(err, f.vital) {
 			return done, err
 		}
 	}

@@ -45,7 +45,7 @@ func (l *logger) listener() *pebble.EventListener {
 			db.log.Error("records: damaged file", "path", info.Path, "err", info.Details)
 		},
 		FlushEnd: func(info pebble.FlushInfo) {
-			db.space.stuck.Store(info.Err != nil && noSpace(info.Err))
+			db.space.flushed(info.Err != nil && noSpace(info.Err))
 		},
 		WriteStallBegin: func(info pebble.WriteStallBeginInfo) {
 			db.stats.stalls.Add(1)

@@ -19,6 +19,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -43,6 +44,10 @@ type Options struct {
 	// kv.ErrNoSpace: by default 5 % of the volume, at most 256 MiB, and at
 	// least two MemTableSize. Negative means none.
 	Reserve int64
+	// RoomGrace is how long Open and Close wait for room on a full volume before
+	// they fail with kv.ErrNoSpace, by default 5 seconds. What was acknowledged
+	// is safe in any case.
+	RoomGrace time.Duration
 	// Logger receives what the operator should know, by default slog.Default.
 	Logger *slog.Logger
 }
@@ -53,6 +58,7 @@ type DB struct {
 	fs       *diskFS
 	log      *slog.Logger
 	space    *space
+	grace    time.Duration
 	accounts accounts
 	gate     gate
 	lazy     lazySyncer
@@ -64,7 +70,8 @@ var _ kv.DB = (*DB)(nil)
 
 // Open opens the database in opt.Dir, which no other process may have open, and
 // replays what the last process had written. Errors are those of the file
-// system, or of a damaged database.
+// system, or of a damaged database; kv.ErrNoSpace if the volume is so full that
+// giving the ballast away does not help.
 func Open(opt Options) (*DB, error) {
 	if opt.FS == nil {
 		opt.FS = vfs.Default
@@ -72,27 +79,52 @@ func Open(opt Options) (*DB, error) {
 	if opt.Logger == nil {
 		opt.Logger = slog.Default()
 	}
+	if opt.RoomGrace <= 0 {
+		opt.RoomGrace = 5 * time.Second
+	}
 	if opt.CacheSize <= 0 {
 		opt.CacheSize = 64 << 20
 	}
 	if err := opt.FS.MkdirAll(opt.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("kv: make directory: %w", err)
 	}
-	db := &DB{log: opt.Logger}
+	db := &DB{log: opt.Logger, grace: opt.RoomGrace}
 	db.accounts.init()
 	db.space = newSpace(opt)
 	db.fs = newDiskFS(opt.FS, opt.Dir, db)
 	if err := db.fs.prepareBallast(db.space.ballast); err != nil {
 		return nil, fmt.Errorf("kv: make ballast: %w", err)
 	}
-	pdb, err := pebble.Open(opt.Dir, db.pebbleOptions(opt))
-	if err != nil {
+	if err := db.openPebble(opt); err != nil {
 		db.fs.close()
+		if noSpace(err) {
+			err = errors.Join(kv.ErrNoSpace, err)
+		}
 		return nil, fmt.Errorf("kv: open %s: %w", opt.Dir, err)
 	}
-	db.pdb = pdb
 	db.lazy.start(db)
 	return db, nil
+}
+
+// openPebble opens the database unless it finds no room; if it opens later it
+// is closed again.
+func (db *DB) openPebble(opt Options) error {
+	opened := make(chan *pebble.DB, 1)
+	err := db.fs.unlessFull(opt.RoomGrace, func() error {
+		pdb, err := pebble.Open(opt.Dir, db.pebbleOptions(opt))
+		opened <- pdb
+		return err
+	})
+	if errors.Is(err, kv.ErrNoSpace) {
+		go func() {
+			if pdb := <-opened; pdb != nil {
+				_ = pdb.Close() // nobody is left to tell
+			}
+		}()
+		return err
+	}
+	db.pdb = <-opened
+	return err
 }
 
 // pebbleOptions are measured choices for many small transactions on a machine
@@ -452,18 +484,24 @@ func (db *DB) Checkpoint(ctx context.Context, dir string) error {
 }
 
 // Close waits for running calls, syncs and closes the database. A second call
-// returns kv.ErrClosed.
+// returns kv.ErrClosed. On a full volume it gives up after a grace period with
+// kv.ErrNoSpace; nothing acknowledged is lost by that.
 func (db *DB) Close() error {
-	db.fs.stopWaiting() // or a full disk would hold the running calls for ever
-	if !db.gate.close() {
+	if !db.gate.shut() {
 		return kv.ErrClosed
 	}
+	db.fs.stopWaiting()
+	if err := db.fs.unlessFull(db.grace, db.close); err != nil {
+		return fmt.Errorf("kv: close: %w", err)
+	}
+	return nil
+}
+
+func (db *DB) close() error {
+	<-db.gate.idle
 	lerr := db.lazy.stop()
 	err := db.pdb.Close()
 	db.fs.close()
-	if err != nil {
-		err = fmt.Errorf("kv: close: %w", err)
-	}
 	return errors.Join(lerr, err)
 }
 
@@ -494,18 +532,17 @@ func (g *gate) leave() {
 	}
 }
 
-// close bars new calls and waits for the running ones; false if already closed.
-func (g *gate) close() bool {
+// shut bars new calls; idle is closed when the running ones have ended. It
+// returns false if the gate is shut already.
+func (g *gate) shut() bool {
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	if g.closed {
-		g.mu.Unlock()
 		return false
 	}
 	g.closed, g.idle = true, make(chan struct{})
 	if g.running == 0 {
 		close(g.idle)
 	}
-	g.mu.Unlock()
-	<-g.idle
 	return true
 }

@@ -37,6 +37,7 @@ type space struct {
 	written  atomic.Int64 // since the last sample
 	inFlight atomic.Int64
 	stuck    atomic.Bool  // flushes fail for want of room
+	unsaved  atomic.Int64 // written since then: it stays in memory
 	refused  atomic.Int64 // how often a write was refused
 }
 
@@ -80,7 +81,7 @@ func (s *space) admit(ctx context.Context, size int64) error {
 		need = s.hard
 	}
 	left := s.free.Load() - s.written.Load() - s.inFlight.Load() - size
-	if left < need || s.stuck.Load() && !reserve {
+	if left < need || s.stuck.Load() && (!reserve || s.unsaved.Load() > (memTables-2)*s.memTable) {
 		s.refused.Add(1)
 		return kv.ErrNoSpace
 	}
@@ -90,9 +91,13 @@ func (s *space) admit(ctx context.Context, size int64) error {
 
 // landed ends what admit began.
 func (s *space) landed(size int64) {
-	if s.limited {
-		s.written.Add(size)
-		s.inFlight.Add(-size)
+	if !s.limited {
+		return
+	}
+	s.written.Add(size)
+	s.inFlight.Add(-size)
+	if s.stuck.Load() {
+		s.unsaved.Add(size)
 	}
 }
 
@@ -114,6 +119,15 @@ func (s *space) sample() {
 	s.written.Store(0)
 	s.free.Store(int64(u.AvailBytes))
 	s.sampled.Store(now)
+}
+
+// flushed notes how a flush ended. Pebble holds all writes when too many memory
+// tables wait, so they are refused before.
+func (s *space) flushed(noRoom bool) {
+	s.stuck.Store(noRoom)
+	if !noRoom {
+		s.unsaved.Store(0)
+	}
 }
 
 // full notes that the volume refused a write.
