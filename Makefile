@@ -1,0 +1,42 @@
+# Postiljon. `make demo` runs the service, `make test` runs all tests.
+
+GO ?= go
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# Packages whose work is done by several goroutines: tested again with -race.
+RACE = ./internal/store/... ./internal/protocol/... ./internal/policy/... ./internal/journal/... \
+	./internal/inbound/... ./internal/outbound/... ./internal/sasl/... ./internal/control/... ./internal/backup/...
+
+.PHONY: build demo test lint unit race service bench fmt clean
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/postiljon ./cmd/postiljon
+
+demo: build
+	./bin/postiljon demo --data demo-data
+
+test: lint unit race service
+
+lint:
+	@unformatted=$$(gofmt -l bench cmd internal test); if [ -n "$$unformatted" ]; then echo "gofmt these files:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+unit:
+	$(GO) test ./bench/... ./cmd/... ./internal/...
+
+# The race detector needs cgo.
+race:
+	CGO_ENABLED=1 $(GO) test -race -short $(RACE)
+
+# The whole program from outside, one package after the other.
+service:
+	$(GO) test -p 1 -timeout 15m ./test/...
+
+bench:
+	$(GO) run ./bench
+
+fmt:
+	gofmt -w bench cmd internal test
+
+clean:
+	rm -rf bin demo-data
