@@ -74,7 +74,6 @@ func run(o settings) error {
 type results struct {
 	name    string
 	figures map[string]float64
-	notes   []string
 }
 
 func measureServer(o settings, name string, start func() (*server, error)) (results, error) {
