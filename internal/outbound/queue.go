@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -126,6 +127,8 @@ func (l *Limits) setDefaults() {
 	}
 }
 
+var _ Journal = (*journal.Journal)(nil)
+
 // nowhere is the Journal and Metrics of a queue that has none.
 type nowhere struct{}
 
@@ -161,14 +164,10 @@ func (q *Queue) Start(ctx context.Context) error {
 
 // load reads all submissions, remembers what waits and settles what is done.
 func (q *Queue) load(ctx context.Context) error {
-	type name struct {
-		account store.AccountID
-		id      store.TraceID
-	}
-	var unsettled []name
+	var unsettled []deliveryKey
 	err := q.opt.Store.AllSubmissions(ctx, func(sub *store.Submission) error {
-		if sub.Done() || owes(sub) {
-			unsettled = append(unsettled, name{sub.Account, sub.ID})
+		if len(sub.Recipients) > 0 && (sub.Done() || owes(sub)) {
+			unsettled = append(unsettled, deliveryKey{sub.Account, sub.ID, domainOf(sub.Recipients[0].Address)})
 		}
 		q.Notify(sub)
 		return ctx.Err()
@@ -176,12 +175,16 @@ func (q *Queue) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, n := range unsettled {
-		if err := q.settle(ctx, n.account, n.id); err != nil {
-			return err
+	for _, k := range unsettled {
+		if err := q.settle(ctx, k.account, k.id); err != nil {
+			// A full volume must not keep the rest from going out.
+			q.log.Error("outbound: report delivery", "trace", k.id, "error", err)
+			q.mu.Lock()
+			q.await(k, q.opt.Clock.Now().Add(retryStore))
+			q.mu.Unlock()
 		}
 	}
-	return nil
+	return ctx.Err()
 }
 
 // Close stops the queue: running deliveries are finished, for at most
@@ -208,12 +211,23 @@ func (q *Queue) Close(ctx context.Context) error {
 }
 
 // Submit keeps a submission durably, with the events that tell of it, and
-// begins to deliver it. It completes what the submission leaves open: ID,
-// Created, Expires, and State of its recipients.
+// begins to deliver it. What it leaves open is completed as by Prepare.
 func (q *Queue) Submit(ctx context.Context, sub store.Submission, events ...store.Event) error {
-	now := q.opt.Clock.Now()
+	sub.Recipients = slices.Clone(sub.Recipients)
+	q.Prepare(&sub)
+	if err := q.opt.Store.CreateSubmission(ctx, sub, events...); err != nil {
+		return fmt.Errorf("outbound: submit: %w", err)
+	}
+	q.Notify(&sub)
+	return nil
+}
+
+// Prepare completes what a submission leaves open: ID, Created, Expires, and
+// the State of its recipients. It is for those who commit it themselves, as
+// with store.Delivery.
+func (q *Queue) Prepare(sub *store.Submission) {
 	if sub.Created.IsZero() {
-		sub.Created = now
+		sub.Created = q.opt.Clock.Now()
 	}
 	if sub.ID.IsZero() {
 		sub.ID = store.NewTraceID(sub.Created)
@@ -226,15 +240,10 @@ func (q *Queue) Submit(ctx context.Context, sub store.Submission, events ...stor
 			sub.Recipients[i].State = store.Queued
 		}
 	}
-	if err := q.opt.Store.CreateSubmission(ctx, sub, events...); err != nil {
-		return fmt.Errorf("outbound: submit: %w", err)
-	}
-	q.Notify(&sub)
-	return nil
 }
 
-// Notify tells the queue of a submission that has just been committed. The
-// queue does not keep sub. It never blocks for long and never fails: what has
+// Notify tells the queue of a submission that has just been committed, which
+// Prepare had completed. The queue does not keep sub. It never blocks for long and never fails: what has
 // no room in memory is read from the store later.
 func (q *Queue) Notify(sub *store.Submission) {
 	q.mu.Lock()
@@ -392,5 +401,6 @@ func (q *Queue) event(sub *store.Submission, kind string, fields ...store.Field)
 			break
 		}
 	}
+	fields = slices.DeleteFunc(fields, func(f store.Field) bool { return f.Value == "" })
 	return store.Event{Time: time.UnixMicro(now), Trace: sub.ID, Account: sub.Account, Kind: kind, Fields: fields}
 }

@@ -679,3 +679,26 @@ func TestEncrypted(t *testing.T) {
 		t.Errorf("TLS %q, %v", used, err)
 	}
 }
+
+// BenchmarkQueue brings letters from submission to a server on loopback.
+func BenchmarkQueue(b *testing.B) {
+	w := newWorld(b)
+	w.serve("far.test", &peer{offers: []string{"PIPELINING"}})
+	ref, err := w.store.Blobs().Put(b.Context(), []byte(letter))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			err := w.queue.Submit(b.Context(), store.Submission{
+				ID: store.NewTraceID(time.Now()), Account: w.account.ID, From: "anna@here.test", Blob: ref, Size: int64(len(letter)),
+				Recipients: []store.SubmissionRecipient{{Address: "you@far.test"}},
+			})
+			if err != nil {
+				b.Error(err)
+			}
+		}
+	})
+	w.settle()
+}

@@ -43,7 +43,7 @@ func (q *Queue) Report(ctx context.Context, sub *store.Submission) error {
 		if err != nil {
 			return fmt.Errorf("outbound: report: %w", err)
 		}
-		q.opt.Journal.Record(ctx, q.event(sub, journal.ReportSent, field("to", sub.From)))
+		q.opt.Journal.Record(ctx, q.event(sub, journal.ReportSent, field("to", sub.From), field("report", report.ID.String())))
 		q.Notify(report)
 	}
 	return nil
@@ -175,7 +175,7 @@ func (q *Queue) payReport(ctx context.Context, sub *store.Submission, kind Repor
 		if report, err = q.createReport(ctx, sub, kind, wanted, last); err != nil {
 			return *sub, err
 		}
-		events = append(events, q.event(sub, journal.ReportSent, field("to", sub.From)))
+		events = append(events, q.event(sub, journal.ReportSent, field("to", sub.From), field("report", report.ID.String())))
 	}
 	after, err := q.opt.Store.UpdateSubmission(ctx, sub.Account, sub.ID, func(s *store.Submission) error {
 		for _, i := range about {
@@ -211,6 +211,7 @@ func (q *Queue) createReport(ctx context.Context, sub *store.Submission, kind Re
 	report := &store.Submission{
 		ID: id, Created: now, Expires: now.Add(q.opt.Limits.Lifetime),
 		MessageID:  message.NewMessageID(q.opt.Hostname),
+		RequireTLS: sub.RequireTLS, // RFC 8689 section 5
 		Recipients: []store.SubmissionRecipient{{Address: sub.From, Notify: "NEVER", State: store.Queued}},
 	}
 	if err := q.writeReport(ctx, report, sub, kind, about); err != nil {
@@ -283,7 +284,8 @@ func (q *Queue) dsn(ctx context.Context, report, sub *store.Submission, kind Rep
 		d.To = parsed
 	}
 	// RET is for failures; other reports have the header (RFC 3461 section 4.3).
-	if d.FullMessage = kind == ReportFailed && sub.Ret == "FULL" && original.size > 0 && sub.Size <= maxReturned; d.FullMessage {
+	d.FullMessage = kind == ReportFailed && sub.Ret == "FULL" && !sub.RequireTLS && original.size > 0 && sub.Size <= maxReturned
+	if d.FullMessage {
 		d.Original = io.NewSectionReader(original, 0, original.size)
 		d.OriginalEightBit = original.eightBit()
 	} else {

@@ -192,7 +192,8 @@ func (q *Queue) dispatch() {
 		q.runnable = q.runnable[1:]
 		dest.listed = false
 		d := q.take(dest)
-		if d == nil {
+		if d == nil { // they were cancelled
+			q.discard(dest)
 			continue
 		}
 		if n := len(dest.idle); n > 0 {

@@ -138,11 +138,11 @@ func (w *world) submit(to []string, change ...func(*store.Submission)) store.Tra
 // settle waits until the queue has nothing to do at this time.
 func (w *world) settle() {
 	w.t.Helper()
-	for range 20_000 {
+	for range 200_000 {
 		if w.quiet() {
 			return
 		}
-		time.Sleep(time.Millisecond)
+		time.Sleep(100 * time.Microsecond)
 	}
 	w.t.Fatal("the queue does not come to rest")
 }

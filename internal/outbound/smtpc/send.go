@@ -135,7 +135,8 @@ func (t *transaction) whole() ([]byte, error) {
 		return raw, err
 	}
 	var l lines
-	return l.end(l.append(make([]byte, 0, len(raw)+2), raw)), nil
+	t.c.content = l.end(l.append(t.c.content[:0], raw))
+	return t.c.content, nil
 }
 
 // envelope sends MAIL and RCPT, and with pipelining DATA or the whole small
@@ -316,7 +317,7 @@ func (t *transaction) sendData() error {
 func (t *transaction) sendChunks() error {
 	c := t.c
 	var l lines
-	var content []byte
+	content := c.content
 	for off := int64(0); ; off += blockSize {
 		block, err := t.block(off)
 		if err != nil {
@@ -383,11 +384,11 @@ func (t *transaction) takeBack() {
 // block reads the content from off, at most blockSize octets.
 func (t *transaction) block(off int64) ([]byte, error) {
 	n := min(t.m.Size-off, blockSize)
-	t.c.blockRoom = slices.Grow(t.c.blockRoom[:0], int(n))[:n]
-	if _, err := t.m.Content.ReadAt(t.c.blockRoom, off); err != nil && !(errors.Is(err, io.EOF)) {
+	t.c.block = slices.Grow(t.c.block[:0], int(n))[:n]
+	if _, err := t.m.Content.ReadAt(t.c.block, off); err != nil && !(errors.Is(err, io.EOF)) {
 		return nil, &Error{Stage: StageData, Err: fmt.Errorf("%w: %w", ErrContent, err)}
 	}
-	return t.c.blockRoom, nil
+	return t.c.block, nil
 }
 
 func appendBDAT(dst []byte, n int, last bool) []byte {

@@ -106,10 +106,12 @@ type Client struct {
 	opt  Options
 	ext  Extensions
 
-	broken    bool
-	tls       *tls.ConnectionState
-	unproven  error // why the certificate proves nothing
-	blockRoom []byte
+	broken   bool
+	tls      *tls.ConnectionState
+	unproven error // why the certificate proves nothing
+
+	// Room that is used again for each message.
+	block, content []byte
 }
 
 const (
