@@ -20,8 +20,24 @@ type commands struct {
 	Config string `short:"c" type:"path" placeholder:"FILE" env:"POSTILJON_CONFIG" help:"Configuration file (default: ${config})."`
 	Socket string `type:"path" placeholder:"PATH" env:"POSTILJON_SOCKET" help:"Control socket of the running service (default: the one that the configuration names)."`
 
-	Demo    demoCommand    `cmd:"" group:"service" help:"Try Postiljon on this machine: two accounts, all services on loopback."`
-	Serve   serveCommand   `cmd:"" group:"service" help:"Run the service."`
+	Demo   demoCommand   `cmd:"" group:"service" help:"Try Postiljon on this machine: two accounts, all services on loopback."`
+	Init   initCommand   `cmd:"" group:"service" help:"Make an installation: configuration, keys, first account, DNS records."`
+	Serve  serveCommand  `cmd:"" group:"service" help:"Run the service."`
+	Status statusCommand `cmd:"" group:"service" help:"Say how the running service is."`
+	Reload reloadCommand `cmd:"" group:"service" help:"Read configuration and certificates again; sessions go on."`
+	DNS    dnsCommand    `cmd:"" name:"dns" group:"service" help:"Show the DNS records that a domain needs."`
+
+	Domain      domainCommand      `cmd:"" group:"people" help:"Domains."`
+	Account     accountCommand     `cmd:"" group:"people" help:"Accounts."`
+	Alias       aliasCommand       `cmd:"" group:"people" help:"Aliases."`
+	Password    passwordCommand    `cmd:"" group:"people" help:"Passwords of accounts."`
+	Apppassword appPasswordCommand `cmd:"" group:"people" help:"Passwords for single programs."`
+	Ban         banCommand         `cmd:"" group:"people" help:"Blocks after wrong passwords."`
+
+	Trace  traceCommand  `cmd:"" group:"mail" help:"Tell what became of a message or a sign-in, and why."`
+	Queue  queueCommand  `cmd:"" group:"mail" help:"Messages on their way to other servers."`
+	Causes causesCommand `cmd:"" group:"mail" help:"List the causes by which mail can fail, or explain one."`
+
 	Version versionCommand `cmd:"" group:"other" help:"Say which Postiljon this is."`
 }
 

@@ -57,8 +57,8 @@ type page struct {
 	Why      cause.WhyPage // why.html
 	Holder   bool          // the text for account holders says more
 	Owner    bool
-	Groups   []group   // index.html
-	Server   string    // home.html
+	Groups   []group // index.html
+	Server   string  // home.html
 	Services []Service
 	CA       bool
 }

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"context"
+
+	"github.com/postiljon/postiljon/internal/control"
+)
+
+type passwordCommand struct {
+	Set passwordSet `cmd:"" help:"Give an account a new password; app passwords stay."`
+}
+
+type passwordSet struct {
+	Address string `arg:"" help:"Address of the account."`
+	passwordFlags
+}
+
+// Run sets a password.
+func (p *passwordSet) Run(ctx context.Context, s *streams, c *commands) error {
+	client, err := c.connect()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	password, err := p.password(s)
+	if err != nil {
+		return err
+	}
+	answer, err := client.SetPassword(ctx, control.SetPassword{Address: p.Address, Password: password})
+	if err != nil {
+		return err
+	}
+	if answer.Password != "" {
+		return s.say("%s has the new password %s", answer.Address, s.bold(answer.Password))
+	}
+	return s.say("%s has its new password.", answer.Address)
+}

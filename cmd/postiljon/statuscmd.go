@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/control"
+)
+
+type statusCommand struct{ outputFlags }
+
+// Run tells how the service is. Its exit code is 1 if the service has trouble.
+func (st *statusCommand) Run(ctx context.Context, s *streams, c *commands) error {
+	client, err := c.connect()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	status, err := client.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if st.JSON {
+		err = printJSON(s, status)
+	} else {
+		err = writeStatus(s, &status)
+	}
+	if err == nil && status.Trouble != "" {
+		err = fmt.Errorf("%s", status.Trouble)
+	}
+	return err
+}
+
+func writeStatus(s *streams, st *control.Status) error {
+	var services []string
+	for _, l := range st.Listeners {
+		services = append(services, l.Service+" "+l.Address)
+	}
+	dropped := ""
+	if st.EventsDropped > 0 {
+		dropped = strconv.FormatUint(st.EventsDropped, 10) + " lost"
+	}
+	return pairs(s.out,
+		"Postiljon", st.Version+", process "+strconv.Itoa(st.PID)+", running for "+time.Since(st.Started).Round(time.Second).String(),
+		"Host", st.Hostname,
+		"Services", strings.Join(services, ", "),
+		"Certificate", certificateText(st),
+		"Connections", strconv.FormatInt(st.Connections, 10),
+		"Queue", fmt.Sprintf("%d waiting, %d ready, %d under way", st.Queue.Waiting, st.Queue.Ready, st.Queue.Active),
+		"Domains", strconv.Itoa(st.Domains), "Accounts", strconv.Itoa(st.Accounts), "Bans", strconv.Itoa(st.Bans),
+		"Journal", dropped,
+		"Memory", octets(int64(st.Memory)), "Data", st.Data+", "+octets(int64(st.FreeSpace))+" free",
+		"Trouble", st.Trouble,
+	)
+}
+
+func certificateText(st *control.Status) string {
+	text := "for " + strings.Join(st.Certificate.Names, ", ") + ", until " + moment(st.Certificate.Until)
+	if st.Certificate.Private {
+		text += ", of the private authority"
+	}
+	return text
+}
