@@ -2,6 +2,7 @@ package control
 
 import (
 	"net/http"
+	"net/http/pprof"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
@@ -253,5 +254,9 @@ func (s *Server) routes() http.Handler {
 	} {
 		mux.Handle("POST /v1/"+name, h)
 	}
+	// Where the time goes, for operators: go tool pprof over the socket.
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	return mux
 }
