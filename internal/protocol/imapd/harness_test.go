@@ -316,3 +316,16 @@ func (c *wire) ok(command string) []string {
 	}
 	return lines
 }
+
+// selectedOf is a mailbox with an index only.
+func selectedOf(x *uid.Index) *selected {
+	return &selected{view: &store.View{Mailbox: store.Mailbox{UIDNext: x.Max() + 1}, UIDs: x}}
+}
+
+// readConn is a connection that can only be read.
+type readConn struct {
+	net.Conn
+	r io.Reader
+}
+
+func (c *readConn) Read(p []byte) (int, error) { return c.r.Read(p) }
