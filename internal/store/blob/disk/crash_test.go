@@ -19,7 +19,7 @@ import (
 // times. Every blob that was acknowledged and never dead must stay readable by
 // its first reference.
 func TestCrash(t *testing.T) {
-	for seed := range uint64(24) {
+	for seed := range uint64(12) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			w := &crashWorld{rng: rand.New(rand.NewPCG(seed, 1)), blobs: map[blob.Ref]*crashBlob{}}

@@ -25,7 +25,7 @@ const (
 // After each crash every acknowledged transaction must be there, none may be
 // half there, and what a View showed must be there, too.
 func TestCrash(t *testing.T) {
-	for seed := range uint64(24) {
+	for seed := range uint64(12) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			rng := rand.New(rand.NewPCG(seed, 1))
