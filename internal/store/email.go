@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/message"
@@ -98,9 +99,10 @@ func threadKey(messageID string) key {
 	return h.Sum(table(tableThread))
 }
 
-// maxThreadIDs bounds how many references of a message are followed: the newest
-// are the best evidence, the first is the root.
-const maxThreadIDs = 10
+// maxThreadIDs bounds how many references of a message are followed beside the
+// first, which is the root: each costs a look-up on delivery, and a message whose
+// root and three nearest ancestors are all unknown has nothing to join.
+const maxThreadIDs = 3
 
 // threadIDs returns the identifiers that tie a message to its conversation, its
 // own first.
@@ -109,13 +111,17 @@ func threadIDs(s *message.Summary) []string {
 	if s.MessageID != "" {
 		ids = append(ids, s.MessageID)
 	}
-	ids = append(ids, s.InReplyTo[:min(len(s.InReplyTo), 2)]...)
-	refs := s.References
-	if len(refs) > 0 {
-		ids = append(ids, refs[0])
-		refs = refs[1:]
+	add := func(more []string) {
+		for _, id := range more {
+			if !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
 	}
-	return append(ids, refs[max(0, len(refs)-maxThreadIDs):]...)
+	add(s.InReplyTo[:min(len(s.InReplyTo), 2)])
+	add(s.References[:min(len(s.References), 1)])
+	add(s.References[max(0, len(s.References)-maxThreadIDs):])
+	return ids
 }
 
 // thread finds the conversation of a new email by the Message-IDs it names, and
