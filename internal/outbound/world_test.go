@@ -167,9 +167,11 @@ func (w *world) pass(d, step time.Duration) {
 }
 
 // events returns "kind to cause" of the account's events, in order of time.
-func (w *world) events() (list []string) {
+func (w *world) events() []string { return w.eventsSince(time.Time{}) }
+
+func (w *world) eventsSince(since time.Time) (list []string) {
 	w.t.Helper()
-	err := w.store.Events(w.t.Context(), w.account.ID, time.Time{}, time.Time{}, func(e *store.Event) error {
+	err := w.store.Events(w.t.Context(), w.account.ID, since, time.Time{}, func(e *store.Event) error {
 		if err := w.options.Catalogue.Check(e.Decision()); err != nil {
 			w.t.Errorf("event %s: %v", e.Kind, err)
 		}
