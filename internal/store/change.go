@@ -50,7 +50,7 @@ func (s *Store) Append(ctx context.Context, a AccountID, id MailboxID, messages 
 			done.UIDs = append(done.UIDs, u)
 		}
 		done.UIDValidity, done.ModSeq = m.uidValidity, m.highestModSeq
-		return putEvents(c.tx, events)
+		return s.putEvents(c.tx, events)
 	})
 	return done, err
 }
@@ -239,7 +239,7 @@ func (s *Store) Expunge(ctx context.Context, a AccountID, id MailboxID, set uid.
 			if step.gone.Empty() {
 				return nil
 			}
-			return putEvents(c.tx, events)
+			return s.putEvents(c.tx, events)
 		})
 		if err != nil {
 			return gone, at, err
@@ -385,7 +385,7 @@ func (s *Store) Move(ctx context.Context, a AccountID, from MailboxID, set uid.S
 			if err != nil || len(step.From) == 0 {
 				return err
 			}
-			return putEvents(c.tx, events)
+			return s.putEvents(c.tx, events)
 		})
 		if err != nil {
 			return done, err

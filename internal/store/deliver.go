@@ -127,7 +127,7 @@ func (s *Store) deliverTo(tx kv.Tx, d *Delivery, to *DeliverTo, quota int64, res
 			return err
 		}
 	}
-	if err := putEvents(tx, to.Events); err != nil {
+	if err := s.putEvents(tx, to.Events); err != nil {
 		return err
 	}
 	return c.finish()

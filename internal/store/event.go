@@ -55,8 +55,8 @@ const MaxEventSize = 1000
 
 const maxFieldSize = 200
 
-// eventKey is j time trace number; the number keeps events apart that happen to
-// one trace in the same microsecond.
+// eventKey is j time trace number; the number, which counts on from one event to
+// the next, keeps those apart that happen to one trace in the same microsecond.
 func eventKey(e *Event, number uint16) key {
 	k := table(tableEvent).number(uint64(max(e.Time.UnixMicro(), 0)))
 	k = append(k, e.Trace[:]...)
@@ -186,9 +186,9 @@ func decodeEvent(a AccountID, k, b []byte) (*Event, error) {
 }
 
 // putEvents adds events to a transaction of the account they belong to.
-func putEvents(tx kv.Tx, events []Event) error {
+func (s *Store) putEvents(tx kv.Tx, events []Event) error {
 	for i := range events {
-		if err := tx.Set(eventKey(&events[i], uint16(i)), encodeEvent(&events[i])); err != nil {
+		if err := tx.Set(eventKey(&events[i], uint16(s.eventNumber.Add(1))), encodeEvent(&events[i])); err != nil {
 			return err
 		}
 	}
@@ -203,7 +203,7 @@ func (s *Store) RecordEvents(ctx context.Context, events []Event) error {
 		byAccount[e.Account] = append(byAccount[e.Account], e)
 	}
 	for a, es := range byAccount {
-		err := s.records.Write(ctx, kv.Account(a), func(tx kv.Tx) error { return putEvents(tx, es) })
+		err := s.records.Write(ctx, kv.Account(a), func(tx kv.Tx) error { return s.putEvents(tx, es) })
 		if err != nil {
 			return wrap("record events", err)
 		}

@@ -15,6 +15,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/store/blob"
@@ -57,6 +58,8 @@ type Store struct {
 	hub       hub
 	directory directoryCache
 	views     viewCache
+
+	eventNumber atomic.Uint32
 
 	// creating serialises what touches the directory in several steps.
 	creating sync.Mutex

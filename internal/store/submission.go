@@ -50,7 +50,7 @@ type SubmissionRecipient struct {
 	ORcpt    string         `json:"orcpt,omitempty"`
 	State    RecipientState `json:"state"`
 	Attempts int            `json:"attempts,omitempty"`
-	Next     time.Time      `json:"next,omitzero"` // next try while Queued
+	Next     time.Time      `json:"next,omitzero"` // next try while Queued; in a final state: a report is owed
 	Last     time.Time      `json:"last,omitzero"`
 	Host     string         `json:"host,omitempty"`    // that answered last
 	Reply    string         `json:"reply,omitempty"`   // its last reply
@@ -93,7 +93,7 @@ func (s *Store) CreateSubmission(ctx context.Context, sub Submission, events ...
 		if err := putSubmission(tx, &sub); err != nil {
 			return err
 		}
-		return putEvents(tx, events)
+		return s.putEvents(tx, events)
 	})
 	return wrap("queue submission", err)
 }
@@ -116,7 +116,7 @@ func (s *Store) UpdateSubmission(ctx context.Context, a AccountID, id TraceID, f
 		if err := putSubmission(tx, &sub); err != nil {
 			return err
 		}
-		return putEvents(tx, events)
+		return s.putEvents(tx, events)
 	})
 	return sub, wrap("update submission", err)
 }
@@ -163,7 +163,7 @@ func (s *Store) DeleteSubmission(ctx context.Context, a AccountID, id TraceID, e
 		if err := tx.Delete(submissionKey(id)); err != nil {
 			return err
 		}
-		return putEvents(tx, events)
+		return s.putEvents(tx, events)
 	})
 	return wrap("delete submission", err)
 }
