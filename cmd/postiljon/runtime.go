@@ -5,11 +5,11 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"strconv"
 	"syscall"
-	"time"
 )
 
 // The garbage collector. Go's default lets the heap double between two
@@ -21,11 +21,12 @@ import (
 const (
 	gcFloor    = 96 << 20
 	gcPercent  = 50
-	gcInterval = 5 * time.Second
 	limitShare = 0.75 // of the memory of the machine or of its control group
 )
 
-// tuneRuntime sets the memory limit, and adapts the collector until ctx ends.
+// tuneRuntime sets the memory limit, and adapts the collector until ctx ends:
+// after each collection, because a percentage that was right for a small heap
+// lets one that has grown since grow many times over.
 func tuneRuntime(ctx context.Context) {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		if total := memory(); total > 0 {
@@ -35,31 +36,59 @@ func tuneRuntime(ctx context.Context) {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
-	tick := time.NewTicker(gcInterval)
-	defer tick.Stop()
+	collected := make(chan struct{}, 1)
+	tellCollection(ctx, collected)
 	for {
-		debug.SetGCPercent(percentFor(liveHeap()))
+		debug.SetGCPercent(percentFor(marked()))
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-collected:
 		}
 	}
 }
 
-// percentFor is the collector's percentage for so many live octets.
-func percentFor(live uint64) int {
-	const least = 4 << 20 // Go counts less as this
-	return max(gcPercent, int(gcFloor*100/max(live, least)))
+// tellCollection sends to c after each collection until ctx ends. The next
+// collection finds an object that nobody has, and its cleanup tells.
+func tellCollection(ctx context.Context, c chan<- struct{}) {
+	unused := &struct{ next *int }{} // with a pointer, so that it shares its memory with no other object
+	runtime.AddCleanup(unused, func(c chan<- struct{}) {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
+		if ctx.Err() == nil {
+			tellCollection(ctx, c)
+		}
+	}, c)
 }
 
-func liveHeap() uint64 {
-	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	metrics.Read(sample)
-	if sample[0].Value.Kind() != metrics.KindUint64 {
-		return 0
+// percentFor is the collector's percentage for so many marked octets.
+func percentFor(marked uint64) int {
+	const least = 4 << 20 // Go counts less as this
+	return max(gcPercent, int(gcFloor*100/max(marked, least)))
+}
+
+// marked is what Go takes the percentage of: the live heap, stacks, globals.
+func marked() uint64 {
+	return sum("/gc/heap/live:bytes", "/gc/scan/stack:bytes", "/gc/scan/globals:bytes")
+}
+
+func liveHeap() uint64 { return sum("/gc/heap/live:bytes") }
+
+// sum adds up metrics of the Go runtime.
+func sum(names ...string) (total uint64) {
+	samples := make([]metrics.Sample, len(names))
+	for i, name := range names {
+		samples[i].Name = name
 	}
-	return sample[0].Value.Uint64()
+	metrics.Read(samples)
+	for _, s := range samples {
+		if s.Value.Kind() == metrics.KindUint64 {
+			total += s.Value.Uint64()
+		}
+	}
+	return total
 }
 
 // memory is how much the process may have: that of the machine, or of its
