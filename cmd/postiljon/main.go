@@ -38,6 +38,12 @@ type commands struct {
 	Queue  queueCommand  `cmd:"" group:"mail" help:"Messages on their way to other servers."`
 	Causes causesCommand `cmd:"" group:"mail" help:"List the causes by which mail can fail, or explain one."`
 
+	Verify  verifyCommand  `cmd:"" group:"data" help:"Check all that is stored against itself."`
+	Backup  backupCommand  `cmd:"" group:"data" help:"Make a backup while the service goes on."`
+	Restore restoreCommand `cmd:"" group:"data" help:"Make a data folder of a backup."`
+	Export  exportCommand  `cmd:"" group:"data" help:"Write the mail of an account to files."`
+	Import  importCommand  `cmd:"" group:"data" help:"Read mail from files into an account."`
+
 	Version versionCommand `cmd:"" group:"other" help:"Say which Postiljon this is."`
 }
 

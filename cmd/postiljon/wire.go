@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/postiljon/postiljon/internal/backup"
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/certs"
 	"github.com/postiljon/postiljon/internal/config"
@@ -292,6 +293,7 @@ func (s *service) openControl(context.Context) error {
 	s.control = control.New(control.Options{
 		Store: s.store, Hasher: s.hasher, Guard: s.policies.guard, Sending: s.policies.sending,
 		Journal: s.journal, Queue: s.queue, Catalogue: s.catalogue,
+		Source: backup.Source{Records: s.records, Blobs: s.blobs, Data: s.config.Data, Skip: []string{"control.sock"}},
 		Status: s.status, Reload: func(context.Context) error { return s.reload() }, Log: s.log,
 	})
 	s.onClose("control", s.control.Close)

@@ -251,6 +251,10 @@ func (s *Server) routes() http.Handler {
 		"queue.send":         method(s, s.sendNow),
 		"queue.cancel":       method(s, s.cancel),
 		"trace":              method(s, s.trace),
+		"verify":             stream(s, s.verify),
+		"backup":             stream(s, s.backup),
+		"export":             http.HandlerFunc(s.export),
+		"import":             http.HandlerFunc(s.importMail),
 	} {
 		mux.Handle("POST /v1/"+name, h)
 	}

@@ -37,31 +37,48 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // call calls a method.
 func call[Resp any](ctx context.Context, c *Client, method string, request any) (answer Resp, err error) {
-	body, err := json.Marshal(request)
+	response, err := c.post(ctx, method, request)
 	if err != nil {
-		return answer, fmt.Errorf("control: %s: %w", method, err)
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://control/v1/"+method, bytes.NewReader(body))
-	if err != nil {
-		return answer, fmt.Errorf("control: %s: %w", method, err)
-	}
-	response, err := c.http.Do(r)
-	if err != nil {
-		return answer, c.unreachable(err)
+		return answer, err
 	}
 	defer response.Body.Close()
-	decoder := json.NewDecoder(io.LimitReader(response.Body, maxAnswer))
-	if response.StatusCode != http.StatusOK {
-		e := &Error{Status: response.StatusCode}
-		if err := decoder.Decode(e); err != nil || e.Message == "" {
-			e.Message = "the service answered " + response.Status
-		}
-		return answer, e
-	}
-	if err := decoder.Decode(&answer); err != nil {
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(&answer); err != nil {
 		return answer, fmt.Errorf("control: %s: %w", method, err)
 	}
 	return answer, nil
+}
+
+// post sends a request as JSON.
+func (c *Client) post(ctx context.Context, method string, request any) (*http.Response, error) {
+	body, err := json.Marshal(request)
+	if err != nil {
+		return nil, fmt.Errorf("control: %s: %w", method, err)
+	}
+	return c.send(ctx, method, nil, bytes.NewReader(body))
+}
+
+// send sends a body to a method. An answer that is no success is an *Error.
+func (c *Client) send(ctx context.Context, method string, header map[string]string, body io.Reader) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://control/v1/"+method, body)
+	if err != nil {
+		return nil, fmt.Errorf("control: %s: %w", method, err)
+	}
+	for name, value := range header {
+		r.Header.Set(name, value)
+	}
+	response, err := c.http.Do(r)
+	if err != nil {
+		return nil, c.unreachable(err)
+	}
+	if response.StatusCode == http.StatusOK {
+		return response, nil
+	}
+	defer response.Body.Close()
+	e := &Error{Status: response.StatusCode}
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxRequest)).Decode(e); err != nil || e.Message == "" {
+		e.Message = "the service answered " + response.Status
+	}
+	return nil, e
 }
 
 // unreachable says why there is no service at the socket.

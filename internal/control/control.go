@@ -19,6 +19,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/postiljon/postiljon/internal/backup"
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/outbound"
@@ -35,6 +36,8 @@ type Options struct {
 	Journal   *journal.Journal
 	Queue     *outbound.Queue
 	Catalogue *cause.Catalogue
+	// Source is what a backup copies.
+	Source backup.Source
 	// Status says how the service is, but for what control counts itself.
 	Status func(context.Context) Status
 	// Reload reads configuration and certificates again.
