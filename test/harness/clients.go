@@ -92,10 +92,9 @@ func (m *SMTP) reply(class byte) (string, error) {
 	}
 }
 
-// Send sends one message, whose lines must not begin with a dot, and returns
-// when it is acknowledged.
-func (m *SMTP) Send(from string, to []string, text string) error {
-	if _, err := m.Command("MAIL FROM:<"+from+">", '2'); err != nil {
+// Begin begins a transaction; parameters are those of MAIL.
+func (m *SMTP) Begin(from, parameters string, to []string) error {
+	if _, err := m.Command("MAIL FROM:<"+from+">"+parameters, '2'); err != nil {
 		return err
 	}
 	for _, a := range to {
@@ -104,10 +103,93 @@ func (m *SMTP) Send(from string, to []string, text string) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// Send sends one message with DATA, whose lines must not begin with a dot, and
+// returns when it is acknowledged.
+func (m *SMTP) Send(from string, to []string, text string) error {
+	if err := m.Begin(from, "", to); err != nil {
+		return err
+	}
 	if _, err := m.Command("DATA", '3'); err != nil {
 		return err
 	}
 	_, err := m.Command(strings.TrimSuffix(text, "\r\n")+"\r\n.", '2')
+	return err
+}
+
+// Data sends the octets of a message with DATA; a line end is put behind the
+// last line if there is none.
+func (m *SMTP) Data(r io.Reader) error {
+	if _, err := m.Command("DATA", '3'); err != nil {
+		return err
+	}
+	// A dot at the beginning of a line is doubled, also across two reads.
+	last := [2]byte{'\r', '\n'}
+	out := bufio.NewWriterSize(m.c, 64<<10)
+	in := bufio.NewReaderSize(r, 64<<10)
+	for {
+		c, err := in.ReadByte()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if c == '.' && last == [2]byte{'\r', '\n'} {
+			out.WriteByte('.')
+		}
+		last = [2]byte{last[1], c}
+		if out.Available() == 0 {
+			m.c.SetDeadline(time.Now().Add(clientTimeout))
+		}
+		if err := out.WriteByte(c); err != nil {
+			return m.lost(err)
+		}
+	}
+	if last != [2]byte{'\r', '\n'} {
+		out.WriteString("\r\n")
+	}
+	out.WriteString(".\r\n")
+	if err := out.Flush(); err != nil {
+		return m.lost(err)
+	}
+	_, err := m.reply('2')
+	return err
+}
+
+// Chunks sends the octets of a message with BDAT (RFC 3030).
+func (m *SMTP) Chunks(r io.Reader, chunk int) error {
+	buf := make([]byte, chunk)
+	for {
+		n, err := io.ReadFull(r, buf)
+		last := err == io.EOF || err == io.ErrUnexpectedEOF
+		if err != nil && !last {
+			return err
+		}
+		command := "BDAT " + strconv.Itoa(n)
+		if last {
+			command += " LAST"
+		}
+		m.c.SetDeadline(time.Now().Add(clientTimeout))
+		if _, err := m.c.Write(append([]byte(command+"\r\n"), buf[:n]...)); err != nil {
+			return m.lost(err)
+		}
+		if _, err := m.reply('2'); err != nil || last {
+			return err
+		}
+	}
+}
+
+// lost returns the last reply of a server that has closed the connection while
+// it was sent to, if there is one.
+func (m *SMTP) lost(err error) error {
+	if _, replied := m.reply('2'); replied != nil {
+		if _, ok := replied.(*Refusal); ok {
+			return replied
+		}
+	}
 	return err
 }
 

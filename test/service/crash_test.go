@@ -179,6 +179,8 @@ var (
 	uidPattern  = regexp.MustCompile(`UID (\d+)`)
 	idPattern   = regexp.MustCompile(`(?i)Message-ID: <([^>]+)>`)
 	nextPattern = regexp.MustCompile(`UIDNEXT (\d+)`)
+	sizePattern = regexp.MustCompile(`RFC822\.SIZE (\d+)`)
+	peakPattern = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
 	validity    = regexp.MustCompile(`UIDVALIDITY (\d+)`)
 )
 
