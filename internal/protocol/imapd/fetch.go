@@ -10,6 +10,7 @@ import (
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/blob"
 	"github.com/postiljon/postiljon/internal/store/uid"
 )
 
@@ -56,14 +57,7 @@ func (s *session) changedSince(c *fetchCommand, set uid.Set) (uid.Set, error) {
 		}
 		s.tellEarlier(gone)
 	}
-	var changed uid.Set
-	err := s.store.ChangedSince(s.ctx, s.conn.Account, s.selected.id, *c.changedSince, func(p *store.Placement) error {
-		if set.Contains(p.UID) {
-			changed = changed.Add(p.UID)
-		}
-		return nil
-	})
-	return changed, err
+	return s.changed(*c.changedSince, func(p *store.Placement) bool { return set.Contains(p.UID) })
 }
 
 // asked is the set of UIDs that the client wrote, whether it can know of them or not.
@@ -90,6 +84,12 @@ func (s *session) fetchSet(c *fetchCommand, set uid.Set) outcome {
 	if !s.setsSeen(c) {
 		return s.failedFetch(w.all(set))
 	}
+	if s.condstore {
+		w.withFlags |= fetchModSeq
+	}
+	if s.qresync {
+		w.withFlags |= fetchUID
+	}
 	for !set.Empty() && s.err == nil {
 		step, rest := s.selected.split(set, seenStep)
 		set = rest
@@ -111,6 +111,9 @@ func (s *session) failedFetch(err error) outcome {
 		return done()
 	case errors.Is(err, errEncoding):
 		return refuse(cause.Refuse(cause.ContentUnreadable).As("cte"))
+	case errors.Is(err, blob.ErrNotFound): // the record is there, the text is not
+		s.server.options.Log.Error("imapd: text of a message is lost", "account", s.conn.Account, "err", err)
+		return refuse(cause.Refuse(cause.ProviderStorageFailed).As("corruption"))
 	}
 	return s.failed(err, s.selected.view.Mailbox.Name)
 }
@@ -169,11 +172,18 @@ func (s *session) markSeen(set uid.Set) (changed uid.Set, err error) {
 	return stored.Changed, nil
 }
 
+// maxOwn bounds what is remembered of own changes; what is forgotten is told to the client again.
+const maxOwn = 1000
+
 // ownChanged notes a change of flags that the client makes itself.
 func (m *selected) ownChanged(stored *store.Stored) {
-	if !stored.Changed.Empty() {
-		m.own = append(m.own, ownChange{stored.ModSeq, stored.Changed})
+	if stored.Changed.Empty() {
+		return
 	}
+	if len(m.own) == maxOwn {
+		m.own = slices.Delete(m.own, 0, 1)
+	}
+	m.own = append(m.own, ownChange{stored.ModSeq, stored.Changed})
 }
 
 // fetchWriter writes FETCH responses.
@@ -182,10 +192,12 @@ type fetchWriter struct {
 	items    fetchItems
 	sections []*section
 	flagsOf  uid.Set // whose flags to tell although not asked for
-	seq      int     // of the message before
-	last     uid.UID // written
-	scratch  []byte
-	failure  error // of the first message that could not be read
+	// withFlags are items that must come with those (RFC 7162 sections 3.1.1 and 3.2.4).
+	withFlags fetchItems
+	seq       int     // of the message before
+	last      uid.UID // written
+	scratch   []byte
+	failure   error // of the first message that could not be read
 }
 
 func (s *session) fetchWriter(items fetchItems) *fetchWriter {
@@ -306,13 +318,16 @@ func (w *fetchWriter) placement(p *store.Placement) {
 // placementItems writes the items that lie with the placement, each with a space behind it.
 func (w *fetchWriter) placementItems(p *store.Placement) {
 	items := w.items
+	if len(w.flagsOf) > 0 && w.flagsOf.Contains(p.UID) {
+		items |= fetchFlags | w.withFlags
+	}
 	b := w.s.out
 	if items&fetchUID != 0 {
 		b = append(b, "UID "...)
 		b = appendUint(b, uint32(p.UID))
 		b = append(b, ' ')
 	}
-	if items&fetchFlags != 0 || w.flagsOf.Contains(p.UID) {
+	if items&fetchFlags != 0 {
 		b = append(b, "FLAGS "...)
 		b = append(b, w.s.flagList(p.Flags)...)
 		b = append(b, ' ')
@@ -463,12 +478,12 @@ func (w *fetchWriter) copyBlob(e *store.Email, start, end int64) error {
 		}
 		return nil
 	}
-	blob, err := s.store.Body(s.ctx, e)
+	body, err := s.store.Body(s.ctx, e)
 	if err != nil {
 		return err
 	}
-	defer blob.Close()
-	return w.copyReader(io.NewSectionReader(blob, start, end-start), end-start, e.Summary.NUL())
+	defer body.Close()
+	return w.copyReader(io.NewSectionReader(body, start, end-start), end-start, e.Summary.NUL())
 }
 
 // copyReader sends exactly n octets. Once some were sent a failure can only end the connection.

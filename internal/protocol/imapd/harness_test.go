@@ -329,3 +329,5 @@ type readConn struct {
 }
 
 func (c *readConn) Read(p []byte) (int, error) { return c.r.Read(p) }
+
+func summaryOf(raw string) *message.Summary { return message.Summarize([]byte(raw)) }

@@ -17,13 +17,11 @@ func (s *session) resync(q *qresyncParams) error {
 		return err
 	}
 	s.tellEarlier(gone)
-	w := s.fetchWriter(fetchFlags | fetchUID | fetchModSeq)
-	return s.store.ChangedSince(s.ctx, s.conn.Account, s.selected.id, q.modSeq, func(p *store.Placement) error {
-		if known.Contains(p.UID) {
-			w.placement(p)
-		}
-		return nil
-	})
+	changed, err := s.changed(q.modSeq, func(p *store.Placement) bool { return known.Contains(p.UID) })
+	if err != nil {
+		return err
+	}
+	return s.fetchWriter(fetchFlags | fetchUID | fetchModSeq).all(changed)
 }
 
 // goneSince returns the UIDs of a set that were expunged after a mod-sequence. Where the store

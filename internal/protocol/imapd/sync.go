@@ -80,22 +80,33 @@ func (s *session) tellGone(old *store.View, gone uid.Set) {
 // client must ask for anyway, and for what the client did itself.
 func (s *session) tellFlags(old *store.View) error {
 	sel := s.selected
-	next := sel.view
+	now := sel.view.Mailbox.HighestModSeq
+	if now == old.Mailbox.HighestModSeq {
+		return nil
+	}
+	changed, err := s.changed(old.Mailbox.HighestModSeq, func(p *store.Placement) bool {
+		return p.UID < old.Mailbox.UIDNext && !sel.isOwn(p)
+	})
+	sel.own = slices.DeleteFunc(sel.own, func(o ownChange) bool { return o.modSeq <= now })
+	if err != nil {
+		return err
+	}
 	w := s.fetchWriter(fetchFlags | fetchUID)
 	if s.condstore {
 		w.items |= fetchModSeq
 	}
-	if next.Mailbox.HighestModSeq == old.Mailbox.HighestModSeq {
-		return nil
-	}
-	err := s.store.ChangedSince(s.ctx, s.conn.Account, sel.id, old.Mailbox.HighestModSeq, func(p *store.Placement) error {
-		if p.UID < old.Mailbox.UIDNext && !sel.isOwn(p) {
-			w.placement(p)
+	return w.all(changed)
+}
+
+// changed returns the UIDs of the messages that changed after a mod-sequence and are wanted.
+func (s *session) changed(since store.ModSeq, wanted func(*store.Placement) bool) (set uid.Set, err error) {
+	err = s.store.ChangedSince(s.ctx, s.conn.Account, s.selected.id, since, func(p *store.Placement) error {
+		if wanted(p) {
+			set = set.Add(p.UID)
 		}
 		return nil
 	})
-	sel.own = slices.DeleteFunc(sel.own, func(o ownChange) bool { return o.modSeq <= next.Mailbox.HighestModSeq })
-	return err
+	return set, err
 }
 
 // isOwn reports whether the client itself made the last change of a message.
