@@ -88,6 +88,18 @@ func TestRecordKeepsInBatches(t *testing.T) {
 	}
 }
 
+func TestRecordKeepsFullBatches(t *testing.T) {
+	m := &memory{gate: make(chan struct{})}
+	j := newJournal(t, Options{Store: m, Delay: time.Hour, Batch: 5})
+	for range 5 {
+		j.Record(t.Context(), store.Event{Kind: SignInOK})
+	}
+	m.gate <- struct{}{} // nobody flushed, and no time passed
+	if err := j.Flush(t.Context()); err != nil || m.kept() != 5 || m.calls != 1 {
+		t.Errorf("%d events in %d batches, %v", m.kept(), m.calls, err)
+	}
+}
+
 func TestRecordKeepsSoon(t *testing.T) {
 	m := &memory{gate: make(chan struct{})}
 	j := newJournal(t, Options{Store: m, Delay: time.Millisecond})

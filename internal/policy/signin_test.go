@@ -473,6 +473,8 @@ func TestScramWhilePasswordChanges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.directory.update(func(_ *store.Account, c *[]store.Credential) { *c = (*c)[:1] })
+	other.ID = w.directory.credentials[7][0].ID
 	_, d := scramSignIn(t, w, home, "", anna, password, func() {
 		w.directory.update(func(_ *store.Account, c *[]store.Credential) { *c = []store.Credential{other} })
 	})
