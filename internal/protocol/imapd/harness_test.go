@@ -172,8 +172,13 @@ type testBackend struct {
 	closed  int
 }
 
-func (b *testBackend) Connect(context.Context, *Conn) cause.Decision { return b.refuse }
-func (b *testBackend) Verifier(*Conn) sasl.Verifier                  { return testVerifier{} }
+func (b *testBackend) Connect(context.Context, *Conn) cause.Decision {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.refuse
+}
+
+func (b *testBackend) Verifier(*Conn) sasl.Verifier { return testVerifier{} }
 
 func (b *testBackend) SignedIn(_ context.Context, _ *Conn, who sasl.Identity) (store.AccountID, cause.Decision) {
 	return b.account, cause.Allow()

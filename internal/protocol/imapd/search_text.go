@@ -64,15 +64,16 @@ func (n needle) in(text []byte) bool {
 type textReader struct {
 	s       *session
 	email   *store.Email
-	header  []byte
+	header  []byte // if haveHdr
 	haveHdr bool
-	raw     []byte // reused
+	raw     []byte // if haveRaw
+	haveRaw bool
 	folded  []byte // reused
 	err     error
 }
 
 func (t *textReader) reset(s *session, e *store.Email) {
-	t.s, t.email, t.haveHdr = s, e, false
+	t.s, t.email, t.haveHdr, t.haveRaw = s, e, false, false
 }
 
 // readHeader returns the header of the message, at most maxHeader of it.
@@ -126,27 +127,38 @@ func (t *textReader) bodyHas(n needle) bool {
 	if t.err != nil {
 		return false
 	}
-	var body io.ReaderAt
-	if t.email.Size > streamFrom {
-		blob, err := t.s.store.Body(t.s.ctx, t.email)
-		if t.fail(err); err != nil {
-			return false
-		}
-		defer blob.Close()
-		body = blob
-	} else {
-		if t.raw, err = t.s.store.ReadBody(t.s.ctx, t.raw[:0], t.email, 0, t.email.Size); err != nil {
-			t.fail(err)
-			return false
-		}
-		body = bytes.NewReader(t.raw)
+	body, done := t.open()
+	if body == nil {
+		return false
 	}
+	defer done()
 	for i := range parts {
 		if t.partHas(body, parts, i, n) {
 			return true
 		}
 	}
 	return false
+}
+
+// open returns the octets of the message, which small ones are read for once; nil after an error.
+func (t *textReader) open() (body io.ReaderAt, done func()) {
+	if t.email.Size > streamFrom {
+		blob, err := t.s.store.Body(t.s.ctx, t.email)
+		if err != nil {
+			t.fail(err)
+			return nil, nil
+		}
+		return blob, func() { blob.Close() }
+	}
+	if !t.haveRaw {
+		raw, err := t.s.store.ReadBody(t.s.ctx, t.raw[:0], t.email, 0, t.email.Size)
+		if err != nil {
+			t.fail(err)
+			return nil, nil
+		}
+		t.raw, t.haveRaw = raw, true
+	}
+	return bytes.NewReader(t.raw), func() {}
 }
 
 func (t *textReader) partHas(body io.ReaderAt, parts []message.Part, i int, n needle) bool {

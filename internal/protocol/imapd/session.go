@@ -164,9 +164,8 @@ func (s *session) next() {
 	}
 	status := s.finish(&c, o)
 	s.server.options.Metrics.Command(metricName(c.name), status, time.Since(began))
-	if cap(s.cmd) > inputSize {
-		s.cmd = nil
-	}
+	s.cmd = nil
+	s.flushIfFull()
 }
 
 // await waits for the client. Meanwhile the session holds no buffers, and notices of the store
