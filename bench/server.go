@@ -101,9 +101,14 @@ func startPeer(dir string) (*server, error) {
 	if err := os.WriteFile(script, []byte(peerScript), 0o755); err != nil {
 		return nil, err
 	}
+	base, err := freeBase()
+	if err != nil {
+		return nil, err
+	}
+	at := func(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(base+port)) }
 	do := func(verb string) error {
 		cmd := exec.Command(script, verb, dir)
-		cmd.Env = append(os.Environ(), "USERS="+strconv.Itoa(accounts))
+		cmd.Env = append(os.Environ(), "USERS="+strconv.Itoa(accounts), "PORT_BASE="+strconv.Itoa(base))
 		cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 		return cmd.Run()
 	}
@@ -111,7 +116,7 @@ func startPeer(dir string) (*server, error) {
 		return nil, err
 	}
 	s := &server{
-		smtp: "127.0.0.1:10025", submissions: "127.0.0.1:10465", imap: "127.0.0.1:10143", imaps: "127.0.0.1:10993",
+		smtp: at(25), submissions: at(465), imap: at(143), imaps: at(993),
 		stop: func() { do("stop") },
 	}
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
