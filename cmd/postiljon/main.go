@@ -17,8 +17,8 @@ import (
 
 // commands is the command line: one field a command, one file a command.
 type commands struct {
-	Config string `short:"c" type:"path" placeholder:"FILE" env:"POSTILJON_CONFIG" help:"Configuration file (default: ${config})."`
-	Socket string `type:"path" placeholder:"PATH" env:"POSTILJON_SOCKET" help:"Control socket of the running service (default: the one that the configuration names)."`
+	Config string `short:"c" placeholder:"FILE" env:"POSTILJON_CONFIG" help:"Configuration file (default: ${config})."`
+	Socket string `placeholder:"PATH" env:"POSTILJON_SOCKET" help:"Control socket of the running service (default: the one that the configuration names)."`
 
 	Demo   demoCommand   `cmd:"" group:"service" help:"Try Postiljon on this machine: two accounts, all services on loopback."`
 	Init   initCommand   `cmd:"" group:"service" help:"Make an installation: configuration, keys, first account, DNS records."`
