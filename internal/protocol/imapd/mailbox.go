@@ -37,9 +37,25 @@ func (s *session) create(c *createCommand) outcome {
 	}
 	m, err := s.store.CreateMailbox(s.ctx, s.conn.Account, name, role)
 	if err != nil {
-		return s.failed(err, name)
+		return s.failedName(err, name)
 	}
 	return doneWith(append(appendObjectID([]byte("MAILBOXID ("), 'F', m.ID), ')'))
+}
+
+// failedName is failed for a command that makes a mailbox: it tells which limit was met.
+func (s *session) failedName(err error, name string) outcome {
+	o := s.failed(err, name)
+	if o.refused.Cause != cause.MailboxLimit {
+		return o
+	}
+	limit, variant := store.MaxMailboxes, "mailboxes"
+	switch {
+	case len(name) > store.MaxMailboxNameSize:
+		limit, variant = store.MaxMailboxNameSize, "name-length"
+	case strings.Count(name, store.Separator) >= store.MaxMailboxDepth:
+		limit, variant = store.MaxMailboxDepth, "depth"
+	}
+	return refuse(cause.Refuse(cause.MailboxLimit, cause.Count("limit", int64(limit))).As(variant))
 }
 
 // useAttribute refuses a special use that cannot be given (RFC 6154 section 3).
@@ -76,7 +92,7 @@ func (s *session) rename(c *renameCommand) outcome {
 	if store.KindOf(err) == store.KindNotFound {
 		name = c.from
 	}
-	o := s.failed(err, name)
+	o := s.failedName(err, name)
 	if o.refused.Cause == cause.MailboxNameInvalid && strings.HasPrefix(to, c.from+store.Separator) {
 		o.refused.Variant = "in-itself"
 	}

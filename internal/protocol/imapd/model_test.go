@@ -3,10 +3,12 @@ package imapd
 import (
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -52,6 +54,7 @@ type model struct {
 // believer is a client and what it believes.
 type believer struct {
 	m                  *model
+	fatalf             func(string, ...any)
 	wire               *wire
 	condstore, qresync bool
 	uids               []uid.UID // by message number; 0 is not known yet
@@ -65,7 +68,7 @@ type believer struct {
 }
 
 func (m *model) connect(kind int) *believer {
-	c := &believer{m: m, condstore: kind >= 1, qresync: kind == 2, flags: map[uid.UID]string{}, modSeqs: map[uid.UID]uint64{}}
+	c := &believer{m: m, fatalf: m.rt.Fatalf, condstore: kind >= 1, qresync: kind == 2, flags: map[uid.UID]string{}, modSeqs: map[uid.UID]uint64{}}
 	c.open("")
 	return c
 }
@@ -80,7 +83,7 @@ func (c *believer) open(param string) {
 	c.selecting = true
 	c.do("SELECT INBOX" + param)
 	c.selecting = false
-	c.grow(func(why string) { c.m.rt.Fatalf("SELECT: believing in %v of %d: %s", c.uids, c.exists, why) })
+	c.grow(func(why string) { c.fatalf("SELECT: believing in %v of %d: %s", c.uids, c.exists, why) })
 }
 
 func (c *believer) close() { c.wire.conn.Close() }
@@ -256,7 +259,7 @@ func (c *believer) learn() {
 		c.do("FETCH 1:* (UID FLAGS)")
 		c.do("NOOP")
 	}
-	c.m.rt.Fatalf("the client does not learn of all in %v", c.uids)
+	c.fatalf("the client does not learn of all in %v", c.uids)
 }
 
 // converge brings the client up to date and compares it with the model.
@@ -268,11 +271,11 @@ func (c *believer) converge() {
 	c.learn()
 	want := slices.Sorted(maps.Keys(c.m.flags))
 	if !slices.Equal(c.uids, want) {
-		c.m.rt.Fatalf("client believes in %v, the mailbox has %v", c.uids, want)
+		c.fatalf("client believes in %v, the mailbox has %v", c.uids, want)
 	}
 	for _, u := range want {
 		if c.flags[u] != c.m.flags[u] {
-			c.m.rt.Fatalf("UID %d: client believes in flags %q, they are %q", u, c.flags[u], c.m.flags[u])
+			c.fatalf("UID %d: client believes in flags %q, they are %q", u, c.flags[u], c.m.flags[u])
 		}
 	}
 }
@@ -286,7 +289,7 @@ func (c *believer) search() {
 	}
 	got := c.do("UID SEARCH ALL")
 	if found := strings.Fields(strings.TrimPrefix(got, "* SEARCH")); !slices.Equal(found, want) {
-		c.m.rt.Fatalf("found %v among %v", found, want)
+		c.fatalf("found %v among %v", found, want)
 	}
 }
 
@@ -321,9 +324,9 @@ func (c *believer) do(command string) (search string) {
 		case strings.HasPrefix(line, "* "):
 			c.untagged(line, verb)
 		case strings.HasPrefix(line, "BAD"):
-			c.m.rt.Fatalf("%s: %s", command, line)
+			c.fatalf("%s: %s", command, line)
 		case strings.HasPrefix(line, "NO") && !strings.HasPrefix(line, "NO [EXPUNGEISSUED]"):
-			c.m.rt.Fatalf("%s: %s", command, line)
+			c.fatalf("%s: %s", command, line)
 		default:
 			if code := highestCode.FindStringSubmatch(line); code != nil {
 				c.heard = max(c.heard, parse(code[1]))
@@ -353,7 +356,7 @@ var (
 // untagged believes one response, given in the answer to a command.
 func (c *believer) untagged(line, verb string) {
 	fatal := func(why string) {
-		c.m.rt.Fatalf("%s in the answer to %s, believing in %v: %s", line, verb, c.uids, why)
+		c.fatalf("%s in the answer to %s, believing in %v: %s", line, verb, c.uids, why)
 	}
 	if m := existsLine.FindStringSubmatch(line); m != nil {
 		c.exists = int(parse(m[1]))
@@ -463,5 +466,58 @@ func (c *believer) fetched(m []string, fatal func(string)) {
 			fatal("MODSEQ falls")
 		}
 		c.modSeqs[u], c.heard = n, max(c.heard, n)
+	}
+}
+
+// TestConcurrentSessions lets clients change one mailbox at once. Each holds every response
+// against what it believes; in the end all believe the same.
+func TestConcurrentSessions(t *testing.T) {
+	w := newWorld(t, settings{plaintext: true, noTLS: true})
+	clients := make([]*believer, 4)
+	for i := range clients {
+		c := &believer{m: &model{w: w}, fatalf: t.Errorf, condstore: i >= 1, qresync: i >= 2,
+			flags: map[uid.UID]string{}, modSeqs: map[uid.UID]uint64{}}
+		c.open("")
+		clients[i] = c
+	}
+	var wg sync.WaitGroup
+	for i, c := range clients {
+		wg.Go(func() { c.riot(rand.New(rand.NewPCG(7, uint64(i)))) })
+	}
+	wg.Wait()
+	for _, c := range clients {
+		c.do("NOOP")
+		c.learn()
+	}
+	for _, c := range clients[1:] {
+		if !slices.Equal(c.uids, clients[0].uids) {
+			t.Errorf("one client believes in %v, another in %v", clients[0].uids, c.uids)
+		}
+		for _, u := range c.uids {
+			if c.flags[u] != clients[0].flags[u] {
+				t.Errorf("UID %d: flags %q and %q", u, clients[0].flags[u], c.flags[u])
+			}
+		}
+	}
+}
+
+// riot does what comes to mind.
+func (c *believer) riot(rng *rand.Rand) {
+	for range 60 {
+		n := 1 + rng.IntN(max(len(c.uids), 1))
+		switch what := rng.IntN(9); {
+		case what == 0:
+			c.do("NOOP")
+		case len(c.uids) == 0, what <= 3:
+			c.do("APPEND INBOX {4+}\r\ntext")
+		case what == 4:
+			c.do("FETCH 1:* (UID FLAGS)")
+		case what <= 6:
+			c.do(fmt.Sprintf("STORE %d %cFLAGS (\\Seen \\Deleted)", n, "+-"[rng.IntN(2)]))
+		case what == 7:
+			c.do(fmt.Sprintf("MOVE %d INBOX", n))
+		default:
+			c.do("EXPUNGE")
+		}
 	}
 }

@@ -74,6 +74,9 @@ func (s *session) run() {
 			s.endIdle()
 		default:
 			s.next()
+			if s.waker.isStopping() && s.err == nil && !s.over {
+				s.byeStopping() // a client that sends without pause
+			}
 		}
 	}
 	s.flush()
