@@ -6,6 +6,7 @@ import (
 
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/store/blob"
+	"github.com/postiljon/postiljon/internal/store/kv"
 	"github.com/postiljon/postiljon/internal/store/uid"
 )
 
@@ -139,8 +140,10 @@ type Stored struct {
 
 // StoreFlags changes flags of the messages of a mailbox whose UIDs are in the
 // set; UIDs that do not exist are passed over. With unchangedSince, messages
-// whose MODSEQ is greater are left alone. Kinds: KindNotFound, KindLimit.
+// whose MODSEQ is greater are left alone. It works on a full volume: to set
+// \Deleted is how room is made. Kinds: KindNotFound, KindLimit.
 func (s *Store) StoreFlags(ctx context.Context, a AccountID, id MailboxID, set uid.Set, f FlagChange, unchangedSince *ModSeq) (done Stored, err error) {
+	ctx = kv.WithReserve(ctx)
 	for rest := set; ; {
 		var step Stored
 		err := s.change(ctx, "store flags", a, func(c *change) (err error) {
@@ -223,8 +226,10 @@ var errStepFull = &Error{Op: "collect", Kind: KindLimit}
 
 // Expunge removes the messages of a mailbox whose UIDs are in the set, with
 // onlyDeleted those alone that have \Deleted, and returns the UIDs that are
-// gone. Emails that are in no mailbox any more are deleted.
+// gone. Emails that are in no mailbox any more are deleted. It works on a full
+// volume.
 func (s *Store) Expunge(ctx context.Context, a AccountID, id MailboxID, set uid.Set, onlyDeleted bool, events ...Event) (gone uid.Set, at ModSeq, err error) {
+	ctx = kv.WithReserve(ctx)
 	for rest := set; ; {
 		var step expunged
 		err := s.change(ctx, "expunge", a, func(c *change) error {
@@ -366,8 +371,10 @@ func (c *change) copyTo(target *mailboxRecord, p Placement, done *Copied) error 
 }
 
 // Move places messages in another mailbox and removes them from theirs (RFC
-// 6851), in steps of maxStep, each whole or not at all.
+// 6851), in steps of maxStep, each whole or not at all. It works on a full
+// volume: many programs delete by moving to Trash.
 func (s *Store) Move(ctx context.Context, a AccountID, from MailboxID, set uid.Set, to MailboxID, events ...Event) (done Copied, err error) {
+	ctx = kv.WithReserve(ctx)
 	last := uid.UID(0)
 	for rest := set; ; {
 		var step Copied

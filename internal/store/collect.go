@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -15,14 +16,16 @@ import (
 // CollectOptions says what Collect may do.
 type CollectOptions struct {
 	// Grace keeps blobs that are younger: a blob is stored before the record
-	// that names it.
+	// that names it. It must be longer than any caller takes from the one to the
+	// other, or mail is lost.
 	Grace time.Duration
 	// MinDead is the share of dead octets from which a unit of storage is
 	// rewritten.
 	MinDead float64
 }
 
-// Collect frees the room of messages that no record names any more.
+// Collect frees the room of messages that no record names any more. While a
+// backup or another collection runs it does nothing and fails with blob.ErrBusy.
 func (s *Store) Collect(ctx context.Context, o CollectOptions) (blob.CollectResult, error) {
 	const op = "collect blobs"
 	live, err := s.liveBlobs(ctx)
@@ -69,20 +72,42 @@ func (s *Store) liveBlobs(ctx context.Context) (live []uint64, err error) {
 }
 
 // Forget drops the ids of deliveries older than the given age: a retry comes
-// sooner or not at all.
+// sooner or not at all. It works on a full volume.
 func (s *Store) Forget(ctx context.Context, age time.Duration) error {
+	ctx = kv.WithReserve(ctx)
 	before := s.now().Add(-age).Unix()
 	err := s.records.Accounts(ctx, func(a kv.Account) error {
-		return s.records.Write(ctx, a, func(tx kv.Tx) error {
-			return scan(tx, table(tableDelivery), table(tableDelivery).after(), func(k, b []byte) error {
-				if len(b) == 20 && int64(binary.BigEndian.Uint64(b[12:])) >= before {
-					return nil
-				}
-				return tx.Delete(k)
+		for more := true; more; {
+			err := s.records.Write(ctx, a, func(tx kv.Tx) (err error) {
+				more, err = forgetSome(tx, before)
+				return err
 			})
-		})
+			if err != nil {
+				return err
+			}
+		}
+		return ctx.Err()
 	})
 	return wrap("forget deliveries", err)
+}
+
+// forgetSome drops at most maxStep ids and reports whether there may be more.
+func forgetSome(tx kv.Tx, before int64) (more bool, err error) {
+	dropped := 0
+	err = scan(tx, table(tableDelivery), table(tableDelivery).after(), func(k, b []byte) error {
+		if len(b) == 20 && int64(binary.BigEndian.Uint64(b[12:])) >= before {
+			return nil
+		}
+		if dropped == maxStep {
+			return errStepFull
+		}
+		dropped++
+		return tx.Delete(k)
+	})
+	if errors.Is(err, errStepFull) {
+		return true, nil
+	}
+	return false, err
 }
 
 // Dump writes all of an account's mail in order, for export: each message with

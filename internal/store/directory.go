@@ -414,8 +414,10 @@ func (s *Store) UpdateAccount(ctx context.Context, id AccountID, fn func(*Accoun
 	return a, err
 }
 
-// DeleteAccount removes an account with all its mail. Kind: KindNotFound.
+// DeleteAccount removes an account with all its mail. It works on a full volume.
+// Kind: KindNotFound.
 func (s *Store) DeleteAccount(ctx context.Context, id AccountID) error {
+	ctx = kv.WithReserve(ctx)
 	a, err := s.Account(ctx, id)
 	if err != nil {
 		return err

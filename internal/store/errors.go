@@ -63,6 +63,8 @@ func KindOf(err error) Kind {
 		return e.Kind
 	case errors.Is(err, kv.ErrNoSpace), errors.Is(err, blob.ErrNoSpace):
 		return KindNoSpace
+	case errors.Is(err, blob.ErrBusy):
+		return KindInUse
 	case errors.Is(err, blob.ErrCorrupt), errors.Is(err, errDamaged):
 		return KindCorrupt
 	case errors.Is(err, blob.ErrNotFound):

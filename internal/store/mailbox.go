@@ -448,9 +448,11 @@ func (s *Store) renameInbox(ctx context.Context, a AccountID, to string) error {
 }
 
 // DeleteMailbox deletes a mailbox and its messages; mailboxes below it stay
-// (RFC 9051 section 6.3.5). INBOX cannot go. Kinds: KindNotFound, KindInvalid.
+// (RFC 9051 section 6.3.5). INBOX cannot go. It works on a full volume. Kinds:
+// KindNotFound, KindInvalid.
 func (s *Store) DeleteMailbox(ctx context.Context, a AccountID, name string) error {
 	const op = "delete mailbox"
+	ctx = kv.WithReserve(ctx)
 	m, err := s.MailboxByName(ctx, a, name)
 	if err != nil {
 		return err

@@ -99,8 +99,10 @@ func (s *Store) CreateSubmission(ctx context.Context, sub Submission, events ...
 }
 
 // UpdateSubmission changes a submission together with the events that tell of
-// it. Kind: KindNotFound.
+// it. It works on a full volume: a message that was sent must not be sent again
+// because nobody could note it. Kind: KindNotFound.
 func (s *Store) UpdateSubmission(ctx context.Context, a AccountID, id TraceID, fn func(*Submission) error, events ...Event) (sub Submission, err error) {
+	ctx = kv.WithReserve(ctx)
 	err = s.records.Update(ctx, kv.Account(a), func(tx kv.Tx) error {
 		k := submissionKey(id)
 		b, ok, err := tx.Get(k)
@@ -157,8 +159,10 @@ func (s *Store) AllSubmissions(ctx context.Context, fn func(*Submission) error) 
 	}))
 }
 
-// DeleteSubmission forgets a submission; its blob is collected later.
+// DeleteSubmission forgets a submission; its blob is collected later. It works
+// on a full volume.
 func (s *Store) DeleteSubmission(ctx context.Context, a AccountID, id TraceID, events ...Event) error {
+	ctx = kv.WithReserve(ctx)
 	err := s.records.Update(ctx, kv.Account(a), func(tx kv.Tx) error {
 		if err := tx.Delete(submissionKey(id)); err != nil {
 			return err

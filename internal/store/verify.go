@@ -40,6 +40,9 @@ type Problem struct {
 
 const maxProblems = 1000
 
+// progressStep is after how many records or messages progress is told.
+const progressStep = 64
+
 // Verify rebuilds everything that can be derived and compares it with what is
 // stored: indexes, counters and summaries against placements, emails and blobs.
 // Each account is looked at as it was at one moment, while the service runs.
@@ -47,8 +50,8 @@ func (s *Store) Verify(ctx context.Context, o VerifyOptions) (VerifyReport, erro
 	v := &verifier{s: s, ctx: ctx, o: o}
 	known := map[AccountID]bool{AccountID(kv.System): true}
 	accounts, err := s.Accounts(ctx, "")
-	if err != nil {
-		return v.report, err
+	if err := v.unreadable("directory", err); err != nil {
+		return v.report, wrap("verify", err)
 	}
 	for _, a := range accounts {
 		known[a.ID] = true
@@ -65,9 +68,20 @@ func (s *Store) Verify(ctx context.Context, o VerifyOptions) (VerifyReport, erro
 				v.problem("records of an account that is not in the directory")
 			}
 		}
-		return s.records.View(ctx, a, v.verify)
+		return v.unreadable("records", s.records.View(ctx, a, v.verify))
 	})
-	return v.report, wrap("verify", err)
+	v.account = AccountID(kv.System)
+	return v.report, wrap("verify", v.unreadable("list of accounts", err))
+}
+
+// unreadable makes a problem of an error of reading, so that the check goes on
+// behind what is damaged. What ends the check is returned.
+func (v *verifier) unreadable(what string, err error) error {
+	if err == nil || v.ctx.Err() != nil || errors.Is(err, kv.ErrClosed) || errors.Is(err, blob.ErrClosed) {
+		return err
+	}
+	v.problem("the %s cannot be read: %v", what, err)
+	return nil
 }
 
 type verifier struct {
@@ -88,21 +102,25 @@ func (v *verifier) problem(format string, args ...any) {
 
 // step tells of progress and ends the walk when the caller has had enough.
 func (v *verifier) step(n *int64) error {
-	if *n++; *n%1024 == 0 {
-		if v.o.Progress != nil {
-			v.o.Progress(v.report)
-		}
+	if *n++; *n%progressStep == 0 {
+		v.tell()
 		return v.ctx.Err()
 	}
 	return nil
 }
 
+func (v *verifier) tell() {
+	if v.o.Progress != nil {
+		v.o.Progress(v.report)
+	}
+}
+
 // verify looks at one account.
 func (v *verifier) verify(r kv.Reader) error {
 	v.r = r
-	v.report.Accounts++
 	checks := []func() error{v.events, v.submissions}
 	if v.account != AccountID(kv.System) {
+		v.report.Accounts++
 		var err error
 		if v.head, err = readHead(r); err != nil {
 			v.problem("the account's head: %v", err)
@@ -111,10 +129,11 @@ func (v *verifier) verify(r kv.Reader) error {
 		checks = append(checks, v.mailboxes, v.emails, v.names, v.locations, v.credentials)
 	}
 	for _, check := range checks {
-		if err := check(); err != nil {
+		if err := v.unreadable("records", check()); err != nil {
 			return err
 		}
 	}
+	v.tell()
 	return nil
 }
 
@@ -134,8 +153,8 @@ func (v *verifier) submissions() error {
 		sub, err := decodeSubmission(v.account, k, b)
 		if err != nil {
 			v.problem("submission %x: %v", k, err)
-		} else if err := v.s.blobs.Check(v.ctx, sub.Blob); err != nil {
-			v.problem("message of submission %s: %v", sub.ID, err)
+		} else if err := v.unreadable("message of submission "+sub.ID.String(), v.s.blobs.Check(v.ctx, sub.Blob)); err != nil {
+			return err
 		}
 		return v.step(&v.report.Submissions)
 	})
@@ -352,7 +371,7 @@ func (v *verifier) email(e *Email) error {
 	if !v.o.Bodies {
 		return nil
 	}
-	return v.body(e)
+	return v.unreadable(fmt.Sprintf("message of email %d", e.ID), v.body(e))
 }
 
 // body reads a message and makes its summary again.

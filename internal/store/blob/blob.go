@@ -30,6 +30,9 @@ var (
 	// ErrNoSpace reports that the volume is full (or below its reserve):
 	// nothing was stored, and storing succeeds again once there is room.
 	ErrNoSpace = errors.New("blob: no space left")
+	// ErrBusy reports a collection that cannot run now: another one does, or
+	// somebody copies the store.
+	ErrBusy = errors.New("blob: the store is being copied or collected")
 	// ErrClosed reports use after Close.
 	ErrClosed = errors.New("blob: closed")
 )
@@ -60,7 +63,8 @@ type Store interface {
 
 	// Collect frees the room of blobs that are not live and were stored before
 	// the grace period. live is asked by hash; it must answer true for every
-	// blob that any record names. References handed out before stay valid.
+	// blob that any record names. References handed out before stay valid. It
+	// fails with ErrBusy while another collection runs or the store is copied.
 	Collect(ctx context.Context, opt CollectOptions) (CollectResult, error)
 
 	// Close ends the store after all running calls.

@@ -24,7 +24,11 @@ func (s *Store) Collect(ctx context.Context, opt blob.CollectOptions) (res blob.
 		return res, err
 	}
 	defer s.gate.leave()
-	s.collecting.Lock()
+	// It never waits: a waiting writer would block a second reader, and who
+	// backs up holds twice.
+	if !s.collecting.TryLock() {
+		return res, blob.ErrBusy
+	}
 	defer s.collecting.Unlock()
 	c := &collector{s: s, ctx: ctx, opt: opt, now: s.opt.Now()}
 	err = c.run()
@@ -125,6 +129,9 @@ func (c *collector) count(seg *segment) (tally, error) {
 // not be used again.
 func (c *collector) rewrite(t tally, newest bool) error {
 	seg := t.seg
+	if !c.s.space.roomToMove(t.live) {
+		return fmt.Errorf("blob: rewrite segment %d: %w", seg.id, blob.ErrNoSpace)
+	}
 	if newest {
 		if err := c.s.log.rotate(); err != nil {
 			return err

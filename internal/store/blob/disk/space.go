@@ -60,6 +60,16 @@ func (s *space) admit(size int64) error {
 	return nil
 }
 
+// roomToMove reports whether size octets can be written to free more: they may
+// go below the reserve, but leave the records a part of it.
+func (s *space) roomToMove(size int64) bool {
+	if !s.limited || size == 0 {
+		return true
+	}
+	s.sample()
+	return s.free.Load()-s.written.Load()-s.inFlight.Load()-size >= s.reserve/4
+}
+
 // landed ends what admit began.
 func (s *space) landed(size int64) {
 	if s.limited {
