@@ -231,6 +231,11 @@ func (m *IMAP) Command(command string) ([]string, error) {
 	if _, err := io.WriteString(m.c, tag+" "+command+"\r\n"); err != nil {
 		return nil, err
 	}
+	return m.finish(command, tag)
+}
+
+// finish reads the responses until that with a tag.
+func (m *IMAP) finish(command, tag string) ([]string, error) {
 	var lines []string
 	for {
 		line, err := m.line()
@@ -298,6 +303,31 @@ func between(s, before, after string) string {
 	_, s, _ = strings.Cut(s, before)
 	s, _, _ = strings.Cut(s+" ", after)
 	return strings.TrimRight(s, ") ")
+}
+
+// Idle sends IDLE and waits until the server is ready.
+func (m *IMAP) Idle() error {
+	m.tag++
+	m.c.SetDeadline(time.Now().Add(clientTimeout))
+	if _, err := fmt.Fprintf(m.c, "t%d IDLE\r\n", m.tag); err != nil {
+		return err
+	}
+	line, err := m.line()
+	if err == nil && !strings.HasPrefix(line, "+") {
+		err = fmt.Errorf("IMAP IDLE: %s", line)
+	}
+	return err
+}
+
+// Next returns the next untagged response.
+func (m *IMAP) Next() (string, error) { return m.line() }
+
+// Done ends IDLE and returns the responses that came until then.
+func (m *IMAP) Done() ([]string, error) {
+	if _, err := io.WriteString(m.c, "DONE\r\n"); err != nil {
+		return nil, err
+	}
+	return m.finish("IDLE", "t"+strconv.Itoa(m.tag))
 }
 
 // line reads one response with its literals.

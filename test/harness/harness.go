@@ -126,13 +126,7 @@ func Binary(t testing.TB) string {
 // Start starts the service; the test's end stops it.
 func Start(t testing.TB, o Options) *Service {
 	t.Helper()
-	if o.Binary == "" {
-		o.Binary = Binary(t)
-	}
-	if o.Data == "" {
-		o.Data = filepath.Join(t.TempDir(), "data")
-	}
-	s := &Service{t: t, options: o}
+	s := Prepare(t, o)
 	s.runOnFreePorts()
 	t.Cleanup(func() {
 		s.Kill()
@@ -143,30 +137,53 @@ func Start(t testing.TB, o Options) *Service {
 	return s
 }
 
+// Prepare chooses everything for a service, and does not start it.
+func Prepare(t testing.TB, o Options) *Service {
+	t.Helper()
+	if o.Binary == "" {
+		o.Binary = Binary(t)
+	}
+	if o.Data == "" {
+		o.Data = filepath.Join(t.TempDir(), "data")
+	}
+	s := &Service{t: t, options: o}
+	s.chooseBase()
+	return s
+}
+
 func tail(s string, n int) string { return s[max(0, len(s)-n):] }
 
 // offsets are where the demo's ports lie above their base.
 var offsets = []int{25, 143, 443, 465, 587, 993, 995}
 
-// runOnFreePorts runs the program above a base whose ports are free. Another
-// test can take them between the look and the start, so it tries again.
+// chooseBase finds a base whose ports are free, below the ports that the kernel
+// gives to clients.
+func (s *Service) chooseBase() {
+	s.t.Helper()
+	for range 200 {
+		s.base = 20000 + rand.IntN(1170)*10
+		if portsFree(s.base) {
+			return
+		}
+	}
+	s.t.Fatal("no free ports")
+}
+
+// runOnFreePorts runs the program. Another test can take the ports between the
+// look and the start; then it tries others.
 func (s *Service) runOnFreePorts() {
 	s.t.Helper()
-	var err error
-	for range 200 {
-		// Below the ports that the kernel gives to clients.
-		s.base = 20000 + rand.IntN(1170)*10
-		if !portsFree(s.base) {
-			continue
-		}
-		if err = s.TryRun(); err == nil {
+	for range 20 {
+		err := s.TryRun()
+		if err == nil {
 			return
 		}
 		if !strings.Contains(err.Error(), "is taken by another program") {
-			break
+			s.t.Fatal(err)
 		}
+		s.chooseBase()
 	}
-	s.t.Fatalf("no start on free ports: %v", err)
+	s.t.Fatal("the ports are always taken")
 }
 
 func portsFree(base int) bool {

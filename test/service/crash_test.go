@@ -52,13 +52,14 @@ func letter(id string, size int) string {
 // Every acknowledged message must be there once, every UID belong to one
 // message for ever, and verify must be clean.
 func TestKillLoop(t *testing.T) {
-	rounds := 55
+	least, most, during := 50, 200, 45*time.Second
 	if testing.Short() {
-		rounds = 5
+		least, most = 5, 5
 	}
 	s := harness.Start(t, harness.Options{Accounts: 4})
 	l := newLedger()
-	for round := range rounds {
+	rounds := 0
+	for begun := time.Now(); rounds < least || rounds < most && time.Since(begun) < during; rounds++ {
 		stop := make(chan struct{})
 		var wg sync.WaitGroup
 		for w := range 6 {
@@ -69,16 +70,15 @@ func TestKillLoop(t *testing.T) {
 		close(stop)
 		wg.Wait()
 		s.Run()
-		if round%5 == 4 || round == rounds-1 {
-			for _, a := range s.Accounts {
-				l.check(t, s, a)
-			}
+		if rounds%5 == 4 {
+			l.checkAll(t, s)
 		}
 		if t.Failed() {
-			t.Fatalf("in round %d", round)
+			t.Fatalf("in round %d", rounds)
 		}
 	}
-	if out, err := s.Command("verify"); err != nil {
+	l.checkAll(t, s)
+	if out, err := s.Command("verify", "--bodies"); err != nil {
 		t.Errorf("verify: %v\n%s", err, out)
 	}
 	t.Logf("%d rounds, %d messages acknowledged", rounds, len(l.acked))
@@ -183,6 +183,13 @@ var (
 	peakPattern = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
 	validity    = regexp.MustCompile(`UIDVALIDITY (\d+)`)
 )
+
+func (l *ledger) checkAll(t *testing.T, s *harness.Service) {
+	t.Helper()
+	for _, a := range s.Accounts {
+		l.check(t, s, a)
+	}
+}
 
 // check compares an account's INBOX with what the clients know.
 func (l *ledger) check(t *testing.T, s *harness.Service, a harness.Account) {
