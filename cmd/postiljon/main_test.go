@@ -85,12 +85,13 @@ type demo struct {
 	demoReady
 	process *exec.Cmd
 	log     strings.Builder
-	ended   chan error
+	ended   chan struct{} // closed when the process has ended
+	how     error         // then
 }
 
 // startDemo starts a demo and waits until it is ready.
 func startDemo(dir string, args ...string) (*demo, error) {
-	d := &demo{ended: make(chan error, 1)}
+	d := &demo{ended: make(chan struct{})}
 	d.process = exec.Command("postiljon", append([]string{"demo", "--json", "--data", dir}, args...)...)
 	d.process.Stderr = &d.log
 	out, err := d.process.StdoutPipe()
@@ -104,7 +105,10 @@ func startDemo(dir string, args ...string) (*demo, error) {
 	if err == nil {
 		err = json.Unmarshal(line, &d.demoReady)
 	}
-	go func() { d.ended <- d.process.Wait() }()
+	go func() {
+		d.how = d.process.Wait()
+		close(d.ended)
+	}()
 	if err != nil {
 		return nil, fmt.Errorf("the demo did not become ready: %w\n%s", errors.Join(err, d.stop()), d.log.String())
 	}
@@ -116,8 +120,8 @@ func (d *demo) stop() error {
 	// It may have ended already.
 	_ = d.process.Process.Signal(syscall.SIGTERM)
 	select {
-	case err := <-d.ended:
-		return err
+	case <-d.ended:
+		return d.how
 	case <-time.After(30 * time.Second):
 		return errors.Join(fmt.Errorf("the demo did not end"), d.process.Process.Kill())
 	}
@@ -141,9 +145,6 @@ func testDemo(t *testing.T, dir string, args ...string) *demo {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if d.ended == nil {
-			return
-		}
 		if err := d.stop(); err != nil {
 			t.Errorf("demo: %v\n%s", err, d.log.String())
 		}

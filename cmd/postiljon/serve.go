@@ -132,7 +132,7 @@ func (s *service) serveListener(ctx context.Context, name string, l net.Listener
 	case "imaps":
 		return s.imap.Serve(ctx, l, imapd.ListenerOptions{Name: name, ImplicitTLS: true})
 	case "https":
-		return s.web.Serve(ctx, l)
+		return s.web.Serve(l)
 	case "pop3":
 		return s.pop3.Serve(ctx, l, popd.ListenerOptions{Name: name})
 	case "pop3s":

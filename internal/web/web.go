@@ -102,15 +102,12 @@ func New(o Options) (*Server, error) {
 // Handler answers requests; it is what Serve serves.
 func (s *Server) Handler() http.Handler { return s.server.Handler }
 
-// Serve answers on l with TLS until Close is called or ctx ends.
-func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	stop := context.AfterFunc(ctx, func() { l.Close() })
-	defer stop()
-	err := s.server.ServeTLS(l, "", "")
-	if errors.Is(err, http.ErrServerClosed) || ctx.Err() != nil {
-		return nil
+// Serve answers on l with TLS until Close is called.
+func (s *Server) Serve(l net.Listener) error {
+	if err := s.server.ServeTLS(l, "", ""); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("web: %w", err)
 	}
-	return fmt.Errorf("web: %w", err)
+	return nil
 }
 
 // Close ends the server after the requests that run, or when ctx ends.

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/postiljon/postiljon/internal/config"
+)
+
+func TestOctets(t *testing.T) {
+	for n, want := range map[int64]string{
+		0: "0 B", 999: "999 B", 1000: "1 kB", 1234: "1.2 kB", 123_456: "123 kB", 5_000_000_000: "5 GB", 2e15: "2000 TB",
+	} {
+		if got := octets(n); got != want {
+			t.Errorf("%d: %q, not %q", n, got, want)
+		}
+	}
+}
+
+func TestQuote(t *testing.T) {
+	for text, want := range map[string]string{
+		"plain/path-1.pem": "plain/path-1.pem", "it's": `'it'\''s'`, "a b": "'a b'", "": "''", "$HOME": "'$HOME'", "user@demo.test:pass-1": "user@demo.test:pass-1",
+	} {
+		if got := quote(text); got != want {
+			t.Errorf("%q: %s", text, got)
+		}
+	}
+}
+
+// The collector lets a small heap grow by the floor and a large one by its share.
+func TestPercentFor(t *testing.T) {
+	for live, want := range map[uint64]int{0: 2400, 96 << 20: 100, 1 << 30: gcPercent} {
+		if got := percentFor(live); got != want {
+			t.Errorf("%d live octets: %d %%", live, got)
+		}
+	}
+}
+
+func TestRecordsAnnounceOnlyWhatIsServed(t *testing.T) {
+	c, err := config.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Hostname = "mail.example.org"
+	c.Listen.IMAP = nil
+	values := map[string]string{}
+	for _, r := range records("example.org", &c) {
+		values[r.name+" "+r.kind] = r.value
+	}
+	for name, want := range map[string]string{
+		"example.org. MX":                   "10 mail.example.org.",
+		"_imaps._tcp.example.org. SRV":      "0 1 993 mail.example.org.",
+		"_imap._tcp.example.org. SRV":       "0 0 0 .",
+		"_submission._tcp.example.org. SRV": "0 1 587 mail.example.org.",
+	} {
+		if values[name] != want {
+			t.Errorf("%s is %q, not %q", name, values[name], want)
+		}
+	}
+	for name := range values {
+		if strings.Contains(name, "domainkey") || strings.Contains(name, "mta-sts") {
+			t.Errorf("%s is announced and not served", name)
+		}
+	}
+}
+
+func TestListenTroubleSaysWhatToDo(t *testing.T) {
+	for err, want := range map[error]string{
+		syscall.EADDRINUSE:    "ss -ltnp",
+		syscall.EACCES:        "CAP_NET_BIND_SERVICE",
+		syscall.EADDRNOTAVAIL: "ip address",
+	} {
+		got := listenTrouble("smtp", "192.0.2.1:25", &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", err)})
+		a, ok := errors.AsType[advised](got)
+		if !ok || !strings.Contains(a.NextStep(), want) || !errors.Is(got, err) {
+			t.Errorf("%v: %v", err, got)
+		}
+	}
+}
+
+func TestRestartKeys(t *testing.T) {
+	was, err := config.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	is := was
+	is.Log.Level = "debug"
+	if got := restartKeys(was, is); len(got) != 0 {
+		t.Errorf("%q", got)
+	}
+	is.Hostname, is.Limits.Recipients = "other.example", 500
+	if got := strings.Join(restartKeys(was, is), " "); got != "hostname limits.recipients" {
+		t.Errorf("%q", got)
+	}
+}
+
+// A password comes from the first line, without its line end.
+func TestReadPassword(t *testing.T) {
+	dir := t.TempDir()
+	s := &streams{err: io.Discard}
+	for text, want := range map[string]string{"secret\n": "secret", "secret\r\nmore": "secret", "a b ": "a b ", "\n": "", "": ""} {
+		file := filepath.Join(dir, "password")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := readPassword(s, file)
+		if got != want || (err != nil) != (want == "") {
+			t.Errorf("%q: %q, %v", text, got, err)
+		}
+	}
+}
