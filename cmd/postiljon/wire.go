@@ -211,7 +211,8 @@ func (s *service) openQueue(ctx context.Context) (err error) {
 		limits.Schedule = append(limits.Schedule, time.Duration(d))
 	}
 	s.queue, err = outbound.New(outbound.Options{
-		Store: s.store, Resolver: resolver, Local: &localRoad{s.store, s.policies, s.log},
+		Store: s.store, Resolver: resolver,
+		Local:     &inbound.Local{Store: s.store, Receiving: s.policies.Receiving, Log: s.log},
 		Catalogue: s.catalogue, Hostname: c.Hostname, Port: c.Queue.Port, AllowPrivate: c.Queue.AllowPrivate,
 		Journal: s.journal, Limits: limits, Log: s.log, Metrics: s.metrics.Outbound(),
 	})
@@ -224,11 +225,10 @@ func (s *service) openQueue(ctx context.Context) (err error) {
 
 func (s *service) openSMTP(context.Context) (err error) {
 	c := &s.config
-	out := dispatch{s.queue, s.log}
 	road := inbound.New(inbound.Options{
-		Store: s.store, Policy: s.policies, Journal: recorder{s.journal}, Queue: out, Reporter: out,
+		Store: s.store, Policy: s.policies, Journal: recorder{s.journal}, Queue: s.queue,
 		Hostname: c.Hostname, MaxSize: int64(c.Limits.MessageSize), MaxRecipients: c.Limits.Recipients,
-		MaxHops: c.Limits.Hops, QueueLifetime: time.Duration(c.Queue.Lifetime), Log: s.log,
+		MaxHops: c.Limits.Hops, Log: s.log,
 	})
 	s.smtp, err = smtpd.New(smtpd.Options{
 		Hostname: c.Hostname, Replies: s.catalogue, Backend: road, SASL: s.sasl, TLS: s.certs.ServerConfig(),

@@ -6,10 +6,12 @@ import (
 	"crypto/tls"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/protocol/smtpd"
 	"github.com/postiljon/postiljon/internal/store"
@@ -183,7 +185,7 @@ func (m *content) Commit(ctx context.Context) (smtpd.Receipt, cause.Decision) {
 		d = m.commit(ctx, summary)
 	}
 	if !d.Allowed() {
-		s.refused("message.refused", s.firstRecipient(), d)
+		s.refused(journal.MessageRefused, s.firstRecipient(), d)
 	}
 	return receipt, d
 }
@@ -218,10 +220,17 @@ func (m *content) commit(ctx context.Context, summary *message.Summary) cause.De
 	if err != nil {
 		return s.b.storeTrouble("store message", err)
 	}
-	email := store.NewEmail{Blob: ref, Summary: summary, Received: s.b.Store.Now()}
-	d := store.Delivery{Email: email, Recipients: s.places(summary)}
+	now := s.b.Store.Now()
+	d := store.Delivery{
+		Email:      store.NewEmail{Blob: ref, Summary: summary, Received: now},
+		Recipients: s.places(now, summary),
+	}
+	if s.account != nil {
+		d.Sender, d.SenderEvents = s.account.ID, s.sentEvents(now, summary)
+	}
 	if len(s.remote) > 0 {
-		d.Submission = s.submission(ref, summary)
+		d.Submission = s.submission(now, ref, summary)
+		s.b.Queue.Prepare(d.Submission)
 	}
 	results, err := s.b.Store.Deliver(ctx, d)
 	if err != nil {
@@ -234,7 +243,7 @@ func (m *content) commit(ctx context.Context, summary *message.Summary) cause.De
 		s.b.Policy.Sent(ctx, s.account, s.recipients)
 	}
 	if d.Submission != nil {
-		s.b.Queue.Queued(d.Submission)
+		s.b.Queue.Notify(d.Submission)
 	}
 	return cause.Allow()
 }
@@ -247,22 +256,40 @@ func (m *content) store(ctx context.Context) (blob.Ref, error) {
 }
 
 // places returns the accounts that get the message, each once.
-func (s *session) places(summary *message.Summary) []store.DeliverTo {
+func (s *session) places(now time.Time, summary *message.Summary) []store.DeliverTo {
 	places := make([]store.DeliverTo, 0, len(s.local))
-	now := s.b.Store.Now()
 	for i := range s.local {
+		to := s.local[i].address
 		for j := range s.local[i].accounts {
 			a := &s.local[i].accounts[j]
 			if a.Disabled || slices.ContainsFunc(places, func(p store.DeliverTo) bool { return p.Account == a.ID }) {
 				continue
 			}
-			places = append(places, store.DeliverTo{
-				Account: a.ID, Role: store.RoleInbox,
-				Events: []store.Event{s.event("message.delivered", now, s.local[i].address, summary)},
+			place := store.DeliverTo{Account: a.ID, Role: store.RoleInbox, Events: make([]store.Event, 0, 2)}
+			if s.account == nil || s.account.ID != a.ID { // who writes to himself has it among the sent ones
+				place.Events = append(place.Events, s.event(journal.MessageAccepted, now, to, summary))
+			}
+			place.Events = append(place.Events, store.Event{
+				Time: now, Trace: s.trace, Kind: journal.MessageDelivered,
+				Fields: []store.Field{{Name: "to", Value: to}, {Name: "mailbox", Value: "INBOX"}},
 			})
+			places = append(places, place)
 		}
 	}
 	return places
+}
+
+// sentEvents tell the sender's journal that the message was taken, for each
+// recipient here and elsewhere.
+func (s *session) sentEvents(now time.Time, summary *message.Summary) []store.Event {
+	events := make([]store.Event, 0, s.recipients)
+	for i := range s.local {
+		events = append(events, s.event(journal.MessageAccepted, now, s.local[i].address, summary))
+	}
+	for i := range s.remote {
+		events = append(events, s.event(journal.MessageQueued, now, s.remote[i].Address, summary))
+	}
+	return events
 }
 
 // event tells of the message: whose it is, where it came from and how.
@@ -270,19 +297,17 @@ func (s *session) event(kind string, now time.Time, to string, summary *message.
 	return store.Event{Time: now, Trace: s.trace, Kind: kind, Fields: []store.Field{
 		{Name: "from", Value: s.from}, {Name: "to", Value: to},
 		{Name: "message-id", Value: summary.MessageID}, {Name: "subject", Value: summary.Subject},
-		{Name: "size", Value: fmt.Sprint(summary.Size)}, {Name: "mailbox", Value: "INBOX"},
+		{Name: "size", Value: strconv.FormatInt(summary.Size, 10)},
 		{Name: "remote", Value: s.c.Remote.Addr().String()}, {Name: "helo", Value: s.c.Helo},
 		{Name: "protocol", Value: s.c.Protocol(s.mail.SMTPUTF8)},
 	}}
 }
 
-func (s *session) submission(ref blob.Ref, summary *message.Summary) *store.Submission {
-	now := s.b.Store.Now()
+func (s *session) submission(now time.Time, ref blob.Ref, summary *message.Summary) *store.Submission {
 	return &store.Submission{
 		ID: s.trace, Account: s.account.ID, From: s.from, EnvID: s.mail.EnvID, Ret: s.mail.Ret,
 		RequireTLS: s.mail.RequireTLS, SMTPUTF8: s.mail.SMTPUTF8, Body: bodyText(s.mail.Body),
-		MessageID: summary.MessageID, Blob: ref, Size: summary.Size,
-		Created: now, Expires: now.Add(s.b.QueueLifetime), Recipients: s.remote,
+		MessageID: summary.MessageID, Blob: ref, Size: summary.Size, Created: now, Recipients: s.remote,
 	}
 }
 
@@ -319,28 +344,30 @@ func (s *session) deliveryTrouble(err error, a store.AccountID) cause.Decision {
 // report tells the sender of recipients that failed after all, and of those
 // reached where the sender asked for it (RFC 3461 section 4.1).
 func (s *session) report(ctx context.Context, email store.NewEmail, failed map[store.AccountID]cause.Decision) {
-	if s.from == "" {
-		return
+	sub := &store.Submission{
+		ID: s.trace, From: s.from, EnvID: s.mail.EnvID, Ret: s.mail.Ret, MessageID: email.Summary.MessageID,
+		Blob: email.Blob, Size: email.Summary.Size, Created: email.Received,
 	}
-	r := Report{Trace: s.trace, From: s.from, EnvID: s.mail.EnvID, Ret: s.mail.Ret, Email: email}
 	for i := range s.local {
 		l := &s.local[i]
-		var d cause.Decision
+		if len(failed) == 0 && l.notify&smtpd.NotifySuccess == 0 {
+			continue
+		}
+		r := store.SubmissionRecipient{
+			Address: l.address, ORcpt: l.orcpt, Notify: notifyText(l.notify), State: store.Placed, Last: email.Received,
+		}
 		for _, a := range l.accounts {
 			if why, ok := failed[a.ID]; ok {
-				d = why
+				r.State, r.Cause = store.Failed, why.Cause
 			}
 		}
-		wanted := l.notify&smtpd.NotifySuccess != 0
-		if !d.Allowed() {
-			wanted = l.notify == 0 || l.notify&smtpd.NotifyFailure != 0
-		}
-		if wanted {
-			r.Recipients = append(r.Recipients, ReportRecipient{Address: l.address, ORcpt: l.orcpt, Decision: d})
-		}
+		sub.Recipients = append(sub.Recipients, r)
 	}
-	if len(r.Recipients) > 0 {
-		s.b.Reporter.Report(ctx, &r)
+	if s.from == "" || len(sub.Recipients) == 0 {
+		return
+	}
+	if err := s.b.Queue.Report(ctx, sub); err != nil {
+		s.b.Log.Error("sender not told of a delivery", "trace", s.trace, "error", err)
 	}
 }
 

@@ -9,9 +9,9 @@ import (
 	"context"
 	"log/slog"
 	"sync"
-	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/protocol/smtpd"
 	"github.com/postiljon/postiljon/internal/sasl"
@@ -38,39 +38,24 @@ type Journal interface {
 	Record(e store.Event)
 }
 
-// Queue is told of submissions that the store has just queued.
+// Queue sends on what is for other servers, and tells senders what became of
+// recipients here; *outbound.Queue is one.
 type Queue interface {
-	Queued(sub *store.Submission)
-}
-
-// Reporter tells the sender of a message what became of a recipient here, as
-// RFC 3461 asks.
-type Reporter interface {
-	Report(ctx context.Context, r *Report)
-}
-
-// Report is the fate of some recipients of one message.
-type Report struct {
-	Trace      store.TraceID
-	From       string // whom to tell, never ""
-	EnvID, Ret string
-	Email      store.NewEmail
-	Recipients []ReportRecipient
-}
-
-// ReportRecipient is a recipient that was reached, or failed for a cause.
-type ReportRecipient struct {
-	Address, ORcpt string
-	Decision       cause.Decision // allows: delivered
+	// Prepare completes a submission before it is committed, Notify tells that
+	// it was.
+	Prepare(sub *store.Submission)
+	Notify(sub *store.Submission)
+	// Report tells the sender of a message what became of its recipients, as
+	// far as they are in a final state and NOTIFY asks for it (RFC 3461).
+	Report(ctx context.Context, sub *store.Submission) error
 }
 
 // Options are what the road in is made of.
 type Options struct {
-	Store    *store.Store
-	Policy   Policy
-	Journal  Journal
-	Queue    Queue
-	Reporter Reporter
+	Store   *store.Store
+	Policy  Policy
+	Journal Journal
+	Queue   Queue
 	// Hostname is the name of this server in Received fields.
 	Hostname string
 	// MaxSize is the largest message taken, in octets.
@@ -80,9 +65,7 @@ type Options struct {
 	// MaxHops is how many Received fields a message may have before it is taken
 	// to go in a circle (RFC 5321 section 6.3).
 	MaxHops int
-	// QueueLifetime is how long delivery to other servers is tried.
-	QueueLifetime time.Duration
-	Log           *slog.Logger
+	Log     *slog.Logger
 }
 
 // Backend implements smtpd.Backend.
@@ -107,7 +90,7 @@ func (b *Backend) NewSession(ctx context.Context, c *smtpd.Conn) (smtpd.Session,
 	release, d := b.Policy.Connect(ctx, c)
 	if !d.Allowed() {
 		release()
-		e := store.Event{Time: b.Store.Now(), Kind: "connection.refused", Fields: []store.Field{
+		e := store.Event{Time: b.Store.Now(), Kind: journal.ConnectionRefused, Fields: []store.Field{
 			{Name: "remote", Value: c.Remote.Addr().String()}, {Name: "protocol", Value: listenerName(c)},
 		}}
 		e.Trace = store.NewTraceID(e.Time)

@@ -27,7 +27,7 @@ type desk struct {
 	mu        sync.Mutex
 	events    []store.Event
 	queued    []*store.Submission
-	reports   []*inbound.Report
+	reports   []*store.Submission
 	sent      int
 	sendLimit int // recipients
 	full      store.AccountID
@@ -75,12 +75,15 @@ func (d *desk) Record(e store.Event) {
 	d.events = append(d.events, e)
 }
 
-func (d *desk) Queued(s *store.Submission) {
+func (d *desk) Prepare(s *store.Submission) { s.Expires = s.Created.Add(time.Hour) }
+
+func (d *desk) Notify(s *store.Submission) {
 	d.set(func() { d.queued = append(d.queued, s) })
 }
 
-func (d *desk) Report(_ context.Context, r *inbound.Report) {
-	d.set(func() { d.reports = append(d.reports, r) })
+func (d *desk) Report(_ context.Context, s *store.Submission) error {
+	d.set(func() { d.reports = append(d.reports, s) })
+	return nil
 }
 
 func (d *desk) set(fn func()) {
@@ -125,8 +128,8 @@ func start(t *testing.T) *service {
 		t.Fatal(err)
 	}
 	backend := inbound.New(inbound.Options{
-		Store: s.store, Policy: s, Journal: s, Queue: s, Reporter: s, Hostname: "mx.demo.test",
-		MaxSize: 1 << 20, MaxRecipients: 3, MaxHops: 5, QueueLifetime: time.Hour, Log: slog.New(slog.DiscardHandler),
+		Store: s.store, Policy: s, Journal: s, Queue: s, Hostname: "mx.demo.test",
+		MaxSize: 1 << 20, MaxRecipients: 3, MaxHops: 5, Log: slog.New(slog.DiscardHandler),
 	})
 	server, err := smtpd.New(smtpd.Options{
 		Hostname: "mx.demo.test", Replies: catalogue, Backend: backend, Log: slog.New(slog.DiscardHandler),
@@ -311,7 +314,7 @@ func TestSubmission(t *testing.T) {
 	if _, err := s.store.Submission(t.Context(), s.anna.ID, s.queued[0].ID); err != nil {
 		t.Errorf("the submission is not durable: %v", err)
 	}
-	if len(s.reports) != 1 || s.reports[0].Recipients[0].Address != "bjorn@demo.test" || !s.reports[0].Recipients[0].Decision.Allowed() {
+	if len(s.reports) != 1 || s.reports[0].Recipients[0].Address != "bjorn@demo.test" || s.reports[0].Recipients[0].State != store.Placed {
 		t.Errorf("reports %+v", s.reports)
 	}
 	want(t, "events", s.noted(t), []string{
@@ -362,11 +365,11 @@ func TestFullAccountAmongOthers(t *testing.T) {
 		"RCPT TO:<small@demo.test> ORCPT=rfc822;small@demo.test", "250", "RCPT TO:<bjorn@demo.test>", "250",
 		"DATA", "354", letter, "250",
 		"MAIL FROM:<x@sender.test>", "250", "RCPT TO:<small@demo.test>", "250", "DATA", "354", letter, "452 4.2.2")
-	if len(s.reports) != 1 || len(s.reports[0].Recipients) != 1 {
+	if len(s.reports) != 1 || len(s.reports[0].Recipients) != 2 {
 		t.Fatalf("reports %+v", s.reports)
 	}
 	r := s.reports[0]
-	if r.Recipients[0].Decision.Cause != cause.QuotaMailboxFull || r.Ret != "HDRS" || r.EnvID != "e1" || r.From != "x@sender.test" {
+	if r.Recipients[0].State != store.Failed || r.Recipients[0].Cause != cause.QuotaMailboxFull || r.Recipients[1].State != store.Placed || r.Ret != "HDRS" || r.EnvID != "e1" || r.From != "x@sender.test" {
 		t.Errorf("report %+v", r)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/message/address"
 	"github.com/postiljon/postiljon/internal/protocol/smtpd"
 	"github.com/postiljon/postiljon/internal/sasl"
@@ -70,7 +71,7 @@ func (s *session) Mail(ctx context.Context, m *smtpd.Mail) cause.Decision {
 	}
 	d := s.decideMail(ctx, m)
 	if !d.Allowed() {
-		s.refused("sender.refused", "", d)
+		s.refused(journal.SenderRefused, "", d)
 	}
 	return d
 }
@@ -125,7 +126,7 @@ func (s *session) Rcpt(ctx context.Context, r *smtpd.Rcpt) cause.Decision {
 	to := r.To.String()
 	d := s.decideRcpt(ctx, r, to)
 	if !d.Allowed() {
-		s.refused("recipient.refused", to, d)
+		s.refused(journal.RecipientRefused, to, d)
 	}
 	return d
 }
@@ -190,7 +191,7 @@ func (s *session) addRemote(ctx context.Context, r *smtpd.Rcpt, to string) cause
 	}
 	s.recipients++
 	s.remote = append(s.remote, store.SubmissionRecipient{
-		Address: to, Notify: notifyText(r.Notify), ORcpt: r.ORcpt, State: store.Queued, Next: s.b.Store.Now(),
+		Address: to, Notify: notifyText(r.Notify), ORcpt: r.ORcpt, State: store.Queued,
 	})
 	return cause.Allow()
 }

@@ -8,17 +8,24 @@ import (
 	"github.com/postiljon/postiljon/internal/store/uid"
 )
 
+// MaxDeliveryID is how long the id of a delivery can be, in octets.
+const MaxDeliveryID = 200
+
 // Delivery is a message that arrived for accounts here: one blob, placed with
 // one commit whatever the number of recipients.
 type Delivery struct {
 	// ID makes a retry harmless: where an account has had a delivery with this
 	// id, nothing is placed again. Empty means that there can be no retry. At
-	// most 200 octets.
+	// most MaxDeliveryID octets.
 	ID         string
 	Email      NewEmail
 	Recipients []DeliverTo // each account once
-	// Submission, if any, is queued in the same commit: the recipients of the
-	// message that are elsewhere.
+	// Sender is the account whose message it is, 0 for mail from elsewhere.
+	Sender AccountID
+	// SenderEvents are kept with the sender, in the same commit.
+	SenderEvents []Event
+	// Submission, if any, is queued with the sender in the same commit: the
+	// recipients of the message that are elsewhere.
 	Submission *Submission
 }
 
@@ -50,13 +57,13 @@ func (s *Store) Deliver(ctx context.Context, d Delivery) (results []Delivered, e
 		accounts = append(accounts, kv.Account(r.Account))
 		quotas[i], results[i].Err = s.quota(ctx, r.Account)
 	}
-	queue := -1 // which of accounts holds the submission
-	if d.Submission != nil {
-		accounts, queue = withAccount(accounts, kv.Account(d.Submission.Account))
+	sender := -1 // which of accounts it is
+	if d.Submission != nil || len(d.SenderEvents) > 0 {
+		accounts, sender = withAccount(accounts, kv.Account(d.Sender))
 	}
 	errs := s.records.UpdateEach(ctx, accounts, func(tx kv.Tx, i int) error {
-		if i == queue {
-			if err := putSubmission(tx, d.Submission); err != nil {
+		if i == sender {
+			if err := s.sent(tx, &d); err != nil {
 				return err
 			}
 		}
@@ -73,10 +80,20 @@ func (s *Store) Deliver(ctx context.Context, d Delivery) (results []Delivered, e
 			s.hub.notify(d.Recipients[i].Account)
 		}
 	}
-	if queue >= 0 {
-		err = wrap("queue submission", errs[queue])
+	if sender >= 0 {
+		err = wrap("queue submission", errs[sender])
 	}
 	return results, err
+}
+
+// sent keeps what belongs to the sender.
+func (s *Store) sent(tx kv.Tx, d *Delivery) error {
+	if d.Submission != nil {
+		if err := putSubmission(tx, d.Submission); err != nil {
+			return err
+		}
+	}
+	return s.putEvents(tx, d.SenderEvents)
 }
 
 // withAccount returns the position of an account in the list, added if need be.

@@ -367,7 +367,7 @@ func TestSubmissions(t *testing.T) {
 	n := storetest.Email(t, s, storetest.Text(1))
 	sub := store.Submission{ID: store.NewTraceID(time.Now()), Account: a, From: "anna@demo.test", Blob: n.Blob, Size: n.Summary.Size,
 		Recipients: []store.SubmissionRecipient{{Address: "x@y.test", State: store.Queued}}}
-	results, err := s.Deliver(ctx, store.Delivery{Email: n, Recipients: []store.DeliverTo{{Account: a}}, Submission: &sub})
+	results, err := s.Deliver(ctx, store.Delivery{Email: n, Recipients: []store.DeliverTo{{Account: a}}, Sender: a, Submission: &sub})
 	if err != nil || results[0].Err != nil {
 		t.Fatal(err, results)
 	}
