@@ -7,6 +7,7 @@
 //	20261122T101500Z/records/    the records, as of one moment
 //	20261122T101500Z/blobs/      the messages that those records name, and a few newer
 //	20261122T101500Z/...         the other files of the data folder: keys, certificates
+//	20261122T101500Z/config/     files from elsewhere: the configuration, its certificate
 //	20261122T101500Z/BACKUP.json what it is, written last: without it a backup is not whole
 package backup
 
@@ -21,6 +22,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/store/blob/disk"
@@ -30,8 +32,11 @@ import (
 const (
 	recordsDir   = "records"
 	blobsDir     = "blobs"
+	configDir    = "config"
 	manifestFile = "BACKUP.json"
 	partial      = ".partial-"
+	restoring    = ".restoring"
+	checkpoint   = ".checkpoint"
 	timeLayout   = "20060102T150405Z"
 )
 
@@ -47,6 +52,9 @@ type Source struct {
 	// Skip names what in the data folder is left out, beside records and blobs:
 	// sockets, locks, what is made anew.
 	Skip []string
+	// Config are files from elsewhere that belong to the installation, by the
+	// name that they get in the backup.
+	Config map[string]string
 }
 
 // Snapshot is one backup.
@@ -56,6 +64,9 @@ type Snapshot struct {
 	Taken   time.Time `json:"taken"`
 	Copied  int64     `json:"copied"` // octets that were not shared with the one before
 	Took    float64   `json:"took_seconds"`
+	// SameVolume is whether it lies on the volume of the data folder, and is lost
+	// with it.
+	SameVolume bool `json:"same_volume,omitempty"`
 }
 
 // Progress is told how many octets were copied, of how many if that is known.
@@ -67,6 +78,9 @@ func Run(ctx context.Context, src Source, dir string, now time.Time, progress Pr
 	snap := Snapshot{Version: formatVersion, Taken: now.UTC().Truncate(time.Second)}
 	name := snap.Taken.Format(timeLayout)
 	snap.Dir = filepath.Join(dir, name)
+	if within(dir, src.Data) {
+		return snap, fmt.Errorf("backup: %w", ErrInside)
+	}
 	old, err := List(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return snap, err
@@ -86,10 +100,59 @@ func Run(ctx context.Context, src Source, dir string, now time.Time, progress Pr
 		return snap, fmt.Errorf("backup to %s: %w", dir, errors.Join(err, os.RemoveAll(r.dir)))
 	}
 	snap.Copied, snap.Took = r.copied, time.Since(started).Seconds()
+	snap.SameVolume = device(r.dir) == device(src.Data)
 	if err := writeManifest(r.dir, snap); err != nil {
 		return snap, fmt.Errorf("backup to %s: %w", dir, err)
 	}
 	return snap, errors.Join(os.Rename(r.dir, snap.Dir), syncDir(dir))
+}
+
+// ErrInside reports a folder of backups inside the data folder.
+var ErrInside = errors.New("the folder of the backups lies inside the data folder")
+
+// within reports whether a path, which need not exist, lies in a folder.
+func within(path, folder string) bool {
+	rest := ""
+	real, err := filepath.EvalSymlinks(path)
+	for err != nil && path != filepath.Dir(path) {
+		rest = filepath.Join(filepath.Base(path), rest)
+		path = filepath.Dir(path)
+		real, err = filepath.EvalSymlinks(path)
+	}
+	if folder, ferr := filepath.EvalSymlinks(folder); ferr == nil {
+		rel, err := filepath.Rel(folder, filepath.Join(real, rest))
+		return err == nil && filepath.IsLocal(rel)
+	}
+	return false
+}
+
+// device is the volume that a path lies on.
+func device(path string) uint64 {
+	var st syscall.Stat_t
+	if err := syscall.Stat(path, &st); err != nil {
+		return 0
+	}
+	return uint64(st.Dev)
+}
+
+// Prune removes the oldest whole backups below dir but keep, and returns the
+// names of those that are gone.
+func Prune(dir string, keep int) (gone []string, err error) {
+	list, err := List(dir)
+	if err != nil {
+		return nil, err
+	}
+	for i := 0; i < len(list)-max(keep, 1); i++ {
+		name := filepath.Base(list[i].Dir)
+		// One that is half removed is no backup any more, and the next run clears
+		// it away.
+		half := filepath.Join(dir, partial+name)
+		if err := errors.Join(os.Rename(list[i].Dir, half), os.RemoveAll(half)); err != nil {
+			return gone, fmt.Errorf("remove backup %s: %w", name, err)
+		}
+		gone = append(gone, name)
+	}
+	return gone, nil
 }
 
 // removePartial clears away backups that were cut off.
@@ -107,6 +170,7 @@ type run struct {
 	src    Source
 	dir    string // where it is made
 	old    string // the backup before, "" if there is none
+	owner  bool   // files get the owner that they have in the backup
 	copied int64
 	tell   Progress
 }
@@ -127,15 +191,15 @@ func (r *run) all() error {
 // records takes a checkpoint beside the records, where it costs links only, and
 // moves it over.
 func (r *run) records() error {
-	checkpoint := filepath.Join(r.src.Data, ".checkpoint")
-	if err := os.RemoveAll(checkpoint); err != nil {
+	dir := filepath.Join(r.src.Data, checkpoint)
+	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}
-	defer os.RemoveAll(checkpoint)
-	if err := r.src.Records.Checkpoint(r.ctx, checkpoint); err != nil {
+	defer os.RemoveAll(dir)
+	if err := r.src.Records.Checkpoint(r.ctx, dir); err != nil {
 		return err
 	}
-	return r.tree(checkpoint, recordsDir, func(name string) bool { return strings.HasSuffix(name, ".sst") })
+	return r.tree(dir, recordsDir, func(name string) bool { return strings.HasSuffix(name, ".sst") })
 }
 
 // tree copies a folder. Files that never change once written are shared with
@@ -150,17 +214,30 @@ func (r *run) tree(from, to string, immutable func(name string) bool) error {
 			return err
 		}
 		target := filepath.Join(r.dir, to, rel)
-		if d.IsDir() {
-			return os.MkdirAll(target, 0o700)
-		}
-		if !d.Type().IsRegular() {
+		switch {
+		case d.IsDir():
+			err = os.MkdirAll(target, 0o700)
+		case !d.Type().IsRegular():
 			return nil
-		}
-		if immutable(d.Name()) && r.share(filepath.Join(to, rel), path) {
+		case immutable(d.Name()) && r.share(filepath.Join(to, rel), path):
 			return nil
+		default:
+			err = r.copy(path, target)
 		}
-		return r.copy(path, target)
+		if err != nil || !r.owner {
+			return err
+		}
+		return sameOwner(path, target)
 	})
+}
+
+// sameOwner gives a file the owner of another one.
+func sameOwner(from, to string) error {
+	var st syscall.Stat_t
+	if err := syscall.Stat(from, &st); err != nil {
+		return err
+	}
+	return os.Lchown(to, int(st.Uid), int(st.Gid))
 }
 
 // share links a file to that of the backup before, if it is the same one.
@@ -241,13 +318,20 @@ func (r *run) begin(from, to string) error {
 	})
 }
 
-// others copies the rest of the data folder: keys, certificates, bans.
+// others copies the rest of the data folder: keys, certificates, bans. The
+// configuration of a restored folder gives way to the present one.
 func (r *run) others() error {
 	entries, err := os.ReadDir(r.src.Data)
 	if err != nil {
 		return err
 	}
-	skip := append([]string{recordsDir, blobsDir, ".checkpoint"}, r.src.Skip...)
+	skip := append([]string{recordsDir, blobsDir, checkpoint, restoring}, r.src.Skip...)
+	if len(r.src.Config) > 0 {
+		skip = append(skip, configDir)
+		if err := r.config(); err != nil {
+			return err
+		}
+	}
 	for _, e := range entries {
 		if slices.Contains(skip, e.Name()) {
 			continue
@@ -259,6 +343,21 @@ func (r *run) others() error {
 			err = r.copy(path, filepath.Join(r.dir, e.Name()))
 		}
 		if err != nil && !errors.Is(err, os.ErrNotExist) { // replaced meanwhile
+			return err
+		}
+	}
+	return nil
+}
+
+// config copies what belongs to the installation and lies elsewhere, readable by
+// the owner of the backup only.
+func (r *run) config() error {
+	if err := os.Mkdir(filepath.Join(r.dir, configDir), 0o700); err != nil {
+		return err
+	}
+	for name, path := range r.src.Config {
+		to := filepath.Join(r.dir, configDir, name)
+		if err := errors.Join(r.copy(path, to), os.Chmod(to, 0o600)); err != nil {
 			return err
 		}
 	}
@@ -356,8 +455,12 @@ func read(dir string) (s Snapshot, err error) {
 	return s, nil
 }
 
+// ErrNotEmpty reports a data folder in which something is.
+var ErrNotEmpty = errors.New("the folder is not empty")
+
 // Restore makes a data folder of a backup: of the one at from, or of the newest
-// below it. data must be new or empty; the backup stays as it is.
+// below it. data must be new or empty; the backup stays as it is. The folder is
+// whole or, after an error, as empty as before. Root restores the owners, too.
 func Restore(ctx context.Context, from, data string, progress Progress) (Snapshot, error) {
 	s, err := read(from)
 	if err != nil {
@@ -367,11 +470,32 @@ func Restore(ctx context.Context, from, data string, progress Progress) (Snapsho
 		}
 		s = list[len(list)-1]
 	}
-	if entries, err := os.ReadDir(data); err == nil && len(entries) > 0 {
-		return s, fmt.Errorf("folder %s is not empty: move it away first, nothing is overwritten", data)
+	entries, err := os.ReadDir(data)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return s, err
 	}
-	total := int64(0)
-	err = filepath.WalkDir(s.Dir, func(_ string, d fs.DirEntry, err error) error {
+	for _, e := range entries {
+		if e.Name() != restoring { // left by one that was cut off
+			return s, fmt.Errorf("restore to %s: %w", data, ErrNotEmpty)
+		}
+	}
+	total, err := size(s.Dir)
+	if err != nil {
+		return s, err
+	}
+	r := &run{ctx: ctx, dir: filepath.Join(data, restoring), owner: os.Geteuid() == 0}
+	if progress != nil {
+		r.tell = func(done, _ int64) { progress(done, total) }
+	}
+	if err := r.restore(s.Dir, data); err != nil {
+		return s, fmt.Errorf("restore %s: %w", s.Dir, errors.Join(err, os.RemoveAll(r.dir)))
+	}
+	return s, nil
+}
+
+// size is how many octets the files of a folder have.
+func size(dir string) (total int64, err error) {
+	err = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -381,15 +505,41 @@ func Restore(ctx context.Context, from, data string, progress Progress) (Snapsho
 		}
 		return err
 	})
+	return total, err
+}
+
+// restore copies all aside first, then moves it into its place; the records
+// come last, since without them a folder is no data folder.
+func (r *run) restore(from, data string) error {
+	err := errors.Join(os.RemoveAll(r.dir), os.MkdirAll(r.dir, 0o700))
 	if err != nil {
-		return s, err
+		return err
 	}
-	r := &run{ctx: ctx, dir: data}
-	if progress != nil {
-		r.tell = func(done, _ int64) { progress(done, total) }
+	if err := r.tree(from, "", func(string) bool { return false }); err != nil {
+		return err
 	}
-	if err := r.tree(s.Dir, "", func(string) bool { return false }); err != nil {
-		return s, fmt.Errorf("restore %s: %w", s.Dir, err)
+	if r.owner {
+		if err := sameOwner(from, data); err != nil {
+			return err
+		}
 	}
-	return s, errors.Join(os.Remove(filepath.Join(data, manifestFile)), syncDir(data))
+	if err := os.Remove(filepath.Join(r.dir, manifestFile)); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(r.dir)
+	if err != nil {
+		return err
+	}
+	names := []string{recordsDir}
+	for _, e := range entries {
+		if e.Name() != recordsDir {
+			names = append(names, e.Name())
+		}
+	}
+	for _, name := range slices.Backward(names) {
+		if err := os.Rename(filepath.Join(r.dir, name), filepath.Join(data, name)); err != nil {
+			return err
+		}
+	}
+	return errors.Join(os.Remove(r.dir), syncDir(data))
 }

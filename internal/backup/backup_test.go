@@ -1,6 +1,7 @@
 package backup_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -166,5 +167,91 @@ func TestRefusals(t *testing.T) {
 	}
 	if _, err := os.Stat(fmt.Sprint(filepath.Join(dir, "new"))); err == nil {
 		t.Error("a refused restore left a folder")
+	}
+}
+
+func TestConfigIsKeptApart(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "postiljon.toml")
+	if err := os.WriteFile(file, []byte("hostname"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f := open(t, filepath.Join(dir, "data"))
+	f.Config = map[string]string{"postiljon.toml": file}
+	s, err := backup.Run(t.Context(), f.Source, filepath.Join(dir, "b"), time.Now(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := filepath.Join(dir, "restored")
+	// What a restore that was cut off has left does not stand in the way.
+	if err := os.MkdirAll(filepath.Join(data, ".restoring", "records"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := backup.Restore(t.Context(), s.Dir, data, nil); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(filepath.Join(data, "config", "postiljon.toml"))
+	if err != nil || info.Mode() != 0o600 {
+		t.Errorf("the configuration has mode %v, %v", info, err)
+	}
+	entries, err := os.ReadDir(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if got := strings.Join(names, " "); got != "blobs config records" {
+		t.Errorf("restored %s", got)
+	}
+}
+
+func TestPrune(t *testing.T) {
+	dir := t.TempDir()
+	f := open(t, filepath.Join(dir, "data"))
+	a := storetest.Account(t, f.Store, "anna@demo.test").ID
+	backups := filepath.Join(dir, "b")
+	at := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	for i := range 4 {
+		f.add(t, a, i*10, 10)
+		if _, err := backup.Run(t.Context(), f.Source, backups, at.Add(time.Duration(i)*time.Hour), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gone, err := backup.Prune(backups, 2)
+	if err != nil || fmt.Sprint(gone) != "[20261122T100000Z 20261122T110000Z]" {
+		t.Errorf("pruned %v, %v", gone, err)
+	}
+	entries, err := os.ReadDir(backups)
+	if err != nil || len(entries) != 2 {
+		t.Errorf("left %v, %v", entries, err)
+	}
+	// What the older ones shared with them is still there.
+	for i, s := range []string{"20261122T120000Z", "20261122T130000Z"} {
+		if err := os.MkdirAll(filepath.Join(backups, s, "tls"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(backups, s, "tls", "key"), []byte("secret"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		check(t, filepath.Join(backups, s), 30+i*10, 30+i*10)
+	}
+}
+
+func TestBackupInsideTheData(t *testing.T) {
+	dir := t.TempDir()
+	f := open(t, filepath.Join(dir, "data"))
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(filepath.Join(dir, "data"), link); err != nil {
+		t.Fatal(err)
+	}
+	for _, to := range []string{filepath.Join(dir, "data"), filepath.Join(dir, "data", "x", "y"), filepath.Join(link, "b")} {
+		if _, err := backup.Run(t.Context(), f.Source, to, time.Now(), nil); !errors.Is(err, backup.ErrInside) {
+			t.Errorf("backup to %s: %v", to, err)
+		}
+	}
+	if _, err := backup.Run(t.Context(), f.Source, filepath.Join(dir, "data.backup"), time.Now(), nil); err != nil {
+		t.Error(err)
 	}
 }
