@@ -26,6 +26,7 @@ func (s *session) copyMessages(c *copyCommand) outcome {
 		} else if gone {
 			return refuse(cause.Refuse(cause.MessageNotFound))
 		}
+		sel.fresh = nil // it may be about to change
 	}
 	if c.move {
 		return s.moveTo(set, &target)

@@ -104,7 +104,7 @@ func (s *session) fetchSet(c *fetchCommand, set uid.Set) outcome {
 	return done()
 }
 
-// failedFetch maps an error of fetching.
+// failedFetch maps an error of reading messages.
 func (s *session) failedFetch(err error) outcome {
 	switch {
 	case err == nil, s.err != nil:

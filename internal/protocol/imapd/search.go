@@ -25,7 +25,7 @@ func (s *session) search(c *searchCommand) outcome {
 		if c.ret&returnSave != 0 {
 			s.selected.saved = nil // RFC 5182 section 2.1
 		}
-		return s.failed(err, s.selected.view.Mailbox.Name)
+		return s.failedFetch(err)
 	}
 	s.saveResult(c, hits)
 	if c.extended || s.rev2 {

@@ -13,6 +13,8 @@ type selected struct {
 	// view is the state that the client was told. Message numbers are those of its index. It
 	// moves on in sync only.
 	view *store.View
+	// fresh is a newer state that was read during the command, nil if none was.
+	fresh *store.View
 	// saved is the result of the last SEARCH with SAVE (RFC 5182), as UIDs.
 	saved uid.Set
 	// own are the changes of flags that the client made itself after view and knows of.

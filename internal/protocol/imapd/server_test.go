@@ -16,6 +16,7 @@ import (
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/cause/causelint"
 	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/blob"
 )
 
 // The farewell after LOGOUT refuses nothing.
@@ -240,5 +241,30 @@ func TestManyMessages(t *testing.T) {
 	b.ok("NOOP")
 	if got := b.ok("UID FETCH 1:* FLAGS"); len(got) != 1 {
 		t.Errorf("%d messages are left", len(got)-1)
+	}
+}
+
+// TestLostText holds that a message whose text is lost is said to be damaged, and hides no other.
+func TestLostText(t *testing.T) {
+	w := newWorld(t, settings{})
+	w.put("INBOX", []byte("Subject: a\r\n\r\nfirst\r\n"), clock, store.FlagSeen)
+	ctx := context.Background()
+	lost := store.NewEmail{Blob: blob.Ref(strings.Repeat("x", 44)), Summary: summaryOf("Subject: b\r\n\r\nlost\r\n"), Received: clock}
+	if _, err := w.store.Append(ctx, w.account, store.InboxID, []store.NewEmail{lost}); err != nil {
+		t.Fatal(err)
+	}
+	w.put("INBOX", []byte("Subject: c\r\n\r\nthird\r\n"), clock, store.FlagSeen)
+	c := w.signIn()
+	c.ok("SELECT INBOX")
+	got := c.do("FETCH 1:* (UID BODY.PEEK[TEXT])")
+	want := []string{"* 1 FETCH (UID 1 BODY[TEXT] {7}", "first", ")", "* 3 FETCH (UID 3 BODY[TEXT] {7}", "third", ")"}
+	if !slices.Equal(got[:len(got)-1], want) || !strings.HasPrefix(got[len(got)-1], "NO [") || strings.Contains(got[len(got)-1], "NONEXISTENT") {
+		t.Errorf("have %q", got)
+	}
+	if got := c.ok("FETCH 1:* (ENVELOPE)"); len(got) != 4 {
+		t.Errorf("have %q", got)
+	}
+	if got := c.do("SEARCH BODY third"); !strings.HasPrefix(got[0], "NO [") || strings.Contains(got[0], "NONEXISTENT") {
+		t.Errorf("have %q", got)
 	}
 }

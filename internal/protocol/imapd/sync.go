@@ -13,12 +13,13 @@ import (
 // changes first could take its copy for more complete than it is (RFC 7162 section 3.2.9).
 func (s *session) sync(expunge bool) error {
 	sel, old := s.selected, s.selected.view
-	next, err := s.store.View(s.ctx, s.conn.Account, sel.id)
-	if store.KindOf(err) == store.KindNotFound && err != nil {
-		next, err = sel.emptied(), nil // someone deleted the mailbox: its messages are gone
-	}
-	if err != nil {
-		return err
+	next := sel.fresh
+	sel.fresh = nil
+	if next == nil {
+		var err error
+		if next, err = s.freshView(); err != nil {
+			return err
+		}
 	}
 	if next.UIDs == old.UIDs && next.Mailbox.HighestModSeq == old.Mailbox.HighestModSeq {
 		return nil
@@ -43,13 +44,17 @@ func (s *session) sync(expunge bool) error {
 	return s.tellFlags(old)
 }
 
-// emptied is the view of a mailbox that does not exist any more.
-func (m *selected) emptied() *store.View {
-	v := *m.view
-	if v.UIDs.Len() > 0 {
-		v.UIDs = uid.NewIndex(nil)
+// freshView is the mailbox as it is now. If someone deleted it, its messages are gone.
+func (s *session) freshView() (*store.View, error) {
+	v, err := s.store.View(s.ctx, s.conn.Account, s.selected.id)
+	if err == nil || store.KindOf(err) != store.KindNotFound {
+		return v, err
 	}
-	return &v
+	empty := *s.selected.view
+	if empty.UIDs.Len() > 0 {
+		empty.UIDs = uid.NewIndex(nil)
+	}
+	return &empty, nil
 }
 
 // tellGone tells which messages of a view are gone: by UID if the client speaks QRESYNC (RFC 7162
@@ -116,14 +121,18 @@ func (m *selected) isOwn(p *store.Placement) bool {
 	})
 }
 
-// vanished reports whether messages of a set, which the client still sees, are gone.
+// vanished reports whether messages of a set, which the client still sees, are gone. The view it
+// reads for that serves the sync at the end of the command, too: nothing may change the mailbox
+// in between.
 func (s *session) vanished(set uid.Set) (bool, error) {
-	next, err := s.store.View(s.ctx, s.conn.Account, s.selected.id)
+	sel := s.selected
+	next, err := s.freshView()
 	if err != nil {
-		return store.KindOf(err) == store.KindNotFound && s.selected.view.UIDs.Len() > 0, nil
+		return false, err
 	}
-	if next.UIDs == s.selected.view.UIDs {
+	sel.fresh = next
+	if next.UIDs == sel.view.UIDs {
 		return false, nil
 	}
-	return !s.selected.view.UIDs.Minus(next.UIDs).Intersect(set).Empty(), nil
+	return !sel.view.UIDs.Minus(next.UIDs).Intersect(set).Empty(), nil
 }
