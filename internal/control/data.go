@@ -124,8 +124,9 @@ func Verify(ctx context.Context, st *store.Store, r VerifyRequest, progress func
 	report, err := st.Verify(ctx, store.VerifyOptions{Bodies: r.Bodies, Progress: func(v store.VerifyReport) {
 		progress(Progress{Done: v.Emails})
 	}})
+	accounts, aerr := st.Accounts(ctx, "")
 	answer := VerifyReport{
-		Accounts: report.Accounts, Mailboxes: report.Mailboxes, Emails: report.Emails, Placements: report.Placements,
+		Accounts: int64(len(accounts)), Mailboxes: report.Mailboxes, Emails: report.Emails, Placements: report.Placements,
 		Submissions: report.Submissions, Events: report.Events, Octets: report.Octets, Found: report.Found,
 	}
 	for _, p := range report.Problems {
@@ -135,7 +136,7 @@ func Verify(ctx context.Context, st *store.Store, r VerifyRequest, progress func
 		}
 		answer.Problems = append(answer.Problems, whose+": "+p.Text)
 	}
-	return answer, err
+	return answer, errors.Join(err, aerr)
 }
 
 // Backup makes a backup while the service goes on.
