@@ -72,9 +72,25 @@ func (r *renderer) event(l *Line) {
 	}
 	x := r.catalogue.Explain(e.Decision(), r.lang, r.reader)
 	r.line(indent, x.Text)
-	if x.NextStep != "" {
+	if actor, ok := r.otherActor(e.Cause); ok {
+		step := r.catalogue.Explain(e.Decision(), r.lang, actor).NextStep
+		r.line(indent, r.word("next-by", "actor", x.Actor, "step", step))
+	} else if x.NextStep != "" {
 		r.line(indent, r.word("next", "step", x.NextStep))
 	}
+}
+
+// otherActor tells for whom the next step is written, where that is somebody
+// here other than the reader: an operator wants to know what to tell them.
+func (r *renderer) otherActor(id cause.ID) (cause.Audience, bool) {
+	c, _ := r.catalogue.Cause(id)
+	switch c.Actor {
+	case cause.ActorUser:
+		return cause.Holder, r.reader != cause.Holder
+	case cause.ActorAdmin:
+		return cause.Owner, r.reader == cause.Operator
+	}
+	return r.reader, false
 }
 
 // happened says an event in words; of a kind that is not known, its name.

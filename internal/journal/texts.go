@@ -33,6 +33,7 @@ var wordNames = map[string][]string{
 	"heading":   {"query"},
 	"repeated":  {"count", "last"},
 	"next":      {"step"},
+	"next-by":   {"actor", "step"},
 	"nothing":   {"query"},
 	"looked":    {"accounts", "events", "from", "to"},
 	"truncated": {"count"},
