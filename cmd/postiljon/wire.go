@@ -231,7 +231,7 @@ func (s *service) openSMTP(context.Context) (err error) {
 		MaxHops: c.Limits.Hops, Log: s.log,
 	})
 	s.smtp, err = smtpd.New(smtpd.Options{
-		Hostname: c.Hostname, Replies: s.catalogue, Backend: road, SASL: s.sasl, TLS: s.certs.ServerConfig(),
+		Hostname: c.Hostname, Replies: s.catalogue, Backend: measured{road, s.metrics.Commit}, SASL: s.sasl, TLS: s.certs.ServerConfig(),
 		Log: s.log, Metrics: s.metrics.SMTP(),
 		Limits: smtpd.Limits{
 			Message: int64(c.Limits.MessageSize), Recipients: c.Limits.Recipients, Connections: c.Limits.Connections,
