@@ -56,6 +56,19 @@ func TestPrograms(t *testing.T) {
 	t.Logf("what passed:\n%s", done)
 }
 
+// TestPackages looks whether a bare machine gets every program.
+func TestPackages(t *testing.T) {
+	list, err := os.ReadFile(filepath.Join("..", "..", "scripts", "packages.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range programs {
+		if !strings.Contains("\n"+string(list), "\n"+p.pkg+"\n") {
+			t.Errorf("scripts/packages.txt does not list %s", p.pkg)
+		}
+	}
+}
+
 // table is what passed, by program.
 type table struct {
 	mu    sync.Mutex

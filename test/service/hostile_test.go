@@ -76,6 +76,7 @@ func corpus() []hostile {
 		{name: "HTML that never closes", text: []byte(head + "Content-Type: text/html\r\n\r\n" + plain + strings.Repeat("<a href=\"<!--<![CDATA[<script\r\n", 20_000))},
 		{name: "a date of nowhere", text: []byte("Date: Fri, 99 Foo 99999999999999999999 99:99:99 +99999999\r\nMessage-ID: <" + strings.Repeat("m", 900) + "\r\nReferences: " + strings.Repeat("<r@r>\r\n ", 20_000) + "\r\n" + head + "\r\n" + plain)},
 		{name: "NUL and bare line ends", binary: true, text: []byte(head + "Content-Transfer-Encoding: binary\r\n\r\nThe " + needle + "\nnext\rlast\x00\x00\r\n\r")},
+		{name: "an end of data that is none, and a smuggled message", binary: true, text: []byte(head + "\r\n" + plain + "\n.\r\nMAIL FROM:<a@b.test>\r\n\r\n.\nRCPT TO:<user0@demo.test>\r\n\r.\rDATA\r\n")},
 		{name: "bare LF only", binary: true, text: []byte(strings.ReplaceAll(head+"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\n"+plain+"--x--\r\n", "\r", ""))},
 		{name: "random octets", binary: true, text: append([]byte(head+"Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary\r\n\r\n"), random...), unfound: true},
 		{name: "random octets from the first on", binary: true, text: random, unfound: true},
