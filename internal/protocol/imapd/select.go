@@ -126,11 +126,29 @@ func (s *session) closeMailbox(*command) outcome {
 	}
 	m := s.selected.view.Mailbox
 	gone, at, err := s.store.Expunge(s.ctx, s.conn.Account, m.ID, s.selected.known(), true)
+	told := err == nil && s.knowsAllBut(gone)
 	s.leave()
 	if err != nil && store.KindOf(err) != store.KindNotFound {
 		return s.failed(err, m.Name)
 	}
-	return s.expunged(&m, gone, at)
+	o := s.expunged(&m, gone, at)
+	if !told {
+		o.code = ""
+	}
+	return o
+}
+
+// knowsAllBut reports whether the client was told of all changes of its mailbox but the expunge
+// that it has just asked for. Only then can it take the mod-sequence of now for its own.
+func (s *session) knowsAllBut(gone uid.Set) bool {
+	sel := s.selected
+	since := sel.view.Mailbox.HighestModSeq
+	vanished, complete, err := s.store.VanishedSince(s.ctx, s.conn.Account, sel.id, since)
+	if err != nil || !complete || !vanished.Minus(gone).Empty() {
+		return false
+	}
+	changed, err := s.changed(since, func(*store.Placement) bool { return true })
+	return err == nil && changed.Empty()
 }
 
 // expunge is EXPUNGE and UID EXPUNGE (RFC 9051 sections 6.4.3 and 6.4.9). What is gone is told by
