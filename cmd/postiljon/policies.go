@@ -25,7 +25,7 @@ type policies struct {
 	store       *store.Store
 	guard       *policy.Guard
 	signIn      *policy.SignIn
-	sending     *policy.Sending
+	sending     *sending
 	connections *policy.Connections
 	journal     *journal.Journal
 	metrics     *metrics.Set
@@ -56,12 +56,12 @@ func (p *policies) Sending(_ context.Context, a *store.Account, recipients int) 
 	if d := policy.StateForSending(*a); !d.Allowed() {
 		return d
 	}
-	return p.sending.Ask(a.Address, recipients)
+	return p.sending.ask(a.Address, recipients)
 }
 
 // Sent implements inbound.Policy.
 func (p *policies) Sent(_ context.Context, a *store.Account, recipients int) {
-	p.sending.Sent(a.Address, recipients, p.store.Now())
+	p.sending.sent(a.Address, recipients, p.store.Now())
 }
 
 // Receiving implements inbound.Policy.

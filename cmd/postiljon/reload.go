@@ -34,7 +34,9 @@ func (s *service) collect(ctx context.Context) error {
 }
 
 // live are the keys that a reload changes; those of other keys need a restart.
-var live = []string{"tls.certificate", "tls.key", "tls.names", "log.level", "journal.keep"}
+var live = []string{
+	"tls.certificate", "tls.key", "tls.names", "log.level", "journal.keep", "limits.address_hourly", "limits.domain_hourly",
+}
 
 // reload reads the configuration and the certificate again. Sessions go on. A
 // configuration with an error is refused whole.
@@ -56,6 +58,9 @@ func (s *service) reload() error {
 	}
 	options := s.certOptions(&next)
 	if err := s.certs.Reload(&options); err != nil {
+		return err
+	}
+	if err := s.policies.sending.change(context.Background(), &next); err != nil {
 		return err
 	}
 	s.level.Set(level)

@@ -3,14 +3,18 @@ package main
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/postiljon/postiljon/internal/config"
+	"github.com/postiljon/postiljon/internal/policy"
 )
 
 func TestOctets(t *testing.T) {
@@ -113,5 +117,71 @@ func TestReadPassword(t *testing.T) {
 		if got != want || (err != nil) != (want == "") {
 			t.Errorf("%q: %q, %v", text, got, err)
 		}
+	}
+}
+
+// The file says which keys a reload takes, and they are those.
+func TestLiveKeysAreDocumented(t *testing.T) {
+	var b strings.Builder
+	if err := config.Write(&b, "mail.example.org", "/var/lib/postiljon"); err != nil {
+		t.Fatal(err)
+	}
+	var marked []string
+	section, sectionMarked, mark, afterKey := "", false, false, false
+	for line := range strings.Lines(b.String()) {
+		line = strings.TrimSuffix(line, "\n")
+		name, _, isKey := strings.Cut(line, " = ")
+		switch {
+		case strings.HasPrefix(line, "#"):
+			mark = !afterKey && mark || strings.HasSuffix(line, "(reload)") // a comment after a key is of the next
+		case strings.HasPrefix(line, "["):
+			section, sectionMarked, mark = strings.Trim(line, "[]")+".", mark, false
+		case line == "":
+			mark = false
+		case isKey && (mark || sectionMarked):
+			marked = append(marked, section+name)
+		}
+		afterKey = isKey && !strings.HasPrefix(line, "#")
+	}
+	slices.Sort(marked)
+	want := slices.Sorted(slices.Values(live))
+	if !slices.Equal(marked, want) {
+		t.Errorf("marked: %q\ntaken: %q", marked, want)
+	}
+}
+
+// A reload changes the sending limits and keeps what was counted.
+func TestSendingLimitsChange(t *testing.T) {
+	ctx := t.Context()
+	c, err := config.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Limits.AddressHourly = 10
+	s, err := openSending(ctx, &c, policy.FileRecord(filepath.Join(t.TempDir(), "sending")), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.close(ctx); err != nil {
+			t.Error(err)
+		}
+	}()
+	s.sent("anna@example.org", 10, time.Now())
+	if d := s.ask("anna@example.org", 1); d.Allowed() {
+		t.Error("the limit does not hold")
+	}
+	c.Limits.AddressHourly = 20
+	if err := s.change(ctx, &c); err != nil {
+		t.Fatal(err)
+	}
+	if used, limit := s.Used("anna@example.org"); used != 10 || limit != 20 {
+		t.Errorf("%d of %d", used, limit)
+	}
+	if d := s.ask("anna@example.org", 10); !d.Allowed() {
+		t.Errorf("the new limit does not hold: %+v", d)
+	}
+	if d := s.ask("anna@example.org", 11); d.Allowed() {
+		t.Error("what was sent before is forgotten")
 	}
 }

@@ -154,13 +154,11 @@ func (s *service) openPolicies(ctx context.Context) (err error) {
 		return err
 	}
 	s.onClose("guard", p.guard.Close)
-	p.sending, err = policy.NewSending(ctx, policy.SendingOptions{
-		Limits: sendingLimits(&s.config), Record: policy.FileRecord(s.path("sending.json")), Log: s.log,
-	})
+	p.sending, err = openSending(ctx, &s.config, policy.FileRecord(s.path("sending.json")), s.log)
 	if err != nil {
 		return err
 	}
-	s.onClose("sending limits", p.sending.Close)
+	s.onClose("sending limits", p.sending.close)
 	if p.connections, err = policy.NewConnections(connectionLimits(&s.config), nil); err != nil {
 		return err
 	}

@@ -253,8 +253,10 @@ func (s *Server) routes() http.Handler {
 		"trace":              method(s, s.trace),
 		"verify":             stream(s, s.verify),
 		"backup":             stream(s, s.backup),
-		"export":             http.HandlerFunc(s.export),
-		"import":             http.HandlerFunc(s.importMail),
+		"backup.prune":       stream(s, s.prune),
+		"collect":            stream(s, s.collect),
+		"export":             s.long(s.export),
+		"import":             s.long(s.importMail),
 	} {
 		mux.Handle("POST /v1/"+name, h)
 	}

@@ -17,6 +17,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/backup"
@@ -25,6 +26,7 @@ import (
 	"github.com/postiljon/postiljon/internal/outbound"
 	"github.com/postiljon/postiljon/internal/policy"
 	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/blob"
 )
 
 // Options are what the control socket acts on. All but Log must be given.
@@ -32,12 +34,15 @@ type Options struct {
 	Store     *store.Store
 	Hasher    *policy.Hasher
 	Guard     *policy.Guard
-	Sending   *policy.Sending
+	Sending   Sending
 	Journal   *journal.Journal
 	Queue     *outbound.Queue
 	Catalogue *cause.Catalogue
 	// Source is what a backup copies.
 	Source backup.Source
+	// Collect gives back the room of messages that nobody has for the given
+	// time; 0 is what is safe.
+	Collect func(ctx context.Context, grace time.Duration) (blob.CollectResult, error)
 	// Status says how the service is, but for what control counts itself.
 	Status func(context.Context) Status
 	// Reload reads configuration and certificates again.
@@ -45,10 +50,22 @@ type Options struct {
 	Log    *slog.Logger
 }
 
+// Sending tells how much was sent within the hour, and how much may be;
+// *policy.Sending does.
+type Sending interface {
+	Used(address string) (used, limit int64)
+	UsedByDomain(domain string) (used, limit int64)
+}
+
+var _ Sending = (*policy.Sending)(nil)
+
 // Server answers the commands. It is safe for concurrent use.
 type Server struct {
 	Options
-	server *http.Server
+	server    *http.Server
+	stopping  context.Context // ends long work
+	stop      context.CancelFunc
+	backingUp sync.Mutex // held while a backup is made
 }
 
 const (
@@ -63,6 +80,7 @@ func New(o Options) *Server {
 		o.Log = slog.Default()
 	}
 	s := &Server{Options: o}
+	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.server = &http.Server{
 		Handler:           s.routes(),
 		ReadHeaderTimeout: readTimeout,
@@ -122,8 +140,10 @@ func (s *Server) Serve(l net.Listener) error {
 	return nil
 }
 
-// Close ends the server after the calls that run, or when ctx ends.
+// Close ends the server after the calls that run, or when ctx ends. Long work is
+// broken off.
 func (s *Server) Close(ctx context.Context) error {
+	s.stop()
 	if err := s.server.Shutdown(ctx); err != nil {
 		return errors.Join(fmt.Errorf("control: %w", err), s.server.Close())
 	}
