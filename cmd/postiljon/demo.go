@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -84,7 +85,7 @@ func (d *demoCommand) Run(ctx context.Context, s *streams) error {
 		if err := d.populate(ctx, service, &state); err != nil {
 			return err
 		}
-		if err := saveDemo(d.Data, state); err != nil {
+		if err := saveDemo(ctx, d.Data, state); err != nil {
 			return err
 		}
 		return d.present(s, service, open, state, moved && d.PortBase == 0)
@@ -193,7 +194,12 @@ func exemptLoopback(c *config.Config) error {
 
 // populate makes the domain and the accounts that are not there yet.
 func (d *demoCommand) populate(ctx context.Context, s *service, state *demoState) error {
-	if err := s.store.CreateDomain(ctx, store.Domain{Name: d.Domain}); err != nil && store.KindOf(err) != store.KindExists {
+	// What is there is not written again: a demo starts on a full disk, too.
+	_, err := s.store.Domain(ctx, d.Domain)
+	if store.KindOf(err) == store.KindNotFound {
+		err = s.store.CreateDomain(ctx, store.Domain{Name: d.Domain})
+	}
+	if err != nil {
 		return err
 	}
 	if d.Accounts > 0 {
@@ -301,10 +307,15 @@ func emptyOrNew(dir string) error {
 	return nil
 }
 
-func saveDemo(dir string, state demoState) error {
+// saveDemo keeps the state if it has changed, and the old one if that fails.
+func saveDemo(ctx context.Context, dir string, state demoState) error {
+	file := filepath.Join(dir, demoFile)
 	b, err := json.Marshal(state)
 	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, demoFile), b, 0o600)
+		if old, unread := os.ReadFile(file); unread == nil && bytes.Equal(old, b) {
+			return nil
+		}
+		err = policy.FileRecord(file).Save(ctx, b)
 	}
 	if err != nil {
 		return fmt.Errorf("keep the demo's accounts: %w", err)

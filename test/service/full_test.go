@@ -95,6 +95,76 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// TestStartFull starts the service on a volume without one free octet: reading
+// and deleting work, mail is refused for now, and taken again when there is room.
+func TestStartFull(t *testing.T) {
+	dir := smallVolume(t, 64<<20)
+	s := harness.Start(t, harness.Options{Data: filepath.Join(dir, "data"), Accounts: 2})
+	l := newLedger()
+	to := s.Accounts[0].Address
+	send := func(size int) error {
+		c, err := harness.DialSMTP(s.SMTP)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		id := l.id()
+		if err = c.Send("x@sender.test", []string{to}, letter(id, size)); err == nil {
+			l.ack(id, to)
+		}
+		return err
+	}
+	for range 20 {
+		if err := send(1000); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	filler := filepath.Join(dir, "filler")
+	fill(t, filler)
+	s.Run()
+	l.check(t, s, s.Accounts[0])
+	if err := send(1000); !refusedWith(err, "452 4.3.1") {
+		t.Errorf("a full disk answered %v", err)
+	}
+	m := must[*harness.IMAP](t)(s.DialIMAP(s.Accounts[0]))
+	defer m.Close()
+	must[[]string](t)(m.Command("SELECT INBOX"))
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		err := send(1000)
+		if err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("there is room again, and mail is still refused: %v", err)
+		}
+	}
+	l.check(t, s, s.Accounts[0])
+	if err := s.Stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// fill writes a file until its volume has no room at all.
+func fill(t *testing.T, name string) {
+	t.Helper()
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for size := 1 << 20; size > 0; {
+		if _, err := f.Write(make([]byte, size)); err != nil {
+			size /= 2
+		}
+	}
+}
+
 // appendUntilFull appends until that is refused, with its cause.
 func appendUntilFull(t *testing.T, m *harness.IMAP, l *ledger, account string) {
 	t.Helper()
