@@ -74,7 +74,13 @@ func (p *policies) Receiving(ctx context.Context, a *store.Account, size int64) 
 		p.log.Error("quota not checked", "account", a.Address, "error", err)
 		return cause.Wait(cause.ProviderBackendBroken, time.Time{})
 	}
-	return policy.Quota(u.Size, a.Quota, size, u.FullSince, p.store.Now())
+	d := policy.Quota(u.Size, a.Quota, size, u.FullSince, p.store.Now())
+	if !d.Allowed() && u.FullSince.IsZero() {
+		if err := p.store.MarkFull(ctx, a.ID); err != nil {
+			p.log.Error("full account not noted", "account", a.Address, "error", err)
+		}
+	}
+	return d
 }
 
 // verifier is a sign-in that is counted.

@@ -82,6 +82,20 @@ func (s *Store) Usage(ctx context.Context, a AccountID) (u Usage, err error) {
 	return u, err
 }
 
+// MarkFull notes that mail for an account was refused for quota, if it is not
+// noted already. The note goes when mail is deleted.
+func (s *Store) MarkFull(ctx context.Context, a AccountID) error {
+	err := s.records.Write(ctx, kv.Account(a), func(tx kv.Tx) error {
+		h, err := readHead(tx)
+		if err != nil || h.fullSince != 0 {
+			return err
+		}
+		h.fullSince = s.now().Unix()
+		return tx.Set(table(tableHead), h.encode())
+	})
+	return wrap("note full account", err)
+}
+
 // change is a transaction that changes an account's mail. All that it does
 // happens at one value of the change counter.
 type change struct {

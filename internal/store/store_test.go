@@ -233,6 +233,27 @@ func TestDeliverIsOneBlobAndIdempotent(t *testing.T) {
 	verify(t, s, ctx)
 }
 
+func TestMarkFullLastsUntilSomethingIsDeleted(t *testing.T) {
+	s, ctx := storetest.Open(t), t.Context()
+	a := storetest.Account(t, s, "anna@demo.test").ID
+	must[store.Appended](t)(s.Append(ctx, a, store.InboxID, []store.NewEmail{storetest.Email(t, s, storetest.Text(1))}))
+	for range 2 {
+		if err := s.MarkFull(ctx, a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if u := must[store.Usage](t)(s.Usage(ctx, a)); u.FullSince.IsZero() || time.Since(u.FullSince) > time.Minute {
+		t.Errorf("full since %s", u.FullSince)
+	}
+	if _, _, err := s.Expunge(ctx, a, store.InboxID, uid.All(), false); err != nil {
+		t.Fatal(err)
+	}
+	if u := must[store.Usage](t)(s.Usage(ctx, a)); !u.FullSince.IsZero() {
+		t.Errorf("full since %s, and there is room", u.FullSince)
+	}
+	verify(t, s, ctx)
+}
+
 func TestThreadsJoinInAnyOrder(t *testing.T) {
 	s, ctx := storetest.Open(t), t.Context()
 	a := storetest.Account(t, s, "anna@demo.test").ID
