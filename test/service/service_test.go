@@ -504,23 +504,30 @@ func TestTrace(t *testing.T) {
 	if _, err := s.DialIMAP(harness.Account{Address: a.Address, Password: "not the password"}); err == nil {
 		t.Fatal("a wrong password was taken")
 	}
-	for _, language := range []struct {
-		code           string
-		delivered, not string
-		step           string
-	}{
-		{"en", "Delivered to " + a.Address, "Sign-in as " + a.Address + " over IMAP", "What to do: "},
-		{"sv", "Levererat till " + a.Address, "Inloggningen som " + a.Address + " med IMAP", "Gör så här: "},
-		{"nb", "Levert til " + a.Address, "Påloggingen som " + a.Address + " med IMAP", "Gjør dette: "},
+	told := map[string]string{}
+	for _, language := range []struct{ code, delivered, signIn string }{
+		{"en", "Delivered to " + a.Address, "Sign-in as " + a.Address + " over IMAP"},
+		{"sv", "Levererat till " + a.Address, "Inloggningen som " + a.Address + " med IMAP"},
+		{"nb", "Levert til " + a.Address, "Påloggingen som " + a.Address + " med IMAP"},
 	} {
 		for _, query := range []string{trace, "<trace.me@test>", "trace.me@test", a.Address} {
 			out := must[string](t)(s.Command("trace", query, "--lang", language.code))
 			if !strings.Contains(out, language.delivered) {
 				t.Errorf("trace %s in %s: %s", query, language.code, out)
 			}
-			if signIn := strings.Contains(out, language.not) && strings.Contains(out, language.step); signIn != (query == a.Address) {
+			_, why, signIn := strings.Cut(out, language.signIn)
+			if signIn != (query == a.Address) {
 				t.Errorf("trace %s in %s tells of the sign-in: %v\n%s", query, language.code, signIn, out)
 			}
+			if !signIn {
+				continue
+			}
+			// Two lines at least say why, and who must do what.
+			_, why, _ = strings.Cut(why, "\n")
+			if strings.Count(why, "\n   ") < 1 || told[why] != "" {
+				t.Errorf("trace %s in %s does not say why, or in the language %s:\n%s", query, language.code, told[why], out)
+			}
+			told[why] = language.code
 		}
 	}
 	out := must[string](t)(s.Command("trace", a.Address, "--json"))
