@@ -53,6 +53,11 @@ func (s *Store) Append(ctx context.Context, a AccountID, id MailboxID, messages 
 		done.UIDValidity, done.ModSeq = m.uidValidity, m.highestModSeq
 		return s.putEvents(c.tx, events)
 	})
+	if err == nil {
+		for i := range messages {
+			s.pending.named(messages[i].Blob)
+		}
+	}
 	return done, err
 }
 

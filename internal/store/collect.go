@@ -15,9 +15,8 @@ import (
 
 // CollectOptions says what Collect may do.
 type CollectOptions struct {
-	// Grace keeps blobs that are younger: a blob is stored before the record
-	// that names it. It must be longer than any caller takes from the one to the
-	// other, or mail is lost.
+	// Grace keeps blobs that are younger, whether a record names them or not. A
+	// second is enough; more is for the case that something else stores blobs.
 	Grace time.Duration
 	// MinDead is the share of dead octets from which a unit of storage is
 	// rewritten.
@@ -28,6 +27,13 @@ type CollectOptions struct {
 // backup or another collection runs it does nothing and fails with blob.ErrBusy.
 func (s *Store) Collect(ctx context.Context, o CollectOptions) (blob.CollectResult, error) {
 	const op = "collect blobs"
+	if !s.collecting.TryLock() {
+		return blob.CollectResult{}, wrap(op, blob.ErrBusy)
+	}
+	defer s.collecting.Unlock()
+	s.pending.begin()
+	defer s.pending.end()
+	begun := s.now()
 	live, err := s.liveBlobs(ctx)
 	if err != nil {
 		return blob.CollectResult{}, wrap(op, err)
@@ -35,12 +41,21 @@ func (s *Store) Collect(ctx context.Context, o CollectOptions) (blob.CollectResu
 	result, err := s.blobs.Collect(ctx, blob.CollectOptions{
 		Live: func(sum [32]byte) bool {
 			_, found := slices.BinarySearch(live, fingerprint(sum))
-			return found
+			return found || s.pending.has(fingerprint(sum))
 		},
-		GraceSeconds: int64(o.Grace / time.Second),
+		GraceSeconds: graceSeconds(o.Grace, s.now().Sub(begun)),
 		MinDead:      o.MinDead,
 	})
 	return result, wrap(op, err)
+}
+
+// graceSeconds is the grace as it is when the records were looked at: blobs are
+// stamped with whole seconds.
+func graceSeconds(grace, since time.Duration) int64 {
+	if grace <= 0 {
+		return 0
+	}
+	return int64((grace + since + time.Second - 1) / time.Second)
 }
 
 // fingerprint is eight octets of a checksum. Two blobs with the same are rare

@@ -3,7 +3,10 @@ package store
 import (
 	"context"
 	"encoding/binary"
+	"maps"
+	"slices"
 
+	"github.com/postiljon/postiljon/internal/store/blob"
 	"github.com/postiljon/postiljon/internal/store/kv"
 	"github.com/postiljon/postiljon/internal/store/uid"
 )
@@ -72,17 +75,23 @@ func (s *Store) Deliver(ctx context.Context, d Delivery) (results []Delivered, e
 		}
 		return s.deliverTo(tx, &d, &d.Recipients[i], quotas[i], &results[i])
 	})
+	named := map[blob.Ref]bool{}
 	for i := range results {
 		if results[i].Err == nil {
 			results[i].Err = wrap("deliver", errs[i])
 		}
 		if results[i].Err == nil {
+			named[d.Email.Blob] = true
 			s.hub.notify(d.Recipients[i].Account)
 		}
 	}
 	if sender >= 0 {
 		err = wrap("queue submission", errs[sender])
 	}
+	if d.Submission != nil && err == nil {
+		named[d.Submission.Blob] = true
+	}
+	s.pending.named(slices.Collect(maps.Keys(named))...)
 	return results, err
 }
 

@@ -61,6 +61,10 @@ type Store struct {
 
 	eventNumber atomic.Uint32
 
+	// pending is what a collection must leave alone, collecting is held by one.
+	pending    pending
+	collecting sync.Mutex
+
 	// creating serialises what touches the directory in several steps.
 	creating sync.Mutex
 }
@@ -83,7 +87,7 @@ func Open(_ context.Context, o Options) (*Store, error) {
 
 // Blobs is the store of message bytes: a message's blob is put there before the
 // call that names it.
-func (s *Store) Blobs() blob.Store { return s.blobs }
+func (s *Store) Blobs() blob.Store { return pinned{s.blobs, &s.pending} }
 
 // Now is the store's clock.
 func (s *Store) Now() time.Time { return s.now() }

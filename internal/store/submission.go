@@ -95,6 +95,9 @@ func (s *Store) CreateSubmission(ctx context.Context, sub Submission, events ...
 		}
 		return s.putEvents(tx, events)
 	})
+	if err == nil {
+		s.pending.named(sub.Blob)
+	}
 	return wrap("queue submission", err)
 }
 

@@ -45,8 +45,10 @@ const progressStep = 64
 
 // Verify rebuilds everything that can be derived and compares it with what is
 // stored: indexes, counters and summaries against placements, emails and blobs.
-// Each account is looked at as it was at one moment, while the service runs.
+// Each account is looked at as it was at one moment, while the service runs;
+// nothing is collected meanwhile.
 func (s *Store) Verify(ctx context.Context, o VerifyOptions) (VerifyReport, error) {
+	defer s.blobs.Hold()()
 	v := &verifier{s: s, ctx: ctx, o: o}
 	known := map[AccountID]bool{AccountID(kv.System): true}
 	accounts, err := s.Accounts(ctx, "")

@@ -40,8 +40,10 @@ var systemFlags = []struct {
 }
 
 // Export calls fn for every message of an account, mailbox by mailbox in
-// ascending order of UIDs.
+// ascending order of UIDs. Nothing is collected meanwhile, so that a message
+// which is expunged while it is its turn can still be read.
 func Export(ctx context.Context, s *store.Store, a store.AccountID, fn func(*Item) error) error {
+	defer s.Blobs().Hold()()
 	return s.Dump(ctx, a, func(m *store.Mailbox, k *store.Keywords, msg *store.Message) error {
 		body, err := s.Body(ctx, &msg.Email)
 		if err != nil {

@@ -67,6 +67,11 @@ type Store interface {
 	// fails with ErrBusy while another collection runs or the store is copied.
 	Collect(ctx context.Context, opt CollectOptions) (CollectResult, error)
 
+	// Hold keeps Collect from removing anything until release is called, and
+	// waits for one that runs: for who reads records first and what they name
+	// later. It may be called again by who holds.
+	Hold() (release func())
+
 	// Close ends the store after all running calls.
 	Close() error
 }

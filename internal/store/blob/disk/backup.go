@@ -23,9 +23,8 @@ const manifestName = "BACKUP"
 
 const copyStep = 1 << 20
 
-// Hold keeps Collect from removing anything until release is called, and waits
-// for one that runs. Who backs up records and then blobs holds from before the
-// one until after the other.
+// Hold implements blob.Store. Who backs up records and then blobs holds from
+// before the one until after the other.
 func (s *Store) Hold() (release func()) {
 	s.collecting.RLock()
 	return s.collecting.RUnlock
