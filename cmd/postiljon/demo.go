@@ -205,26 +205,57 @@ func (d *demoCommand) populate(ctx context.Context, s *service, state *demoState
 	if d.Accounts > 0 {
 		return d.populateMany(ctx, s, state)
 	}
+	var accounts []demoAccount
 	for _, who := range []struct{ local, name string }{{"anna", "Anna Demo"}, {"bjorn", "Björn Demo"}} {
-		address := who.local + "@" + d.Domain
-		if state.has(address) {
-			continue
+		a := demoAccount{Address: who.local + "@" + d.Domain, Password: state.password(who.local + "@" + d.Domain)}
+		right, err := s.accepts(ctx, a)
+		if err == nil && !right {
+			a.Password = "" // somebody has changed it
 		}
-		password := policy.GeneratePassword()
-		credential, err := policy.NewPassword(ctx, s.hasher, password, s.store.Now())
+		if store.KindOf(err) == store.KindNotFound {
+			a, err = d.create(ctx, s, who.name, a)
+		}
 		if err != nil {
 			return err
 		}
-		if err := create(ctx, s, store.Account{Address: address, Name: who.name}, credential); err != nil {
-			return err
-		}
-		state.Accounts = append(state.Accounts, demoAccount{address, password})
+		accounts = append(accounts, a)
 	}
+	state.Accounts = accounts
 	return nil
 }
 
-// create makes an account, or gives one whose password was lost this one.
-func create(ctx context.Context, s *service, a store.Account, credential store.Credential) error {
+// accepts reports whether an account has the password that the demo remembers.
+func (s *service) accepts(ctx context.Context, a demoAccount) (bool, error) {
+	account, err := s.store.AccountByAddress(ctx, a.Address)
+	if err != nil {
+		return false, err
+	}
+	credentials, err := s.store.Credentials(ctx, account.ID)
+	if err != nil {
+		return false, err
+	}
+	for _, c := range credentials {
+		if right, _, err := s.hasher.Verify(ctx, c.Hash, a.Password); err != nil || right && !c.App {
+			return right, err
+		}
+	}
+	return false, nil
+}
+
+// create makes an account of the demo, with a new password if it had none.
+func (d *demoCommand) create(ctx context.Context, s *service, name string, a demoAccount) (demoAccount, error) {
+	if a.Password == "" {
+		a.Password = policy.GeneratePassword()
+	}
+	credential, err := policy.NewPassword(ctx, s.hasher, a.Password, s.store.Now())
+	if err != nil {
+		return a, err
+	}
+	return a, createOrReset(ctx, s, store.Account{Address: a.Address, Name: name}, credential)
+}
+
+// createOrReset makes an account, or gives one whose password was lost this one.
+func createOrReset(ctx context.Context, s *service, a store.Account, credential store.Credential) error {
 	_, err := s.store.CreateAccount(ctx, a, credential)
 	if store.KindOf(err) != store.KindExists {
 		return err
@@ -258,7 +289,7 @@ func (d *demoCommand) populateMany(ctx context.Context, s *service, state *demoS
 	for i := range d.Accounts {
 		address := fmt.Sprintf("user%d@%s", i, d.Domain)
 		if known[address] != password {
-			if err := create(ctx, s, store.Account{Address: address}, credential); err != nil {
+			if err := createOrReset(ctx, s, store.Account{Address: address}, credential); err != nil {
 				return err
 			}
 		}
@@ -267,13 +298,14 @@ func (d *demoCommand) populateMany(ctx context.Context, s *service, state *demoS
 	return nil
 }
 
-func (s *demoState) has(address string) bool {
+// password is what the demo remembers of an account, "" if nothing.
+func (s *demoState) password(address string) string {
 	for _, a := range s.Accounts {
 		if a.Address == address {
-			return true
+			return a.Password
 		}
 	}
-	return false
+	return ""
 }
 
 func loadDemo(dir string) (state demoState, err error) {

@@ -162,6 +162,22 @@ func TestDemo(t *testing.T) {
 	if got := strings.Join(again.subjects(t, anna), ","); got != want {
 		t.Errorf("after a restart IMAP has %q", got)
 	}
+
+	// A password that was changed is not shown, an account that was removed
+	// comes back.
+	for _, args := range [][]string{{"password", "set", anna.Address, "--generate"}, {"account", "remove", bjorn.Address, "--yes"}} {
+		if out, err := again.run(t.Context(), args...); err != nil {
+			t.Fatal(out, err)
+		}
+	}
+	if err := again.stop(); err != nil {
+		t.Fatal(err)
+	}
+	third := testDemo(t, dir)
+	if third.Accounts[0].Password != "" || third.Accounts[1] != bjorn {
+		t.Errorf("%+v", third.Accounts)
+	}
+	third.send(t, bjorn.Address, bjorn.Password, anna.Address, "back again")
 }
 
 // TestHangup: a reload keeps sessions.

@@ -37,6 +37,11 @@ func (d *demoCommand) present(out *streams, s *service, open listeners, state de
 	}
 	screen := demoScreen{demoReady: ready, Domain: d.Domain, Base: state.Base, Moved: moved, Bench: d.Accounts > 0}
 	screen.First, screen.Second = state.Accounts[0], state.Accounts[min(1, len(state.Accounts)-1)]
+	for _, a := range []*demoAccount{&screen.First, &screen.Second} {
+		if a.Password == "" {
+			a.Password = "PASSWORD"
+		}
+	}
 	if screen.Bench {
 		screen.Accounts = state.Accounts[:1]
 	}
@@ -92,7 +97,7 @@ For measurements: this machine is exempt from sending limits, connection limits 
 
 {{title "Accounts"}}
 {{- range .Accounts}}
-  {{pad 24 .Address}} {{.Password}}{{end}}
+  {{pad 24 .Address}} {{or .Password "(the one that you have set)"}}{{end}}
 {{- if .Bench}}
   ... and so on with the same password; all are in {{.Data}}/demo.json{{end}}
 
