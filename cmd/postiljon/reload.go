@@ -6,32 +6,9 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/postiljon/postiljon/internal/config"
-	"github.com/postiljon/postiljon/internal/store"
 )
-
-// deliveryMemory is how long the ids of deliveries are remembered: longer than
-// any sender tries again.
-const deliveryMemory = 10 * 24 * time.Hour
-
-// How messages that nobody has any more are given up: not before a day, so that
-// what is being stored is left alone, and a file only when a third of it is
-// dead, so that disks do not only copy.
-const (
-	collectGrace   = 24 * time.Hour
-	collectMinDead = 0.33
-)
-
-func (s *service) collect(ctx context.Context) error {
-	result, err := s.store.Collect(ctx, store.CollectOptions{Grace: collectGrace, MinDead: collectMinDead})
-	if err != nil {
-		return err
-	}
-	s.log.Info("room of deleted messages given back", "messages", result.Deleted, "octets", result.Freed)
-	return nil
-}
 
 // live are the keys that a reload changes; those of other keys need a restart.
 var live = []string{

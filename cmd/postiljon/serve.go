@@ -104,7 +104,7 @@ func (s *service) start(ctx context.Context, stop context.CancelCauseFunc, backg
 	})
 	background.Go(func() { tuneRuntime(ctx) })
 	background.Go(func() { s.certs.Run(ctx) })
-	background.Go(func() { s.housekeeping(ctx) })
+	background.Go(func() { s.maintenance.run(ctx) })
 	for _, service := range s.config.Listen.Services() {
 		for _, l := range open[service.Name] {
 			s.log.Info("listening", "service", service.Name, "address", l.Addr().String())
@@ -188,26 +188,4 @@ func (s *service) stop(running context.Context, background *sync.WaitGroup) erro
 	}
 	s.log.Info("stopped")
 	return errors.Join(why, err)
-}
-
-// housekeeping does once a day what can wait.
-func (s *service) housekeeping(ctx context.Context) {
-	tick := time.NewTicker(24 * time.Hour)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		for name, work := range map[string]func(context.Context) error{
-			"events":     func(ctx context.Context) error { return s.journal.Trim(ctx, time.Duration(s.keep.Load())) },
-			"deliveries": func(ctx context.Context) error { return s.store.Forget(ctx, deliveryMemory) },
-			"messages":   s.collect,
-		} {
-			if err := work(ctx); err != nil && ctx.Err() == nil {
-				s.log.Error("housekeeping failed; it is tried again tomorrow", "of", name, "error", err)
-			}
-		}
-	}
 }

@@ -62,6 +62,8 @@ type service struct {
 	pop3      *popd.Server
 	web       *web.Server
 	control   *control.Server
+
+	maintenance *maintenance
 }
 
 // closer ends one part of the service.
@@ -288,11 +290,15 @@ func (s *service) openWeb(context.Context) (err error) {
 }
 
 func (s *service) openControl(context.Context) error {
+	s.maintenance = s.newMaintenance()
 	s.control = control.New(control.Options{
 		Store: s.store, Hasher: s.hasher, Guard: s.policies.guard, Sending: s.policies.sending,
 		Journal: s.journal, Queue: s.queue, Catalogue: s.catalogue,
-		Source: backup.Source{Records: s.records, Blobs: s.blobs, Data: s.config.Data, Skip: []string{"control.sock"}},
-		Status: s.status, Reload: func(context.Context) error { return s.reload() }, Log: s.log,
+		Source: backup.Source{
+			Records: s.records, Blobs: s.blobs, Data: s.config.Data, Skip: []string{"control.sock"}, Config: s.configFiles,
+		},
+		Collect: s.maintenance.collectNow,
+		Status:  s.status, Reload: func(context.Context) error { return s.reload() }, Log: s.log,
 	})
 	s.onClose("control", s.control.Close)
 	return nil

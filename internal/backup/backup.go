@@ -52,9 +52,9 @@ type Source struct {
 	// Skip names what in the data folder is left out, beside records and blobs:
 	// sockets, locks, what is made anew.
 	Skip []string
-	// Config are files from elsewhere that belong to the installation, by the
-	// name that they get in the backup.
-	Config map[string]string
+	// Config names files from elsewhere that belong to the installation, by the
+	// name that they get in the backup. It may be nil.
+	Config func() map[string]string
 }
 
 // Snapshot is one backup.
@@ -326,9 +326,9 @@ func (r *run) others() error {
 		return err
 	}
 	skip := append([]string{recordsDir, blobsDir, checkpoint, restoring}, r.src.Skip...)
-	if len(r.src.Config) > 0 {
+	if files := r.config(); len(files) > 0 {
 		skip = append(skip, configDir)
-		if err := r.config(); err != nil {
+		if err := r.copyConfig(files); err != nil {
 			return err
 		}
 	}
@@ -349,13 +349,20 @@ func (r *run) others() error {
 	return nil
 }
 
-// config copies what belongs to the installation and lies elsewhere, readable by
-// the owner of the backup only.
-func (r *run) config() error {
+func (r *run) config() map[string]string {
+	if r.src.Config == nil {
+		return nil
+	}
+	return r.src.Config()
+}
+
+// copyConfig copies what belongs to the installation and lies elsewhere, readable
+// by the owner of the backup only.
+func (r *run) copyConfig(files map[string]string) error {
 	if err := os.Mkdir(filepath.Join(r.dir, configDir), 0o700); err != nil {
 		return err
 	}
-	for name, path := range r.src.Config {
+	for name, path := range files {
 		to := filepath.Join(r.dir, configDir, name)
 		if err := errors.Join(r.copy(path, to), os.Chmod(to, 0o600)); err != nil {
 			return err

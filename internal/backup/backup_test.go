@@ -177,7 +177,7 @@ func TestConfigIsKeptApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := open(t, filepath.Join(dir, "data"))
-	f.Config = map[string]string{"postiljon.toml": file}
+	f.Config = func() map[string]string { return map[string]string{"postiljon.toml": file} }
 	s, err := backup.Run(t.Context(), f.Source, filepath.Join(dir, "b"), time.Now(), nil)
 	if err != nil {
 		t.Fatal(err)
