@@ -207,6 +207,37 @@ func (s *Service) Run() {
 
 // TryRun is Run for tests that expect it to fail.
 func (s *Service) TryRun() error {
+	ready, err := s.begin()
+	if err != nil {
+		return err
+	}
+	select {
+	case err = <-ready:
+	case <-time.After(60 * time.Second):
+		err = errors.New("not ready after 60 seconds")
+	}
+	if err != nil {
+		s.Kill()
+		return fmt.Errorf("start postiljon: %w; it printed:\n%s", err, tail(s.log.String(), 4000))
+	}
+	return s.loadCA()
+}
+
+// Flash starts the program and kills it after some time, ready or not.
+func (s *Service) Flash(d time.Duration) error {
+	if _, err := s.begin(); err != nil {
+		return err
+	}
+	select {
+	case <-s.done:
+	case <-time.After(d):
+		s.Kill()
+	}
+	return nil
+}
+
+// begin starts the program; ready tells when it is.
+func (s *Service) begin() (ready <-chan error, err error) {
 	args := []string{"demo", "--json", "--data", s.options.Data, "--port-base", strconv.Itoa(s.base)}
 	if s.options.Domain != "" {
 		args = append(args, "--domain", s.options.Domain)
@@ -220,32 +251,23 @@ func (s *Service) TryRun() error {
 	s.cmd.Stderr = s.log
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := s.cmd.Start(); err != nil {
-		return err
+		return nil, err
 	}
 	s.done = make(chan struct{})
-	ready := make(chan error, 1)
+	c := make(chan error, 1)
 	go func() {
 		defer close(s.done)
 		line, err := bufio.NewReaderSize(out, 16<<20).ReadBytes('\n')
 		if err == nil {
 			err = json.Unmarshal(line, &s.Info)
 		}
-		ready <- err
+		c <- err
 		s.cmd.Wait()
 	}()
-	select {
-	case err = <-ready:
-	case <-time.After(60 * time.Second):
-		err = errors.New("not ready after 60 seconds")
-	}
-	if err != nil {
-		s.Kill()
-		return fmt.Errorf("start postiljon: %w; it printed:\n%s", err, tail(s.log.String(), 4000))
-	}
-	return s.loadCA()
+	return c, nil
 }
 
 func (s *Service) loadCA() error {

@@ -17,18 +17,23 @@ import (
 	"github.com/postiljon/postiljon/test/harness"
 )
 
-// ledger is what the clients know: which messages were acknowledged, and which
-// UID each message was seen under.
+// ledger is what the clients know: which messages, flags and expunges were
+// acknowledged, and which UID each message was seen under.
 type ledger struct {
-	mu    sync.Mutex
-	acked map[string]string // message id: account
-	seen  map[string]string // account, UIDVALIDITY and UID: message id
-	next  map[string]int    // account: UIDNEXT
-	count int
+	mu      sync.Mutex
+	acked   map[string]string // message id and account: account
+	flagged map[string]bool   // message id: \Flagged was acknowledged
+	gone    map[string]bool   // message id: its expunge was acknowledged
+	seen    map[string]string // account, UIDVALIDITY and UID: message id
+	next    map[string]int    // account: UIDNEXT
+	count   int
 }
 
 func newLedger() *ledger {
-	return &ledger{acked: map[string]string{}, seen: map[string]string{}, next: map[string]int{}}
+	return &ledger{
+		acked: map[string]string{}, flagged: map[string]bool{}, gone: map[string]bool{},
+		seen: map[string]string{}, next: map[string]int{},
+	}
 }
 
 func (l *ledger) id() string {
@@ -44,13 +49,27 @@ func (l *ledger) ack(id, account string) {
 	l.acked[id+" "+account] = account
 }
 
+// unsure forgets that a message was acknowledged: it is being expunged.
+func (l *ledger) unsure(id, account string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.acked, id+" "+account)
+}
+
+// note keeps that a change of a message was acknowledged.
+func (l *ledger) note(changed map[string]bool, id string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	changed[id] = true
+}
+
 func letter(id string, size int) string {
 	return "From: x@sender.test\r\nMessage-ID: <" + id + ">\r\nSubject: crash\r\n\r\n" + strings.Repeat("A line of a letter that fills it.\r\n", size/35+1)
 }
 
 // TestKillLoop kills the service at random moments under load, again and again.
 // Every acknowledged message must be there once, every UID belong to one
-// message for ever, and verify must be clean.
+// message for ever, flags and expunges must stay, and verify must be clean.
 func TestKillLoop(t *testing.T) {
 	least, most, during := 50, 200, 45*time.Second
 	if testing.Short() {
@@ -69,6 +88,11 @@ func TestKillLoop(t *testing.T) {
 		s.Kill()
 		close(stop)
 		wg.Wait()
+		if rounds%3 == 2 { // killed again while it starts
+			if err := s.Flash(time.Duration(rand.IntN(120)) * time.Millisecond); err != nil {
+				t.Fatal(err)
+			}
+		}
 		s.Run()
 		if rounds%5 == 4 {
 			l.checkAll(t, s)
@@ -81,7 +105,7 @@ func TestKillLoop(t *testing.T) {
 	if out, err := s.Command("verify", "--bodies"); err != nil {
 		t.Errorf("verify: %v\n%s", err, out)
 	}
-	t.Logf("%d rounds, %d messages acknowledged", rounds, len(l.acked))
+	t.Logf("%d rounds; acknowledged: %d messages, %d flags, %d expunges", rounds, len(l.acked), len(l.flagged), len(l.gone))
 	if len(l.acked) < rounds {
 		t.Errorf("only %d messages were acknowledged: no load", len(l.acked))
 	}
@@ -159,29 +183,50 @@ func (l *ledger) append(s *harness.Service, a harness.Account) (ended bool) {
 	if _, err := c.Command("SELECT INBOX"); err != nil {
 		return true
 	}
-	for range 1000 {
+	for n := range 1000 {
 		id := l.id()
-		if _, err := c.Append("INBOX", letter(id, 2000)); err != nil {
+		answer, err := c.Append("INBOX", letter(id, 2000))
+		if err != nil {
 			return true
 		}
 		l.ack(id, a.Address)
-		if _, err := c.Command(`STORE 1:* +FLAGS.SILENT (\Seen)`); err != nil {
+		uid := first(appendPattern, answer)
+		if _, err := c.Command(`UID COPY ` + uid + ` Archive`); err != nil {
 			return true
 		}
-		if _, err := c.Command(`UID COPY * Archive`); err != nil {
+		if n%5 == 4 {
+			l.unsure(id, a.Address)
+			if !l.expunge(c, id, uid) {
+				return true
+			}
+			continue
+		}
+		if _, err := c.Command(`UID STORE ` + uid + ` +FLAGS.SILENT (\Flagged)`); err != nil {
 			return true
 		}
+		l.note(l.flagged, id)
 	}
 	return false
 }
 
+func (l *ledger) expunge(c *harness.IMAP, id, uid string) bool {
+	for _, command := range []string{`UID STORE ` + uid + ` +FLAGS.SILENT (\Deleted)`, `UID EXPUNGE ` + uid} {
+		if _, err := c.Command(command); err != nil {
+			return false
+		}
+	}
+	l.note(l.gone, id)
+	return true
+}
+
 var (
-	uidPattern  = regexp.MustCompile(`UID (\d+)`)
-	idPattern   = regexp.MustCompile(`(?i)Message-ID: <([^>]+)>`)
-	nextPattern = regexp.MustCompile(`UIDNEXT (\d+)`)
-	sizePattern = regexp.MustCompile(`RFC822\.SIZE (\d+)`)
-	peakPattern = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
-	validity    = regexp.MustCompile(`UIDVALIDITY (\d+)`)
+	appendPattern = regexp.MustCompile(`APPENDUID \d+ (\d+)`)
+	uidPattern    = regexp.MustCompile(`UID (\d+)`)
+	idPattern     = regexp.MustCompile(`(?i)Message-ID: <([^>]+)>`)
+	nextPattern   = regexp.MustCompile(`UIDNEXT (\d+)`)
+	sizePattern   = regexp.MustCompile(`RFC822\.SIZE (\d+)`)
+	peakPattern   = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
+	validity      = regexp.MustCompile(`UIDVALIDITY (\d+)`)
 )
 
 func (l *ledger) checkAll(t *testing.T, s *harness.Service) {
@@ -209,11 +254,11 @@ func (l *ledger) check(t *testing.T, s *harness.Service, a harness.Account) {
 		t.Errorf("%s: UIDNEXT %d after %d", a.Address, next, l.next[a.Address])
 	}
 	l.next[a.Address] = next
-	lines, err := c.Command("UID FETCH 1:* (UID BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])")
+	lines, err := c.Command("UID FETCH 1:* (UID FLAGS BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])")
 	if err != nil && !strings.Contains(err.Error(), "OK") {
 		t.Fatal(err)
 	}
-	times := map[string]int{}
+	times, flagged := map[string]int{}, map[string]bool{}
 	last := 0
 	for _, line := range lines {
 		id := first(idPattern, line)
@@ -221,6 +266,7 @@ func (l *ledger) check(t *testing.T, s *harness.Service, a harness.Account) {
 			continue
 		}
 		times[id]++
+		flagged[id] = strings.Contains(line, `\Flagged`)
 		uid, _ := strconv.Atoi(first(uidPattern, line))
 		if uid <= last || uid >= next {
 			t.Errorf("%s: UID %d after %d, UIDNEXT %d", a.Address, uid, last, next)
@@ -240,9 +286,17 @@ func (l *ledger) check(t *testing.T, s *harness.Service, a harness.Account) {
 			lost = append(lost, fmt.Sprintf("%s is there %d times", id, times[id]))
 		}
 	}
+	for id := range times {
+		if l.gone[id] {
+			lost = append(lost, id+" was expunged and is there again")
+		}
+		if l.flagged[id] && !flagged[id] {
+			lost = append(lost, id+" has lost its flag")
+		}
+	}
 	slices.Sort(lost)
 	if len(lost) > 0 {
-		t.Errorf("%s: %d of the acknowledged messages are lost or doubled: %q", a.Address, len(lost), lost[:min(len(lost), 5)])
+		t.Errorf("%s: %d acknowledged things are not so: %q", a.Address, len(lost), lost[:min(len(lost), 5)])
 	}
 }
 
