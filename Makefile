@@ -6,10 +6,21 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 RACE = ./internal/store/... ./internal/protocol/... ./internal/policy/... ./internal/journal/... \
 	./internal/inbound/... ./internal/outbound/... ./internal/sasl/... ./internal/control/... ./internal/backup/...
 
-.PHONY: build demo test lint unit race service bench fmt clean
+# Where `make install` puts the program and the units of systemd.
+PREFIX ?= /usr/local
+UNITS ?= /etc/systemd/system
+
+.PHONY: build install demo test lint unit race service bench fmt clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/postiljon ./cmd/postiljon
+
+install: build
+	install -D -m 755 bin/postiljon $(DESTDIR)$(PREFIX)/bin/postiljon
+	install -d $(DESTDIR)$(UNITS)
+	sed 's#/usr/bin/postiljon#$(PREFIX)/bin/postiljon#' packaging/systemd/postiljon.service >$(DESTDIR)$(UNITS)/postiljon.service
+	install -m 644 packaging/systemd/*.socket $(DESTDIR)$(UNITS)/
+	install -D -m 644 packaging/systemd/postiljon.sysusers $(DESTDIR)/etc/sysusers.d/postiljon.conf
 
 demo: build
 	./bin/postiljon demo --data demo-data
