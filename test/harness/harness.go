@@ -296,11 +296,16 @@ func (s *Service) Stop() error {
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return err
 	}
+	return s.Ended()
+}
+
+// Ended waits until the program, which was told to end, has ended well.
+func (s *Service) Ended() error {
 	select {
 	case <-s.done:
-	case <-time.After(30 * time.Second):
+	case <-time.After(45 * time.Second): // the service itself waits for 30 seconds at most
 		s.Kill()
-		return errors.New("the service did not stop within 30 seconds")
+		return errors.New("the service did not stop within 45 seconds")
 	}
 	if !s.cmd.ProcessState.Success() {
 		return fmt.Errorf("the service ended with %s:\n%s", s.cmd.ProcessState, tail(s.log.String(), 4000))

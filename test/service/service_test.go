@@ -65,6 +65,43 @@ func TestStop(t *testing.T) {
 	t.Logf("%d messages acknowledged", len(l.acked))
 }
 
+// TestStopWaits ends the service while one client waits and another is in the
+// middle of a message: the first is told at once, the other may end it.
+func TestStopWaits(t *testing.T) {
+	s := harness.Start(t, harness.Options{Accounts: 1})
+	a := s.Accounts[0]
+	idle := must[*harness.IMAP](t)(s.DialIMAP(a))
+	defer idle.Close()
+	must[[]string](t)(idle.Command("SELECT INBOX"))
+	if err := idle.Idle(); err != nil {
+		t.Fatal(err)
+	}
+	pop := must[*textproto.Conn](t)(pop3(s, a))
+	defer pop.Close()
+	slow := must[*harness.SMTP](t)(harness.DialSMTP(s.SMTP))
+	defer slow.Close()
+	if err := slow.Begin("x@sender.test", "", []string{a.Address}); err != nil {
+		t.Fatal(err)
+	}
+	must[string](t)(slow.Command("DATA", '3'))
+	if err := s.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := idle.Next(); err != nil || !strings.HasPrefix(line, "* BYE ") || !strings.Contains(line, "/why/") {
+		t.Errorf("the idling session was told %q, %v", line, err)
+	}
+	must[string](t)(slow.Command(strings.TrimSuffix(letter("slow@test", 100), "\r\n")+"\r\n.", '2'))
+	if err := s.Ended(); err != nil {
+		t.Fatal(err)
+	}
+	s.Run()
+	again := must[*harness.IMAP](t)(s.DialIMAP(a))
+	defer again.Close()
+	if all := must[[]harness.Message](t)(again.Messages("INBOX")); len(all) != 1 || !strings.Contains(all[0].Text, "<slow@test>") {
+		t.Errorf("left are %+v", all)
+	}
+}
+
 // TestReload reloads while sessions are in the middle of things.
 func TestReload(t *testing.T) {
 	s := harness.Start(t, harness.Options{Accounts: 2})
