@@ -12,11 +12,15 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/net/netutil"
+
 	"github.com/postiljon/postiljon/internal/config"
 	"github.com/postiljon/postiljon/internal/control"
+	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/protocol/imapd"
 	"github.com/postiljon/postiljon/internal/protocol/popd"
 	"github.com/postiljon/postiljon/internal/protocol/smtpd"
+	"github.com/postiljon/postiljon/internal/store"
 )
 
 type serveCommand struct{}
@@ -132,7 +136,7 @@ func (s *service) serveListener(ctx context.Context, name string, l net.Listener
 	case "imaps":
 		return s.imap.Serve(ctx, l, imapd.ListenerOptions{Name: name, ImplicitTLS: true})
 	case "https":
-		return s.web.Serve(l)
+		return s.web.Serve(netutil.LimitListener(l, s.config.Limits.Connections))
 	case "pop3":
 		return s.pop3.Serve(ctx, l, popd.ListenerOptions{Name: name})
 	case "pop3s":
@@ -147,6 +151,7 @@ func (s *service) wait(ctx context.Context) {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
+	s.note(journal.ServiceStarted, store.Field{Name: "version", Value: version()})
 	s.tell("READY=1")
 	for {
 		select {
@@ -158,6 +163,12 @@ func (s *service) wait(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// note leaves an event of the service itself.
+func (s *service) note(kind string, fields ...store.Field) {
+	now := s.store.Now()
+	s.journal.Record(context.Background(), store.Event{Time: now, Trace: store.NewTraceID(now), Kind: kind, Fields: fields})
 }
 
 // tell tells systemd.
@@ -173,6 +184,7 @@ func (s *service) tell(state string) {
 func (s *service) stop(running context.Context, background *sync.WaitGroup) error {
 	s.tell("STOPPING=1")
 	s.log.Info("stopping")
+	s.note(journal.ServiceStopped)
 	why := context.Cause(running)
 	if errors.Is(why, context.Canceled) {
 		why = nil

@@ -110,6 +110,8 @@ func TestErrorsSayWhereAndWhat(t *testing.T) {
 		{"[limits]\nrecipients = 10", "limits.recipients: 10 is not between 100 and 100000"},
 		{"[auth]\nhash_memory = '1MiB'", "auth.hash_memory: 1MiB is not between 19MiB and 64MiB"},
 		{"[log]\nlevel = 'loud'", `log.level: "loud" is not debug, info, warn or error`},
+		{"[auth]\nplaintext_loopback = true\n[listen]\nsubmission = ['127.0.0.1:587']\npop3 = ['localhost:110']",
+			`auth.plaintext_loopback: listen.imap has ":143", which is not on loopback`},
 		{"[web]\nurl = 'mail.example.org'", "web.url:"},
 		{"[queue]\nresolver = 'dns'", "queue.resolver:"},
 		{"[queue]\nretry = []", "queue.retry: the list is empty"},

@@ -105,7 +105,27 @@ func (c *Config) validateListen(f *faults) {
 	}
 }
 
+// validatePlaintext keeps passwords without encryption on this machine: where
+// they are taken at all, those services may listen on loopback only.
+func (c *Config) validatePlaintext(f *faults) {
+	if !c.Auth.PlaintextLoopback {
+		return
+	}
+	for _, service := range c.Listen.Services() {
+		if !slices.Contains([]string{"submission", "imap", "pop3"}, service.Name) {
+			continue
+		}
+		for _, a := range service.Addresses {
+			host, _, err := net.SplitHostPort(a)
+			ip, perr := netip.ParseAddr(host)
+			f.check(err == nil && (host == "localhost" || perr == nil && ip.IsLoopback()), "auth.plaintext_loopback",
+				"listen.%s has %q, which is not on loopback; passwords would pass unencrypted", service.Name, a)
+		}
+	}
+}
+
 func (c *Config) validateAuth(f *faults) {
+	c.validatePlaintext(f)
 	f.count("auth.password_length", c.Auth.PasswordLength, 1, 100)
 	within(f, "auth.hash_memory", int64(c.Auth.HashMemory), 19<<20, 64<<20, func(n int64) string { return Size(n).String() })
 	f.count("auth.hash_passes", c.Auth.HashPasses, 1, 16)
