@@ -4,9 +4,13 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
+
+// whyLink is where a refusal is explained.
+var whyLink = regexp.MustCompile(`https://\S+/why/[a-z.-]+`)
 
 // testCurl uses curl for SMTP, IMAP and POP3.
 func testCurl(t *testing.T, d *desk) {
@@ -32,13 +36,16 @@ func testCurl(t *testing.T, d *desk) {
 	d.step(t, "submission with implicit TLS, AUTH LOGIN", func(t *testing.T) {
 		send(t, "smtps://localhost:"+port(d.Submissions), "curl tls", "LOGIN")
 	})
-	d.step(t, "a wrong password is refused with its cause", func(t *testing.T) {
+	d.step(t, "a wrong password is refused with its cause, whose page explains it", func(t *testing.T) {
 		out, err := d.try(t, "curl", "-v", "-sS", "--ssl-reqd", "--cacert", d.CA, "--user", anna.Address+":wrong-password",
 			"--url", "smtp://localhost:"+port(d.Submission), "--mail-from", anna.Address, "--mail-rcpt", bjorn.Address, "--upload-file", filepath.Join(d.home, "letter"))
 		if err == nil {
 			t.Fatalf("it was taken:\n%s", out)
 		}
 		contains(t, out, "535 5.7.8", "/why/auth.password-wrong")
+		link := whyLink.FindString(out)
+		page := d.run(t, "curl", "-sS", "--fail", "--cacert", d.CA, "--header", "Accept-Language: sv", link)
+		contains(t, page, "<html lang=\"sv\"", "lösenord", "auth.password-wrong")
 	})
 	d.step(t, "IMAP LIST, APPEND, SEARCH, FETCH byte for byte", func(t *testing.T) {
 		contains(t, curl(t, imaps+"/"), `"/" INBOX`, "Sent", "Drafts", "Trash")

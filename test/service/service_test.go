@@ -508,15 +508,15 @@ func TestExportImport(t *testing.T) {
 		defer other.Close()
 		for _, box := range boxes {
 			want, got := must[[]harness.Message](t)(m.Messages(box)), must[[]harness.Message](t)(other.Messages(box))
-			if a, b := comparable(want), comparable(got); !slices.Equal(a, b) {
+			if a, b := withoutUIDs(want), withoutUIDs(got); !slices.Equal(a, b) {
 				t.Errorf("%s: %s has\n%q, not\n%q", format, box, b, a)
 			}
 		}
 	}
 }
 
-// comparable are messages without what differs from mailbox to mailbox.
-func comparable(all []harness.Message) (lines []string) {
+// withoutUIDs are messages without what differs from mailbox to mailbox.
+func withoutUIDs(all []harness.Message) (lines []string) {
 	for _, m := range all {
 		flags := strings.Fields(m.Flags)
 		slices.Sort(flags)
