@@ -156,6 +156,7 @@ const (
 	MailboxLimit       ID = "mailbox.limit"
 	MailboxInUse       ID = "mailbox.in-use"
 	MailboxHasChildren ID = "mailbox.has-children"
+	MailboxSpecialUse  ID = "mailbox.special-use"
 
 	// message: one stored message.
 	MessageNotFound ID = "message.not-found"

@@ -83,6 +83,8 @@ func (s *Store) Deliver(ctx context.Context, d Delivery) (results []Delivered, e
 		if results[i].Err == nil {
 			named[d.Email.Blob] = true
 			s.hub.notify(d.Recipients[i].Account)
+		} else {
+			s.hub.count(d.Recipients[i].Account)
 		}
 	}
 	if sender >= 0 {

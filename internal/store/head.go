@@ -149,8 +149,11 @@ func (s *Store) change(ctx context.Context, op string, a AccountID, fn func(c *c
 		changed = c.head.modSeq != c.before
 		return c.finish()
 	})
-	if err == nil && changed {
+	switch {
+	case changed && err == nil:
 		s.hub.notify(a)
+	case changed:
+		s.hub.count(a) // the wait for the disk may have failed behind the change
 	}
 	return wrap(op, err)
 }

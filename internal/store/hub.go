@@ -1,12 +1,17 @@
 package store
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // hub tells sessions that an account changed. Notices are only hints: the
 // change counter is the truth.
 type hub struct {
 	mu       sync.RWMutex
 	watchers map[AccountID]map[*watcher]struct{}
+	// counters count changes, each those of the accounts that share it.
+	counters [1024]atomic.Uint64
 }
 
 type watcher struct{ wake func() }
@@ -33,7 +38,20 @@ func (s *Store) Watch(a AccountID, wake func()) (cancel func()) {
 	}
 }
 
+// Changes returns a number that is another one after every change of the
+// account's mail, and may be another one without. Who reads it before looking at
+// mail learns from reading it again, at the cost of one load, that what was seen
+// is still so: a change counts before the call that made it returns.
+func (s *Store) Changes(a AccountID) uint64 { return s.hub.counter(a).Load() }
+
+func (h *hub) counter(a AccountID) *atomic.Uint64 { return &h.counters[a%AccountID(len(h.counters))] }
+
+// count notes a change, or one of which it is not known whether it happened.
+func (h *hub) count(a AccountID) { h.counter(a).Add(1) }
+
+// notify notes a change and wakes who waits for it.
 func (h *hub) notify(a AccountID) {
+	h.count(a)
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	for w := range h.watchers[a] {

@@ -25,6 +25,8 @@ const (
 	tableCredential   = 'r' // r id: a password or app password
 	tableSubmission   = 'q' // q trace id: a message on its way out
 	tableEvent        = 'j' // j time trace number: an event
+	tablePostings     = 'w' // w part ...: the search index (postings.go)
+	tableAnnotation   = 'm' // m mailbox name: an annotation (RFC 5464)
 )
 
 // The tables of the system's key space, beside tableEvent and tableSubmission.

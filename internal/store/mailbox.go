@@ -475,7 +475,7 @@ func (s *Store) DeleteMailbox(ctx context.Context, a AccountID, name string) err
 		}
 		c.modSeq()
 		delete(c.mailboxes, m.ID)
-		for _, t := range []byte{tableChunk, tablePlacement, tableChange, tableVanished} {
+		for _, t := range []byte{tableChunk, tablePlacement, tableChange, tableVanished, tableAnnotation} {
 			if err := c.tx.DeleteRange(table(t).mailbox(m.ID), table(t).mailbox(m.ID).after()); err != nil {
 				return err
 			}
@@ -502,6 +502,7 @@ func (s *Store) Subscribe(ctx context.Context, a AccountID, name string, on bool
 		} else if KindOf(err) != KindNotFound {
 			return err
 		}
+		c.modSeq() // also for a name that has no mailbox: who watches hears of it
 		if on {
 			return c.tx.Set(k, nil)
 		}

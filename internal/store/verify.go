@@ -128,7 +128,7 @@ func (v *verifier) verify(r kv.Reader) error {
 			v.problem("the account's head: %v", err)
 			return nil
 		}
-		checks = append(checks, v.mailboxes, v.emails, v.names, v.locations, v.credentials)
+		checks = append(checks, v.mailboxes, v.emails, v.names, v.locations, v.credentials, v.annotations)
 	}
 	for _, check := range checks {
 		if err := v.unreadable("records", check()); err != nil {

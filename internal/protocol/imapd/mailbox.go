@@ -60,9 +60,7 @@ func (s *session) failedName(err error, name string) outcome {
 
 // useAttribute refuses a special use that cannot be given (RFC 6154 section 3).
 func useAttribute(mailbox string) outcome {
-	o := refuse(cause.Refuse(cause.MailboxNameInvalid, cause.Text("mailbox", mailbox)))
-	o.code = "USEATTR"
-	return o
+	return refuse(cause.Refuse(cause.MailboxSpecialUse, cause.Text("mailbox", mailbox)))
 }
 
 // deleteMailbox is DELETE (RFC 9051 section 6.3.5). Mailboxes below stay.
