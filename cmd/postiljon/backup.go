@@ -2,101 +2,81 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/backup"
-	"github.com/postiljon/postiljon/internal/config"
 	"github.com/postiljon/postiljon/internal/control"
 )
 
 type backupCommand struct {
-	Dir  string `arg:"" optional:"" type:"path" help:"Folder of the backups; what did not change since the last is shared with it."`
+	Dir  string `arg:"" type:"path" help:"Folder of the backups, best on another disk; what did not change since the last is shared with it."`
+	Keep int    `placeholder:"N" help:"Keep the newest N backups and remove the older ones (default: all are kept)."`
 	List bool   `help:"List the backups in the folder instead of making one."`
 	outputFlags
 }
 
 // Run makes a backup of the running service.
 func (b *backupCommand) Run(ctx context.Context, s *streams, c *commands) error {
-	if b.Dir == "" {
-		return usagef("name the folder of the backups: postiljon backup DIR")
-	}
 	if b.List {
-		return b.list(s)
+		return listBackups(s, b.Dir, b.JSON)
+	}
+	if b.Keep < 0 {
+		return usagef("--keep %d keeps nothing; give 1 or more", b.Keep)
 	}
 	client, err := c.connect()
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	bar := newBar(s, "backing up", true)
+	bar := newBar(s, "copied", true)
 	made, err := client.Backup(ctx, b.Dir, bar.set)
 	bar.done()
 	if err != nil {
+		if ctx.Err() != nil {
+			return retry(ctx, err, "The backups that were there are whole; begin again at any time.")
+		}
 		return err
+	}
+	var gone []string
+	if b.Keep > 0 {
+		if gone, err = client.Prune(ctx, control.PruneRequest{Dir: b.Dir, Keep: b.Keep}); err != nil {
+			return retry(ctx, err, "The new backup is whole.")
+		}
 	}
 	if b.JSON {
 		return printJSON(s, made)
 	}
-	return s.say("Backup of %s in %s, %s copied.", moment(made.Taken), b.Dir, octets(made.Copied))
+	return b.report(s, &made, gone)
 }
 
-func (b *backupCommand) list(s *streams) error {
-	all, err := backup.List(b.Dir)
+func (b *backupCommand) report(s *streams, made *backup.Snapshot, gone []string) error {
+	name := filepath.Join(b.Dir, backup.Name(made.Taken))
+	err := s.say("Backup of %s in %s: %s copied in %s.", moment(made.Taken), name, octets(made.Copied),
+		lasted(time.Duration(made.Took*float64(time.Second))))
+	if err == nil && len(gone) > 0 {
+		err = s.say("Removed %s; the newest %d are kept.", count(len(gone), "older backup"), b.Keep)
+	}
+	if err == nil && made.SameVolume {
+		err = s.say("It lies on the same disk as the mail and is lost with it: copy it to another one, too.")
+	}
+	return err
+}
+
+func listBackups(s *streams, dir string, json bool) error {
+	all, err := backup.List(dir)
 	if err != nil {
 		return err
 	}
-	if b.JSON {
+	if json {
 		return printJSON(s, all)
 	}
-	t := table{heading: []string{"BACKUP", "TAKEN", "COPIED"}}
+	if len(all) == 0 {
+		return s.say("There are no whole backups in %s.", dir)
+	}
+	t := table{heading: []string{"BACKUP", "TAKEN", "COPIED", "TOOK"}}
 	for _, one := range all {
-		t.add(filepath.Base(one.Dir), moment(one.Taken), octets(one.Copied))
+		t.add(filepath.Base(one.Dir), moment(one.Taken), octets(one.Copied), lasted(time.Duration(one.Took*float64(time.Second))))
 	}
 	return t.write(s)
-}
-
-type restoreCommand struct {
-	From string `arg:"" type:"path" help:"A backup, or the folder of the backups for the newest."`
-	Data string `type:"path" placeholder:"DIR" help:"Data folder to make, new or empty (default: that of the configuration)."`
-}
-
-// Run makes a data folder of a backup, and checks it.
-func (r *restoreCommand) Run(ctx context.Context, s *streams, c *commands) error {
-	data := r.Data
-	if data == "" {
-		conf, err := config.Load(c.configFile())
-		if err != nil {
-			return &advice{err, "Name the data folder to make with --data."}
-		}
-		data = conf.Data
-	}
-	b := newBar(s, "restoring", true)
-	from, err := backup.Restore(ctx, r.From, data, func(done, total int64) { b.set(control.Progress{Done: done, Total: total}) })
-	b.done()
-	if err != nil {
-		return err
-	}
-	report, err := verifyFolder(ctx, data, control.VerifyRequest{}, func(control.Progress) {})
-	if err != nil {
-		return err
-	}
-	if report.Found > 0 {
-		return &advice{fmt.Errorf("restored to %s, but %d problems were found", data, report.Found),
-			"'postiljon verify --data " + data + "' shows them."}
-	}
-	return s.say("Restored %s as it was at %s (%s ago): %d accounts, %d emails.",
-		data, moment(from.Taken), time.Since(from.Taken).Round(time.Minute), report.Accounts, report.Emails)
-}
-
-// isData refuses a folder that holds no data of a service.
-func isData(dir string) error {
-	for _, name := range []string{"records", "blobs"} {
-		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || !info.IsDir() {
-			return usagef("%s is no data folder of Postiljon", dir)
-		}
-	}
-	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -34,18 +35,24 @@ func (e *exportCommand) Run(ctx context.Context, s *streams, c *commands) (err e
 	if err != nil {
 		return err
 	}
-	b := newBar(s, "exporting", false)
-	count := int64(0)
+	b, written, total, begun := newBar(s, "messages", false), int64(0), int64(0), time.Now()
+	for _, m := range one.Mailboxes {
+		total += int64(m.Messages)
+	}
 	err = client.Export(ctx, e.Address, func(item *transfer.Item) error {
-		count++
-		b.set(control.Progress{Done: count, Total: one.Emails})
-		return w.Write(item)
+		if err := w.Write(item); err != nil {
+			return err
+		}
+		written++
+		b.set(control.Progress{Done: written, Total: total})
+		return nil
 	})
 	b.done()
 	if err := errors.Join(err, w.Close()); err != nil {
-		return fmt.Errorf("after %d messages: %w", count, err)
+		return retry(ctx, fmt.Errorf("the export ended after %s: %w", count(written, "message"), err),
+			"Remove "+e.Dir+" and export again.")
 	}
-	return s.say("Wrote %d messages of %s to %s.", count, one.Address, e.Dir)
+	return s.say("Wrote %s of %s to %s in %s.", count(written, "message"), one.Address, e.Dir, lasted(time.Since(begun)))
 }
 
 func (e *exportCommand) writer() (transfer.Writer, error) {
@@ -74,16 +81,19 @@ func (i *importCommand) Run(ctx context.Context, s *streams, c *commands) error 
 		return err
 	}
 	defer client.Close()
-	b := newBar(s, "importing", true)
+	b := newBar(s, "read", true)
 	answer, err := client.Import(ctx, i.Address, func(w io.Writer) error {
 		return read(i.From, i.Mailbox, func(octets int64) { b.set(control.Progress{Done: octets, Total: total}) },
 			func(item *transfer.Item) error { return transfer.WriteItem(w, item) })
 	})
 	b.done()
-	if err != nil {
+	if e, ok := errors.AsType[*control.Error](err); ok && e.Status == http.StatusNotFound {
 		return err
 	}
-	return s.say("Imported %d messages into %s; %d were there already.", answer.Imported, i.Address, answer.Skipped)
+	if err != nil {
+		return retry(ctx, err, "Run the same command again: what is there already is passed over.")
+	}
+	return s.say("Imported %s into %s; %d were there already.", count(answer.Imported, "message"), i.Address, answer.Skipped)
 }
 
 type mailReader func(path, mailbox string, progress func(int64), fn func(*transfer.Item) error) error

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"log/slog"
 	"net/http"
+	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/postiljon/postiljon/internal/config"
 	"github.com/postiljon/postiljon/internal/control"
@@ -17,17 +19,20 @@ import (
 )
 
 type verifyCommand struct {
-	Bodies bool   `help:"Read every message, too, and compare its checksum and summary."`
-	Data   string `type:"path" placeholder:"DIR" help:"A data folder that no service uses, such as a restored one."`
+	Quick bool   `help:"Check the records only; do not read every message."`
+	Data  string `type:"path" placeholder:"DIR" help:"A data folder that no service uses, such as a restored one (default: that of the running service)."`
 	outputFlags
 }
 
 // Run checks the store: that of the service or, where none runs, that of a data
 // folder. Its exit code is 1 if there are problems.
 func (v *verifyCommand) Run(ctx context.Context, s *streams, c *commands) error {
-	b := newBar(s, "verifying", false)
+	b := newBar(s, "messages", false)
 	report, err := v.verify(ctx, c, b.set)
 	b.done()
+	if ctx.Err() != nil {
+		return errors.New("interrupted; what was checked so far is not told")
+	}
 	if err != nil {
 		return err
 	}
@@ -36,14 +41,15 @@ func (v *verifyCommand) Run(ctx context.Context, s *streams, c *commands) error 
 	} else {
 		err = v.write(s, &report)
 	}
-	if err == nil && report.Found > 0 {
-		err = fmt.Errorf("%d problems found", report.Found)
+	if err != nil || report.Found == 0 {
+		return err
 	}
-	return err
+	return &advice{fmt.Errorf("%s found", count(report.Found, "problem")),
+		"Check the disk and its cables first. Then take what is damaged from a backup: 'postiljon restore --help'."}
 }
 
 func (v *verifyCommand) verify(ctx context.Context, c *commands, progress func(control.Progress)) (control.VerifyReport, error) {
-	request := control.VerifyRequest{Bodies: v.Bodies}
+	request := control.VerifyRequest{Bodies: !v.Quick}
 	if v.Data != "" {
 		return verifyFolder(ctx, v.Data, request, progress)
 	}
@@ -69,15 +75,17 @@ func verifyFolder(ctx context.Context, data string, r control.VerifyRequest, pro
 	if err := isData(data); err != nil {
 		return report, err
 	}
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
+	// Root leaves no files behind that the service cannot write.
+	defer func() { err = errors.Join(err, keepOwner(data)) }()
+	quiet := slog.New(slog.DiscardHandler)
 	records, err := pebble.Open(pebble.Options{Dir: filepath.Join(data, "records"), Logger: quiet})
 	if err != nil {
-		return report, inUse(err, data)
+		return report, unreadable(err, data)
 	}
 	defer func() { err = errors.Join(err, records.Close()) }()
 	blobs, err := disk.Open(disk.Options{Dir: filepath.Join(data, "blobs"), Logger: quiet})
 	if err != nil {
-		return report, inUse(err, data)
+		return report, unreadable(err, data)
 	}
 	defer func() { err = errors.Join(err, blobs.Close()) }()
 	st, err := store.Open(ctx, store.Options{Records: records, Blobs: blobs, Log: quiet})
@@ -87,20 +95,63 @@ func verifyFolder(ctx context.Context, data string, r control.VerifyRequest, pro
 	return control.Verify(ctx, st, r, progress)
 }
 
-func (v *verifyCommand) write(s *streams, r *control.VerifyReport) error {
-	read := ""
-	if v.Bodies {
-		read = fmt.Sprintf(", %s of messages read", octets(r.Octets))
+// unreadable explains a data folder that cannot be opened.
+func unreadable(err error, data string) error {
+	if isLocked(err) {
+		return &advice{inUse(err, data), "A service runs on it: leave --data out and it is checked while it runs."}
 	}
+	return &advice{fmt.Errorf("the data folder %s cannot be opened: %w", data, err),
+		"If it is damaged, take it from a backup: 'postiljon restore --help'."}
+}
+
+// isData refuses a folder that holds no data of a service.
+func isData(dir string) error {
+	for _, name := range []string{"records", "blobs"} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || !info.IsDir() {
+			return usagef("%s is no data folder of Postiljon", dir)
+		}
+	}
+	return nil
+}
+
+// keepOwner gives all files in a folder the owner of the folder, if root runs it.
+func keepOwner(dir string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	var owner syscall.Stat_t
+	if err := syscall.Stat(dir, &owner); err != nil {
+		return err
+	}
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		var st syscall.Stat_t
+		if err := syscall.Lstat(path, &st); err != nil || st.Uid == owner.Uid {
+			return err
+		}
+		return os.Lchown(path, int(owner.Uid), int(owner.Gid))
+	})
+}
+
+func (v *verifyCommand) write(s *streams, r *control.VerifyReport) error {
 	for _, p := range r.Problems {
 		if err := s.say("%s", p); err != nil {
 			return err
 		}
 	}
-	state := "No problems."
-	if r.Found > 0 {
-		state = fmt.Sprintf("%d problems.", r.Found)
+	if more := r.Found - int64(len(r.Problems)); more > 0 {
+		if err := s.say("... and %s more.", count(more, "problem")); err != nil {
+			return err
+		}
 	}
-	return s.say("%s Looked at %d accounts, %d mailboxes, %d emails, %d submissions, %d events%s.",
-		state, r.Accounts, r.Mailboxes, r.Emails, r.Submissions, r.Events, read)
+	state, read := "Everything agrees", octets(r.Octets)+" read"
+	if r.Found > 0 {
+		state = "Looked at everything"
+	}
+	if v.Quick {
+		read = "the messages themselves were not read"
+	}
+	return s.say("%s: %s, %s, %s.", state, count(r.Accounts, "account"), count(r.Emails, "message"), read)
 }

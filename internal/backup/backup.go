@@ -69,6 +69,9 @@ type Snapshot struct {
 	SameVolume bool `json:"same_volume,omitempty"`
 }
 
+// Name is the name of the folder of a backup that was taken at a time.
+func Name(taken time.Time) string { return taken.UTC().Format(timeLayout) }
+
 // Progress is told how many octets were copied, of how many if that is known.
 type Progress func(done, total int64)
 
@@ -76,10 +79,10 @@ type Progress func(done, total int64)
 // change that was acknowledged before Run began, and nothing half.
 func Run(ctx context.Context, src Source, dir string, now time.Time, progress Progress) (Snapshot, error) {
 	snap := Snapshot{Version: formatVersion, Taken: now.UTC().Truncate(time.Second)}
-	name := snap.Taken.Format(timeLayout)
+	name := Name(snap.Taken)
 	snap.Dir = filepath.Join(dir, name)
 	if within(dir, src.Data) {
-		return snap, fmt.Errorf("backup: %w", ErrInside)
+		return snap, ErrInside
 	}
 	old, err := List(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -472,8 +475,14 @@ func Restore(ctx context.Context, from, data string, progress Progress) (Snapsho
 	s, err := read(from)
 	if err != nil {
 		list, listErr := List(from)
-		if listErr != nil || len(list) == 0 {
-			return s, errors.Join(err, listErr)
+		if errors.Is(listErr, os.ErrNotExist) {
+			return s, fmt.Errorf("there is no backup at %s", from)
+		}
+		if listErr != nil {
+			return s, listErr
+		}
+		if len(list) == 0 {
+			return s, err
 		}
 		s = list[len(list)-1]
 	}

@@ -6,6 +6,7 @@ package transfer
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -102,17 +103,17 @@ func (im *Importer) Add(ctx context.Context, item *Item) error {
 		return err
 	}
 	defer w.Abort()
-	scanner := message.NewScanner(message.Limits{})
-	if n, err := io.Copy(io.MultiWriter(w, scanner), io.LimitReader(item.Body, item.Size)); err != nil || n != item.Size {
+	scanner, hash := message.NewScanner(message.Limits{}), sha256.New()
+	if n, err := io.Copy(io.MultiWriter(w, scanner, hash), io.LimitReader(item.Body, item.Size)); err != nil || n != item.Size {
 		return fmt.Errorf("message of %d octets ended after %d: %w", item.Size, n, errors.Join(err, io.ErrUnexpectedEOF))
+	}
+	if _, there := box.there[[32]byte(hash.Sum(nil))]; there {
+		im.Skipped++
+		return nil
 	}
 	ref, err := w.Commit()
 	if err != nil {
 		return err
-	}
-	if _, there := box.there[ref.Hash()]; there {
-		im.Skipped++
-		return nil
 	}
 	n := store.NewEmail{Blob: ref, Summary: scanner.Finish(), Received: item.Received}
 	for _, f := range item.Flags {

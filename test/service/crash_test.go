@@ -102,7 +102,7 @@ func TestKillLoop(t *testing.T) {
 		}
 	}
 	l.checkAll(t, s)
-	if out, err := s.Command("verify", "--bodies"); err != nil {
+	if out, err := s.Command("verify"); err != nil {
 		t.Errorf("verify: %v\n%s", err, out)
 	}
 	t.Logf("%d rounds; acknowledged: %d messages, %d flags, %d expunges", rounds, len(l.acked), len(l.flagged), len(l.gone))

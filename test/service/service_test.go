@@ -460,7 +460,7 @@ func TestBackup(t *testing.T) {
 
 	data := filepath.Join(dir, "restored")
 	must[string](t)(s.Command("restore", filepath.Join(dir, "backups"), "--data", data))
-	if out, err := s.Command("verify", "--data", data, "--bodies"); err != nil {
+	if out, err := s.Command("verify", "--data", data); err != nil {
 		t.Fatalf("verify what was restored: %v\n%s", err, out)
 	}
 	restored := harness.Start(t, harness.Options{Accounts: 4, Data: data})
