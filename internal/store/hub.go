@@ -10,6 +10,7 @@ import (
 type hub struct {
 	mu       sync.RWMutex
 	watchers map[AccountID]map[*watcher]struct{}
+	all      []func(AccountID) // told of every account
 	// counters count changes, each those of the accounts that share it.
 	counters [1024]atomic.Uint64
 }
@@ -54,7 +55,18 @@ func (h *hub) notify(a AccountID) {
 	h.count(a)
 	h.mu.RLock()
 	defer h.mu.RUnlock()
+	for _, wake := range h.all {
+		wake(a)
+	}
 	for w := range h.watchers[a] {
 		w.wake()
 	}
+}
+
+// WatchAll calls wake after every durable change of any account's mail, as long
+// as the store is used. wake must not block and must not call the store.
+func (s *Store) WatchAll(wake func(AccountID)) {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	s.hub.all = append(s.hub.all, wake)
 }
