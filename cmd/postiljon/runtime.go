@@ -7,88 +7,38 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
-	"runtime/metrics"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
-// The garbage collector. Go's default lets the heap double between two
-// collections. A service that holds little would then collect all the time, so
-// the heap may always grow by gcFloor first; one that holds much grows by half
-// of what it holds. The memory limit is soft: near it the collector works
-// harder before the kernel would end the process. GOGC and GOMEMLIMIT in the
-// environment win over all of this.
+// The garbage collector. Go lets the heap double between two collections, so
+// a service that holds little collects all the time, and one that holds much
+// takes twice of that. Here the heap grows by gcBallast/2 and half of what it
+// holds: half of all that counts as held, and the ballast counts. Its pages are
+// never touched, so it takes no memory. (A larger percentage for a small heap
+// would do the same until the heap has grown within one cycle: then it would
+// let that grow many times over.) The memory limit is soft: near it the
+// collector works harder before the kernel would end the process. GOGC or
+// GOMEMLIMIT in the environment switch all of this off.
 const (
-	gcFloor    = 96 << 20
+	gcBallast  = 192 << 20
 	gcPercent  = 50
 	limitShare = 0.75 // of the memory of the machine or of its control group
 )
 
-// tuneRuntime sets the memory limit, and adapts the collector until ctx ends:
-// after each collection, because a percentage that was right for a small heap
-// lets one that has grown since grow many times over.
+// tuneRuntime tunes the collector until ctx ends.
 func tuneRuntime(ctx context.Context) {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		if total := memory(); total > 0 {
-			debug.SetMemoryLimit(int64(float64(total) * limitShare))
-		}
-	}
-	if os.Getenv("GOGC") != "" {
+	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
-	collected := make(chan struct{}, 1)
-	tellCollection(ctx, collected)
-	for {
-		debug.SetGCPercent(percentFor(marked()))
-		select {
-		case <-ctx.Done():
-			return
-		case <-collected:
-		}
+	if total := memory(); total > 0 {
+		debug.SetMemoryLimit(gcBallast + int64(float64(total)*limitShare))
 	}
-}
-
-// tellCollection sends to c after each collection until ctx ends. The next
-// collection finds an object that nobody has, and its cleanup tells.
-func tellCollection(ctx context.Context, c chan<- struct{}) {
-	unused := &struct{ next *int }{} // with a pointer, so that it shares its memory with no other object
-	runtime.AddCleanup(unused, func(c chan<- struct{}) {
-		select {
-		case c <- struct{}{}:
-		default:
-		}
-		if ctx.Err() == nil {
-			tellCollection(ctx, c)
-		}
-	}, c)
-}
-
-// percentFor is the collector's percentage for so many marked octets.
-func percentFor(marked uint64) int {
-	const least = 4 << 20 // Go counts less as this
-	return max(gcPercent, int(gcFloor*100/max(marked, least)))
-}
-
-// marked is what Go takes the percentage of: the live heap, stacks, globals.
-func marked() uint64 {
-	return sum("/gc/heap/live:bytes", "/gc/scan/stack:bytes", "/gc/scan/globals:bytes")
-}
-
-func liveHeap() uint64 { return sum("/gc/heap/live:bytes") }
-
-// sum adds up metrics of the Go runtime.
-func sum(names ...string) (total uint64) {
-	samples := make([]metrics.Sample, len(names))
-	for i, name := range names {
-		samples[i].Name = name
-	}
-	metrics.Read(samples)
-	for _, s := range samples {
-		if s.Value.Kind() == metrics.KindUint64 {
-			total += s.Value.Uint64()
-		}
-	}
-	return total
+	ballast := make([]byte, gcBallast)
+	debug.SetGCPercent(gcPercent)
+	<-ctx.Done()
+	runtime.KeepAlive(ballast)
 }
 
 // memory is how much the process may have: that of the machine, or of its
@@ -122,4 +72,21 @@ func raiseFileLimit() error {
 		return fmt.Errorf("raise the limit of open files: %w", err)
 	}
 	return nil
+}
+
+// resident is how much memory the process takes, 0 if that is not known.
+func resident() uint64 {
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(text))
+	if len(fields) < 2 {
+		return 0
+	}
+	pages, err := strconv.ParseUint(fields[1], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return pages * uint64(os.Getpagesize())
 }

@@ -18,7 +18,7 @@ import (
 func (s *service) status(ctx context.Context) control.Status {
 	st := control.Status{
 		Version: version(), Hostname: s.config.Hostname, PID: os.Getpid(), Started: s.started, Data: s.config.Data,
-		Connections: s.policies.connections.Open(), Memory: liveHeap(), FreeSpace: freeSpace(s.config.Data),
+		Connections: s.policies.connections.Open(), Memory: resident(), FreeSpace: freeSpace(s.config.Data),
 	}
 	for _, service := range s.config.Listen.Services() {
 		for _, l := range s.open[service.Name] {

@@ -34,7 +34,7 @@ type Status struct {
 	Accounts      int    `json:"accounts"`
 	Bans          int    `json:"bans"`
 	EventsDropped uint64 `json:"events_dropped"`
-	Memory        uint64 `json:"memory"`     // octets of the process's heap in use
+	Memory        uint64 `json:"memory"`     // octets that the process takes
 	FreeSpace     uint64 `json:"free_space"` // octets of the data folder's volume
 	Trouble       string `json:"trouble,omitempty"`
 }
