@@ -17,6 +17,8 @@ import (
 	"github.com/postiljon/postiljon/test/harness"
 )
 
+func TestMain(m *testing.M) { harness.Main(m) }
+
 // programs are the mail programs, and the Debian packages that have them.
 var programs = []struct {
 	name, binary, pkg string

@@ -95,24 +95,31 @@ func (l *lockedBuffer) String() string {
 
 var build struct {
 	sync.Once
-	path string
-	err  error
+	dir string
+	err error
+}
+
+// Main runs the tests of a package and removes what was built for them.
+func Main(m *testing.M) {
+	code := m.Run()
+	if build.dir != "" {
+		os.RemoveAll(build.dir)
+	}
+	os.Exit(code)
 }
 
 // Binary returns the path of the program, built once for the test run.
+// POSTILJON_BINARY names another one.
 func Binary(t testing.TB) string {
 	t.Helper()
 	if path := os.Getenv("POSTILJON_BINARY"); path != "" {
 		return path
 	}
 	build.Do(func() {
-		dir, err := os.MkdirTemp("", "postiljon-test-")
-		if err != nil {
-			build.err = err
+		if build.dir, build.err = os.MkdirTemp("", "postiljon-test-"); build.err != nil {
 			return
 		}
-		build.path = filepath.Join(dir, "postiljon")
-		cmd := exec.Command("go", "build", "-o", build.path, "github.com/postiljon/postiljon/cmd/postiljon")
+		cmd := exec.Command("go", "build", "-o", build.dir, "github.com/postiljon/postiljon/cmd/postiljon")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			build.err = fmt.Errorf("build: %w\n%s", err, out)
 		}
@@ -120,7 +127,7 @@ func Binary(t testing.TB) string {
 	if build.err != nil {
 		t.Fatal(build.err)
 	}
-	return build.path
+	return filepath.Join(build.dir, "postiljon")
 }
 
 // Start starts the service; the test's end stops it.

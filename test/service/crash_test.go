@@ -17,6 +17,8 @@ import (
 	"github.com/postiljon/postiljon/test/harness"
 )
 
+func TestMain(m *testing.M) { harness.Main(m) }
+
 // ledger is what the clients know: which messages, flags and expunges were
 // acknowledged, and which UID each message was seen under.
 type ledger struct {
