@@ -59,9 +59,12 @@ func (p *policies) Sending(_ context.Context, a *store.Account, recipients int) 
 	return p.sending.ask(a.Address, recipients)
 }
 
-// Sent implements inbound.Policy.
-func (p *policies) Sent(_ context.Context, a *store.Account, recipients int) {
-	p.sending.sent(a.Address, recipients, p.store.Now())
+// Send implements inbound.Policy.
+func (p *policies) Send(_ context.Context, a *store.Account, recipients int) (undo func(), d cause.Decision) {
+	if d := policy.StateForSending(*a); !d.Allowed() {
+		return func() {}, d
+	}
+	return p.sending.take(a.Address, recipients)
 }
 
 // Receiving implements inbound.Policy.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"sync"
-	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/config"
@@ -57,10 +56,10 @@ func (s *sending) ask(from string, recipients int) cause.Decision {
 	return s.current.Ask(from, recipients)
 }
 
-func (s *sending) sent(from string, recipients int, at time.Time) {
+func (s *sending) take(from string, recipients int) (undo func(), d cause.Decision) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	s.current.Sent(from, recipients, at)
+	return s.current.Take(from, recipients)
 }
 
 // Used is how much an address sent within the hour, and its limit.

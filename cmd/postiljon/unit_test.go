@@ -11,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/postiljon/postiljon/internal/config"
 	"github.com/postiljon/postiljon/internal/policy"
@@ -164,7 +163,9 @@ func TestSendingLimitsChange(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	s.sent("anna@example.org", 10, time.Now())
+	if _, d := s.take("anna@example.org", 10); !d.Allowed() {
+		t.Fatalf("%+v", d)
+	}
 	if d := s.ask("anna@example.org", 1); d.Allowed() {
 		t.Error("the limit does not hold")
 	}

@@ -182,7 +182,7 @@ func (m *content) Commit(ctx context.Context) (smtpd.Receipt, cause.Decision) {
 	summary := m.scanner.Finish()
 	d := s.decideContent(ctx, summary)
 	if d.Allowed() {
-		d = m.commit(ctx, summary)
+		d = m.send(ctx, summary)
 	}
 	if !d.Allowed() {
 		s.refused(journal.MessageRefused, s.firstRecipient(), d)
@@ -201,7 +201,7 @@ func (s *session) decideContent(ctx context.Context, m *message.Summary) cause.D
 			return d
 		}
 	}
-	return s.b.Policy.Sending(ctx, s.account, s.recipients)
+	return cause.Allow()
 }
 
 func (s *session) firstRecipient() string {
@@ -212,6 +212,22 @@ func (s *session) firstRecipient() string {
 		return s.remote[0].Address
 	}
 	return ""
+}
+
+// send counts the recipients against the sender's limits, and commits.
+func (m *content) send(ctx context.Context, summary *message.Summary) cause.Decision {
+	s := m.s
+	if s.account == nil {
+		return m.commit(ctx, summary)
+	}
+	undo, d := s.b.Policy.Send(ctx, s.account, s.recipients)
+	if !d.Allowed() {
+		return d
+	}
+	if d = m.commit(ctx, summary); !d.Allowed() {
+		undo()
+	}
+	return d
 }
 
 func (m *content) commit(ctx context.Context, summary *message.Summary) cause.Decision {
@@ -238,9 +254,6 @@ func (m *content) commit(ctx context.Context, summary *message.Summary) cause.De
 	}
 	if trouble := s.settle(ctx, d, results); !trouble.Allowed() {
 		return trouble
-	}
-	if s.account != nil {
-		s.b.Policy.Sent(ctx, s.account, s.recipients)
 	}
 	if d.Submission != nil {
 		s.b.Queue.Notify(d.Submission)

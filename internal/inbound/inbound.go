@@ -26,9 +26,10 @@ type Policy interface {
 	// Verifier checks the passwords of a submission connection.
 	Verifier(c *smtpd.Conn) sasl.Verifier
 	// Sending decides whether an account may send to so many more recipients
-	// now; Sent counts those that were accepted.
+	// now. Send decides and counts them; undo, never nil, takes them back if
+	// the message was not accepted after all.
 	Sending(ctx context.Context, a *store.Account, recipients int) cause.Decision
-	Sent(ctx context.Context, a *store.Account, recipients int)
+	Send(ctx context.Context, a *store.Account, recipients int) (undo func(), d cause.Decision)
 	// Receiving decides whether a message of size octets fits an account.
 	Receiving(ctx context.Context, a *store.Account, size int64) cause.Decision
 }

@@ -54,10 +54,12 @@ func (d *desk) Sending(_ context.Context, _ *store.Account, n int) cause.Decisio
 	return cause.Allow()
 }
 
-func (d *desk) Sent(_ context.Context, _ *store.Account, n int) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.sent += n
+func (d *desk) Send(ctx context.Context, a *store.Account, n int) (func(), cause.Decision) {
+	if decision := d.Sending(ctx, a, n); !decision.Allowed() {
+		return func() {}, decision
+	}
+	d.set(func() { d.sent += n })
+	return func() { d.set(func() { d.sent -= n }) }, cause.Allow()
 }
 
 func (d *desk) Receiving(_ context.Context, a *store.Account, _ int64) cause.Decision {
