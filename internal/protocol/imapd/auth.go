@@ -19,7 +19,7 @@ func (s *session) upgrade(c *command) outcome {
 	switch {
 	case s.conn.TLS():
 		return refuseProtocol("sequence")
-	case s.server.tls.Load() == nil:
+	case !s.server.conns.HasTLS():
 		return refuseProtocol("unimplemented")
 	}
 	s.raw(c.tag)

@@ -1,19 +1,14 @@
 package imapd
 
 import (
-	"net/netip"
-	"time"
-
+	"github.com/postiljon/postiljon/internal/netserve"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/uid"
 )
 
 // Conn describes a connection to the Backend. Its fields change between calls, never during one.
 type Conn struct {
-	ID            uint64
-	Listener      string
-	Remote, Local netip.AddrPort
-	Began         time.Time
+	netserve.Conn
 	// TLSVersion and CipherSuite are those of crypto/tls, 0 without TLS.
 	TLSVersion, CipherSuite uint16
 	// Client is what the client says it is (RFC 2971): fields and values.

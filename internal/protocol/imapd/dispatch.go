@@ -194,7 +194,7 @@ func (s *session) appendCapabilities(b []byte) []byte {
 		b = append(b, capabilitiesSignedIn...)
 		return appendUint(b, s.server.options.Limits.Message)
 	}
-	if !s.conn.TLS() && s.server.tls.Load() != nil {
+	if !s.conn.TLS() && s.server.conns.HasTLS() {
 		b = append(b, " STARTTLS"...)
 	}
 	mechanisms := s.mechanisms()

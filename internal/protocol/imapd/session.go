@@ -6,12 +6,11 @@ import (
 	"io"
 	"math"
 	"net"
-	"net/netip"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/netserve"
 	"github.com/postiljon/postiljon/internal/protocol/imapd/mutf7"
-	"github.com/postiljon/postiljon/internal/sasl"
 	"github.com/postiljon/postiljon/internal/store"
 )
 
@@ -40,26 +39,20 @@ type session struct {
 	over                           bool // LOGOUT, or BYE was sent
 }
 
-func newSession(srv *Server, nc net.Conn, o ListenerOptions) *session {
-	s := &session{server: srv, store: srv.options.Store, ctx: srv.ctx, nc: nc, implicit: o.ImplicitTLS}
+func newSession(srv *Server, c netserve.Conn, nc net.Conn, implicitTLS bool) *session {
+	s := &session{server: srv, store: srv.options.Store, nc: nc, implicit: implicitTLS, conn: Conn{Conn: c}}
 	s.in.src, s.in.pools = nc, &srv.pools
 	s.waker.conn = nc
-	s.conn = Conn{ID: srv.nextID.Add(1), Listener: o.Name, Began: time.Now(),
-		Remote: addrPort(nc.RemoteAddr()), Local: addrPort(nc.LocalAddr())}
 	return s
 }
 
-func addrPort(a net.Addr) netip.AddrPort {
-	if t, ok := a.(*net.TCPAddr); ok {
-		p := t.AddrPort()
-		return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
-	}
-	return netip.AddrPort{}
-}
+// Stop has the session say BYE once it waits for its client.
+func (s *session) Stop() { s.waker.stop() }
 
-// run is the life of a connection. While the session waits, nothing but run and await are on its
+// Serve is the life of a connection. While the session waits, nothing but Serve and await are on its
 // stack: it stays small.
-func (s *session) run() {
+func (s *session) Serve(ctx context.Context) {
+	s.ctx = ctx
 	s.server.options.Metrics.Sessions(+1)
 	defer s.hangUp()
 	if !s.open() {
@@ -126,19 +119,10 @@ func (s *session) hangUp() {
 	s.in.release()
 }
 
-// startTLS does the handshake, in a goroutine of its own: it needs a large stack, which the one
-// that waits for years should not keep.
+// startTLS makes the connection a TLS one, within the time to sign in.
 func (s *session) startTLS() error {
-	config := s.server.tls.Load()
-	if config == nil {
-		return errors.New("imapd: no TLS configuration")
-	}
-	t := sasl.ServeTLS(s.nc, config)
-	ctx, cancel := context.WithDeadline(s.ctx, s.conn.Began.Add(s.server.options.Timeouts.SignIn))
-	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- t.HandshakeContext(ctx) }()
-	if err := <-done; err != nil {
+	t, err := s.server.conns.Handshake(s.nc, s.conn.Began.Add(s.server.options.Timeouts.SignIn))
+	if err != nil {
 		return err
 	}
 	s.nc, s.in.src = t, t

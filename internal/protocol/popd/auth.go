@@ -23,7 +23,7 @@ func (s *session) stls(rest string) cause.Decision {
 		return protocolError("arguments")
 	case s.conn.TLS() || s.drop != nil:
 		return protocolError("sequence")
-	case s.server.tls.Load() == nil:
+	case !s.server.conns.HasTLS():
 		return protocolError("unimplemented")
 	}
 	s.ok("Begin TLS")

@@ -85,7 +85,9 @@ func newWorld(t testing.TB, set settings) *world {
 		t.Fatal(err)
 	}
 	w.addr = w.listen(ListenerOptions{Name: "pop3"})
-	w.tlsAddr = w.listen(ListenerOptions{Name: "pop3s", ImplicitTLS: true})
+	if !set.noTLS {
+		w.tlsAddr = w.listen(ListenerOptions{Name: "pop3s", ImplicitTLS: true})
+	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
@@ -105,7 +107,7 @@ func (w *world) listen(o ListenerOptions) string {
 		w.t.Fatal(err)
 	}
 	go func() {
-		if err := w.server.Serve(context.Background(), l, o); err != ErrClosed {
+		if err := w.server.Serve(context.Background(), l, o); err != nil {
 			w.t.Errorf("Serve: %v", err)
 		}
 	}()

@@ -11,15 +11,12 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/netserve"
 	"github.com/postiljon/postiljon/internal/sasl"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/uid"
@@ -44,10 +41,7 @@ type Backend interface {
 
 // Conn describes a connection to the Backend. Its fields change between calls, never during one.
 type Conn struct {
-	ID            uint64
-	Listener      string
-	Remote, Local netip.AddrPort
-	Began         time.Time
+	netserve.Conn
 	// TLSVersion and CipherSuite are those of crypto/tls, 0 without TLS.
 	TLSVersion, CipherSuite uint16
 	// Account is who signed in, 0 before; Name is the address used.
@@ -95,7 +89,10 @@ type Options struct {
 	SASL *sasl.Server
 	// TLSConfig serves STLS and implicit TLS; nil for none. See also SetTLS.
 	TLSConfig *tls.Config
-	Timeouts  Timeouts
+	// Admit is asked before the handshake of implicit TLS; nil lets everybody in. Backend.Connect
+	// decides after it.
+	Admit    netserve.Admit
+	Timeouts Timeouts
 	// Errors is how many commands in a row can be refused before the connection ends. Default 20.
 	Errors  int
 	Log     *slog.Logger // nil: slog.Default
@@ -128,30 +125,13 @@ func (t Timeouts) withDefaults() Timeouts {
 }
 
 // ListenerOptions say what a listener is.
-type ListenerOptions struct {
-	Name        string // for logs and the Backend, such as "pop3s"
-	ImplicitTLS bool   // TLS from the first octet (RFC 8314)
-}
-
-// ErrClosed is returned by Serve after Close.
-var ErrClosed = errors.New("popd: closed")
+type ListenerOptions = netserve.Listener
 
 // Server serves POP3. Make one with New.
 type Server struct {
 	options Options
-	tls     atomic.Pointer[tls.Config]
-	nextID  atomic.Uint64
+	conns   *netserve.Server
 	locks   locks
-
-	// ctx ends when running commands must stop.
-	ctx  context.Context
-	kill context.CancelFunc
-
-	mu        sync.Mutex
-	closed    bool
-	listeners map[net.Listener]struct{}
-	sessions  map[*session]struct{}
-	running   sync.WaitGroup // sessions and Serve calls
 }
 
 // New makes a server.
@@ -169,13 +149,10 @@ func New(o Options) (*Server, error) {
 	if o.Metrics == nil {
 		o.Metrics = noMetrics{}
 	}
-	s := &Server{
-		options: o, listeners: map[net.Listener]struct{}{}, sessions: map[*session]struct{}{},
-		locks: locks{held: map[store.AccountID]*Conn{}},
-	}
-	s.ctx, s.kill = context.WithCancel(context.Background())
-	s.SetTLS(o.TLSConfig)
-	return s, nil
+	return &Server{
+		options: o, locks: locks{held: map[store.AccountID]*Conn{}},
+		conns: netserve.New(netserve.Options{Name: "popd", TLS: o.TLSConfig, Admit: o.Admit, Log: o.Log}),
+	}, nil
 }
 
 type noMetrics struct{}
@@ -183,130 +160,19 @@ type noMetrics struct{}
 func (noMetrics) Command(string, bool, time.Duration) {}
 func (noMetrics) Sessions(int)                        {}
 
-// SetTLS replaces the TLS configuration for connections to come; nil turns TLS off. Sessions that
-// run keep what they have.
-func (s *Server) SetTLS(config *tls.Config) {
-	if config == nil {
-		s.tls.Store(nil)
-		return
-	}
-	config = sasl.TLSConfig(config)
-	config.DynamicRecordSizingDisabled = true // messages are sent in large pieces
-	s.tls.Store(config)
-}
+// SetTLS replaces the TLS configuration for handshakes to come; nil turns TLS off. Sessions that
+// have TLS keep what they have.
+func (s *Server) SetTLS(config *tls.Config) { s.conns.SetTLS(config) }
 
-// Serve accepts connections until the listener fails, the context ends or Close is called. It
-// closes the listener.
+// Serve accepts connections until the context ends or Close is called, and closes the listener. It
+// returns an error only if the listener fails. Sessions go on after it has returned; Close ends them.
 func (s *Server) Serve(ctx context.Context, l net.Listener, o ListenerOptions) error {
-	if !s.begin(l) {
-		l.Close()
-		return ErrClosed
-	}
-	defer s.end(l)
-	stop := context.AfterFunc(ctx, func() { l.Close() })
-	defer stop()
-	for {
-		nc, err := l.Accept()
-		switch {
-		case err == nil:
-			s.start(nc, o)
-		case s.isClosed():
-			return ErrClosed
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case isTemporary(err):
-			s.options.Log.Warn("popd: accept", "listener", o.Name, "err", err)
-			time.Sleep(50 * time.Millisecond) // out of file descriptors: let some connections end
-		default:
-			return fmt.Errorf("popd: accept: %w", err)
-		}
-	}
-}
-
-// isTemporary reports an error of Accept that goes away by itself.
-func isTemporary(err error) bool {
-	t, ok := errors.AsType[interface {
-		error
-		Temporary() bool
-	}](err)
-	return ok && t.Temporary()
-}
-
-func (s *Server) begin(l net.Listener) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return false
-	}
-	s.listeners[l] = struct{}{}
-	s.running.Add(1)
-	return true
-}
-
-func (s *Server) end(l net.Listener) {
-	l.Close()
-	s.mu.Lock()
-	delete(s.listeners, l)
-	s.mu.Unlock()
-	s.running.Done()
-}
-
-func (s *Server) isClosed() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.closed
-}
-
-// start runs a session on a new connection.
-func (s *Server) start(nc net.Conn, o ListenerOptions) {
-	c := newSession(s, nc, o)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		nc.Close()
-		return
-	}
-	s.sessions[c] = struct{}{}
-	s.running.Add(1)
-	go func() {
-		defer s.running.Done()
-		c.run()
-		s.mu.Lock()
-		delete(s.sessions, c)
-		s.mu.Unlock()
-	}()
+	return s.conns.Serve(ctx, l, o, func(c netserve.Conn, nc net.Conn) netserve.Session {
+		return newSession(s, c, nc, o.ImplicitTLS)
+	})
 }
 
 // Close ends the server: no connection is accepted any more, and each session ends once the command
 // that it is doing is answered. Sessions that are still there when the context ends are cut off.
 // Close returns when all are gone.
-func (s *Server) Close(ctx context.Context) error {
-	s.mu.Lock()
-	s.closed = true
-	for l := range s.listeners {
-		l.Close()
-	}
-	for c := range s.sessions {
-		c.wait.stop()
-	}
-	s.mu.Unlock()
-	done := make(chan struct{})
-	go func() {
-		s.running.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-		s.kill()
-		return nil
-	case <-ctx.Done():
-	}
-	s.kill()
-	s.mu.Lock()
-	for c := range s.sessions {
-		c.wait.conn.Close()
-	}
-	s.mu.Unlock()
-	<-done
-	return ctx.Err()
-}
+func (s *Server) Close(ctx context.Context) error { return s.conns.Close(ctx) }

@@ -6,13 +6,12 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/netip"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
-	"github.com/postiljon/postiljon/internal/sasl"
+	"github.com/postiljon/postiljon/internal/netserve"
 )
 
 // session is one connection. All its fields belong to the goroutine that runs it, but for wait.
@@ -37,26 +36,16 @@ const readSize = 4096
 
 var writers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 32<<10) }}
 
-func newSession(srv *Server, nc net.Conn, o ListenerOptions) *session {
-	s := &session{server: srv, ctx: srv.ctx, nc: nc, implicit: o.ImplicitTLS}
-	s.wait.conn = nc
-	s.conn = Conn{
-		ID: srv.nextID.Add(1), Listener: o.Name, Began: time.Now(),
-		Remote: addrPort(nc.RemoteAddr()), Local: addrPort(nc.LocalAddr()),
-	}
-	return s
+func newSession(srv *Server, c netserve.Conn, nc net.Conn, implicitTLS bool) *session {
+	return &session{server: srv, nc: nc, implicit: implicitTLS, conn: Conn{Conn: c}, wait: waiter{conn: nc}}
 }
 
-func addrPort(a net.Addr) netip.AddrPort {
-	if t, ok := a.(*net.TCPAddr); ok {
-		p := t.AddrPort()
-		return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
-	}
-	return netip.AddrPort{}
-}
+// Stop ends the session once its command is answered.
+func (s *session) Stop() { s.wait.stop() }
 
-// run is the life of a connection.
-func (s *session) run() {
+// Serve is the life of a connection.
+func (s *session) Serve(ctx context.Context) {
+	s.ctx = ctx
 	o := &s.server.options
 	o.Metrics.Sessions(+1)
 	defer o.Metrics.Sessions(-1)
@@ -103,18 +92,8 @@ func (w deadlineWriter) Write(p []byte) (int, error) {
 
 // startTLS makes the connection a TLS one.
 func (s *session) startTLS() error {
-	config := s.server.tls.Load()
-	if config == nil {
-		return errors.New("popd: no TLS configuration")
-	}
-	t := sasl.ServeTLS(s.nc, config)
-	if !s.wait.until(s.deadline()) {
-		return net.ErrClosed
-	}
-	if err := t.SetWriteDeadline(s.deadline()); err != nil {
-		return err
-	}
-	if err := t.HandshakeContext(s.ctx); err != nil {
+	t, err := s.server.conns.Handshake(s.nc, s.deadline())
+	if err != nil {
 		return err
 	}
 	state := t.ConnectionState()
@@ -210,7 +189,7 @@ func (s *session) capa(rest string) cause.Decision {
 	if mechanisms := s.mechanisms(); len(mechanisms) > 0 {
 		lines = append(lines, "USER", "SASL "+strings.Join(mechanisms, " "))
 	}
-	if !s.conn.TLS() && s.server.tls.Load() != nil && s.drop == nil {
+	if !s.conn.TLS() && s.server.conns.HasTLS() && s.drop == nil {
 		lines = append(lines, "STLS")
 	}
 	for _, line := range append(lines, "IMPLEMENTATION Postiljon", ".") {

@@ -165,18 +165,18 @@ func (s *session) Rcpt(_ context.Context, r *Rcpt) cause.Decision {
 
 func (s *session) Data(context.Context) (Message, cause.Decision) {
 	s.backend.log("data")
-	return &message{backend: s.backend}, cause.Allow()
+	return &incoming{backend: s.backend}, cause.Allow()
 }
 
 func (s *session) Reset()              { s.backend.log("reset") }
 func (s *session) Close(reason Reason) { s.backend.log("close %s", reason) }
 
-type message struct {
+type incoming struct {
 	backend *backend
 	content []byte
 }
 
-func (m *message) Write(p []byte) (int, error) {
+func (m *incoming) Write(p []byte) (int, error) {
 	m.content = append(m.content, p...)
 	switch {
 	case strings.Contains(string(m.content), "disk full"):
@@ -187,7 +187,7 @@ func (m *message) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (m *message) Commit(context.Context) (Receipt, cause.Decision) {
+func (m *incoming) Commit(context.Context) (Receipt, cause.Decision) {
 	if m.backend.inside != nil {
 		m.backend.inside <- struct{}{}
 		<-m.backend.commit
@@ -199,7 +199,7 @@ func (m *message) Commit(context.Context) (Receipt, cause.Decision) {
 	return Receipt{Trace: "t1"}, cause.Allow()
 }
 
-func (m *message) Abort() { m.backend.log("abort") }
+func (m *incoming) Abort() { m.backend.log("abort") }
 
 // fixture is a server on loopback.
 type fixture struct {

@@ -224,16 +224,16 @@ func BenchmarkIdle(b *testing.B) {
 		for _, c := range open {
 			c.Close()
 		}
-		for f.server.open() > 0 {
+		for sessions(f.server) > 0 {
 			time.Sleep(time.Millisecond)
 		}
 	}
 }
 
-func (s *Server) open() int {
+func sessions(s *Server) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.conns)
+	return s.open
 }
 
 // memory is what is in use, heap and stacks.

@@ -96,7 +96,7 @@ func (c *conn) command(ctx context.Context, line []byte) {
 	case verbAuth:
 		c.auth(ctx, args)
 	case verbStarttls:
-		c.startTLS(ctx, args)
+		c.startTLS(args)
 	case verbQuit:
 		c.quit(args)
 	case verbUnknown:
@@ -178,7 +178,7 @@ func (c *conn) ehlo(args []byte) {
 	switch {
 	case c.info.TLS != nil:
 		c.reply("250-REQUIRETLS\r\n") // RFC 8689 section 3: only over TLS
-	case c.server.tls.Load() != nil:
+	case c.server.conns.HasTLS():
 		c.reply("250-STARTTLS\r\n")
 	}
 	if mechanisms := c.mechanisms(); len(mechanisms) > 0 {
@@ -211,13 +211,13 @@ func (c *conn) isHelloName(name []byte) bool {
 }
 
 // startTLS is STARTTLS, RFC 3207.
-func (c *conn) startTLS(ctx context.Context, args []byte) {
+func (c *conn) startTLS(args []byte) {
 	switch {
 	case len(args) > 0:
 		c.protocolError("arguments", "STARTTLS")
 	case c.info.TLS != nil || !c.info.ESMTP || c.info.SignedIn.Name != "":
 		c.protocolError("sequence", "STARTTLS")
-	case c.server.tls.Load() == nil:
+	case !c.server.conns.HasTLS():
 		c.protocolError("unimplemented", "STARTTLS")
 	default:
 		c.tx.end(c.session)
@@ -228,7 +228,7 @@ func (c *conn) startTLS(ctx context.Context, args []byte) {
 		}
 		// Section 4.2: what the client said without TLS, it has not said.
 		c.info.Helo, c.info.ESMTP = "", false
-		c.handshake(ctx)
+		c.handshake()
 	}
 }
 

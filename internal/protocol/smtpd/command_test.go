@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause/causelint"
+	"github.com/postiljon/postiljon/internal/netserve"
 	"github.com/postiljon/postiljon/internal/sasl"
 )
 
@@ -81,7 +82,7 @@ func FuzzSession(f *testing.F) {
 			t.Fatal(err)
 		}
 		conn := &script{in: bytes.NewReader(said)}
-		c := newConn(s, conn, ListenerOptions{}, func() {})
+		c := newConn(s, netserve.Conn{}, conn, ListenerOptions{})
 		c.serve(context.Background())
 		if c.end == ReasonFault && !bytes.Contains(said, []byte("panic")) {
 			t.Fatal("a fault")

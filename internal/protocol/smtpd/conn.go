@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
-	"github.com/postiljon/postiljon/internal/sasl"
+	"github.com/postiljon/postiljon/internal/netserve"
 )
 
 const (
@@ -35,9 +35,8 @@ const (
 type conn struct {
 	server   *Server
 	listener ListenerOptions
-	raw      net.Conn   // the TCP connection; never changes
-	client   netip.Addr // the address, or the first one of its /64
-	cancel   context.CancelFunc
+	raw      net.Conn    // the TCP connection; never changes
+	client   netip.Addr  // the address, or the first one of its /64
 	waiting  atomic.Bool // blocked in a read for the next command; any goroutine
 
 	link    net.Conn // raw, or TLS on it
@@ -56,32 +55,47 @@ type conn struct {
 	outArray [1024]byte
 }
 
-func newConn(s *Server, nc net.Conn, o ListenerOptions, cancel context.CancelFunc) *conn {
-	c := &conn{server: s, listener: o, raw: nc, link: nc, cancel: cancel}
+func newConn(s *Server, taken netserve.Conn, nc net.Conn, o ListenerOptions) *conn {
+	c := &conn{server: s, listener: o, raw: nc, link: nc, client: clientOf(taken.Remote.Addr())}
 	c.in.init()
 	c.out = c.outArray[:0]
-	c.info = Conn{
-		ID:         s.ids.Add(1),
-		Listener:   o.Name,
-		Submission: o.Submission,
-		Remote:     addrPort(nc.RemoteAddr()),
-		Local:      addrPort(nc.LocalAddr()),
-	}
-	c.client = c.info.Remote.Addr()
-	if c.client.Is6() {
-		p, _ := c.client.WithZone("").Prefix(64) // 64 bits of an IPv6 address always make a prefix
-		c.client = p.Addr()
-	}
+	c.info = Conn{Conn: taken, Submission: o.Submission}
 	return c
 }
 
-func addrPort(a net.Addr) netip.AddrPort {
-	t, ok := a.(*net.TCPAddr)
-	if !ok {
-		return netip.AddrPort{}
+// clientOf is what one client can be expected to have: an IPv4 address, or a /64 of IPv6, of which
+// it is the first address.
+func clientOf(remote netip.Addr) netip.Addr {
+	if !remote.Is6() {
+		return remote
 	}
-	ap := t.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	p, _ := remote.WithZone("").Prefix(64) // 64 bits of an IPv6 address always make a prefix
+	return p.Addr()
+}
+
+// Serve serves a connection, unless there are too many.
+func (c *conn) Serve(ctx context.Context) {
+	open, d := c.server.enter(c.client)
+	if !d.Allowed() {
+		c.turnAway(d)
+		return
+	}
+	defer c.server.leave(c.client)
+	c.info.Open = open
+	c.server.options.Metrics.Opened(c.listener.Name)
+	c.serve(ctx)
+	c.server.options.Metrics.Closed(c.listener.Name, c.end)
+}
+
+// turnAway answers a connection that gets no session; with implicit TLS there is no cheap way to say
+// it.
+func (c *conn) turnAway(d cause.Decision) {
+	c.server.options.Metrics.Refused(c.listener.Name, d.Cause)
+	if !c.listener.ImplicitTLS {
+		c.refuse(d)
+		c.flush()
+	}
+	c.raw.Close()
 }
 
 // serve runs the session from the greeting to the end of the connection.
@@ -95,7 +109,7 @@ func (c *conn) serve(ctx context.Context) {
 		}
 	}()
 	if c.listener.ImplicitTLS {
-		c.handshake(ctx)
+		c.handshake()
 	}
 	if c.end == "" {
 		c.greet(ctx)
@@ -182,14 +196,11 @@ func (c *conn) lineFailed(err error) {
 }
 
 // handshake puts TLS on the connection. What was read before it is gone (RFC 3207 section 4.2).
-func (c *conn) handshake(ctx context.Context) {
+func (c *conn) handshake() {
 	c.in.discard()
-	ctx, cancel := context.WithTimeout(ctx, c.server.options.Timeouts.Handshake)
-	defer cancel()
-	c.raw.SetDeadline(time.Time{})
-	t := sasl.ServeTLS(c.raw, c.server.tls.Load())
-	if err := t.HandshakeContext(ctx); err != nil {
-		c.server.log.Debug("smtpd: TLS handshake failed", "listener", c.listener.Name, "remote", c.info.Remote, "error", err)
+	t, err := c.server.conns.Handshake(c.raw, time.Now().Add(c.server.options.Timeouts.Handshake))
+	if err != nil {
+		c.server.log.Debug("smtpd: no TLS", "listener", c.listener.Name, "remote", c.info.Remote, "error", err)
 		c.stopFor(ReasonTLS)
 		return
 	}
@@ -220,7 +231,7 @@ func (c *conn) close() {
 // linger reads and drops for a moment what the client still sends, after the last reply.
 func (c *conn) linger() {
 	half, ok := c.raw.(interface{ CloseWrite() error })
-	if c.broken != nil || !ok || c.server.stopping.Load() {
+	if c.broken != nil || !ok || c.server.stopping() {
 		return
 	}
 	if t, ok := c.link.(*tls.Conn); ok && t.CloseWrite() != nil {
@@ -240,19 +251,13 @@ func (c *conn) linger() {
 	}
 }
 
-// wake makes a session that waits for a command look whether the server stops. Any goroutine may
-// call it: c.waiting is set before the deadline that it overrides and stopping before the call, so
-// that one of the two sides sees the other.
-func (c *conn) wake() {
+// Stop makes a session that waits for a command look whether the server stops. Any goroutine may
+// call it: c.waiting is set before the deadline that it overrides and the server stops before the
+// call, so that one of the two sides sees the other.
+func (c *conn) Stop() {
 	if c.waiting.Load() {
 		c.raw.SetReadDeadline(time.Unix(1, 0))
 	}
-}
-
-// kill breaks the connection. Any goroutine may call it.
-func (c *conn) kill() {
-	c.cancel()
-	c.raw.Close()
 }
 
 // reply appends a reply to what will be sent.
@@ -352,11 +357,11 @@ func (c *conn) awaitCommand(until time.Time) error {
 	c.waiting.Store(true)
 	defer c.waiting.Store(false)
 	c.raw.SetReadDeadline(until)
-	if c.server.stopping.Load() {
+	if c.server.stopping() {
 		return errStopping
 	}
 	err := c.in.fill(c.link)
-	if errors.Is(err, os.ErrDeadlineExceeded) && c.server.stopping.Load() {
+	if errors.Is(err, os.ErrDeadlineExceeded) && c.server.stopping() {
 		return errStopping
 	}
 	return err

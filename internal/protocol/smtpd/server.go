@@ -9,10 +9,10 @@ import (
 	"net"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/netserve"
 	"github.com/postiljon/postiljon/internal/sasl"
 )
 
@@ -28,6 +28,9 @@ type Options struct {
 	SASL *sasl.Server
 	// TLS is the config of STARTTLS and implicit TLS; nil offers neither. See SetTLS.
 	TLS *tls.Config
+	// Admit is asked before the handshake of implicit TLS; nil lets everybody in. The Backend
+	// decides after it.
+	Admit netserve.Admit
 	// Log takes what the operator should see; slog.Default() if nil. Ordinary sessions are not logged.
 	Log *slog.Logger
 	// Metrics may be nil.
@@ -86,18 +89,12 @@ type ListenerOptions struct {
 // Server serves SMTP on any number of listeners. It is safe for concurrent use.
 type Server struct {
 	options Options
-	tls     atomic.Pointer[tls.Config]
+	conns   *netserve.Server
 	log     *slog.Logger
-	ids     atomic.Uint64
 
-	stopping atomic.Bool
-	stop     chan struct{} // closed when stopping
-	sessions sync.WaitGroup
-
-	mu        sync.Mutex
-	listeners map[net.Listener]struct{}
-	conns     map[*conn]struct{}
-	clients   map[netip.Addr]int // open connections, by address or first address of the /64
+	mu      sync.Mutex
+	open    int                // sessions
+	clients map[netip.Addr]int // sessions by address, or first address of the /64
 }
 
 // New makes a Server. It fails if something required is missing or a limit makes no sense.
@@ -119,16 +116,10 @@ func New(o Options) (*Server, error) {
 	if o.Metrics == nil {
 		o.Metrics = noMetrics{}
 	}
-	s := &Server{
-		options:   o,
-		log:       o.Log,
-		stop:      make(chan struct{}),
-		listeners: make(map[net.Listener]struct{}),
-		conns:     make(map[*conn]struct{}),
-		clients:   make(map[netip.Addr]int),
-	}
-	s.SetTLS(o.TLS)
-	return s, nil
+	return &Server{
+		options: o, log: o.Log, clients: make(map[netip.Addr]int),
+		conns: netserve.New(netserve.Options{Name: "smtpd", TLS: o.TLS, Admit: o.Admit, Log: o.Log}),
+	}, nil
 }
 
 func (l *Limits) setDefaults() {
@@ -159,158 +150,54 @@ func orElse[T comparable](value *T, usual T) {
 
 // SetTLS changes the config for handshakes to come; sessions go on. It is not needed where
 // GetCertificate of the config follows renewals.
-func (s *Server) SetTLS(config *tls.Config) {
-	if config != nil {
-		config = sasl.TLSConfig(config)
-	}
-	s.tls.Store(config)
-}
+func (s *Server) SetTLS(config *tls.Config) { s.conns.SetTLS(config) }
 
 // Serve accepts connections on l until ctx ends or Shutdown is called, and closes l. It returns an
-// error only if l fails. Sessions go on after it has returned; Shutdown ends them. Their contexts
-// have the values of ctx, not its end.
+// error only if l fails. Sessions go on after it has returned; Shutdown ends them.
 func (s *Server) Serve(ctx context.Context, l net.Listener, o ListenerOptions) error {
-	if o.ImplicitTLS && s.tls.Load() == nil {
-		return errors.Join(fmt.Errorf("smtpd: listener %s: implicit TLS without a TLS config", o.Name), l.Close())
-	}
-	if !s.addListener(l) {
-		return l.Close()
-	}
-	defer s.removeListener(l)
-	unhook := context.AfterFunc(ctx, func() { l.Close() })
-	defer unhook()
-
-	base := context.WithoutCancel(ctx)
-	for pause := time.Duration(0); ; {
-		nc, err := l.Accept()
-		switch {
-		case err == nil:
-			pause = 0
-			s.start(base, nc, o)
-			continue
-		case ctx.Err() != nil || s.stopping.Load():
-			return nil
-		case errors.Is(err, net.ErrClosed):
-			return fmt.Errorf("smtpd: listener %s: %w", o.Name, err)
-		}
-		// Out of file descriptors, or a connection lost before it was taken: wait and go on.
-		pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-		s.log.Warn("smtpd: accept failed", "listener", o.Name, "error", err, "retry", pause)
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-		case <-s.stop:
-		}
-	}
-}
-
-func (s *Server) addListener(l net.Listener) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stopping.Load() {
-		return false
-	}
-	s.listeners[l] = struct{}{}
-	return true
-}
-
-func (s *Server) removeListener(l net.Listener) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.listeners, l)
-	l.Close()
-}
-
-// start serves a connection in a goroutine of its own.
-func (s *Server) start(base context.Context, nc net.Conn, o ListenerOptions) {
-	ctx, cancel := context.WithCancel(base)
-	c := newConn(s, nc, o, cancel)
-	if d := s.enter(c); !d.Allowed() {
-		s.turnAway(c, d)
-		cancel()
-		return
-	}
-	s.options.Metrics.Opened(o.Name)
-	go func() {
-		defer s.sessions.Done()
-		defer cancel()
-		c.serve(ctx)
-		s.leave(c)
-		s.options.Metrics.Closed(o.Name, c.end)
-	}()
-}
-
-// enter counts a connection in, unless there are too many or the server stops.
-func (s *Server) enter(c *conn) cause.Decision {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.stopping.Load():
-		return later(cause.ProviderMaintenanceStop)
-	case len(s.conns) >= s.options.Limits.Connections:
-		return later(cause.ProviderOverloaded)
-	}
-	s.sessions.Add(1)
-	s.conns[c] = struct{}{}
-	s.clients[c.client]++
-	c.info.Open = s.clients[c.client]
-	return cause.Allow()
-}
-
-func (s *Server) leave(c *conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.conns, c)
-	if s.clients[c.client]--; s.clients[c.client] == 0 {
-		delete(s.clients, c.client)
-	}
-}
-
-// turnAway answers a connection that gets no session. The reply fits the empty send buffer of a new
-// connection, so that it does not hold up the accept loop; with implicit TLS there is no cheap way
-// to say it.
-func (s *Server) turnAway(c *conn, d cause.Decision) {
-	s.options.Metrics.Refused(c.listener.Name, d.Cause)
-	if !c.listener.ImplicitTLS {
-		c.refuse(d)
-		c.flush()
-	}
-	c.raw.Close()
+	return s.conns.Serve(ctx, l, netserve.Listener{Name: o.Name, ImplicitTLS: o.ImplicitTLS},
+		func(c netserve.Conn, nc net.Conn) netserve.Session { return newConn(s, c, nc, o) })
 }
 
 // Shutdown stops the server: it closes the listeners, tells idle sessions to come back later and
 // lets transactions whose content is on its way end and be answered. When ctx ends before they
 // have, it breaks their connections and returns ctx's error. It returns when every session is over.
 func (s *Server) Shutdown(ctx context.Context) error {
-	s.mu.Lock()
-	if !s.stopping.Swap(true) {
-		close(s.stop)
+	if err := s.conns.Close(ctx); err != nil {
+		return fmt.Errorf("smtpd: stop: %w", err)
 	}
-	for l := range s.listeners {
-		l.Close()
-	}
-	for c := range s.conns {
-		c.wake()
-	}
-	s.mu.Unlock()
+	return nil
+}
 
-	over := make(chan struct{})
-	go func() {
-		s.sessions.Wait()
-		close(over)
-	}()
+// stopping reports whether Shutdown was called.
+func (s *Server) stopping() bool {
 	select {
-	case <-over:
-		return nil
-	case <-ctx.Done():
+	case <-s.conns.Stopping():
+		return true
+	default:
+		return false
 	}
+}
+
+// enter counts a session in, unless there are too many, and tells how many are open from its client.
+func (s *Server) enter(client netip.Addr) (fromClient int, d cause.Decision) {
 	s.mu.Lock()
-	for c := range s.conns {
-		c.kill()
+	defer s.mu.Unlock()
+	if s.open >= s.options.Limits.Connections {
+		return 0, later(cause.ProviderOverloaded)
 	}
-	s.mu.Unlock()
-	<-over
-	return fmt.Errorf("smtpd: stop: %w", ctx.Err())
+	s.open++
+	s.clients[client]++
+	return s.clients[client], cause.Allow()
+}
+
+func (s *Server) leave(client netip.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open--
+	if s.clients[client]--; s.clients[client] == 0 {
+		delete(s.clients, client)
+	}
 }
 
 type noMetrics struct{}

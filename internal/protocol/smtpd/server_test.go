@@ -137,7 +137,7 @@ func TestShutdownFinishes(t *testing.T) {
 	underWay.say("half\r\n")
 	stopped := make(chan error)
 	go func() { stopped <- f.server.Shutdown(context.Background()) }()
-	<-f.server.stop
+	<-f.server.conns.Stopping()
 	b.commit <- struct{}{}
 	ended.hear("250 2.0.0 Ok: kept as t1")
 	ended.hear("250 2.0.0 Ok") // it was sent before the stop was told
@@ -259,29 +259,14 @@ func TestClientPrefix(t *testing.T) {
 	for address, want := range map[string]string{
 		"192.0.2.7":           "192.0.2.7",
 		"2001:db8:1:2:3::4":   "2001:db8:1:2::",
-		"::ffff:192.0.2.7":    "192.0.2.7",
 		"fe80::1%lo":          "fe80::",
 		"2001:db8:1:2:ffff::": "2001:db8:1:2::",
 	} {
-		remote := net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(address), 25))
-		c := newConn(&Server{}, addressed{remote}, ListenerOptions{}, func() {})
-		if c.client.String() != want {
-			t.Errorf("%s: %s, want %s", address, c.client, want)
+		if got := clientOf(netip.MustParseAddr(address)); got.String() != want {
+			t.Errorf("%s: %s, want %s", address, got, want)
 		}
 	}
 }
-
-// addressed is a connection with an address and nothing else.
-type addressed struct{ remote net.Addr }
-
-func (a addressed) RemoteAddr() net.Addr             { return a.remote }
-func (a addressed) LocalAddr() net.Addr              { return a.remote }
-func (addressed) Read([]byte) (int, error)           { return 0, io.EOF }
-func (addressed) Write([]byte) (int, error)          { return 0, io.EOF }
-func (addressed) Close() error                       { return nil }
-func (addressed) SetDeadline(time.Time) error        { return nil }
-func (addressed) SetReadDeadline(time.Time) error    { return nil }
-func (addressed) SetWriteDeadline(t time.Time) error { return nil }
 
 func TestSetTLS(t *testing.T) {
 	f := newFixture(t, &backend{}, Options{}, ListenerOptions{Name: "test"}, false)

@@ -11,10 +11,11 @@ import (
 	"context"
 	"crypto/tls"
 	"io"
-	"net/netip"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/message/address"
+	"github.com/postiljon/postiljon/internal/netserve"
 	"github.com/postiljon/postiljon/internal/sasl"
 )
 
@@ -88,14 +89,9 @@ func (r *Refused) Unwrap() error { return r.Err }
 
 // Conn is what is known of a connection.
 type Conn struct {
-	// ID is different for each connection of a Server.
-	ID uint64
-	// Listener is the name of the listener that took the connection.
-	Listener string
+	netserve.Conn
 	// Submission: the listener is for submission (RFC 6409), not for mail from other servers.
 	Submission bool
-	// Remote and Local are the two ends. An IPv4 address is never in its IPv6 form.
-	Remote, Local netip.AddrPort
 	// Open counts the connections now open from the same client, this one included: the same IPv4
 	// address, or the same /64 of IPv6.
 	Open int
@@ -114,20 +110,7 @@ type Conn struct {
 // Protocol names how the mail is transferred, as the "with" of a Received field says it (RFC 3848,
 // RFC 6531 section 4.3).
 func (c *Conn) Protocol(smtputf8 bool) string {
-	name := "ESMTP"
-	switch {
-	case smtputf8:
-		name = "UTF8SMTP"
-	case !c.ESMTP:
-		return "SMTP"
-	}
-	if c.TLS != nil {
-		name += "S"
-	}
-	if c.SignedIn.Name != "" {
-		name += "A"
-	}
-	return name
+	return message.Protocol(c.ESMTP, c.TLS != nil, c.SignedIn.Name != "", smtputf8)
 }
 
 // Body is the BODY parameter of MAIL.
