@@ -38,16 +38,16 @@ func (b *backupCommand) Run(ctx context.Context, s *streams, c *commands) error 
 		}
 		return err
 	}
-	var gone []string
+	var pruned control.Pruned
 	if b.Keep > 0 {
-		if gone, err = client.Prune(ctx, control.PruneRequest{Dir: b.Dir, Keep: b.Keep}); err != nil {
+		if pruned, err = client.Prune(ctx, control.PruneRequest{Dir: b.Dir, Keep: b.Keep}); err != nil {
 			return retry(ctx, err, "The new backup is whole.")
 		}
 	}
 	if b.JSON {
 		return printJSON(s, made)
 	}
-	return b.report(s, &made, gone)
+	return b.report(s, &made, pruned.Removed)
 }
 
 func (b *backupCommand) report(s *streams, made *backup.Snapshot, gone []string) error {

@@ -49,6 +49,11 @@ type PruneRequest struct {
 	Keep int    `json:"keep"` // how many stay, at least one
 }
 
+// Pruned names the backups that were removed.
+type Pruned struct {
+	Removed []string `json:"removed"`
+}
+
 // CollectRequest asks to give back the room of deleted messages.
 type CollectRequest struct {
 	// Grace is the age in seconds from which a message that nobody has may go;
@@ -241,19 +246,19 @@ func backupTrouble(err error, dir string) error {
 	return err
 }
 
-// Prune removes the oldest backups below a folder and returns their names.
-func (c *Client) Prune(ctx context.Context, r PruneRequest) ([]string, error) {
-	return follow[[]string](ctx, c, "backup.prune", r, nil)
+// Prune removes the oldest backups below a folder.
+func (c *Client) Prune(ctx context.Context, r PruneRequest) (Pruned, error) {
+	return follow[Pruned](ctx, c, "backup.prune", r, nil)
 }
 
-func (s *Server) prune(_ context.Context, r PruneRequest, _ func(Progress)) ([]string, error) {
+func (s *Server) prune(_ context.Context, r PruneRequest, _ func(Progress)) (Pruned, error) {
 	if !filepath.IsAbs(r.Dir) || r.Keep < 1 {
-		return nil, invalid("the folder %q is not absolute, or %d backups are none", r.Dir, r.Keep)
+		return Pruned{}, invalid("the folder %q is not absolute, or %d backups are none", r.Dir, r.Keep)
 	}
 	s.backingUp.Lock()
 	defer s.backingUp.Unlock()
 	gone, err := backup.Prune(r.Dir, r.Keep)
-	return gone, backupTrouble(err, r.Dir)
+	return Pruned{gone}, backupTrouble(err, r.Dir)
 }
 
 // Collect gives back the room of deleted messages.

@@ -32,6 +32,7 @@ func (s *Store) Collect(ctx context.Context, opt blob.CollectOptions) (res blob.
 	defer s.collecting.Unlock()
 	c := &collector{s: s, ctx: ctx, opt: opt, now: s.opt.Now()}
 	err = c.run()
+	s.space.changed()
 	s.stats.freed.Add(c.res.Freed)
 	s.stats.moved.Add(c.res.Moved)
 	return c.res, err

@@ -100,6 +100,9 @@ func (s *space) sample() {
 	s.sampled.Store(now)
 }
 
+// changed makes the next caller ask the volume again, since files were removed.
+func (s *space) changed() { s.sampled.Store(1) }
+
 // noSpace makes an error of a full volume or quota a blob.ErrNoSpace.
 func noSpace(err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
