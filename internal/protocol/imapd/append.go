@@ -11,89 +11,227 @@ import (
 	"github.com/postiljon/postiljon/internal/store/uid"
 )
 
-// appendMessage is APPEND (RFC 9051 section 6.3.12). The message goes straight into the store of
-// blobs while it is read and summarised, whatever its size.
+// maxAppended is how many messages one APPEND can bring.
+const maxAppended = 1000
+
+// appending reads what APPEND and REPLACE say behind the mailbox, line by line: descriptions of
+// messages, each followed by the message itself, which is not kept but stored as it comes.
+type appending struct {
+	s *session
+	c *appendCommand
+	// line is the current line, p what is not read of it. If the line announces a literal, that is
+	// not read yet: who reads it reads the next line, too.
+	line   []byte
+	p      parser
+	target store.Mailbox
+	// quota and used are octets; quota is 0 where only the store can tell.
+	quota, used int64
+	emails      []store.NewEmail
+}
+
+// appendMessage is APPEND (RFC 9051 section 6.3.12), with several messages of which all are kept
+// or none (RFC 3502), and with messages put together from others (RFC 4469).
 func (s *session) appendMessage(c *appendCommand) outcome {
-	m, o := s.admitAppend(c)
-	if o.refused != nil {
-		return s.refuseAppend(c, o)
-	}
-	if !c.nonSync {
-		s.raw("+ Ready for the message\r\n")
-		s.flush()
-	}
-	email := store.NewEmail{Received: c.date, Flags: c.flags.system, Keywords: c.flags.keywords}
-	if o := s.receive(c, &email); o.refused != nil || s.err != nil || s.over {
+	a, o := s.readMessages(c)
+	if o.refused != nil || o.silent {
 		return o
 	}
-	appended, err := s.store.Append(s.ctx, s.conn.Account, m.ID, []store.NewEmail{email})
+	appended, err := s.store.Append(s.ctx, s.conn.Account, a.target.ID, a.emails)
 	if err != nil {
-		return s.failedTarget(err, m.Name)
+		return s.failedTarget(err, a.target.Name)
 	}
-	uids := uid.Of(appended.UIDs...)
-	s.server.options.Backend.Event(&s.conn, Event{Kind: EventAppended, Mailbox: m.Name, UIDs: uids})
-	code := appendUint([]byte("APPENDUID "), appended.UIDValidity)
-	return doneWith(uids.AppendTo(append(code, ' ')))
+	return doneWith(s.appended(a, &appended))
 }
 
-// admitAppend decides on a message before it is sent.
-func (s *session) admitAppend(c *appendCommand) (m store.Mailbox, o outcome) {
-	limit := s.server.options.Limits.Message
+// appended notes new messages in the journal and returns APPENDUID.
+func (s *session) appended(a *appending, done *store.Appended) []byte {
+	uids := uid.Of(done.UIDs...)
+	s.server.options.Backend.Event(&s.conn, Event{Kind: EventAppended, Mailbox: a.target.Name, UIDs: uids})
+	code := appendUint([]byte("APPENDUID "), done.UIDValidity)
+	return uids.AppendTo(append(code, ' '))
+}
+
+// readMessages reads and stores the messages of a command. If it is refused, what its client sends
+// without waiting is read and dropped.
+func (s *session) readMessages(c *appendCommand) (*appending, outcome) {
+	a := &appending{s: s, c: c, line: c.rest, p: parser{b: c.rest}}
+	o := a.run()
 	switch {
-	case c.utf8 && !s.utf8:
-		return m, refuseProtocol("sequence") // RFC 6855 section 4
-	case c.size == 0:
-		return m, refuse(cause.Refuse(cause.ContentMalformed))
-	case c.size > uint64(limit):
-		return m, refuse(cause.Refuse(cause.ContentTooLargeOwn,
-			cause.Size("size", int64(min(c.size, 1<<62))), cause.Size("limit", limit)))
+	case s.err != nil || s.over:
+		return a, outcome{silent: true}
+	case o.refused != nil:
+		return a, s.skip(a.line, o)
 	}
-	m, err := s.store.MailboxByName(s.ctx, s.conn.Account, c.mailbox)
-	if err != nil {
-		return m, s.failedTarget(err, c.mailbox)
-	}
-	return m, s.admitSize(c)
+	return a, o
 }
 
-// admitSize decides whether a message fits the quota. The store decides again when it is there.
-func (s *session) admitSize(c *appendCommand) outcome {
+func (a *appending) run() outcome {
+	var err error
+	if a.target, err = a.s.store.MailboxByName(a.s.ctx, a.s.conn.Account, a.c.mailbox); err != nil {
+		return a.s.failedTarget(err, a.c.mailbox)
+	}
+	if o := a.measureRoom(); o.refused != nil {
+		return o
+	}
+	for {
+		if len(a.emails) == maxAppended {
+			return refuse(cause.Refuse(cause.LimitRequest, cause.Count("limit", maxAppended)))
+		}
+		if o := a.message(); o.refused != nil || a.s.err != nil || a.s.over {
+			return o
+		}
+		if a.p.err == nil && len(a.p.b) == 0 {
+			return done()
+		}
+		if a.c.replace {
+			a.p.fail("REPLACE with several messages") // RFC 8508 section 3.1
+		}
+		a.p.sp()
+	}
+}
+
+// measureRoom looks how much the quota leaves. REPLACE gives room as well as it takes it: only the
+// store can tell.
+func (a *appending) measureRoom() outcome {
+	s := a.s
 	account, err := s.store.Account(s.ctx, s.conn.Account)
 	if err != nil {
-		return s.failed(err, c.mailbox)
+		return s.failed(err, a.c.mailbox)
 	}
-	if account.Quota == 0 {
+	if account.Quota == 0 || a.c.replace {
 		return done()
 	}
-	used, err := s.store.Usage(s.ctx, s.conn.Account)
+	usage, err := s.store.Usage(s.ctx, s.conn.Account)
 	if err != nil {
-		return s.failed(err, c.mailbox)
+		return s.failed(err, a.c.mailbox)
 	}
-	if used.Size+int64(c.size) > account.Quota {
-		return refuse(cause.Wait(cause.QuotaMailboxFull, time.Time{},
-			cause.Size("used", used.Size), cause.Size("limit", account.Quota)))
-	}
+	a.quota, a.used = account.Quota, usage.Size
 	return done()
 }
 
-// refuseAppend refuses a message that is not read yet. One that comes without waiting for "+" is
-// dropped, or ends the session if it is too large for that (RFC 7888 section 4).
-func (s *session) refuseAppend(c *appendCommand, o outcome) outcome {
-	if !c.nonSync {
-		return o
+// message reads the flags, the date and the text of one message.
+func (a *appending) message() (o outcome) {
+	n := store.NewEmail{}
+	p := &a.p
+	if p.peek() == '(' {
+		f := p.flagList()
+		n.Flags, n.Keywords = f.system, f.keywords
+		p.sp()
 	}
-	if c.size > uint64(max(maxSwallow, s.server.options.Limits.Message)) {
-		s.bye(*o.refused)
-		return outcome{silent: true}
+	if p.peek() == '"' {
+		n.Received = p.dateTime()
+		p.sp()
 	}
-	if err := s.drop(c.size); err != nil {
-		s.broken(err)
-		return outcome{silent: true}
+	switch p.peek() {
+	case 'U', 'u':
+		o = a.utf8(&n)
+	case 'C', 'c':
+		o = a.catenate(&n)
+	default:
+		p.accept('~')
+		o = a.whole(&n)
 	}
-	if err := s.in.discardLine(s.commandLimit()); err != nil {
-		s.broken(err)
-		return outcome{silent: true}
+	if o.refused == nil && p.err != nil {
+		o = a.s.unparsed(p.err)
+	}
+	if o.refused == nil && !o.silent {
+		a.emails = append(a.emails, n)
+		a.used += n.Summary.Size
 	}
 	return o
+}
+
+// utf8 reads UTF8 (~{n} ...) (RFC 6855 section 4).
+func (a *appending) utf8(n *store.NewEmail) outcome {
+	p := &a.p
+	if p.word() != "UTF8" {
+		p.fail("want UTF8")
+	}
+	p.sp()
+	p.expect('(')
+	p.expect('~')
+	if p.err == nil && !a.s.utf8 {
+		return refuseProtocol("sequence")
+	}
+	o := a.whole(n)
+	if o.refused == nil {
+		p.expect(')')
+	}
+	return o
+}
+
+// announced reads the head of a literal, which ends its line: "{n}" or "{n+}".
+func (a *appending) announced() (size uint64, nonSync bool, o outcome) {
+	p := &a.p
+	p.expect('{')
+	size = p.number64()
+	nonSync = p.accept('+')
+	p.expect('}')
+	p.end()
+	if p.err != nil {
+		return 0, false, a.s.unparsed(p.err)
+	}
+	return size, nonSync, done()
+}
+
+// begin lets the client send a literal that was announced.
+func (a *appending) begin(nonSync bool) {
+	if !nonSync {
+		a.s.raw("+ Ready for the message\r\n")
+		a.s.flush()
+	}
+	a.s.extend()
+}
+
+// next reads the line behind a literal.
+func (a *appending) next() outcome {
+	line, ok := a.s.tail()
+	if !ok {
+		return outcome{silent: true}
+	}
+	a.line, a.p.b = line, line
+	return done()
+}
+
+// tail reads the line behind a literal; false if the connection is over.
+func (s *session) tail() ([]byte, bool) {
+	if s.err != nil || s.over {
+		return nil, false
+	}
+	line, err := s.in.line(s.commandLimit())
+	switch {
+	case err == errLineTooLong:
+		s.err = err
+	case err != nil:
+		s.broken(err)
+	}
+	return line, err == nil
+}
+
+// skip reads what is left of a command that is refused and whose current line is given. A client
+// that waits for "+" hears the refusal instead. One that does not is read to the end, or its
+// session ends if that is too much (RFC 7888 section 4).
+func (s *session) skip(line []byte, o outcome) outcome {
+	for {
+		head := literalHead(line)
+		if head < 0 || line[len(line)-2] != '+' {
+			return o
+		}
+		p := parser{b: line[head+1:]}
+		size := p.number64()
+		if p.err != nil || size > uint64(max(maxSwallow, s.server.options.Limits.Message)) {
+			s.bye(*o.refused)
+			return outcome{silent: true}
+		}
+		if err := s.drop(size); err != nil {
+			s.broken(err)
+			return outcome{silent: true}
+		}
+		var ok bool
+		if line, ok = s.tail(); !ok {
+			return outcome{silent: true}
+		}
+	}
 }
 
 // drop reads n octets of a message and forgets them.
@@ -109,36 +247,47 @@ func (s *session) drop(n uint64) error {
 	return nil
 }
 
+// admit decides on a message of a size before it is sent. The store decides on the quota again
+// when it is there.
+func (a *appending) admit(size uint64) outcome {
+	limit := a.s.server.options.Limits.Message
+	switch {
+	case size == 0: // also how a client calls several messages off (RFC 3502 section 6.3.11)
+		return refuse(cause.Refuse(cause.ContentMalformed))
+	case size > uint64(limit):
+		return refuse(cause.Refuse(cause.ContentTooLargeOwn,
+			cause.Size("size", int64(min(size, 1<<62))), cause.Size("limit", limit)))
+	case a.quota > 0 && a.used+int64(size) > a.quota:
+		return refuse(cause.Wait(cause.QuotaMailboxFull, time.Time{},
+			cause.Size("used", a.used), cause.Size("limit", a.quota)))
+	}
+	return done()
+}
+
 // putWhole is the size up to which a message is stored in one piece.
 const putWhole = 64 << 10
 
-// receive reads the message, stores its blob and summarises it.
-func (s *session) receive(c *appendCommand, email *store.NewEmail) (o outcome) {
+// whole reads a message that is sent as one literal, stores its blob and summarises it.
+func (a *appending) whole(n *store.NewEmail) outcome {
+	size, nonSync, o := a.announced()
+	if o.refused == nil {
+		o = a.admit(size)
+	}
+	if o.refused != nil {
+		return o
+	}
+	a.begin(nonSync)
 	var err error
-	s.extend()
-	if c.size <= putWhole {
-		err = s.receiveWhole(int(c.size), email)
+	if size <= putWhole {
+		err = a.s.receiveWhole(int(size), n)
 	} else {
-		err = s.receiveStream(int64(c.size), email)
+		err = a.s.receiveStream(int64(size), n)
 	}
-	if s.err != nil || s.over {
-		return outcome{silent: true}
-	}
-	// The command goes on behind the message: with ")" for UTF8, then it ends.
-	line, lineErr := s.in.line(s.commandLimit())
-	if lineErr == errLineTooLong {
-		s.err = lineErr
-		return outcome{silent: true}
-	}
-	if lineErr != nil {
-		s.broken(lineErr)
-		return outcome{silent: true}
-	}
-	if want := map[bool]string{true: ")"}[c.utf8]; string(line) != want {
-		return refuseProtocol("syntax")
+	if o := a.next(); o.silent {
+		return o
 	}
 	if err != nil {
-		return s.failed(err, c.mailbox)
+		return a.s.failed(err, a.c.mailbox)
 	}
 	return done()
 }
@@ -158,7 +307,7 @@ func (s *session) receiveWhole(size int, email *store.NewEmail) (err error) {
 // receiveStream stores a message in pieces. Where storing fails the rest is read all the same, so
 // that the session can go on.
 func (s *session) receiveStream(size int64, email *store.NewEmail) error {
-	w, err := s.store.Blobs().Create(s.ctx)
+	w, err := s.newAssembly()
 	if err != nil {
 		if e := s.drop(uint64(size)); e != nil {
 			s.broken(e)
@@ -166,18 +315,47 @@ func (s *session) receiveStream(size int64, email *store.NewEmail) error {
 		return err
 	}
 	defer w.Abort()
-	scanner := message.NewScanner(message.Limits{})
-	err = s.pump(size, w, scanner)
+	err = s.pump(size, w)
 	if err != nil || s.err != nil || s.over {
 		return err
 	}
-	email.Summary = scanner.Finish()
+	return w.finish(email)
+}
+
+// assembly is a message that is being stored.
+type assembly struct {
+	blob.Writer
+	scanner *message.Scanner
+	size    int64
+}
+
+func (s *session) newAssembly() (*assembly, error) {
+	w, err := s.store.Blobs().Create(s.ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &assembly{Writer: w, scanner: message.NewScanner(message.Limits{})}, nil
+}
+
+// Write implements io.Writer.
+func (w *assembly) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	if err == nil {
+		_, err = w.scanner.Write(p)
+	}
+	w.size += int64(n)
+	return n, err
+}
+
+// finish makes the message durable.
+func (w *assembly) finish(email *store.NewEmail) (err error) {
+	email.Summary = w.scanner.Finish()
 	email.Blob, err = w.Commit()
 	return err
 }
 
-// pump moves a message from the client into the blob and the scanner.
-func (s *session) pump(size int64, w blob.Writer, scanner *message.Scanner) (err error) {
+// pump moves octets from the client into a message.
+func (s *session) pump(size int64, w io.Writer) (err error) {
 	b := s.server.pools.message(putWhole)
 	defer s.server.pools.messages.Put(b)
 	for size > 0 {
@@ -190,9 +368,6 @@ func (s *session) pump(size int64, w blob.Writer, scanner *message.Scanner) (err
 		}
 		if err == nil {
 			_, err = w.Write(b.b[:n])
-		}
-		if err == nil {
-			_, err = scanner.Write(b.b[:n])
 		}
 	}
 	return err

@@ -1,8 +1,6 @@
 package imapd
 
 import (
-	"time"
-
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/uid"
 )
@@ -90,14 +88,15 @@ type statusCommand struct {
 	items   statusItems
 }
 
-// appendCommand is APPEND up to its message, which is not part of the command's buffer.
+// appendCommand is APPEND or REPLACE up to the mailbox.
 type appendCommand struct {
 	mailbox string
-	flags   flagNames
-	date    time.Time // zero: not given
-	size    uint64    // octets of the message
-	nonSync bool      // the client does not wait for "+"
-	utf8    bool      // sent as UTF8 (~{n} ...): a closing parenthesis follows
+	// rest is what follows the mailbox on its line: the description of a message, mostly up to
+	// where the message itself is announced. See appending.
+	rest []byte
+	// REPLACE: the message that goes, by number or by UID; it can be star.
+	replace, uid bool
+	number       uint32
 }
 
 // flagNames are flags as the client names them.

@@ -28,7 +28,7 @@ import (
 //	@put MAILBOX FILE [FLAG...]  puts testdata/messages/FILE.eml into a mailbox
 //	@raw 1 TEXT      sends a Go string literal as it stands
 //	@closed 1        the server must have closed the connection
-//	{filler}         in C: lines and @raw is 4097 octets
+//	{filler}         in C: lines and @raw is 4097 octets, {filler1000} and {filler4000} are so many
 //	@set KEY=VALUE   before the first line of a dialogue: plaintext, notls, message, command, errors, quota
 func TestDialogues(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
@@ -60,6 +60,8 @@ func playFile(t *testing.T, file string) {
 	defer f.Close()
 	p := &player{t: t, conns: map[string]*wire{}, known: map[string]string{}}
 	p.known["filler"] = strings.Repeat("x", 4097)
+	p.known["filler1000"] = strings.Repeat("x", 1000)
+	p.known["filler4000"] = strings.Repeat("x", 4000)
 	set := settings{plaintext: true}
 	sc := bufio.NewScanner(f)
 	for n := 1; sc.Scan(); n++ {

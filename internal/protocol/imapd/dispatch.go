@@ -58,6 +58,8 @@ var handlers = map[string]handler{
 	"UID COPY":     with(inMailbox, (*session).copyMessages),
 	"MOVE":         with(inMailbox, (*session).copyMessages),
 	"UID MOVE":     with(inMailbox, (*session).copyMessages),
+	"REPLACE":      with(inMailbox, (*session).replace),
+	"UID REPLACE":  with(inMailbox, (*session).replace),
 }
 
 // with makes a handler of a method that takes the arguments of its command.
@@ -69,13 +71,10 @@ func with[T any](states state, do func(*session, *T) outcome) handler {
 func (s *session) do(c *command) outcome {
 	h := handlers[c.name]
 	if h.states&s.state() == 0 {
-		var o outcome
-		if c.name == "APPEND" {
-			o = s.refuseAppend(c.args.(*appendCommand), refuseProtocol("sequence"))
-		} else {
-			o = refuseProtocol("sequence")
+		if args, ok := c.args.(*appendCommand); ok {
+			return s.skip(args.rest, refuseProtocol("sequence"))
 		}
-		return o
+		return refuseProtocol("sequence")
 	}
 	return h.do(s, c)
 }
@@ -185,7 +184,7 @@ const (
 	// A client may use these after signing in.
 	capabilitiesSignedIn = " IDLE NAMESPACE UNSELECT UIDPLUS MOVE CHILDREN LIST-EXTENDED LIST-STATUS" +
 		" SPECIAL-USE CREATE-SPECIAL-USE STATUS=SIZE ESEARCH SEARCHRES BINARY CONDSTORE QRESYNC" +
-		" OBJECTID SAVEDATE PREVIEW UTF8=ACCEPT APPENDLIMIT="
+		" OBJECTID SAVEDATE PREVIEW UTF8=ACCEPT MULTIAPPEND CATENATE URL-PARTIAL REPLACE APPENDLIMIT="
 )
 
 func (s *session) appendCapabilities(b []byte) []byte {

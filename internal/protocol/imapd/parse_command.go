@@ -80,6 +80,8 @@ var grammar = map[string]func(*parser) any{
 	"MOVE":         func(p *parser) any { return p.copyTo(false, true) },
 	"UID MOVE":     func(p *parser) any { return p.copyTo(true, true) },
 	"UID EXPUNGE":  (*parser).uidExpunge,
+	"REPLACE":      func(p *parser) any { return p.replace(false) },
+	"UID REPLACE":  func(p *parser) any { return p.replace(true) },
 }
 
 // maxIDFields bounds ID (RFC 2971 section 3.3: at most 30 pairs, names of 30 octets, values of 1024).
@@ -334,35 +336,28 @@ func (p *parser) status() any {
 	return c
 }
 
-// appendMessage reads APPEND up to the octet count of its message: "{n}", "{n+}", the same with
-// "~" before, and either in UTF8 (...) (RFC 6855 section 4).
+// appendMessage reads APPEND up to the mailbox: the rest is read with the messages.
 func (p *parser) appendMessage() any {
 	c := &appendCommand{mailbox: p.mailbox()}
-	p.sp()
-	if p.peek() == '(' {
-		c.flags = p.flagList()
-		p.sp()
-	}
-	if p.peek() == '"' {
-		c.date = p.dateTime()
-		p.sp()
-	}
-	if p.peek() == 'U' || p.peek() == 'u' {
-		if p.word() != "UTF8" {
-			p.fail("want UTF8")
-		}
-		p.sp()
-		p.expect('(')
-		c.utf8 = true
-		p.expect('~')
-	} else {
-		p.accept('~')
-	}
-	p.expect('{')
-	c.size = p.number64()
-	c.nonSync = p.accept('+')
-	p.expect('}')
+	p.messages(c)
 	return c
+}
+
+// replace reads REPLACE (RFC 8508 section 3.1) in the same way.
+func (p *parser) replace(uid bool) any {
+	c := &appendCommand{replace: true, uid: uid, number: p.seqNumber()}
+	p.sp()
+	c.mailbox = p.mailbox()
+	p.messages(c)
+	return c
+}
+
+func (p *parser) messages(c *appendCommand) {
+	p.sp()
+	if c.rest = p.b; len(c.rest) == 0 {
+		p.fail("want a message")
+	}
+	p.b = nil
 }
 
 func (p *parser) uidExpunge() any { return &expungeCommand{uid: true, set: p.sequenceSet()} }

@@ -15,6 +15,9 @@ type selected struct {
 	view *store.View
 	// fresh is a newer state that was read during the command, nil if none was.
 	fresh *store.View
+	// viewAt and freshAt are what the store's count of changes was before each was read: while it
+	// is the same there is nothing newer.
+	viewAt, freshAt uint64
 	// saved is the result of the last SEARCH with SAVE (RFC 5182), as UIDs.
 	saved uid.Set
 	// own are the changes of flags that the client made itself after view and knows of.
@@ -38,6 +41,7 @@ func (s *session) selectMailbox(c *selectCommand) outcome {
 		s.leave()
 		s.raw("* OK [CLOSED] Previous mailbox is closed\r\n")
 	}
+	at := s.store.Changes(s.conn.Account)
 	m, err := s.store.MailboxByName(s.ctx, s.conn.Account, c.mailbox)
 	if err != nil {
 		return s.failed(err, c.mailbox)
@@ -46,7 +50,7 @@ func (s *session) selectMailbox(c *selectCommand) outcome {
 	if err != nil {
 		return s.failed(err, c.mailbox)
 	}
-	s.selected = &selected{id: m.ID, readOnly: c.readOnly, view: view}
+	s.selected = &selected{id: m.ID, readOnly: c.readOnly, view: view, viewAt: at}
 	if c.condstore || c.qresync != nil {
 		s.condstore = true
 	}

@@ -142,7 +142,7 @@ func (s *session) next() {
 	c, err := parseCommand(b, s.utf8Names())
 	var o outcome
 	if err != nil {
-		o = s.unparsed(err)
+		o = s.skip(b, s.unparsed(err)) // APPEND to a name that is not valid: the message is not read
 	} else {
 		o = s.do(&c)
 	}
@@ -298,7 +298,7 @@ func literalHead(line []byte) int {
 // isMessage reports whether the literal that ends b is the message of APPEND.
 func (s *session) isMessage(b []byte) bool {
 	c, err := parseCommand(b, s.utf8Names())
-	if c.name != "APPEND" {
+	if c.name != "APPEND" && c.name != "REPLACE" && c.name != "UID REPLACE" {
 		return false
 	}
 	// A mailbox name that is not valid does not make the message part of the command.

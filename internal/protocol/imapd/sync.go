@@ -13,15 +13,16 @@ import (
 // changes first could take its copy for more complete than it is (RFC 7162 section 3.2.9).
 func (s *session) sync(expunge bool) error {
 	sel, old := s.selected, s.selected.view
-	next := sel.fresh
+	next, at := sel.fresh, sel.freshAt
 	sel.fresh = nil
 	if next == nil {
 		var err error
-		if next, err = s.freshView(); err != nil {
+		if next, at, err = s.freshView(); err != nil {
 			return err
 		}
 	}
 	if next.UIDs == old.UIDs && next.Mailbox.HighestModSeq == old.Mailbox.HighestModSeq {
+		sel.viewAt = at
 		return nil
 	}
 	var gone uid.Set
@@ -30,7 +31,7 @@ func (s *session) sync(expunge bool) error {
 			return nil
 		}
 	}
-	sel.view = next
+	sel.view, sel.viewAt = next, at
 	if next.Keywords.Len() != old.Keywords.Len() {
 		sel.flags = nil
 		s.describeFlags()
@@ -44,17 +45,21 @@ func (s *session) sync(expunge bool) error {
 	return s.tellFlags(old)
 }
 
-// freshView is the mailbox as it is now. If someone deleted it, its messages are gone.
-func (s *session) freshView() (*store.View, error) {
-	v, err := s.store.View(s.ctx, s.conn.Account, s.selected.id)
+// freshView is the mailbox as it is now, and the count of changes before the look at it. If
+// someone deleted it, its messages are gone.
+func (s *session) freshView() (v *store.View, at uint64, err error) {
+	if at = s.store.Changes(s.conn.Account); at == s.selected.viewAt {
+		return s.selected.view, at, nil
+	}
+	v, err = s.store.View(s.ctx, s.conn.Account, s.selected.id)
 	if err == nil || store.KindOf(err) != store.KindNotFound {
-		return v, err
+		return v, at, err
 	}
 	empty := *s.selected.view
 	if empty.UIDs.Len() > 0 {
 		empty.UIDs = uid.NewIndex(nil)
 	}
-	return &empty, nil
+	return &empty, at, nil
 }
 
 // tellGone tells which messages of a view are gone: by UID if the client speaks QRESYNC (RFC 7162
@@ -126,11 +131,11 @@ func (m *selected) isOwn(p *store.Placement) bool {
 // in between.
 func (s *session) vanished(set uid.Set) (bool, error) {
 	sel := s.selected
-	next, err := s.freshView()
+	next, at, err := s.freshView()
 	if err != nil {
 		return false, err
 	}
-	sel.fresh = next
+	sel.fresh, sel.freshAt = next, at
 	if next.UIDs == sel.view.UIDs {
 		return false, nil
 	}
