@@ -31,6 +31,9 @@ type content struct {
 	spool   blob.Writer // after spoolSize
 	size    int64
 	hops    hopCounter
+	// opening holds what came until the first line is whole, opened is set then.
+	opening []byte
+	opened  bool
 	// header holds what came of a submission until its header is whole and what
 	// it lacks can be added; nil afterwards and for mail from other servers.
 	header []byte
@@ -87,10 +90,54 @@ func (m *content) Write(p []byte) (int, error) {
 	if m.hops.Write(p); m.hops.count > m.s.b.MaxHops {
 		return 0, &smtpd.Refused{Decision: cause.Refuse(cause.RulesLoop, cause.Count("hops", int64(m.hops.count)))}
 	}
-	if err := m.complete(p); err != nil {
+	if err := m.begin(p); err != nil {
 		return 0, &smtpd.Refused{Decision: m.s.b.storeTrouble("spool message", err), Err: err}
 	}
 	return len(p), nil
+}
+
+// begin waits for the first line of the content; from then on all passes as it is.
+func (m *content) begin(p []byte) error {
+	switch {
+	case m.opened:
+		return m.complete(p)
+	case len(m.opening) == 0 && bytes.IndexByte(p, '\n') >= 0: // as nearly always
+		return m.open(p)
+	}
+	m.opening = append(m.opening, p...)
+	if bytes.IndexByte(p, '\n') < 0 && len(m.opening) < maxOpening {
+		return nil
+	}
+	return m.open(m.opening)
+}
+
+// maxOpening is the longest line of RFC 5322 section 2.1.1: a longer one is no header field that
+// anybody can read.
+const maxOpening = 1000
+
+// open takes the beginning of the content. Text without a header, as people who test send it, is set
+// apart from the fields that stand before it now (RFC 5322 section 3.5): it would be taken for them.
+func (m *content) open(start []byte) error {
+	m.opened, m.opening = true, nil
+	if !hasHeader(start) {
+		if err := m.complete([]byte("\r\n")); err != nil {
+			return err
+		}
+	}
+	return m.complete(start)
+}
+
+// hasHeader tells by its first line whether content begins with a header, be it empty. The line
+// that mbox files put before a header is often sent along.
+func hasHeader(content []byte) bool {
+	line, _, _ := bytes.Cut(content, []byte("\n"))
+	if len(bytes.TrimRight(line, "\r")) == 0 || bytes.HasPrefix(line, []byte("From ")) || bytes.HasPrefix(line, []byte(">From ")) {
+		return true
+	}
+	for f := range message.HeaderFields(line) {
+		return len(f.Name) > 0
+	}
+	return false
 }
 
 // complete adds to the header of a submission what it lacks (RFC 6409 section
@@ -174,6 +221,11 @@ func (m *content) Commit(ctx context.Context) (smtpd.Receipt, cause.Decision) {
 	s := m.s
 	defer m.Abort()
 	receipt := smtpd.Receipt{Trace: s.trace.String()}
+	if !m.opened { // not one whole line
+		if err := m.open(m.opening); err != nil {
+			return receipt, s.b.storeTrouble("spool message", err)
+		}
+	}
 	if m.header != nil { // it never ended
 		if err := m.flushHeader(); err != nil {
 			return receipt, s.b.storeTrouble("spool message", err)

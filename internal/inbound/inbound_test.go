@@ -195,6 +195,9 @@ func talk(t *testing.T, addr string, lines ...string) {
 
 const letter = "From: Anna <anna@demo.test>\r\nTo: bjorn@demo.test\r\nSubject: Hej\r\nMessage-ID: <1@demo.test>\r\nDate: Mon, 2 Nov 2026 10:00:00 +0100\r\n\r\nHej\r\n."
 
+// tooLong has a local part that nobody can have (RFC 5321 section 4.5.3.1.1).
+var tooLong = strings.Repeat("n", 65) + "@demo.test"
+
 // signIn is AUTH PLAIN of anna@demo.test with the password "secret".
 const signIn = "AUTH PLAIN AGFubmFAZGVtby50ZXN0AHNlY3JldA=="
 
@@ -255,6 +258,34 @@ func TestMailFromAnotherServer(t *testing.T) {
 	}
 }
 
+// TestContentWithoutHeader: what is no header stays text, and cannot go on the fields that we add.
+func TestContentWithoutHeader(t *testing.T) {
+	s := start(t)
+	for _, tt := range []struct{ content, body string }{
+		{"just text\r\nand more\r\n", "\r\n\r\njust text\r\nand more\r\n"},
+		{" a folded line\r\n", "\r\n\r\n a folded line\r\n"},
+		{strings.Repeat("long ", 300) + "\r\n", "\r\n\r\n" + strings.Repeat("long ", 300) + "\r\n"},
+		{"\r\nafter an empty header\r\n", "\r\n\r\nafter an empty header\r\n"},
+		{"Subject: x\r\n\r\ny\r\n", "\r\nSubject: x\r\n\r\ny\r\n"},
+		{"From x Mon Nov  2 10:00:00 2026\r\nSubject: x\r\n\r\ny\r\n", "\r\nFrom x Mon Nov  2 10:00:00 2026\r\nSubject: x\r\n\r\ny\r\n"},
+		{"", "\r\n"},
+	} {
+		before := len(s.inbox(t, s.bjorn))
+		talk(t, s.mail, "MAIL FROM:<x@sender.test>", "250", "RCPT TO:<bjorn@demo.test>", "250", "DATA", "354", tt.content+".", "250")
+		talk(t, s.submission, signIn, "235",
+			"MAIL FROM:<anna@demo.test>", "250", "RCPT TO:<bjorn@demo.test>", "250", "DATA", "354", tt.content+".", "250")
+		texts := s.inbox(t, s.bjorn)[before:]
+		if len(texts) != 2 {
+			t.Fatalf("%d messages", len(texts))
+		}
+		for _, text := range texts {
+			if !strings.HasSuffix(text, tt.body) || strings.Count(text, "\r\n\r\n") > 1 {
+				t.Errorf("%.20q became %q", tt.content, text)
+			}
+		}
+	}
+}
+
 func TestRefusalsHaveCauses(t *testing.T) {
 	s := start(t)
 	s.set(func() { s.full = s.bjorn.ID })
@@ -265,12 +296,14 @@ func TestRefusalsHaveCauses(t *testing.T) {
 		"MAIL FROM:<x@sender.test> SIZE=3000000", "552 5.3.4",
 		"MAIL FROM:<x@sender.test>", "250",
 		"RCPT TO:<nobody@demo.test>", "550 5.1.1",
+		"RCPT TO:<"+tooLong+">", "550 5.1.1",
 		"RCPT TO:<x@other.test>", "554 5.7.1",
 		"RCPT TO:<bjorn@demo.test>", "452 4.2.2",
 		"RCPT TO:<anna@demo.test>", "5",
 		"DATA", "5")
 	want(t, "events", s.noted(t), []string{
 		"recipient.refused recipient.unknown nobody@demo.test",
+		"recipient.refused recipient.unknown " + tooLong,
 		"recipient.refused client.smtp-auth-off x@other.test",
 		"recipient.refused quota.mailbox-full bjorn@demo.test",
 		"recipient.refused account.mail-disabled anna@demo.test",

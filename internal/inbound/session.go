@@ -152,6 +152,13 @@ func (s *session) decideRcpt(ctx context.Context, r *smtpd.Rcpt, to string) caus
 		return cause.Refuse(cause.RulesLoop)
 	case store.KindOf(err) != store.KindNotFound:
 		return s.b.storeTrouble("resolve recipient", err)
+	}
+	if !res.Local { // the store knows no domain of what nobody here can be called, for its length
+		if res.Local, err = s.b.Store.LocalDomain(ctx, r.To.Domain); err != nil {
+			return s.b.storeTrouble("look up domain of recipient", err)
+		}
+	}
+	switch {
 	case res.Local:
 		return cause.Refuse(cause.RecipientUnknown, cause.Text("address", to))
 	case s.account == nil:
