@@ -188,7 +188,9 @@ func (s *service) openSASL(ctx context.Context) error {
 			return err
 		}
 	}
-	s.sasl = sasl.New(sasl.Options{Plaintext: s.config.Auth.PlaintextLoopback, SaltKey: key})
+	s.sasl = sasl.New(sasl.Options{
+		Plaintext: s.config.Auth.PlaintextLoopback, SaltKey: key, SaltName: policy.SaltName,
+	})
 	return nil
 }
 

@@ -25,6 +25,10 @@ type Verifier struct {
 
 var _ sasl.Verifier = (*Verifier)(nil)
 
+// SaltName is the sasl.Options.SaltName of this Verifier: all names for which it finds one account
+// by its address come out the same.
+func SaltName(username string) string { return guardName(username) }
+
 // Verifier returns the sasl.Verifier of one connection.
 func (s *SignIn) Verifier(a Attempt) *Verifier { return &Verifier{signIn: s, attempt: a} }
 
@@ -50,6 +54,10 @@ func (v *Verifier) Scram(ctx context.Context, username string) (sasl.ScramSecret
 	v.user = u
 	if v.stored, err = s.scramCredential(ctx, u, v.attempt.Protocol, ""); err != nil {
 		return sasl.ScramSecret{}, s.unable(ctx, v.attempt, username, err)
+	}
+	// The salt of an account under another name would tell whose name that is.
+	if u.otherForm {
+		v.stored = nil
 	}
 	if v.stored == nil || v.admission.Unchecked {
 		return sasl.ScramSecret{}, cause.Refuse(cause.AuthPasswordWrong)

@@ -108,6 +108,9 @@ type Options struct {
 	// restarts and on all nodes, or a salt that changes tells that a user does not exist. Without
 	// one, a random key is made.
 	SaltKey []byte
+	// SaltName brings a user name into the form by which users are told apart: all names that would
+	// find the same user must have one salt, as those of a user that exists do. nil: as it is.
+	SaltName func(string) string
 	// Iterations is the iteration count told for users that do not exist: the one that secrets
 	// are made with. DefaultIterations if 0.
 	Iterations int
@@ -123,6 +126,9 @@ func New(o Options) *Server {
 	if len(o.SaltKey) == 0 {
 		o.SaltKey = make([]byte, 32)
 		rand.Read(o.SaltKey) // never fails
+	}
+	if o.SaltName == nil {
+		o.SaltName = func(user string) string { return user }
 	}
 	if o.Iterations == 0 {
 		o.Iterations = DefaultIterations

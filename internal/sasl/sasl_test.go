@@ -364,7 +364,9 @@ func bound(b xscram.ChannelBinding) func(c *xscram.Client) *xscram.ClientConvers
 
 // TestScramUnknownUser: who does not exist looks like a wrong password, time after time.
 func TestScramUnknownUser(t *testing.T) {
-	server := New(Options{Plaintext: true, SaltKey: []byte("key of the test"), Iterations: 5000})
+	server := New(Options{
+		Plaintext: true, SaltKey: []byte("key of the test"), Iterations: 5000, SaltName: strings.ToLower,
+	})
 	p := newPeople(t)
 	challenge := func(user string) (salt string) {
 		m, err := server.Start(ScramSHA256, Channel{}, p)
@@ -380,6 +382,9 @@ func TestScramUnknownUser(t *testing.T) {
 	}
 	if a, b := challenge("bo"), challenge("bo"); a != b || !strings.HasSuffix(a, ",i=5000") {
 		t.Errorf("one user, two challenges: %q, %q", a, b)
+	}
+	if a, b := challenge("bo"), challenge("BO"); a != b {
+		t.Errorf("one user in two forms, two challenges: %q, %q", a, b)
 	}
 	if a, b := challenge("bo"), challenge("cecilia"); a == b {
 		t.Errorf("two users, one salt: %q", a)

@@ -69,6 +69,7 @@ func (s ScramSecret) proves(proof []byte, authMessage string) bool {
 // fakeSecret is a secret for a user that does not exist. Its salt is always the same for one name;
 // no password has the keys.
 func (s *Server) fakeSecret(user string) ScramSecret {
+	user = s.options.SaltName(user)
 	return ScramSecret{
 		Salt:       hmacSHA256(s.options.SaltKey, "salt "+user)[:saltSize],
 		Iterations: s.options.Iterations,
