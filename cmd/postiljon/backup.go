@@ -55,7 +55,7 @@ func (b *backupCommand) report(s *streams, made *backup.Snapshot, gone []string)
 	err := s.say("Backup of %s in %s: %s copied in %s.", moment(made.Taken), name, octets(made.Copied),
 		lasted(time.Duration(made.Took*float64(time.Second))))
 	if err == nil && len(gone) > 0 {
-		err = s.say("Removed %s; the newest %d are kept.", count(len(gone), "older backup"), b.Keep)
+		err = s.say("Removed %s and kept the newest %d.", count(len(gone), "older backup"), b.Keep)
 	}
 	if err == nil && made.SameVolume {
 		err = s.say("It lies on the same disk as the mail and is lost with it: copy it to another one, too.")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -110,6 +111,9 @@ func (i *importCommand) reader() (read mailReader, total int64, err error) {
 		}
 		return err
 	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, 0, &advice{fmt.Errorf("there is nothing at %s", i.From), "Name an mbox file, a folder of them, or a Maildir."}
+	}
 	if err != nil {
 		return nil, 0, err
 	}
