@@ -12,6 +12,7 @@ import (
 	"github.com/postiljon/postiljon/internal/inbound"
 	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/metrics"
+	"github.com/postiljon/postiljon/internal/netserve"
 	"github.com/postiljon/postiljon/internal/policy"
 	"github.com/postiljon/postiljon/internal/protocol/imapd"
 	"github.com/postiljon/postiljon/internal/protocol/popd"
@@ -32,14 +33,48 @@ type policies struct {
 	log         *slog.Logger
 }
 
+// admit decides on a connection before its TLS handshake, which costs more than
+// all else that a stranger can have for nothing: who is banned or has too many
+// connections is cut off. Where there is no handshake yet, Connect decides and
+// the reason is said.
+func (p *policies) admit(protocol string) netserve.Admit {
+	return func(listener string, remote netip.Addr) (release func(), ok bool) {
+		release, d := p.place(remote)
+		if !d.Allowed() {
+			p.turnedAway(context.Background(), protocol, listener, remote, d)
+		}
+		return release, d.Allowed()
+	}
+}
+
+// place gives a client that may sign in a place among the connections.
+func (p *policies) place(remote netip.Addr) (release func(), d cause.Decision) {
+	if d := p.guard.Connect(remote); !d.Allowed() {
+		return func() {}, d
+	}
+	return p.connections.Acquire(remote)
+}
+
+// turnedAway leaves an event of a connection that was refused.
+func (p *policies) turnedAway(ctx context.Context, protocol, listener string, remote netip.Addr, d cause.Decision) {
+	p.metrics.Refused(listener, d.Cause)
+	e := store.Event{Time: p.store.Now(), Kind: journal.ConnectionRefused, Fields: []store.Field{
+		{Name: "remote", Value: remote.String()}, {Name: "protocol", Value: protocol},
+	}}
+	e.Trace = store.NewTraceID(e.Time)
+	e.SetDecision(d)
+	p.journal.Record(ctx, e)
+}
+
 // Connect implements inbound.Policy. Only a service that people sign in to
 // refuses banned addresses: other servers must not suffer for the sign-ins of
 // their neighbours.
 func (p *policies) Connect(_ context.Context, c *smtpd.Conn) (release func(), d cause.Decision) {
-	if c.Submission {
-		if d := p.guard.Connect(c.Remote.Addr()); !d.Allowed() {
-			return func() {}, d
-		}
+	switch {
+	case c.Admitted: // it has its place
+		return func() {}, cause.Allow()
+	case c.Submission:
+		return p.place(c.Remote.Addr())
 	}
 	return p.connections.Acquire(c.Remote.Addr())
 }
@@ -151,32 +186,20 @@ var _ imapd.Backend = imapBackend{}
 
 // Connect decides on a connection.
 func (b imapBackend) Connect(ctx context.Context, c *imapd.Conn) cause.Decision {
-	return b.connect(ctx, c, "imap", c.Listener, c.Remote.Addr())
+	return b.connect(ctx, c, "imap", &c.Conn)
 }
 
-func (r *mailReaders) connect(ctx context.Context, conn any, protocol, listener string, remote netip.Addr) cause.Decision {
-	d := r.guard.Connect(remote)
-	release := func() {}
-	if d.Allowed() {
-		release, d = r.connections.Acquire(remote)
+func (r *mailReaders) connect(ctx context.Context, conn any, protocol string, c *netserve.Conn) cause.Decision {
+	if c.Admitted { // it has its place
+		return cause.Allow()
 	}
+	release, d := r.place(c.Remote.Addr())
 	if !d.Allowed() {
-		r.turnedAway(ctx, protocol, listener, remote.String(), d)
+		r.turnedAway(ctx, protocol, c.Listener, c.Remote.Addr(), d)
 		return d
 	}
 	r.hold(conn, release)
 	return d
-}
-
-// turnedAway leaves an event of a connection that was refused.
-func (p *policies) turnedAway(ctx context.Context, protocol, listener, remote string, d cause.Decision) {
-	p.metrics.Refused(listener, d.Cause)
-	e := store.Event{Time: p.store.Now(), Kind: journal.ConnectionRefused, Fields: []store.Field{
-		{Name: "remote", Value: remote}, {Name: "protocol", Value: protocol},
-	}}
-	e.Trace = store.NewTraceID(e.Time)
-	e.SetDecision(d)
-	p.journal.Record(ctx, e)
 }
 
 // Verifier checks the passwords of a connection.
@@ -232,7 +255,7 @@ var _ popd.Backend = pop3Backend{}
 
 // Connect decides on a connection.
 func (b pop3Backend) Connect(ctx context.Context, c *popd.Conn) cause.Decision {
-	return b.connect(ctx, c, "pop3", c.Listener, c.Remote.Addr())
+	return b.connect(ctx, c, "pop3", &c.Conn)
 }
 
 // Verifier checks the passwords of a connection.

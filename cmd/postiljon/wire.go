@@ -234,7 +234,7 @@ func (s *service) openSMTP(context.Context) (err error) {
 	})
 	s.smtp, err = smtpd.New(smtpd.Options{
 		Hostname: c.Hostname, Replies: s.catalogue, Backend: measured{road, s.metrics.Commit}, SASL: s.sasl, TLS: s.certs.ServerConfig(),
-		Log: s.log, Metrics: s.metrics.SMTP(),
+		Admit: s.policies.admit("submission"), Log: s.log, Metrics: s.metrics.SMTP(),
 		Limits: smtpd.Limits{
 			Message: int64(c.Limits.MessageSize), Recipients: c.Limits.Recipients, Connections: c.Limits.Connections,
 		},
@@ -251,7 +251,7 @@ func (s *service) openIMAP(context.Context) (err error) {
 	c := &s.config
 	s.imap, err = imapd.New(imapd.Options{
 		Hostname: c.Hostname, Store: s.store, Catalogue: s.catalogue, Backend: imapBackend{newMailReaders(s.policies)},
-		SASL: s.sasl, TLSConfig: s.certs.ServerConfig("imap"), Log: s.log, Metrics: s.metrics.IMAP(),
+		SASL: s.sasl, TLSConfig: s.certs.ServerConfig("imap"), Admit: s.policies.admit("imap"), Log: s.log, Metrics: s.metrics.IMAP(),
 		Limits:   imapd.Limits{Message: int64(c.Limits.MessageSize)},
 		Timeouts: imapd.Timeouts{Idle: time.Duration(c.Timeouts.IMAP)},
 	})
@@ -266,7 +266,7 @@ func (s *service) openPOP3(context.Context) (err error) {
 	c := &s.config
 	s.pop3, err = popd.New(popd.Options{
 		Hostname: c.Hostname, Store: s.store, Catalogue: s.catalogue, Backend: pop3Backend{newMailReaders(s.policies)},
-		SASL: s.sasl, TLSConfig: s.certs.ServerConfig("pop3"), Log: s.log, Metrics: s.metrics.POP3(),
+		SASL: s.sasl, TLSConfig: s.certs.ServerConfig("pop3"), Admit: s.policies.admit("pop3"), Log: s.log, Metrics: s.metrics.POP3(),
 		Timeouts: popd.Timeouts{Idle: time.Duration(c.Timeouts.POP3)},
 	})
 	if err != nil {
