@@ -9,6 +9,7 @@ import (
 	"golang.org/x/text/encoding/ianaindex"
 
 	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/index"
 	"github.com/postiljon/postiljon/internal/store/uid"
 )
 
@@ -24,7 +25,7 @@ type searchKey struct {
 	text  string      // what to find, in UTF-8; a keyword, an object id
 	// What query.prepare makes of it.
 	uids   uid.Set
-	needle needle
+	needle index.Needle
 }
 
 type searchOp uint8

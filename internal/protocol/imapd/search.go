@@ -7,6 +7,7 @@ import (
 
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/index"
 	"github.com/postiljon/postiljon/internal/store/uid"
 )
 
@@ -153,7 +154,7 @@ func (q *query) prepare(k *searchKey) {
 	case opEmailID, opThreadID:
 		k.n = parseObjectID(k.text, k.op)
 	case opHeader, opBody, opText:
-		k.needle = newNeedle(k.text)
+		k.needle = index.NewNeedle(k.text)
 	}
 	for i := range k.keys {
 		q.prepare(&k.keys[i])
@@ -328,9 +329,9 @@ func (q *query) matches(k *searchKey, p *store.Placement) bool {
 	case opHeader:
 		return q.matchHeader(k)
 	case opBody:
-		return q.texts.bodyHas(k.needle)
+		return q.texts.bodyHas(k.needle, false)
 	case opText:
-		return q.texts.headerHas(k.needle) || q.texts.bodyHas(k.needle)
+		return q.texts.headerHas(k.needle) || q.texts.bodyHas(k.needle, true)
 	}
 	return false
 }
@@ -369,12 +370,12 @@ var addressFields = map[string]message.AddressField{
 // matchHeader looks for text in a field of the header (RFC 9051 section 6.4.4, HEADER). A text of
 // no length matches every message that has the field.
 func (q *query) matchHeader(k *searchKey) bool {
-	if k.field == "subject" && len(k.text) > 0 && k.needle.in(q.email.Summary.Subject()) {
+	if k.field == "subject" && len(k.text) > 0 && k.needle.In(q.email.Summary.Subject()) {
 		return true
 	}
 	if field, ok := addressFields[k.field]; ok && len(k.text) > 0 {
 		for _, a := range q.email.Summary.Addresses(field) {
-			if k.needle.in([]byte(a.Name)) || k.needle.in([]byte(a.Email)) {
+			if k.needle.In([]byte(a.Name)) || k.needle.In([]byte(a.Email)) {
 				return true
 			}
 		}

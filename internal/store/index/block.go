@@ -1,0 +1,180 @@
+package index
+
+import (
+	"encoding/binary"
+	"errors"
+	"math/bits"
+
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// gram is three octets of folded text and the field they stand in. Text that holds a needle holds
+// each gram of the needle, whatever the language, so that postings of grams never miss a message.
+type gram uint32
+
+const (
+	gramSize = 3
+	gramBits = 26 // two of the field, three octets
+)
+
+func gramAt(f Field, b []byte) gram { return gram(f)<<24 | gram(b[0])<<16 | gram(b[1])<<8 | gram(b[2]) }
+
+// spanBits is how many emails the numbers of a run can tell apart.
+const (
+	spanBits = 12
+	maxSpan  = 1 << spanBits
+)
+
+// span is a set of the emails of a run, by their distance from its first.
+type span [maxSpan / 64]uint64
+
+func (s *span) add(n uint32)      { s[n/64] |= 1 << (n % 64) }
+func (s *span) has(n uint32) bool { return s[n/64]&(1<<(n%64)) != 0 }
+
+func (s *span) and(o *span) (any bool) {
+	rest := uint64(0)
+	for i := range s {
+		s[i] &= o[i]
+		rest |= s[i]
+	}
+	return rest != 0
+}
+
+func (s *span) or(o *span) {
+	for i := range s {
+		s[i] |= o[i]
+	}
+}
+
+func (s *span) count() (n int) {
+	for _, w := range s {
+		n += bits.OnesCount64(w)
+	}
+	return n
+}
+
+// appendTo appends the numbers in the set.
+func (s *span) appendTo(list []uint16) []uint16 {
+	for i, w := range s {
+		for ; w != 0; w &= w - 1 {
+			list = append(list, uint16(i*64+bits.TrailingZeros64(w)))
+		}
+	}
+	return list
+}
+
+// A block is a sequence of entries in ascending order of grams:
+//
+//	gram   uvarint, the distance from the gram before; 0 for the first, which is the block's key
+//	length uvarint, of what follows, times two, plus one for a bitmap
+//	emails uvarint each: the distance from the one before less one, the first as it is;
+//	       or a bitmap, least bit of the first octet first
+const blockSize = 4 << 10
+
+var errDamaged = errors.New("index: damaged block")
+
+// blockWriter makes the blocks of a run.
+type blockWriter struct {
+	blocks  []store.PostingBlock
+	current []byte
+	key     gram
+	last    gram
+	scratch []byte
+	size    int64
+}
+
+// add writes the emails of a gram, which are ascending and at least one.
+func (w *blockWriter) add(g gram, emails []uint16) {
+	if len(w.current) == 0 {
+		w.key, w.last = g, g
+	}
+	w.scratch = w.scratch[:0]
+	bitmap := 0
+	if n := int(emails[len(emails)-1])/8 + 1; n < len(emails) {
+		bitmap = 1
+		w.scratch = append(w.scratch, make([]byte, n)...)
+		for _, e := range emails {
+			w.scratch[e/8] |= 1 << (e % 8)
+		}
+	} else {
+		next := uint16(0)
+		for _, e := range emails {
+			w.scratch = binary.AppendUvarint(w.scratch, uint64(e-next))
+			next = e + 1
+		}
+	}
+	w.current = binary.AppendUvarint(w.current, uint64(g-w.last))
+	w.current = binary.AppendUvarint(w.current, uint64(len(w.scratch)<<1|bitmap))
+	w.current = append(w.current, w.scratch...)
+	if w.last = g; len(w.current) >= blockSize {
+		w.flush()
+	}
+}
+
+func (w *blockWriter) flush() {
+	if len(w.current) == 0 {
+		return
+	}
+	w.blocks = append(w.blocks, store.PostingBlock{Key: uint32(w.key), Data: append([]byte(nil), w.current...)})
+	w.size += int64(len(w.current))
+	w.current = w.current[:0]
+}
+
+// entries walks a block.
+type entries struct {
+	b      []byte
+	gram   gram
+	data   []byte
+	bitmap bool
+	bad    bool
+}
+
+func readBlock(b store.PostingBlock) entries { return entries{b: b.Data, gram: gram(b.Key)} }
+
+// next goes to the next entry and reports whether there is one.
+func (e *entries) next() bool {
+	if len(e.b) == 0 {
+		return false
+	}
+	distance, n := binary.Uvarint(e.b)
+	if n <= 0 || distance > 1<<gramBits {
+		return e.damaged()
+	}
+	length, m := binary.Uvarint(e.b[n:])
+	if m <= 0 || length>>1 > uint64(len(e.b)-n-m) {
+		return e.damaged()
+	}
+	e.gram += gram(distance)
+	e.bitmap = length&1 != 0
+	e.data, e.b = e.b[n+m:n+m+int(length>>1)], e.b[n+m+int(length>>1):]
+	return true
+}
+
+func (e *entries) damaged() bool {
+	e.bad, e.b = true, nil
+	return false
+}
+
+// emails adds the emails of the entry to a set.
+func (e *entries) emails(to *span) error {
+	if e.bitmap {
+		if len(e.data) > maxSpan/8 {
+			return errDamaged
+		}
+		for i, c := range e.data {
+			to[i/8] |= uint64(c) << (i % 8 * 8)
+		}
+		return nil
+	}
+	at := uint64(0)
+	for b := e.data; len(b) > 0; at++ {
+		d, n := binary.Uvarint(b)
+		if n <= 0 || at+d >= maxSpan {
+			return errDamaged
+		}
+		at += d
+		to.add(uint32(at))
+		b = b[n:]
+	}
+	return nil
+}

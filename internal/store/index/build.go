@@ -1,0 +1,283 @@
+package index
+
+import (
+	"bytes"
+	"context"
+	"io"
+
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// Bounds of a batch: how many emails one transaction adds to an index, and how many pairs of gram
+// and email are in memory at once, 16 octets each.
+const (
+	maxBatch = 1024
+	maxPairs = 1 << 20
+)
+
+// maxGrams is how many grams are kept of one message. One that has more (a text as long as a
+// library, or random octets) is always looked at.
+const maxGrams = 128 << 10
+
+// builder makes a run of emails.
+type builder struct {
+	store *store.Store
+	texts Texts
+	raw   []byte
+	seen  []uint64 // a bit for each gram of the message at hand
+	pairs []uint64 // gram and email, those of one email together
+	spare []uint64
+	run   store.PostingRun
+}
+
+func newBuilder(s *store.Store) *builder {
+	return &builder{store: s}
+}
+
+// begin starts a run.
+func (b *builder) begin(first store.EmailID) {
+	if b.seen == nil {
+		b.seen = make([]uint64, 1<<gramBits/64) // 8 MiB, of which mail touches little
+	}
+	b.pairs = b.pairs[:0]
+	b.run = store.PostingRun{First: first, End: first}
+}
+
+// fits reports whether an email can be added.
+func (b *builder) fits(e *store.Email) bool {
+	return b.run.Emails < maxBatch && len(b.pairs)+maxGrams/8 < maxPairs && e.ID-b.run.First < maxSpan
+}
+
+// add takes an email's grams. A message that cannot be read, or has too many, is always looked at.
+func (b *builder) add(ctx context.Context, e *store.Email) error {
+	from := len(b.pairs)
+	number := uint64(e.ID - b.run.First)
+	many := false
+	err := b.read(ctx, e, func(f Field, text []byte) bool {
+		b.run.Text += int64(len(text))
+		many = b.take(f, text, number, from+maxGrams)
+		return many
+	})
+	for _, p := range b.pairs[from:] {
+		g := p >> spanBits
+		b.seen[g/64] &^= 1 << (g % 64)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil || many {
+		b.pairs = b.pairs[:from]
+		b.run.Always = append(b.run.Always, e.ID)
+	}
+	b.run.Emails++
+	b.run.End = e.ID + 1
+	return nil
+}
+
+// take notes the grams of a text that are new, and reports whether there are too many.
+func (b *builder) take(f Field, text []byte, number uint64, limit int) (many bool) {
+	if len(text) < gramSize {
+		return false
+	}
+	g := uint32(gramAt(f, text))>>8 | uint32(f)<<24
+	high := uint32(f) << 24
+	for _, c := range text[gramSize-1:] {
+		g = high | (g<<8|uint32(c))&0xffffff
+		if bit := uint64(1) << (g % 64); b.seen[g/64]&bit == 0 {
+			if len(b.pairs) >= limit {
+				return true
+			}
+			b.seen[g/64] |= bit
+			b.pairs = append(b.pairs, uint64(g)<<spanBits|number)
+		}
+	}
+	return false
+}
+
+// wholeUpTo is the size up to which a message is read at once, in octets.
+const wholeUpTo = 256 << 10
+
+func (b *builder) read(ctx context.Context, e *store.Email, visit func(Field, []byte) bool) (err error) {
+	var body io.ReaderAt
+	if e.Size <= wholeUpTo {
+		if b.raw, err = b.store.ReadBody(ctx, b.raw[:0], e, 0, e.Size); err != nil {
+			return err
+		}
+		body = bytes.NewReader(b.raw)
+	} else {
+		blob, err := b.store.Body(ctx, e)
+		if err != nil {
+			return err
+		}
+		defer blob.Close()
+		body = blob
+	}
+	_, err = b.texts.Message(&e.Summary, body, gramSize-1, visit)
+	return err
+}
+
+// finish returns the run and its blocks.
+func (b *builder) finish() (store.PostingRun, []store.PostingBlock) {
+	w := blockWriter{}
+	b.sort()
+	var emails []uint16
+	for i, p := range b.pairs {
+		emails = append(emails, uint16(p&(maxSpan-1)))
+		if i+1 == len(b.pairs) || b.pairs[i+1]>>spanBits != p>>spanBits {
+			w.add(gram(p>>spanBits), emails)
+			emails = emails[:0]
+		}
+	}
+	w.flush()
+	b.run.Size = w.size
+	return b.run, w.blocks
+}
+
+// sort orders the pairs by gram. They come in the order of the emails and radix sort keeps it.
+func (b *builder) sort() {
+	const digit = gramBits / 2
+	if cap(b.spare) < len(b.pairs) {
+		b.spare = make([]uint64, cap(b.pairs))
+	}
+	from, to := b.pairs, b.spare[:len(b.pairs)]
+	for shift := spanBits; shift < spanBits+gramBits; shift += digit {
+		var start [1 << digit]int
+		for _, p := range from {
+			start[p>>shift&(1<<digit-1)]++
+		}
+		sum := 0
+		for i, n := range start {
+			start[i], sum = sum, sum+n
+		}
+		for _, p := range from {
+			d := p >> shift & (1<<digit - 1)
+			to[start[d]] = p
+			start[d]++
+		}
+		from, to = to, from
+	}
+	b.pairs = from // after two passes where it was
+}
+
+// merge makes one run of several that follow each other and span at most maxSpan. With live, only
+// the emails in it are kept.
+func merge(ctx context.Context, s *store.Store, a store.AccountID, runs []store.PostingRun, live map[store.EmailID]bool) (store.PostingRun, []store.PostingBlock, error) {
+	merged := store.PostingRun{First: runs[0].First, End: runs[len(runs)-1].End}
+	cursors := make([]cursor, len(runs))
+	for i, run := range runs {
+		merged.Emails += run.Emails
+		merged.Text += run.Text
+		for _, e := range run.Always {
+			if live == nil || live[e] {
+				merged.Always = append(merged.Always, e)
+			}
+		}
+		cursors[i].shift = uint32(run.First - merged.First)
+		err := s.PostingBlocks(ctx, a, run.ID, func(b store.PostingBlock) error {
+			cursors[i].blocks = append(cursors[i].blocks, store.PostingBlock{Key: b.Key, Data: append([]byte(nil), b.Data...)})
+			return nil
+		})
+		if err != nil {
+			return merged, nil, err
+		}
+		cursors[i].next()
+	}
+	keep := keeper(live, &merged)
+	w := blockWriter{}
+	var emails []uint16
+	for {
+		least, more := leastGram(cursors)
+		if !more {
+			break
+		}
+		emails = emails[:0]
+		for i := range cursors {
+			var err error
+			if emails, err = cursors[i].take(least, emails, keep); err != nil {
+				return merged, nil, err
+			}
+		}
+		if len(emails) > 0 {
+			w.add(least, emails)
+		}
+	}
+	w.flush()
+	for i := range cursors {
+		if cursors[i].entries.bad {
+			return merged, nil, errDamaged
+		}
+	}
+	merged.Size = w.size
+	return merged, w.blocks, nil
+}
+
+// keeper returns the set of emails that a merge keeps, nil for all, and counts them.
+func keeper(live map[store.EmailID]bool, run *store.PostingRun) *span {
+	if live == nil {
+		return nil
+	}
+	var keep span
+	before := run.Emails
+	run.Emails = 0
+	for e := range live {
+		if run.First <= e && e < run.End {
+			keep.add(uint32(e - run.First))
+			run.Emails++
+		}
+	}
+	if before > 0 {
+		run.Text = run.Text * run.Emails / before
+	}
+	return &keep
+}
+
+// cursor walks the entries of a run.
+type cursor struct {
+	blocks  []store.PostingBlock
+	entries entries
+	valid   bool
+	shift   uint32
+}
+
+func (c *cursor) next() {
+	for {
+		if c.valid = c.entries.next(); c.valid || c.entries.bad || len(c.blocks) == 0 {
+			return
+		}
+		c.entries, c.blocks = readBlock(c.blocks[0]), c.blocks[1:]
+	}
+}
+
+func leastGram(cursors []cursor) (least gram, ok bool) {
+	for i := range cursors {
+		if c := &cursors[i]; c.valid && (!ok || c.entries.gram < least) {
+			least, ok = c.entries.gram, true
+		}
+	}
+	return least, ok
+}
+
+// take appends the emails of a gram if the cursor stands there, and moves on.
+func (c *cursor) take(g gram, emails []uint16, keep *span) ([]uint16, error) {
+	if !c.valid || c.entries.gram != g {
+		return emails, nil
+	}
+	var set span
+	if err := c.entries.emails(&set); err != nil {
+		return nil, err
+	}
+	from := len(emails)
+	emails = set.appendTo(emails)
+	kept := emails[:from]
+	for _, e := range emails[from:] {
+		n := uint32(e) + c.shift
+		if n >= maxSpan {
+			return nil, errDamaged
+		}
+		if keep == nil || keep.has(n) {
+			kept = append(kept, uint16(n))
+		}
+	}
+	c.next()
+	return kept, nil
+}

@@ -1,0 +1,381 @@
+package index
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/postiljon/postiljon/internal/message"
+	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/storetest"
+	"github.com/postiljon/postiljon/internal/store/uid"
+)
+
+func TestFold(t *testing.T) {
+	for _, tt := range []struct{ a, b string }{
+		{"RÄKSMÖRGÅS", "räksmörgås"},
+		{"Åsa", "A\u030asa"}, // composed or not
+		{"Åsa", "\u212bsa"},  // the sign of the ångström
+		{"Café", "cafe"},     // an accent is none of the letter
+		{"crème", "cre\u0300me"},
+		{"Ｐｏｓｔ", "post"}, // wide
+		{"ﬁnd", "find"},  // ligature
+		{"Straße", "STRASSE"},
+		{"ΣΊΣΥΦΟΣ", "σίσυφος"}, // final sigma
+		{"Ёлка", "елка"},
+		{"soft\u00adhyphen", "softhyphen"},
+		{"a\u00a0b", "a b"},
+		{"a\u0327\u030a", "å"}, // a mark between
+		{"が", "か\u3099"}, {"ｶﾞ", "ガ"},
+	} {
+		if a, b := Fold(nil, []byte(tt.a)), Fold(nil, []byte(tt.b)); string(a) != string(b) {
+			t.Errorf("%q is %q, %q is %q", tt.a, a, tt.b, b)
+		}
+	}
+	for _, tt := range []struct{ a, b string }{
+		{"å", "a"}, {"ä", "a"}, {"ö", "o"}, {"å", "ä"}, {"ø", "o"}, {"й", "и"}, {"か", "が"},
+	} {
+		if NewNeedle(tt.a).In([]byte(tt.b)) {
+			t.Errorf("%q is found in %q", tt.a, tt.b)
+		}
+	}
+}
+
+// TestPieces holds that it does not matter where a stream is cut.
+func TestPieces(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		unit := rapid.StringOfN(rapid.RuneFrom([]rune("aAoå é\u030a\u0308\u0301\u00adии\u0306世")), 1, 40, -1).Draw(t, "unit")
+		text := strings.Repeat(unit+strings.Repeat("x", rapid.IntRange(0, 3).Draw(t, "gap")), 1+3*pieceSize/(len(unit)+1))
+		var texts Texts
+		overlap := rapid.IntRange(0, 5).Draw(t, "overlap")
+		var have []byte
+		_, err := texts.stream(strings.NewReader(text), overlap, func(piece []byte) bool {
+			if have == nil {
+				have = append(have, piece...)
+			} else {
+				if n := min(overlap, len(have)); !bytes.HasPrefix(piece, have[len(have)-n:]) {
+					t.Fatal("pieces do not overlap")
+				}
+				have = append(have, piece[min(overlap, len(have)):]...)
+			}
+			return false
+		})
+		if err != nil || !bytes.Equal(have, Fold(nil, []byte(text))) {
+			t.Fatalf("cut text folds to something else: %v", err)
+		}
+	})
+}
+
+// world is a store with an account and its index.
+type world struct {
+	t       testing.TB
+	store   *store.Store
+	account store.AccountID
+	index   *Index
+	text    map[store.EmailID]string
+}
+
+func newWorld(t testing.TB) *world {
+	return worldOf(t, storetest.Open(t), "alice@example.org")
+}
+
+func worldOf(t testing.TB, s *store.Store, address string) *world {
+	return &world{t: t, store: s, account: storetest.Account(t, s, address).ID,
+		index: New(Options{Store: s, Least: 1, Delay: time.Millisecond}), text: map[store.EmailID]string{}}
+}
+
+func (w *world) append(messages ...string) {
+	w.t.Helper()
+	list := make([]store.NewEmail, len(messages))
+	for i, m := range messages {
+		list[i] = storetest.Email(w.t, w.store, m)
+	}
+	done, err := w.store.Append(w.t.Context(), w.account, store.InboxID, list)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	err = w.store.Placements(w.t.Context(), w.account, store.InboxID, uid.Of(done.UIDs...), func(p *store.Placement) error {
+		w.text[p.Email] = messages[p.UID-done.UIDs[0]]
+		return nil
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) update() {
+	w.t.Helper()
+	b := newBuilder(w.store)
+	for more := true; more; {
+		var err error
+		if more, err = w.index.update(context.Background(), w.account, b, 1); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+// scan is the plain search: it reads everything.
+func (w *world) scan(f Fields, n Needle) map[store.EmailID]bool {
+	found := map[store.EmailID]bool{}
+	err := w.store.Emails(w.t.Context(), w.account, 0, 1<<62, func(e *store.Email) error {
+		var texts Texts
+		ok, err := texts.Message(&e.Summary, strings.NewReader(w.text[e.ID]), max(n.Len()-1, 0), func(at Field, text []byte) bool {
+			return f&(1<<at) != 0 && n.InFolded(text)
+		})
+		if ok {
+			found[e.ID] = true
+		}
+		return err
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return found
+}
+
+// find asks the index and reads what it lets through.
+func (w *world) find(f Fields, n Needle) (found map[store.EmailID]bool, looked int) {
+	m, err := w.index.Find(w.t.Context(), w.account, f, n)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	found = map[store.EmailID]bool{}
+	plain := w.scan(f, n)
+	err = w.store.Emails(w.t.Context(), w.account, 0, 1<<62, func(e *store.Email) error {
+		if m == nil || m.MayHave(e.ID) {
+			looked++
+			if plain[e.ID] {
+				found[e.ID] = true
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return found, looked
+}
+
+// drawMessage draws mail of all kinds, odd and broken ones among them.
+func drawMessage(t *rapid.T) string {
+	words := rapid.SliceOfN(rapid.SampledFrom([]string{"Räksmörgås", "meeting", "CAFÉ", "Åsa", "ab", "abc", "bcd", "cab", "日本語", "ß",
+		"\xff\xfe", "x\u00adyz", "&Aring;sa", "<b>bo</b>ld", "=?utf-8?q?=C3=85sa?=", "=C3=A4", "aGVq", "\x00"}), 0, 12).Draw(t, "words")
+	text := strings.Join(words, rapid.SampledFrom([]string{" ", "", "\r\n"}).Draw(t, "between"))
+	line := strings.ReplaceAll(text, "\r\n", "")
+	kind := rapid.SampledFrom([]string{"text/plain", "text/plain; charset=iso-8859-1", "text/plain; charset=utf-16", "text/html", "application/pdf; name=\"" + line + ".pdf\"", "junk"}).Draw(t, "type")
+	encoding := rapid.SampledFrom([]string{"7bit", "8bit", "quoted-printable", "base64", "x-none"}).Draw(t, "encoding")
+	part := "Content-Type: " + kind + "\r\nContent-Transfer-Encoding: " + encoding + "\r\n"
+	head := "From: " + line + " <bo@example.net>\r\nSubject: " + line + "\r\nX-Odd: " + line + "\r\n"
+	switch rapid.IntRange(0, 3).Draw(t, "shape") {
+	case 0:
+		return head + part + "\r\n" + text
+	case 1:
+		return head + "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" + part + "\r\n" + text + "\r\n--b\r\n" + part + "X-Part: " + line + "\r\n\r\nend\r\n--b--\r\n"
+	case 2:
+		return "Subject: outer\r\nContent-Type: message/rfc822\r\n\r\n" + head + part + "\r\n" + text
+	}
+	return text
+}
+
+func drawNeedle(t *rapid.T) string {
+	return rapid.OneOf(
+		rapid.SampledFrom([]string{"smörg", "SMORG", "cafe", "abcd", "bcdca", "bca", "åsa", "本語", "ss", "xyz", "bold", "pdf", "x-odd: ", "content-type", "<b>", "aring", "hej", "", "a", "zzz", "\ufffd"}),
+		rapid.StringOfN(rapid.RuneFrom([]rune("abcdå é")), 0, 6, -1),
+	).Draw(t, "needle")
+}
+
+// TestExact holds that narrowing by the index finds what reading everything finds, whatever was
+// delivered, deleted, indexed, merged and swept in between.
+func TestExact(t *testing.T) {
+	s, n := storetest.Open(t), 0
+	rapid.Check(t, func(rt *rapid.T) {
+		n++
+		w := worldOf(t, s, fmt.Sprintf("alice%d@example.org", n))
+		for range rapid.IntRange(1, 6).Draw(rt, "steps") {
+			switch rapid.SampledFrom([]string{"append", "append", "update", "update", "expunge", "sweep", "damage"}).Draw(rt, "step") {
+			case "append":
+				w.append(rapid.SliceOfN(rapid.Custom(drawMessage), 1, 8).Draw(rt, "messages")...)
+			case "update":
+				w.update()
+			case "expunge":
+				first := uid.UID(rapid.IntRange(1, 20).Draw(rt, "first"))
+				if _, _, err := w.store.Expunge(t.Context(), w.account, store.InboxID, uid.Set{{First: first, Last: first + 5}}, false); err != nil {
+					rt.Fatal(err)
+				}
+			case "sweep":
+				if err := w.index.sweep(t.Context(), w.account); err != nil {
+					rt.Fatal(err)
+				}
+			case "damage":
+				if err := w.store.DropPostings(t.Context(), w.account); err != nil {
+					rt.Fatal(err)
+				}
+			}
+		}
+		for range 8 {
+			n := NewNeedle(drawNeedle(rt))
+			f := Fields(rapid.IntRange(1, int(Everywhere)).Draw(rt, "fields"))
+			plain := w.scan(f, n)
+			found, _ := w.find(f, n)
+			if fmt.Sprint(found) != fmt.Sprint(plain) {
+				rt.Fatalf("with the index %v, without %v", found, plain)
+			}
+		}
+	})
+}
+
+// TestNarrows holds that the index does what it is there for.
+func TestNarrows(t *testing.T) {
+	w := newWorld(t)
+	for i := range 300 {
+		w.append(fmt.Sprintf("Subject: number %d\r\n\r\nThe text of message %d, with much in common.\r\n", i, i))
+		if i%50 == 0 {
+			w.update()
+		}
+	}
+	w.append("Subject: needle\r\n\r\nA xylophone.\r\n")
+	w.update()
+	for _, tt := range []struct {
+		text  string
+		where Fields
+		most  int
+	}{
+		{"xylophone", Everywhere, 1}, {"lopho", In(Body), 1}, {"xylophone", In(Subject), 0}, {"kaleidoscope", Everywhere, 0}, {"number 299", In(Subject), 1},
+	} {
+		if _, looked := w.find(tt.where, NewNeedle(tt.text)); looked > tt.most {
+			t.Errorf("%q: %d messages looked at", tt.text, looked)
+		}
+	}
+	state, err := w.index.state(t.Context(), w.account)
+	if err != nil || len(state.Runs) > 12 || state.Next != state.End {
+		t.Errorf("%d runs up to %d of %d: %v", len(state.Runs), state.Next, state.End, err)
+	}
+}
+
+// TestMany goes beyond one batch and one run, and deletes most of it.
+func TestMany(t *testing.T) {
+	w := newWorld(t)
+	const n = 5000
+	for i := 0; i < n; i += 1000 {
+		list := make([]string, 1000)
+		for j := range list {
+			list[j] = fmt.Sprintf("Subject: x%dx\r\n\r\ny%dy z%dz\r\n", i+j, (i+j)%7, (i+j)%1000)
+		}
+		w.append(list...)
+	}
+	w.update()
+	state, err := w.index.state(t.Context(), w.account)
+	if err != nil || len(state.Runs) != 2 || state.Next != state.End {
+		t.Errorf("%d runs up to %d of %d: %v", len(state.Runs), state.Next, state.End, err)
+	}
+	w.agree("x4321x", "y3y", "z999z", "x99", "nothing")
+	if _, _, err := w.store.Expunge(t.Context(), w.account, store.InboxID, uid.Set{{First: 100, Last: 4500}}, false); err != nil {
+		t.Fatal(err)
+	}
+	w.agree("x4321x", "y3y", "z999z", "x99", "nothing")
+	if err := w.index.sweep(t.Context(), w.account); err != nil {
+		t.Fatal(err)
+	}
+	w.agree("x4321x", "y3y", "z999z", "x99", "nothing")
+	m, err := w.index.Find(t.Context(), w.account, Everywhere, NewNeedle("y3y"))
+	if err != nil || m.Count() > n/7 || len(m.Emails()) != m.Count() {
+		t.Errorf("%d emails are left: %v", m.Count(), err)
+	}
+	for _, e := range m.Emails() {
+		if e >= 100 && e <= 4096 {
+			t.Fatalf("email %d was deleted", e)
+		}
+	}
+}
+
+// agree compares searches with and without the index.
+func (w *world) agree(needles ...string) {
+	w.t.Helper()
+	for _, text := range needles {
+		n := NewNeedle(text)
+		plain := w.scan(Everywhere, n)
+		if found, _ := w.find(Everywhere, n); fmt.Sprint(found) != fmt.Sprint(plain) {
+			w.t.Errorf("%q: with the index %v, without %v", text, found, plain)
+		}
+	}
+}
+
+// TestAlways holds that a message with too much in it, or none that can be read, is looked at.
+func TestAlways(t *testing.T) {
+	w := newWorld(t)
+	var b strings.Builder
+	b.WriteString("Subject: all\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n")
+	for r := rune(0x4e00); r < 0x9f00; r++ {
+		b.WriteRune(r)
+		b.WriteRune(r + 0x100)
+		b.WriteRune(r*7%0x5000 + 0x4e00)
+	}
+	w.append("Subject: a\r\n\r\nfirst\r\n", b.String(), "Subject: c\r\n\r\nthird\r\n")
+	w.update()
+	state, err := w.index.state(t.Context(), w.account)
+	if err != nil || len(state.Runs) != 1 {
+		t.Fatalf("%+v, %v", state, err)
+	}
+	plain := w.scan(In(Body), NewNeedle("\u4e00\u4f00"))
+	if found, _ := w.find(In(Body), NewNeedle("\u4e00\u4f00")); len(plain) != 1 || len(found) != 1 {
+		t.Errorf("found %v, %v", found, plain)
+	}
+	if _, looked := w.find(In(Body), NewNeedle("third")); looked > 2 {
+		t.Errorf("%d looked at", looked)
+	}
+}
+
+// TestWorker holds that the worker indexes what comes, makes anew what is damaged, and ends.
+func TestWorker(t *testing.T) {
+	w := newWorld(t)
+	w.append("Subject: before\r\n\r\nstart\r\n")
+	w.index.Start()
+	w.append("Subject: after\r\n\r\nstart\r\n")
+	w.reached()
+	w.index.work.damaged(w.account)
+	w.append("Subject: later\r\n\r\nstart\r\n")
+	w.reached()
+	if err := w.index.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.append("Subject: closed\r\n\r\nstart\r\n") // harmless
+	if found, _ := w.find(In(Body), NewNeedle("start")); len(found) != 4 {
+		t.Errorf("found %v", found)
+	}
+}
+
+// reached waits until everything is indexed.
+func (w *world) reached() {
+	w.t.Helper()
+	for range 5000 {
+		if s, err := w.index.state(w.t.Context(), w.account); err != nil {
+			w.t.Fatal(err)
+		} else if s.Next == s.End && s.Format == format {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	w.t.Fatal("the index is not up to date")
+}
+
+func FuzzTexts(f *testing.F) {
+	f.Add([]byte("Subject: =?utf-8?q?=C3=85?=\r\n\r\ntext"))
+	f.Add([]byte("Content-Type: text/html; charset=utf-16\r\n\r\n<p>&Aring;\xff"))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		b := message.Summarize(raw).AppendBinary(nil)
+		s, err := message.ViewSummary(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var texts Texts
+		if _, err := texts.Message(&s, io.NewSectionReader(bytes.NewReader(raw), 0, int64(len(raw))), 2, func(Field, []byte) bool { return false }); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
