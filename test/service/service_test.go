@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/textproto"
 	"os"
@@ -464,7 +465,7 @@ func TestBackup(t *testing.T) {
 		t.Fatalf("verify what was restored: %v\n%s", err, out)
 	}
 	restored := harness.Start(t, harness.Options{Accounts: 4, Data: data})
-	before.checkAll(t, restored)
+	before.without(l).checkAll(t, restored)
 	t.Logf("%d messages were acknowledged before the backup, %d in all", len(before.acked), len(l.acked))
 }
 
@@ -473,10 +474,16 @@ func (l *ledger) copy() *ledger {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c := newLedger()
-	for key, account := range l.acked {
-		c.acked[key] = account
-	}
+	maps.Copy(c.acked, l.acked)
+	maps.Copy(c.flagged, l.flagged)
+	maps.Copy(c.gone, l.gone)
 	return c
+}
+
+// without forgets messages that a later ledger has no more: they were expunged.
+func (l *ledger) without(later *ledger) *ledger {
+	maps.DeleteFunc(l.acked, func(key, _ string) bool { return later.acked[key] == "" })
+	return l
 }
 
 // TestExportImport takes the mail of an account out and into another one.
