@@ -122,6 +122,7 @@ type fetchCommand struct {
 	sections     []*section
 	changedSince *store.ModSeq
 	vanished     bool
+	partial      *resultRange // nil: all messages of the set
 }
 
 // fetchItems is a set of the data items that need no section.
@@ -165,13 +166,16 @@ type expungeCommand struct {
 	set seqSet
 }
 
-// searchCommand is SEARCH or UID SEARCH.
+// searchCommand is SEARCH, SORT or ESEARCH.
 type searchCommand struct {
 	tag      string
 	uid      bool
 	extended bool // RETURN was given: the answer is ESEARCH
 	ret      searchReturn
-	charset  bool // CHARSET was given
+	partial  *resultRange // of returnPartial
+	charset  bool         // CHARSET was given
+	order    []sortKey    // of SORT
+	sources  bool         // ESEARCH: see esearchCommand
 	key      searchKey
 }
 
@@ -183,4 +187,7 @@ const (
 	returnAll
 	returnCount
 	returnSave
+	returnPartial
+	returnContext
+	returnUpdate
 )

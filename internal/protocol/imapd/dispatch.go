@@ -50,6 +50,9 @@ var handlers = map[string]handler{
 	"UID EXPUNGE":  {inMailbox, (*session).expunge},
 	"SEARCH":       with(inMailbox, (*session).search),
 	"UID SEARCH":   with(inMailbox, (*session).search),
+	"SORT":         with(inMailbox, (*session).search),
+	"UID SORT":     with(inMailbox, (*session).search),
+	"CANCELUPDATE": with(inMailbox, (*session).cancelUpdate),
 	"FETCH":        with(inMailbox, (*session).fetch),
 	"UID FETCH":    with(inMailbox, (*session).fetch),
 	"STORE":        with(inMailbox, (*session).storeFlags),
@@ -187,9 +190,13 @@ const (
 		" OBJECTID SAVEDATE PREVIEW UTF8=ACCEPT MULTIAPPEND CATENATE URL-PARTIAL REPLACE APPENDLIMIT="
 )
 
+// capabilitiesSearch are those about finding messages.
+const capabilitiesSearch = " SORT SORT=DISPLAY ESORT WITHIN PARTIAL CONTEXT=SEARCH CONTEXT=SORT INPROGRESS"
+
 func (s *session) appendCapabilities(b []byte) []byte {
 	b = append(b, capabilitiesAlways...)
 	if s.conn.Account != 0 {
+		b = append(b, capabilitiesSearch...)
 		b = append(b, capabilitiesSignedIn...)
 		return appendUint(b, s.server.options.Limits.Message)
 	}

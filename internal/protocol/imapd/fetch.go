@@ -29,6 +29,11 @@ func (s *session) fetch(c *fetchCommand) outcome {
 	if c.items&fetchModSeq != 0 {
 		s.enableCondstore()
 	}
+	if c.partial != nil { // before CHANGEDSINCE (RFC 9394 section 3.4)
+		set = s.selected.view.UIDs.Intersect(set)
+		start, end := c.partial.of(set.Len())
+		set = cut(set, start, end)
+	}
 	wanted := set
 	if c.changedSince != nil {
 		var err error
@@ -104,8 +109,13 @@ func (s *session) fetchSet(c *fetchCommand, set uid.Set) outcome {
 	return done()
 }
 
-// failedFetch maps an error of reading messages.
+// failedFetch maps an error of reading messages of the mailbox that is selected.
 func (s *session) failedFetch(err error) outcome {
+	return s.failedRead(err, s.selected.view.Mailbox.Name)
+}
+
+// failedRead maps an error of reading messages of a mailbox.
+func (s *session) failedRead(err error, mailbox string) outcome {
 	switch {
 	case err == nil, s.err != nil:
 		return done()
@@ -115,7 +125,7 @@ func (s *session) failedFetch(err error) outcome {
 		s.server.options.Log.Error("imapd: text of a message is lost", "account", s.conn.Account, "err", err)
 		return refuse(cause.Refuse(cause.ProviderStorageFailed).As("corruption"))
 	}
-	return s.failed(err, s.selected.view.Mailbox.Name)
+	return s.failed(err, mailbox)
 }
 
 // setsSeen reports whether a FETCH sets \Seen.

@@ -43,7 +43,7 @@ const (
 	maxFields   = 256
 )
 
-// fetch reads FETCH with the modifiers of RFC 7162 sections 3.1.4 and 3.2.6.
+// fetch reads FETCH with the modifiers of RFC 7162 sections 3.1.4 and 3.2.6 and of RFC 9394.
 func (p *parser) fetch(uid bool) any {
 	c := &fetchCommand{uid: uid, set: p.sequenceSet()}
 	p.sp()
@@ -102,6 +102,12 @@ func (p *parser) fetchModifier(c *fetchCommand) {
 		c.changedSince = &since
 	case "VANISHED":
 		c.vanished = true
+	case "PARTIAL": // RFC 9394 section 3.3
+		p.sp()
+		if c.partial != nil || !c.uid {
+			p.fail("PARTIAL twice or without UID FETCH")
+		}
+		c.partial = p.resultRange()
 	default:
 		p.fail("FETCH modifier %q", name)
 	}

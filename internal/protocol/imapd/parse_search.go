@@ -26,6 +26,8 @@ type searchKey struct {
 	// What query.prepare makes of it.
 	uids   uid.Set
 	needle index.Needle
+	// resolved says that uids stays, whatever comes into the mailbox, or that there is the keyword.
+	resolved bool
 }
 
 type searchOp uint8
@@ -45,6 +47,8 @@ const (
 	opThreadID
 	opLarger
 	opSmaller
+	opOlder // INTERNALDATE, at least so many seconds ago
+	opYounger
 	opBefore // INTERNALDATE, disregarding time and zone
 	opOn
 	opSince
@@ -76,23 +80,37 @@ type searchParser struct {
 func (p *parser) search(uid bool) any {
 	c := &searchCommand{uid: uid}
 	s := &searchParser{parser: p}
-	if s.keyword("RETURN") {
-		c.extended = true
-		p.sp()
-		p.list(func() { p.searchReturn(c) })
-		if c.ret == 0 {
-			c.ret = returnAll
-		}
-		p.sp()
+	s.returnOptions(c)
+	s.searchProgram(c)
+	return c
+}
+
+// returnOptions reads RETURN if it is next.
+func (p *searchParser) returnOptions(c *searchCommand) {
+	if !p.keyword("RETURN") {
+		return
 	}
-	if s.keyword("CHARSET") {
+	c.extended = true
+	p.sp()
+	p.list(func() { p.searchReturn(c) })
+	if c.ret == 0 {
+		c.ret = returnAll
+	}
+	if c.ret&returnAll != 0 && c.ret&returnPartial != 0 { // RFC 9394 section 3.1
+		p.fail("both ALL and PARTIAL")
+	}
+	p.sp()
+}
+
+// searchProgram reads search-program of RFC 9051 section 9: keys, perhaps with a charset.
+func (p *searchParser) searchProgram(c *searchCommand) {
+	if p.keyword("CHARSET") {
 		c.charset = true
 		p.sp()
-		s.charset(string(p.astring()))
+		p.charset(string(p.astring()))
 		p.sp()
 	}
-	c.key = s.program(0, func() bool { return len(p.b) > 0 })
-	return c
+	c.key = p.program(0, func() bool { return len(p.b) > 0 })
 }
 
 // keyword reads the word if it is next.
@@ -116,6 +134,17 @@ func (p *parser) searchReturn(c *searchCommand) {
 		c.ret |= returnCount
 	case "SAVE":
 		c.ret |= returnSave
+	case "CONTEXT": // a hint to keep the result, which we need not (RFC 5267 section 4.2)
+		c.ret |= returnContext
+	case "UPDATE":
+		c.ret |= returnUpdate
+	case "PARTIAL":
+		if c.ret&returnPartial != 0 {
+			p.fail("PARTIAL twice")
+		}
+		c.ret |= returnPartial
+		p.sp()
+		c.partial = p.resultRange()
 	default:
 		p.fail("SEARCH return option %q", name)
 	}
@@ -243,6 +272,10 @@ func (p *searchParser) keyWithArguments(name string, depth int) searchKey {
 		return searchKey{op: opLarger, n: p.number64()}
 	case "SMALLER":
 		return searchKey{op: opSmaller, n: p.number64()}
+	case "OLDER":
+		return p.within(opOlder)
+	case "YOUNGER":
+		return p.within(opYounger)
 	case "BODY":
 		return searchKey{op: opBody, text: p.text()}
 	case "TEXT":

@@ -122,7 +122,13 @@ func (s *session) finish(c *command, o outcome) string {
 
 // mayExpunge reports whether messages may be told to be gone in the answer to a command (RFC 9051
 // section 7.5.1).
-func mayExpunge(name string) bool { return name != "FETCH" && name != "STORE" && name != "SEARCH" }
+func mayExpunge(name string) bool {
+	switch name {
+	case "FETCH", "STORE", "SEARCH", "SORT", "THREAD": // RFC 5256 section 3 for the last two
+		return false
+	}
+	return true
+}
 
 // refused writes a response that refuses; an empty tag makes it untagged.
 func (s *session) refused(tag, status string, o outcome) {

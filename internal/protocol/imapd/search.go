@@ -1,125 +1,101 @@
 package imapd
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/index"
 	"github.com/postiljon/postiljon/internal/store/uid"
 )
 
-// search is SEARCH and UID SEARCH (RFC 9051 section 6.4.4, RFC 4731, RFC 5182).
+// search is SEARCH (RFC 9051 section 6.4.4, RFC 4731, RFC 5182), SORT (RFC 5256) with RETURN (RFC
+// 5267), and their UID forms.
 func (s *session) search(c *searchCommand) outcome {
 	if c.charset && s.utf8 && !s.rev2 {
 		return refuseProtocol("arguments") // RFC 6855 section 3
 	}
+	sel := s.selected
+	if c.ret&returnUpdate != 0 && sel.isWatched(c.tag) {
+		return refuseProtocol("arguments") // RFC 5267 section 4.3
+	}
 	if c.key.has(opModSeq) {
 		s.enableCondstore() // RFC 7162 section 3.1
 	}
-	q := &query{s: s}
-	q.prepare(&c.key)
-	hits, err := q.run(&c.key)
+	q := s.query(sel, c.tag)
+	r, err := q.find(c)
 	if err != nil {
 		if c.ret&returnSave != 0 {
-			s.selected.saved = nil // RFC 5182 section 2.1
+			sel.saved = nil // RFC 5182 section 2.1
 		}
-		return s.failedFetch(err)
+		return s.failedSearch(err, sel)
 	}
-	s.saveResult(c, hits)
-	if c.extended || s.rev2 {
-		s.tellExtended(c, hits, q.highest)
-	} else {
-		s.tellSearch(c, hits, q.highest)
+	if c.ret&returnSave != 0 {
+		sel.saved = r.saved(c)
+	}
+	s.tellFound(c, sel, r)
+	if c.ret&returnUpdate != 0 {
+		s.watch(c, r)
 	}
 	return done()
 }
 
-// saveResult keeps the result for "$": all of it, or with MIN and MAX alone these (RFC 5182
-// section 2.1).
-func (s *session) saveResult(c *searchCommand, hits uid.Set) {
-	if c.ret&returnSave == 0 {
-		return
+// failedSearch maps an error of searching a mailbox.
+func (s *session) failedSearch(err error, m *selected) outcome {
+	if errors.Is(err, errTooMuch) {
+		return refuse(cause.Refuse(cause.LimitRequest, cause.Count("limit", maxSortOctets)))
 	}
-	s.selected.saved = hits
-	if hits.Empty() || c.ret&(returnAll|returnCount) != 0 || c.ret&(returnMin|returnMax) == 0 {
-		return
-	}
-	s.selected.saved = nil
-	if c.ret&returnMin != 0 {
-		s.selected.saved = s.selected.saved.Add(hits[0].First)
-	}
-	if c.ret&returnMax != 0 {
-		s.selected.saved = s.selected.saved.Add(hits[len(hits)-1].Last)
-	}
-}
-
-// tellSearch writes the SEARCH response of IMAP4rev1.
-func (s *session) tellSearch(c *searchCommand, hits uid.Set, highest store.ModSeq) {
-	s.raw("* SEARCH")
-	for u := range hits.All() {
-		n := uint32(u)
-		if !c.uid {
-			seq, _ := s.selected.view.UIDs.Seq(u)
-			n = uint32(seq)
-		}
-		s.out = appendUint(append(s.out, ' '), n)
-		s.flushIfFull()
-	}
-	if c.key.has(opModSeq) && !hits.Empty() {
-		s.raw(" (MODSEQ ")
-		s.out = appendUint(s.out, highest)
-		s.raw(")")
-	}
-	s.raw("\r\n")
-}
-
-// tellExtended writes the ESEARCH response.
-func (s *session) tellExtended(c *searchCommand, hits uid.Set, highest store.ModSeq) {
-	ret := c.ret
-	if !c.extended {
-		ret = returnAll
-	}
-	if ret&^returnSave == 0 {
-		return
-	}
-	if !c.uid {
-		hits = s.selected.asNumbers(hits)
-	}
-	b := append(s.out, "* ESEARCH (TAG "...)
-	b = append(appendString(b, c.tag, false), ')')
-	if c.uid {
-		b = append(b, " UID"...)
-	}
-	if n := hits.Len(); n > 0 {
-		if ret&returnMin != 0 {
-			b = appendUint(append(b, " MIN "...), uint32(hits[0].First))
-		}
-		if ret&returnMax != 0 {
-			b = appendUint(append(b, " MAX "...), uint32(hits[len(hits)-1].Last))
-		}
-		if ret&returnAll != 0 {
-			b = hits.AppendTo(append(b, " ALL "...))
-		}
-	}
-	if ret&returnCount != 0 {
-		b = appendUint(append(b, " COUNT "...), hits.Len())
-	}
-	if c.key.has(opModSeq) && !hits.Empty() {
-		b = appendUint(append(b, " MODSEQ "...), highest)
-	}
-	s.out = append(b, "\r\n"...)
+	return s.failedRead(err, m.view.Mailbox.Name)
 }
 
 // query is one search over the messages of a view. It is an exact scan in two passes: what the
 // placements decide is decided from them, and only what is left open asks for emails and texts.
 type query struct {
-	s       *session
-	email   *store.Email // nil in the first pass
-	texts   textReader
-	highest store.ModSeq // of the messages found
+	s        *session
+	sel      *selected // what is searched
+	now      int64     // for OLDER and YOUNGER: one moment for all messages (RFC 5032 section 3)
+	progress progress
+	email    *store.Email // nil in the first pass
+	texts    textReader
+	highest  store.ModSeq // of the messages found
+}
+
+// query makes a search for the command with a tag.
+func (s *session) query(m *selected, tag string) *query {
+	return &query{s: s, sel: m, now: s.store.Now().Unix(), progress: s.progress(tag)}
+}
+
+// find searches for what a command asks.
+func (q *query) find(c *searchCommand) (*found, error) {
+	q.prepare(&c.key)
+	all := q.sel.view.UIDs.Len()
+	if q.progress.goal = all; c.order != nil {
+		q.progress.goal = 2 * all // each message is searched, then sorted
+	}
+	hits, err := q.run(&c.key, q.sel.known())
+	if err != nil {
+		return nil, err
+	}
+	r := &found{sel: q.sel, byUID: c.uid, hits: hits, highest: q.highest}
+	if c.order != nil {
+		q.progress.done = 2*all - hits.Len()
+		if r.rows, err = q.sort(hits, c.order); err != nil {
+			return nil, err
+		}
+	}
+	if only := r.onlyEnds(c); only != nil {
+		q.highest = 0
+		err = q.each(only, func(m *store.Message) error {
+			q.highest = max(q.highest, m.ModSeq)
+			return nil
+		})
+		r.highest = q.highest
+	}
+	return r, err
 }
 
 // answer of a key about a message.
@@ -138,19 +114,23 @@ func answerOf(b bool) answer {
 	return no
 }
 
-// prepare resolves what needs the view and puts cheap keys first.
+// prepare resolves what needs the view and puts cheap keys first. It can be done again when the
+// view moved on; message numbers and "$" keep the meaning that they had at first (RFC 5267 section
+// 4.3).
 func (q *query) prepare(k *searchKey) {
-	sel := q.s.selected
 	switch k.op {
 	case opSeq:
-		k.uids, _ = sel.numbers(k.set)
-	case opUID:
-		k.uids = sel.uids(k.set)
-	case opKeyword:
-		flag, ok := sel.view.Keywords.Lookup(k.text)
-		if k.op, k.flag = opFlag, flag; !ok {
-			k.op = opNone
+		if !k.resolved {
+			k.uids, _ = q.sel.numbers(k.set)
 		}
+		k.resolved = true
+	case opUID:
+		if !k.resolved {
+			k.uids = q.sel.uids(k.set)
+		}
+		k.resolved = k.set.saved
+	case opKeyword:
+		k.flag, k.resolved = q.sel.view.Keywords.Lookup(k.text)
 	case opEmailID, opThreadID:
 		k.n = parseObjectID(k.text, k.op)
 	case opHeader, opBody, opText:
@@ -187,7 +167,7 @@ func (k *searchKey) cost() int {
 			most = max(most, k.keys[i].cost())
 		}
 		return most
-	case opThreadID, opBefore, opOn, opSince, opSentBefore, opSentOn, opSentSince:
+	case opThreadID, opOlder, opYounger, opBefore, opOn, opSince, opSentBefore, opSentOn, opSentSince:
 		return 1
 	case opHeader:
 		return 2
@@ -213,15 +193,16 @@ func (k *searchKey) candidates(set uid.Set) uid.Set {
 	return set
 }
 
-// run returns the UIDs of the messages that match.
-func (q *query) run(k *searchKey) (hits uid.Set, err error) {
+// run returns the UIDs of the messages of a set that match.
+func (q *query) run(k *searchKey, set uid.Set) (hits uid.Set, err error) {
 	s := q.s
-	set := k.candidates(s.selected.known())
+	set = k.candidates(set)
 	if k.op == opAll || k.op == opSeq || k.op == opUID {
-		return s.selected.view.UIDs.Intersect(set), nil
+		return q.sel.view.UIDs.Intersect(set), nil
 	}
 	var unsure uid.Set
-	err = s.store.Placements(s.ctx, s.conn.Account, s.selected.id, set, func(p *store.Placement) error {
+	q.email = nil
+	err = s.store.Placements(s.ctx, s.conn.Account, q.sel.id, set, func(p *store.Placement) error {
 		switch q.match(k, p) {
 		case yes:
 			hits = q.hit(hits, p)
@@ -235,19 +216,36 @@ func (q *query) run(k *searchKey) (hits uid.Set, err error) {
 	}
 	sure := hits
 	hits = nil
-	for !unsure.Empty() && err == nil {
-		var step uid.Set
-		step, unsure = s.selected.split(unsure, searchStep)
-		err = s.store.Messages(s.ctx, s.conn.Account, s.selected.id, step, func(m *store.Message) error {
-			q.texts.reset(s, &m.Email)
-			q.email = &m.Email
-			if q.match(k, &m.Placement) == yes {
-				hits = q.hit(hits, &m.Placement)
-			}
-			return q.texts.err
-		})
-	}
+	q.progress.done += max(0, q.sel.view.UIDs.Len()-unsure.Len())
+	err = q.each(unsure, func(m *store.Message) error {
+		q.texts.reset(s, &m.Email)
+		q.email = &m.Email
+		if q.match(k, &m.Placement) == yes {
+			hits = q.hit(hits, &m.Placement)
+		}
+		return q.texts.err
+	})
 	return sure.Union(hits), err
+}
+
+// each reads messages in pieces, and between them looks whether the client is still there.
+func (q *query) each(set uid.Set, fn func(*store.Message) error) error {
+	for !set.Empty() {
+		var step uid.Set
+		step, set = q.sel.split(set, searchStep)
+		n := 0
+		err := q.s.store.Messages(q.s.ctx, q.s.conn.Account, q.sel.id, step, func(m *store.Message) error {
+			n++
+			return fn(m)
+		})
+		if err != nil {
+			return err
+		}
+		if err := q.progress.add(n); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // searchStep is how many messages are read from one snapshot of the store.
@@ -255,7 +253,7 @@ const searchStep = 1000
 
 // hit notes a message that matches and that the client knows.
 func (q *query) hit(hits uid.Set, p *store.Placement) uid.Set {
-	if p.UID >= q.s.selected.view.Mailbox.UIDNext {
+	if p.UID >= q.sel.view.Mailbox.UIDNext {
 		return hits
 	}
 	q.highest = max(q.highest, p.ModSeq)
@@ -310,6 +308,8 @@ func (q *query) matches(k *searchKey, p *store.Placement) bool {
 		return k.uids.Contains(p.UID)
 	case opFlag:
 		return p.Flags.Has(k.flag)
+	case opKeyword:
+		return k.resolved && p.Flags.Has(k.flag)
 	case opModSeq:
 		return p.ModSeq >= store.ModSeq(k.n)
 	case opEmailID:
@@ -322,6 +322,10 @@ func (q *query) matches(k *searchKey, p *store.Placement) bool {
 		return uint64(p.Size) < k.n
 	case opSavedBefore, opSavedOn, opSavedSince:
 		return k.matchDay(p.Saved.Unix(), opSavedBefore)
+	case opOlder:
+		return q.email.Received.Unix() <= q.now-int64(k.n)
+	case opYounger:
+		return q.email.Received.Unix() >= q.now-int64(k.n)
 	case opBefore, opOn, opSince:
 		return k.matchDay(q.email.Received.Unix(), opBefore)
 	case opSentBefore, opSentOn, opSentSince:

@@ -88,6 +88,9 @@ type Timeouts struct {
 	Idle time.Duration
 	// Write is how long a client can take to accept a full buffer. Default 5 minutes.
 	Write time.Duration
+	// Progress is how long a search goes on before the client is told how far it is, and between
+	// two such notices (RFC 9585). Default 10 seconds.
+	Progress time.Duration
 }
 
 func (l Limits) withDefaults() Limits {
@@ -112,6 +115,9 @@ func (t Timeouts) withDefaults() Timeouts {
 	}
 	if t.Write == 0 {
 		t.Write = 5 * time.Minute
+	}
+	if t.Progress == 0 {
+		t.Progress = 10 * time.Second
 	}
 	return t
 }

@@ -31,6 +31,7 @@ func (s *session) sync(expunge bool) error {
 			return nil
 		}
 	}
+	s.tellLeft(gone)
 	sel.view, sel.viewAt = next, at
 	if next.Keywords.Len() != old.Keywords.Len() {
 		sel.flags = nil
@@ -42,7 +43,10 @@ func (s *session) sync(expunge bool) error {
 		s.out = appendUint(s.out, next.UIDs.Len())
 		s.raw(" EXISTS\r\n")
 	}
-	return s.tellFlags(old)
+	if err := s.tellFlags(old); err != nil {
+		return err
+	}
+	return s.tellResults(old)
 }
 
 // freshView is the mailbox as it is now, and the count of changes before the look at it. If
