@@ -175,6 +175,45 @@ func (c *imapClient) wait(tag string, each func(line string)) error {
 	}
 }
 
+// drain runs a command and counts the untagged responses that hold mark,
+// without keeping them.
+func (c *imapClient) drain(command, mark string) (responses int, octets int64, err error) {
+	tag := c.send(command) + " "
+	c.c.SetDeadline(time.Now().Add(5 * timeout))
+	if err := c.w.Flush(); err != nil {
+		return 0, 0, err
+	}
+	for begin := true; ; {
+		line, err := c.r.ReadSlice('\n')
+		if err != nil && err != bufio.ErrBufferFull {
+			return responses, octets, err
+		}
+		octets += int64(len(line))
+		if begin && bytes.HasPrefix(line, []byte(tag)) {
+			if !bytes.HasPrefix(line[len(tag):], []byte("OK")) {
+				return responses, octets, fmt.Errorf("IMAP reply %q", line)
+			}
+			return responses, octets, nil
+		}
+		if begin && bytes.Contains(line[:min(len(line), 32)], []byte(mark)) {
+			responses++
+		}
+		begin = err == nil
+		end := bytes.TrimRight(line, "\r\n")
+		if err == nil && len(end) > 0 && end[len(end)-1] == '}' {
+			n, err := strconv.Atoi(string(end[bytes.LastIndexByte(end, '{')+1 : len(end)-1]))
+			if err != nil {
+				continue
+			}
+			octets += int64(n)
+			if _, err := c.r.Discard(n); err != nil {
+				return responses, octets, err
+			}
+			begin = false // the response goes on
+		}
+	}
+}
+
 func (c *imapClient) line() (string, error) {
 	var all strings.Builder
 	for {

@@ -1,7 +1,8 @@
 // Command bench compares Postiljon with Debian's Postfix and Dovecot on this
 // machine, in one run, and prints a table with ratios:
 //
-//	go run ./bench              both, the whole table
+//	go run ./bench              both: mail in, sign-in, push
+//	go run ./bench -read        both: reading a large mailbox over IMAP
 //	go run ./bench -peer none   Postiljon alone
 //	go run ./bench -reps 1      quicker and noisier
 //
@@ -29,6 +30,8 @@ type settings struct {
 	messages int // of one connection
 	watchers int
 	only     string
+	read     bool
+	mailbox  int
 	binary   string
 }
 
@@ -40,6 +43,8 @@ func main() {
 	flag.IntVar(&o.messages, "messages", 250, "messages of one connection")
 	flag.IntVar(&o.watchers, "watchers", 200, "IDLE connections while pushes are measured")
 	flag.StringVar(&o.only, "only", "", "measure only the rows whose name contains this")
+	flag.BoolVar(&o.read, "read", false, "measure reading a mailbox instead of deliveries")
+	flag.IntVar(&o.mailbox, "mailbox", 20000, "messages of the mailbox that is read")
 	flag.StringVar(&o.binary, "binary", "", "the program; built if empty")
 	flag.Parse()
 	if err := run(o); err != nil {
@@ -66,8 +71,15 @@ func run(o settings) error {
 		}
 		results = append(results, theirs)
 	}
-	printTable(results)
+	printTable(o.rows(), results)
 	return nil
+}
+
+func (o settings) rows() []row {
+	if o.read {
+		return readRows
+	}
+	return deliveryRows
 }
 
 // results are the figures of one server by row.
@@ -83,7 +95,12 @@ func measureServer(o settings, name string, start func() (*server, error)) (resu
 		return r, fmt.Errorf("start %s: %w", name, err)
 	}
 	defer s.stop()
-	for _, row := range rows {
+	if o.read {
+		if err := fill(s, o.mailbox); err != nil {
+			return r, fmt.Errorf("fill %s: %w", name, err)
+		}
+	}
+	for _, row := range o.rows() {
 		if !strings.Contains(row.name, o.only) {
 			continue
 		}
@@ -107,7 +124,7 @@ func measureServer(o settings, name string, start func() (*server, error)) (resu
 }
 
 // printTable writes Markdown. A ratio above 1 is in favour of Postiljon.
-func printTable(all []results) {
+func printTable(rows []row, all []results) {
 	fmt.Printf("%s, %d cores, %s\n\n", runtime.GOARCH, runtime.NumCPU(), cpuName())
 	fmt.Print("| what |")
 	for _, r := range all {

@@ -24,7 +24,7 @@ type figure struct {
 	lessIsBetter bool
 }
 
-var rows = []row{
+var deliveryRows = []row{
 	{"SMTP in, 4 KiB, 20 connections", []figure{{", visible messages/s", false}, {", ack p50 ms", true}, {", ack p99 ms", true}},
 		func(s *server, o settings) (map[string]float64, error) {
 			return ingest(s, job{conns: o.conns, messages: o.messages, size: 4096})

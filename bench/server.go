@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -27,6 +28,7 @@ func account(i int) string { return fmt.Sprintf("user%d@bench.test", i%accounts)
 type server struct {
 	smtp, submissions, imap, imaps string
 	stop                           func()
+	pids                           func() ([]int, error) // its first processes
 }
 
 // startPostiljon runs the demo with its accounts made for measurements: sign-in
@@ -65,7 +67,10 @@ func startPostiljon(binary, dir string) (*server, error) {
 		stop()
 		return nil, err
 	}
-	return &server{smtp: info.SMTP, submissions: info.Submissions, imap: info.IMAP, imaps: info.IMAPS, stop: stop}, nil
+	return &server{
+		smtp: info.SMTP, submissions: info.Submissions, imap: info.IMAP, imaps: info.IMAPS, stop: stop,
+		pids: func() ([]int, error) { return []int{cmd.Process.Pid}, nil },
+	}, nil
 }
 
 func freeBase() (int, error) {
@@ -118,6 +123,14 @@ func startPeer(dir string) (*server, error) {
 	s := &server{
 		smtp: at(25), submissions: at(465), imap: at(143), imaps: at(993),
 		stop: func() { do("stop") },
+		pids: func() (pids []int, err error) {
+			out, err := exec.Command(script, "pids", dir).Output()
+			for _, field := range strings.Fields(string(out)) {
+				pid, convErr := strconv.Atoi(field)
+				pids, err = append(pids, pid), errors.Join(err, convErr)
+			}
+			return pids, err
+		},
 	}
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
 		c, err := dialIMAP(s.imap, false, account(0))

@@ -1,0 +1,255 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// reader is the account whose INBOX is read.
+const reader = 30
+
+// fill puts messages of mixed sizes into the reader's INBOX: most small, some
+// with an attachment's worth of text, 14 KiB on average.
+func fill(s *server, messages int) error {
+	const conns = 4
+	return parallel(conns, func(w int) error {
+		c, err := dialIMAP(s.imap, false, account(reader))
+		if err != nil {
+			return err
+		}
+		defer c.close()
+		random := rand.New(rand.NewPCG(1, uint64(w)))
+		for i := w; i < messages; i += conns {
+			size := 4 << 10
+			switch p := random.IntN(100); {
+			case p < 2:
+				size = 256 << 10
+			case p < 10:
+				size = 48 << 10
+			case p < 30:
+				size = 12 << 10
+			}
+			mark := "fill." + strconv.Itoa(i)
+			if i%2000 == 7 {
+				mark += ".walnut" // a rare word
+			}
+			if err := c.append("INBOX", letter(mark, fmt.Sprintf("person%d@sender.test", i%500), account(reader), size)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+var readRows = []row{
+	{"First sync, 1 connection", []figure{{", messages/s", false}}, fetchAll(1, "FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)")},
+	{"First sync, 4 connections", []figure{{", messages/s", false}}, fetchAll(4, "FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)")},
+	{"Flags of all", []figure{{", messages/s", false}}, fetchAll(1, "FETCH 1:* (UID FLAGS)")},
+	{"Header fields of all", []figure{{", messages/s", false}}, fetchAll(1, "FETCH 1:* (UID BODY.PEEK[HEADER.FIELDS (DATE FROM TO CC SUBJECT MESSAGE-ID REFERENCES CONTENT-TYPE)])")},
+	{"Whole bodies, 1 connection", []figure{{", MB/s", false}}, fetchAll(1, "FETCH 1:* (UID BODY.PEEK[])")},
+	{"Whole bodies, 4 connections", []figure{{", MB/s", false}}, fetchAll(4, "FETCH 1:* (UID BODY.PEEK[])")},
+	{"FETCH of one body", []figure{{", per second", false}, {", p99 ms", true}}, repeatCommand(2000, func(r *rand.Rand, n int) string {
+		return fmt.Sprintf("FETCH %d (UID BODY.PEEK[])", 1+r.IntN(n))
+	})},
+	{"STORE of one flag", []figure{{", per second", false}, {", p99 ms", true}}, repeatCommand(500, func(r *rand.Rand, n int) string {
+		return fmt.Sprintf("STORE %d %cFLAGS.SILENT (\\Flagged)", 1+r.IntN(n), "+-"[r.IntN(2)])
+	})},
+	{"STORE of all", []figure{{", messages/s", false}}, storeAll},
+	{"SELECT", []figure{{", p50 ms", true}}, repeatCommand(200, func(*rand.Rand, int) string { return "SELECT INBOX" })},
+	{"SEARCH SUBJECT, rare", []figure{{", p50 ms", true}}, repeatCommand(5, func(*rand.Rand, int) string { return "UID SEARCH SUBJECT walnut" })},
+	{"SEARCH FROM, rare", []figure{{", p50 ms", true}}, repeatCommand(5, func(*rand.Rand, int) string { return "UID SEARCH FROM person77" })},
+	{"SEARCH TEXT, rare", []figure{{", p50 ms", true}}, repeatCommand(3, func(*rand.Rand, int) string { return "UID SEARCH TEXT walnut" })},
+	{"SEARCH BODY, absent", []figure{{", p50 ms", true}}, repeatCommand(3, func(*rand.Rand, int) string { return "UID SEARCH BODY zyxwvu" })},
+	{"SEARCH UNSEEN", []figure{{", p50 ms", true}}, repeatCommand(20, func(*rand.Rand, int) string { return "UID SEARCH UNSEEN" })},
+	{"Idle TLS connection, 1000 open", []figure{{", KB each", true}}, idleMemory},
+}
+
+// fetchAll fetches something of every message on so many connections at once.
+func fetchAll(conns int, command string) func(*server, settings) (map[string]float64, error) {
+	return func(s *server, o settings) (map[string]float64, error) {
+		clients, err := selectAll(s, conns)
+		if err != nil {
+			return nil, err
+		}
+		total := make([]int64, conns)
+		start := time.Now()
+		err = parallel(conns, func(i int) error {
+			n, octets, err := clients[i].drain(command, " FETCH (")
+			if err == nil && n != o.mailbox {
+				err = fmt.Errorf("%d FETCH responses for %d messages", n, o.mailbox)
+			}
+			total[i] = octets
+			return err
+		})
+		elapsed := time.Since(start).Seconds()
+		octets := int64(0)
+		for i, c := range clients {
+			octets += total[i]
+			c.close()
+		}
+		return map[string]float64{", messages/s": float64(conns*o.mailbox) / elapsed, ", MB/s": float64(octets) / 1e6 / elapsed}, err
+	}
+}
+
+func selectAll(s *server, conns int) ([]*imapClient, error) {
+	clients := make([]*imapClient, conns)
+	return clients, parallel(conns, func(i int) (err error) {
+		if clients[i], err = dialIMAP(s.imap, false, account(reader)); err != nil {
+			return err
+		}
+		return clients[i].command(nil, "SELECT INBOX")
+	})
+}
+
+// repeatCommand times a command that is made anew each time.
+func repeatCommand(times int, next func(r *rand.Rand, messages int) string) func(*server, settings) (map[string]float64, error) {
+	return func(s *server, o settings) (map[string]float64, error) {
+		clients, err := selectAll(s, 1)
+		if err != nil {
+			return nil, err
+		}
+		defer clients[0].close()
+		random := rand.New(rand.NewPCG(7, 7))
+		var latencies []time.Duration
+		start := time.Now()
+		for range times {
+			begin := time.Now()
+			if _, _, err := clients[0].drain(next(random, o.mailbox), "*"); err != nil {
+				return nil, err
+			}
+			latencies = append(latencies, time.Since(begin))
+		}
+		elapsed := time.Since(start).Seconds()
+		return map[string]float64{
+			", per second": float64(times) / elapsed, ", p50 ms": percentile(latencies, 50), ", p99 ms": percentile(latencies, 99),
+		}, nil
+	}
+}
+
+func storeAll(s *server, o settings) (map[string]float64, error) {
+	clients, err := selectAll(s, 1)
+	if err != nil {
+		return nil, err
+	}
+	defer clients[0].close()
+	start := time.Now()
+	for _, op := range "+-" {
+		if _, _, err := clients[0].drain(fmt.Sprintf("STORE 1:* %cFLAGS.SILENT (\\Answered)", op), "*"); err != nil {
+			return nil, err
+		}
+	}
+	return map[string]float64{", messages/s": float64(2*o.mailbox) / time.Since(start).Seconds()}, nil
+}
+
+// idleMemory opens connections over TLS, leaves them in IDLE, and looks how much
+// more memory the server's processes take.
+func idleMemory(s *server, _ settings) (map[string]float64, error) {
+	const conns = 1000
+	before, err := s.memory()
+	if err != nil {
+		return nil, err
+	}
+	clients := make([]*imapClient, conns)
+	defer func() {
+		for _, c := range clients {
+			if c != nil {
+				c.c.Close()
+			}
+		}
+	}()
+	err = parallel(10, func(w int) error {
+		for i := w; i < conns; i += 10 {
+			c, err := dialIMAP(s.imaps, true, account(i))
+			if err != nil {
+				return err
+			}
+			clients[i] = c
+			if err := c.command(nil, "SELECT INBOX"); err != nil {
+				return err
+			}
+			c.send("IDLE")
+			if err := c.w.Flush(); err != nil {
+				return err
+			}
+			if _, err := c.line(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	time.Sleep(3 * time.Second)
+	after, err := s.memory()
+	return map[string]float64{", KB each": float64(after-before) / 1024 / conns}, err
+}
+
+// memory is the proportional share of memory of the server's process trees, in
+// octets.
+func (s *server) memory() (total int64, err error) {
+	pids, err := s.pids()
+	if err != nil {
+		return 0, err
+	}
+	children, err := childrenOf()
+	if err != nil {
+		return 0, err
+	}
+	for len(pids) > 0 {
+		pid := pids[0]
+		pids = append(pids[1:], children[pid]...)
+		b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "smaps_rollup"))
+		if err != nil {
+			continue // it ended meanwhile
+		}
+		total += pss(string(b))
+	}
+	return total, nil
+}
+
+func pss(rollup string) int64 {
+	for line := range strings.Lines(rollup) {
+		if rest, ok := strings.CutPrefix(line, "Pss:"); ok {
+			n, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+			if err != nil {
+				return 0
+			}
+			return n << 10
+		}
+	}
+	return 0
+}
+
+// childrenOf returns the children of every process.
+func childrenOf() (map[int][]int, error) {
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return nil, err
+	}
+	children := map[int][]int{}
+	for _, path := range stats {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		_, rest, _ := strings.Cut(string(b), ") ")
+		fields := strings.Fields(rest)
+		if len(fields) < 2 {
+			continue
+		}
+		parent, err := strconv.Atoi(fields[1])
+		if err != nil {
+			continue
+		}
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil {
+			children[parent] = append(children[parent], pid)
+		}
+	}
+	return children, nil
+}
