@@ -42,7 +42,7 @@ func (s *Store) BackupTo(ctx context.Context, dir string, progress func(done, to
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
-	defer s.gate.leave()
+	defer s.gate.Leave()
 	defer s.Hold()()
 	b := &backup{s: s, ctx: ctx, dir: dir, progress: progress}
 	if err := b.run(); err != nil {

@@ -23,7 +23,7 @@ func (s *Store) Collect(ctx context.Context, opt blob.CollectOptions) (res blob.
 	if err := s.enter(ctx); err != nil {
 		return res, err
 	}
-	defer s.gate.leave()
+	defer s.gate.Leave()
 	// It never waits: a waiting writer would block a second reader, and who
 	// backs up holds twice.
 	if !s.collecting.TryLock() {
@@ -32,7 +32,7 @@ func (s *Store) Collect(ctx context.Context, opt blob.CollectOptions) (res blob.
 	defer s.collecting.Unlock()
 	c := &collector{s: s, ctx: ctx, opt: opt, now: s.opt.Now()}
 	err = c.run()
-	s.space.changed()
+	s.space.room.Changed()
 	s.stats.freed.Add(c.res.Freed)
 	s.stats.moved.Add(c.res.Moved)
 	return c.res, err

@@ -34,6 +34,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/postiljon/postiljon/internal/store/blob"
+	"github.com/postiljon/postiljon/internal/store/gate"
 )
 
 // Options say where and how blobs are kept. The zero value of each but Dir
@@ -108,7 +109,7 @@ type Store struct {
 	log   *appender
 	moved *moved
 	large *large
-	gate  gate
+	gate  gate.Gate
 	stats stats
 	// collecting is held by Collect, and shared by who needs that nothing is
 	// removed meanwhile.
@@ -181,7 +182,7 @@ func (s *Store) Put(ctx context.Context, data []byte) (blob.Ref, error) {
 	if err := s.enter(ctx); err != nil {
 		return "", err
 	}
-	defer s.gate.leave()
+	defer s.gate.Leave()
 	if int64(len(data)) >= s.opt.LargeSize {
 		return s.large.put(data)
 	}
@@ -206,7 +207,7 @@ func (s *Store) Open(ctx context.Context, ref blob.Ref) (blob.Blob, error) {
 	if err := s.enter(ctx); err != nil {
 		return nil, err
 	}
-	defer s.gate.leave()
+	defer s.gate.Leave()
 	b, err := s.open(ref)
 	if err != nil {
 		return nil, err
@@ -260,7 +261,7 @@ func (s *Store) Read(ctx context.Context, dst []byte, ref blob.Ref, off, n int64
 	if err := s.enter(ctx); err != nil {
 		return dst, err
 	}
-	defer s.gate.leave()
+	defer s.gate.Leave()
 	b, err := s.open(ref)
 	if err != nil {
 		return dst, err
@@ -277,7 +278,7 @@ func (s *Store) Check(ctx context.Context, ref blob.Ref) error {
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
-	defer s.gate.leave()
+	defer s.gate.Leave()
 	b, err := s.open(ref)
 	if err != nil {
 		return err
@@ -291,7 +292,7 @@ func (s *Store) List(ctx context.Context, fn func(ref blob.Ref, size int64) erro
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
-	defer s.gate.leave()
+	defer s.gate.Leave()
 	s.collecting.RLock()
 	defer s.collecting.RUnlock()
 	for _, seg := range s.segs.all() {
@@ -316,9 +317,11 @@ func (s *Store) List(ctx context.Context, fn func(ref blob.Ref, size int64) erro
 // Close implements blob.Store. Open blobs stay readable until they are closed;
 // writers that are not committed yet fail.
 func (s *Store) Close() error {
-	if !s.gate.close() {
+	idle := s.gate.Close()
+	if idle == nil {
 		return blob.ErrClosed
 	}
+	<-idle
 	return errors.Join(s.log.close(), s.segs.close(), s.moved.close(), s.lock.Close())
 }
 
@@ -326,7 +329,7 @@ func (s *Store) enter(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if !s.gate.enter() {
+	if !s.gate.Enter() {
 		return blob.ErrClosed
 	}
 	return nil
@@ -475,47 +478,4 @@ type openBlob struct {
 func (b *openBlob) Close() (err error) {
 	b.once.Do(func() { err = b.close() })
 	return err
-}
-
-// gate counts running calls so that Close can wait for them.
-type gate struct {
-	mu      sync.Mutex
-	running int
-	closed  bool
-	idle    chan struct{}
-}
-
-func (g *gate) enter() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.closed {
-		return false
-	}
-	g.running++
-	return true
-}
-
-func (g *gate) leave() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.running--
-	if g.closed && g.running == 0 {
-		close(g.idle)
-	}
-}
-
-// close bars new calls and waits for the running ones; false if already closed.
-func (g *gate) close() bool {
-	g.mu.Lock()
-	if g.closed {
-		g.mu.Unlock()
-		return false
-	}
-	g.closed, g.idle = true, make(chan struct{})
-	if g.running == 0 {
-		close(g.idle)
-	}
-	g.mu.Unlock()
-	<-g.idle
-	return true
 }

@@ -72,7 +72,7 @@ func TestFullVolume(t *testing.T) {
 			if err != nil || res.Freed < 20<<20 {
 				t.Fatalf("Collect on a full volume: %+v, %v", res, err)
 			}
-			s.space.sampled.Store(0) // look now
+			s.space.room.Changed() // look now
 			ref, err := s.Put(ctx, []byte("room again"))
 			if err != nil {
 				t.Fatalf("Put after Collect: %v", err)

@@ -136,7 +136,7 @@ func (s *Store) Create(ctx context.Context) (blob.Writer, error) {
 	if err := s.enter(ctx); err != nil {
 		return nil, err
 	}
-	defer s.gate.leave()
+	defer s.gate.Leave()
 	if err := s.space.admit(0); err != nil {
 		return nil, err
 	}
@@ -228,7 +228,7 @@ func (w *writer) Commit() (blob.Ref, error) {
 	if err := w.s.enter(w.ctx); err != nil {
 		return "", err
 	}
-	defer w.s.gate.leave()
+	defer w.s.gate.Leave()
 	switch {
 	case w.file == nil && w.size < w.s.opt.LargeSize:
 		return w.s.putSmall(w.buf, w.sum())

@@ -32,7 +32,7 @@ func (s *Store) Metrics() Metrics {
 		Puts: s.stats.puts.Load(), Batches: s.stats.batches.Load(), Large: s.stats.large.Load(),
 		GivenUp: s.stats.givenUp.Load(), Corrupt: s.stats.corrupt.Load(), Refused: s.space.refused.Load(),
 		Freed: s.stats.freed.Load(), Moved: s.stats.moved.Load(),
-		FreeSpace: s.space.free.Load(), Reserve: s.space.reserve,
+		FreeSpace: s.space.room.Free(), Reserve: s.space.reserve,
 	}
 	for _, seg := range s.segs.all() {
 		m.Segments++

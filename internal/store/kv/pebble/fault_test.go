@@ -396,7 +396,7 @@ func TestReserve(t *testing.T) {
 	}{{200 << 20, true, true}, {99 << 20, false, true}, {24 << 20, false, false}, {101 << 20, true, true}} {
 		usage.AvailBytes = c.free
 		fs.TestingSetDiskUsage(usage)
-		db.space.sampled.Store(0)
+		db.space.room.Changed()
 		for name, err := range map[string]error{
 			"Update":     db.Update(ctx, 1, set),
 			"Write":      db.Write(ctx, 1, set),

@@ -7,12 +7,12 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/postiljon/postiljon/internal/store/kv"
+	"github.com/postiljon/postiljon/internal/store/volume"
 )
 
 const (
@@ -84,8 +84,11 @@ func (fs *diskFS) keepBallast() {
 func (fs *diskFS) restoreBallast() {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	u, err := fs.db.space.usage()
-	if fs.held || err != nil || int64(u.AvailBytes) < fs.db.space.reserve+2*fs.ballast {
+	if fs.held {
+		return
+	}
+	free, err := fs.db.space.room.Ask()
+	if err != nil || free < fs.db.space.reserve+2*fs.ballast {
 		return
 	}
 	path := fs.FS.PathJoin(fs.dir, ballastName)
@@ -123,7 +126,7 @@ func (fs *diskFS) close() {
 
 // again reports whether a write that failed with err is to be tried once more.
 func (fs *diskFS) again(err error, vital bool) bool {
-	if !noSpace(err) {
+	if !volume.IsFull(err) {
 		if vital {
 			fs.broken(err)
 		}
@@ -132,7 +135,7 @@ func (fs *diskFS) again(err error, vital bool) bool {
 	if fs.dropBallast() {
 		return true
 	}
-	fs.db.space.full()
+	fs.db.space.room.Full()
 	fs.db.stats.waits.Add(1)
 	if vital {
 		fs.full.CompareAndSwap(0, time.Now().UnixNano())
@@ -180,10 +183,6 @@ func (fs *diskFS) broken(err error) {
 	time.Sleep(failGrace)
 }
 
-func noSpace(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
-}
-
 // vital reports whether Pebble cannot live without the file: all but tables.
 func vital(name string) bool {
 	ext := filepath.Ext(name)
@@ -209,7 +208,7 @@ func (fs *diskFS) ReuseForWrite(from, to string, c vfs.DiskWriteCategory) (vfs.F
 		if err == nil {
 			return fs.wrap(f, to), nil
 		}
-		if !noSpace(err) || !fs.again(err, true) {
+		if !volume.IsFull(err) || !fs.again(err, true) {
 			return nil, err
 		}
 	}
@@ -234,7 +233,7 @@ func (fs *diskFS) OpenDir(name string) (vfs.File, error) {
 func (fs *diskFS) Rename(from, to string) error {
 	for {
 		err := fs.FS.Rename(from, to)
-		if err == nil || !noSpace(err) || !fs.again(err, true) {
+		if err == nil || !volume.IsFull(err) || !fs.again(err, true) {
 			return err
 		}
 	}

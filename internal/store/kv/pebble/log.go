@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/postiljon/postiljon/internal/store/volume"
 )
 
 // logger turns what Pebble says into structured records: what it does is for
@@ -32,8 +34,8 @@ func (l *logger) listener() *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: func(err error) {
 			switch {
-			case noSpace(err):
-				db.space.full()
+			case volume.IsFull(err):
+				db.space.room.Full()
 				db.log.Warn("records: background work waits for room", "err", err)
 			case errors.Is(err, pebble.ErrCancelledCompaction):
 			default:
@@ -45,7 +47,7 @@ func (l *logger) listener() *pebble.EventListener {
 			db.log.Error("records: damaged file", "path", info.Path, "err", info.Details)
 		},
 		FlushEnd: func(info pebble.FlushInfo) {
-			db.space.flushed(info.Err != nil && noSpace(info.Err))
+			db.space.flushed(info.Err != nil && volume.IsFull(info.Err))
 		},
 		WriteStallBegin: func(info pebble.WriteStallBeginInfo) {
 			db.stats.stalls.Add(1)

@@ -43,12 +43,12 @@ func (db *DB) Metrics() Metrics {
 	m := Metrics{
 		Commits: db.stats.commits.Load(), Refused: db.space.refused.Load(),
 		Stalls: db.stats.stalls.Load(), Waits: db.stats.waits.Load(), Corruptions: db.stats.corruptions.Load(),
-		FreeSpace: db.space.free.Load(), Reserve: db.space.reserve,
+		FreeSpace: db.space.room.Free(), Reserve: db.space.reserve,
 	}
-	if !db.gate.enter() {
+	if !db.gate.Enter() {
 		return m
 	}
-	defer db.gate.leave()
+	defer db.gate.Leave()
 	p := db.pdb.Metrics()
 	m.DiskSize = int64(p.DiskSpaceUsage())
 	m.LogSize, m.LogWritten = int64(p.WAL.Size), int64(p.WAL.BytesWritten)

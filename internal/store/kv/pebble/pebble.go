@@ -17,7 +17,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -25,7 +24,9 @@ import (
 	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/postiljon/postiljon/internal/store/gate"
 	"github.com/postiljon/postiljon/internal/store/kv"
+	"github.com/postiljon/postiljon/internal/store/volume"
 )
 
 // Options say where and how a database is kept. The zero value of each but Dir
@@ -60,7 +61,7 @@ type DB struct {
 	space    *space
 	grace    time.Duration
 	accounts accounts
-	gate     gate
+	gate     gate.Gate
 	lazy     lazySyncer
 	stats    stats
 	failure  atomic.Pointer[error] // why nothing can be written any more
@@ -97,7 +98,7 @@ func Open(opt Options) (*DB, error) {
 	}
 	if err := db.openPebble(opt); err != nil {
 		db.fs.close()
-		if noSpace(err) {
+		if volume.IsFull(err) {
 			err = errors.Join(kv.ErrNoSpace, err)
 		}
 		return nil, fmt.Errorf("kv: open %s: %w", opt.Dir, err)
@@ -162,7 +163,7 @@ func (db *DB) View(ctx context.Context, a kv.Account, fn func(kv.Reader) error) 
 	if err := db.enter(ctx); err != nil {
 		return err
 	}
-	defer db.gate.leave()
+	defer db.gate.Leave()
 
 	snap := db.pdb.NewSnapshot()
 	last := db.accounts.lastCommit(a) // after the snapshot: it sees no later one
@@ -197,7 +198,7 @@ func (db *DB) transact(ctx context.Context, a kv.Account, fn func(kv.Tx) error, 
 	if err := db.enter(ctx); err != nil {
 		return err
 	}
-	defer db.gate.leave()
+	defer db.gate.Leave()
 	if err := db.space.admit(ctx, 0); err != nil {
 		return err
 	}
@@ -250,7 +251,7 @@ func (db *DB) updateEach(ctx context.Context, ids []kv.Account, fn func(kv.Tx, i
 	if err := db.enter(ctx); err != nil {
 		return err
 	}
-	defer db.gate.leave()
+	defer db.gate.Leave()
 	if err := db.space.admit(ctx, 0); err != nil {
 		return err
 	}
@@ -409,7 +410,7 @@ func (db *DB) enter(ctx context.Context) error {
 	if err := db.failed(); err != nil {
 		return err
 	}
-	if !db.gate.enter() {
+	if !db.gate.Enter() {
 		return kv.ErrClosed
 	}
 	return nil
@@ -447,7 +448,7 @@ func (db *DB) Accounts(ctx context.Context, fn func(kv.Account) error) error {
 	if err := db.enter(ctx); err != nil {
 		return err
 	}
-	defer db.gate.leave()
+	defer db.gate.Leave()
 	it, err := db.pdb.NewIterWithContext(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("kv: list accounts: %w", err)
@@ -476,7 +477,7 @@ func (db *DB) Checkpoint(ctx context.Context, dir string) error {
 	if err := db.enter(ctx); err != nil {
 		return err
 	}
-	defer db.gate.leave()
+	defer db.gate.Leave()
 	if err := db.pdb.Checkpoint(dir, pebble.WithFlushedWAL()); err != nil {
 		return fmt.Errorf("kv: checkpoint: %w", err)
 	}
@@ -487,62 +488,20 @@ func (db *DB) Checkpoint(ctx context.Context, dir string) error {
 // returns kv.ErrClosed. On a full volume it gives up after a grace period with
 // kv.ErrNoSpace; nothing acknowledged is lost by that.
 func (db *DB) Close() error {
-	if !db.gate.shut() {
+	idle := db.gate.Close()
+	if idle == nil {
 		return kv.ErrClosed
 	}
 	db.fs.stopWaiting()
-	if err := db.fs.unlessFull(db.grace, db.close); err != nil {
+	if err := db.fs.unlessFull(db.grace, func() error { <-idle; return db.close() }); err != nil {
 		return fmt.Errorf("kv: close: %w", err)
 	}
 	return nil
 }
 
 func (db *DB) close() error {
-	<-db.gate.idle
 	lerr := db.lazy.stop()
 	err := db.pdb.Close()
 	db.fs.close()
 	return errors.Join(lerr, err)
-}
-
-// gate counts running calls so that Close can wait for them.
-type gate struct {
-	mu      sync.Mutex
-	running int
-	closed  bool
-	idle    chan struct{}
-}
-
-func (g *gate) enter() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.closed {
-		return false
-	}
-	g.running++
-	return true
-}
-
-func (g *gate) leave() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.running--
-	if g.closed && g.running == 0 {
-		close(g.idle)
-	}
-}
-
-// shut bars new calls; idle is closed when the running ones have ended. It
-// returns false if the gate is shut already.
-func (g *gate) shut() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.closed {
-		return false
-	}
-	g.closed, g.idle = true, make(chan struct{})
-	if g.running == 0 {
-		close(g.idle)
-	}
-	return true
 }
