@@ -310,7 +310,7 @@ func (s *session) update() error {
 	return nil
 }
 
-// release ends the session of an account, however it ended.
+// release ends the session of an account, however it ended; a second time it does nothing.
 func (s *session) release() {
 	if s.drop != nil && !s.drop.fetched.Empty() {
 		s.server.options.Backend.Event(&s.conn, Event{Kind: EventFetched, Mailbox: s.drop.view.Mailbox.Name, UIDs: s.drop.fetched})
@@ -318,6 +318,7 @@ func (s *session) release() {
 	if s.conn.Account != 0 {
 		s.server.locks.drop(s.conn.Account, &s.conn)
 	}
+	s.drop = nil
 }
 
 // failed is the decision for an error of the store, in one place for all commands.

@@ -68,6 +68,7 @@ func (s *session) Serve(ctx context.Context) {
 	for s.err == nil && !s.over {
 		s.serveOne()
 	}
+	s.release() // before the last reply goes out: who reads it may sign in again at once
 	s.flush()
 }
 
