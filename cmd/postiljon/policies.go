@@ -28,6 +28,7 @@ type policies struct {
 	signIn      *policy.SignIn
 	sending     *sending
 	connections *policy.Connections
+	sessions    *sessions
 	journal     *journal.Journal
 	metrics     *metrics.Set
 	log         *slog.Logger
@@ -70,18 +71,24 @@ func (p *policies) turnedAway(ctx context.Context, protocol, listener string, re
 // refuses banned addresses: other servers must not suffer for the sign-ins of
 // their neighbours.
 func (p *policies) Connect(_ context.Context, c *smtpd.Conn) (release func(), d cause.Decision) {
-	switch {
-	case c.Admitted: // it has its place
-		return func() {}, cause.Allow()
-	case c.Submission:
-		return p.place(c.Remote.Addr())
+	if !c.Submission {
+		return p.connections.Acquire(c.Remote.Addr())
 	}
-	return p.connections.Acquire(c.Remote.Addr())
+	place := func() {}
+	if !c.Admitted { // else it has its place
+		if place, d = p.place(c.Remote.Addr()); !d.Allowed() {
+			return place, d
+		}
+	}
+	return func() {
+		p.sessions.leave(c)
+		place()
+	}, cause.Allow()
 }
 
 // Verifier implements inbound.Policy.
 func (p *policies) Verifier(c *smtpd.Conn) sasl.Verifier {
-	return p.verifier("submission", policy.Attempt{
+	return p.verifier(c, c.Stop, "submission", policy.Attempt{
 		Protocol: store.ProtocolSubmission, Remote: c.Remote.Addr(), TLS: c.TLS != nil, Client: c.Helo,
 	})
 }
@@ -121,27 +128,36 @@ func (p *policies) Receiving(ctx context.Context, a *store.Account, size int64) 
 	return d
 }
 
-// verifier is a sign-in that is counted.
-func (p *policies) verifier(protocol string, a policy.Attempt) sasl.Verifier {
-	return &countedVerifier{p.signIn.Verifier(a), protocol, p.metrics}
+// verifier is a sign-in on a connection that is counted, and whose session ends when the account
+// changes.
+func (p *policies) verifier(conn any, stop func(), protocol string, a policy.Attempt) sasl.Verifier {
+	return &verifier{p.signIn.Verifier(a), p, conn, stop, protocol}
 }
 
-type countedVerifier struct {
+type verifier struct {
 	sasl.Verifier
+	policies *policies
+	conn     any
+	stop     func()
 	protocol string
-	metrics  *metrics.Set
 }
 
-func (v *countedVerifier) Password(ctx context.Context, authzid, user, password string) (sasl.Identity, cause.Decision) {
+func (v *verifier) Password(ctx context.Context, authzid, user, password string) (sasl.Identity, cause.Decision) {
 	id, d := v.Verifier.Password(ctx, authzid, user, password)
-	v.metrics.SignIn(v.protocol, d.Cause)
-	return id, d
+	return id, v.done(ctx, id, d)
 }
 
-func (v *countedVerifier) ScramDone(ctx context.Context, authzid, user string, ok bool) (sasl.Identity, cause.Decision) {
+func (v *verifier) ScramDone(ctx context.Context, authzid, user string, ok bool) (sasl.Identity, cause.Decision) {
 	id, d := v.Verifier.ScramDone(ctx, authzid, user, ok)
-	v.metrics.SignIn(v.protocol, d.Cause)
-	return id, d
+	return id, v.done(ctx, id, d)
+}
+
+func (v *verifier) done(ctx context.Context, id sasl.Identity, d cause.Decision) cause.Decision {
+	if d.Allowed() {
+		d = v.policies.enter(ctx, v.conn, v.stop, id)
+	}
+	v.policies.metrics.SignIn(v.protocol, d.Cause)
+	return d
 }
 
 // recorder is the journal as inbound knows it.
@@ -170,6 +186,7 @@ func (r *mailReaders) hold(conn any, release func()) {
 }
 
 func (r *mailReaders) free(conn any) {
+	r.sessions.leave(conn)
 	r.mu.Lock()
 	releases := r.places[conn]
 	delete(r.places, conn)
@@ -204,7 +221,7 @@ func (r *mailReaders) connect(ctx context.Context, conn any, protocol string, c 
 
 // Verifier checks the passwords of a connection.
 func (b imapBackend) Verifier(c *imapd.Conn) sasl.Verifier {
-	return b.verifier("imap", policy.Attempt{
+	return b.verifier(c, c.Stop, "imap", policy.Attempt{
 		Protocol: store.ProtocolIMAP, Remote: c.Remote.Addr(), TLS: c.TLS(), Client: clientName(c.Client),
 	})
 }
@@ -260,7 +277,7 @@ func (b pop3Backend) Connect(ctx context.Context, c *popd.Conn) cause.Decision {
 
 // Verifier checks the passwords of a connection.
 func (b pop3Backend) Verifier(c *popd.Conn) sasl.Verifier {
-	return b.verifier("pop3", policy.Attempt{Protocol: store.ProtocolPOP3, Remote: c.Remote.Addr(), TLS: c.TLS()})
+	return b.verifier(c, c.Stop, "pop3", policy.Attempt{Protocol: store.ProtocolPOP3, Remote: c.Remote.Addr(), TLS: c.TLS()})
 }
 
 // SignedIn counts the session of an account.

@@ -147,7 +147,7 @@ func (s *service) openPolicies(ctx context.Context) (err error) {
 	if s.hasher, err = policy.NewHasher(hashParams(&s.config)); err != nil {
 		return err
 	}
-	p := &policies{store: s.store, journal: s.journal, metrics: s.metrics, log: s.log}
+	p := &policies{store: s.store, sessions: newSessions(), journal: s.journal, metrics: s.metrics, log: s.log}
 	p.guard, err = policy.NewGuard(ctx, policy.GuardOptions{
 		Limits: guardLimits(&s.config), Record: policy.FileRecord(s.path("guard.json")),
 		Notify: policy.BanEvents(s.journal), Log: s.log,
@@ -299,7 +299,7 @@ func (s *service) openControl(context.Context) error {
 		Source: backup.Source{
 			Records: s.records, Blobs: s.blobs, Data: s.config.Data, Skip: []string{"control.sock"}, Config: s.configFiles,
 		},
-		Collect: s.maintenance.collectNow,
+		SignOut: s.policies.sessions.end, Collect: s.maintenance.collectNow,
 		Status:  s.status, Reload: func(context.Context) error { return s.reload() }, Log: s.log,
 	})
 	s.onClose("control", s.control.Close)

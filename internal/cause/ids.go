@@ -72,6 +72,7 @@ const (
 	AuthOAuthRequired        ID = "auth.oauth-required"
 	AuthTokenRevoked         ID = "auth.token-revoked"
 	AuthMechanismMismatch    ID = "auth.mechanism-mismatch"
+	AuthSignedOut            ID = "auth.signed-out"
 	AuthPlaintextRefused     ID = "auth.plaintext-refused"
 	AuthInvisibleCharacter   ID = "auth.invisible-character"
 

@@ -125,6 +125,7 @@ func TestIMAPGolden(t *testing.T) {
 		{Refuse(MailboxNotFound).As("try-create"), "TRYCREATE", "There is no such mailbox, it can be created https://mail.example.org/why/mailbox.not-found"},
 		{Refuse(MailboxLimit, Count("limit", 50)).As("depth"), "LIMIT", "Mailboxes are nested too deep, at most 50 levels https://mail.example.org/why/mailbox.limit"},
 		{Refuse(MailboxSpecialUse, Text("mailbox", "B")), "USEATTR", "The mailbox cannot have that special use: B https://mail.example.org/why/mailbox.special-use"},
+		{Wait(AuthSignedOut, time.Time{}), "UNAVAILABLE", "The account was changed, please sign in again https://mail.example.org/why/auth.signed-out"},
 		{Refuse(MailboxHasChildren), "HASCHILDREN", "The mailbox has mailboxes below it https://mail.example.org/why/mailbox.has-children"},
 		{Refuse(ContentUnreadable, Text("charset", "x-klingon")).As("charset"), "BADCHARSET", "The charset x-klingon is not known here https://mail.example.org/why/content.unreadable"},
 		{Refuse(ClientProtocolError).As("arguments"), "CLIENTBUG", "Command has wrong arguments https://mail.example.org/why/client.protocol-error"},

@@ -40,6 +40,8 @@ type Options struct {
 	Catalogue *cause.Catalogue
 	// Source is what a backup copies.
 	Source backup.Source
+	// SignOut ends all sessions of an account, after its passwords or its state have changed.
+	SignOut func(store.AccountID)
 	// Collect gives back the room of messages that nobody has for the given
 	// time; 0 is what is safe.
 	Collect func(ctx context.Context, grace time.Duration) (blob.CollectResult, error)
@@ -78,6 +80,9 @@ const (
 func New(o Options) *Server {
 	if o.Log == nil {
 		o.Log = slog.Default()
+	}
+	if o.SignOut == nil {
+		o.SignOut = func(store.AccountID) {}
 	}
 	s := &Server{Options: o}
 	s.stopping, s.stop = context.WithCancel(context.Background())

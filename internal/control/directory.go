@@ -319,6 +319,9 @@ func (s *Server) changeAccount(ctx context.Context, r ChangeAccount) (Account, e
 	if err != nil {
 		return Account{}, err
 	}
+	if changed.Disabled != a.Disabled || changed.Suspended != a.Suspended || changed.Protocols != a.Protocols {
+		s.SignOut(a.ID)
+	}
 	s.note(ctx, journal.AccountChanged, a.ID, store.Field{Name: "to", Value: a.Address})
 	return s.account(ctx, &changed)
 }
@@ -331,6 +334,7 @@ func (s *Server) removeAccount(ctx context.Context, r Name) (None, error) {
 	if err := s.Store.DeleteAccount(ctx, a.ID); err != nil {
 		return None{}, err
 	}
+	s.SignOut(a.ID)
 	s.note(ctx, journal.AccountDeleted, 0, store.Field{Name: "to", Value: a.Address})
 	return None{}, nil
 }

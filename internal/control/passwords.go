@@ -40,6 +40,7 @@ func (s *Server) setPassword(ctx context.Context, r SetPassword) (Password, erro
 		}
 	}
 	answer.ID = credential.ID
+	s.SignOut(a.ID)
 	s.note(ctx, journal.PasswordChanged, a.ID, store.Field{Name: "to", Value: a.Address})
 	return answer, nil
 }
@@ -93,6 +94,7 @@ func (s *Server) removeAppPassword(ctx context.Context, r AppPassword) (Secret, 
 		if err := s.Store.DeleteCredential(ctx, a.ID, c.ID); err != nil {
 			return Secret{}, err
 		}
+		s.SignOut(a.ID)
 		s.note(ctx, journal.CredentialDeleted, a.ID, store.Field{Name: "credential", Value: c.Name})
 		return secret(&c), nil
 	}

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/outbound"
+	"github.com/postiljon/postiljon/internal/policy"
 	"github.com/postiljon/postiljon/internal/store"
 )
 
@@ -48,7 +50,11 @@ func (s *Server) listBans(ctx context.Context, _ None) ([]Ban, error) {
 }
 
 func (s *Server) liftBan(ctx context.Context, r Name) (None, error) {
-	return None{}, s.Guard.Lift(ctx, r.Name)
+	err := s.Guard.Lift(ctx, r.Name)
+	if errors.Is(err, policy.ErrNoBan) {
+		return None{}, missing("'postiljon ban list' shows the bans.", "there is no ban of %s", r.Name)
+	}
+	return None{}, err
 }
 
 // ---- the queue

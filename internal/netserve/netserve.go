@@ -39,6 +39,8 @@ type Conn struct {
 	Began         time.Time
 	// Admitted: Admit was asked about the connection and let it in.
 	Admitted bool
+	// Stop is Session.Stop of the connection's session, for who has reason to end this one alone.
+	Stop func()
 }
 
 // Admit decides whether a connection may begin its TLS handshake, by what is known without one.
@@ -106,6 +108,9 @@ func (s *Server) HasTLS() bool { return s.tls.Load() != nil }
 
 // Stopping is closed when the server begins to stop, before the first Session.Stop.
 func (s *Server) Stopping() <-chan struct{} { return s.stopping.Done() }
+
+// IsStopping reports whether it is.
+func (s *Server) IsStopping() bool { return s.stopping.Err() != nil }
 
 // Serve takes connections from l until ctx ends or the server is closed, and closes l. For each
 // connection it calls open, which must not block, and serves the session in a goroutine. It returns an error only
@@ -187,9 +192,10 @@ func (s *Server) rest(ctx context.Context, last time.Duration, o Listener, err e
 
 // take begins the session of a connection, if the connection may be.
 func (s *Server) take(nc net.Conn, o Listener, open func(Conn, net.Conn) Session) {
+	var session Session // is there before anybody knows of c
 	c := Conn{
 		ID: s.ids.Add(1), Listener: o.Name, Remote: addrPort(nc.RemoteAddr()), Local: addrPort(nc.LocalAddr()),
-		Began: time.Now(),
+		Began: time.Now(), Stop: func() { session.Stop() },
 	}
 	release := func() {}
 	if o.ImplicitTLS && s.options.Admit != nil {
@@ -198,7 +204,7 @@ func (s *Server) take(nc net.Conn, o Listener, open func(Conn, net.Conn) Session
 			return
 		}
 	}
-	session := open(c, nc)
+	session = open(c, nc)
 	if !s.enter(session, nc) {
 		nc.Close()
 		release()

@@ -167,8 +167,11 @@ func TestSessions(t *testing.T) {
 	server, client := testTLS(t)
 	w := newWorld(t, Options{TLS: server})
 	plain, secure := w.listen(Listener{Name: "echo"}), w.listen(Listener{Name: "echos", ImplicitTLS: true})
-	for i, c := range []net.Conn{dial(t, plain), tls.Client(dial(t, secure), client), dial(t, plain)} {
-		name := []string{"echo", "echos", "echo"}[i]
+	for i, name := range []string{"echo", "echos", "echo"} {
+		c := dial(t, map[string]string{"echo": plain, "echos": secure}[name])
+		if name == "echos" {
+			c = tls.Client(c, client)
+		}
 		if got, want := hear(t, c), fmt.Sprintf("hello %d %s false", i+1, name); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
@@ -176,6 +179,32 @@ func TestSessions(t *testing.T) {
 		if got := hear(t, c); got != "again" {
 			t.Errorf("%q", got)
 		}
+	}
+}
+
+// TestStopOne: one session can be ended by what is known of its connection, and no other.
+func TestStopOne(t *testing.T) {
+	w := newWorld(t, Options{})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := make(chan Conn, 2)
+	go w.Serve(context.Background(), l, Listener{Name: "echo"}, func(c Conn, nc net.Conn) Session {
+		taken <- c
+		return w.open(Listener{})(c, nc)
+	})
+	first := dial(t, l.Addr().String())
+	hear(t, first)
+	(<-taken).Stop()
+	if _, err := first.Read(make([]byte, 1)); err == nil || w.IsStopping() {
+		t.Errorf("%v, stopping %t", err, w.IsStopping())
+	}
+	second := dial(t, l.Addr().String())
+	hear(t, second)
+	fmt.Fprintln(second, "again")
+	if got := hear(t, second); got != "again" {
+		t.Errorf("%q", got)
 	}
 }
 

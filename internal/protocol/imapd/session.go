@@ -192,8 +192,14 @@ func (s *session) await() {
 	}
 }
 
-// byeStopping tells the client that the server ends.
-func (s *session) byeStopping() { s.bye(cause.Wait(cause.ProviderMaintenanceStop, time.Time{})) }
+// byeStopping tells the client that the server ends, or that this session alone does.
+func (s *session) byeStopping() {
+	why := cause.AuthSignedOut
+	if s.server.conns.IsStopping() {
+		why = cause.ProviderMaintenanceStop
+	}
+	s.bye(cause.Wait(why, time.Time{}))
+}
 
 // byeTimeout tells the client that it was silent for too long.
 func (s *session) byeTimeout() {

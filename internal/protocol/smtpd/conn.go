@@ -38,6 +38,7 @@ type conn struct {
 	raw      net.Conn    // the TCP connection; never changes
 	client   netip.Addr  // the address, or the first one of its /64
 	waiting  atomic.Bool // blocked in a read for the next command; any goroutine
+	stopped  atomic.Bool // Stop was called; any goroutine
 
 	link    net.Conn // raw, or TLS on it
 	info    Conn
@@ -184,7 +185,11 @@ func (c *conn) lineFailed(err error) {
 		c.refuse(cause.Refuse(cause.ContentMalformed).As("bare-newline"))
 		c.stopFor(ReasonErrors)
 	case errors.Is(err, errStopping):
-		c.refuse(later(cause.ProviderMaintenanceStop))
+		if c.server.stopping() {
+			c.refuse(later(cause.ProviderMaintenanceStop))
+		} else { // this session alone
+			c.refuse(later(cause.AuthSignedOut))
+		}
 		c.end = ReasonStop
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		limit := c.server.options.Timeouts.Command
@@ -251,10 +256,11 @@ func (c *conn) linger() {
 	}
 }
 
-// Stop makes a session that waits for a command look whether the server stops. Any goroutine may
-// call it: c.waiting is set before the deadline that it overrides and the server stops before the
-// call, so that one of the two sides sees the other.
+// Stop makes a session that waits for a command end, or the one that does so next. Any goroutine may
+// call it: c.waiting is set before the deadline that it overrides and c.stopped before that, so that
+// one of the two sides sees the other.
 func (c *conn) Stop() {
+	c.stopped.Store(true)
 	if c.waiting.Load() {
 		c.raw.SetReadDeadline(time.Unix(1, 0))
 	}
@@ -357,11 +363,11 @@ func (c *conn) awaitCommand(until time.Time) error {
 	c.waiting.Store(true)
 	defer c.waiting.Store(false)
 	c.raw.SetReadDeadline(until)
-	if c.server.stopping() {
+	if c.stopped.Load() {
 		return errStopping
 	}
 	err := c.in.fill(c.link)
-	if errors.Is(err, os.ErrDeadlineExceeded) && c.server.stopping() {
+	if errors.Is(err, os.ErrDeadlineExceeded) && c.stopped.Load() {
 		return errStopping
 	}
 	return err

@@ -170,14 +170,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 }
 
 // stopping reports whether Shutdown was called.
-func (s *Server) stopping() bool {
-	select {
-	case <-s.conns.Stopping():
-		return true
-	default:
-		return false
-	}
-}
+func (s *Server) stopping() bool { return s.conns.IsStopping() }
 
 // enter counts a session in, unless there are too many, and tells how many are open from its client.
 func (s *Server) enter(client netip.Addr) (fromClient int, d cause.Decision) {
