@@ -118,6 +118,10 @@ func TestRestoreOlderBackup(t *testing.T) {
 		before = append(before, l.copy())
 		time.Sleep(time.Second) // backups are named by the second
 		must[string](t)(s.Command("backup", backups, "--keep", "2"))
+		last := before[len(before)-1]
+		known := len(last.acked)
+		last.without(l.copy())
+		t.Logf("%d messages acknowledged before, of which %d were expunged meanwhile", known, known-len(last.acked))
 	}
 	end()
 	list := must[string](t)(s.Command("restore", backups, "--list"))
