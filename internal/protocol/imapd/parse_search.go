@@ -28,6 +28,8 @@ type searchKey struct {
 	needle index.Needle
 	// resolved says that uids stays, whatever comes into the mailbox, or that there is the keyword.
 	resolved bool
+	// What query.ask learns of it from the index, nil for nothing.
+	matches *index.Matches
 }
 
 type searchOp uint8

@@ -177,26 +177,15 @@ func (k *searchKey) cost() int {
 	return 0
 }
 
-// candidates narrows a set to the messages that a key can match: what it says of numbers at the
-// top. This is where an index of words comes in.
-func (k *searchKey) candidates(set uid.Set) uid.Set {
-	switch k.op {
-	case opSeq, opUID:
-		return set.Intersect(k.uids)
-	case opNone:
-		return nil
-	case opAnd:
-		for i := range k.keys {
-			set = k.keys[i].candidates(set)
-		}
-	}
-	return set
-}
-
 // run returns the UIDs of the messages of a set that match.
 func (q *query) run(k *searchKey, set uid.Set) (hits uid.Set, err error) {
 	s := q.s
-	set = k.candidates(set)
+	if err := q.ask(k); err != nil {
+		return nil, err
+	}
+	if set, err = q.candidates(k, set); err != nil {
+		return nil, err
+	}
 	if k.op == opAll || k.op == opSeq || k.op == opUID {
 		return q.sel.view.UIDs.Intersect(set), nil
 	}
@@ -275,6 +264,9 @@ func (q *query) match(k *searchKey, p *store.Placement) answer {
 			return yes
 		}
 		return open
+	}
+	if k.matches != nil && !k.matches.MayHave(p.Email) {
+		return no
 	}
 	if k.cost() > 0 && q.email == nil {
 		return open

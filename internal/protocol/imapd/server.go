@@ -19,6 +19,7 @@ import (
 	"github.com/postiljon/postiljon/internal/netserve"
 	"github.com/postiljon/postiljon/internal/sasl"
 	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/index"
 )
 
 // Backend is what the server asks of the rest of the program. Its methods are called by many
@@ -59,7 +60,9 @@ type Options struct {
 	TLSConfig *tls.Config
 	// Admit is asked before the handshake of implicit TLS; nil lets everybody in. Backend.Connect
 	// decides after it.
-	Admit    netserve.Admit
+	Admit netserve.Admit
+	// Index makes searches for text fast; nil for none: then all is read.
+	Index    *index.Index
 	Limits   Limits
 	Timeouts Timeouts
 	Log      *slog.Logger // nil: slog.Default
