@@ -196,6 +196,20 @@ func (r *mailReaders) free(conn any) {
 	}
 }
 
+// leave gives back what the account of a connection holds, but not the connection's own place, which
+// it took first.
+func (r *mailReaders) leave(conn any) {
+	r.mu.Lock()
+	releases := r.places[conn]
+	if len(releases) > 1 {
+		r.places[conn] = releases[:1:1]
+	}
+	r.mu.Unlock()
+	for i := 1; i < len(releases); i++ {
+		releases[i]()
+	}
+}
+
 // imapBackend implements imapd.Backend.
 type imapBackend struct{ *mailReaders }
 
@@ -244,6 +258,9 @@ func (r *mailReaders) session(conn any, listener string, p store.Protocol, who s
 	r.hold(conn, release)
 	return identity.Account.ID, d
 }
+
+// SignedOut gives the account's place back.
+func (b imapBackend) SignedOut(c *imapd.Conn) { b.leave(c) }
 
 // Closed gives the connection's places back.
 func (b imapBackend) Closed(c *imapd.Conn) { b.free(c) }

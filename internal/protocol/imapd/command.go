@@ -81,7 +81,22 @@ const (
 	statusHighestModSeq
 	statusAppendLimit
 	statusMailboxID
+	statusDeletedStorage
 )
+
+// compressCommand is COMPRESS, the mechanism in upper case. Its answer is sent before it is done.
+type compressCommand struct{ tag, mechanism string }
+
+// quotaCommand is GETQUOTA or SETQUOTA.
+type quotaCommand struct {
+	root   string
+	limits []quotaLimit // of SETQUOTA
+}
+
+type quotaLimit struct {
+	resource string
+	limit    uint64
+}
 
 type statusCommand struct {
 	mailbox string

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postiljon/postiljon/internal/protocol/imapd/deflate"
 	"github.com/postiljon/postiljon/internal/store"
 )
 
@@ -25,6 +26,7 @@ import (
 //	@open 2          connects client 2, reads its greeting and signs in
 //	@connect 2       connects only, @connect 2 tls with TLS
 //	@upgrade 1       begins TLS
+//	@compress 1      begins to compress
 //	@put MAILBOX FILE [FLAG...]  puts testdata/messages/FILE.eml into a mailbox
 //	@raw 1 TEXT      sends a Go string literal as it stands
 //	@closed 1        the server must have closed the connection
@@ -151,6 +153,10 @@ func (p *player) direct(words []string, line string) {
 	case "upgrade":
 		c := p.conn(words[1])
 		c.conn = tls.Client(c.conn, p.world.client)
+		c.r = bufio.NewReader(c.conn)
+	case "compress":
+		c := p.conn(words[1])
+		c.conn = deflate.New(c.conn, &deflate.Pool{}, nil)
 		c.r = bufio.NewReader(c.conn)
 	case "put":
 		p.put(words[1], words[2], words[3:])

@@ -63,6 +63,12 @@ var handlers = map[string]handler{
 	"UID MOVE":     with(inMailbox, (*session).copyMessages),
 	"REPLACE":      with(inMailbox, (*session).replace),
 	"UID REPLACE":  with(inMailbox, (*session).replace),
+	"COMPRESS":     with(signedIn, (*session).compress),
+	"GETQUOTA":     with(signedIn, (*session).getQuota),
+	"GETQUOTAROOT": with(signedIn, (*session).getQuotaRoot),
+	"SETQUOTA":     with(signedIn, (*session).setQuota),
+
+	"UNAUTHENTICATE": {signedIn, (*session).unauthenticate},
 }
 
 // with makes a handler of a method that takes the arguments of its command.
@@ -187,7 +193,7 @@ const (
 	// A client may use these after signing in.
 	capabilitiesSignedIn = " IDLE NAMESPACE UNSELECT UIDPLUS MOVE CHILDREN LIST-EXTENDED LIST-STATUS" +
 		" SPECIAL-USE CREATE-SPECIAL-USE STATUS=SIZE ESEARCH SEARCHRES BINARY CONDSTORE QRESYNC" +
-		" OBJECTID SAVEDATE PREVIEW UTF8=ACCEPT MULTIAPPEND CATENATE URL-PARTIAL REPLACE APPENDLIMIT="
+		" OBJECTID SAVEDATE PREVIEW UTF8=ACCEPT MULTIAPPEND CATENATE URL-PARTIAL REPLACE QUOTA QUOTA=RES-STORAGE APPENDLIMIT="
 )
 
 // capabilitiesSearch are those about finding messages.
@@ -198,7 +204,11 @@ func (s *session) appendCapabilities(b []byte) []byte {
 	if s.conn.Account != 0 {
 		b = append(b, capabilitiesSearch...)
 		b = append(b, capabilitiesSignedIn...)
-		return appendUint(b, s.server.options.Limits.Message)
+		b = appendUint(b, s.server.options.Limits.Message)
+		if !s.compressed {
+			b = append(b, capabilitiesOfConnection...)
+		}
+		return b
 	}
 	if !s.conn.TLS() && s.server.conns.HasTLS() {
 		b = append(b, " STARTTLS"...)

@@ -172,6 +172,8 @@ type testBackend struct {
 	events  []string
 	refuse  cause.Decision // answer to Connect
 	closed  int
+	// signedOut counts UNAUTHENTICATE.
+	signedOut int
 }
 
 func (b *testBackend) Connect(context.Context, *Conn) cause.Decision {
@@ -190,6 +192,12 @@ func (b *testBackend) Event(c *Conn, e Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.events = append(b.events, fmt.Sprintf("%d %s>%s %s %v", e.Kind, e.Mailbox, e.Target, e.UIDs, c.Client))
+}
+
+func (b *testBackend) SignedOut(*Conn) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.signedOut++
 }
 
 func (b *testBackend) Closed(*Conn) {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/postiljon/postiljon/internal/protocol/imapd/deflate"
 )
 
 // buffer is a pooled slice.
@@ -21,6 +23,7 @@ const (
 // pools are the buffers that sessions share.
 type pools struct {
 	inputs, outputs, messages sync.Pool
+	deflate                   deflate.Pool
 }
 
 func (p *pools) input() *buffer {

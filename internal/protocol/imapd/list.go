@@ -37,7 +37,9 @@ func (s *session) list(c *listCommand) outcome {
 		}
 		s.tellNode(c, n)
 		if c.returnStatus != 0 && n.mailbox != nil {
-			s.tellStatus(n.mailbox, c.returnStatus)
+			if err := s.tellStatus(n.mailbox, c.returnStatus); err != nil {
+				return s.failed(err, n.name)
+			}
 		}
 		s.flushIfFull()
 	}

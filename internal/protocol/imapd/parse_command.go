@@ -34,8 +34,11 @@ func parseCommand(b []byte, utf8 bool) (command, error) {
 	if parse != nil {
 		p.sp()
 		c.args = parse(&p)
-		if search, ok := c.args.(*searchCommand); ok {
-			search.tag = c.tag // ESEARCH names it
+		switch args := c.args.(type) {
+		case *searchCommand:
+			args.tag = c.tag // ESEARCH names it
+		case *compressCommand:
+			args.tag = c.tag
 		}
 	}
 	p.end()
@@ -44,16 +47,19 @@ func parseCommand(b []byte, utf8 bool) (command, error) {
 
 // grammar has the arguments of every command, nil for none.
 var grammar = map[string]func(*parser) any{
-	"CAPABILITY":   nil,
-	"NOOP":         nil,
-	"LOGOUT":       nil,
-	"STARTTLS":     nil,
-	"CHECK":        nil,
-	"CLOSE":        nil,
-	"UNSELECT":     nil,
-	"NAMESPACE":    nil,
-	"IDLE":         nil,
-	"EXPUNGE":      nil,
+	"CAPABILITY": nil,
+	"NOOP":       nil,
+	"LOGOUT":     nil,
+	"STARTTLS":   nil,
+	"CHECK":      nil,
+	"CLOSE":      nil,
+	"UNSELECT":   nil,
+	"NAMESPACE":  nil,
+	"IDLE":       nil,
+	"EXPUNGE":    nil,
+
+	"UNAUTHENTICATE": nil,
+
 	"ID":           (*parser).id,
 	"ENABLE":       (*parser).enable,
 	"AUTHENTICATE": (*parser).authenticate,
@@ -85,6 +91,10 @@ var grammar = map[string]func(*parser) any{
 	"UID EXPUNGE":  (*parser).uidExpunge,
 	"REPLACE":      func(p *parser) any { return p.replace(false) },
 	"UID REPLACE":  func(p *parser) any { return p.replace(true) },
+	"COMPRESS":     func(p *parser) any { return &compressCommand{mechanism: p.word()} },
+	"GETQUOTA":     (*parser).getQuota,
+	"GETQUOTAROOT": (*parser).oneMailbox,
+	"SETQUOTA":     (*parser).setQuota,
 }
 
 // maxIDFields bounds ID (RFC 2971 section 3.3: at most 30 pairs, names of 30 octets, values of 1024).
@@ -315,6 +325,8 @@ var statusNames = map[string]statusItems{
 	"HIGHESTMODSEQ": statusHighestModSeq,
 	"APPENDLIMIT":   statusAppendLimit,
 	"MAILBOXID":     statusMailboxID,
+
+	"DELETED-STORAGE": statusDeletedStorage,
 }
 
 func (p *parser) statusItems() (items statusItems) {
@@ -361,6 +373,21 @@ func (p *parser) messages(c *appendCommand) {
 		p.fail("want a message")
 	}
 	p.b = nil
+}
+
+func (p *parser) getQuota() any { return &quotaCommand{root: string(p.astring())} }
+
+// setQuota reads SETQUOTA (RFC 9208 section 4.1.3).
+func (p *parser) setQuota() any {
+	c := &quotaCommand{root: string(p.astring())}
+	p.sp()
+	p.list(func() {
+		l := quotaLimit{resource: p.word()}
+		p.sp()
+		l.limit = p.number64()
+		c.limits = append(c.limits, l)
+	})
+	return c
 }
 
 func (p *parser) uidExpunge() any { return &expungeCommand{uid: true, set: p.sequenceSet()} }

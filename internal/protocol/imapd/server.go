@@ -33,6 +33,8 @@ type Backend interface {
 	// SignedIn is told who proved to be whom, says which account that is, and decides whether the
 	// session may begin.
 	SignedIn(ctx context.Context, c *Conn, who sasl.Identity) (store.AccountID, cause.Decision)
+	// SignedOut is told that the account of a connection left it, which may go on with another.
+	SignedOut(c *Conn)
 	// Event is told what a client did, for the journal. It must not block.
 	Event(c *Conn, e Event)
 	// Closed is told that a connection is over.

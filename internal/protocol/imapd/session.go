@@ -35,14 +35,18 @@ type session struct {
 	unwatch  func()    // ends the notices of the store, nil if there are none
 	// What the client asked for with ENABLE, or by using it.
 	rev2, utf8, condstore, qresync bool
-	bad                            int  // commands in a row that ended in BAD
-	over                           bool // LOGOUT, or BYE was sent
+	compressed                     bool // since COMPRESS
+	// anonymous is since when nobody is signed in, if nobody is.
+	anonymous time.Time
+	bad       int  // commands in a row that ended in BAD
+	over      bool // LOGOUT, or BYE was sent
 }
 
 func newSession(srv *Server, c netserve.Conn, nc net.Conn, implicitTLS bool) *session {
 	s := &session{server: srv, store: srv.options.Store, nc: nc, implicit: implicitTLS, conn: Conn{Conn: c}}
 	s.in.src, s.in.pools = nc, &srv.pools
 	s.waker.conn = nc
+	s.anonymous = c.Began
 	return s
 }
 
@@ -215,7 +219,7 @@ func (s *session) byeTimeout() {
 func (s *session) deadline() time.Time {
 	t := &s.server.options.Timeouts
 	if s.conn.Account == 0 {
-		return s.conn.Began.Add(t.SignIn)
+		return s.anonymous.Add(t.SignIn)
 	}
 	return time.Now().Add(t.Idle)
 }

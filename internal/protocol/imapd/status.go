@@ -8,7 +8,9 @@ func (s *session) status(c *statusCommand) outcome {
 	if err != nil {
 		return s.failed(err, c.mailbox)
 	}
-	s.tellStatus(&m, c.items)
+	if err := s.tellStatus(&m, c.items); err != nil {
+		return s.failed(err, m.Name)
+	}
 	return done()
 }
 
@@ -27,11 +29,19 @@ var statusOrder = [...]struct {
 	{statusHighestModSeq, "HIGHESTMODSEQ "},
 	{statusAppendLimit, "APPENDLIMIT "},
 	{statusMailboxID, "MAILBOXID "},
+	{statusDeletedStorage, "DELETED-STORAGE "},
 }
 
 // tellStatus writes a STATUS response. Everything in it is counted as it changes, nothing is
-// looked up.
-func (s *session) tellStatus(m *store.Mailbox, items statusItems) {
+// looked up but for DELETED-STORAGE.
+func (s *session) tellStatus(m *store.Mailbox, items statusItems) error {
+	deleted := int64(0)
+	if items&statusDeletedStorage != 0 {
+		var err error
+		if deleted, err = s.deletedStorage(m); err != nil {
+			return err
+		}
+	}
 	if items&statusHighestModSeq != 0 {
 		s.enableCondstore()
 	}
@@ -44,10 +54,14 @@ func (s *session) tellStatus(m *store.Mailbox, items statusItems) {
 		}
 		b = append(b, sep...)
 		b = append(b, o.name...)
+		if sep = " "; o.item == statusDeletedStorage {
+			b = appendUint(b, deleted)
+			continue
+		}
 		b = s.appendStatusItem(b, m, o.item)
-		sep = " "
 	}
 	s.out = append(b, ")\r\n"...)
+	return nil
 }
 
 func (s *session) appendStatusItem(b []byte, m *store.Mailbox, item statusItems) []byte {

@@ -1,0 +1,75 @@
+package imapd
+
+import (
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/uid"
+)
+
+// quotaRoot is the one quota root that there is: all mail of the account (RFC 9208 section 3.1).
+const quotaRoot = ""
+
+// quotaUnit is what STORAGE counts in (RFC 9208 section 5.1).
+const quotaUnit = 1024
+
+// getQuota is GETQUOTA (RFC 9208 section 4.1.1).
+func (s *session) getQuota(c *quotaCommand) outcome {
+	if c.root != quotaRoot {
+		return refuse(cause.Refuse(cause.MailboxNotFound, cause.Text("mailbox", c.root)))
+	}
+	return s.tellQuota()
+}
+
+// getQuotaRoot is GETQUOTAROOT (RFC 9208 section 4.1.2).
+func (s *session) getQuotaRoot(c *mailboxCommand) outcome {
+	m, err := s.store.MailboxByName(s.ctx, s.conn.Account, c.mailbox)
+	if err != nil {
+		return s.failed(err, c.mailbox)
+	}
+	s.raw("* QUOTAROOT ")
+	s.out = s.appendMailbox(s.out, m.Name)
+	s.raw(" \"\"\r\n")
+	return s.tellQuota()
+}
+
+// setQuota refuses SETQUOTA (RFC 9208 section 4.1.3): quotas are set by who runs the service, and
+// QUOTASET is not among the capabilities.
+func (s *session) setQuota(*quotaCommand) outcome {
+	return refuse(cause.Refuse(cause.AccountAccessDenied))
+}
+
+// tellQuota writes a QUOTA response; an account without a quota has no resource in it.
+func (s *session) tellQuota() outcome {
+	account, err := s.store.Account(s.ctx, s.conn.Account)
+	if err != nil {
+		return s.failed(err, "")
+	}
+	usage, err := s.store.Usage(s.ctx, s.conn.Account)
+	if err != nil {
+		return s.failed(err, "")
+	}
+	b := append(s.out, `* QUOTA "" (`...)
+	if account.Quota > 0 {
+		b = append(b, "STORAGE "...)
+		b = appendUint(b, (usage.Size+quotaUnit-1)/quotaUnit)
+		b = append(b, ' ')
+		b = appendUint(b, account.Quota/quotaUnit)
+	}
+	s.out = append(b, ")\r\n"...)
+	return done()
+}
+
+// deletedStorage is how many octets an EXPUNGE of a mailbox would remove (RFC 9208 section 4.1.4).
+// Only where there is something to remove are the messages looked at.
+func (s *session) deletedStorage(m *store.Mailbox) (size int64, err error) {
+	if m.Deleted == 0 {
+		return 0, nil
+	}
+	err = s.store.Placements(s.ctx, s.conn.Account, m.ID, uid.All(), func(p *store.Placement) error {
+		if p.Flags.Has(store.FlagDeleted) {
+			size += p.Size
+		}
+		return nil
+	})
+	return size, err
+}
