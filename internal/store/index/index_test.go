@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -51,7 +52,7 @@ func TestFold(t *testing.T) {
 func TestPieces(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		unit := rapid.StringOfN(rapid.RuneFrom([]rune("aAoå é\u030a\u0308\u0301\u00adии\u0306世")), 1, 40, -1).Draw(t, "unit")
-		text := strings.Repeat(unit+strings.Repeat("x", rapid.IntRange(0, 3).Draw(t, "gap")), 1+3*pieceSize/(len(unit)+1))
+		text := strings.Repeat(unit+strings.Repeat("x", rapid.IntRange(0, 3).Draw(t, "gap")), 1+3*pieceSize/2/(len(unit)+1))
 		var texts Texts
 		overlap := rapid.IntRange(0, 5).Draw(t, "overlap")
 		var have []byte
@@ -87,7 +88,7 @@ func newWorld(t testing.TB) *world {
 
 func worldOf(t testing.TB, s *store.Store, address string) *world {
 	return &world{t: t, store: s, account: storetest.Account(t, s, address).ID,
-		index: New(Options{Store: s, Least: 1, Delay: time.Millisecond}), text: map[store.EmailID]string{}}
+		index: New(Options{Store: s, Least: 1, Delay: time.Millisecond, Log: slog.New(slog.DiscardHandler)}), text: map[store.EmailID]string{}}
 }
 
 func (w *world) append(messages ...string) {
