@@ -28,6 +28,7 @@ type policies struct {
 	signIn      *policy.SignIn
 	sending     *sending
 	connections *policy.Connections
+	refusals    *policy.Refusals
 	sessions    *sessions
 	journal     *journal.Journal
 	metrics     *metrics.Set
@@ -42,7 +43,8 @@ func (p *policies) admit(protocol string) netserve.Admit {
 	return func(listener string, remote netip.Addr) (release func(), ok bool) {
 		release, d := p.place(remote)
 		if !d.Allowed() {
-			p.turnedAway(context.Background(), protocol, listener, remote, d)
+			p.metrics.Refused(listener, d.Cause)
+			p.turnedAway(context.Background(), protocol, remote, d)
 		}
 		return release, d.Allowed()
 	}
@@ -56,9 +58,12 @@ func (p *policies) place(remote netip.Addr) (release func(), d cause.Decision) {
 	return p.connections.Acquire(remote)
 }
 
-// turnedAway leaves an event of a connection that was refused.
-func (p *policies) turnedAway(ctx context.Context, protocol, listener string, remote netip.Addr, d cause.Decision) {
-	p.metrics.Refused(listener, d.Cause)
+// turnedAway leaves an event of a connection that was refused, if it is not one
+// of many.
+func (p *policies) turnedAway(ctx context.Context, protocol string, remote netip.Addr, d cause.Decision) {
+	if !p.refusals.Notable(remote, protocol, d.Cause) {
+		return
+	}
 	e := store.Event{Time: p.store.Now(), Kind: journal.ConnectionRefused, Fields: []store.Field{
 		{Name: "remote", Value: remote.String()}, {Name: "protocol", Value: protocol},
 	}}
@@ -70,20 +75,24 @@ func (p *policies) turnedAway(ctx context.Context, protocol, listener string, re
 // Connect implements inbound.Policy. Only a service that people sign in to
 // refuses banned addresses: other servers must not suffer for the sign-ins of
 // their neighbours.
-func (p *policies) Connect(_ context.Context, c *smtpd.Conn) (release func(), d cause.Decision) {
-	if !c.Submission {
-		return p.connections.Acquire(c.Remote.Addr())
+func (p *policies) Connect(ctx context.Context, c *smtpd.Conn) (release func(), _ cause.Decision) {
+	protocol, place, d := "smtp", func() {}, cause.Allow()
+	switch {
+	case c.Admitted: // it has its place
+	case c.Submission:
+		protocol = "submission"
+		place, d = p.place(c.Remote.Addr())
+	default:
+		place, d = p.connections.Acquire(c.Remote.Addr())
 	}
-	place := func() {}
-	if !c.Admitted { // else it has its place
-		if place, d = p.place(c.Remote.Addr()); !d.Allowed() {
-			return place, d
-		}
+	if !d.Allowed() {
+		p.turnedAway(ctx, protocol, c.Remote.Addr(), d)
+		return place, d
 	}
 	return func() {
 		p.sessions.leave(c)
 		place()
-	}, cause.Allow()
+	}, d
 }
 
 // Verifier implements inbound.Policy.
@@ -226,7 +235,8 @@ func (r *mailReaders) connect(ctx context.Context, conn any, protocol string, c 
 	}
 	release, d := r.place(c.Remote.Addr())
 	if !d.Allowed() {
-		r.turnedAway(ctx, protocol, c.Listener, c.Remote.Addr(), d)
+		r.metrics.Refused(c.Listener, d.Cause)
+		r.turnedAway(ctx, protocol, c.Remote.Addr(), d)
 		return d
 	}
 	r.hold(conn, release)

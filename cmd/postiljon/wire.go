@@ -147,7 +147,10 @@ func (s *service) openPolicies(ctx context.Context) (err error) {
 	if s.hasher, err = policy.NewHasher(hashParams(&s.config)); err != nil {
 		return err
 	}
-	p := &policies{store: s.store, sessions: newSessions(), journal: s.journal, metrics: s.metrics, log: s.log}
+	p := &policies{
+		store: s.store, sessions: newSessions(), refusals: policy.NewRefusals(nil),
+		journal: s.journal, metrics: s.metrics, log: s.log,
+	}
 	p.guard, err = policy.NewGuard(ctx, policy.GuardOptions{
 		Limits: guardLimits(&s.config), Record: policy.FileRecord(s.path("guard.json")),
 		Notify: policy.BanEvents(s.journal), Log: s.log,
@@ -300,7 +303,7 @@ func (s *service) openControl(context.Context) error {
 			Records: s.records, Blobs: s.blobs, Data: s.config.Data, Skip: []string{"control.sock"}, Config: s.configFiles,
 		},
 		SignOut: s.policies.sessions.end, Collect: s.maintenance.collectNow,
-		Status:  s.status, Reload: func(context.Context) error { return s.reload() }, Log: s.log,
+		Status: s.status, Reload: func(context.Context) error { return s.reload() }, Log: s.log,
 	})
 	s.onClose("control", s.control.Close)
 	return nil

@@ -11,7 +11,6 @@ import (
 	"sync"
 
 	"github.com/postiljon/postiljon/internal/cause"
-	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/protocol/smtpd"
 	"github.com/postiljon/postiljon/internal/sasl"
@@ -20,8 +19,8 @@ import (
 
 // Policy is what decides, as far as a message on its way in needs it.
 type Policy interface {
-	// Connect decides on a connection. release, never nil, gives its place free
-	// again.
+	// Connect decides on a connection, and leaves an event of one that it
+	// refuses. release, never nil, gives its place free again.
 	Connect(ctx context.Context, c *smtpd.Conn) (release func(), d cause.Decision)
 	// Verifier checks the passwords of a submission connection.
 	Verifier(c *smtpd.Conn) sasl.Verifier
@@ -91,20 +90,7 @@ func (b *Backend) NewSession(ctx context.Context, c *smtpd.Conn) (smtpd.Session,
 	release, d := b.Policy.Connect(ctx, c)
 	if !d.Allowed() {
 		release()
-		e := store.Event{Time: b.Store.Now(), Kind: journal.ConnectionRefused, Fields: []store.Field{
-			{Name: "remote", Value: c.Remote.Addr().String()}, {Name: "protocol", Value: listenerName(c)},
-		}}
-		e.Trace = store.NewTraceID(e.Time)
-		e.SetDecision(d)
-		b.Journal.Record(e)
 		return nil, d
 	}
 	return &session{b: b, c: c, release: release}, d
-}
-
-func listenerName(c *smtpd.Conn) string {
-	if c.Submission {
-		return "submission"
-	}
-	return "smtp"
 }
