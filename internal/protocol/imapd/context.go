@@ -88,17 +88,31 @@ func (s *session) tellResults(old *store.View) error {
 	for _, w := range slices.Clone(sel.watched) {
 		var hits uid.Set
 		var rows []sortRow
+		again := changed
+		if w.c.key.has(opUID) { // "*" may mean another message now
+			again = again.Union(sel.view.UIDs.Intersect(lasts(old, sel.view)))
+		}
 		if err == nil {
-			hits, rows, err = s.searchAgain(w, changed)
+			hits, rows, err = s.searchAgain(w, again)
 		}
 		if err != nil { // results that are half true are worth nothing
 			s.noUpdate(w.c.tag, *s.failedSearch(err, sel).refused)
 			s.cancelUpdate(&cancelCommand{[]string{w.c.tag}})
 			continue
 		}
-		s.tellUpdate(w, changed.Intersect(w.hits).Minus(hits), hits.Minus(w.hits), rows)
+		s.tellUpdate(w, again.Intersect(w.hits).Minus(hits), hits.Minus(w.hits), rows)
 	}
 	return err
+}
+
+// lasts returns the last messages of two views.
+func lasts(a, b *store.View) (set uid.Set) {
+	for _, v := range []*store.View{a, b} {
+		if last := v.UIDs.Max(); last > 0 {
+			set = set.Union(uid.Of(last))
+		}
+	}
+	return set
 }
 
 // searchAgain returns which of the messages that changed are results now.

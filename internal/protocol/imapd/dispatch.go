@@ -52,6 +52,8 @@ var handlers = map[string]handler{
 	"UID SEARCH":   with(inMailbox, (*session).search),
 	"SORT":         with(inMailbox, (*session).search),
 	"UID SORT":     with(inMailbox, (*session).search),
+	"THREAD":       with(inMailbox, (*session).thread),
+	"UID THREAD":   with(inMailbox, (*session).thread),
 	"CANCELUPDATE": with(inMailbox, (*session).cancelUpdate),
 	"FETCH":        with(inMailbox, (*session).fetch),
 	"UID FETCH":    with(inMailbox, (*session).fetch),
@@ -197,7 +199,8 @@ const (
 )
 
 // capabilitiesSearch are those about finding messages.
-const capabilitiesSearch = " SORT SORT=DISPLAY ESORT WITHIN PARTIAL CONTEXT=SEARCH CONTEXT=SORT INPROGRESS"
+const capabilitiesSearch = " SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT THREAD=REFERENCES" +
+	" WITHIN PARTIAL CONTEXT=SEARCH CONTEXT=SORT INPROGRESS"
 
 func (s *session) appendCapabilities(b []byte) []byte {
 	b = append(b, capabilitiesAlways...)

@@ -37,6 +37,8 @@ func parseCommand(b []byte, utf8 bool) (command, error) {
 		switch args := c.args.(type) {
 		case *searchCommand:
 			args.tag = c.tag // ESEARCH names it
+		case *threadCommand:
+			args.search.tag = c.tag
 		case *compressCommand:
 			args.tag = c.tag
 		}
@@ -79,6 +81,8 @@ var grammar = map[string]func(*parser) any{
 	"UID SEARCH":   func(p *parser) any { return p.search(true) },
 	"SORT":         func(p *parser) any { return p.sort(false) },
 	"UID SORT":     func(p *parser) any { return p.sort(true) },
+	"THREAD":       func(p *parser) any { return p.thread(false) },
+	"UID THREAD":   func(p *parser) any { return p.thread(true) },
 	"CANCELUPDATE": (*parser).cancelUpdate,
 	"FETCH":        func(p *parser) any { return p.fetch(false) },
 	"UID FETCH":    func(p *parser) any { return p.fetch(true) },
