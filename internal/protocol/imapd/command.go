@@ -65,6 +65,7 @@ type listCommand struct {
 	returnChildren             bool
 	returnSpecialUse           bool
 	returnStatus               statusItems
+	returnMetadata             *getMetadataCommand // nil: not asked for
 }
 
 // statusItems is a set of the items that STATUS can tell.

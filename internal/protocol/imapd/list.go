@@ -41,6 +41,11 @@ func (s *session) list(c *listCommand) outcome {
 				return s.failed(err, n.name)
 			}
 		}
+		if c.returnMetadata != nil && n.mailbox != nil {
+			if _, err := s.tellMetadata(n.mailbox.ID, n.name, c.returnMetadata); err != nil {
+				return s.failed(err, n.name)
+			}
+		}
 		s.flushIfFull()
 	}
 	return done()

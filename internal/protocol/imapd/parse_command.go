@@ -2,6 +2,7 @@ package imapd
 
 import (
 	"bytes"
+	"math"
 	"strings"
 
 	"github.com/postiljon/postiljon/internal/store"
@@ -99,6 +100,8 @@ var grammar = map[string]func(*parser) any{
 	"GETQUOTA":     (*parser).getQuota,
 	"GETQUOTAROOT": (*parser).oneMailbox,
 	"SETQUOTA":     (*parser).setQuota,
+	"GETMETADATA":  (*parser).getMetadata,
+	"SETMETADATA":  (*parser).setMetadata,
 }
 
 // maxIDFields bounds ID (RFC 2971 section 3.3: at most 30 pairs, names of 30 octets, values of 1024).
@@ -299,6 +302,9 @@ func (p *parser) listReturn(c *listCommand) {
 	case "STATUS":
 		p.sp()
 		c.returnStatus = p.statusItems()
+	case "METADATA": // RFC 9590 section 3
+		p.sp()
+		c.returnMetadata = &getMetadataCommand{maxSize: math.MaxUint32, entries: p.metadataEntries()}
 	default:
 		p.fail("LIST return option %q", name)
 	}
