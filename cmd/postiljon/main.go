@@ -40,6 +40,7 @@ type commands struct {
 
 	Verify  verifyCommand  `cmd:"" group:"data" help:"Check all that is stored against itself."`
 	Backup  backupCommand  `cmd:"" group:"data" help:"Make a backup while the service goes on."`
+	Index   indexCommand   `cmd:"" group:"data" help:"The search index: how far it is, or make it anew."`
 	Restore restoreCommand `cmd:"" group:"data" help:"Make a data folder of a backup."`
 	Collect collectCommand `cmd:"" group:"data" help:"Give back the room of deleted messages now; the service does it every night."`
 	Export  exportCommand  `cmd:"" group:"data" help:"Write the mail of an account to files."`

@@ -28,6 +28,7 @@ import (
 	"github.com/postiljon/postiljon/internal/sasl"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/blob/disk"
+	"github.com/postiljon/postiljon/internal/store/index"
 	"github.com/postiljon/postiljon/internal/store/kv/pebble"
 	"github.com/postiljon/postiljon/internal/web"
 )
@@ -49,6 +50,7 @@ type service struct {
 	records   *pebble.DB
 	blobs     *disk.Store
 	store     *store.Store
+	index     *index.Index
 	catalogue *cause.Catalogue
 	metrics   *metrics.Set
 	journal   *journal.Journal
@@ -82,7 +84,7 @@ func openService(ctx context.Context, c config.Config, file string, log *slog.Lo
 	s := &service{config: c, file: file, log: log, level: level, started: time.Now()}
 	s.keep.Store(int64(c.Journal.Keep))
 	for _, open := range []func(context.Context) error{
-		s.openStore, s.openCauses, s.openPolicies, s.openQueue, s.openSMTP, s.openIMAP, s.openPOP3,
+		s.openStore, s.openIndex, s.openCauses, s.openPolicies, s.openQueue, s.openSMTP, s.openIMAP, s.openPOP3,
 		s.openWeb, s.openControl,
 	} {
 		if err := open(ctx); err != nil {
@@ -253,7 +255,7 @@ func (s *service) openSMTP(context.Context) (err error) {
 func (s *service) openIMAP(context.Context) (err error) {
 	c := &s.config
 	s.imap, err = imapd.New(imapd.Options{
-		Hostname: c.Hostname, Store: s.store, Catalogue: s.catalogue, Backend: imapBackend{newMailReaders(s.policies)},
+		Hostname: c.Hostname, Store: s.store, Index: s.index, Catalogue: s.catalogue, Backend: imapBackend{newMailReaders(s.policies)},
 		SASL: s.sasl, TLSConfig: s.certs.ServerConfig("imap"), Admit: s.policies.admit("imap"), Log: s.log, Metrics: s.metrics.IMAP(),
 		Limits:   imapd.Limits{Message: int64(c.Limits.MessageSize)},
 		Timeouts: imapd.Timeouts{Idle: time.Duration(c.Timeouts.IMAP)},
@@ -297,7 +299,7 @@ func (s *service) openWeb(context.Context) (err error) {
 func (s *service) openControl(context.Context) error {
 	s.maintenance = s.newMaintenance()
 	s.control = control.New(control.Options{
-		Store: s.store, Hasher: s.hasher, Guard: s.policies.guard, Sending: s.policies.sending,
+		Store: s.store, Index: s.index, Hasher: s.hasher, Guard: s.policies.guard, Sending: s.policies.sending,
 		Journal: s.journal, Queue: s.queue, Catalogue: s.catalogue,
 		Source: backup.Source{
 			Records: s.records, Blobs: s.blobs, Data: s.config.Data, Skip: []string{"control.sock"}, Config: s.configFiles,

@@ -255,6 +255,8 @@ func (s *Server) routes() http.Handler {
 		"backup":             stream(s, s.backup),
 		"backup.prune":       stream(s, s.prune),
 		"collect":            stream(s, s.collect),
+		"index.status":       method(s, s.indexStatus),
+		"index.rebuild":      stream(s, s.rebuildIndex),
 		"export":             s.long(s.export),
 		"import":             s.long(s.importMail),
 	} {

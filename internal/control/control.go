@@ -27,11 +27,13 @@ import (
 	"github.com/postiljon/postiljon/internal/policy"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/blob"
+	"github.com/postiljon/postiljon/internal/store/index"
 )
 
 // Options are what the control socket acts on. All but Log must be given.
 type Options struct {
 	Store     *store.Store
+	Index     *index.Index
 	Hasher    *policy.Hasher
 	Guard     *policy.Guard
 	Sending   Sending

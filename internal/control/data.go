@@ -196,6 +196,9 @@ func Verify(ctx context.Context, st *store.Store, r VerifyRequest, progress func
 		}
 		answer.Problems = append(answer.Problems, whose+": "+p.Text)
 	}
+	if err == nil && r.Bodies {
+		err = verifyIndexes(ctx, st, &answer)
+	}
 	return answer, err
 }
 
