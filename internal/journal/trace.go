@@ -298,7 +298,7 @@ func fold(events []store.Event) []Line {
 	open := map[device]int{} // the last line of each device
 	for i := range events {
 		e := &events[i]
-		if n := len(lines); n > 0 && sameEvent(&lines[n-1].Event, e) {
+		if told(lines, e) {
 			continue
 		}
 		if e.Kind == SignInOK || e.Kind == SignInRefused {
@@ -313,6 +313,20 @@ func fold(events []store.Event) []Line {
 		lines = append(lines, Line{Event: *e, Count: 1, Last: e.Time})
 	}
 	return lines
+}
+
+// maxTogether is how many lines of one moment told looks through.
+const maxTogether = 64
+
+// told reports whether a line of the same moment is of the same event: others may stand between,
+// such as those of further recipients.
+func told(lines []Line, e *store.Event) bool {
+	for i := len(lines) - 1; i >= max(len(lines)-maxTogether, 0) && lines[i].Event.Time.Equal(e.Time); i-- {
+		if sameEvent(&lines[i].Event, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // device is what signs in.

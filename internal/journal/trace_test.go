@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -258,5 +260,29 @@ func TestTrim(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{SignInOK + " xIIIII", SignInRefused + " xIIII", SignInOK}, summary(got)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestFoldOneMoment: what two accounts have of one event is one line, also where events of the same
+// moment stand between.
+func TestFoldOneMoment(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	event := func(account store.AccountID, kind, to string) store.Event {
+		return store.Event{Time: now, Account: account, Kind: kind, Fields: fields("to", to)}
+	}
+	lines := fold([]store.Event{
+		event(1, MessageAccepted, "anna"), event(1, MessageDelivered, "anna"),
+		event(2, MessageAccepted, "bo"), event(2, MessageDelivered, "bo"),
+		event(3, MessageAccepted, "anna"), event(3, MessageAccepted, "bo"), event(3, MessageAccepted, "bo"),
+	})
+	var got []string
+	for _, l := range lines {
+		got = append(got, fmt.Sprint(l.Event.Account, " ", l.Event.Kind))
+	}
+	want := []string{
+		"1 message.accepted", "1 message.delivered", "2 message.accepted", "2 message.delivered",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
