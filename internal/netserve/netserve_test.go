@@ -4,16 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/netip"
 	"os"
@@ -27,6 +22,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/postiljon/postiljon/internal/certs/certstest"
 	"github.com/postiljon/postiljon/internal/sasl"
 )
 
@@ -145,26 +141,8 @@ func wantEnd(t testing.TB, c net.Conn) {
 	}
 }
 
-var certificate = sync.OnceValues(func() (tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
-})
-
-func testTLS(t testing.TB) (server, client *tls.Config) {
-	c, err := certificate()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &tls.Config{Certificates: []tls.Certificate{c}}, &tls.Config{InsecureSkipVerify: true} // the certificate is made here
-}
-
 func TestSessions(t *testing.T) {
-	server, client := testTLS(t)
+	server, client := certstest.TLS(t, "localhost")
 	w := newWorld(t, Options{TLS: server})
 	plain, secure := w.listen(Listener{Name: "echo"}), w.listen(Listener{Name: "echos", ImplicitTLS: true})
 	for i, name := range []string{"echo", "echos", "echo"} {
@@ -224,7 +202,7 @@ func TestAddrPort(t *testing.T) {
 // TestAdmit: who is not let in costs no session and no handshake, where TLS comes first; elsewhere
 // the session is asked.
 func TestAdmit(t *testing.T) {
-	server, client := testTLS(t)
+	server, client := certstest.TLS(t, "localhost")
 	var mu sync.Mutex
 	var open, most int
 	admit := func(listener string, remote netip.Addr) (func(), bool) {
@@ -483,7 +461,7 @@ func TestCloseIsBounded(t *testing.T) {
 
 // TestCloseWhileHandshaking: a client that never ends its handshake does not hold up the stop.
 func TestCloseWhileHandshaking(t *testing.T) {
-	server, _ := testTLS(t)
+	server, _ := certstest.TLS(t, "localhost")
 	w := newWorld(t, Options{TLS: server})
 	address := w.listen(Listener{Name: "echos", ImplicitTLS: true})
 	silent, half := dial(t, address), dial(t, address)
@@ -501,7 +479,7 @@ func TestCloseWhileHandshaking(t *testing.T) {
 // TestHandshakeTimeout: it has its time and no more.
 func TestHandshakeTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server, _ := testTLS(t)
+		server, _ := certstest.TLS(t, "localhost")
 		w := newWorld(t, Options{TLS: server})
 		client, nc := net.Pipe()
 		defer client.Close()
@@ -515,7 +493,7 @@ func TestHandshakeTimeout(t *testing.T) {
 }
 
 func TestSetTLS(t *testing.T) {
-	server, client := testTLS(t)
+	server, client := certstest.TLS(t, "localhost")
 	w := newWorld(t, Options{TLS: server})
 	address := w.listen(Listener{Name: "echos", ImplicitTLS: true})
 	before := tls.Client(dial(t, address), client)
@@ -537,7 +515,7 @@ func TestSetTLS(t *testing.T) {
 // none is left.
 func TestCloseUnderLoad(t *testing.T) {
 	var open atomic.Int32
-	server, client := testTLS(t)
+	server, client := certstest.TLS(t, "localhost")
 	w := newWorld(t, Options{TLS: server, Admit: func(string, netip.Addr) (func(), bool) {
 		open.Add(1)
 		return func() { open.Add(-1) }, true

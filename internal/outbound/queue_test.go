@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/certs/certstest"
 	"github.com/postiljon/postiljon/internal/store"
 )
 
@@ -667,7 +668,7 @@ func TestProperty(t *testing.T) {
 // TestEncrypted: the record says how a message travelled.
 func TestEncrypted(t *testing.T) {
 	w := newWorld(t)
-	cert := selfSigned(t, "mx1.far.test")
+	cert, _ := certstest.New(t, "mx1.far.test")
 	w.serve("far.test", &peer{offers: []string{"STARTTLS"}, tls: func(conn net.Conn) (net.Conn, bool) {
 		secure := tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{cert}})
 		return secure, secure.HandshakeContext(context.Background()) == nil

@@ -2,15 +2,10 @@ package sasl
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/base64"
 	"errors"
-	"math/big"
 	"net"
 	"slices"
 	"strings"
@@ -21,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/certs/certstest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -69,30 +65,11 @@ func (p *people) ScramDone(_ context.Context, _, user string, ok bool) (Identity
 	return Identity{Name: user, Account: 1}, cause.Allow()
 }
 
-// testCertificate makes a certificate for localhost.
-func testCertificate(t testing.TB) tls.Certificate {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		Subject:      pkix.Name{CommonName: "localhost"},
-		DNSNames:     []string{"localhost"},
-		NotBefore:    time.Now().Add(-time.Hour),
-		NotAfter:     time.Now().Add(time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-}
-
 // tlsPair connects a client with a server over TLS of a version.
 func tlsPair(t testing.TB, version uint16) (client, server *tls.Conn) {
 	a, b := net.Pipe()
-	config := TLSConfig(&tls.Config{Certificates: []tls.Certificate{testCertificate(t)}, MaxVersion: version})
+	cert, _ := certstest.New(t, "localhost")
+	config := TLSConfig(&tls.Config{Certificates: []tls.Certificate{cert}, MaxVersion: version})
 	server = ServeTLS(b, config)
 	client = tls.Client(a, &tls.Config{InsecureSkipVerify: true, ServerName: "localhost", MaxVersion: version}) // the certificate is made here
 	done := make(chan error, 1)
@@ -465,7 +442,8 @@ func TestDecisionOf(t *testing.T) {
 }
 
 func TestTLSConfigChoosesLikeCryptoTLS(t *testing.T) {
-	one, two := testCertificate(t), testCertificate(t)
+	one, _ := certstest.New(t, "localhost")
+	two, _ := certstest.New(t, "localhost")
 	var asked string
 	config := TLSConfig(&tls.Config{
 		Certificates: []tls.Certificate{one},
@@ -565,7 +543,7 @@ func TestEndPointHash(t *testing.T) {
 
 // TestTLSConfigForClient: a config chosen for each client is kept up with too.
 func TestTLSConfigForClient(t *testing.T) {
-	cert := testCertificate(t)
+	cert, _ := certstest.New(t, "localhost")
 	config := TLSConfig(&tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
 		return &tls.Config{Certificates: []tls.Certificate{cert}}, nil
 	}})

@@ -2,14 +2,9 @@ package smtpc
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
-	"math/big"
 	"net"
 	"strings"
 	"sync"
@@ -17,31 +12,9 @@ import (
 	"time"
 
 	"github.com/emersion/go-smtp"
-)
 
-// certificate makes a certificate for a name and the pool that trusts it.
-func certificate(t testing.TB, name string) (tls.Certificate, *x509.CertPool) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{name}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AddCert(cert)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pool
-}
+	"github.com/postiljon/postiljon/internal/certs/certstest"
+)
 
 // receiver is a server of another make.
 type receiver struct {
@@ -120,7 +93,7 @@ func dial(t testing.TB, addr string) net.Conn {
 }
 
 func TestSendToServer(t *testing.T) {
-	cert, pool := certificate(t, "mx.example")
+	cert, pool := certstest.New(t, "mx.example")
 	r, addr := serve(t, &cert)
 	c, err := New(t.Context(), dial(t, addr), Options{
 		Hostname: "us.example", ServerName: "mx.example", TLSConfig: &tls.Config{RootCAs: pool},
@@ -153,7 +126,7 @@ func TestSendToServer(t *testing.T) {
 }
 
 func TestUnverified(t *testing.T) {
-	cert, pool := certificate(t, "other.example")
+	cert, pool := certstest.New(t, "other.example")
 	_, addr := serve(t, &cert)
 	c, err := New(t.Context(), dial(t, addr), Options{
 		Hostname: "us.example", ServerName: "mx.example", TLSConfig: &tls.Config{RootCAs: pool},

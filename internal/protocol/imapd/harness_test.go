@@ -3,16 +3,10 @@ package imapd
 import (
 	"bufio"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"fmt"
 	"io"
 	"log/slog"
-	"math/big"
 	"net"
 	"strings"
 	"sync"
@@ -22,6 +16,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/certs/certstest"
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/sasl"
 	"github.com/postiljon/postiljon/internal/store"
@@ -77,7 +72,7 @@ func newWorld(t testing.TB, set settings) *world {
 		Limits: set.limits, Timeouts: set.timeouts, Log: slog.New(slog.DiscardHandler),
 	}
 	if !set.noTLS {
-		o.TLSConfig, w.client = testTLS(t)
+		o.TLSConfig, w.client = certstest.TLS(t, "mail.example.org")
 		w.certificate = o.TLSConfig.Certificates[0].Certificate[0]
 	}
 	if w.server, err = New(o); err != nil {
@@ -221,30 +216,6 @@ func (testVerifier) Scram(context.Context, string) (sasl.ScramSecret, cause.Deci
 
 func (testVerifier) ScramDone(context.Context, string, string, bool) (sasl.Identity, cause.Decision) {
 	return sasl.Identity{}, cause.Refuse(cause.AuthPasswordWrong)
-}
-
-func testTLS(t testing.TB) (server, client *tls.Config) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "mail.example.org"},
-		DNSNames: []string{"mail.example.org"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(leaf)
-	server = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
-	return server, &tls.Config{RootCAs: roots, ServerName: "mail.example.org"}
 }
 
 // wire is a client's connection, line by line.

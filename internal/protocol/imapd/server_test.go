@@ -15,6 +15,7 @@ import (
 
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/cause/causelint"
+	"github.com/postiljon/postiljon/internal/certs/certstest"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/blob"
 )
@@ -92,7 +93,7 @@ func TestCloseFinishesCommand(t *testing.T) {
 func TestReload(t *testing.T) {
 	w := newWorld(t, settings{})
 	old := w.signIn()
-	server, client := testTLS(t)
+	server, client := certstest.TLS(t, "mail.example.org")
 	w.server.SetTLS(server)
 	w.client = client
 	w.signIn().ok("NOOP")

@@ -3,15 +3,9 @@ package popd
 import (
 	"bufio"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"fmt"
 	"log/slog"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -24,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/certs/certstest"
 	"github.com/postiljon/postiljon/internal/sasl"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/storetest"
@@ -79,7 +74,7 @@ func newWorld(t testing.TB, set settings) *world {
 		Timeouts: set.timeouts, Log: slog.New(slog.DiscardHandler), Metrics: w.backend,
 	}
 	if !set.noTLS {
-		o.TLSConfig, w.client = testTLS(t)
+		o.TLSConfig, w.client = certstest.TLS(t, "mail.example.org")
 	}
 	if w.server, err = New(o); err != nil {
 		t.Fatal(err)
@@ -186,30 +181,6 @@ func (testVerifier) Scram(context.Context, string) (sasl.ScramSecret, cause.Deci
 
 func (testVerifier) ScramDone(context.Context, string, string, bool) (sasl.Identity, cause.Decision) {
 	return sasl.Identity{}, cause.Refuse(cause.AuthPasswordWrong)
-}
-
-func testTLS(t testing.TB) (server, client *tls.Config) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "mail.example.org"},
-		DNSNames: []string{"mail.example.org"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(leaf)
-	server = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
-	return server, &tls.Config{RootCAs: roots, ServerName: "mail.example.org"}
 }
 
 // peer is the client's end of a connection.

@@ -2,16 +2,10 @@ package smtpd
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/big"
 	"net"
 	"strings"
 	"sync"
@@ -21,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/certs/certstest"
 	"github.com/postiljon/postiljon/internal/sasl"
 )
 
@@ -207,7 +202,9 @@ type fixture struct {
 	backend *backend
 	address string
 	client  *tls.Config
-	served  chan error
+	// implicit: the client begins with TLS.
+	implicit bool
+	served   chan error
 }
 
 var loadCatalogue = sync.OnceValues(cause.Load)
@@ -218,8 +215,9 @@ func newFixture(t testing.TB, b *backend, o Options, lo ListenerOptions, plainte
 	if err != nil {
 		t.Fatal(err)
 	}
+	f := &fixture{backend: b, implicit: lo.ImplicitTLS, served: make(chan error, 1)}
 	if o.TLS == nil && !strings.Contains(lo.Name, "no-tls") {
-		o.TLS = &tls.Config{Certificates: []tls.Certificate{testCertificate(t)}}
+		o.TLS, f.client = certstest.TLS(t, "localhost")
 	}
 	o.Hostname, o.Replies, o.Log = hostname, catalogue, slog.New(slog.DiscardHandler)
 	if o.Backend == nil {
@@ -234,13 +232,7 @@ func newFixture(t testing.TB, b *backend, o Options, lo ListenerOptions, plainte
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{
-		server:  s,
-		backend: b,
-		address: l.Addr().String(),
-		client:  &tls.Config{InsecureSkipVerify: true, ServerName: "localhost"}, // the certificate is made here
-		served:  make(chan error, 1),
-	}
+	f.server, f.address = s, l.Addr().String()
 	go func() { f.served <- s.Serve(context.Background(), l, lo) }()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -266,30 +258,4 @@ func (f *fixture) dial(t testing.TB) net.Conn {
 	}
 	t.Cleanup(func() { c.Close() })
 	return c
-}
-
-var certificate = sync.OnceValues(makeCertificate)
-
-func testCertificate(t testing.TB) tls.Certificate {
-	c, err := certificate()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-func makeCertificate() (tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		Subject:      pkix.Name{CommonName: "localhost"},
-		DNSNames:     []string{"localhost"},
-		NotBefore:    time.Now().Add(-time.Hour),
-		NotAfter:     time.Now().Add(time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }

@@ -121,7 +121,7 @@ func (p *player) connect(early bool, send string) {
 			fmt.Fprint(p.conn, send)
 			send = ""
 		}
-		if strings.Contains(p.f.client.ServerName, "implicit") {
+		if p.f.implicit {
 			p.conn = tls.Client(p.conn, p.f.client)
 		}
 		p.reader = bufio.NewReader(p.conn)
@@ -189,7 +189,6 @@ func octets(line string) string {
 // settings makes the server of a file.
 func settings(t *testing.T, head string) (f *fixture, early bool) {
 	b, lo, o, plaintext := &backend{}, ListenerOptions{Name: "test"}, Options{}, false
-	tlsName := "localhost"
 	for line := range strings.Lines(head) {
 		what, words, _ := strings.Cut(strings.TrimSpace(line), ":")
 		for word := range strings.FieldsSeq(words) {
@@ -201,7 +200,7 @@ func settings(t *testing.T, head string) (f *fixture, early bool) {
 			case "listener require-auth":
 				lo.RequireAuth = true
 			case "listener implicit-tls":
-				lo.ImplicitTLS, tlsName = true, "implicit.localhost"
+				lo.ImplicitTLS = true
 			case "listener no-tls":
 				lo.Name = "no-tls"
 			case "listener plaintext-auth":
@@ -236,7 +235,5 @@ func settings(t *testing.T, head string) (f *fixture, early bool) {
 			}
 		}
 	}
-	f = newFixture(t, b, o, lo, plaintext)
-	f.client.ServerName = tlsName
-	return f, early
+	return newFixture(t, b, o, lo, plaintext), early
 }
