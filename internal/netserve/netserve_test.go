@@ -546,3 +546,25 @@ func TestCloseUnderLoad(t *testing.T) {
 	}
 	clients.Wait()
 }
+
+// BenchmarkConnection takes connections with TLS: "in" greets them, "away" are those that Admit
+// refuses. What the clients do is in both.
+func BenchmarkConnection(b *testing.B) {
+	for _, ok := range []bool{true, false} {
+		b.Run(map[bool]string{true: "in", false: "away"}[ok], func(b *testing.B) {
+			server, client := certstest.TLS(b, "localhost")
+			w := newWorld(b, Options{TLS: server, Admit: func(string, netip.Addr) (func(), bool) { return func() {}, ok }})
+			address := w.listen(Listener{Name: "echos", ImplicitTLS: true})
+			for b.Loop() {
+				c, err := net.Dial("tcp", address)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := tls.Client(c, client).Read(make([]byte, 100)); ok && err != nil {
+					b.Fatal(err)
+				}
+				c.Close()
+			}
+		})
+	}
+}

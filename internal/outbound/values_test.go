@@ -142,7 +142,6 @@ func TestTexts(t *testing.T) {
 	}
 }
 
-// TestResolver asks a real name server.
 // listenBoth finds a port of loopback that is free for UDP and TCP.
 func listenBoth(t *testing.T) (net.PacketConn, net.Listener) {
 	for range 100 {
@@ -160,6 +159,7 @@ func listenBoth(t *testing.T) (net.PacketConn, net.Listener) {
 	return nil, nil
 }
 
+// TestResolver asks a real name server.
 func TestResolver(t *testing.T) {
 	mux := dns.NewServeMux()
 	mux.HandleFunc(".", func(w dns.ResponseWriter, q *dns.Msg) {
