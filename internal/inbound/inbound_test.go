@@ -258,6 +258,19 @@ func TestMailFromAnotherServer(t *testing.T) {
 	}
 }
 
+// TestDomainSwitchedOff: its mail is neither taken nor sent elsewhere.
+func TestDomainSwitchedOff(t *testing.T) {
+	s := start(t)
+	if err := s.store.CreateDomain(t.Context(), store.Domain{Name: "off.test", Disabled: true}); err != nil {
+		t.Fatal(err)
+	}
+	talk(t, s.mail, "MAIL FROM:<x@sender.test>", "250", "RCPT TO:<x@off.test>", "550 ")
+	talk(t, s.submission, signIn, "235", "MAIL FROM:<anna@demo.test>", "250", "RCPT TO:<x@OFF.test>", "525 5.7.13")
+	want(t, "events", s.noted(t), []string{
+		"recipient.refused account.mail-disabled x@off.test", "recipient.refused account.mail-disabled x@OFF.test",
+	})
+}
+
 // TestContentWithoutHeader: what is no header stays text, and cannot go on the fields that we add.
 func TestContentWithoutHeader(t *testing.T) {
 	s := start(t)

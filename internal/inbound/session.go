@@ -153,10 +153,15 @@ func (s *session) decideRcpt(ctx context.Context, r *smtpd.Rcpt, to string) caus
 	case store.KindOf(err) != store.KindNotFound:
 		return s.b.storeTrouble("resolve recipient", err)
 	}
-	if !res.Local { // the store knows no domain of what nobody here can be called, for its length
-		if res.Local, err = s.b.Store.LocalDomain(ctx, r.To.Domain); err != nil {
+	if !res.Local { // it can be ours all the same: switched off, or not looked up for a local part that nobody can have
+		domain, err := s.b.Store.Domain(ctx, r.To.Domain)
+		switch {
+		case err == nil && domain.Disabled:
+			return cause.Refuse(cause.AccountMailDisabled)
+		case err != nil && store.KindOf(err) != store.KindNotFound:
 			return s.b.storeTrouble("look up domain of recipient", err)
 		}
+		res.Local = err == nil
 	}
 	switch {
 	case res.Local:
