@@ -12,17 +12,29 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"log/slog"
 	"slices"
 	"sync"
 	"time"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/postiljon/postiljon/internal/store"
 )
 
-// format is that of the postings; one of another format is made anew. It changes with what
-// Texts visits and how Fold folds.
-const format = 1
+// formatVersion changes with the form of the postings, with what Texts visits and how Fold folds:
+// TestFormat tells.
+const formatVersion = 1
+
+// format is that of the postings; an index of another format is made anew. It also changes with
+// the tables of Unicode that the program is built with.
+var format = func() uint64 {
+	h := fnv.New64a()
+	fmt.Fprint(h, formatVersion, norm.Version, unicode.Version)
+	return h.Sum64() | 1
+}()
 
 // Options are what an index is made of. Store must be given.
 type Options struct {

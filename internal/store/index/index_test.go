@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +46,40 @@ func TestFold(t *testing.T) {
 		if NewNeedle(tt.a).In([]byte(tt.b)) {
 			t.Errorf("%q is found in %q", tt.a, tt.b)
 		}
+	}
+}
+
+// TestFormat fails when messages come to say something else than when indexes were made: then
+// formatVersion must change, or searches miss what the new reading finds.
+func TestFormat(t *testing.T) {
+	const raw = "From: =?utf-8?q?=C3=85sa?= \"B. C\" <Asa@Example.net>\r\nTo: list: a@b, c@d;\r\nSubject: =?iso-8859-1?q?R=E4ka?= x\r\n folded\r\n" +
+		"X-Latin: caf\xe9\r\nno field\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\npreamble\r\n--b\r\n" +
+		"Content-Type: text/html; charset=windows-1252\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" +
+		"<head><title>t</title></head><p>Sm=E5&nbsp;&lt;gr<b>i</b>sar<p hidden>unseen</p><img alt=3D'Bild'><br>slut\r\n--b\r\n" +
+		"Content-Type: message/rfc822\r\n\r\nSubject: inside\r\nContent-Type: application/pdf; name*=utf-8''r%C3%A4k.pdf\r\n\r\nX\r\n--b\r\n" +
+		"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\nw4XDpCDvvLE=\r\n--b--\r\n"
+	s, err := message.ViewSummary(message.Summarize([]byte(raw)).AppendBinary(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var texts Texts
+	var have []string
+	if _, err := texts.Message(&s, strings.NewReader(raw), 2, func(f Field, text []byte) bool {
+		have = append(have, fmt.Sprintf("%d %s", f, text))
+		return false
+	}); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"0 räka x folded", "1 åsa b. c", "1 asa@example.net", "1 a@b", "1 c@d",
+		`1 from: åsa "b. c" <asa@example.net>`, "1 to: list: a@b, c@d;", "0 subject: räka x folded", "2 x-latin: cafe", "2 : no field",
+		"2 content-type: multipart/mixed; boundary=b",
+		"2 content-type: text/html; charset=windows-1252", "2 content-transfer-encoding: quoted-printable", "3 små <grisar\nbild\nslut",
+		"2 content-type: message/rfc822", "3 subject: inside", "3 content-type: application/pdf; name*=utf-8''r%c3%a4k.pdf", "3 räk.pdf",
+		"2 content-type: text/plain; charset=utf-8", "2 content-transfer-encoding: base64", "3 åä q",
+	}
+	if !slices.Equal(have, want) {
+		t.Errorf("have %q", have)
 	}
 }
 

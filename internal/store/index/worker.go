@@ -47,10 +47,10 @@ func (w *worker) add(a store.AccountID, anew bool) {
 	if w.closed {
 		return
 	}
-	if len(w.waiting) >= maxWaiting && !w.waiting[a] && !anew {
-		w.all = true
+	if was, known := w.waiting[a]; known || anew || len(w.waiting) < maxWaiting {
+		w.waiting[a] = was || anew
 	} else {
-		w.waiting[a] = w.waiting[a] || anew
+		w.all = true
 	}
 	select {
 	case w.wake <- struct{}{}:
@@ -124,7 +124,9 @@ func (x *Index) everybody(ctx context.Context, waiting map[store.AccountID]bool)
 		x.Log.Warn("index: cannot list accounts", "error", err)
 	}
 	for _, a := range accounts {
-		waiting[a.ID] = waiting[a.ID] || false
+		if _, known := waiting[a.ID]; !known {
+			waiting[a.ID] = false
+		}
 	}
 }
 
@@ -150,8 +152,11 @@ func (x *Index) updateAll(ctx context.Context, waiting map[store.AccountID]bool)
 	}
 }
 
-// turn adds a batch to the index of an account. While the service is at work it rests as long as
-// it worked.
+// restShare is how many times as long as it worked the worker rests while mail comes and goes:
+// searches read what waits, deliveries need the processor now.
+const restShare = 2
+
+// turn adds a batch to the index of an account.
 func (x *Index) turn(ctx context.Context, a store.AccountID, anew bool, b *builder) (more bool, err error) {
 	if anew {
 		if err := x.drop(ctx, a); err != nil {
@@ -161,7 +166,7 @@ func (x *Index) turn(ctx context.Context, a store.AccountID, anew bool, b *build
 	begun, changes := time.Now(), x.work.changes.Load()
 	more, err = x.update(ctx, a, b, x.Least)
 	if more && x.work.changes.Load() != changes {
-		sleep(ctx, min(time.Since(begun), x.Delay))
+		sleep(ctx, min(restShare*time.Since(begun), x.Delay))
 	}
 	return more, err
 }
@@ -177,6 +182,7 @@ func (x *Index) drop(ctx context.Context, a store.AccountID) error {
 func (x *Index) complain(a store.AccountID, err error) {
 	switch {
 	case store.KindOf(err) == store.KindNotFound: // the account is gone
+	case store.KindOf(err) == store.KindNoSpace: // the index waits for room; others tell that there is none
 	case errors.Is(err, errDamaged), store.KindOf(err) == store.KindCorrupt && !errors.Is(err, errEmails):
 		x.Log.Warn("index: damaged, will be made anew", "account", a, "error", err)
 		x.work.damaged(a)
