@@ -113,9 +113,9 @@ func (s *Server) Stopping() <-chan struct{} { return s.stopping.Done() }
 func (s *Server) IsStopping() bool { return s.stopping.Err() != nil }
 
 // Serve takes connections from l until ctx ends or the server is closed, and closes l. For each
-// connection it calls open, which must not block, and serves the session in a goroutine. It returns an error only
-// if l fails or needs a TLS configuration that is not there. Sessions go on after it has returned;
-// Close ends them.
+// connection it calls open, which must not block, and serves the session in a goroutine. It returns
+// an error only if l fails or needs a TLS configuration that is not there. Sessions go on after it
+// has returned; Close ends them.
 func (s *Server) Serve(ctx context.Context, l net.Listener, o Listener, open func(Conn, net.Conn) Session) error {
 	if o.ImplicitTLS && !s.HasTLS() {
 		return errors.Join(s.failed(o, errNoTLS), l.Close())
