@@ -14,6 +14,7 @@ import (
 
 	"github.com/postiljon/postiljon/internal/backup"
 	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/volume"
 	"github.com/postiljon/postiljon/internal/transfer"
 )
 
@@ -242,7 +243,7 @@ func backupTrouble(err error, dir string) error {
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return &Error{Message: err.Error(), Status: http.StatusForbidden,
 			Next: "The service itself writes the backup: its user must be allowed to write to " + dir + ", and so must its systemd unit (ReadWritePaths=)."}
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+	case volume.IsFull(err):
 		return &Error{Message: err.Error(), Status: http.StatusInsufficientStorage,
 			Next: "Make room there, or keep fewer backups with --keep. What was begun is removed; older backups are whole."}
 	}
