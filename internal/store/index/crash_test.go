@@ -136,8 +136,11 @@ func TestDamage(t *testing.T) {
 	w.index.work.damaged(w.account)
 	w.index.Start()
 	for range 5000 {
-		if r, err := w.index.Verify(t.Context(), w.account, true); err == nil && r.Found == 0 && r.Emails == 2 {
-			break
+		// The damaged run is gone, and then another is there.
+		if r, err := w.index.Verify(t.Context(), w.account, true); err == nil && r.Found == 0 {
+			if st, err := w.index.Status(t.Context(), w.account); err == nil && st.Emails == 2 {
+				break
+			}
 		}
 		time.Sleep(time.Millisecond)
 	}
