@@ -191,7 +191,7 @@ type searchCommand struct {
 	partial  *resultRange // of returnPartial
 	charset  bool         // CHARSET was given
 	order    []sortKey    // of SORT
-	sources  bool         // ESEARCH: see esearchCommand
+	from     *sources     // of ESEARCH, nil for the others
 	key      searchKey
 }
 

@@ -140,7 +140,7 @@ func (s *session) tellUpdate(w *watched, left, came uid.Set, rows []sortRow) {
 		return
 	}
 	s.raw("* ESEARCH ")
-	s.out = s.appendCorrelator(s.out, w.c.tag, w.c.sources, s.selected)
+	s.out = s.appendCorrelator(s.out, w.c.tag, w.c.from != nil, s.selected)
 	if w.c.uid {
 		s.raw(" UID")
 	}

@@ -54,6 +54,7 @@ var handlers = map[string]handler{
 	"UID SORT":     with(inMailbox, (*session).search),
 	"THREAD":       with(inMailbox, (*session).thread),
 	"UID THREAD":   with(inMailbox, (*session).thread),
+	"ESEARCH":      with(signedIn, (*session).multiSearch),
 	"CANCELUPDATE": with(inMailbox, (*session).cancelUpdate),
 	"FETCH":        with(inMailbox, (*session).fetch),
 	"UID FETCH":    with(inMailbox, (*session).fetch),
@@ -202,7 +203,7 @@ const (
 
 // capabilitiesSearch are those about finding messages.
 const capabilitiesSearch = " SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT THREAD=REFERENCES" +
-	" WITHIN PARTIAL CONTEXT=SEARCH CONTEXT=SORT INPROGRESS"
+	" WITHIN PARTIAL CONTEXT=SEARCH CONTEXT=SORT MULTISEARCH INPROGRESS"
 
 func (s *session) appendCapabilities(b []byte) []byte {
 	b = append(b, capabilitiesAlways...)

@@ -167,7 +167,7 @@ func (s *session) tellExtended(c *searchCommand, m *selected, r *found) {
 		return
 	}
 	s.raw("* ESEARCH ")
-	b := s.appendCorrelator(s.out, c.tag, c.sources, m)
+	b := s.appendCorrelator(s.out, c.tag, c.from != nil, m)
 	if c.uid {
 		b = append(b, " UID"...)
 	}

@@ -84,6 +84,7 @@ var grammar = map[string]func(*parser) any{
 	"UID SORT":     func(p *parser) any { return p.sort(true) },
 	"THREAD":       func(p *parser) any { return p.thread(false) },
 	"UID THREAD":   func(p *parser) any { return p.thread(true) },
+	"ESEARCH":      (*parser).esearch,
 	"CANCELUPDATE": (*parser).cancelUpdate,
 	"FETCH":        func(p *parser) any { return p.fetch(false) },
 	"UID FETCH":    func(p *parser) any { return p.fetch(true) },

@@ -73,8 +73,12 @@ func (s *session) query(m *selected, tag string) *query {
 func (q *query) find(c *searchCommand) (*found, error) {
 	q.prepare(&c.key)
 	all := q.sel.view.UIDs.Len()
-	if q.progress.goal = all; c.order != nil {
+	switch {
+	case c.from != nil: // how many mailboxes are still to come is not known here
+	case c.order != nil:
 		q.progress.goal = 2 * all // each message is searched, then sorted
+	default:
+		q.progress.goal = all
 	}
 	hits, err := q.run(&c.key, q.sel.known())
 	if err != nil {
