@@ -140,6 +140,7 @@ func (m *mailboxRecord) count(p *Placement, n int64) {
 type Stored struct {
 	ModSeq   ModSeq  // the mailbox's highest after it
 	Changed  uid.Set // whose flags are other than before
+	Over     uid.Set // of Changed: what had changed after FlagChange.Since already
 	Modified uid.Set // left alone: changed after unchangedSince (RFC 7162 section 3.1.3)
 }
 
@@ -166,6 +167,7 @@ func (s *Store) StoreFlags(ctx context.Context, a AccountID, id MailboxID, set u
 		}
 		done.ModSeq = step.ModSeq
 		done.Changed = done.Changed.Union(step.Changed)
+		done.Over = done.Over.Union(step.Over)
 		done.Modified = done.Modified.Union(step.Modified)
 		if rest.Empty() {
 			return done, nil
@@ -195,6 +197,9 @@ func (c *change) storeFlags(m *mailboxRecord, set uid.Set, f FlagChange, unchang
 		}
 		if err := c.tx.Delete(table(tableChange).mailbox(m.id).modSeq(p.ModSeq).uid(p.UID)); err != nil {
 			return nil, err
+		}
+		if f.Since != 0 && p.ModSeq > f.Since {
+			done.Over = done.Over.Add(p.UID)
 		}
 		m.count(p, -1)
 		p.Flags, p.ModSeq = flags, c.modSeq()

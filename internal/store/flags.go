@@ -134,6 +134,9 @@ type FlagChange struct {
 	Op       FlagOp
 	System   Flags
 	Keywords []string
+	// Since is the MODSEQ up to which the caller knows of all changes, 0 if it does not ask; see
+	// Stored.Over.
+	Since ModSeq
 }
 
 func (c FlagChange) apply(old, arg Flags) Flags {

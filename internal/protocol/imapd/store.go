@@ -50,12 +50,16 @@ func (s *session) storeFlags(c *storeCommand) outcome {
 // mod-sequences to a client that follows them.
 func (s *session) storeStep(c *storeCommand, set uid.Set) (store.Stored, error) {
 	sel := s.selected
-	change := store.FlagChange{Op: c.op, System: c.flags.system, Keywords: c.flags.keywords}
+	change := store.FlagChange{Op: c.op, System: c.flags.system, Keywords: c.flags.keywords, Since: sel.view.Mailbox.HighestModSeq}
 	stored, err := s.store.StoreFlags(s.ctx, s.conn.Account, sel.id, set, change, c.unchangedSince)
 	if err != nil {
 		return stored, err
 	}
-	sel.ownChanged(&stored)
+	own := stored
+	if c.silent { // what others changed before has not been told yet, and must be
+		own.Changed = own.Changed.Minus(stored.Over)
+	}
+	sel.ownChanged(&own)
 	if err := s.newKeywords(c); err != nil {
 		return stored, err
 	}
