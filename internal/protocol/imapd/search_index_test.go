@@ -139,3 +139,32 @@ func TestSearchWithIndex(t *testing.T) {
 		}
 	})
 }
+
+// BenchmarkSearchWithIndex searches a full INBOX, with an index and without.
+func BenchmarkSearchWithIndex(b *testing.B) {
+	w := benchWorld(b)
+	fast, words := w.withIndex()
+	if err := words.Update(b.Context(), w.account, nil); err != nil {
+		b.Fatal(err)
+	}
+	plain, quick := w.plainClient(), fast.plainClient()
+	buf := make([]byte, 256<<10)
+	for _, bench := range []struct{ name, command string }{
+		{"TextAbsent", "SEARCH TEXT xylophone"},
+		{"TextRare", "SEARCH TEXT \"number 7777\""},
+		{"BodyCommon", "SEARCH BODY letter"},
+		{"Subject", "SEARCH OR SUBJECT 12345 FROM asa@nowhere"},
+	} {
+		for _, c := range []struct {
+			name string
+			wire *wire
+		}{{"Index", quick}, {"Scan", plain}} {
+			c.wire.drain("SELECT INBOX", buf)
+			b.Run(bench.name+"/"+c.name, func(b *testing.B) {
+				for b.Loop() {
+					c.wire.drain(bench.command, buf)
+				}
+			})
+		}
+	}
+}
