@@ -45,6 +45,7 @@ func (s *session) unauthenticate(*command) outcome {
 	}
 	s.leave()
 	s.stopIdle()
+	s.stopNotify()
 	s.server.options.Backend.SignedOut(&s.conn)
 	s.conn.Account, s.conn.Name = 0, ""
 	s.rev2, s.utf8, s.condstore, s.qresync = false, false, false, false

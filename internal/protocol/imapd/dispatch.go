@@ -70,6 +70,7 @@ var handlers = map[string]handler{
 	"GETQUOTA":     with(signedIn, (*session).getQuota),
 	"GETQUOTAROOT": with(signedIn, (*session).getQuotaRoot),
 	"SETQUOTA":     with(signedIn, (*session).setQuota),
+	"NOTIFY":       with(signedIn, (*session).notify),
 	"GETMETADATA":  with(signedIn, (*session).getMetadata),
 	"SETMETADATA":  with(signedIn, (*session).setMetadata),
 
@@ -198,7 +199,7 @@ const (
 	// A client may use these after signing in.
 	capabilitiesSignedIn = " IDLE NAMESPACE UNSELECT UIDPLUS MOVE CHILDREN LIST-EXTENDED LIST-STATUS" +
 		" SPECIAL-USE CREATE-SPECIAL-USE STATUS=SIZE ESEARCH SEARCHRES BINARY CONDSTORE QRESYNC" +
-		" OBJECTID SAVEDATE PREVIEW UTF8=ACCEPT MULTIAPPEND CATENATE URL-PARTIAL REPLACE QUOTA QUOTA=RES-STORAGE METADATA METADATA-SERVER LIST-METADATA APPENDLIMIT="
+		" OBJECTID SAVEDATE PREVIEW UTF8=ACCEPT MULTIAPPEND CATENATE URL-PARTIAL REPLACE QUOTA QUOTA=RES-STORAGE METADATA METADATA-SERVER LIST-METADATA NOTIFY APPENDLIMIT="
 )
 
 // capabilitiesSearch are those about finding messages.

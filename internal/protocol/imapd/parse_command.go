@@ -102,6 +102,7 @@ var grammar = map[string]func(*parser) any{
 	"GETQUOTAROOT": (*parser).oneMailbox,
 	"SETQUOTA":     (*parser).setQuota,
 	"GETMETADATA":  (*parser).getMetadata,
+	"NOTIFY":       (*parser).notify,
 	"SETMETADATA":  (*parser).setMetadata,
 }
 

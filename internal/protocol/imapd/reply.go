@@ -13,6 +13,7 @@ type outcome struct {
 	refused *cause.Decision // nil: OK
 	code    string          // response code without brackets; for OK, or in place of the cause's own
 	silent  bool            // everything was said already
+	no      bool            // refused with NO, although the client is at fault
 }
 
 // done is a command that ended with OK.
@@ -78,6 +79,10 @@ func (s *session) unparsed(err error) outcome {
 		return o
 	case errors.Is(err, errNesting):
 		return refuse(cause.Refuse(cause.LimitRequest, cause.Count("limit", maxSearchKeys)))
+	case errors.Is(err, errEvent):
+		o := refuseProtocol("event")
+		o.code, o.no = knownEvents, true
+		return o
 	case errors.Is(err, errUnknown):
 		return refuseProtocol("unknown-command")
 	}
@@ -88,7 +93,7 @@ func (s *session) unparsed(err error) outcome {
 // finish tells what changed, as far as the command lets it, and writes the tagged response (RFC
 // 9051 section 7.1). It returns the status.
 func (s *session) finish(c *command, o outcome) string {
-	if o.refused != nil && o.refused.Cause == cause.ClientProtocolError {
+	if o.refused != nil && o.refused.Cause == cause.ClientProtocolError && !o.no {
 		s.bad++
 		s.refused(c.tag, "BAD", o)
 		if s.bad >= s.server.options.Limits.Errors {

@@ -35,7 +35,8 @@ type session struct {
 	unwatch  func()    // ends the notices of the store, nil if there are none
 	// What the client asked for with ENABLE, or by using it.
 	rev2, utf8, condstore, qresync bool
-	compressed                     bool // since COMPRESS
+	notifier                       *notifier // what NOTIFY asked for, nil without it
+	compressed                     bool      // since COMPRESS
 	// anonymous is since when nobody is signed in, if nobody is.
 	anonymous time.Time
 	bad       int  // commands in a row that ended in BAD
@@ -65,6 +66,7 @@ func (s *session) Serve(ctx context.Context) {
 	for s.err == nil && !s.over {
 		switch {
 		case s.in.buffered() == 0:
+			s.tellNotify()
 			s.flush()
 			s.await()
 		case s.idling != "":
@@ -105,6 +107,7 @@ func (s *session) open() bool {
 // close ends a connection that was opened.
 func (s *session) close() {
 	s.stopIdle()
+	s.stopNotify()
 	if s.err != nil && s.err != io.EOF {
 		s.server.options.Log.Debug("imapd: connection ends", "conn", s.conn.ID, "remote", s.conn.Remote, "err", s.err)
 	}
@@ -162,7 +165,7 @@ func (s *session) next() {
 // await waits for the client. Meanwhile the session holds no buffers, and notices of the store
 // wake it if it is in IDLE.
 func (s *session) await() {
-	if s.err != nil {
+	if s.err != nil || s.over {
 		return
 	}
 	s.releaseOut()

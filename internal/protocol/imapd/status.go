@@ -42,6 +42,12 @@ func (s *session) tellStatus(m *store.Mailbox, items statusItems) error {
 			return err
 		}
 	}
+	s.writeStatus(m, items, deleted)
+	return nil
+}
+
+// writeStatus writes a STATUS response; deleted is for DELETED-STORAGE.
+func (s *session) writeStatus(m *store.Mailbox, items statusItems, deleted int64) {
 	if items&statusHighestModSeq != 0 {
 		s.enableCondstore()
 	}
@@ -61,7 +67,6 @@ func (s *session) tellStatus(m *store.Mailbox, items statusItems) error {
 		b = s.appendStatusItem(b, m, o.item)
 	}
 	s.out = append(b, ")\r\n"...)
-	return nil
 }
 
 func (s *session) appendStatusItem(b []byte, m *store.Mailbox, item statusItems) []byte {

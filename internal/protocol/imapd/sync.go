@@ -46,6 +46,9 @@ func (s *session) sync(expunge bool) error {
 	if err := s.tellFlags(old); err != nil {
 		return err
 	}
+	if err := s.tellNew(old); err != nil {
+		return err
+	}
 	return s.tellResults(old)
 }
 

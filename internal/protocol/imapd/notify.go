@@ -1,0 +1,332 @@
+package imapd
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/uid"
+)
+
+// notifier is what NOTIFY asked for (RFC 5465): to be told of changes as they happen, also of
+// mailboxes that are not selected.
+type notifier struct {
+	groups   []notifyGroup
+	selected *notifyGroup // of the mailbox that is selected; nil: nothing outside of commands
+	cancel   func()       // ends the notices of the store
+	at       uint64       // the store's count of changes when was looked last
+	// What the client was told: mailboxes, and the names it subscribes to.
+	mailboxes     map[store.MailboxID]store.Mailbox
+	subscriptions map[string]bool
+}
+
+// maxNotified is how many mailboxes can change at once before the client must look for itself.
+const maxNotified = 500
+
+// notify is NOTIFY (RFC 5465 section 3.1).
+func (s *session) notify(c *notifyCommand) outcome {
+	s.stopNotify()
+	if c.none {
+		return done()
+	}
+	n := &notifier{groups: c.groups}
+	for i := range n.groups {
+		if g := &n.groups[i]; (g.filter == filterSelected || g.filter == filterDelayed) && g.events != 0 {
+			n.selected = g
+		}
+	}
+	n.cancel = s.store.Watch(s.conn.Account, s.waker.notice)
+	s.notifier = n
+	n.at = s.store.Changes(s.conn.Account)
+	list, err := n.look(s)
+	if err != nil {
+		s.stopNotify()
+		return s.failed(err, "")
+	}
+	for i := range list {
+		m := &list[i]
+		if c.status && n.eventsOf(m)&eventNew != 0 && !s.hasSelected(m.ID) {
+			s.tellNotifyStatus(m, n.eventsOf(m))
+			s.flushIfFull()
+		}
+	}
+	return done()
+}
+
+// stopNotify ends NOTIFY.
+func (s *session) stopNotify() {
+	if s.notifier != nil {
+		s.notifier.cancel()
+		s.notifier = nil
+	}
+}
+
+func (s *session) hasSelected(id store.MailboxID) bool {
+	return s.selected != nil && s.selected.id == id
+}
+
+// look reads all mailboxes and takes them for told.
+func (n *notifier) look(s *session) ([]store.Mailbox, error) {
+	list, err := s.store.Mailboxes(s.ctx, s.conn.Account)
+	if err != nil {
+		return nil, err
+	}
+	names, err := s.store.Subscriptions(s.ctx, s.conn.Account)
+	if err != nil {
+		return nil, err
+	}
+	n.mailboxes = make(map[store.MailboxID]store.Mailbox, len(list))
+	for _, m := range list {
+		n.mailboxes[m.ID] = m
+	}
+	n.subscriptions = make(map[string]bool, len(names))
+	for _, name := range names {
+		n.subscriptions[name] = true
+	}
+	return list, nil
+}
+
+// events are those that the client wants of a name. What the groups that match it ask for adds up;
+// one that asks for nothing ends that.
+func (n *notifier) events(name string, role store.Role, subscribed bool) (e notifyEvents) {
+	for i := range n.groups {
+		g := &n.groups[i]
+		if !g.matches(name, role, subscribed) {
+			continue
+		}
+		if g.events == 0 {
+			break
+		}
+		e |= g.events
+	}
+	return e
+}
+
+func (n *notifier) eventsOf(m *store.Mailbox) notifyEvents {
+	return n.events(m.Name, m.Role, m.Subscribed)
+}
+
+// matches reports whether a group is about a mailbox (RFC 5465 section 6).
+func (g *notifyGroup) matches(name string, role store.Role, subscribed bool) bool {
+	switch g.filter {
+	case filterInboxes: // where mail is delivered
+		return role == store.RoleInbox || role == store.RoleJunk
+	case filterPersonal:
+		return true
+	case filterSubscribed:
+		return subscribed
+	case filterSubtree:
+		return slices.ContainsFunc(g.mailboxes, func(top string) bool {
+			return name == top || strings.HasPrefix(name, top+store.Separator)
+		})
+	case filterMailboxes:
+		return slices.Contains(g.mailboxes, name)
+	}
+	return false
+}
+
+// tellNotify tells what NOTIFY asked for, if anything changed. It is called whenever the session is
+// about to wait for its client.
+func (s *session) tellNotify() {
+	n := s.notifier
+	if n == nil || s.err != nil || s.over {
+		return
+	}
+	at := s.store.Changes(s.conn.Account)
+	if at == n.at {
+		return
+	}
+	n.at = at
+	s.claimOut()
+	err := s.tellSelected(n)
+	if err == nil {
+		err = s.tellOthers(n)
+	}
+	if err != nil {
+		o := s.failed(err, "")
+		s.bye(*o.refused)
+	}
+}
+
+// tellSelected tells of the mailbox that is selected, at once.
+func (s *session) tellSelected(n *notifier) error {
+	if n.selected == nil || s.selected == nil {
+		return nil
+	}
+	sel := s.selected
+	next, at, err := s.freshView()
+	if err != nil {
+		return err
+	}
+	if next.UIDs == sel.view.UIDs && n.selected.events&eventFlags == 0 {
+		return nil // flags alone wait for a command
+	}
+	sel.fresh, sel.freshAt = next, at
+	if n.selected.filter == filterDelayed {
+		if gone := sel.view.UIDs.Minus(next.UIDs); !gone.Empty() {
+			// What is gone stays until a command lets it go: the count of changes is left as it is, so
+			// that this is found out again.
+			held := *next
+			held.UIDs = joined(sel.view.UIDs, next.UIDs)
+			sel.fresh, sel.freshAt = &held, sel.viewAt
+		}
+	}
+	return s.sync(true)
+}
+
+// joined is an index of the UIDs of both.
+func joined(a, b *uid.Index) *uid.Index {
+	all := a.Set().Union(b.Set())
+	var chunks []uid.Chunk
+	for len(all) > 0 {
+		number := uid.ChunkOf(all[0].First)
+		base := uid.UID(number) << uid.ChunkBits
+		within := uid.Set{{First: base, Last: base | (1<<uid.ChunkBits - 1)}}
+		chunks = append(chunks, uid.NewChunk(number, all.Intersect(within)))
+		all = all.Minus(within)
+	}
+	return uid.NewIndex(chunks)
+}
+
+// tellNew sends what the client wants to know of each new message (RFC 5465 section 5.2).
+func (s *session) tellNew(old *store.View) error {
+	if s.notifier == nil || s.notifier.selected == nil || s.notifier.selected.fetch == nil {
+		return nil
+	}
+	view := s.selected.view
+	if view.Mailbox.UIDNext == old.Mailbox.UIDNext {
+		return nil
+	}
+	fetch := s.notifier.selected.fetch
+	w := s.fetchWriter(fetch.items)
+	w.sections = fetch.sections
+	return w.all(uid.Set{{First: old.Mailbox.UIDNext, Last: view.Mailbox.UIDNext - 1}})
+}
+
+// tellOthers tells of mailboxes that are not selected, and of names.
+func (s *session) tellOthers(n *notifier) error {
+	before, subscribed := n.mailboxes, n.subscriptions
+	list, err := n.look(s)
+	if err != nil {
+		return err
+	}
+	told := 0
+	for i := range list {
+		m := &list[i]
+		old, known := before[m.ID]
+		delete(before, m.ID)
+		if !known || *m != old {
+			told += s.tellMailbox(n, list, m, &old, known)
+		}
+		if told > maxNotified {
+			return s.overflow()
+		}
+	}
+	for _, m := range before {
+		if n.eventsOf(&m)&eventName != 0 {
+			s.tellName(list, m.Name, false)
+			told++
+		}
+	}
+	told += s.tellSubscriptions(n, list, subscribed)
+	if told > maxNotified {
+		return s.overflow()
+	}
+	return nil
+}
+
+// overflow ends NOTIFY: the client must look at the mailboxes itself (RFC 5465 section 5.8).
+func (s *session) overflow() error {
+	s.stopNotify()
+	s.raw("* OK [NOTIFICATIONOVERFLOW] Too much changed at once, nothing more is told\r\n")
+	return nil
+}
+
+// tellMailbox tells how a mailbox changed and returns how many responses that took.
+func (s *session) tellMailbox(n *notifier, list []store.Mailbox, m, old *store.Mailbox, known bool) (told int) {
+	events := n.eventsOf(m)
+	switch {
+	case !known && events&eventName != 0:
+		s.tellName(list, m.Name, m.Subscribed)
+		told++
+	case known && m.Name != old.Name && (events|n.eventsOf(old))&eventName != 0:
+		s.tellName(list, m.Name, m.Subscribed)
+		s.out = append(s.out[:len(s.out)-2], ` ("OLDNAME" (`...) // section 5.4
+		s.out = append(s.appendMailbox(s.out, old.Name), "))\r\n"...)
+		told++
+	}
+	arrived := uint32(m.UIDNext - max(old.UIDNext, 1))
+	left := old.Messages + arrived - m.Messages
+	changed := m.HighestModSeq != old.HighestModSeq && arrived == 0 && left == 0 && known &&
+		m.Name == old.Name && m.Subscribed == old.Subscribed
+	wanted := arrived > 0 && events&eventNew != 0 || left > 0 && events&eventExpunge != 0 || changed && events&eventFlags != 0
+	if wanted && !s.hasSelected(m.ID) {
+		s.tellNotifyStatus(m, events)
+		told++
+	}
+	s.flushIfFull()
+	return told
+}
+
+// tellNotifyStatus writes the STATUS that stands for changes of messages (RFC 5465 sections 5.1 to
+// 5.3).
+func (s *session) tellNotifyStatus(m *store.Mailbox, events notifyEvents) {
+	items := statusMessages | statusUIDNext | statusUIDValidity
+	if events&eventFlags != 0 {
+		items |= statusUnseen
+	}
+	if s.condstore {
+		items |= statusHighestModSeq
+	}
+	s.writeStatus(m, items, 0)
+}
+
+// tellName writes the LIST that stands for a name that came, went or changed (RFC 5465 sections 5.4
+// and 5.5).
+func (s *session) tellName(list []store.Mailbox, name string, subscribed bool) {
+	n := &node{name: name, subscribed: subscribed}
+	for i := range list {
+		switch m := &list[i]; {
+		case m.Name == name:
+			n.mailbox = m
+		case strings.HasPrefix(m.Name, name+store.Separator):
+			n.parent = true
+		}
+	}
+	s.tellNode(&listCommand{extended: true, returnSubscribed: true}, n)
+}
+
+// tellSubscriptions tells which names were subscribed to or are not any more.
+func (s *session) tellSubscriptions(n *notifier, list []store.Mailbox, before map[string]bool) (told int) {
+	tell := func(name string, on bool) {
+		role := store.RoleNone
+		for i := range list {
+			if list[i].Name == name {
+				role = list[i].Role
+			}
+		}
+		// A mailbox is among those subscribed to before or after: either makes the change known.
+		if n.events(name, role, true)&eventSubscription != 0 {
+			s.tellName(list, name, on)
+			told++
+		}
+	}
+	for _, name := range differing(n.subscriptions, before) {
+		tell(name, true)
+	}
+	for _, name := range differing(before, n.subscriptions) {
+		tell(name, false)
+	}
+	return told
+}
+
+// differing returns the names of a that are not in b, in order.
+func differing(a, b map[string]bool) (names []string) {
+	for name := range a {
+		if !b[name] {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}

@@ -1,0 +1,173 @@
+package imapd
+
+import "errors"
+
+// notifyCommand is NOTIFY.
+type notifyCommand struct {
+	none   bool // NOTIFY NONE
+	status bool // the state of all mailboxes is to be told first
+	groups []notifyGroup
+}
+
+// notifyGroup is an event-group: which events of which mailboxes.
+type notifyGroup struct {
+	filter    notifyFilter
+	mailboxes []string // of SUBTREE and MAILBOXES
+	events    notifyEvents
+	fetch     *fetchCommand // what to send of new messages; nil: nothing
+}
+
+type notifyFilter uint8
+
+const (
+	filterSelected notifyFilter = iota + 1
+	filterDelayed
+	filterInboxes
+	filterPersonal
+	filterSubscribed
+	filterSubtree
+	filterMailboxes
+)
+
+var notifyFilters = map[string]notifyFilter{
+	"SELECTED":         filterSelected,
+	"SELECTED-DELAYED": filterDelayed,
+	"INBOXES":          filterInboxes,
+	"PERSONAL":         filterPersonal,
+	"SUBSCRIBED":       filterSubscribed,
+	"SUBTREE":          filterSubtree,
+	"MAILBOXES":        filterMailboxes,
+}
+
+// notifyEvents is a set of events; 0 is NONE.
+type notifyEvents uint8
+
+const (
+	eventNew notifyEvents = 1 << iota
+	eventExpunge
+	eventFlags
+	eventName
+	eventSubscription
+)
+
+var notifyNames = map[string]notifyEvents{
+	"MESSAGENEW":         eventNew,
+	"MESSAGEEXPUNGE":     eventExpunge,
+	"FLAGCHANGE":         eventFlags,
+	"MAILBOXNAME":        eventName,
+	"SUBSCRIPTIONCHANGE": eventSubscription,
+}
+
+// knownEvents is the response code for a client that asks for others (RFC 5465 section 5).
+const knownEvents = "BADEVENT (MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange)"
+
+var errEvent = errors.New("imapd: event is not told here")
+
+// Bounds on what one NOTIFY can ask for.
+const (
+	maxNotifyGroups    = 50
+	maxNotifyMailboxes = 1000
+)
+
+// notify reads NOTIFY (RFC 5465 section 8).
+func (p *parser) notify() any {
+	c := &notifyCommand{}
+	switch p.word() {
+	case "NONE":
+		c.none = true
+		return c
+	case "SET":
+	default:
+		p.fail("want NONE or SET")
+	}
+	p.sp()
+	if p.peek() != '(' {
+		if c.status = true; p.word() != "STATUS" {
+			p.fail("want STATUS")
+		}
+		p.sp()
+	}
+	selected := false
+	for p.err == nil {
+		g := p.notifyGroup()
+		if isSelected := g.filter == filterSelected || g.filter == filterDelayed; isSelected {
+			if selected || g.events&(eventName|eventSubscription) != 0 {
+				p.fail("SELECTED twice, or with events of names")
+			}
+			selected = true
+		}
+		if c.groups = append(c.groups, g); len(c.groups) > maxNotifyGroups {
+			p.fail("more than %d groups", maxNotifyGroups)
+		}
+		if !p.accept(' ') {
+			break
+		}
+	}
+	return c
+}
+
+// notifyGroup reads `"(" filter-mailboxes SP events ")"`.
+func (p *parser) notifyGroup() (g notifyGroup) {
+	p.expect('(')
+	name := p.word()
+	var ok bool
+	if g.filter, ok = notifyFilters[name]; !ok {
+		p.fail("mailbox filter %q", name)
+	}
+	p.sp()
+	if g.filter == filterSubtree || g.filter == filterMailboxes {
+		g.mailboxes = p.oneOrMoreMailboxes()
+		p.sp()
+	}
+	if p.peek() == '(' {
+		p.list(func() { p.notifyEvent(&g) })
+	} else if p.word() != "NONE" {
+		p.fail("want events")
+	} else {
+		p.expect(')')
+		return g
+	}
+	p.expect(')')
+	// New and expunged messages are told together or not at all, flags only with them (section 5).
+	messages := g.events & (eventNew | eventExpunge | eventFlags)
+	if g.events == 0 || messages != 0 && messages&^eventFlags != eventNew|eventExpunge {
+		p.fail("events")
+	}
+	return g
+}
+
+func (p *parser) oneOrMoreMailboxes() (names []string) {
+	if p.peek() != '(' {
+		return []string{p.mailbox()}
+	}
+	p.list(func() {
+		if names = append(names, p.mailbox()); len(names) > maxNotifyMailboxes {
+			p.fail("more than %d mailboxes", maxNotifyMailboxes)
+		}
+	})
+	if len(names) == 0 {
+		p.fail("want mailboxes")
+	}
+	return names
+}
+
+// notifyEvent reads one event. FETCH items after MessageNew matter for the selected mailbox only;
+// they never set \Seen.
+func (p *parser) notifyEvent(g *notifyGroup) {
+	event, ok := notifyNames[p.word()]
+	if !ok && p.err == nil {
+		p.failAs(errEvent)
+		return
+	}
+	g.events |= event
+	if event != eventNew || len(p.b) < 2 || p.b[0] != ' ' || p.b[1] != '(' {
+		return
+	}
+	p.sp()
+	c := &fetchCommand{}
+	p.list(func() { p.fetchItem(c) })
+	for _, sec := range c.sections {
+		sec.peek = true
+	}
+	g.fetch = c
+}
