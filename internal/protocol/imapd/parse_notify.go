@@ -114,11 +114,12 @@ func (p *parser) notifyGroup() (g notifyGroup) {
 	if g.filter, ok = notifyFilters[name]; !ok {
 		p.fail("mailbox filter %q", name)
 	}
-	p.sp()
 	if g.filter == filterSubtree || g.filter == filterMailboxes {
-		g.mailboxes = p.oneOrMoreMailboxes()
-		p.sp()
+		if g.mailboxes = p.oneOrMoreMailboxes(nil); len(g.mailboxes) > maxNotifyMailboxes {
+			p.fail("more than %d mailboxes", maxNotifyMailboxes)
+		}
 	}
+	p.sp()
 	if p.peek() == '(' {
 		p.list(func() { p.notifyEvent(&g) })
 	} else if p.word() != "NONE" {
@@ -134,21 +135,6 @@ func (p *parser) notifyGroup() (g notifyGroup) {
 		p.fail("events")
 	}
 	return g
-}
-
-func (p *parser) oneOrMoreMailboxes() (names []string) {
-	if p.peek() != '(' {
-		return []string{p.mailbox()}
-	}
-	p.list(func() {
-		if names = append(names, p.mailbox()); len(names) > maxNotifyMailboxes {
-			p.fail("more than %d mailboxes", maxNotifyMailboxes)
-		}
-	})
-	if len(names) == 0 {
-		p.fail("want mailboxes")
-	}
-	return names
 }
 
 // notifyEvent reads one event. FETCH items after MessageNew matter for the selected mailbox only;
