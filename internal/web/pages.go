@@ -118,6 +118,11 @@ func (s *Server) whyIndex(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) missing(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead { // RFC 9110 section 15.5.6
+		w.Header().Set("Allow", "GET, HEAD")
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		return
+	}
 	p := s.page(r)
 	p.Title = p.T["missing_title"]
 	s.write(w, r, http.StatusNotFound, "missing.html", p)

@@ -128,6 +128,19 @@ func TestMissing(t *testing.T) {
 	}
 }
 
+func TestOnlyReading(t *testing.T) {
+	s := server(t, nil)
+	for _, method := range []string{"POST", "PUT", "DELETE", "TRACE", "OPTIONS"} {
+		for _, target := range []string{"/", "/why/", "/metrics", "/nothing"} {
+			w := httptest.NewRecorder()
+			s.Handler().ServeHTTP(w, httptest.NewRequest(method, target, strings.NewReader("x")))
+			if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "GET, HEAD" {
+				t.Errorf("%s %s: %d, Allow: %s", method, target, w.Code, w.Header().Get("Allow"))
+			}
+		}
+	}
+}
+
 func TestHome(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(file, []byte("certificate"), 0o600); err != nil {
