@@ -103,6 +103,9 @@ func BenchmarkIMAP(b *testing.B) {
 		{"FetchHeaders", "FETCH 1:* (UID BODY.PEEK[HEADER.FIELDS (DATE FROM TO CC SUBJECT MESSAGE-ID REFERENCES CONTENT-TYPE)])"},
 		{"FetchBodies", "FETCH 1:* (UID BODY.PEEK[])"},
 		{"SearchUnseen", "SEARCH UNSEEN"},
+		{"SortDate", "SORT (DATE) UTF-8 ALL"},
+		{"SortSubject", "UID SORT (SUBJECT DATE) UTF-8 ALL"},
+		{"Threads", "UID THREAD REFERENCES UTF-8 ALL"},
 		{"SearchSubject", "SEARCH SUBJECT kaleidoscope"},
 		{"SearchText", "SEARCH TEXT xylophone"},
 	} {
