@@ -141,10 +141,11 @@ func (s *session) tellUpdate(w *watched, left, came uid.Set, rows []sortRow) {
 	}
 	s.raw("* ESEARCH ")
 	s.out = s.appendCorrelator(s.out, w.c.tag, w.c.from != nil, s.selected)
-	if w.c.uid {
+	byUID := w.c.uid || s.uidOnly
+	if byUID {
 		s.raw(" UID")
 	}
-	r := &found{sel: s.selected, byUID: w.c.uid}
+	r := &found{sel: s.selected, byUID: byUID}
 	if !left.Empty() {
 		s.raw(" REMOVEFROM (")
 		if w.c.order == nil {

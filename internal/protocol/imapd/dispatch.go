@@ -91,6 +91,9 @@ func (s *session) do(c *command) outcome {
 		}
 		return refuseProtocol("sequence")
 	}
+	if s.uidOnly && c.usesNumbers() {
+		return uidRequired(s, c)
+	}
 	return h.do(s, c)
 }
 
@@ -175,6 +178,8 @@ func (s *session) enableable(name string) (*bool, string) {
 		return &s.condstore, name
 	case "QRESYNC":
 		return &s.qresync, name
+	case "UIDONLY":
+		return &s.uidOnly, name
 	}
 	return nil, ""
 }
@@ -206,7 +211,7 @@ const (
 
 // capabilitiesSearch are those about finding messages.
 const capabilitiesSearch = " SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT THREAD=REFERENCES" +
-	" WITHIN PARTIAL CONTEXT=SEARCH CONTEXT=SORT MULTISEARCH INPROGRESS"
+	" WITHIN PARTIAL CONTEXT=SEARCH CONTEXT=SORT MULTISEARCH INPROGRESS UIDONLY"
 
 func (s *session) appendCapabilities(b []byte) []byte {
 	b = append(b, capabilitiesAlways...)

@@ -304,6 +304,10 @@ func (w *fetchWriter) begin(u uid.UID) bool {
 	}
 	w.s.claimOut()
 	b := append(w.s.out, "* "...)
+	if w.s.uidOnly { // RFC 9586 section 3
+		w.s.out = append(appendUint(b, uint32(u)), " UIDFETCH ("...)
+		return true
+	}
 	b = appendUint(b, w.seq)
 	w.s.out = append(b, " FETCH ("...)
 	return true
@@ -332,6 +336,9 @@ func (w *fetchWriter) placementItems(p *store.Placement) {
 		items |= fetchFlags | w.withFlags
 	}
 	b := w.s.out
+	if w.s.uidOnly && (items != fetchUID || len(w.sections) > 0) {
+		items &^= fetchUID // the response begins with it
+	}
 	if items&fetchUID != 0 {
 		b = append(b, "UID "...)
 		b = appendUint(b, uint32(p.UID))

@@ -18,6 +18,8 @@ func FuzzParse(f *testing.F) {
 		"a NOOP", `a LOGIN "us\"er" {3+}` + "\r\nabc", "a SELECT INBOX (QRESYNC (1 2 1:3 (1,2 3,4)))",
 		`a LIST (SUBSCRIBED RECURSIVEMATCH) "" ("a" b%) RETURN (CHILDREN STATUS (MESSAGES))`,
 		`a APPEND x (\Seen k) " 7-Feb-2026 22:00:00 +0100" {5}`, "a APPEND x UTF8 (~{5+}",
+		"a SORT RETURN (PARTIAL -1:-5 UPDATE) (REVERSE DATE SUBJECT) UTF-8 YOUNGER 5", "a UID THREAD REFERENCES UTF-8 OR 1 $",
+		`a ESEARCH IN (selected mailboxes (INBOX x) subtree-one y) RETURN (COUNT) ALL`, `a CANCELUPDATE "b" "c"`, "a UID FETCH 1:* UID (PARTIAL 1:2)",
 		`a ID ("name" NIL)`, `a GETMETADATA (DEPTH 1) x (/private/a /shared)`, "a SETMETADATA x (/private/a ~{1+}\r\n\x00 /shared/b NIL)", "a SETQUOTA x (STORAGE 5)", "a UID REPLACE * x {5+}", "a COMPRESS DEFLATE", "a NOTIFY SET STATUS (selected (MessageNew (UID BODY[]) MessageExpunge)) (subtree (a b) NONE)", "a ENABLE CONDSTORE X", "a AUTHENTICATE PLAIN =", "a CREATE x (USE (\\Sent))",
 		"a UID STORE 1:* (UNCHANGEDSINCE 5) +FLAGS.SILENT (\\Deleted)", "a UID MOVE $ Trash", "a STATUS x (SIZE)",
 	} {

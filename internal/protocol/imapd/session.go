@@ -35,6 +35,7 @@ type session struct {
 	unwatch  func()    // ends the notices of the store, nil if there are none
 	// What the client asked for with ENABLE, or by using it.
 	rev2, utf8, condstore, qresync bool
+	uidOnly                        bool
 	notifier                       *notifier // what NOTIFY asked for, nil without it
 	compressed                     bool      // since COMPRESS
 	// anonymous is since when nobody is signed in, if nobody is.

@@ -75,7 +75,7 @@ func (s *session) tellGone(old *store.View, gone uid.Set) {
 	if gone.Empty() {
 		return
 	}
-	if s.qresync {
+	if s.qresync || s.uidOnly { // RFC 9586 section 3
 		s.raw("* VANISHED ")
 		s.out = gone.AppendTo(s.out)
 		s.raw("\r\n")
