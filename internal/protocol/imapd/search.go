@@ -184,10 +184,7 @@ func (k *searchKey) cost() int {
 // run returns the UIDs of the messages of a set that match.
 func (q *query) run(k *searchKey, set uid.Set) (hits uid.Set, err error) {
 	s := q.s
-	if err := q.ask(k); err != nil {
-		return nil, err
-	}
-	if set, err = q.candidates(k, set); err != nil {
+	if set, err = q.narrow(k, set); err != nil {
 		return nil, err
 	}
 	if k.op == opAll || k.op == opSeq || k.op == opUID {

@@ -5,6 +5,19 @@ import (
 	"github.com/postiljon/postiljon/internal/store/uid"
 )
 
+// worthAsking is of how many messages a search asks the index first; fewer are read at once.
+const worthAsking = 8
+
+// narrow returns which messages of a set a search must look at.
+func (q *query) narrow(k *searchKey, set uid.Set) (uid.Set, error) {
+	if set.Len() >= worthAsking {
+		if err := q.ask(k); err != nil {
+			return nil, err
+		}
+	}
+	return q.candidates(k, set)
+}
+
 // ask asks the index about all keys that look for text. What it says narrows the search; the text
 // decides.
 func (q *query) ask(k *searchKey) (err error) {
