@@ -69,6 +69,9 @@ func (v *Verifier) Scram(ctx context.Context, username string) (sasl.ScramSecret
 func (v *Verifier) ScramDone(ctx context.Context, authzid, username string, ok bool) (sasl.Identity, cause.Decision) {
 	s := v.signIn
 	v.attempt.authzid = authzid
+	if d := s.guard.Connect(v.attempt.Remote); !d.Allowed() { // since Scram; see SignIn.Password
+		return sasl.Identity{}, s.refuse(ctx, v.attempt, username, v.user, d)
+	}
 	if !ok || v.stored == nil || v.admission.Unchecked {
 		if !v.admission.Unchecked {
 			s.guard.Failed(v.attempt.Remote, guardName(username))

@@ -120,6 +120,11 @@ func (s *SignIn) Password(ctx context.Context, a Attempt, username, password str
 	if err != nil {
 		return Identity{}, s.unable(ctx, a, username, err)
 	}
+	// Who tries many passwords at once was let in with all of them before the first was wrong. Once
+	// enough were, the rest are answered alike: nobody learns that one was right.
+	if d := s.guard.Connect(a.Remote); !d.Allowed() {
+		return Identity{}, s.refuse(ctx, a, username, u, d)
+	}
 	if !found.ok {
 		return Identity{}, s.refuse(ctx, a, username, u, cause.Refuse(cause.AuthPasswordWrong))
 	}

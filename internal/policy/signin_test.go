@@ -484,6 +484,38 @@ func TestScramWhilePasswordChanges(t *testing.T) {
 	}
 }
 
+// meanwhile is a directory in which something happens while a password is checked.
+type meanwhile struct {
+	Directory
+	do func()
+}
+
+func (m meanwhile) Credentials(ctx context.Context, id store.AccountID) ([]store.Credential, error) {
+	m.do()
+	return m.Directory.Credentials(ctx, id)
+}
+
+// TestGuessingAtOnce: of many passwords that are tried at one time, no more than those that lead to
+// a ban tell anything, not even the right one.
+func TestGuessingAtOnce(t *testing.T) {
+	w := newWorld(t)
+	w.directory.update(func(_ *store.Account, c *[]store.Credential) { *c = (*c)[:1] })
+	ban := func() { fail(w.guard, stranger, "bo@example.org", 20) }
+	if _, d := scramSignIn(t, w, stranger, "", anna, password, ban); d.Cause != cause.NetworkClientBanned {
+		t.Errorf("SCRAM: %+v", d)
+	}
+	for _, tried := range []string{password, "wrong horse"} {
+		w := newWorld(t)
+		w.SignIn.directory = meanwhile{w.directory, func() { fail(w.guard, stranger, "bo@example.org", 20) }}
+		if _, d := w.Password(t.Context(), imapFrom(stranger), anna, tried); d.Cause != cause.NetworkClientBanned {
+			t.Errorf("%s: %+v", tried, d)
+		}
+		if n := w.events.count(journal.SignInOK); n > 0 {
+			t.Errorf("%s: %d sign-ins", tried, n)
+		}
+	}
+}
+
 func TestScramBannedAndLocked(t *testing.T) {
 	w := newWorld(t)
 	w.directory.update(func(_ *store.Account, c *[]store.Credential) { *c = (*c)[:1] })
