@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -342,6 +343,20 @@ func (w *world) agree(needles ...string) {
 	}
 }
 
+// TestLongHTML holds that nothing is missed behind what the reading of HTML gives up at.
+func TestLongHTML(t *testing.T) {
+	w := newWorld(t)
+	w.append("Subject: x\r\nContent-Type: text/html\r\n\r\n<p>before <img src='data:" + strings.Repeat("QUJD", 400_000) + "'>be<b>h</b>ind needle")
+	w.update()
+	for _, text := range []string{"before", "needle"} {
+		n := NewNeedle(text)
+		found, _ := w.find(In(Body), n)
+		if len(found) != 1 {
+			t.Errorf("%q is not found", text)
+		}
+	}
+}
+
 // TestAlways holds that a message with too much in it, or none that can be read, is looked at.
 func TestAlways(t *testing.T) {
 	w := newWorld(t)
@@ -383,6 +398,50 @@ func TestWorker(t *testing.T) {
 	w.append("Subject: closed\r\n\r\nstart\r\n") // harmless
 	if found, _ := w.find(In(Body), NewNeedle("start")); len(found) != 4 {
 		t.Errorf("found %v", found)
+	}
+}
+
+// TestReadAtOnce holds that what was acknowledged is found at once, while the worker indexes, merges
+// and sweeps, and while the index is made anew.
+func TestReadAtOnce(t *testing.T) {
+	w := newWorld(t)
+	w.index.Least = 3
+	w.index.Start()
+	ctx, stop := context.WithCancel(t.Context())
+	var others sync.WaitGroup
+	others.Go(func() {
+		for ctx.Err() == nil {
+			if err := w.index.Rebuild(ctx, w.account, nil); err != nil && ctx.Err() == nil {
+				t.Error(err)
+			}
+			if err := w.index.sweep(ctx, w.account); err != nil && ctx.Err() == nil {
+				t.Error(err)
+			}
+			sleep(ctx, 3*time.Millisecond)
+		}
+	})
+	n := NewNeedle("common")
+	for i := range 60 {
+		w.append(fmt.Sprintf("Subject: %d\r\n\r\nwhat is common\r\n", i), fmt.Sprintf("Subject: %d\r\n\r\nand what is not\r\n", i))
+		m, err := w.index.Find(t.Context(), w.account, In(Body), n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for e, text := range w.text {
+			if m != nil && strings.Contains(text, "is common") && !m.MayHave(e) {
+				t.Fatalf("email %d is missed", e)
+			}
+		}
+	}
+	stop()
+	others.Wait()
+	if err := w.index.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.update()
+	w.agree("common", "what is not")
+	if r, err := w.index.Verify(t.Context(), w.account, true); err != nil || r.Found != 0 || r.Emails != 120 {
+		t.Errorf("%+v, %v", r, err)
 	}
 }
 
