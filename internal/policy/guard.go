@@ -224,6 +224,12 @@ func (g *Guard) Failed(remote netip.Addr, account string) {
 	}
 	g.mu.Lock()
 	now := g.clock.Now()
+	// What was tried at once with the passwords that led to a ban learned nothing, and must not
+	// lock the account: one address alone cannot do that.
+	if d := g.banned(remote, now); !d.Allowed() {
+		g.mu.Unlock()
+		return
+	}
 	weight := 1.0
 	if g.isKnown(account, remote, now) {
 		weight = 0.1

@@ -495,6 +495,19 @@ func (m meanwhile) Credentials(ctx context.Context, id store.AccountID) ([]store
 	return m.Directory.Credentials(ctx, id)
 }
 
+// TestOneAddressLocksNoAccount: however many passwords it tries at once.
+func TestOneAddressLocksNoAccount(t *testing.T) {
+	w := newWorld(t)
+	fail(w.guard, stranger, anna, 200)
+	bans := w.guard.Bans(t.Context())
+	if len(bans) != 1 || bans[0].Cause != cause.NetworkClientBanned {
+		t.Errorf("%+v", bans)
+	}
+	if _, d := w.Password(t.Context(), imapFrom(home), anna, password); !d.Allowed() {
+		t.Errorf("anna from elsewhere: %+v", d)
+	}
+}
+
 // TestGuessingAtOnce: of many passwords that are tried at one time, no more than those that lead to
 // a ban tell anything, not even the right one.
 func TestGuessingAtOnce(t *testing.T) {
