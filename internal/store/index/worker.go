@@ -152,9 +152,25 @@ func (x *Index) updateAll(ctx context.Context, waiting map[store.AccountID]bool)
 	}
 }
 
-// restShare is how many times as long as it worked the worker rests while mail comes and goes:
-// searches read what waits, deliveries need the processor now.
-const restShare = 2
+// While mail comes fast the worker takes a tenth of a processor at most: searches read what waits,
+// deliveries need the processor now. restShare is how many times as long as it worked it rests then;
+// it goes on as soon as there were fewer than busyChanges changes in a busyLook.
+const (
+	restShare   = 9
+	busyLook    = 50 * time.Millisecond
+	busyChanges = 5
+)
+
+// rest waits while the service is at work, at most restShare times as long as the worker was.
+func (x *Index) rest(ctx context.Context, worked time.Duration) {
+	for left := restShare * worked; left > 0 && ctx.Err() == nil; left -= busyLook {
+		before := x.work.changes.Load()
+		sleep(ctx, min(left, busyLook))
+		if x.work.changes.Load()-before < busyChanges {
+			return
+		}
+	}
+}
 
 // turn adds a batch to the index of an account.
 func (x *Index) turn(ctx context.Context, a store.AccountID, anew bool, b *builder) (more bool, err error) {
@@ -163,11 +179,9 @@ func (x *Index) turn(ctx context.Context, a store.AccountID, anew bool, b *build
 			return false, err
 		}
 	}
-	begun, changes := time.Now(), x.work.changes.Load()
+	begun := time.Now()
 	more, err = x.update(ctx, a, b, x.Least)
-	if more && x.work.changes.Load() != changes {
-		sleep(ctx, min(restShare*time.Since(begun), x.Delay))
-	}
+	x.rest(ctx, time.Since(begun))
 	return more, err
 }
 
