@@ -76,15 +76,19 @@ func (s *session) tellLeft(gone uid.Set) {
 
 // tellResults searches again among the messages that changed since a view, and tells what comes
 // into the results that the client follows and what leaves them. New messages were told before, so
-// that their numbers are good already (RFC 5267 section 4.3.3).
-func (s *session) tellResults(old *store.View) error {
+// that their numbers are good already (RFC 5267 section 4.3.3). An error ends what is followed:
+// results that are half true are worth nothing. That may be one from before, which is returned.
+func (s *session) tellResults(old *store.View, err error) error {
 	sel := s.selected
 	if len(sel.watched) == 0 || sel.view.Mailbox.HighestModSeq == old.Mailbox.HighestModSeq {
-		return nil
+		return err
 	}
-	changed, err := s.changed(old.Mailbox.HighestModSeq, func(p *store.Placement) bool {
-		return p.UID < sel.view.Mailbox.UIDNext
-	})
+	var changed uid.Set
+	if err == nil {
+		changed, err = s.changed(old.Mailbox.HighestModSeq, func(p *store.Placement) bool {
+			return p.UID < sel.view.Mailbox.UIDNext
+		})
+	}
 	for _, w := range slices.Clone(sel.watched) {
 		var hits uid.Set
 		var rows []sortRow
@@ -95,8 +99,10 @@ func (s *session) tellResults(old *store.View) error {
 		if err == nil {
 			hits, rows, err = s.searchAgain(w, again)
 		}
-		if err != nil { // results that are half true are worth nothing
-			s.noUpdate(w.c.tag, *s.failedSearch(err, sel).refused)
+		if err != nil {
+			if o := s.failedSearch(err, sel); o.refused != nil { // else the connection is broken
+				s.noUpdate(w.c.tag, *o.refused)
+			}
 			s.cancelUpdate(&cancelCommand{[]string{w.c.tag}})
 			continue
 		}

@@ -113,6 +113,14 @@ func (r *found) saved(c *searchCommand) uid.Set {
 	return r.parts(c)
 }
 
+// loseSaved empties "$" after a search that was to fill it and is answered with NO (RFC 5182
+// section 2.1).
+func (s *session) loseSaved(c *command) {
+	if search, ok := c.args.(*searchCommand); ok && search.ret&returnSave != 0 && s.selected != nil {
+		s.selected.saved = nil
+	}
+}
+
 // onlyEnds returns the first and last results if the MODSEQ that is told is theirs and not that of
 // all (RFC 4731 section 3.2), nil otherwise.
 func (r *found) onlyEnds(c *searchCommand) uid.Set {

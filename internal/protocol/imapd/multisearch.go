@@ -113,9 +113,6 @@ func (s *session) multiSearch(c *searchCommand) outcome {
 		q.progress = company
 		r, err := q.find(&one)
 		if err != nil {
-			if c.ret&returnSave != 0 {
-				m.saved = nil
-			}
 			return s.failedSearch(err, m)
 		}
 		company = q.progress

@@ -109,6 +109,7 @@ func (s *session) finish(c *command, o outcome) string {
 	}
 	switch {
 	case o.refused != nil:
+		s.loseSaved(c)
 		s.refused(c.tag, "NO", o)
 		return "NO"
 	case !o.silent:

@@ -29,9 +29,6 @@ func (s *session) search(c *searchCommand) outcome {
 	q := s.query(sel, c.tag)
 	r, err := q.find(c)
 	if err != nil {
-		if c.ret&returnSave != 0 {
-			sel.saved = nil // RFC 5182 section 2.1
-		}
 		return s.failedSearch(err, sel)
 	}
 	if c.ret&returnSave != 0 {

@@ -43,13 +43,11 @@ func (s *session) sync(expunge bool) error {
 		s.out = appendUint(s.out, next.UIDs.Len())
 		s.raw(" EXISTS\r\n")
 	}
-	if err := s.tellFlags(old); err != nil {
-		return err
+	err := s.tellFlags(old)
+	if err == nil {
+		err = s.tellNew(old)
 	}
-	if err := s.tellNew(old); err != nil {
-		return err
-	}
-	return s.tellResults(old)
+	return s.tellResults(old, err)
 }
 
 // freshView is the mailbox as it is now, and the count of changes before the look at it. If
