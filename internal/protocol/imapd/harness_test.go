@@ -314,6 +314,14 @@ type readConn struct {
 	r io.Reader
 }
 
+// writeConn is a connection that can only be written to.
+type writeConn struct {
+	net.Conn
+	w io.Writer
+}
+
+func (c writeConn) Write(p []byte) (int, error) { return c.w.Write(p) }
+
 func (c *readConn) Read(p []byte) (int, error) { return c.r.Read(p) }
 
 func summaryOf(raw string) *message.Summary { return message.Summarize([]byte(raw)) }

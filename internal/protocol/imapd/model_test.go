@@ -93,9 +93,16 @@ func (m *model) step(c *believer) {
 		c.endIdle()
 	}
 	switch rapid.SampledFrom([]string{"append", "append", "store", "store", "silent", "expunge", "uidexpunge", "copy", "move",
+		"appendtwo", "replace",
 		"noop", "fetch", "search", "idle", "reconnect"}).Draw(m.rt, "what") {
 	case "append":
 		m.appendTo(c)
+	case "appendtwo":
+		m.flags[m.next], m.flags[m.next+1] = "F", "S"
+		m.next += 2
+		c.do(`APPEND INBOX (\Flagged) {4+}` + "\r\ntext " + `(\Seen) {4+}` + "\r\ntext")
+	case "replace":
+		m.replace(c)
 	case "store":
 		m.store(c, "")
 	case "silent":
@@ -136,6 +143,26 @@ func (m *model) appendTo(c *believer) {
 	m.flags[m.next] = flags
 	m.next++
 	c.do(fmt.Sprintf("APPEND INBOX (%s) {4+}\r\ntext", wireFlags(flags)))
+}
+
+// replace puts a new message in the place of one that the client sees. If another client was faster
+// nothing comes.
+func (m *model) replace(c *believer) {
+	set := c.pick()
+	if len(set) == 0 {
+		return
+	}
+	old := set[0]
+	if _, ok := m.flags[old]; ok {
+		delete(m.flags, old)
+		m.flags[m.next] = "D"
+		m.next++
+	}
+	command := "REPLACE " + c.numbers(set[:1])
+	if rapid.Bool().Draw(m.rt, "uid") {
+		command = "UID REPLACE " + uid.Of(old).String()
+	}
+	c.do(command + ` INBOX (\Deleted) {4+}` + "\r\ntext")
 }
 
 func (m *model) store(c *believer, silent string) {
