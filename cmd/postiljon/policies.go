@@ -181,41 +181,51 @@ func (r recorder) Record(e store.Event) { r.Journal.Record(context.Background(),
 type mailReaders struct {
 	*policies
 	mu     sync.Mutex
-	places map[any][]func() // by connection
+	places map[any]places // by connection
 }
 
 func newMailReaders(p *policies) *mailReaders {
-	return &mailReaders{policies: p, places: map[any][]func(){}}
+	return &mailReaders{policies: p, places: map[any]places{}}
 }
 
-func (r *mailReaders) hold(conn any, release func()) {
+// places are what gives back what a connection and the account on it hold; nil where that is nothing.
+type places struct{ connection, account func() }
+
+func (r *mailReaders) holdConnection(conn any, release func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.places[conn] = append(r.places[conn], release)
+	p := r.places[conn]
+	p.connection = release
+	r.places[conn] = p
 }
 
-func (r *mailReaders) free(conn any) {
+func (r *mailReaders) holdAccount(conn any, release func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.places[conn]
+	p.account = release
+	r.places[conn] = p
+}
+
+// leave gives back what the account of a connection holds, free all of it.
+func (r *mailReaders) leave(conn any) { r.release(conn, false) }
+func (r *mailReaders) free(conn any)  { r.release(conn, true) }
+
+func (r *mailReaders) release(conn any, over bool) {
 	r.sessions.leave(conn)
 	r.mu.Lock()
-	releases := r.places[conn]
-	delete(r.places, conn)
-	r.mu.Unlock()
-	for _, release := range releases {
-		release()
-	}
-}
-
-// leave gives back what the account of a connection holds, but not the connection's own place, which
-// it took first.
-func (r *mailReaders) leave(conn any) {
-	r.mu.Lock()
-	releases := r.places[conn]
-	if len(releases) > 1 {
-		r.places[conn] = releases[:1:1]
+	p := r.places[conn]
+	if over {
+		delete(r.places, conn)
+	} else if p.account != nil {
+		r.places[conn] = places{connection: p.connection}
 	}
 	r.mu.Unlock()
-	for i := 1; i < len(releases); i++ {
-		releases[i]()
+	if p.account != nil {
+		p.account()
+	}
+	if over && p.connection != nil {
+		p.connection()
 	}
 }
 
@@ -239,7 +249,7 @@ func (r *mailReaders) connect(ctx context.Context, conn any, protocol string, c 
 		r.turnedAway(ctx, protocol, c.Remote.Addr(), d)
 		return d
 	}
-	r.hold(conn, release)
+	r.holdConnection(conn, release)
 	return d
 }
 
@@ -265,7 +275,7 @@ func (r *mailReaders) session(conn any, listener string, p store.Protocol, who s
 		r.metrics.Refused(listener, d.Cause)
 		return identity.Account.ID, d
 	}
-	r.hold(conn, release)
+	r.holdAccount(conn, release)
 	return identity.Account.ID, d
 }
 

@@ -3,22 +3,27 @@ package main
 import "testing"
 
 // TestMailReadersGiveBack holds that an account that leaves a connection gives its place back at
-// once, and the connection its own when it ends.
+// once, and the connection its own when it ends, if it has one.
 func TestMailReadersGiveBack(t *testing.T) {
-	r := newMailReaders(nil)
-	var connections, sessions int
-	r.hold("a", func() { connections++ })
-	for range 2 {
-		r.hold("a", func() { sessions++ })
+	for _, own := range []int{0, 1} {
+		r := newMailReaders(&policies{sessions: newSessions()})
+		var connections, accounts int
+		if own > 0 {
+			r.holdConnection("a", func() { connections++ })
+		}
+		for range 2 {
+			r.holdAccount("a", func() { accounts++ })
+			r.leave("a")
+			r.leave("a")
+		}
+		if connections != 0 || accounts != 2 {
+			t.Errorf("after two accounts left: %d connections, %d accounts given back", connections, accounts)
+		}
+		r.holdAccount("a", func() { accounts++ })
+		r.free("a")
 		r.leave("a")
-	}
-	if connections != 0 || sessions != 2 {
-		t.Errorf("after two accounts left: %d connections, %d sessions given back", connections, sessions)
-	}
-	r.hold("a", func() { sessions++ })
-	r.free("a")
-	r.leave("a")
-	if connections != 1 || sessions != 3 {
-		t.Errorf("in the end: %d connections, %d sessions given back", connections, sessions)
+		if connections != own || accounts != 3 || len(r.places) != 0 {
+			t.Errorf("in the end: %d connections, %d accounts given back, %d left", connections, accounts, len(r.places))
+		}
 	}
 }
