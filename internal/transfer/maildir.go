@@ -42,7 +42,9 @@ func NewMaildirWriter(dir string, now time.Time) (Writer, error) {
 	if err := makeEmpty(dir); err != nil {
 		return nil, err
 	}
-	return &maildirWriter{dir: dir, keywords: map[string][]string{}, made: map[string]bool{}, now: now}, nil
+	w := &maildirWriter{dir: dir, keywords: map[string][]string{}, made: map[string]bool{}, now: now}
+	_, err := w.folder("INBOX") // a Maildir has it, even if empty
+	return w, err
 }
 
 func (w *maildirWriter) Write(item *Item) error {

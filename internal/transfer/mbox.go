@@ -76,6 +76,10 @@ func fileName(mailbox string) string {
 		if strings.HasPrefix(l, ".") {
 			l = "%2E" + l[1:]
 		}
+		// A folder must not have the name of a file: "x.mbox/y" that of "x".
+		if above, ok := strings.CutSuffix(l, ".mbox"); ok && i < len(levels)-1 {
+			l = above + "%2Embox"
+		}
 		levels[i] = l
 	}
 	return filepath.Join(levels...)

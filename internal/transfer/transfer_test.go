@@ -2,6 +2,7 @@ package transfer_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -63,6 +64,9 @@ var letters = []kept{
 	{transfer.Item{Mailbox: "INBOX", Received: when.Add(time.Hour), Flags: []string{`\Seen`, `\Flagged`, "$Forwarded"}}, "Subject: From\r\n\r\nFrom here on\r\n>From there\r\n>>From far\r\n\r\n"},
 	{transfer.Item{Mailbox: "Work/Åre.2026", Received: when, Flags: []string{`\Answered`, `\Draft`, `\Deleted`, "Work"}}, "A: b\r\n\r\n"},
 	{transfer.Item{Mailbox: "..", Received: when}, "X: " + strings.Repeat("y", 300<<10) + "\r\n\r\n" + strings.Repeat("z", 200<<10) + "\r\n"},
+	{transfer.Item{Mailbox: "x", Received: when}, "A: b\r\n\r\nx\r\n"},
+	{transfer.Item{Mailbox: "x.mbox/y", Received: when}, "A: b\r\n\r\ny\r\n"},
+	{transfer.Item{Mailbox: "x.mbox/y.mbox", Received: when}, "A: b\r\n\r\nz\r\n"},
 	{transfer.Item{Mailbox: "100%", Received: when, Flags: []string{`\Seen`}}, "A: b\r\n\r\n\r\n\r\nFrom x\r\n\r\n\r\n"},
 }
 
@@ -110,6 +114,23 @@ func TestFilesRoundTrip(t *testing.T) {
 				t.Error("a folder that is not empty was taken")
 			}
 		})
+	}
+}
+
+// TestMaildirHasInbox: without its folders nobody takes it for a Maildir.
+func TestMaildirHasInbox(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "out")
+	w, err := transfer.NewMaildirWriter(dir, when)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(w.Write(letters[2].item()), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for _, sub := range []string{"cur", "new", "tmp"} {
+		if info, err := os.Stat(filepath.Join(dir, sub)); err != nil || !info.IsDir() {
+			t.Errorf("%s: %v", sub, err)
+		}
 	}
 }
 
@@ -194,7 +215,7 @@ func TestStoreRoundTrip(t *testing.T) {
 	if err := transfer.Export(ctx, s, anna, keep(t, &first)); err != nil {
 		t.Fatal(err)
 	}
-	if n, octets, err := transfer.Count(ctx, s, anna); err != nil || n != 5 || octets == 0 {
+	if n, octets, err := transfer.Count(ctx, s, anna); err != nil || n != int64(len(letters)) || octets == 0 {
 		t.Errorf("count %d, %d octets, %v", n, octets, err)
 	}
 	for range 2 {
@@ -205,7 +226,7 @@ func TestStoreRoundTrip(t *testing.T) {
 			}
 		}
 	}
-	if im.Imported != 0 || im.Skipped != 5 {
+	if im.Imported != 0 || im.Skipped != int64(len(letters)) {
 		t.Errorf("again: %d imported, %d skipped", im.Imported, im.Skipped)
 	}
 	if err := transfer.Export(ctx, s, bjorn, keep(t, &second)); err != nil {
