@@ -530,6 +530,27 @@ func TestForgotten(t *testing.T) {
 	}
 }
 
+// TestForgottenAtOnce: also when all come next at the same moment.
+func TestForgottenAtOnce(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.Limits.Remembered = 16 })
+	up := false
+	far := w.serve("far.test", &peer{final: func([]string, int) string {
+		if !up {
+			return "451 4.3.0 later"
+		}
+		return ""
+	}})
+	for range 50 {
+		w.submit([]string{"you@far.test"})
+	}
+	w.settle()
+	up = true
+	w.pass(30*time.Minute, 10*time.Second)
+	if got := len(far.letters()); got != 50 || len(w.queued()) != 0 {
+		t.Errorf("%d letters, %d queued", got, len(w.queued()))
+	}
+}
+
 // TestDown: a domain out of reach is not dialled for each message.
 func TestDown(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.Limits.PerDestination = 1 })

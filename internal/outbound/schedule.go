@@ -94,22 +94,27 @@ func (q *Queue) await(k deliveryKey, due time.Time) {
 // beyond reports whether a delivery comes too late to be kept in memory.
 func (q *Queue) beyond(due time.Time) bool { return !q.horizon.IsZero() && !due.Before(q.horizon) }
 
-// forgetLater makes room by dropping the later half of what waits. So memory
-// holds all that comes before the horizon, and the store what comes after it.
+// forgetLater makes room by dropping the later half of what waits, also when all
+// comes at the same time. So memory holds all that comes before the horizon, and
+// the store what comes after it.
 func (q *Queue) forgetLater() {
 	if len(q.waiting) == 0 {
 		return
 	}
 	slices.SortFunc(q.waiting, func(a, b *delivery) int { return a.due.Compare(b.due) })
-	q.horizon = q.waiting[len(q.waiting)/2].due
-	q.waiting = slices.DeleteFunc(q.waiting, func(d *delivery) bool {
-		if !q.beyond(d.due) || d.unrecorded != nil { // which exists nowhere else
-			return false
+	half := len(q.waiting) / 2
+	q.horizon = q.waiting[half].due
+	kept := q.waiting[:half]
+	for _, d := range q.waiting[half:] {
+		if d.unrecorded != nil { // which exists nowhere else
+			kept = append(kept, d)
+			continue
 		}
 		q.forget(d.due)
 		delete(q.known, d.key)
-		return true
-	})
+	}
+	clear(q.waiting[len(kept):])
+	q.waiting = kept
 	for i, d := range q.waiting { // sorted, so still a heap
 		d.index = i
 	}
@@ -296,9 +301,9 @@ func (q *Queue) release(keys map[deliveryKey]bool, sub *store.Submission) {
 }
 
 // recall reads the store again when the time of what was forgotten has come
-// and there is room.
+// and there is room, or will be when what waits for longer is forgotten.
 func (q *Queue) recall(now time.Time) {
-	if q.forgotten.IsZero() || q.forgotten.After(now) || q.scanning || len(q.known) > q.opt.Limits.Remembered/2 {
+	if q.forgotten.IsZero() || q.forgotten.After(now) || q.scanning || len(q.known)-len(q.waiting) > q.opt.Limits.Remembered/2 {
 		return
 	}
 	q.scanning, q.forgotten, q.horizon = true, time.Time{}, time.Time{}

@@ -144,7 +144,11 @@ func (w *world) settle() {
 		}
 		time.Sleep(100 * time.Microsecond)
 	}
-	w.t.Fatal("the queue does not come to rest")
+	q := w.queue
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	w.t.Fatalf("the queue does not come to rest: %d active, %d can run, %d wait, of %d; forgotten %v, now %v, reading %t",
+		q.active, len(q.runnable), len(q.waiting), len(q.known), q.forgotten, w.clock.Now(), q.scanning)
 }
 
 func (w *world) quiet() bool {
