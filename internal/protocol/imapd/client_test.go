@@ -2,12 +2,15 @@ package imapd
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
 	"github.com/emersion/go-sasl"
+
+	"github.com/postiljon/postiljon/internal/store"
 )
 
 // TestForeignClient lets a client that others wrote do what mail programs do.
@@ -129,5 +132,34 @@ func foreignMessages(t *testing.T, c *imapclient.Client) {
 	}
 	if gone, err := c.Expunge().Collect(); err != nil || len(gone) != 1 {
 		t.Errorf("EXPUNGE: %v, %v", gone, err)
+	}
+}
+
+// TestForeignClientSorts lets a client that others wrote read SORT and THREAD.
+func TestForeignClientSorts(t *testing.T) {
+	w := newWorld(t, settings{})
+	for _, raw := range []string{
+		"Subject: b\r\nMessage-ID: <1@x>\r\n\r\n",
+		"Subject: Re: b\r\nMessage-ID: <2@x>\r\nReferences: <1@x>\r\n\r\n",
+		"Subject: a\r\nMessage-ID: <3@x>\r\n\r\n",
+		"Subject: Re: b\r\nMessage-ID: <4@x>\r\nReferences: <1@x>\r\n\r\n",
+	} {
+		w.put("INBOX", []byte(raw), clock, store.Flags{})
+	}
+	c := dialForeign(t, w, nil)
+	if _, err := c.Select("INBOX", nil).Wait(); err != nil {
+		t.Fatal(err)
+	}
+	sorted, err := c.UIDSort(&imapclient.SortOptions{SearchCriteria: &imap.SearchCriteria{},
+		SortCriteria: []imapclient.SortCriterion{{Key: imapclient.SortKeySubject}, {Key: imapclient.SortKeySize, Reverse: true}}}).Wait()
+	if err != nil || !slices.Equal(sorted, []uint32{3, 2, 4, 1}) {
+		t.Errorf("SORT: %v, %v", sorted, err)
+	}
+	threads, err := c.Thread(&imapclient.ThreadOptions{Algorithm: imap.ThreadReferences, SearchCriteria: &imap.SearchCriteria{}}).Wait()
+	if err != nil || len(threads) != 2 || !slices.Equal(threads[0].Chain, []uint32{1}) || len(threads[0].SubThreads) != 2 {
+		t.Errorf("THREAD: %+v, %v", threads, err)
+	}
+	if err := c.Logout().Wait(); err != nil {
+		t.Error(err)
 	}
 }

@@ -67,7 +67,7 @@ type forest struct {
 // Bounds of a forest: of its nodes, and of the work to keep it without loops. Both are beyond what
 // a million messages need unless somebody made them to.
 const (
-	maxNodes = 8 << 20
+	maxNodes = 4 << 20
 	maxSteps = 1 << 28
 )
 
@@ -339,11 +339,11 @@ func (f *forest) sort(list []int32) {
 // threads in order.
 func (f *forest) gather(roots []int32) []int32 {
 	f.sort(roots)
-	heads := make([]threadNode, len(roots)) // what stood for each thread before they were merged
+	subjects := make([]textKey, len(roots)) // of the threads before they are merged
 	table := map[textKey]int32{}
 	for at, i := range roots {
-		heads[at] = *f.head(i)
-		k := heads[at].subject
+		k := f.head(i).subject
+		subjects[at] = k
 		other, ok := table[k]
 		dummy := f.nodes[i].uid == 0
 		switch {
@@ -353,8 +353,8 @@ func (f *forest) gather(roots []int32) []int32 {
 		}
 	}
 	for at, i := range roots {
-		if other, ok := table[heads[at].subject]; ok && other != i {
-			f.merge(table, heads[at].subject, other, i)
+		if other, ok := table[subjects[at]]; ok && other != i {
+			f.merge(table, subjects[at], other, i)
 		}
 	}
 	kept := roots[:0]
