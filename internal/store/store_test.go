@@ -322,6 +322,11 @@ func TestChangesAndVanished(t *testing.T) {
 	if late.Modified.String() != "2,4" || late.Changed.String() != "1,3,5:6" {
 		t.Errorf("UNCHANGEDSINCE %d: %+v", at, late)
 	}
+	must[store.Stored](t)(s.StoreFlags(ctx, a, store.InboxID, uid.Of(5), store.FlagChange{Op: store.FlagsAdd, System: store.FlagDraft}, nil))
+	over := must[store.Stored](t)(s.StoreFlags(ctx, a, store.InboxID, uid.Of(5, 6), store.FlagChange{Op: store.FlagsAdd, System: store.FlagAnswered, Since: late.ModSeq}, nil))
+	if over.Changed.String() != "5:6" || over.Over.String() != "5" {
+		t.Errorf("over a change of others: %+v", over)
+	}
 	if _, _, err := s.Expunge(ctx, a, store.InboxID, uid.Of(3, 4), false); err != nil {
 		t.Fatal(err)
 	}
