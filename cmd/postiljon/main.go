@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -68,6 +69,17 @@ type streams struct {
 
 func main() { os.Exit(run(os.Args[1:])) }
 
+// asMeant takes two habits of other programs: "help COMMAND" and "--version".
+func asMeant(args []string) []string {
+	switch {
+	case len(args) > 0 && args[0] == "help":
+		return append(slices.Clone(args[1:]), "--help")
+	case len(args) == 1 && args[0] == "--version":
+		return []string{"version"}
+	}
+	return args
+}
+
 func run(args []string) int {
 	s := &streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, terminal: isTerminal(os.Stdout)}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -90,7 +102,7 @@ func run(args []string) int {
 	if err != nil {
 		return fail(s, err)
 	}
-	parsed, err := parser.Parse(args)
+	parsed, err := parser.Parse(asMeant(args))
 	if code >= 0 { // help was asked for
 		return code
 	}
