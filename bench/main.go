@@ -21,6 +21,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 )
 
 type settings struct {
@@ -82,6 +83,10 @@ func (o settings) rows() []row {
 	return deliveryRows
 }
 
+// settle is how long a server gets for what it does after mail came, such as an
+// index, before it is measured.
+const settle = 20 * time.Second
+
 // results are the figures of one server by row.
 type results struct {
 	name    string
@@ -99,6 +104,7 @@ func measureServer(o settings, name string, start func() (*server, error)) (resu
 		if err := fill(s, o.mailbox); err != nil {
 			return r, fmt.Errorf("fill %s: %w", name, err)
 		}
+		time.Sleep(settle)
 	}
 	for _, row := range o.rows() {
 		if !strings.Contains(row.name, o.only) {
