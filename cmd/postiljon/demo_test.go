@@ -265,7 +265,7 @@ func TestScreen(t *testing.T) {
 	// A folder whose name a shell would take apart.
 	d := testDemo(t, filepath.Join(t.TempDir(), "it's a demo"))
 	var b strings.Builder
-	screen := demoScreen{demoReady: d.demoReady, Domain: "demo.test", First: d.Accounts[0], Second: d.Accounts[1]}
+	screen := demoScreen{demoReady: d.demoReady, Program: "postiljon", Domain: "demo.test", First: d.Accounts[0], Second: d.Accounts[1]}
 	if err := screen.write(&b, false); err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ func (d *demoCommand) present(out *streams, s *service, open listeners, state de
 	if d.JSON {
 		return json.NewEncoder(out.out).Encode(ready)
 	}
-	screen := demoScreen{demoReady: ready, Domain: d.Domain, Base: state.Base, Moved: moved, Bench: d.Accounts > 0}
+	screen := demoScreen{demoReady: ready, Program: os.Args[0], Domain: d.Domain, Base: state.Base, Moved: moved, Bench: d.Accounts > 0}
 	screen.First, screen.Second = state.Accounts[0], state.Accounts[min(1, len(state.Accounts)-1)]
 	for _, a := range []*demoAccount{&screen.First, &screen.Second} {
 		if a.Password == "" {
@@ -51,6 +51,7 @@ func (d *demoCommand) present(out *streams, s *service, open listeners, state de
 // demoScreen is what the template below shows.
 type demoScreen struct {
 	demoReady
+	Program       string // as it was called, so that it can be called again
 	Domain        string
 	Base          int
 	Moved, Bench  bool
@@ -121,7 +122,7 @@ For measurements: this machine is exempt from sending limits, connection limits 
   openssl s_client -quiet -CAfile {{quote .CA}} -connect {{.IMAPS}}
 
 {{title "Ask what happened"}}
-  postiljon --socket {{quote .Control}} trace {{.Second.Address}}
+  {{quote .Program}} --socket {{quote .Control}} trace {{.Second.Address}}
 
 Stop with Ctrl-C. The next start finds the mail again.
 `
