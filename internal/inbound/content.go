@@ -174,7 +174,7 @@ func (s *session) missingFields(header []byte) (b []byte) {
 		b = fmt.Appendf(b, "Date: %s\r\n", message.FormatDate(s.b.Store.Now()))
 	}
 	if !id {
-		b = fmt.Appendf(b, "Message-ID: <%s@%s>\r\n", s.trace, domainOf(s.account.Address))
+		b = fmt.Appendf(b, "Message-ID: <%s@%s>\r\n", s.trace, s.account.Domain())
 	}
 	return b
 }

@@ -264,8 +264,3 @@ func bodyText(b smtpd.Body) string {
 	}
 	return "7BIT"
 }
-
-// domainOf is the domain of an address as text.
-func domainOf(addr string) string {
-	return address.NormalizeDomain(addr[strings.LastIndexByte(addr, '@')+1:])
-}
