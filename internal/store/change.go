@@ -240,6 +240,11 @@ var errStepFull = &Error{Op: "collect", Kind: KindLimit}
 // volume.
 func (s *Store) Expunge(ctx context.Context, a AccountID, id MailboxID, set uid.Set, onlyDeleted bool, events ...Event) (gone uid.Set, at ModSeq, err error) {
 	ctx = kv.WithReserve(ctx)
+	if onlyDeleted {
+		if set, err = s.deletedAmong(ctx, a, id, set); err != nil {
+			return nil, 0, err
+		}
+	}
 	for rest := set; ; {
 		var step expunged
 		err := s.change(ctx, "expunge", a, func(c *change) error {
@@ -264,6 +269,20 @@ func (s *Store) Expunge(ctx context.Context, a AccountID, id MailboxID, set uid.
 			return gone, at, nil
 		}
 	}
+}
+
+// deletedAmong narrows a set to the messages that have \Deleted, so that an
+// expunge need not look at the others.
+func (s *Store) deletedAmong(ctx context.Context, a AccountID, id MailboxID, set uid.Set) (uid.Set, error) {
+	m, err := s.Mailbox(ctx, a, id)
+	if err != nil || m.Deleted == 0 {
+		return nil, err
+	}
+	f, err := s.FlagSets(ctx, a, id)
+	if err != nil {
+		return nil, err
+	}
+	return f.With(FlagDeleted).Within(set).Set(), nil
 }
 
 type expunged struct{ gone, rest uid.Set }

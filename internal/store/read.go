@@ -37,6 +37,7 @@ type viewKey struct {
 
 type cachedView struct {
 	uidsModSeq ModSeq
+	uidNext    uid.UID
 	uids       *uid.Index
 	keywords   *Keywords
 }
@@ -66,9 +67,8 @@ func (c *viewCache) put(k viewKey, v cachedView) {
 	}
 }
 
-// View returns a mailbox as it is now. It costs a few look-ups where no message
-// came or went since the last call for that mailbox, else one more for every
-// 4096 UIDs.
+// View returns a mailbox as it is now. It costs a few look-ups, and one more for
+// every 4096 UIDs that came since the last call for that mailbox.
 func (s *Store) View(ctx context.Context, a AccountID, id MailboxID) (*View, error) {
 	v := &View{}
 	at := viewKey{a, id}
@@ -83,10 +83,10 @@ func (s *Store) View(ctx context.Context, a AccountID, id MailboxID) (*View, err
 		}
 		changed := cached.uids == nil || cached.uidsModSeq != m.uidsModSeq
 		if changed {
-			cached.uidsModSeq = m.uidsModSeq
-			if cached.uids, err = readIndex(r, id); err != nil {
+			if cached.uids, err = cached.index(r, m); err != nil {
 				return err
 			}
+			cached.uidsModSeq, cached.uidNext = m.uidsModSeq, m.uidNext
 		}
 		raw, _, err := r.Get([]byte{tableKeywords})
 		if err != nil {
@@ -110,15 +110,58 @@ func (s *Store) View(ctx context.Context, a AccountID, id MailboxID) (*View, err
 	return v, nil
 }
 
+// index returns the UIDs of a mailbox as they are now. What came since the view
+// lies behind its UIDNEXT, what went is noted: the other chunks are as they were.
+func (c *cachedView) index(r kv.Reader, m *mailboxRecord) (*uid.Index, error) {
+	if c.uids == nil || c.uidsModSeq > m.uidsModSeq {
+		return readIndex(r, m.id)
+	}
+	if c.uidsModSeq == m.uidsModSeq {
+		return c.uids, nil
+	}
+	h, err := readHead(r)
+	if err != nil {
+		return nil, err
+	}
+	if c.uidsModSeq < h.vanishedFrom {
+		return readIndex(r, m.id)
+	}
+	gone, err := vanishedSince(r, m.id, c.uidsModSeq)
+	if err != nil {
+		return nil, err
+	}
+	first := uid.ChunkOf(c.uidNext)
+	latest, err := readChunks(r, m.id, first)
+	if err != nil {
+		return nil, err
+	}
+	x := c.uids.Remove(gone).From(first, latest)
+	if int64(x.Len()) != m.messages {
+		return readIndex(r, m.id)
+	}
+	return x, nil
+}
+
+// currentIndex returns the UIDs of a mailbox as a transaction sees them.
+func (s *Store) currentIndex(r kv.Reader, at viewKey, m *mailboxRecord) (*uid.Index, error) {
+	cached := s.views.get(at)
+	return cached.index(r, m)
+}
+
 func readIndex(r kv.Reader, id MailboxID) (*uid.Index, error) {
+	chunks, err := readChunks(r, id, 0)
+	return uid.NewIndex(chunks), err
+}
+
+// readChunks returns which UIDs a mailbox has in the chunks from a number on.
+func readChunks(r kv.Reader, id MailboxID, first uint32) (chunks []uid.Chunk, err error) {
 	t := table(tableChunk).mailbox(id)
-	var chunks []uid.Chunk
-	err := scan(r, t, t.after(), func(k, v []byte) error {
+	err = scan(r, append(key(nil), t...).chunk(first), t.after(), func(k, v []byte) error {
 		c, err := uid.ParseChunk(tail32(k), v)
 		chunks = append(chunks, c)
 		return err
 	})
-	return uid.NewIndex(chunks), err
+	return chunks, err
 }
 
 // Keywords returns the table of the account's keywords.
@@ -252,17 +295,21 @@ func (s *Store) VanishedSince(ctx context.Context, a AccountID, id MailboxID, si
 			return err
 		}
 		complete = since >= h.vanishedFrom
-		t := table(tableVanished).mailbox(id)
-		var ranges []uid.Range
-		err = scan(r, append(key(nil), t...).modSeq(since+1), t.after(), func(_, v []byte) error {
-			set, err := decodeSet(v)
-			ranges = append(ranges, set...)
-			return err
-		})
-		gone = uid.FromRanges(ranges)
+		gone, err = vanishedSince(r, id, since)
 		return err
 	})
 	return gone, complete, err
+}
+
+func vanishedSince(r kv.Reader, id MailboxID, since ModSeq) (uid.Set, error) {
+	t := table(tableVanished).mailbox(id)
+	var ranges []uid.Range
+	err := scan(r, append(key(nil), t...).modSeq(since+1), t.after(), func(_, v []byte) error {
+		set, err := decodeSet(v)
+		ranges = append(ranges, set...)
+		return err
+	})
+	return uid.FromRanges(ranges), err
 }
 
 // encodeSet and decodeSet keep a set of UIDs as distances and lengths.

@@ -58,6 +58,7 @@ type Store struct {
 	hub       hub
 	directory directoryCache
 	views     viewCache
+	flags     flagCache
 
 	eventNumber atomic.Uint32
 
@@ -82,6 +83,7 @@ func Open(_ context.Context, o Options) (*Store, error) {
 	s.hub.init()
 	s.directory.init()
 	s.views.init()
+	s.flags.init()
 	return s, nil
 }
 

@@ -3,7 +3,6 @@ package imapd
 import (
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/store"
-	"github.com/postiljon/postiljon/internal/store/uid"
 )
 
 // quotaRoot is the one quota root that there is: all mail of the account (RFC 9208 section 3.1).
@@ -65,7 +64,12 @@ func (s *session) deletedStorage(m *store.Mailbox) (size int64, err error) {
 	if m.Deleted == 0 {
 		return 0, nil
 	}
-	err = s.store.Placements(s.ctx, s.conn.Account, m.ID, uid.All(), func(p *store.Placement) error {
+	flags, err := s.store.FlagSets(s.ctx, s.conn.Account, m.ID)
+	if err != nil {
+		return 0, err
+	}
+	deleted := flags.With(store.FlagDeleted).Set()
+	err = s.store.Placements(s.ctx, s.conn.Account, m.ID, deleted, func(p *store.Placement) error {
 		if p.Flags.Has(store.FlagDeleted) {
 			size += p.Size
 		}

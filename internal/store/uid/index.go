@@ -48,15 +48,15 @@ func NewChunk(number uint32, s Set) Chunk {
 
 // Add returns the chunk with the UIDs of s, all of which must belong to it.
 func (c Chunk) Add(s Set) Chunk {
-	for _, r := range s {
-		first, last := uint16(r.First&(chunkSize-1)), uint16(r.Last&(chunkSize-1))
+	for i, r := range s {
+		first, last := low(r.First), low(r.Last)
 		switch {
 		case c.count == 0:
 			c.first, c.last, c.count = first, last, last-first+1
 		case c.bitmap == nil && first == c.last+1:
 			c.last, c.count = last, c.count+last-first+1
 		default:
-			c = c.setBits(first, last, true)
+			return c.setBits(s[i:], true)
 		}
 	}
 	return c
@@ -65,22 +65,23 @@ func (c Chunk) Add(s Set) Chunk {
 // Remove returns the chunk without the UIDs of s, all of which must belong to
 // it by number.
 func (c Chunk) Remove(s Set) Chunk {
-	for _, r := range s {
-		if c.count > 0 {
-			c = c.setBits(uint16(r.First&(chunkSize-1)), uint16(r.Last&(chunkSize-1)), false)
-		}
+	if c.count == 0 || len(s) == 0 {
+		return c
 	}
-	return c
+	return c.setBits(s, false)
 }
 
 // setBits copies the bitmap, changes it, and goes back to a run if it is one.
-func (c Chunk) setBits(first, last uint16, on bool) Chunk {
+func (c Chunk) setBits(s Set, on bool) Chunk {
 	m := c.words()
-	for i := first; i <= last; i++ {
-		if on {
-			m[i/64] |= 1 << (i % 64)
-		} else {
-			m[i/64] &^= 1 << (i % 64)
+	for _, r := range s {
+		first, last := low(r.First), low(r.Last)
+		for w := first / 64; w <= last/64; w++ {
+			if on {
+				m[w] |= bitsOf(w, first, last)
+			} else {
+				m[w] &^= bitsOf(w, first, last)
+			}
 		}
 	}
 	return fromWords(c.number, &m)
@@ -91,11 +92,21 @@ func (c Chunk) words() (m [chunkWords]uint64) {
 		return *c.bitmap
 	}
 	if c.count > 0 {
-		for i := c.first; i <= c.last; i++ {
-			m[i/64] |= 1 << (i % 64)
+		for w := c.first / 64; w <= c.last/64; w++ {
+			m[w] = bitsOf(w, c.first, c.last)
 		}
 	}
 	return m
+}
+
+// low is the part of a UID that counts inside its chunk.
+func low(u UID) uint16 { return uint16(u & (chunkSize - 1)) }
+
+// bitsOf returns which bits of the w-th word lie from first to last, at least
+// one of them in the word.
+func bitsOf(w, first, last uint16) uint64 {
+	low, high := max(first, w*64)%64, min(last, w*64+63)%64
+	return ^uint64(0) << low & (^uint64(0) >> (63 - high))
 }
 
 func fromWords(number uint32, m *[chunkWords]uint64) Chunk {
@@ -270,11 +281,11 @@ func (x *Index) Seq(u UID) (seq int, ok bool) {
 	if i == len(x.chunks) {
 		return x.count + 1, false
 	}
-	c, low := x.chunks[i], uint16(u&(chunkSize-1))
+	c := x.chunks[i]
 	if c.number != ChunkOf(u) {
 		return x.before[i] + 1, false
 	}
-	return x.before[i] + c.rank(low) + 1, c.contains(low)
+	return x.before[i] + c.rank(low(u)) + 1, c.contains(low(u))
 }
 
 // Contains reports whether u is in the index.

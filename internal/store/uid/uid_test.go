@@ -1,6 +1,7 @@
 package uid
 
 import (
+	"maps"
 	"slices"
 	"testing"
 
@@ -115,6 +116,32 @@ func TestIndex(t *testing.T) {
 		}
 		same(t, "minus", x.Minus(y), minus)
 		same(t, "intersect", x.Intersect(b), inter)
+		for _, sets := range [][2]*Index{{x.And(y), x.Within(b)}, {x.AndNot(y), x.Remove(b)}, {x.Or(y), x.Add(b)}} {
+			if got, want := sets[0], sets[1]; !slices.EqualFunc(got.Chunks(), want.Chunks(), Chunk.equal) || got.Len() != want.Len() {
+				t.Fatalf("%v, want %v", got.Set(), want.Set())
+			}
+		}
+		union := maps.Clone(am)
+		maps.Copy(union, bm)
+		same(t, "and", x.And(y).Set(), inter)
+		same(t, "and not", x.AndNot(y).Set(), minus)
+		same(t, "or", x.Or(y).Set(), union)
+		same(t, "within all", x.Within(All()).Set(), am)
+		same(t, "a afterwards", x.Set(), am)
+		var built Builder
+		for _, u := range all {
+			built.Add(u)
+		}
+		same(t, "built", built.Index().Set(), am)
+		number := rapid.Uint32Range(0, 3).Draw(t, "number")
+		from := map[UID]bool{}
+		for u := range am {
+			from[u] = from[u] || ChunkOf(u) < number
+		}
+		for u := range bm {
+			from[u] = from[u] || ChunkOf(u) >= number
+		}
+		same(t, "from", x.From(number, y.Chunks()[y.chunkAt(number):]).Set(), from)
 	})
 }
 

@@ -1,0 +1,237 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"math/bits"
+	"slices"
+	"sync"
+
+	"github.com/postiljon/postiljon/internal/store/kv"
+	"github.com/postiljon/postiljon/internal/store/uid"
+)
+
+// FlagSets tells of each flag which messages of a mailbox have it, at one
+// moment: immutable, and shared by all that look at the same state.
+type FlagSets struct {
+	// UIDs are all messages of the mailbox.
+	UIDs        *uid.Index
+	uidValidity uint32
+	modSeq      ModSeq
+	// sets are ascending by flag; a flag that is not there no message has. They
+	// may have UIDs that are expunged.
+	sets []flagSet
+}
+
+type flagSet struct {
+	bit  int
+	uids *uid.Index
+}
+
+// With returns the messages that have all of the given flags.
+func (f *FlagSets) With(flags Flags) *uid.Index {
+	have := f.UIDs
+	flags.each(func(bit int) { have = have.And(f.of(bit)) })
+	return have
+}
+
+func (f *FlagSets) of(bit int) *uid.Index {
+	if i, ok := f.find(bit); ok {
+		return f.sets[i].uids
+	}
+	return uid.NewIndex(nil)
+}
+
+func (f *FlagSets) find(bit int) (int, bool) {
+	return slices.BinarySearchFunc(f.sets, bit, func(s flagSet, bit int) int { return s.bit - bit })
+}
+
+// each calls fn with the number of each flag.
+func (f Flags) each(fn func(bit int)) {
+	for w, word := range f {
+		for ; word != 0; word &= word - 1 {
+			fn(w*64 + bits.TrailingZeros64(word))
+		}
+	}
+}
+
+// FlagSets returns the flags of a mailbox as they are now. They derive from the
+// placements: the first call for a mailbox reads all of them, later calls what
+// changed since, and the mailbox's counters tell whether that is the same.
+func (s *Store) FlagSets(ctx context.Context, a AccountID, id MailboxID) (f *FlagSets, err error) {
+	at := viewKey{a, id}
+	cached := s.flags.get(at)
+	err = s.view(ctx, "read flags", a, func(r kv.Reader) error {
+		m, err := readMailbox(r, id)
+		if err != nil {
+			return err
+		}
+		if cached != nil && cached.modSeq == m.highestModSeq && cached.uidValidity == m.uidValidity {
+			f = cached
+			return nil
+		}
+		uids, err := s.currentIndex(r, at, m)
+		if err != nil {
+			return err
+		}
+		if f, err = cached.next(ctx, r, m, uids); err == nil && f == nil {
+			f, err = readFlagSets(ctx, r, m, uids)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if f != cached {
+		s.flags.put(at, f)
+	}
+	return f, nil
+}
+
+// readFlagSets goes through all placements.
+func readFlagSets(ctx context.Context, r kv.Reader, m *mailboxRecord, uids *uid.Index) (*FlagSets, error) {
+	builders := map[int]*uid.Builder{}
+	err := eachPlacement(ctx, r, m.id, uid.All(), func(p *Placement) error {
+		p.Flags.each(func(bit int) {
+			b := builders[bit]
+			if b == nil {
+				b = &uid.Builder{}
+				builders[bit] = b
+			}
+			b.Add(p.UID)
+		})
+		return nil
+	})
+	f := &FlagSets{UIDs: uids, uidValidity: m.uidValidity, modSeq: m.highestModSeq}
+	for bit, b := range builders {
+		f.sets = append(f.sets, flagSet{bit, b.Index()})
+	}
+	slices.SortFunc(f.sets, func(a, b flagSet) int { return a.bit - b.bit })
+	return f, err
+}
+
+// manyChanges is up to which share of a mailbox's messages, a fraction, changes
+// are read one by one; of more the whole mailbox is read, which lies in order.
+const manyChanges = 8
+
+// next returns the flags after the changes since, nil if it is better to read
+// all.
+func (f *FlagSets) next(ctx context.Context, r kv.Reader, m *mailboxRecord, uids *uid.Index) (*FlagSets, error) {
+	if f == nil || f.uidValidity != m.uidValidity {
+		return nil, nil
+	}
+	changed, err := changedUIDs(r, m.id, f.modSeq, max(64, int(m.messages)/manyChanges))
+	if errors.Is(err, errStepFull) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	on, off := map[int]uid.Set{}, map[int]uid.Set{}
+	err = eachPlacement(ctx, r, m.id, changed, func(p *Placement) error {
+		for _, s := range f.sets {
+			if !p.Flags.Has(flagBit(s.bit)) && s.uids.Contains(p.UID) {
+				off[s.bit] = off[s.bit].Add(p.UID)
+			}
+		}
+		p.Flags.each(func(bit int) { on[bit] = on[bit].Add(p.UID) })
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	n := &FlagSets{UIDs: uids, uidValidity: m.uidValidity, modSeq: m.highestModSeq, sets: slices.Clone(f.sets)}
+	for bit, set := range on {
+		n.change(bit, func(x *uid.Index) *uid.Index { return x.Add(set) })
+	}
+	for bit, set := range off {
+		n.change(bit, func(x *uid.Index) *uid.Index { return x.Remove(set) })
+	}
+	if !n.agrees(m) {
+		return nil, nil
+	}
+	return n, nil
+}
+
+func (f *FlagSets) change(bit int, op func(*uid.Index) *uid.Index) {
+	i, ok := f.find(bit)
+	if !ok {
+		f.sets = slices.Insert(f.sets, i, flagSet{bit, uid.NewIndex(nil)})
+	}
+	f.sets[i].uids = op(f.sets[i].uids)
+}
+
+// agrees holds the sets against the mailbox's counters.
+func (f *FlagSets) agrees(m *mailboxRecord) bool {
+	return int64(f.UIDs.Len()) == m.messages && int64(f.With(FlagSeen).Len()) == m.messages-m.unseen &&
+		int64(f.With(FlagDeleted).Len()) == m.deleted
+}
+
+// footprint is about how many octets of memory the sets take.
+func (f *FlagSets) footprint() int {
+	n := 96
+	for _, s := range f.sets {
+		n += 16 + s.uids.Footprint()
+	}
+	return n
+}
+
+// changedUIDs returns which messages of a mailbox changed after since;
+// errStepFull if there are more than most.
+func changedUIDs(r kv.Reader, id MailboxID, since ModSeq, most int) (uid.Set, error) {
+	t := table(tableChange).mailbox(id)
+	var uids []uid.UID
+	err := scan(r, append(key(nil), t...).modSeq(since+1), t.after(), func(k, _ []byte) error {
+		if len(uids) == most {
+			return errStepFull
+		}
+		uids = append(uids, uid.UID(tail32(k)))
+		return nil
+	})
+	return uid.Of(uids...), err
+}
+
+// flagCache keeps the latest flags of mailboxes that are searched.
+type flagCache struct {
+	mu   sync.Mutex
+	sets map[viewKey]*FlagSets
+	size int
+}
+
+// maxFlagCache bounds the memory of the cache, in octets; what is dropped at
+// random is read again. The flags of a mailbox of a million messages take 1 MB.
+const maxFlagCache = 64 << 20
+
+func (c *flagCache) init() { c.sets = map[viewKey]*FlagSets{} }
+
+func (c *flagCache) get(k viewKey) *FlagSets {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sets[k]
+}
+
+func (c *flagCache) put(k viewKey, f *FlagSets) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if old := c.sets[k]; old != nil {
+		if old.modSeq > f.modSeq && old.uidValidity == f.uidValidity {
+			return
+		}
+		c.drop(k)
+	}
+	c.size += f.footprint()
+	c.sets[k] = f
+	for other := range c.sets {
+		if c.size <= maxFlagCache || len(c.sets) == 1 {
+			return
+		}
+		if other != k {
+			c.drop(other)
+		}
+	}
+}
+
+func (c *flagCache) drop(k viewKey) {
+	c.size -= c.sets[k].footprint()
+	delete(c.sets, k)
+}
