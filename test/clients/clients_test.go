@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { harness.Main(m) }
 
 // programs are the mail programs, and the Debian packages that have them.
 var programs = []struct {
-	name, binary, pkg string
+	name, binary, pkgs string
 	run               func(*testing.T, *desk)
 }{
 	{"curl", "curl", "curl", testCurl},
@@ -33,6 +33,7 @@ var programs = []struct {
 	{"python imaplib", "python3", "python3", testImaplib},
 	{"python smtplib", "python3", "python3", testSmtplib},
 	{"openssl", "openssl", "openssl", testOpenSSL},
+	{"thunderbird", "thunderbird", "thunderbird xvfb xdotool libnss3-tools", testThunderbird},
 }
 
 // accountsEach is how many accounts a program has for itself.
@@ -47,7 +48,7 @@ func TestPrograms(t *testing.T) {
 			t.Run(p.name, func(t *testing.T) {
 				t.Parallel()
 				if _, err := lookPath(p.binary); err != nil {
-					t.Fatalf("%s is not installed: apt-get install --no-install-recommends %s", p.binary, p.pkg)
+					t.Fatalf("%s is not installed: apt-get install --no-install-recommends %s", p.binary, p.pkgs)
 				}
 				d := &desk{Service: s, program: p.name, done: done, home: t.TempDir()}
 				d.people = s.Accounts[i*accountsEach : (i+1)*accountsEach]
@@ -65,8 +66,10 @@ func TestPackages(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range programs {
-		if !strings.Contains("\n"+string(list), "\n"+p.pkg+"\n") {
-			t.Errorf("scripts/packages.txt does not list %s", p.pkg)
+		for pkg := range strings.FieldsSeq(p.pkgs) {
+			if !strings.Contains("\n"+string(list), "\n"+pkg+"\n") {
+				t.Errorf("scripts/packages.txt does not list %s", pkg)
+			}
 		}
 	}
 }
