@@ -144,7 +144,7 @@ func (p *policies) verifier(conn any, stop func(), protocol string, a policy.Att
 }
 
 type verifier struct {
-	sasl.Verifier
+	sasl.TokenVerifier
 	policies *policies
 	conn     any
 	stop     func()
@@ -152,12 +152,17 @@ type verifier struct {
 }
 
 func (v *verifier) Password(ctx context.Context, authzid, user, password string) (sasl.Identity, cause.Decision) {
-	id, d := v.Verifier.Password(ctx, authzid, user, password)
+	id, d := v.TokenVerifier.Password(ctx, authzid, user, password)
 	return id, v.done(ctx, id, d)
 }
 
-func (v *verifier) ScramDone(ctx context.Context, authzid, user string, ok bool) (sasl.Identity, cause.Decision) {
-	id, d := v.Verifier.ScramDone(ctx, authzid, user, ok)
+func (v *verifier) ScramDone(ctx context.Context, authzid, user string, proved int) (sasl.Identity, cause.Decision) {
+	id, d := v.TokenVerifier.ScramDone(ctx, authzid, user, proved)
+	return id, v.done(ctx, id, d)
+}
+
+func (v *verifier) Token(ctx context.Context, authzid, token string) (sasl.Identity, cause.Decision) {
+	id, d := v.TokenVerifier.Token(ctx, authzid, token)
 	return id, v.done(ctx, id, d)
 }
 

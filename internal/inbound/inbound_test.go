@@ -104,11 +104,11 @@ func (secret) Password(_ context.Context, _, user, password string) (sasl.Identi
 	return sasl.Identity{Name: user}, cause.Allow()
 }
 
-func (secret) Scram(context.Context, string) (sasl.ScramSecret, cause.Decision) {
-	return sasl.ScramSecret{}, cause.Refuse(cause.AuthMechanismMismatch)
+func (secret) Scram(context.Context, string) ([]sasl.ScramSecret, cause.Decision) {
+	return nil, cause.Refuse(cause.AuthMechanismMismatch)
 }
 
-func (secret) ScramDone(context.Context, string, string, bool) (sasl.Identity, cause.Decision) {
+func (secret) ScramDone(context.Context, string, string, int) (sasl.Identity, cause.Decision) {
 	return sasl.Identity{}, cause.Refuse(cause.AuthMechanismMismatch)
 }
 

@@ -152,6 +152,7 @@ type Admission struct {
 
 // Admit decides about an attempt to sign in to an account, which may not exist, and holds it back
 // if there were failures. Call it before the password is checked, so that the delay tells nothing.
+// Account is empty where the attempt is for none that it names.
 func (g *Guard) Admit(ctx context.Context, remote netip.Addr, account string) (Admission, cause.Decision) {
 	remote = remote.Unmap()
 	admission, delay, d := g.admit(remote, account)
@@ -182,7 +183,7 @@ func (g *Guard) admit(remote netip.Addr, account string) (a Admission, delay tim
 	}
 	a.Known = g.isKnown(account, remote, now)
 	level := g.level(addressKey(remote), now)
-	if !a.Known {
+	if !a.Known && account != "" {
 		level = max(level, g.level(accountKey(account), now))
 		a.Lock, a.Unchecked = g.locked(account, now)
 	}
@@ -237,7 +238,7 @@ func (g *Guard) Failed(remote netip.Addr, account string) {
 	var set []Ban
 	set = g.count(set, addressKey(remote), weight, g.limits.AddressFailures, account, now)
 	set = g.count(set, blockKey(remote), weight, g.limits.BlockFailures, account, now)
-	if weight == 1 {
+	if weight == 1 && account != "" {
 		set = g.count(set, accountKey(account), weight, g.limits.AccountFailures, remote.String(), now)
 	}
 	g.mu.Unlock()

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -20,10 +21,10 @@ type Verifier struct {
 	// of the SCRAM exchange that is going on
 	admission Admission
 	user      *user
-	stored    *store.Credential
+	stored    []store.Credential // all with one salt
 }
 
-var _ sasl.Verifier = (*Verifier)(nil)
+var _ sasl.TokenVerifier = (*Verifier)(nil)
 
 // SaltName is the sasl.Options.SaltName of this Verifier: all names for which it finds one account
 // by its address come out the same.
@@ -38,41 +39,52 @@ func (v *Verifier) Password(ctx context.Context, authzid, username, password str
 	return identity(v.signIn.Password(ctx, v.attempt, username, password))
 }
 
-// Scram implements sasl.Verifier. The secret is that of the credential most likely meant: clients
-// do not say which of the passwords of an account they have.
-func (v *Verifier) Scram(ctx context.Context, username string) (sasl.ScramSecret, cause.Decision) {
+// Token implements sasl.TokenVerifier.
+func (v *Verifier) Token(ctx context.Context, authzid, token string) (sasl.Identity, cause.Decision) {
+	return identity(v.signIn.Token(ctx, v.attempt, authzid, token))
+}
+
+// Scram implements sasl.Verifier. Clients do not say which of the passwords of an account they have:
+// the secrets are those of all that have one salt.
+func (v *Verifier) Scram(ctx context.Context, username string) ([]sasl.ScramSecret, cause.Decision) {
 	s := v.signIn
 	v.user, v.stored = nil, nil
 	var d cause.Decision
 	if v.admission, d = s.guard.Admit(ctx, v.attempt.Remote, guardName(username)); !d.Allowed() {
-		return sasl.ScramSecret{}, s.refuse(ctx, v.attempt, username, nil, d)
+		return nil, s.refuse(ctx, v.attempt, username, nil, d)
 	}
 	u, err := s.find(ctx, username)
 	if err != nil {
-		return sasl.ScramSecret{}, s.unable(ctx, v.attempt, username, err)
+		return nil, s.unable(ctx, v.attempt, username, err)
 	}
 	v.user = u
-	if v.stored, err = s.scramCredential(ctx, u, v.attempt.Protocol, ""); err != nil {
-		return sasl.ScramSecret{}, s.unable(ctx, v.attempt, username, err)
+	all, err := s.scramCredentials(ctx, u)
+	if err != nil {
+		return nil, s.unable(ctx, v.attempt, username, err)
 	}
+	v.stored = oneSalt(all, v.attempt.Protocol)
 	// The salt of an account under another name would tell whose name that is.
 	if u.otherForm {
 		v.stored = nil
 	}
-	if v.stored == nil || v.admission.Unchecked {
-		return sasl.ScramSecret{}, cause.Refuse(cause.AuthPasswordWrong)
+	if len(v.stored) == 0 || v.admission.Unchecked {
+		return nil, cause.Refuse(cause.AuthPasswordWrong)
 	}
-	return sasl.ScramSecret(*v.stored.Scram), cause.Allow()
+	secrets := make([]sasl.ScramSecret, len(v.stored))
+	for i := range v.stored {
+		secrets[i] = sasl.ScramSecret(*v.stored[i].Scram)
+	}
+	return secrets, cause.Allow()
 }
 
 // ScramDone implements sasl.Verifier.
-func (v *Verifier) ScramDone(ctx context.Context, authzid, username string, ok bool) (sasl.Identity, cause.Decision) {
+func (v *Verifier) ScramDone(ctx context.Context, authzid, username string, proved int) (sasl.Identity, cause.Decision) {
 	s := v.signIn
 	v.attempt.authzid = authzid
 	if d := s.guard.Connect(v.attempt.Remote); !d.Allowed() { // since Scram; see SignIn.Password
 		return sasl.Identity{}, s.refuse(ctx, v.attempt, username, v.user, d)
 	}
-	if !ok || v.stored == nil || v.admission.Unchecked {
+	if proved < 0 || proved >= len(v.stored) || v.admission.Unchecked {
 		if !v.admission.Unchecked {
 			s.guard.Failed(v.attempt.Remote, guardName(username))
 		}
@@ -83,14 +95,18 @@ func (v *Verifier) ScramDone(ctx context.Context, authzid, username string, ok b
 	if err != nil {
 		return sasl.Identity{}, s.unable(ctx, v.attempt, username, err)
 	}
-	now, err := s.scramCredential(ctx, u, v.attempt.Protocol, v.stored.ID)
+	stored := &v.stored[proved]
+	now, err := s.scramCredentials(ctx, u)
 	if err != nil {
 		return sasl.Identity{}, s.unable(ctx, v.attempt, username, err)
 	}
-	if now == nil || !bytes.Equal(now.Scram.StoredKey, v.stored.Scram.StoredKey) {
+	i := slices.IndexFunc(now, func(c store.Credential) bool {
+		return c.ID == stored.ID && bytes.Equal(c.Scram.StoredKey, stored.Scram.StoredKey)
+	})
+	if i < 0 {
 		return sasl.Identity{}, s.refuse(ctx, v.attempt, username, u, cause.Refuse(cause.AuthPasswordWrong))
 	}
-	return identity(s.admit(ctx, v.attempt, username, u, checked{ok: true, credential: credentialOf(now)}, v.admission))
+	return identity(s.admit(ctx, v.attempt, username, u, checked{ok: true, credential: credentialOf(&now[i])}, v.admission))
 }
 
 func identity(who Identity, d cause.Decision) (sasl.Identity, cause.Decision) {
@@ -100,9 +116,8 @@ func identity(who Identity, d cause.Decision) (sasl.Identity, cause.Decision) {
 	return sasl.Identity{Name: who.Account.Address, Account: who}, cause.Allow()
 }
 
-// scramCredential is the credential with an id or, if id is "", the one of those for a protocol that
-// was used or, failing that, made last; nil if there is none.
-func (s *SignIn) scramCredential(ctx context.Context, u *user, p store.Protocol, id string) (*store.Credential, error) {
+// scramCredentials are the credentials of a user that SCRAM can check.
+func (s *SignIn) scramCredentials(ctx context.Context, u *user) ([]store.Credential, error) {
 	if u.account.ID == 0 {
 		return nil, nil
 	}
@@ -110,17 +125,28 @@ func (s *SignIn) scramCredential(ctx context.Context, u *user, p store.Protocol,
 	if err != nil {
 		return nil, fmt.Errorf("policy: sign in: %w", err)
 	}
-	usable := slices.DeleteFunc(credentials, func(c store.Credential) bool {
-		return c.Scram == nil || c.Protocols&p == 0 || (id != "" && c.ID != id)
-	})
-	if len(usable) == 0 {
-		return nil, nil
+	return slices.DeleteFunc(credentials, func(c store.Credential) bool { return c.Scram == nil }), nil
+}
+
+// oneSalt picks the credentials that one exchange can check: those with the salt of the one that,
+// of those for a protocol, was used last or, failing that, made last. New passwords get the salt of
+// those that are there (see scramSecret), so that this is nearly always all of them.
+func oneSalt(credentials []store.Credential, p store.Protocol) []store.Credential {
+	if len(credentials) == 0 {
+		return nil
 	}
-	last := slices.MaxFunc(usable, func(a, b store.Credential) int {
-		if c := a.LastUsed.Compare(b.LastUsed); c != 0 {
-			return c
+	likely := slices.MaxFunc(credentials, func(a, b store.Credential) int {
+		if forA, forB := a.Protocols.Has(p), b.Protocols.Has(p); forA != forB {
+			if forA {
+				return +1
+			}
+			return -1
 		}
-		return a.Created.Compare(b.Created)
+		return cmp.Or(a.LastUsed.Compare(b.LastUsed), a.Created.Compare(b.Created))
 	})
-	return &last, nil
+	return slices.DeleteFunc(credentials, func(c store.Credential) bool { return !sameSalt(c.Scram, likely.Scram) })
+}
+
+func sameSalt(a, b *store.ScramSecret) bool {
+	return a.Iterations == b.Iterations && bytes.Equal(a.Salt, b.Salt)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -43,6 +44,7 @@ type Recorder interface {
 // it he is told why he is refused.
 type SignIn struct {
 	directory     Directory
+	tokens        TokenVerifier
 	guard         *Guard
 	hasher        *Hasher
 	journal       Recorder
@@ -57,6 +59,7 @@ type SignIn struct {
 // SignInOptions make a SignIn. Directory, Guard, Hasher and Journal must be given.
 type SignInOptions struct {
 	Directory Directory
+	Tokens    TokenVerifier // nil: no tokens are taken
 	Guard     *Guard
 	Hasher    *Hasher
 	Journal   Recorder
@@ -81,7 +84,7 @@ func NewSignIn(o SignInOptions) *SignIn {
 		o.CacheSize = 100_000
 	}
 	return &SignIn{
-		directory: o.Directory, guard: o.Guard, hasher: o.Hasher, journal: o.Journal,
+		directory: o.Directory, tokens: o.Tokens, guard: o.Guard, hasher: o.Hasher, journal: o.Journal,
 		clock: o.Clock, log: o.Log, defaultDomain: o.DefaultDomain, cache: newSignInCache(o.CacheSize),
 	}
 }
@@ -238,7 +241,7 @@ func (s *SignIn) match(ctx context.Context, credentials []store.Credential, pass
 	for _, generated := range []bool{true, false} { // which are fast to check
 		for i := range credentials {
 			c := &credentials[i]
-			if c.Hash == "" || isGenerated(c.Hash) != generated {
+			if c.Token || c.Hash == "" || isGenerated(c.Hash) != generated {
 				continue
 			}
 			slow = slow || !generated
@@ -360,13 +363,14 @@ func invisible(r rune) bool {
 
 func isGenerated(hash string) bool { return strings.HasPrefix(hash, generatedPrefix) }
 
-// NewPassword makes the credential of a password that a person chose, for all protocols.
-func NewPassword(ctx context.Context, h *Hasher, password string, now time.Time) (store.Credential, error) {
+// NewPassword makes the credential of a password that a person chose, for all protocols. Others are
+// the passwords that the account keeps beside it.
+func NewPassword(ctx context.Context, h *Hasher, password string, now time.Time, others ...store.Credential) (store.Credential, error) {
 	hash, err := h.Hash(ctx, password)
 	if err != nil {
 		return store.Credential{}, err
 	}
-	secret, err := scramSecret(password)
+	secret, err := scramSecret(password, others)
 	if err != nil {
 		return store.Credential{}, err
 	}
@@ -376,14 +380,14 @@ func NewPassword(ctx context.Context, h *Hasher, password string, now time.Time)
 }
 
 // NewAppPassword makes an app password and its credential. The password is shown once to its owner
-// and kept nowhere.
-func NewAppPassword(name string, protocols store.Protocol, now time.Time) (store.Credential, string, error) {
+// and kept nowhere. Others are the passwords that the account has.
+func NewAppPassword(name string, protocols store.Protocol, now time.Time, others ...store.Credential) (store.Credential, string, error) {
 	password := GenerateAppPassword()
 	hash, err := HashGenerated(password)
 	if err != nil {
 		return store.Credential{}, "", err
 	}
-	secret, err := scramSecret(password)
+	secret, err := scramSecret(password, others)
 	if err != nil {
 		return store.Credential{}, "", err
 	}
@@ -395,8 +399,17 @@ func NewAppPassword(name string, protocols store.Protocol, now time.Time) (store
 
 func newCredentialID() string { return hex.EncodeToString(randomBytes(8)) }
 
-func scramSecret(password string) (*store.ScramSecret, error) {
-	secret, err := sasl.NewScramSecret(password, sasl.DefaultIterations)
+// scramSecret makes the SCRAM secret of a password, with the salt of those beside it: a client that
+// signs in does not say which password it has, and is told one salt.
+func scramSecret(password string, others []store.Credential) (*store.ScramSecret, error) {
+	var secret sasl.ScramSecret
+	var err error
+	i := slices.IndexFunc(others, func(c store.Credential) bool { return c.Scram != nil })
+	if i >= 0 {
+		secret, err = sasl.ScramSecret(*others[i].Scram).Beside(password)
+	} else {
+		secret, err = sasl.NewScramSecret(password, sasl.DefaultIterations)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
 	}

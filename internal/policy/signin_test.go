@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -42,6 +43,17 @@ func (d *fakeDirectory) AccountByAddress(_ context.Context, address string) (sto
 		return a, notFound()
 	}
 	return a, d.err
+}
+
+func (d *fakeDirectory) Account(_ context.Context, id store.AccountID) (store.Account, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, a := range d.accounts {
+		if a.ID == id {
+			return a, d.err
+		}
+	}
+	return store.Account{}, cmp.Or(d.err, notFound())
 }
 
 func (d *fakeDirectory) Resolve(ctx context.Context, address string) (store.Resolution, error) {
@@ -93,6 +105,7 @@ type world struct {
 	events    *events
 	guard     *Guard
 	app       string // an app password for IMAP
+	token     string // a bearer token for IMAP
 }
 
 func newWorld(t testing.TB) *world {
@@ -108,14 +121,16 @@ func newWorld(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	w.app = plain
+	token, bearer := NewToken(7, "tablet", store.ProtocolIMAP, w.clock.Now(), time.Time{})
+	w.token = bearer
 	w.directory = &fakeDirectory{
 		accounts:    map[string]store.Account{anna: {ID: 7, Address: anna, Protocols: store.AllProtocols &^ store.ProtocolPOP3, Version: 1}},
 		aliases:     map[string]string{"a@example.org": anna},
-		credentials: map[store.AccountID][]store.Credential{7: {primary, app}},
+		credentials: map[store.AccountID][]store.Credential{7: {primary, app, token}},
 	}
 	w.guard = newTestGuard(t, w.clock, &memoryRecord{}, w.events)
 	w.SignIn = NewSignIn(SignInOptions{
-		Directory: w.directory, Guard: w.guard, Hasher: hasher, Journal: w.events, Clock: w.clock,
+		Directory: w.directory, Tokens: Tokens{w.directory}, Guard: w.guard, Hasher: hasher, Journal: w.events, Clock: w.clock,
 		DefaultDomain: "example.org", Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	return w
@@ -448,6 +463,42 @@ func TestScram(t *testing.T) {
 				t.Errorf("%v failures", level)
 			}
 		})
+	}
+}
+
+// TestScramSeveralPasswords: SCRAM takes any password of an account, and tells who has one for
+// another protocol what is the matter. Passwords from before they shared a salt are found by their use.
+func TestScramSeveralPasswords(t *testing.T) {
+	w := newWorld(t)
+	primary, err := NewPassword(t.Context(), w.hasher, password, w.clock.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	others := []store.Credential{primary}
+	plain := map[string]cause.ID{password: "", "another horse": cause.AuthPasswordWrong}
+	for name, p := range map[string]store.Protocol{"phone": store.ProtocolIMAP, "laptop": store.AllProtocols, "printer": store.ProtocolSubmission} {
+		c, given, err := NewAppPassword(name, p, w.clock.Now(), others...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		others = append(others, c)
+		plain[given] = ""
+		if !p.Has(store.ProtocolIMAP) {
+			plain[given] = cause.AccountProtocolDisabled
+		}
+	}
+	w.directory.update(func(_ *store.Account, c *[]store.Credential) { *c = append(others, (*c)[1]) })
+	for given, want := range plain {
+		if _, d := scramSignIn(t, w, home, "", anna, given, nil); d.Cause != want {
+			t.Errorf("%+v, want %q", d, want)
+		}
+	}
+	if _, d := scramSignIn(t, w, home, "", anna, w.app, nil); d.Cause != cause.AuthPasswordWrong {
+		t.Errorf("another salt: %+v", d)
+	}
+	w.directory.update(func(_ *store.Account, c *[]store.Credential) { (*c)[len(*c)-1].LastUsed = w.clock.Now() })
+	if _, d := scramSignIn(t, w, home, "", anna, w.app, nil); !d.Allowed() {
+		t.Errorf("another salt, used last: %+v", d)
 	}
 }
 

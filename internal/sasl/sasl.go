@@ -1,5 +1,5 @@
-// Package sasl is the server side of SASL (RFC 4422): the mechanisms PLAIN, LOGIN, SCRAM-SHA-256
-// and SCRAM-SHA-256-PLUS, as SMTP, IMAP and POP3 use them.
+// Package sasl is the server side of SASL (RFC 4422): the mechanisms PLAIN, LOGIN, SCRAM-SHA-256,
+// SCRAM-SHA-256-PLUS, OAUTHBEARER and XOAUTH2, as SMTP, IMAP and POP3 use them.
 //
 // It knows no protocol and no account. A protocol carries challenges and responses; a Verifier
 // knows the passwords and decides. Every failure is a *Failure with the decision that explains it.
@@ -17,7 +17,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/postiljon/postiljon/internal/cause"
 )
@@ -28,6 +30,8 @@ const (
 	ScramSHA256     = "SCRAM-SHA-256"      // RFC 7677
 	Plain           = "PLAIN"              // RFC 4616
 	Login           = "LOGIN"              // never standardized, for old clients
+	OAuthBearer     = "OAUTHBEARER"        // RFC 7628
+	XOAuth2         = "XOAUTH2"            // what came before it and never was standardized
 )
 
 // Mechanism is one exchange. It is used once, by one goroutine.
@@ -63,15 +67,27 @@ type Verifier interface {
 	// password have gone through Prepare.
 	Password(ctx context.Context, authzid, user, password string) (Identity, cause.Decision)
 
-	// Scram returns the secret of a user, who has not proved anything yet. When it refuses, the
-	// exchange goes on with a made-up secret, ends in ScramDone with ok false, and the client
+	// Scram returns the secrets of a user, who has not proved anything yet: one for each password,
+	// all with one salt and iteration count, for the client is told only one. When it refuses, the
+	// exchange goes on with a made-up secret, ends in ScramDone with NotProved, and the client
 	// cannot tell. When it lets wait, because secrets cannot be read right now, the exchange ends
 	// at once with that decision.
-	Scram(ctx context.Context, user string) (ScramSecret, cause.Decision)
+	Scram(ctx context.Context, user string) ([]ScramSecret, cause.Decision)
 
-	// ScramDone is told how an exchange ended and decides: with ok the client proved that it knows
-	// the password. Without ok it must refuse.
-	ScramDone(ctx context.Context, authzid, user string, ok bool) (Identity, cause.Decision)
+	// ScramDone is told how an exchange ended and decides: the client proved that it knows the
+	// password of the secret with the index proved, or none: then it must refuse.
+	ScramDone(ctx context.Context, authzid, user string, proved int) (Identity, cause.Decision)
+}
+
+// NotProved is what ScramDone is told when the client proved nothing.
+const NotProved = -1
+
+// TokenVerifier is a Verifier that knows bearer tokens too. Without one, no token is taken.
+type TokenVerifier interface {
+	Verifier
+	// Token checks a bearer token (RFC 6750). Authzid is whom the client wants to be, empty for
+	// whose token it is; it has gone through Prepare.
+	Token(ctx context.Context, authzid, token string) (Identity, cause.Decision)
 }
 
 // Failure is the error of every exchange that did not end in a sign-in.
@@ -114,11 +130,38 @@ type Options struct {
 	// Iterations is the iteration count told for users that do not exist: the one that secrets
 	// are made with. DefaultIterations if 0.
 	Iterations int
+	// Offers are what is offered at first; see SetOffers.
+	Offers Offers
+}
+
+// Offers say which mechanisms are offered beside those that always are. They can change while
+// the server runs.
+type Offers struct {
+	// NoChannelBinding leaves SCRAM-SHA-256-PLUS out.
+	NoChannelBinding bool
+	// Tokens adds OAUTHBEARER and XOAUTH2, whose Verifier must be a TokenVerifier.
+	Tokens bool
 }
 
 // Server starts exchanges. It is safe for concurrent use.
 type Server struct {
 	options Options
+	offers  atomic.Pointer[offers]
+}
+
+// offers are the mechanisms offered, strongest first.
+type offers struct{ secure, plain []string }
+
+func makeOffers(o Offers) *offers {
+	plain := []string{ScramSHA256}
+	if o.Tokens {
+		plain = append(plain, OAuthBearer, XOAuth2)
+	}
+	plain = append(plain, Plain, Login)
+	if o.NoChannelBinding {
+		return &offers{secure: plain, plain: plain}
+	}
+	return &offers{secure: append([]string{ScramSHA256Plus}, plain...), plain: plain}
 }
 
 // New makes a Server.
@@ -133,23 +176,22 @@ func New(o Options) *Server {
 	if o.Iterations == 0 {
 		o.Iterations = DefaultIterations
 	}
-	return &Server{options: o}
+	s := &Server{options: o}
+	s.SetOffers(o.Offers)
+	return s
 }
 
-// The offers, strongest first.
-var (
-	offerTLS   = []string{ScramSHA256Plus, ScramSHA256, Plain, Login}
-	offerPlain = []string{ScramSHA256, Plain, Login}
-)
+// SetOffers changes what is offered to connections from now on.
+func (s *Server) SetOffers(o Offers) { s.offers.Store(makeOffers(o)) }
 
 // Offer lists the mechanisms for a connection, strongest first; none without TLS. The caller must
 // not change the slice.
 func (s *Server) Offer(ch Channel) []string {
 	switch {
 	case ch.TLS != nil:
-		return offerTLS
+		return s.offers.Load().secure
 	case s.options.Plaintext:
-		return offerPlain
+		return s.offers.Load().plain
 	}
 	return nil
 }
@@ -158,18 +200,23 @@ func (s *Server) Offer(ch Channel) []string {
 // a mechanism that does not exist and auth.plaintext-refused for one that needs TLS first.
 func (s *Server) Start(name string, ch Channel, v Verifier) (Mechanism, error) {
 	name = strings.ToUpper(name)
-	known := name == Plain || name == Login || name == ScramSHA256 || name == ScramSHA256Plus
-	switch {
-	case !known, name == ScramSHA256Plus && ch.TLS == nil && s.options.Plaintext:
-		return nil, &Failure{Decision: cause.Refuse(cause.AuthMechanismMismatch)}
-	case ch.TLS == nil && !s.options.Plaintext:
+	if ch.TLS == nil && !s.options.Plaintext && slices.Contains(s.offers.Load().secure, name) {
 		return nil, &Failure{Decision: cause.Refuse(cause.AuthPlaintextRefused)}
+	}
+	if !slices.Contains(s.Offer(ch), name) {
+		return nil, &Failure{Decision: cause.Refuse(cause.AuthMechanismMismatch)}
 	}
 	switch name {
 	case Plain:
 		return &plain{verifier: v}, nil
 	case Login:
 		return &login{verifier: v}, nil
+	case OAuthBearer, XOAuth2:
+		tokens, ok := v.(TokenVerifier)
+		if !ok {
+			return nil, &Failure{Decision: cause.Refuse(cause.AuthMechanismMismatch)}
+		}
+		return &bearer{name: name, verifier: tokens}, nil
 	}
 	return &scram{server: s, verifier: v, channel: ch, plus: name == ScramSHA256Plus}, nil
 }

@@ -24,9 +24,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // people is a Verifier for one person, anna, with the password "hemlig".
 type people struct {
 	secret  ScramSecret
-	down    bool     // secrets cannot be read
-	asked   []string // what Password was called with
-	outcome []bool   // what ScramDone was called with
+	more    []ScramSecret // of her other passwords
+	down    bool          // secrets cannot be read
+	asked   []string      // what Password was called with
+	outcome []int         // what ScramDone was called with
 }
 
 const annasPassword = "hemlig"
@@ -47,19 +48,19 @@ func (p *people) Password(_ context.Context, authzid, user, password string) (Id
 	return Identity{Name: "anna", Account: 1}, cause.Allow()
 }
 
-func (p *people) Scram(_ context.Context, user string) (ScramSecret, cause.Decision) {
+func (p *people) Scram(_ context.Context, user string) ([]ScramSecret, cause.Decision) {
 	switch {
 	case p.down:
-		return ScramSecret{}, cause.Wait(cause.ProviderAuthBackendDown, time.Time{})
+		return nil, cause.Wait(cause.ProviderAuthBackendDown, time.Time{})
 	case user != "anna":
-		return ScramSecret{}, cause.Refuse(cause.AuthPasswordWrong)
+		return nil, cause.Refuse(cause.AuthPasswordWrong)
 	}
-	return p.secret, cause.Allow()
+	return append([]ScramSecret{p.secret}, p.more...), cause.Allow()
 }
 
-func (p *people) ScramDone(_ context.Context, _, user string, ok bool) (Identity, cause.Decision) {
-	p.outcome = append(p.outcome, ok)
-	if !ok {
+func (p *people) ScramDone(_ context.Context, _, user string, proved int) (Identity, cause.Decision) {
+	p.outcome = append(p.outcome, proved)
+	if proved == NotProved {
 		return Identity{}, cause.Refuse(cause.AuthPasswordWrong)
 	}
 	return Identity{Name: user, Account: 1}, cause.Allow()
@@ -335,6 +336,62 @@ func TestScramForeignClient(t *testing.T) {
 	}
 }
 
+// TestScramSeveralPasswords: one exchange checks all passwords of a user.
+func TestScramSeveralPasswords(t *testing.T) {
+	server := New(Options{Plaintext: true})
+	p := newPeople(t)
+	for _, password := range []string{"phone", "laptop"} {
+		secret, err := p.secret.Beside(password)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.more = append(p.more, secret)
+	}
+	for i, password := range []string{annasPassword, "phone", "laptop"} {
+		m, err := server.Start(ScramSHA256, Channel{}, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err, trusts := converse(t, m, scramClient(t, "anna", password).NewConversation()); err != nil || !trusts {
+			t.Errorf("%s: %v, client trusts %v", password, err, trusts)
+		}
+		if last := p.outcome[len(p.outcome)-1]; last != i {
+			t.Errorf("%s is taken for password %d", password, last)
+		}
+	}
+	m, _ := server.Start(ScramSHA256, Channel{}, p)
+	if err, _ := converse(t, m, scramClient(t, "anna", "tablet").NewConversation()); causeOf(err) != cause.AuthPasswordWrong {
+		t.Errorf("none of them: %v", err)
+	}
+}
+
+// TestWithoutChannelBinding: "y", from a client that could bind, is right where -PLUS is not offered.
+func TestWithoutChannelBinding(t *testing.T) {
+	server := New(Options{})
+	secure := overTLS(t)
+	says := func(first string) error {
+		m, err := server.Start(ScramSHA256, secure, newPeople(t))
+		if err != nil {
+			return err
+		}
+		_, _, err = m.Next(t.Context(), []byte(first))
+		return err
+	}
+	if err := says("y,,n=anna,r=abc"); causeOf(err) != cause.AuthMechanismMismatch {
+		t.Errorf("-PLUS was taken out on the way: %v", err)
+	}
+	server.SetOffers(Offers{NoChannelBinding: true})
+	if got := server.Offer(secure); slices.Contains(got, ScramSHA256Plus) {
+		t.Errorf("offered: %v", got)
+	}
+	if err := says("y,,n=anna,r=abc"); err != nil {
+		t.Errorf("-PLUS is not offered: %v", err)
+	}
+	if _, err := server.Start(ScramSHA256Plus, secure, newPeople(t)); causeOf(err) != cause.AuthMechanismMismatch {
+		t.Errorf("-PLUS all the same: %v", err)
+	}
+}
+
 func bound(b xscram.ChannelBinding) func(c *xscram.Client) *xscram.ClientConversation {
 	return func(c *xscram.Client) *xscram.ClientConversation { return c.NewConversationWithChannelBinding(b) }
 }
@@ -371,7 +428,7 @@ func TestScramUnknownUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	err, _ = converse(t, m, scramClient(t, "bo", annasPassword).NewConversation())
-	if causeOf(err) != cause.AuthPasswordWrong || !slices.Equal(p.outcome, []bool{false}) {
+	if causeOf(err) != cause.AuthPasswordWrong || !slices.Equal(p.outcome, []int{NotProved}) {
 		t.Errorf("%v, outcome %v", err, p.outcome)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -24,11 +25,11 @@ type scram struct {
 
 	step     scramStep
 	first    clientFirst
-	secret   ScramSecret
-	fake     bool   // no such user: the secret is made up
-	binding  []byte // channel-binding data the client must repeat
-	nonce    string // the client's and ours
-	said     string // server-first-message
+	secrets  []ScramSecret // all with one salt and iteration count
+	fake     bool          // no such user: the secret is made up
+	binding  []byte        // channel-binding data the client must repeat
+	nonce    string        // the client's and ours
+	said     string        // server-first-message
 	identity Identity
 }
 
@@ -88,28 +89,28 @@ func (s *scram) answerFirst(ctx context.Context, message string) ([]byte, error)
 	if err := s.bindChannel(); err != nil {
 		return nil, err
 	}
-	secret, d := s.verifier.Scram(ctx, s.first.user)
+	secrets, d := s.verifier.Scram(ctx, s.first.user)
 	switch {
 	case d.Action == cause.ActionWait:
 		return nil, refused(d)
-	case !d.Allowed():
-		s.secret, s.fake = s.server.fakeSecret(s.first.user), true
+	case !d.Allowed() || len(secrets) == 0:
+		s.secrets, s.fake = []ScramSecret{s.server.fakeSecret(s.first.user)}, true
 	default:
-		s.secret = secret
+		s.secrets = secrets
 	}
 	s.nonce = s.first.nonce + rand.Text()
-	s.said = "r=" + s.nonce + ",s=" + base64.StdEncoding.EncodeToString(s.secret.Salt) +
-		",i=" + strconv.Itoa(s.secret.Iterations)
+	s.said = "r=" + s.nonce + ",s=" + base64.StdEncoding.EncodeToString(s.secrets[0].Salt) +
+		",i=" + strconv.Itoa(s.secrets[0].Iterations)
 	return []byte(s.said), nil
 }
 
 // bindChannel checks the client's channel-binding flag against what was offered (RFC 5802
-// section 6). "y" over TLS means that the client did not see our -PLUS: somebody removed it.
+// section 6). "y" where -PLUS is offered means that the client did not see it: somebody removed it.
 func (s *scram) bindChannel() error {
 	switch flag := s.first.bindFlag; {
 	case s.plus != (flag == "p"):
 		return malformed("channel-binding flag %q with %s", flag, s.Name())
-	case flag == "y" && s.channel.TLS != nil:
+	case flag == "y" && slices.Contains(s.server.Offer(s.channel), ScramSHA256Plus):
 		return &Failure{Decision: cause.Refuse(cause.AuthMechanismMismatch)}
 	case flag == "p":
 		data, ok := s.channel.binding(s.first.bindKind)
@@ -132,18 +133,32 @@ func (s *scram) answerFinal(ctx context.Context, message string) ([]byte, error)
 		return nil, malformed("SCRAM nonce differs")
 	}
 	auth := s.first.bare + "," + s.said + "," + final.withoutProof
-	ok := s.secret.proves(final.proof, auth) && !s.fake &&
-		bytes.Equal(final.binding, append([]byte(s.first.gs2), s.binding...))
-	identity, d := s.verifier.ScramDone(ctx, s.first.authzid, s.first.user, ok)
-	if d.Allowed() && !ok { // a verifier that allows what was not proved is not obeyed
+	proved := s.proved(final.proof, auth)
+	if s.fake || !bytes.Equal(final.binding, append([]byte(s.first.gs2), s.binding...)) {
+		proved = NotProved
+	}
+	identity, d := s.verifier.ScramDone(ctx, s.first.authzid, s.first.user, proved)
+	if d.Allowed() && proved == NotProved { // a verifier that allows what was not proved is not obeyed
 		d = cause.Refuse(cause.AuthPasswordWrong)
 	}
 	if !d.Allowed() {
 		return nil, refused(d)
 	}
 	s.identity = identity
-	signature := hmacSHA256(s.secret.ServerKey, auth)
+	signature := hmacSHA256(s.secrets[proved].ServerKey, auth)
 	return []byte("v=" + base64.StdEncoding.EncodeToString(signature)), nil
+}
+
+// proved returns which of the secrets the proof is of. The client computed it with the one salt
+// and iteration count that it was told, so it can be of any password that has these.
+func (s *scram) proved(proof []byte, auth string) int {
+	proved := NotProved
+	for i := range s.secrets {
+		if s.secrets[i].proves(proof, auth) {
+			proved = i
+		}
+	}
+	return proved
 }
 
 // clientFirst is client-first-message (RFC 5802 section 7).

@@ -36,6 +36,13 @@ func NewScramSecret(password string, iterations int) (ScramSecret, error) {
 	return deriveSecret(password, salt, iterations)
 }
 
+// Beside makes the secret of one more password of a user who has this one: with the same salt and
+// iteration count, so that one exchange can check either. A salt keeps users apart, not the few
+// passwords of one.
+func (s ScramSecret) Beside(password string) (ScramSecret, error) {
+	return deriveSecret(password, s.Salt, s.Iterations)
+}
+
 // deriveSecret computes the keys of RFC 5802 section 3.
 func deriveSecret(password string, salt []byte, iterations int) (ScramSecret, error) {
 	if iterations < minIterations {

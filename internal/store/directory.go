@@ -70,17 +70,21 @@ type Alias struct {
 	Created time.Time `json:"created"`
 }
 
-// Credential is one password of an account: its own, or an app password.
+// Credential is one password of an account: its own, an app password, or a bearer token.
 type Credential struct {
 	ID        string       `json:"id"`
 	Name      string       `json:"name,omitempty"`
-	App       bool         `json:"app,omitempty"`
+	App       bool         `json:"app,omitempty"`   // made for one program; tokens are too
+	Token     bool         `json:"token,omitempty"` // no password, but a bearer token
 	Protocols Protocol     `json:"protocols"`
 	Hash      string       `json:"hash"` // argon2id, PHC string
 	Scram     *ScramSecret `json:"scram,omitempty"`
 	Created   time.Time    `json:"created"`
 	LastUsed  time.Time    `json:"last_used,omitzero"`
 	Expires   time.Time    `json:"expires,omitzero"`
+	// Revoked is since when a token is not taken any more. It is kept for a while, so that who
+	// still has it hears that.
+	Revoked time.Time `json:"revoked,omitzero"`
 }
 
 // ScramSecret is what SCRAM-SHA-256 needs of a password (RFC 5803).

@@ -175,11 +175,11 @@ func (testVerifier) Password(_ context.Context, authzid, user, password string) 
 	return sasl.Identity{Name: user}, cause.Allow()
 }
 
-func (testVerifier) Scram(context.Context, string) (sasl.ScramSecret, cause.Decision) {
-	return sasl.ScramSecret{}, cause.Refuse(cause.AuthPasswordWrong)
+func (testVerifier) Scram(context.Context, string) ([]sasl.ScramSecret, cause.Decision) {
+	return nil, cause.Refuse(cause.AuthPasswordWrong)
 }
 
-func (testVerifier) ScramDone(context.Context, string, string, bool) (sasl.Identity, cause.Decision) {
+func (testVerifier) ScramDone(context.Context, string, string, int) (sasl.Identity, cause.Decision) {
 	return sasl.Identity{}, cause.Refuse(cause.AuthPasswordWrong)
 }
 

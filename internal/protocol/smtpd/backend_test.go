@@ -85,15 +85,15 @@ func (s *session) Password(_ context.Context, _, user, given string) (sasl.Ident
 	return sasl.Identity{Name: user}, cause.Allow()
 }
 
-func (s *session) Scram(_ context.Context, user string) (sasl.ScramSecret, cause.Decision) {
+func (s *session) Scram(_ context.Context, user string) ([]sasl.ScramSecret, cause.Decision) {
 	if user != "anna" {
-		return sasl.ScramSecret{}, cause.Refuse(cause.AuthPasswordWrong)
+		return nil, cause.Refuse(cause.AuthPasswordWrong)
 	}
-	return s.backend.secret, cause.Allow()
+	return []sasl.ScramSecret{s.backend.secret}, cause.Allow()
 }
 
-func (s *session) ScramDone(_ context.Context, _, user string, ok bool) (sasl.Identity, cause.Decision) {
-	if !ok {
+func (s *session) ScramDone(_ context.Context, _, user string, proved int) (sasl.Identity, cause.Decision) {
+	if proved == sasl.NotProved {
 		return sasl.Identity{}, cause.Refuse(cause.AuthPasswordWrong)
 	}
 	return sasl.Identity{Name: user}, cause.Allow()
