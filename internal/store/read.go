@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"sync"
 
 	"github.com/postiljon/postiljon/internal/store/blob"
@@ -145,7 +147,12 @@ func (c *cachedView) index(r kv.Reader, m *mailboxRecord) (*uid.Index, error) {
 // currentIndex returns the UIDs of a mailbox as a transaction sees them.
 func (s *Store) currentIndex(r kv.Reader, at viewKey, m *mailboxRecord) (*uid.Index, error) {
 	cached := s.views.get(at)
-	return cached.index(r, m)
+	x, err := cached.index(r, m)
+	if err == nil && x != cached.uids {
+		cached.uids, cached.uidsModSeq, cached.uidNext = x, m.uidsModSeq, m.uidNext
+		s.views.put(at, cached)
+	}
+	return x, err
 }
 
 func readIndex(r kv.Reader, id MailboxID) (*uid.Index, error) {
@@ -272,17 +279,25 @@ func (s *Store) Messages(ctx context.Context, a AccountID, id MailboxID, set uid
 // what changed, not what the mailbox holds.
 func (s *Store) ChangedSince(ctx context.Context, a AccountID, id MailboxID, since ModSeq, fn func(*Placement) error) error {
 	return s.view(ctx, "read changes", a, func(r kv.Reader) error {
-		t := table(tableChange).mailbox(id)
-		var uids []uid.UID
-		err := scan(r, append(key(nil), t...).modSeq(since+1), t.after(), func(k, _ []byte) error {
-			uids = append(uids, uid.UID(tail32(k)))
-			return nil
-		})
+		changed, err := changedUIDs(r, id, since, math.MaxInt)
 		if err != nil {
 			return err
 		}
-		return eachPlacement(ctx, r, id, uid.Of(uids...), fn)
+		return eachPlacement(ctx, r, id, changed, fn)
 	})
+}
+
+// ChangedUIDs returns the UIDs of what ChangedSince tells of; few is false, and
+// the set of no use, if there are more than most.
+func (s *Store) ChangedUIDs(ctx context.Context, a AccountID, id MailboxID, since ModSeq, most int) (set uid.Set, few bool, err error) {
+	err = s.view(ctx, "read changes", a, func(r kv.Reader) (err error) {
+		set, err = changedUIDs(r, id, since, most)
+		return err
+	})
+	if errors.Is(err, errStepFull) {
+		return nil, false, nil
+	}
+	return set, err == nil, err
 }
 
 // VanishedSince returns the UIDs that were expunged from a mailbox after since

@@ -146,12 +146,16 @@ func (s *session) tellFound(c *searchCommand, m *selected, r *found) {
 // tellNumbers writes the SEARCH response of IMAP4rev1 or the SORT response of RFC 5256 section 4.
 func (s *session) tellNumbers(head string, c *searchCommand, r *found) {
 	s.raw(head)
-	for u := range r.hits.All() {
+	for _, hits := range r.hits {
 		if r.rows != nil {
 			break
 		}
-		s.out = appendUint(append(s.out, ' '), r.name(u))
-		s.flushIfFull()
+		n := r.name(hits.First)
+		for range hits.Len() { // all of them are in the view, so that their numbers rise by one, too
+			s.out = appendUint(append(s.out, ' '), n)
+			s.flushIfFull()
+			n++
+		}
 	}
 	for i := range r.rows {
 		s.out = appendUint(append(s.out, ' '), r.name(r.rows[i].uid))

@@ -58,7 +58,8 @@ type query struct {
 	progress progress
 	email    *store.Email // nil in the first pass
 	texts    textReader
-	highest  store.ModSeq // of the messages found
+	flags    *store.FlagSets // of the mailbox now, if a key asks for flags
+	highest  store.ModSeq    // of the messages found
 }
 
 // query makes a search for the command with a tag.
@@ -181,15 +182,17 @@ func (k *searchKey) cost() int {
 // run returns the UIDs of the messages of a set that match.
 func (q *query) run(k *searchKey, set uid.Set) (hits uid.Set, err error) {
 	s := q.s
-	if set, err = q.narrow(k, set); err != nil {
+	left, sure, err := q.narrow(k, q.sel.view.UIDs.Within(set))
+	if err != nil {
 		return nil, err
 	}
-	if k.op == opAll || k.op == opSeq || k.op == opUID {
-		return q.sel.view.UIDs.Intersect(set), nil
+	if sure {
+		q.progress.done += q.sel.view.UIDs.Len()
+		return left.Set(), nil
 	}
 	var unsure uid.Set
 	q.email = nil
-	err = s.store.Placements(s.ctx, s.conn.Account, q.sel.id, set, func(p *store.Placement) error {
+	err = s.store.Placements(s.ctx, s.conn.Account, q.sel.id, left.Set(), func(p *store.Placement) error {
 		switch q.match(k, p) {
 		case yes:
 			hits = q.hit(hits, p)
@@ -201,7 +204,7 @@ func (q *query) run(k *searchKey, set uid.Set) (hits uid.Set, err error) {
 	if err != nil {
 		return nil, err
 	}
-	sure := hits
+	certain := hits
 	hits = nil
 	q.progress.done += max(0, q.sel.view.UIDs.Len()-unsure.Len())
 	err = q.each(unsure, func(m *store.Message) error {
@@ -212,7 +215,7 @@ func (q *query) run(k *searchKey, set uid.Set) (hits uid.Set, err error) {
 		}
 		return q.texts.err
 	})
-	return sure.Union(hits), err
+	return certain.Union(hits), err
 }
 
 // each reads messages in pieces, and between them looks whether the client is still there.
@@ -238,11 +241,8 @@ func (q *query) each(set uid.Set, fn func(*store.Message) error) error {
 // searchStep is how many messages are read from one snapshot of the store.
 const searchStep = 1000
 
-// hit notes a message that matches and that the client knows.
+// hit notes a message that matches.
 func (q *query) hit(hits uid.Set, p *store.Placement) uid.Set {
-	if p.UID >= q.sel.view.Mailbox.UIDNext {
-		return hits
-	}
 	q.highest = max(q.highest, p.ModSeq)
 	return hits.Add(p.UID)
 }

@@ -123,9 +123,17 @@ func (s *session) appendModified(b []byte, byUID bool, set uid.Set) []byte {
 
 // asNumbers turns UIDs that are in the view into their message numbers, as a set of the same kind.
 func (m *selected) asNumbers(set uid.Set) (numbers uid.Set) {
-	for u := range set.All() {
-		if seq, ok := m.view.UIDs.Seq(u); ok {
-			numbers = numbers.Add(uid.UID(seq))
+	for _, r := range set {
+		first, begins := m.view.UIDs.Seq(r.First)
+		last, ends := m.view.UIDs.Seq(r.Last)
+		if begins && ends && last-first == r.Len()-1 { // no gap
+			numbers = numbers.AddRange(uid.UID(first), uid.UID(last))
+			continue
+		}
+		for u := range (uid.Set{r}).All() {
+			if seq, ok := m.view.UIDs.Seq(u); ok {
+				numbers = numbers.Add(uid.UID(seq))
+			}
 		}
 	}
 	return numbers
