@@ -1,0 +1,93 @@
+package bounce
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/message"
+)
+
+// Message is what a message, sent or received, tells of itself.
+type Message struct {
+	MessageID            string
+	From, Sender, To, Cc []message.Address
+	ReplyTo              []message.Address
+	ReturnPath           string // the envelope sender as the last server wrote it, without brackets
+	Subject              string
+	Date                 time.Time
+	Size                 int64 // octets of the whole message, encoded as it travels
+	Attachments          []Attachment
+	// Hops is the way it came, the first hop first, at most MaxHops; HopCount is how many there
+	// were. Loop tells that it came by the same host again and again.
+	Hops     []Hop
+	HopCount int
+	Loop     bool
+	// Auth are the results that the receiving servers wrote, the last server's first.
+	Auth []AuthResult
+	// Signatures are its DKIM signatures, in the order of the header.
+	Signatures []Signature
+	// Aligned tells whether the From domain is that of the envelope sender or of a signature.
+	Aligned bool
+	Junk    []Marker
+	Broken  []Fault
+	// List tells that a mailing list sent it, Auto that no person did.
+	List, Auto bool
+}
+
+// MaxHops is how many hops are kept.
+const MaxHops = 100
+
+// Hop is one Received field (RFC 5321 section 4.4).
+type Hop struct {
+	From, By string // the names of the two hosts
+	IP       netip.Addr
+	Protocol string // such as "ESMTPSA"
+	TLS      bool
+	For      string
+	Time     time.Time
+	// Delay is the time since the hop before; negative where clocks differ.
+	Delay time.Duration
+}
+
+// AuthResult is one result of an Authentication-Results field (RFC 8601), or of Received-SPF.
+type AuthResult struct {
+	Server string // who says so
+	Method string // "spf", "dkim", "dmarc", "arc" or another
+	Result string // "pass", "fail", "softfail", "none", …
+	// Domain is whose policy or key it was; Reason is what else is said.
+	Domain, Reason string
+}
+
+// Signature is a DKIM-Signature field (RFC 6376 section 3.5).
+type Signature struct{ Domain, Selector string }
+
+// Marker is what a filter wrote into the header about junk.
+type Marker struct {
+	Field, Value string
+	// Junk tells that the filter took the message for junk, Score its score, where it has one.
+	Junk  bool
+	Score float64
+}
+
+// Attachment is a part with a file name.
+type Attachment struct {
+	Name, Type string
+	Size       int64 // encoded
+}
+
+// Fault is one thing that is broken in a message.
+type Fault string
+
+// What can be broken.
+const (
+	BareLF         Fault = "bare-lf" // lines end in LF alone
+	BareCR         Fault = "bare-cr"
+	LongLine       Fault = "long-line"   // over 998 octets (RFC 5322 section 2.1.1)
+	EightBitHeader Fault = "8bit-header" // octets above 127 in the header (RFC 6532 needs SMTPUTF8)
+	NULOctet       Fault = "nul"
+	NoDate         Fault = "no-date"
+	NoFrom         Fault = "no-from"
+	ManyFrom       Fault = "many-from" // From stands more than once
+	NoMessageID    Fault = "no-message-id"
+	Structure      Fault = "structure" // MIME parts too many, too deep or not well formed
+)
