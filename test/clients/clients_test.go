@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { harness.Main(m) }
 // programs are the mail programs, and the Debian packages that have them.
 var programs = []struct {
 	name, binary, pkgs string
-	run               func(*testing.T, *desk)
+	run                func(*testing.T, *desk)
 }{
 	{"curl", "curl", "curl", testCurl},
 	{"swaks", "swaks", "swaks", testSwaks},
