@@ -130,7 +130,12 @@ func passwordTable(all []control.Secret) *table {
 	t := &table{heading: []string{"PASSWORD", "KIND", "PROTOCOLS", "MADE", "LAST USED"}}
 	for _, p := range all {
 		name, kind := p.Name, "of the account"
-		if p.App {
+		switch {
+		case p.Token && p.Revoked.IsZero():
+			kind = "token"
+		case p.Token:
+			kind = "token, revoked"
+		case p.App:
 			kind = "of an app"
 		}
 		if name == "" {

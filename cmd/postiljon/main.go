@@ -33,6 +33,7 @@ type commands struct {
 	Alias       aliasCommand       `cmd:"" group:"people" help:"Aliases."`
 	Password    passwordCommand    `cmd:"" group:"people" help:"Passwords of accounts."`
 	Apppassword appPasswordCommand `cmd:"" group:"people" help:"Passwords for single programs."`
+	Token       tokenCommand       `cmd:"" group:"people" help:"Tokens for single programs, in place of a password."`
 	Ban         banCommand         `cmd:"" group:"people" help:"Blocks after wrong passwords."`
 
 	Trace  traceCommand  `cmd:"" group:"mail" help:"Tell what became of a message or a sign-in, and why."`

@@ -12,7 +12,7 @@ import (
 
 // live are the keys that a reload changes; those of other keys need a restart.
 var live = []string{
-	"tls.certificate", "tls.key", "tls.names", "log.level", "journal.keep", "limits.address_hourly", "limits.domain_hourly",
+	"tls.certificate", "tls.key", "tls.names", "auth.channel_binding", "auth.tokens", "log.level", "journal.keep", "limits.address_hourly", "limits.domain_hourly",
 }
 
 // reload reads the configuration and the certificate again. Sessions go on. A
@@ -40,6 +40,7 @@ func (s *service) reload() error {
 	if err := s.policies.sending.change(context.Background(), &next); err != nil {
 		return err
 	}
+	s.sasl.offer(&next)
 	s.level.Set(level)
 	s.keep.Store(int64(next.Journal.Keep))
 	if waiting := restartKeys(s.config, next); len(waiting) > 0 {

@@ -57,7 +57,7 @@ type service struct {
 	certs     *certs.Keeper
 	hasher    *policy.Hasher
 	policies  *policies
-	sasl      *sasl.Server
+	sasl      signInOffers
 	queue     *outbound.Queue
 	smtp      *smtpd.Server
 	imap      *imapd.Server
@@ -170,7 +170,7 @@ func (s *service) openPolicies(ctx context.Context) (err error) {
 		return err
 	}
 	p.signIn = policy.NewSignIn(policy.SignInOptions{
-		Directory: s.store, Guard: p.guard, Hasher: s.hasher, Journal: s.journal,
+		Directory: s.store, Tokens: policy.Tokens{Directory: s.store}, Guard: p.guard, Hasher: s.hasher, Journal: s.journal,
 		Log: s.log, DefaultDomain: s.config.Auth.DefaultDomain,
 	})
 	s.policies = p
@@ -193,9 +193,9 @@ func (s *service) openSASL(ctx context.Context) error {
 			return err
 		}
 	}
-	s.sasl = sasl.New(sasl.Options{
+	s.sasl = newSignInOffers(sasl.Options{
 		Plaintext: s.config.Auth.PlaintextLoopback, SaltKey: key, SaltName: policy.SaltName,
-	})
+	}, &s.config)
 	return nil
 }
 
@@ -238,7 +238,7 @@ func (s *service) openSMTP(context.Context) (err error) {
 		MaxHops: c.Limits.Hops, Log: s.log,
 	})
 	s.smtp, err = smtpd.New(smtpd.Options{
-		Hostname: c.Hostname, Replies: s.catalogue, Backend: measured{road, s.metrics.Commit}, SASL: s.sasl, TLS: s.certs.ServerConfig(),
+		Hostname: c.Hostname, Replies: s.catalogue, Backend: measured{road, s.metrics.Commit}, SASL: s.sasl.submission, TLS: s.certs.ServerConfig(),
 		Admit: s.policies.admit("submission"), Log: s.log, Metrics: s.metrics.SMTP(),
 		Limits: smtpd.Limits{
 			Message: int64(c.Limits.MessageSize), Recipients: c.Limits.Recipients, Connections: c.Limits.Connections,
@@ -256,7 +256,7 @@ func (s *service) openIMAP(context.Context) (err error) {
 	c := &s.config
 	s.imap, err = imapd.New(imapd.Options{
 		Hostname: c.Hostname, Store: s.store, Index: s.index, Catalogue: s.catalogue, Backend: imapBackend{newMailReaders(s.policies)},
-		SASL: s.sasl, TLSConfig: s.certs.ServerConfig("imap"), Admit: s.policies.admit("imap"), Log: s.log, Metrics: s.metrics.IMAP(),
+		SASL: s.sasl.imap, TLSConfig: s.certs.ServerConfig("imap"), Admit: s.policies.admit("imap"), Log: s.log, Metrics: s.metrics.IMAP(),
 		Limits:   imapd.Limits{Message: int64(c.Limits.MessageSize)},
 		Timeouts: imapd.Timeouts{Idle: time.Duration(c.Timeouts.IMAP)},
 	})
@@ -271,7 +271,7 @@ func (s *service) openPOP3(context.Context) (err error) {
 	c := &s.config
 	s.pop3, err = popd.New(popd.Options{
 		Hostname: c.Hostname, Store: s.store, Catalogue: s.catalogue, Backend: pop3Backend{newMailReaders(s.policies)},
-		SASL: s.sasl, TLSConfig: s.certs.ServerConfig("pop3"), Admit: s.policies.admit("pop3"), Log: s.log, Metrics: s.metrics.POP3(),
+		SASL: s.sasl.pop3, TLSConfig: s.certs.ServerConfig("pop3"), Admit: s.policies.admit("pop3"), Log: s.log, Metrics: s.metrics.POP3(),
 		Timeouts: popd.Timeouts{Idle: time.Duration(c.Timeouts.POP3)},
 	})
 	if err != nil {
@@ -304,7 +304,7 @@ func (s *service) openControl(context.Context) error {
 		Source: backup.Source{
 			Records: s.records, Blobs: s.blobs, Data: s.config.Data, Skip: []string{"control.sock"}, Config: s.configFiles,
 		},
-		SignOut: s.policies.sessions.end, Collect: s.maintenance.collectNow,
+		SignOut: s.policies.sessions.end, TokensTaken: s.sasl.tokens.Load, Collect: s.maintenance.collectNow,
 		Status: s.status, Reload: func(context.Context) error { return s.reload() }, Log: s.log,
 	})
 	s.onClose("control", s.control.Close)

@@ -79,6 +79,9 @@ type Auth struct {
 	HashMemory        Size   `toml:"hash_memory"`
 	HashPasses        int    `toml:"hash_passes"`
 	HashConcurrency   int    `toml:"hash_concurrency"`
+
+	ChannelBinding []string `toml:"channel_binding"`
+	Tokens         bool     `toml:"tokens"`
 }
 
 // Guard is about guessed passwords.

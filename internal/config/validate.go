@@ -130,6 +130,10 @@ func (c *Config) validateAuth(f *faults) {
 	within(f, "auth.hash_memory", int64(c.Auth.HashMemory), 19<<20, 64<<20, func(n int64) string { return Size(n).String() })
 	f.count("auth.hash_passes", c.Auth.HashPasses, 1, 16)
 	f.count("auth.hash_concurrency", c.Auth.HashConcurrency, 0, 1024)
+	for _, service := range c.Auth.ChannelBinding {
+		f.check(slices.Contains([]string{"imap", "pop3", "submission"}, service), "auth.channel_binding",
+			"%q is not imap, pop3 or submission", service)
+	}
 	g := &c.Guard
 	f.count("guard.free_failures", g.FreeFailures, 0, 1000)
 	f.count("guard.address_failures", g.AddressFailures, 1, 1_000_000)

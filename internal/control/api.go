@@ -94,10 +94,12 @@ type Secret struct {
 	ID        string    `json:"id"`
 	Name      string    `json:"name,omitempty"`
 	App       bool      `json:"app,omitempty"`
+	Token     bool      `json:"token,omitempty"` // no password but a bearer token
 	Protocols []string  `json:"protocols"`
 	Created   time.Time `json:"created"`
 	LastUsed  time.Time `json:"last_used,omitzero"`
 	Expires   time.Time `json:"expires,omitzero"`
+	Revoked   time.Time `json:"revoked,omitzero"`
 }
 
 // NewAccount asks for an account. Without a password one is made.
@@ -151,6 +153,23 @@ type NewAppPassword struct {
 type AppPassword struct {
 	Address string `json:"address"`
 	Which   string `json:"which"`
+}
+
+// NewToken asks for a bearer token for one program.
+type NewToken struct {
+	Address   string    `json:"address"`
+	Name      string    `json:"name"`
+	Protocols []string  `json:"protocols,omitempty"` // empty for all
+	Expires   time.Time `json:"expires,omitzero"`    // zero: never
+}
+
+// Token answers NewToken: it is told once and kept nowhere.
+type Token struct {
+	Address string    `json:"address"`
+	Token   string    `json:"token"`
+	ID      string    `json:"id"`
+	Expires time.Time `json:"expires,omitzero"`
+	Off     bool      `json:"off,omitempty"` // the service takes no tokens
 }
 
 // Alias is an address whose mail goes to others.
@@ -245,6 +264,8 @@ func (s *Server) routes() http.Handler {
 		"password.set":       method(s, s.setPassword),
 		"apppassword.add":    method(s, s.addAppPassword),
 		"apppassword.remove": method(s, s.removeAppPassword),
+		"token.add":          method(s, s.addToken),
+		"token.revoke":       method(s, s.revokeToken),
 		"ban.list":           method(s, s.listBans),
 		"ban.lift":           method(s, s.liftBan),
 		"queue.list":         method(s, s.listQueue),

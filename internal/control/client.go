@@ -189,6 +189,16 @@ func (c *Client) RemoveAppPassword(ctx context.Context, p AppPassword) (Secret, 
 	return call[Secret](ctx, c, "apppassword.remove", p)
 }
 
+// AddToken makes a bearer token for one program.
+func (c *Client) AddToken(ctx context.Context, t NewToken) (Token, error) {
+	return call[Token](ctx, c, "token.add", t)
+}
+
+// RevokeToken ends a token.
+func (c *Client) RevokeToken(ctx context.Context, t AppPassword) (Secret, error) {
+	return call[Secret](ctx, c, "token.revoke", t)
+}
+
 // Bans lists the bans that hold.
 func (c *Client) Bans(ctx context.Context) ([]Ban, error) {
 	return call[[]Ban](ctx, c, "ban.list", None{})

@@ -44,6 +44,8 @@ type Options struct {
 	Source backup.Source
 	// SignOut ends all sessions of an account, after its passwords or its state have changed.
 	SignOut func(store.AccountID)
+	// TokensTaken tells whether the service takes bearer tokens; nil if it does not.
+	TokensTaken func() bool
 	// Collect gives back the room of messages that nobody has for the given
 	// time; 0 is what is safe.
 	Collect func(ctx context.Context, grace time.Duration) (blob.CollectResult, error)
@@ -85,6 +87,9 @@ func New(o Options) *Server {
 	}
 	if o.SignOut == nil {
 		o.SignOut = func(store.AccountID) {}
+	}
+	if o.TokensTaken == nil {
+		o.TokensTaken = func() bool { return false }
 	}
 	s := &Server{Options: o}
 	s.stopping, s.stop = context.WithCancel(context.Background())

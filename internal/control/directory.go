@@ -284,8 +284,8 @@ func (s *Server) showAccount(ctx context.Context, r Name) (Account, error) {
 
 func secret(c *store.Credential) Secret {
 	return Secret{
-		ID: c.ID, Name: c.Name, App: c.App, Protocols: protocolNames(c.Protocols),
-		Created: c.Created, LastUsed: c.LastUsed, Expires: c.Expires,
+		ID: c.ID, Name: c.Name, App: c.App, Token: c.Token, Protocols: protocolNames(c.Protocols),
+		Created: c.Created, LastUsed: c.LastUsed, Expires: c.Expires, Revoked: c.Revoked,
 	}
 }
 

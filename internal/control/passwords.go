@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/postiljon/postiljon/internal/journal"
@@ -20,11 +21,12 @@ func (s *Server) setPassword(ctx context.Context, r SetPassword) (Password, erro
 		r.Password = policy.GeneratePassword()
 		answer.Password = r.Password
 	}
-	credential, err := policy.NewPassword(ctx, s.Hasher, r.Password, s.Store.Now())
+	old, err := s.Store.Credentials(ctx, a.ID)
 	if err != nil {
 		return Password{}, err
 	}
-	old, err := s.Store.Credentials(ctx, a.ID)
+	kept := slices.DeleteFunc(slices.Clone(old), func(c store.Credential) bool { return !c.App })
+	credential, err := policy.NewPassword(ctx, s.Hasher, r.Password, s.Store.Now(), kept...)
 	if err != nil {
 		return Password{}, err
 	}
@@ -63,11 +65,11 @@ func (s *Server) addAppPassword(ctx context.Context, r NewAppPassword) (Password
 		return Password{}, err
 	}
 	for _, c := range credentials {
-		if c.App && strings.EqualFold(c.Name, r.Name) {
+		if c.App && !c.Token && strings.EqualFold(c.Name, r.Name) {
 			return Password{}, taken("", "%s has an app password named %q already", a.Address, c.Name)
 		}
 	}
-	credential, password, err := policy.NewAppPassword(r.Name, protocols, s.Store.Now())
+	credential, password, err := policy.NewAppPassword(r.Name, protocols, s.Store.Now(), credentials...)
 	if err != nil {
 		return Password{}, err
 	}
@@ -88,7 +90,7 @@ func (s *Server) removeAppPassword(ctx context.Context, r AppPassword) (Secret, 
 		return Secret{}, err
 	}
 	for _, c := range credentials {
-		if !c.App || c.ID != r.Which && !strings.EqualFold(c.Name, r.Which) {
+		if !c.App || c.Token || c.ID != r.Which && !strings.EqualFold(c.Name, r.Which) {
 			continue
 		}
 		if err := s.Store.DeleteCredential(ctx, a.ID, c.ID); err != nil {
@@ -129,7 +131,7 @@ func parseProtocols(names []string) (p store.Protocol, err error) {
 next:
 	for _, name := range names {
 		for _, one := range protocols {
-			if strings.EqualFold(name, one.name) {
+			if strings.EqualFold(name, one.name) || one.bit == store.ProtocolSubmission && strings.EqualFold(name, "smtp") {
 				p |= one.bit
 				continue next
 			}

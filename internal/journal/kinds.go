@@ -43,6 +43,8 @@ const (
 	PasswordChanged   = "password.changed"   // credential
 	CredentialCreated = "credential.created" // credential
 	CredentialDeleted = "credential.deleted" // credential
+	TokenCreated      = "token.created"      // credential
+	TokenRevoked      = "token.revoked"      // credential
 
 	// The service.
 	ServiceStarted = "service.started" // version
