@@ -364,6 +364,11 @@ type Copied struct {
 // Copy places messages in another mailbox of the account as well, with their
 // flags; Saved is now (RFC 8514). All or none.
 func (s *Store) Copy(ctx context.Context, a AccountID, from MailboxID, set uid.Set, to MailboxID) (done Copied, err error) {
+	return s.copy(ctx, a, from, set, to, Flags{})
+}
+
+// copy is Copy of all flags but those to lose.
+func (s *Store) copy(ctx context.Context, a AccountID, from MailboxID, set uid.Set, to MailboxID, lose Flags) (done Copied, err error) {
 	err = s.change(ctx, "copy", a, func(c *change) error {
 		done = Copied{}
 		source, target, err := c.pair(from, to)
@@ -371,7 +376,7 @@ func (s *Store) Copy(ctx context.Context, a AccountID, from MailboxID, set uid.S
 			return err
 		}
 		return eachPlacement(ctx, c.tx, source.id, boundTo(set, source), func(p *Placement) error {
-			return c.copyTo(target, *p, &done)
+			return c.copyTo(target, *p, lose, &done)
 		})
 	})
 	return done, err
@@ -390,9 +395,9 @@ func (c *change) pair(from, to MailboxID) (source, target *mailboxRecord, err er
 	return source, target, err
 }
 
-func (c *change) copyTo(target *mailboxRecord, p Placement, done *Copied) error {
+func (c *change) copyTo(target *mailboxRecord, p Placement, lose Flags, done *Copied) error {
 	done.From = append(done.From, p.UID)
-	p.Saved = c.now
+	p.Saved, p.Flags = c.now, p.Flags.Without(lose)
 	u, err := c.putNew(target, p)
 	done.To = append(done.To, u)
 	done.UIDValidity, done.ModSeq = target.uidValidity, target.highestModSeq
@@ -403,6 +408,11 @@ func (c *change) copyTo(target *mailboxRecord, p Placement, done *Copied) error 
 // 6851), in steps of maxStep, each whole or not at all. It works on a full
 // volume: many programs delete by moving to Trash.
 func (s *Store) Move(ctx context.Context, a AccountID, from MailboxID, set uid.Set, to MailboxID, events ...Event) (done Copied, err error) {
+	return s.move(ctx, a, from, set, to, Flags{}, events)
+}
+
+// move is Move of all flags but those to lose.
+func (s *Store) move(ctx context.Context, a AccountID, from MailboxID, set uid.Set, to MailboxID, lose Flags, events []Event) (done Copied, err error) {
 	ctx = kv.WithReserve(ctx)
 	last := uid.UID(0)
 	for rest := set; ; {
@@ -417,7 +427,7 @@ func (s *Store) Move(ctx context.Context, a AccountID, from MailboxID, set uid.S
 			if last == 0 {
 				last = max(source.uidNext, 2) - 1 // do not meet what a move within one mailbox adds
 			}
-			left, err = c.move(source, target, rest.Intersect(uid.Set{{First: 1, Last: last}}), &step)
+			left, err = c.move(source, target, rest.Intersect(uid.Set{{First: 1, Last: last}}), lose, &step)
 			if err != nil || len(step.From) == 0 {
 				return err
 			}
@@ -434,14 +444,14 @@ func (s *Store) Move(ctx context.Context, a AccountID, from MailboxID, set uid.S
 	}
 }
 
-func (c *change) move(source, target *mailboxRecord, set uid.Set, done *Copied) (rest uid.Set, err error) {
+func (c *change) move(source, target *mailboxRecord, set uid.Set, lose Flags, done *Copied) (rest uid.Set, err error) {
 	list, rest, err := c.collect(source, set)
 	if err != nil {
 		return nil, err
 	}
 	var gone uid.Set
 	for i := range list {
-		if err := c.copyTo(target, list[i], done); err != nil {
+		if err := c.copyTo(target, list[i], lose, done); err != nil {
 			return nil, err
 		}
 		if err := c.remove(source, &list[i]); err != nil {

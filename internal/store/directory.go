@@ -110,6 +110,7 @@ type directoryCache struct {
 	accounts   map[AccountID]Account
 	addresses  map[string]addressRecord
 	domains    map[string]Domain
+	sharers    map[AccountID][]AccountID
 }
 
 const maxCachedEntries = 1 << 17
@@ -121,6 +122,7 @@ func (c *directoryCache) clear() {
 	defer c.mu.Unlock()
 	c.generation++
 	c.accounts, c.addresses, c.domains = map[AccountID]Account{}, map[string]addressRecord{}, map[string]Domain{}
+	c.sharers = map[AccountID][]AccountID{}
 }
 
 // lookup answers from the cache, else reads and decodes the record. What was
@@ -422,11 +424,19 @@ func (s *Store) UpdateAccount(ctx context.Context, id AccountID, fn func(*Accoun
 // Kind: KindNotFound.
 func (s *Store) DeleteAccount(ctx context.Context, id AccountID) error {
 	ctx = kv.WithReserve(ctx)
+	s.creating.Lock()
+	defer s.creating.Unlock()
 	a, err := s.Account(ctx, id)
 	if err != nil {
 		return err
 	}
+	if err := s.revoke(ctx, a.Address); err != nil {
+		return err
+	}
 	err = s.updateDirectory(ctx, "delete account", func(tx kv.Tx) error {
+		if err := deleteHints(tx, a.Address, id); err != nil {
+			return err
+		}
 		if err := tx.Delete(addressKey(a.Address)); err != nil {
 			return err
 		}
@@ -437,6 +447,7 @@ func (s *Store) DeleteAccount(ctx context.Context, id AccountID) error {
 	}
 	err = s.records.Update(ctx, kv.Account(id), func(tx kv.Tx) error { return tx.DeleteRange(nil, nil) })
 	s.hub.notify(id)
+	s.tellDomain(a.Domain())
 	return wrap("delete account's mail", err)
 }
 
@@ -481,6 +492,8 @@ const (
 // DeleteAlias removes an alias. Kind: KindNotFound.
 func (s *Store) DeleteAlias(ctx context.Context, addr string) error {
 	const op = "delete alias"
+	s.creating.Lock()
+	defer s.creating.Unlock()
 	addr, err := NormalizeAddress(addr)
 	if err != nil {
 		return err
@@ -489,7 +502,15 @@ func (s *Store) DeleteAlias(ctx context.Context, addr string) error {
 	if err != nil || rec.Alias == nil {
 		return orMissing(op, err, "alias %s", addr)
 	}
-	return s.updateDirectory(ctx, op, func(tx kv.Tx) error { return tx.Delete(addressKey(addr)) })
+	if err := s.revoke(ctx, addr); err != nil {
+		return err
+	}
+	return s.updateDirectory(ctx, op, func(tx kv.Tx) error {
+		if err := deleteHints(tx, addr, 0); err != nil {
+			return err
+		}
+		return tx.Delete(addressKey(addr))
+	})
 }
 
 // Aliases returns the aliases of a domain, or all where domain is empty.

@@ -134,17 +134,20 @@ type FlagChange struct {
 	Op       FlagOp
 	System   Flags
 	Keywords []string
+	// Fixed are flags that stay as they are, whatever else is said.
+	Fixed Flags
 	// Since is the MODSEQ up to which the caller knows of all changes, 0 if it does not ask; see
 	// Stored.Over.
 	Since ModSeq
 }
 
 func (c FlagChange) apply(old, arg Flags) Flags {
+	arg = arg.Without(c.Fixed)
 	switch c.Op {
 	case FlagsAdd:
 		return old.With(arg)
 	case FlagsRemove:
 		return old.Without(arg)
 	}
-	return arg
+	return arg.With(Flags{old[0] & c.Fixed[0], old[1] & c.Fixed[1]})
 }

@@ -63,6 +63,16 @@ func (h *hub) notify(a AccountID) {
 	}
 }
 
+// watched returns the accounts that somebody watches.
+func (h *hub) watched() (list []AccountID) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	for a := range h.watchers {
+		list = append(list, a)
+	}
+	return list
+}
+
 // WatchAll calls wake after every durable change of any account's mail, as long
 // as the store is used. wake must not block and must not call the store.
 func (s *Store) WatchAll(wake func(AccountID)) {

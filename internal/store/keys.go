@@ -27,6 +27,7 @@ const (
 	tableEvent        = 'j' // j time trace number: an event
 	tablePostings     = 'w' // w part ...: the search index (postings.go)
 	tableAnnotation   = 'm' // m mailbox name: an annotation (RFC 5464)
+	tableGrant        = 'g' // g mailbox identifier: rights (RFC 4314)
 )
 
 // The tables of the system's key space, beside tableEvent and tableSubmission.
@@ -36,6 +37,7 @@ const (
 	tableAddress = 'a' // a address: an account's number or an alias
 	tableCounter = 'N' // N: the last account number
 	tableSetting = 'S' // S name: a small record of another package
+	tableHint    = 'H' // H ...: who may share something with whom (hint.go)
 )
 
 type key []byte

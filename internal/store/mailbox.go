@@ -296,6 +296,9 @@ func (s *Store) CreateMailbox(ctx context.Context, a AccountID, name string, rol
 	if !slices.Contains(roles, role) || role == RoleInbox {
 		return m, fail(op, KindInvalid, "role %q", role)
 	}
+	if err := ownName(name); err != nil {
+		return m, err
+	}
 	err = s.change(ctx, op, a, func(c *change) error {
 		if _, err := readByName(c.tx, name); KindOf(err) != KindNotFound {
 			return orExists(op, err, "mailbox %q", name)
@@ -316,6 +319,14 @@ func (s *Store) CreateMailbox(ctx context.Context, a AccountID, name string, rol
 		return err
 	})
 	return m, err
+}
+
+// ownName checks that a name does not stand for the mailboxes of others.
+func ownName(name string) error {
+	if top, _, _ := strings.Cut(name, Separator); strings.EqualFold(top, OtherUsers) {
+		return fail("check mailbox name", KindInvalid, "%q stands for the mailboxes of others", OtherUsers)
+	}
+	return nil
 }
 
 func orExists(op string, err error, format string, args ...any) error {
@@ -358,6 +369,9 @@ func (c *change) createMailbox(name string, role Role) (*mailboxRecord, error) {
 	c.mailboxes[m.id] = m
 	c.touch(m)
 	m.uidsModSeq = m.highestModSeq
+	if err := c.inheritGrants(m); err != nil {
+		return nil, err
+	}
 	return m, c.tx.Set(table(tableName).text(name), binary.BigEndian.AppendUint32(nil, uint32(m.id)))
 }
 
@@ -371,6 +385,9 @@ func (s *Store) RenameMailbox(ctx context.Context, a AccountID, from, to string)
 		return &Error{Op: op, Kind: KindNotFound, Err: err}
 	}
 	if to, err = ParseMailboxName(to); err != nil {
+		return err
+	}
+	if err := ownName(to); err != nil {
 		return err
 	}
 	if from == "INBOX" {
@@ -465,9 +482,13 @@ func (s *Store) DeleteMailbox(ctx context.Context, a AccountID, name string) err
 	if _, _, err := s.Expunge(ctx, a, m.ID, uid.All(), false); err != nil {
 		return err
 	}
-	return s.change(ctx, op, a, func(c *change) error {
+	var shared []Grant
+	err = s.change(ctx, op, a, func(c *change) error {
 		rec, err := c.mailbox(m.ID)
 		if err != nil {
+			return err
+		}
+		if shared, err = readGrants(c.tx, m.ID); err != nil {
 			return err
 		}
 		if _, err := c.expunge(rec, uid.All(), false); err != nil {
@@ -475,7 +496,7 @@ func (s *Store) DeleteMailbox(ctx context.Context, a AccountID, name string) err
 		}
 		c.modSeq()
 		delete(c.mailboxes, m.ID)
-		for _, t := range []byte{tableChunk, tablePlacement, tableChange, tableVanished, tableAnnotation} {
+		for _, t := range []byte{tableChunk, tablePlacement, tableChange, tableVanished, tableAnnotation, tableGrant} {
 			if err := c.tx.DeleteRange(table(t).mailbox(m.ID), table(t).mailbox(m.ID).after()); err != nil {
 				return err
 			}
@@ -485,6 +506,10 @@ func (s *Store) DeleteMailbox(ctx context.Context, a AccountID, name string) err
 		}
 		return c.tx.Delete(table(tableMailbox).mailbox(m.ID))
 	})
+	if err == nil {
+		s.unshared(ctx, a, shared)
+	}
+	return err
 }
 
 // Subscribe adds a name to the account's subscriptions or removes it; the

@@ -121,14 +121,16 @@ func (v *verifier) tell() {
 func (v *verifier) verify(r kv.Reader) error {
 	v.r = r
 	checks := []func() error{v.events, v.submissions}
-	if v.account != AccountID(kv.System) {
+	if v.account == AccountID(kv.System) {
+		checks = append(checks, v.hints)
+	} else {
 		v.report.Accounts++
 		var err error
 		if v.head, err = readHead(r); err != nil {
 			v.problem("the account's head: %v", err)
 			return nil
 		}
-		checks = append(checks, v.mailboxes, v.emails, v.names, v.locations, v.credentials, v.annotations)
+		checks = append(checks, v.mailboxes, v.emails, v.names, v.locations, v.credentials, v.annotations, v.grants)
 	}
 	for _, check := range checks {
 		if err := v.unreadable("records", check()); err != nil {
