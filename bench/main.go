@@ -3,6 +3,9 @@
 //
 //	go run ./bench              both: mail in, sign-in, push
 //	go run ./bench -read        both: reading a large mailbox over IMAP
+//	go run ./bench -read -fts   the same with Dovecot's search index (Xapian)
+//	go run ./bench -growth      Postiljon alone: one mailbox of 10,000, 100,000 and 1,000,000
+//	go run ./bench -idle 10000  both: so many idle connections over TLS
 //	go run ./bench -peer none   Postiljon alone
 //	go run ./bench -reps 1      quicker and noisier
 //
@@ -33,6 +36,10 @@ type settings struct {
 	only     string
 	read     bool
 	mailbox  int
+	fts      bool
+	idle     int
+	growth   bool
+	sizes    string
 	binary   string
 }
 
@@ -43,9 +50,13 @@ func main() {
 	flag.IntVar(&o.conns, "conns", 20, "SMTP connections")
 	flag.IntVar(&o.messages, "messages", 250, "messages of one connection")
 	flag.IntVar(&o.watchers, "watchers", 200, "IDLE connections while pushes are measured")
+	flag.IntVar(&o.idle, "idle", 0, "measure so many IDLE connections over TLS instead")
 	flag.StringVar(&o.only, "only", "", "measure only the rows whose name contains this")
 	flag.BoolVar(&o.read, "read", false, "measure reading a mailbox instead of deliveries")
 	flag.IntVar(&o.mailbox, "mailbox", 20000, "messages of the mailbox that is read")
+	flag.BoolVar(&o.fts, "fts", false, "give Dovecot its search index")
+	flag.BoolVar(&o.growth, "growth", false, "measure how costs grow with one mailbox")
+	flag.StringVar(&o.sizes, "sizes", "10000,100000,1000000", "messages of the mailbox that grows")
 	flag.StringVar(&o.binary, "binary", "", "the program; built if empty")
 	flag.Parse()
 	if err := run(o); err != nil {
@@ -60,13 +71,16 @@ func run(o settings) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	if o.growth {
+		return measureGrowth(o, dir)
+	}
 	ours, err := measureServer(o, "postiljon", func() (*server, error) { return startPostiljon(o.binary, dir) })
 	if err != nil {
 		return err
 	}
 	results := []results{ours}
 	if o.peer == "postfix-dovecot" {
-		theirs, err := measureServer(o, o.peer, func() (*server, error) { return startPeer(filepath.Join(dir, "peer")) })
+		theirs, err := measureServer(o, o.peer, func() (*server, error) { return startPeer(filepath.Join(dir, "peer"), o.fts) })
 		if err != nil {
 			return err
 		}
@@ -77,8 +91,11 @@ func run(o settings) error {
 }
 
 func (o settings) rows() []row {
-	if o.read {
+	switch {
+	case o.read:
 		return readRows
+	case o.idle > 0:
+		return idleRows
 	}
 	return deliveryRows
 }

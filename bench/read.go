@@ -3,10 +3,7 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -66,7 +63,6 @@ var readRows = []row{
 	{"SEARCH TEXT, rare", []figure{{", p50 ms", true}}, repeatCommand(3, func(*rand.Rand, int) string { return "UID SEARCH TEXT walnut" })},
 	{"SEARCH BODY, absent", []figure{{", p50 ms", true}}, repeatCommand(3, func(*rand.Rand, int) string { return "UID SEARCH BODY zyxwvu" })},
 	{"SEARCH UNSEEN", []figure{{", p50 ms", true}}, repeatCommand(20, func(*rand.Rand, int) string { return "UID SEARCH UNSEEN" })},
-	{"Idle TLS connection, 1000 open", []figure{{", KB each", true}}, idleMemory},
 }
 
 // fetchAll fetches something of every message on so many connections at once.
@@ -144,112 +140,4 @@ func storeAll(s *server, o settings) (map[string]float64, error) {
 		}
 	}
 	return map[string]float64{", messages/s": float64(2*o.mailbox) / time.Since(start).Seconds()}, nil
-}
-
-// idleMemory opens connections over TLS, leaves them in IDLE, and looks how much
-// more memory the server's processes take.
-func idleMemory(s *server, _ settings) (map[string]float64, error) {
-	const conns = 1000
-	before, err := s.memory()
-	if err != nil {
-		return nil, err
-	}
-	clients := make([]*imapClient, conns)
-	defer func() {
-		for _, c := range clients {
-			if c != nil {
-				c.c.Close()
-			}
-		}
-	}()
-	err = parallel(10, func(w int) error {
-		for i := w; i < conns; i += 10 {
-			c, err := dialIMAP(s.imaps, true, account(i))
-			if err != nil {
-				return err
-			}
-			clients[i] = c
-			if err := c.command(nil, "SELECT INBOX"); err != nil {
-				return err
-			}
-			c.send("IDLE")
-			if err := c.w.Flush(); err != nil {
-				return err
-			}
-			if _, err := c.line(); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	time.Sleep(3 * time.Second)
-	after, err := s.memory()
-	return map[string]float64{", KB each": float64(after-before) / 1024 / conns}, err
-}
-
-// memory is the proportional share of memory of the server's process trees, in
-// octets.
-func (s *server) memory() (total int64, err error) {
-	pids, err := s.pids()
-	if err != nil {
-		return 0, err
-	}
-	children, err := childrenOf()
-	if err != nil {
-		return 0, err
-	}
-	for len(pids) > 0 {
-		pid := pids[0]
-		pids = append(pids[1:], children[pid]...)
-		b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "smaps_rollup"))
-		if err != nil {
-			continue // it ended meanwhile
-		}
-		total += pss(string(b))
-	}
-	return total, nil
-}
-
-func pss(rollup string) int64 {
-	for line := range strings.Lines(rollup) {
-		if rest, ok := strings.CutPrefix(line, "Pss:"); ok {
-			n, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
-			if err != nil {
-				return 0
-			}
-			return n << 10
-		}
-	}
-	return 0
-}
-
-// childrenOf returns the children of every process.
-func childrenOf() (map[int][]int, error) {
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		return nil, err
-	}
-	children := map[int][]int{}
-	for _, path := range stats {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			continue
-		}
-		_, rest, _ := strings.Cut(string(b), ") ")
-		fields := strings.Fields(rest)
-		if len(fields) < 2 {
-			continue
-		}
-		parent, err := strconv.Atoi(fields[1])
-		if err != nil {
-			continue
-		}
-		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil {
-			children[parent] = append(children[parent], pid)
-		}
-	}
-	return children, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"slices"
@@ -46,7 +47,9 @@ var deliveryRows = []row{
 	{"APPEND 4 KiB, 8 connections", []figure{{", messages/s", false}},
 		func(s *server, _ settings) (map[string]float64, error) { return appendAll(s, 8, 4000) }},
 	{"Sign-in over TLS, 10 at once", []figure{{", sign-ins/s", false}},
-		func(s *server, _ settings) (map[string]float64, error) { return signIns(s, 10, 500) }},
+		func(s *server, _ settings) (map[string]float64, error) { return signIns(s, 10, 500, false) }},
+	{"Sign-in over TLS, session taken up again, 10 at once", []figure{{", sign-ins/s", false}},
+		func(s *server, _ settings) (map[string]float64, error) { return signIns(s, 10, 500, true) }},
 	{"Push, 250 to EXISTS", []figure{{", p50 ms", true}, {", p99 ms", true}}, pushes},
 }
 
@@ -252,11 +255,17 @@ func appendAll(s *server, conns, messages int) (map[string]float64, error) {
 	return map[string]float64{", messages/s": float64(messages) / elapsed.Seconds()}, err
 }
 
-func signIns(s *server, conns, count int) (map[string]float64, error) {
+// signIns has so many connections at once sign in and out again, with resume as
+// programs do that have been there before.
+func signIns(s *server, conns, count int, resume bool) (map[string]float64, error) {
 	start := time.Now()
 	err := parallel(conns, func(w int) error {
+		var sessions tls.ClientSessionCache
+		if resume {
+			sessions = tls.NewLRUClientSessionCache(1)
+		}
 		for i := w; i < count; i += conns {
-			c, err := dialIMAP(s.imaps, true, account(i%20))
+			c, err := dialIMAPWith(s.imaps, true, account(i%20), sessions)
 			if err != nil {
 				return err
 			}
@@ -270,30 +279,66 @@ func signIns(s *server, conns, count int) (map[string]float64, error) {
 // pushes measures the time from the 250 to the untagged EXISTS while many
 // connections idle.
 func pushes(s *server, o settings) (map[string]float64, error) {
-	const deliveries = 300
-	watched := make([]chan time.Time, recipients)
-	var clients []*imapClient
-	defer func() {
-		for _, c := range clients {
+	watchers, err := idle(s, o.watchers, false)
+	defer hangUp(watchers)
+	if err != nil {
+		return nil, err
+	}
+	return pushTo(s, watchers)
+}
+
+// hangUp ends connections without a word; nil is none.
+func hangUp(clients []*imapClient) {
+	for _, c := range clients {
+		if c != nil {
 			c.c.Close()
 		}
-	}()
-	for i := range o.watchers {
-		c, err := dialIMAP(s.imap, false, account(i))
-		if err != nil {
-			return nil, err
+	}
+}
+
+// idle opens connections that have INBOX selected and are in IDLE, for each
+// account in turn. It returns those that it opened also with an error.
+func idle(s *server, conns int, secure bool) ([]*imapClient, error) {
+	clients := make([]*imapClient, conns)
+	addr := s.imap
+	if secure {
+		addr = s.imaps
+	}
+	err := parallel(10, func(w int) (err error) {
+		for i := w; i < conns; i += 10 {
+			if clients[i], err = dialIMAP(addr, secure, account(i)); err != nil {
+				return err
+			}
+			if err := clients[i].idle(); err != nil {
+				return err
+			}
 		}
-		clients = append(clients, c)
-		if err := c.command(nil, "SELECT INBOX"); err != nil {
-			return nil, err
-		}
-		c.send("IDLE")
-		if err := c.w.Flush(); err != nil {
-			return nil, err
-		}
-		if line, err := c.line(); err != nil || !strings.HasPrefix(line, "+") {
-			return nil, errors.Join(err, fmt.Errorf("IDLE answered %q", line))
-		}
+		return nil
+	})
+	return clients, err
+}
+
+func (c *imapClient) idle() error {
+	if err := c.command(nil, "SELECT INBOX"); err != nil {
+		return err
+	}
+	c.send("IDLE")
+	if err := c.w.Flush(); err != nil {
+		return err
+	}
+	line, err := c.line()
+	if err == nil && !strings.HasPrefix(line, "+") {
+		err = fmt.Errorf("IDLE answered %q", line)
+	}
+	return err
+}
+
+// pushTo delivers to the first accounts and measures how long the first
+// connection of each, which is in IDLE, waits for it.
+func pushTo(s *server, watchers []*imapClient) (map[string]float64, error) {
+	const deliveries = 300
+	watched := make([]chan time.Time, recipients)
+	for i, c := range watchers {
 		if i < recipients {
 			watched[i] = make(chan time.Time, deliveries)
 			go watch(c, watched[i])

@@ -29,6 +29,7 @@ type server struct {
 	smtp, submissions, imap, imaps string
 	stop                           func()
 	pids                           func() ([]int, error) // its first processes
+	binary, control                string                // of Postiljon
 }
 
 // startPostiljon runs the demo with its accounts made for measurements: sign-in
@@ -58,7 +59,7 @@ func startPostiljon(binary, dir string) (*server, error) {
 		cmd.Process.Signal(syscall.SIGTERM)
 		cmd.Wait()
 	}
-	var info struct{ SMTP, Submissions, IMAP, IMAPS string }
+	var info struct{ SMTP, Submissions, IMAP, IMAPS, Control string }
 	line, err := bufio.NewReaderSize(out, 1<<20).ReadBytes('\n')
 	if err == nil {
 		err = json.Unmarshal(line, &info)
@@ -69,7 +70,8 @@ func startPostiljon(binary, dir string) (*server, error) {
 	}
 	return &server{
 		smtp: info.SMTP, submissions: info.Submissions, imap: info.IMAP, imaps: info.IMAPS, stop: stop,
-		pids: func() ([]int, error) { return []int{cmd.Process.Pid}, nil },
+		pids:   func() ([]int, error) { return []int{cmd.Process.Pid}, nil },
+		binary: binary, control: info.Control,
 	}, nil
 }
 
@@ -94,8 +96,9 @@ func freeBase() (int, error) {
 //go:embed postfix-dovecot.sh
 var peerScript string
 
-// startPeer runs Postfix and Dovecot by the script beside this file.
-func startPeer(dir string) (*server, error) {
+// startPeer runs Postfix and Dovecot by the script beside this file, with fts with
+// a search index.
+func startPeer(dir string, fts bool) (*server, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -114,6 +117,9 @@ func startPeer(dir string) (*server, error) {
 	do := func(verb string) error {
 		cmd := exec.Command(script, verb, dir)
 		cmd.Env = append(os.Environ(), "USERS="+strconv.Itoa(accounts), "PORT_BASE="+strconv.Itoa(base))
+		if fts {
+			cmd.Env = append(cmd.Env, "FTS=1")
+		}
 		cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 		return cmd.Run()
 	}
