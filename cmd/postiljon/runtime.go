@@ -7,9 +7,11 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // The garbage collector. Go lets the heap double between two collections, so
@@ -37,8 +39,48 @@ func tuneRuntime(ctx context.Context) {
 	}
 	ballast := make([]byte, gcBallast)
 	debug.SetGCPercent(gcPercent)
-	<-ctx.Done()
+	giveBack(ctx)
 	runtime.KeepAlive(ballast)
+}
+
+// A service that has become calm keeps what the last work left behind until
+// there is as much again: of a thousand clients that came and wait, each would
+// take twice the memory. So what is left behind is collected and given back to
+// the system once less than calmOctets were allocated between two looks and
+// more than slackOctets since the last time.
+const (
+	calmLook    = time.Second
+	calmOctets  = 1 << 20
+	slackOctets = 16 << 20
+)
+
+// giveBack gives memory back when the service is calm, until ctx ends.
+func giveBack(ctx context.Context) {
+	look := time.NewTicker(calmLook)
+	defer look.Stop()
+	for last, collected := uint64(0), uint64(0); ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-look.C:
+		}
+		now := allocated()
+		if now-last < calmOctets && now-collected > slackOctets {
+			debug.FreeOSMemory()
+			collected = now
+		}
+		last = now
+	}
+}
+
+// allocated is how many octets were ever allocated.
+func allocated() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(sample)
+	if sample[0].Value.Kind() != metrics.KindUint64 {
+		return 0
+	}
+	return sample[0].Value.Uint64()
 }
 
 // memory is how much the process may have: that of the machine, or of its
