@@ -1,0 +1,79 @@
+package names
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+
+	"github.com/miekg/dns"
+)
+
+// Handler answers questions. Resolver and what Authority returns are handlers.
+type Handler interface {
+	// answer returns nil to stay silent.
+	answer(q *dns.Msg, tcp bool) *dns.Msg
+}
+
+type handler func(q *dns.Msg, tcp bool) *dns.Msg
+
+func (h handler) answer(q *dns.Msg, tcp bool) *dns.Msg { return h(q, tcp) }
+
+// Server is a handler at work on one port of loopback.
+type Server struct {
+	UDP, TCP string // real addresses
+
+	udp, tcp *dns.Server
+	wg       sync.WaitGroup
+}
+
+// Serve starts a server. Close ends it.
+func Serve(h Handler) (*Server, error) {
+	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("names: %w", err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		pc.Close()
+		return nil, fmt.Errorf("names: %w", err)
+	}
+	s := &Server{UDP: pc.LocalAddr().String(), TCP: l.Addr().String()}
+	s.udp = &dns.Server{PacketConn: pc, Handler: serving(h, false)}
+	s.tcp = &dns.Server{Listener: l, Handler: serving(h, true)}
+	for _, server := range []*dns.Server{s.udp, s.tcp} {
+		up := make(chan struct{})
+		server.NotifyStartedFunc = func() { close(up) }
+		s.wg.Go(func() { server.ActivateAndServe() })
+		<-up
+	}
+	return s, nil
+}
+
+// Close ends the server and waits for it.
+func (s *Server) Close() error {
+	err := errors.Join(s.udp.Shutdown(), s.tcp.Shutdown())
+	s.wg.Wait()
+	return err
+}
+
+func serving(h Handler, tcp bool) dns.HandlerFunc {
+	return func(w dns.ResponseWriter, q *dns.Msg) {
+		if len(q.Question) != 1 {
+			w.WriteMsg(new(dns.Msg).SetRcode(q, dns.RcodeFormatError))
+			return
+		}
+		m := h.answer(q, tcp)
+		if m == nil {
+			return
+		}
+		if !tcp {
+			size := dns.MinMsgSize
+			if opt := q.IsEdns0(); opt != nil {
+				size = int(opt.UDPSize())
+			}
+			m.Truncate(max(size, dns.MinMsgSize))
+		}
+		w.WriteMsg(m)
+	}
+}
