@@ -13,6 +13,10 @@ import (
 // mailEvent is the event of what an IMAP client did to messages.
 func mailEvent(now time.Time, kind string, c *imapd.Conn, e imapd.Event) store.Event {
 	event := store.Event{Time: now, Trace: store.NewTraceID(now), Account: c.Account, Kind: kind}
+	by := ""
+	if e.Owner != 0 { // the owner is told who it was
+		event.Account, by = e.Owner, c.Name
+	}
 	add := func(name, value string) {
 		if value != "" {
 			event.Fields = append(event.Fields, store.Field{Name: name, Value: value})
@@ -24,7 +28,14 @@ func mailEvent(now time.Time, kind string, c *imapd.Conn, e imapd.Event) store.E
 		mailbox = e.Target
 	}
 	add("mailbox", mailbox)
-	if kind != journal.MessageAppended {
+	switch kind {
+	case journal.MessageAppended:
+	case journal.MailboxShared:
+		add("with", e.With)
+		add("rights", rightsText(e.Rights))
+	case journal.MailboxUnshared:
+		add("with", e.With)
+	default:
 		add("count", strconv.Itoa(e.UIDs.Len()))
 	}
 	client := clientName(c.Client)
@@ -33,7 +44,16 @@ func mailEvent(now time.Time, kind string, c *imapd.Conn, e imapd.Event) store.E
 	}
 	add("client", client)
 	add("remote", c.Remote.Addr().String())
+	add("by", by)
 	return event
+}
+
+// rightsText names rights as people do, or by their letters.
+func rightsText(r store.Rights) string {
+	if level := r.Level(); level != "" {
+		return level
+	}
+	return r.String()
 }
 
 // clientName is how a program names itself (RFC 2971): "Thunderbird 128.1".

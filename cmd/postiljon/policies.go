@@ -296,6 +296,7 @@ var imapKinds = map[imapd.EventKind]string{
 	imapd.EventExpunged:       journal.MessageExpunged,
 	imapd.EventMoved:          journal.MessageMoved,
 	imapd.EventMailboxDeleted: journal.MessageExpunged,
+	imapd.EventShared:         journal.MailboxShared,
 }
 
 // Event keeps what a client did.
@@ -303,6 +304,9 @@ func (b imapBackend) Event(c *imapd.Conn, e imapd.Event) {
 	kind, ok := imapKinds[e.Kind]
 	if !ok {
 		return
+	}
+	if e.Kind == imapd.EventShared && e.Rights == 0 {
+		kind = journal.MailboxUnshared
 	}
 	b.journal.Record(context.Background(), mailEvent(b.store.Now(), kind, c, e))
 }

@@ -331,12 +331,16 @@ func (s *session) places(now time.Time, summary *message.Summary) []store.Delive
 				continue
 			}
 			place := store.DeliverTo{Account: a.ID, Role: store.RoleInbox, Events: make([]store.Event, 0, 2)}
+			mailbox := "INBOX"
+			if m := &s.local[i].mailbox; m.ID != 0 {
+				place.Mailbox, mailbox = m.ID, m.Name
+			}
 			if s.account == nil || s.account.ID != a.ID { // who writes to himself has it among the sent ones
 				place.Events = append(place.Events, s.event(journal.MessageAccepted, now, to, summary))
 			}
 			place.Events = append(place.Events, store.Event{
 				Time: now, Trace: s.trace, Kind: journal.MessageDelivered,
-				Fields: []store.Field{{Name: "to", Value: to}, {Name: "mailbox", Value: "INBOX"}},
+				Fields: []store.Field{{Name: "to", Value: to}, {Name: "mailbox", Value: mailbox}},
 			})
 			places = append(places, place)
 		}

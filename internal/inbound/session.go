@@ -42,6 +42,7 @@ type localRecipient struct {
 	notify   smtpd.Notify
 	orcpt    string
 	accounts []store.Account
+	mailbox  store.Mailbox // that the address names for this sender; zero: INBOX
 }
 
 // Verifier offers AUTH on submission only.
@@ -147,7 +148,7 @@ func (s *session) decideRcpt(ctx context.Context, r *smtpd.Rcpt, to string) caus
 	res, err := s.b.Store.Resolve(ctx, to)
 	switch {
 	case err == nil:
-		return s.addLocal(ctx, r, to, res.Accounts)
+		return s.addLocal(ctx, r, to, &res)
 	case store.KindOf(err) == store.KindLimit:
 		return cause.Refuse(cause.RulesLoop)
 	case store.KindOf(err) != store.KindNotFound:
@@ -173,7 +174,8 @@ func (s *session) decideRcpt(ctx context.Context, r *smtpd.Rcpt, to string) caus
 	return s.addRemote(ctx, r, to)
 }
 
-func (s *session) addLocal(ctx context.Context, r *smtpd.Rcpt, to string, accounts []store.Account) cause.Decision {
+func (s *session) addLocal(ctx context.Context, r *smtpd.Rcpt, to string, res *store.Resolution) cause.Decision {
+	accounts := res.Accounts
 	if d := s.maySend(ctx); !d.Allowed() {
 		return d
 	}
@@ -189,9 +191,26 @@ func (s *session) addLocal(ctx context.Context, r *smtpd.Rcpt, to string, accoun
 			return d
 		}
 	}
+	mailbox, err := s.postTarget(ctx, res)
+	if err != nil {
+		return s.b.storeTrouble("find mailbox of recipient", err)
+	}
 	s.recipients++
-	s.local = append(s.local, localRecipient{address: to, to: r.To, notify: r.Notify, orcpt: r.ORcpt, accounts: accounts})
+	s.local = append(s.local, localRecipient{address: to, to: r.To, notify: r.Notify, orcpt: r.ORcpt, accounts: accounts, mailbox: mailbox})
 	return cause.Allow()
+}
+
+// postTarget returns the mailbox that the detail of a recipient's address names, if who signed in
+// has the right to post there (RFC 4314 section 2.1, RFC 5233); else it is only a subaddress.
+func (s *session) postTarget(ctx context.Context, res *store.Resolution) (store.Mailbox, error) {
+	if s.account == nil || res.Detail == "" || len(res.Accounts) != 1 {
+		return store.Mailbox{}, nil
+	}
+	m, ok, err := s.b.Store.PostTarget(ctx, res.Accounts[0].ID, res.Detail, s.account.ID)
+	if err != nil || !ok {
+		return store.Mailbox{}, err
+	}
+	return m, nil
 }
 
 func (s *session) addRemote(ctx context.Context, r *smtpd.Rcpt, to string) cause.Decision {

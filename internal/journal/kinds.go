@@ -24,10 +24,12 @@ const (
 	MessageCancelled = "message.cancelled" // taken back by its sender: to
 	ReportSent       = "report.sent"       // a report about delivery went to the sender: to
 
-	// A message that lies in a mailbox.
-	MessageAppended    = "message.appended"     // put there by a client: mailbox, message-id, client
-	MessageMoved       = "message.moved"        // from one mailbox to another: from-mailbox, mailbox, count, client
-	MessageExpunged    = "message.expunged"     // removed for good: mailbox, count, client
+	// A message that lies in a mailbox. by is who did it, if that is another than the owner.
+	MessageAppended    = "message.appended"     // put there by a client: mailbox, message-id, client, by
+	MessageMoved       = "message.moved"        // from one mailbox to another: from-mailbox, mailbox, count, client, by
+	MessageExpunged    = "message.expunged"     // removed for good: mailbox, count, client, by
+	MailboxShared      = "mailbox.shared"       // gives other rights to somebody: mailbox, with, rights, by, client
+	MailboxUnshared    = "mailbox.unshared"     // gives nothing any more: mailbox, with, by, client
 	MessageFetchedPOP3 = "message.fetched-pop3" // fetched over POP3: mailbox, count, client, remote
 
 	// Signing in.

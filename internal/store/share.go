@@ -151,33 +151,33 @@ func (s *Store) Identifier(ctx context.Context, owner AccountID, text string) (s
 }
 
 // SetGrant changes what a mailbox gives to an identifier, in the form of Identifier, and returns
-// what it gives then; an entry without rights goes. Kinds: KindNotFound (also an identifier that
-// does not exist any more), KindInvalid, KindLimit, KindNoSpace.
-func (s *Store) SetGrant(ctx context.Context, owner AccountID, id MailboxID, identifier string, update func(Rights) Rights, events ...Event) (now Rights, err error) {
+// what it gave before and what it gives now; an entry without rights goes. Kinds: KindNotFound
+// (also an identifier that does not exist any more), KindInvalid, KindLimit, KindNoSpace.
+func (s *Store) SetGrant(ctx context.Context, owner AccountID, id MailboxID, identifier string, update func(Rights) Rights, events ...Event) (before, now Rights, err error) {
 	s.creating.Lock()
 	defer s.creating.Unlock()
 	o, err := s.Account(ctx, owner)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	before, err := s.grant(ctx, owner, id, identifier)
+	before, err = s.grant(ctx, owner, id, identifier)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	switch now = update(before) & AllRights; {
 	case now == before:
-		return now, nil
+		return before, now, nil
 	case now == 0:
 		ctx = kv.WithReserve(ctx)
 	default:
 		// Nobody can delete the account or the alias before the grant is there.
 		if checked, err := s.Identifier(ctx, owner, identifier); err != nil {
-			return before, err
+			return before, before, err
 		} else if checked != identifier {
-			return before, fail("share mailbox", KindInvalid, "%q is not the form of an identifier", identifier)
+			return before, before, fail("share mailbox", KindInvalid, "%q is not the form of an identifier", identifier)
 		}
 		if err := s.putHint(ctx, hintOf(&o, identifier, s.isAlias(ctx, identifier))); err != nil {
-			return before, err
+			return before, before, err
 		}
 	}
 	err = s.change(ctx, "share mailbox", owner, func(c *change) error {
@@ -190,13 +190,13 @@ func (s *Store) SetGrant(ctx context.Context, owner AccountID, id MailboxID, ide
 		return s.putEvents(c.tx, events)
 	})
 	if err != nil {
-		return before, err
+		return before, before, err
 	}
 	s.tellShared(&o, identifier)
 	if now == 0 {
 		s.dropHints(ctx, &o, []string{identifier})
 	}
-	return now, nil
+	return before, now, nil
 }
 
 // grant returns what a mailbox gives to an identifier itself.

@@ -88,7 +88,7 @@ func (o *office) share(m store.MailboxID, identifier, letters string) {
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	if _, err := o.SetGrant(o.t.Context(), o.anna, m, form, func(store.Rights) store.Rights { return rights(letters) }); err != nil {
+	if _, _, err := o.SetGrant(o.t.Context(), o.anna, m, form, func(store.Rights) store.Rights { return rights(letters) }); err != nil {
 		o.t.Fatal(err)
 	}
 }
@@ -159,9 +159,9 @@ func TestIdentifiers(t *testing.T) {
 		_, err := o.Identifier(t.Context(), o.anna, text)
 		wantKind(t, text, err, kind)
 	}
-	_, err := o.SetGrant(t.Context(), o.anna, o.work.ID, "nobody@demo.test", func(store.Rights) store.Rights { return store.AllRights })
+	_, _, err := o.SetGrant(t.Context(), o.anna, o.work.ID, "nobody@demo.test", func(store.Rights) store.Rights { return store.AllRights })
 	wantKind(t, "grant to nobody", err, store.KindNotFound)
-	_, err = o.SetGrant(t.Context(), o.anna, 99, "bjorn@demo.test", func(store.Rights) store.Rights { return store.AllRights })
+	_, _, err = o.SetGrant(t.Context(), o.anna, 99, "bjorn@demo.test", func(store.Rights) store.Rights { return store.AllRights })
 	wantKind(t, "no mailbox", err, store.KindNotFound)
 }
 
@@ -265,7 +265,7 @@ func TestSharingIsBounded(t *testing.T) {
 		storetest.Account(t, o.Store, fmt.Sprintf("p%d@demo.test", i))
 		o.share(o.work.ID, fmt.Sprintf("p%d", i), "l")
 	}
-	_, err := o.SetGrant(t.Context(), o.anna, o.work.ID, "bjorn@demo.test", func(store.Rights) store.Rights { return store.AllRights })
+	_, _, err := o.SetGrant(t.Context(), o.anna, o.work.ID, "bjorn@demo.test", func(store.Rights) store.Rights { return store.AllRights })
 	wantKind(t, "one more", err, store.KindLimit)
 	o.wantRights(o.work, o.bjorn, "")
 	o.share(o.work.ID, "p0", "lr") // what is there can be changed
@@ -362,7 +362,7 @@ func TestRightsModel(t *testing.T) {
 		if rapid.Bool().Draw(rt, "nothing") {
 			r = 0
 		}
-		if _, err := o.SetGrant(ctx, o.anna, m.ID, name, func(store.Rights) store.Rights { return r }); err != nil {
+		if _, _, err := o.SetGrant(ctx, o.anna, m.ID, name, func(store.Rights) store.Rights { return r }); err != nil {
 			rt.Fatal(err)
 		}
 		model[m.ID][name] = r

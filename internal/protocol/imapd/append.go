@@ -23,7 +23,7 @@ type appending struct {
 	// not read yet: who reads it reads the next line, too.
 	line   []byte
 	p      parser
-	target store.Mailbox
+	target place
 	// quota and used are octets; quota is 0 where only the store can tell.
 	quota, used int64
 	emails      []store.NewEmail
@@ -36,7 +36,7 @@ func (s *session) appendMessage(c *appendCommand) outcome {
 	if o.refused != nil || o.silent {
 		return o
 	}
-	appended, err := s.store.Append(s.ctx, s.conn.Account, a.target.ID, a.emails)
+	appended, err := s.store.Append(s.ctx, a.target.account, a.target.ID, a.emails)
 	if err != nil {
 		return s.failedTarget(err, a.target.Name)
 	}
@@ -46,7 +46,7 @@ func (s *session) appendMessage(c *appendCommand) outcome {
 // appended notes new messages in the journal and returns APPENDUID.
 func (s *session) appended(a *appending, done *store.Appended) []byte {
 	uids := uid.Of(done.UIDs...)
-	s.server.options.Backend.Event(&s.conn, Event{Kind: EventAppended, Mailbox: a.target.Name, UIDs: uids})
+	s.note(Event{Kind: EventAppended, Mailbox: a.target.Name, UIDs: uids}, a.target.account, a.target.prefix)
 	code := appendUint([]byte("APPENDUID "), done.UIDValidity)
 	return uids.AppendTo(append(code, ' '))
 }
@@ -66,9 +66,9 @@ func (s *session) readMessages(c *appendCommand) (*appending, outcome) {
 }
 
 func (a *appending) run() outcome {
-	var err error
-	if a.target, err = a.s.store.MailboxByName(a.s.ctx, a.s.conn.Account, a.c.mailbox); err != nil {
-		return a.s.failedTarget(err, a.c.mailbox)
+	var o outcome
+	if a.target, o = a.s.reachTarget(a.c.mailbox); o.refused != nil {
+		return o
 	}
 	if o := a.measureRoom(); o.refused != nil {
 		return o
@@ -94,14 +94,14 @@ func (a *appending) run() outcome {
 // store can tell.
 func (a *appending) measureRoom() outcome {
 	s := a.s
-	account, err := s.store.Account(s.ctx, s.conn.Account)
+	account, err := s.store.Account(s.ctx, a.target.account)
 	if err != nil {
 		return s.failed(err, a.c.mailbox)
 	}
 	if account.Quota == 0 || a.c.replace {
 		return done()
 	}
-	usage, err := s.store.Usage(s.ctx, s.conn.Account)
+	usage, err := s.store.Usage(s.ctx, a.target.account)
 	if err != nil {
 		return s.failed(err, a.c.mailbox)
 	}
@@ -115,7 +115,10 @@ func (a *appending) message() (o outcome) {
 	p := &a.p
 	if p.peek() == '(' {
 		f := p.flagList()
-		n.Flags, n.Keywords = f.system, f.keywords
+		n.Flags = f.system.Without(a.target.rights.Fixed()) // RFC 4314 section 4
+		if a.target.rights.Has(store.RightWrite) {
+			n.Keywords = f.keywords
+		}
 		p.sp()
 	}
 	if p.peek() == '"' {

@@ -160,23 +160,23 @@ func badURL(text string) outcome {
 
 // find returns the message that a URL names; its summary stays valid.
 func (s *session) find(u messageURL, text string) (m *store.Message, o outcome) {
-	id := store.MailboxID(0)
+	at := store.Place{}
 	switch {
 	case u.mailbox != "":
-		mailbox, err := s.store.MailboxByName(s.ctx, s.conn.Account, u.mailbox)
-		if store.KindOf(err) == store.KindNotFound || err == nil && u.uidValidity != 0 && u.uidValidity != mailbox.UIDValidity {
+		mailbox, o := s.reach(u.mailbox, store.RightRead)
+		if o.refused != nil && o.refused.Cause == cause.MailboxNotFound || o.refused == nil && u.uidValidity != 0 && u.uidValidity != mailbox.UIDValidity {
 			return nil, badURL(text)
 		}
-		if err != nil {
-			return nil, s.failed(err, u.mailbox)
+		if o.refused != nil {
+			return nil, o
 		}
-		id = mailbox.ID
-	case s.selected != nil:
-		id = s.selected.id
+		at = mailbox.at()
+	case s.selected != nil && !s.selected.lost:
+		at = store.Place{Account: s.selected.account, Mailbox: s.selected.id}
 	default:
 		return nil, badURL(text)
 	}
-	err := s.store.Messages(s.ctx, s.conn.Account, id, uid.Of(u.uid), func(found *store.Message) (err error) {
+	err := s.store.Messages(s.ctx, at.Account, at.Mailbox, uid.Of(u.uid), func(found *store.Message) (err error) {
 		m, err = cloneMessage(found)
 		return err
 	})

@@ -64,6 +64,7 @@ type listCommand struct {
 	returnSubscribed           bool
 	returnChildren             bool
 	returnSpecialUse           bool
+	returnMyRights             bool
 	returnStatus               statusItems
 	returnMetadata             *getMetadataCommand // nil: not asked for
 }

@@ -35,12 +35,19 @@ const (
 	EventMoved
 	// EventMailboxDeleted: a mailbox was deleted with its messages.
 	EventMailboxDeleted
+	// EventShared: a mailbox gives other rights to somebody.
+	EventShared
 )
 
 // Event is something that a client did, for the journal.
 type Event struct {
-	Kind    EventKind
-	Mailbox string
+	Kind EventKind
+	// Owner is the account whose mailbox it is, if that is another than the one that is signed in.
+	Owner   store.AccountID
+	Mailbox string // as its owner names it
 	Target  string
 	UIDs    uid.Set // in Mailbox
+	// Of EventShared: to whom it gives which rights now.
+	With   string
+	Rights store.Rights
 }

@@ -1,6 +1,8 @@
 package imapd
 
 import (
+	"strings"
+
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/uid"
@@ -13,12 +15,14 @@ func (s *session) copyMessages(c *copyCommand) outcome {
 	if o.refused != nil {
 		return o
 	}
-	if c.move && sel.readOnly {
-		return s.readOnly()
+	if c.move { // RFC 6851 section 4.4: it is a COPY, a STORE of \Deleted and an EXPUNGE
+		if o := s.mayChange(store.RightTrash | store.RightExpunge); o.refused != nil {
+			return o
+		}
 	}
-	target, err := s.store.MailboxByName(s.ctx, s.conn.Account, c.mailbox)
-	if err != nil {
-		return s.failedTarget(err, c.mailbox)
+	target, o := s.reachTarget(c.mailbox)
+	if o.refused != nil {
+		return o
 	}
 	if !c.uid {
 		if gone, err := s.vanished(set); err != nil {
@@ -31,26 +35,28 @@ func (s *session) copyMessages(c *copyCommand) outcome {
 	if c.move {
 		return s.moveTo(set, &target)
 	}
-	copied, err := s.store.Copy(s.ctx, s.conn.Account, sel.id, set, target.ID)
+	copied, err := s.store.CopyBetween(s.ctx, sel.copying(set, &target))
 	if err != nil {
 		return s.failedTarget(err, c.mailbox)
 	}
 	if len(copied.From) == 0 {
 		return done()
 	}
+	if target.isForeign() {
+		s.note(Event{Kind: EventAppended, Mailbox: target.Name, UIDs: uid.Of(copied.To...)}, target.account, target.prefix)
+	}
 	return doneWith(appendCopyUID(nil, &copied))
 }
 
 // moveTo moves messages. Where they went is told before they are gone (RFC 6851 section 4.3).
-func (s *session) moveTo(set uid.Set, target *store.Mailbox) outcome {
+func (s *session) moveTo(set uid.Set, target *place) outcome {
 	sel := s.selected
-	moved, err := s.store.Move(s.ctx, s.conn.Account, sel.id, set, target.ID)
+	moved, err := s.store.MoveBetween(s.ctx, sel.copying(set, target))
 	if len(moved.From) > 0 {
 		s.raw("* OK [")
 		s.out = appendCopyUID(s.out, &moved)
 		s.raw("] Moved\r\n")
-		s.server.options.Backend.Event(&s.conn, Event{Kind: EventMoved,
-			Mailbox: sel.view.Mailbox.Name, Target: target.Name, UIDs: uid.Of(moved.From...)})
+		s.noteMoved(&moved, target)
 	}
 	if err != nil {
 		return s.failedTarget(err, target.Name)
@@ -61,9 +67,33 @@ func (s *session) moveTo(set uid.Set, target *store.Mailbox) outcome {
 	return s.highestModSeq()
 }
 
+// copying is a copy of messages of the mailbox that is selected, without the flags that the rights
+// on the target do not cover (RFC 4314 section 4).
+func (m *selected) copying(set uid.Set, target *place) store.Copying {
+	return store.Copying{
+		From: store.Place{Account: m.account, Mailbox: m.id}, To: target.at(), Set: set, Lose: target.rights.Fixed(),
+	}
+}
+
+// noteMoved tells the journals of both owners.
+func (s *session) noteMoved(moved *store.Copied, target *place) {
+	sel := s.selected
+	e := Event{Kind: EventMoved, Mailbox: sel.view.Mailbox.Name, Target: target.Name, UIDs: uid.Of(moved.From...)}
+	switch {
+	case target.account == sel.account:
+		e.Target = strings.TrimPrefix(e.Target, target.prefix)
+	case sel.account != s.conn.Account: // the owner of one mailbox does not know the names of the other
+		e.Target += " (" + s.conn.Name + ")"
+	}
+	s.note(e, sel.account, sel.prefix)
+	if target.account != sel.account {
+		s.note(Event{Kind: EventAppended, Mailbox: target.Name, UIDs: uid.Of(moved.To...)}, target.account, target.prefix)
+	}
+}
+
 // highestModSeq is OK with the mailbox's mod-sequence as it is now (RFC 7162 section 3.2.8).
 func (s *session) highestModSeq() outcome {
-	m, err := s.store.Mailbox(s.ctx, s.conn.Account, s.selected.id)
+	m, err := s.store.Mailbox(s.ctx, s.selected.account, s.selected.id)
 	if err != nil {
 		return done()
 	}

@@ -23,7 +23,9 @@ import (
 //	C: what client 1 sends; CRLF is added. C2: is client 2, and so on
 //	S: what client 1 must receive next; {*} is any text, {name} is remembered and must be the same
 //	   wherever it stands again; in C: lines it is replaced by what is remembered
-//	@open 2          connects client 2, reads its greeting and signs in
+//	@open 2          connects client 2, reads its greeting and signs in; @open 2 ADDRESS as somebody else
+//	@person ADDRESS  makes another account; its number is remembered under its local part
+//	@alias ADDRESS TARGET...  makes an alias
 //	@connect 2       connects only, @connect 2 tls with TLS
 //	@upgrade 1       begins TLS
 //	@compress 1      begins to compress
@@ -146,10 +148,17 @@ func (p *player) direct(words []string, line string) {
 	case "connect":
 		p.conns[words[1]] = p.world.dial(len(words) > 2)
 	case "open":
-		c := p.world.dial(false)
-		p.conns[words[1]] = c
-		c.line()
-		c.ok("LOGIN " + testAddress + ` "` + testPassword + `"`)
+		address := testAddress
+		if len(words) > 2 {
+			address = words[2]
+		}
+		p.conns[words[1]] = p.world.signInAs(address)
+	case "person":
+		p.known[strings.SplitN(words[1], "@", 2)[0]] = fmt.Sprint(p.world.person(words[1]))
+	case "alias":
+		if err := p.world.store.CreateAlias(p.t.Context(), store.Alias{Address: words[1], Targets: words[2:]}); err != nil {
+			p.t.Fatal(err)
+		}
 	case "upgrade":
 		c := p.conn(words[1])
 		c.conn = tls.Client(c.conn, p.world.client)

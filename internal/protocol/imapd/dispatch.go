@@ -73,6 +73,11 @@ var handlers = map[string]handler{
 	"NOTIFY":       with(signedIn, (*session).notify),
 	"GETMETADATA":  with(signedIn, (*session).getMetadata),
 	"SETMETADATA":  with(signedIn, (*session).setMetadata),
+	"SETACL":       with(signedIn, (*session).setACL),
+	"DELETEACL":    with(signedIn, (*session).deleteACL),
+	"GETACL":       with(signedIn, (*session).getACL),
+	"LISTRIGHTS":   with(signedIn, (*session).listRights),
+	"MYRIGHTS":     with(signedIn, (*session).myRights),
 
 	"UNAUTHENTICATE": {signedIn, (*session).unauthenticate},
 }
@@ -86,15 +91,25 @@ func with[T any](states state, do func(*session, *T) outcome) handler {
 func (s *session) do(c *command) outcome {
 	h := handlers[c.name]
 	if h.states&s.state() == 0 {
-		if args, ok := c.args.(*appendCommand); ok {
-			return s.skip(args.rest, refuseProtocol("sequence"))
-		}
-		return refuseProtocol("sequence")
+		return s.skipCommand(c, refuseProtocol("sequence"))
 	}
 	if s.uidOnly && c.usesNumbers() {
 		return uidRequired(s, c)
 	}
+	if h.states == inMailbox {
+		if o := s.stillMay(c); o.refused != nil {
+			return s.skipCommand(c, o)
+		}
+	}
 	return h.do(s, c)
+}
+
+// skipCommand refuses a command before it begins; a message that comes with it is read and dropped.
+func (s *session) skipCommand(c *command, o outcome) outcome {
+	if args, ok := c.args.(*appendCommand); ok {
+		return s.skip(args.rest, o)
+	}
+	return o
 }
 
 func (s *session) state() state {
@@ -133,7 +148,7 @@ func (s *session) logout(*command) outcome {
 }
 
 func (s *session) namespace(*command) outcome {
-	s.raw("* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n")
+	s.raw("* NAMESPACE ((\"\" \"/\")) ((\"" + otherUsers + "\" \"/\")) NIL\r\n")
 	return done()
 }
 
@@ -217,6 +232,7 @@ func (s *session) appendCapabilities(b []byte) []byte {
 	b = append(b, capabilitiesAlways...)
 	if s.conn.Account != 0 {
 		b = append(b, capabilitiesSearch...)
+		b = append(b, capabilitiesSharing...)
 		b = append(b, capabilitiesSignedIn...)
 		b = appendUint(b, s.server.options.Limits.Message)
 		if !s.compressed {

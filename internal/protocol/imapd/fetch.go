@@ -130,7 +130,7 @@ func (s *session) failedRead(err error, mailbox string) outcome {
 
 // setsSeen reports whether a FETCH sets \Seen.
 func (s *session) setsSeen(c *fetchCommand) bool {
-	if s.selected.readOnly {
+	if s.selected.readOnly || !s.selected.rights.Has(store.RightSeen) { // RFC 4314 section 4
 		return false
 	}
 	for _, sec := range c.sections {
@@ -164,7 +164,7 @@ func (m *selected) split(set uid.Set, n int) (head, rest uid.Set) {
 // markSeen sets \Seen where it is not set and returns for which messages.
 func (s *session) markSeen(set uid.Set) (changed uid.Set, err error) {
 	var unseen uid.Set
-	err = s.store.Placements(s.ctx, s.conn.Account, s.selected.id, set, func(p *store.Placement) error {
+	err = s.store.Placements(s.ctx, s.selected.account, s.selected.id, set, func(p *store.Placement) error {
 		if !p.Flags.Has(store.FlagSeen) {
 			unseen = unseen.Add(p.UID)
 		}
@@ -174,7 +174,7 @@ func (s *session) markSeen(set uid.Set) (changed uid.Set, err error) {
 		return nil, err
 	}
 	change := store.FlagChange{Op: store.FlagsAdd, System: store.FlagSeen}
-	stored, err := s.store.StoreFlags(s.ctx, s.conn.Account, s.selected.id, unseen, change, nil)
+	stored, err := s.store.StoreFlags(s.ctx, s.selected.account, s.selected.id, unseen, change, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -229,12 +229,12 @@ func (w *fetchWriter) all(set uid.Set) error {
 		var large *store.Message
 		var err error
 		if w.items&needEmail == 0 && len(w.sections) == 0 {
-			err = s.store.Placements(s.ctx, s.conn.Account, s.selected.id, set, func(p *store.Placement) error {
+			err = s.store.Placements(s.ctx, s.selected.account, s.selected.id, set, func(p *store.Placement) error {
 				w.placement(p)
 				return w.full()
 			})
 		} else {
-			err = s.store.Messages(s.ctx, s.conn.Account, s.selected.id, set, func(m *store.Message) (err error) {
+			err = s.store.Messages(s.ctx, s.selected.account, s.selected.id, set, func(m *store.Message) (err error) {
 				if w.isLarge(m) {
 					if large, err = cloneMessage(m); err == nil {
 						err = errLarge
@@ -361,7 +361,7 @@ func (w *fetchWriter) placementItems(p *store.Placement) {
 	}
 	if items&fetchEmailID != 0 {
 		b = append(b, "EMAILID ("...)
-		b = appendObjectID(b, 'M', p.Email)
+		b = w.s.appendID(b, w.s.selected.account, 'M', uint64(p.Email))
 		b = append(b, ") "...)
 	}
 	if items&fetchSaveDate != 0 {
@@ -426,7 +426,7 @@ func (w *fetchWriter) emailItems(e *store.Email) {
 	}
 	if items&fetchThreadID != 0 {
 		b = append(b, "THREADID ("...)
-		b = appendObjectID(b, 'T', e.Thread)
+		b = w.s.appendID(b, w.s.selected.account, 'T', uint64(e.Thread))
 		b = append(b, ") "...)
 	}
 	if items&fetchPreview != 0 {
@@ -449,7 +449,7 @@ func (s *session) flagList(f store.Flags) string {
 	}
 	k := sel.view.Keywords
 	if unknownKeyword(k, f) {
-		if newer, err := s.store.Keywords(s.ctx, s.conn.Account); err == nil {
+		if newer, err := s.store.Keywords(s.ctx, sel.account); err == nil {
 			k = newer
 		}
 	}

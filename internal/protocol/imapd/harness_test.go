@@ -160,9 +160,35 @@ func (w *world) put(mailbox string, raw []byte, received time.Time, flags store.
 	return done.UIDs[0]
 }
 
-// testBackend knows one account and one password.
+// person makes another account, which signs in with the same password.
+func (w *world) person(address string) store.AccountID {
+	w.t.Helper()
+	ctx := context.Background()
+	domain := address[strings.LastIndexByte(address, '@')+1:]
+	if err := w.store.CreateDomain(ctx, store.Domain{Name: domain}); err != nil && store.KindOf(err) != store.KindExists {
+		w.t.Fatal(err)
+	}
+	a, err := w.store.CreateAccount(ctx, store.Account{Address: address, Protocols: store.AllProtocols})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.backend.others.Store(address, a.ID)
+	return a.ID
+}
+
+// signInAs opens a connection and signs in as somebody.
+func (w *world) signInAs(address string) *wire {
+	w.t.Helper()
+	c := w.dial(false)
+	c.line()
+	c.ok("LOGIN " + address + ` "` + testPassword + `"`)
+	return c
+}
+
+// testBackend knows one account, those that a test adds, and one password.
 type testBackend struct {
 	account store.AccountID
+	others  sync.Map // address: store.AccountID; world.person adds to them
 	mu      sync.Mutex
 	events  []string
 	refuse  cause.Decision // answer to Connect
@@ -177,16 +203,26 @@ func (b *testBackend) Connect(context.Context, *Conn) cause.Decision {
 	return b.refuse
 }
 
-func (b *testBackend) Verifier(*Conn) sasl.Verifier { return testVerifier{} }
+func (b *testBackend) Verifier(*Conn) sasl.Verifier { return testVerifier{b} }
 
 func (b *testBackend) SignedIn(_ context.Context, _ *Conn, who sasl.Identity) (store.AccountID, cause.Decision) {
+	if id, ok := b.others.Load(who.Name); ok {
+		return id.(store.AccountID), cause.Allow()
+	}
 	return b.account, cause.Allow()
 }
 
 func (b *testBackend) Event(c *Conn, e Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.events = append(b.events, fmt.Sprintf("%d %s>%s %s %v", e.Kind, e.Mailbox, e.Target, e.UIDs, c.Client))
+	text := fmt.Sprintf("%d %s>%s %s %v", e.Kind, e.Mailbox, e.Target, e.UIDs, c.Client)
+	if e.Owner != 0 {
+		text += fmt.Sprintf(" of %d by %s", e.Owner, c.Name)
+	}
+	if e.With != "" {
+		text += fmt.Sprintf(" with %s %s", e.With, e.Rights)
+	}
+	b.events = append(b.events, text)
 }
 
 func (b *testBackend) SignedOut(*Conn) {
@@ -201,10 +237,11 @@ func (b *testBackend) Closed(*Conn) {
 	b.closed++
 }
 
-type testVerifier struct{}
+type testVerifier struct{ backend *testBackend }
 
-func (testVerifier) Password(_ context.Context, authzid, user, password string) (sasl.Identity, cause.Decision) {
-	if authzid != "" && authzid != user || user != testAddress || password != testPassword {
+func (v testVerifier) Password(_ context.Context, authzid, user, password string) (sasl.Identity, cause.Decision) {
+	_, known := v.backend.others.Load(user)
+	if known = known || user == testAddress; authzid != "" && authzid != user || !known || password != testPassword {
 		return sasl.Identity{}, cause.Refuse(cause.AuthPasswordWrong)
 	}
 	return sasl.Identity{Name: user}, cause.Allow()

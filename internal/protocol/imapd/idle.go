@@ -13,7 +13,7 @@ func (s *session) idle(c *command) outcome {
 	if s.selected == nil {
 		return outcome{silent: true}
 	}
-	s.unwatch = s.store.Watch(s.conn.Account, s.waker.notice)
+	s.unwatch = s.store.Watch(s.selected.account, s.waker.notice)
 	s.tellIdle() // what changed before the watch began
 	return outcome{silent: true}
 }

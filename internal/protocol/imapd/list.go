@@ -11,7 +11,7 @@ import (
 // one that others are below.
 type node struct {
 	name       string
-	mailbox    *store.Mailbox // nil: there is no such mailbox
+	mailbox    *place // nil: there is no such mailbox
 	subscribed bool
 	parent     bool // mailboxes are below it
 	selected   bool // by the selection options
@@ -36,13 +36,19 @@ func (s *session) list(c *listCommand) outcome {
 			continue
 		}
 		s.tellNode(c, n)
-		if c.returnStatus != 0 && n.mailbox != nil {
+		if n.mailbox == nil {
+			continue
+		}
+		if c.returnMyRights { // RFC 8440 section 3
+			s.tellMyRights(n.mailbox)
+		}
+		if c.returnStatus != 0 && n.mailbox.rights.Has(store.RightRead) {
 			if err := s.tellStatus(n.mailbox, c.returnStatus); err != nil {
 				return s.failed(err, n.name)
 			}
 		}
-		if c.returnMetadata != nil && n.mailbox != nil {
-			if _, err := s.tellMetadata(n.mailbox.ID, n.name, c.returnMetadata); err != nil {
+		if c.returnMetadata != nil && n.mailbox.mayReadMetadata() {
+			if _, err := s.tellMetadata(n.mailbox, n.name, c.returnMetadata); err != nil {
 				return s.failed(err, n.name)
 			}
 		}
@@ -54,7 +60,7 @@ func (s *session) list(c *listCommand) outcome {
 // hierarchy returns all names by name, INBOX first, each with what the selection options make of
 // it.
 func (s *session) hierarchy(c *listCommand) ([]*node, error) {
-	mailboxes, err := s.store.Mailboxes(s.ctx, s.conn.Account)
+	mailboxes, err := s.visible()
 	if err != nil {
 		return nil, err
 	}
@@ -75,13 +81,15 @@ func (s *session) hierarchy(c *listCommand) ([]*node, error) {
 			at(up).parent = true
 		}
 	}
-	if c.subscribed {
+	if c.subscribed || len(mailboxes) > 0 && mailboxes[len(mailboxes)-1].isForeign() {
 		names, err := s.store.Subscriptions(s.ctx, s.conn.Account)
 		if err != nil {
 			return nil, err
 		}
 		for _, name := range names {
-			at(name).subscribed = true
+			if c.subscribed || byName[name] != nil {
+				at(name).subscribed = true
+			}
 		}
 	}
 	for _, n := range byName {
@@ -89,6 +97,20 @@ func (s *session) hierarchy(c *listCommand) ([]*node, error) {
 	}
 	c.lookBelow(byName, at)
 	return sorted(byName), nil
+}
+
+// visible returns the mailboxes that the client can see, its own first, others' last.
+func (s *session) visible() ([]place, error) {
+	own, err := s.store.Mailboxes(s.ctx, s.conn.Account)
+	if err != nil {
+		return nil, err
+	}
+	shared, err := s.shared(store.RightLookup)
+	list := make([]place, 0, len(own)+len(shared))
+	for i := range own {
+		list = append(list, place{s.conn.Account, store.AllRights, "", own[i]})
+	}
+	return append(list, shared...), err
 }
 
 // lookBelow notes above which names others are selected. For LSUB with "%" these stand for names

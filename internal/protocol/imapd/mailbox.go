@@ -30,6 +30,9 @@ func (s *session) create(c *createCommand) outcome {
 	if len(name) > 1 {
 		name = strings.TrimSuffix(name, store.Separator)
 	}
+	if isForeign(name) {
+		return s.createForeign(name, role)
+	}
 	if role != store.RoleNone {
 		if _, err := s.store.MailboxByRole(s.ctx, s.conn.Account, role); err == nil {
 			return useAttribute(name)
@@ -65,14 +68,22 @@ func useAttribute(mailbox string) outcome {
 
 // deleteMailbox is DELETE (RFC 9051 section 6.3.5). Mailboxes below stay.
 func (s *session) deleteMailbox(c *mailboxCommand) outcome {
-	if err := s.store.DeleteMailbox(s.ctx, s.conn.Account, c.mailbox); err != nil {
+	account, name, prefix := s.conn.Account, c.mailbox, ""
+	if isForeign(c.mailbox) {
+		p, o := s.reach(c.mailbox, store.RightDelete)
+		if o.refused != nil {
+			return o
+		}
+		account, name, prefix = p.account, strings.TrimPrefix(p.Name, p.prefix), p.prefix
+	}
+	if err := s.store.DeleteMailbox(s.ctx, account, name); err != nil {
 		o := s.failed(err, c.mailbox)
 		if o.refused.Cause == cause.MailboxNameInvalid {
 			o.refused.Variant = "inbox"
 		}
 		return o
 	}
-	s.server.options.Backend.Event(&s.conn, Event{Kind: EventMailboxDeleted, Mailbox: c.mailbox})
+	s.note(Event{Kind: EventMailboxDeleted, Mailbox: c.mailbox}, account, prefix)
 	return done()
 }
 
@@ -82,16 +93,24 @@ func (s *session) rename(c *renameCommand) outcome {
 	if len(to) > 1 {
 		to = strings.TrimSuffix(to, store.Separator)
 	}
+	if isForeign(c.from) || isForeign(to) {
+		return s.renameForeign(c.from, to)
+	}
 	err := s.store.RenameMailbox(s.ctx, s.conn.Account, c.from, to)
 	if err == nil {
 		return done()
 	}
+	return s.failedRename(err, c.from, to)
+}
+
+// failedRename maps an error of giving a mailbox another name.
+func (s *session) failedRename(err error, from, to string) outcome {
 	name := to
 	if store.KindOf(err) == store.KindNotFound {
-		name = c.from
+		name = from
 	}
 	o := s.failedName(err, name)
-	if o.refused.Cause == cause.MailboxNameInvalid && strings.HasPrefix(to, c.from+store.Separator) {
+	if o.refused.Cause == cause.MailboxNameInvalid && strings.HasPrefix(to, from+store.Separator) {
 		o.refused.Variant = "in-itself"
 	}
 	return o

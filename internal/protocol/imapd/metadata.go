@@ -24,25 +24,32 @@ type setMetadataCommand struct {
 	changes []store.Annotation
 }
 
-// annotated finds what annotations are asked of.
-func (s *session) annotated(mailbox string) (store.MailboxID, outcome) {
+// annotated finds what annotations are asked of: a mailbox, or the account.
+func (s *session) annotated(mailbox string) (place, outcome) {
 	if mailbox == "" {
-		return store.AccountAnnotations, done()
+		return place{account: s.conn.Account, rights: store.AllRights, Mailbox: store.Mailbox{ID: store.AccountAnnotations}}, done()
 	}
-	m, err := s.store.MailboxByName(s.ctx, s.conn.Account, mailbox)
-	if err != nil {
-		return 0, s.failed(err, mailbox)
+	p, o := s.reach(mailbox, store.RightLookup)
+	if o.refused == nil && !p.mayReadMetadata() {
+		o = noRight(mailbox, p.rights)
 	}
-	return m.ID, done()
+	return p, o
+}
+
+// mayReadMetadata reports whether the client can have the annotations of a mailbox (RFC 5464
+// section 3.3).
+func (p *place) mayReadMetadata() bool {
+	const one = store.RightRead | store.RightSeen | store.RightWrite | store.RightInsert | store.RightPost
+	return p.rights.Has(store.RightLookup) && p.rights.Any(one)
 }
 
 // getMetadata is GETMETADATA (RFC 5464 section 4.2).
 func (s *session) getMetadata(c *getMetadataCommand) outcome {
-	id, o := s.annotated(c.mailbox)
+	p, o := s.annotated(c.mailbox)
 	if o.refused != nil {
 		return o
 	}
-	longest, err := s.tellMetadata(id, c.mailbox, c)
+	longest, err := s.tellMetadata(&p, c.mailbox, c)
 	if err != nil {
 		return s.failed(err, c.mailbox)
 	}
@@ -55,10 +62,13 @@ func (s *session) getMetadata(c *getMetadataCommand) outcome {
 // tellMetadata writes a METADATA response with the entries that are asked for. One that does not
 // exist is NIL, unless those below were asked for as well. It returns the size of the longest value
 // that was left out.
-func (s *session) tellMetadata(id store.MailboxID, name string, c *getMetadataCommand) (longest int, err error) {
-	all, err := s.store.Annotations(s.ctx, s.conn.Account, id)
+func (s *session) tellMetadata(p *place, name string, c *getMetadataCommand) (longest int, err error) {
+	all, err := s.store.Annotations(s.ctx, p.account, p.ID)
 	if err != nil {
 		return 0, err
+	}
+	if p.isForeign() { // what is private is the owner's
+		all = slices.DeleteFunc(all, func(a store.Annotation) bool { return strings.HasPrefix(a.Name, "/private/") })
 	}
 	if c.depth == 0 {
 		for _, entry := range c.entries {
@@ -116,9 +126,12 @@ func (s *session) appendValue(b, value []byte) []byte {
 // setMetadata is SETMETADATA (RFC 5464 section 4.3). What is shared at the server would be everyone's:
 // nobody can set that here.
 func (s *session) setMetadata(c *setMetadataCommand) outcome {
-	id, o := s.annotated(c.mailbox)
+	p, o := s.annotated(c.mailbox)
 	if o.refused != nil {
 		return o
+	}
+	if !p.rights.Has(store.RightWrite) { // everybody who shares the mailbox would see it
+		return noRight(c.mailbox, p.rights)
 	}
 	for i := range c.changes {
 		a := &c.changes[i]
@@ -127,11 +140,16 @@ func (s *session) setMetadata(c *setMetadataCommand) outcome {
 			o.code = string(appendUint([]byte("METADATA MAXSIZE "), store.MaxAnnotationSize))
 			return o
 		}
-		if id == store.AccountAnnotations && strings.HasPrefix(a.Name, "/shared/") {
+		if p.ID == store.AccountAnnotations && strings.HasPrefix(a.Name, "/shared/") {
 			return refuse(cause.Refuse(cause.AccountAccessDenied))
 		}
+		if p.isForeign() && strings.HasPrefix(a.Name, "/private/") {
+			o := refuse(cause.Refuse(cause.AccountAccessDenied, cause.Text("mailbox", c.mailbox)))
+			o.code = "METADATA NOPRIVATE"
+			return o
+		}
 	}
-	err := s.store.Annotate(s.ctx, s.conn.Account, id, c.changes)
+	err := s.store.Annotate(s.ctx, p.account, p.ID, c.changes)
 	if store.KindOf(err) == store.KindLimit {
 		return refuse(cause.Refuse(cause.MailboxLimit, cause.Count("limit", store.MaxAnnotations)).As("annotations"))
 	}

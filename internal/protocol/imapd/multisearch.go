@@ -96,16 +96,16 @@ func (s *session) multiSearch(c *searchCommand) outcome {
 	}
 	company := s.progress(c.tag)
 	for i := range list {
-		m := s.selected
-		if m == nil || m.id != list[i].ID {
-			view, err := s.store.View(s.ctx, s.conn.Account, list[i].ID)
+		m, p := s.selected, &list[i]
+		if !s.hasSelected(p) {
+			view, err := s.look(p.account, p.ID, p.prefix)
 			if store.KindOf(err) == store.KindNotFound {
 				continue // deleted meanwhile
 			}
 			if err != nil {
-				return s.failed(err, list[i].Name)
+				return s.failed(err, p.Name)
 			}
-			m = &selected{id: list[i].ID, view: view}
+			m = &selected{account: p.account, id: p.ID, prefix: p.prefix, rights: p.rights, view: view}
 		}
 		one := *c
 		one.key = c.key.clone()
@@ -156,16 +156,30 @@ func (s *session) mayMultiSearch(c *searchCommand) outcome {
 
 // sources returns the mailboxes to look in, each once. Names of no mailbox are passed over: who
 // may not see a mailbox must not learn of it either.
-func (s *session) sources(o *sources) ([]store.Mailbox, error) {
-	list, err := s.store.Mailboxes(s.ctx, s.conn.Account)
-	return slices.DeleteFunc(list, func(m store.Mailbox) bool {
-		return !o.has(&m) && (!o.selected || m.ID != s.selected.id)
+func (s *session) sources(o *sources) ([]place, error) {
+	list, err := s.visible()
+	if err == nil && o.subscribed {
+		err = s.markSubscribed(list)
+	}
+	return slices.DeleteFunc(list, func(m place) bool {
+		return !m.rights.Has(store.RightRead) || !o.has(&m) && (!o.selected || !s.hasSelected(&m))
 	}), err
 }
 
+// markSubscribed notes which mailboxes of others the client subscribes to.
+func (s *session) markSubscribed(list []place) error {
+	names, err := s.store.Subscriptions(s.ctx, s.conn.Account)
+	for i := range list {
+		if m := &list[i]; m.isForeign() {
+			m.Subscribed = slices.Contains(names, m.Name)
+		}
+	}
+	return err
+}
+
 // has reports whether a mailbox is asked for, other than as the one that is selected.
-func (o *sources) has(m *store.Mailbox) bool {
-	if o.personal || o.subscribed && m.Subscribed || o.inboxes && m.Role == store.RoleInbox {
+func (o *sources) has(m *place) bool {
+	if o.personal && !m.isForeign() || o.subscribed && m.Subscribed || o.inboxes && m.Role == store.RoleInbox {
 		return true
 	}
 	below := func(name string) (string, bool) {

@@ -13,10 +13,11 @@ import (
 type notifier struct {
 	groups   []notifyGroup
 	selected *notifyGroup // of the mailbox that is selected; nil: nothing outside of commands
-	cancel   func()       // ends the notices of the store
-	at       uint64       // the store's count of changes when was looked last
+	// watched are the accounts whose mailboxes can be told of, each with what ends its notices.
+	watched map[store.AccountID]func()
+	at      uint64 // the store's counts of changes when was looked last
 	// What the client was told: mailboxes, and the names it subscribes to.
-	mailboxes     map[store.MailboxID]store.Mailbox
+	mailboxes     map[store.Place]place
 	subscriptions map[string]bool
 }
 
@@ -35,9 +36,9 @@ func (s *session) notify(c *notifyCommand) outcome {
 			n.selected = g
 		}
 	}
-	n.cancel = s.store.Watch(s.conn.Account, s.waker.notice)
 	s.notifier = n
-	n.at = s.store.Changes(s.conn.Account)
+	n.watch(s, nil)
+	n.at = n.changes(s)
 	list, err := n.look(s)
 	if err != nil {
 		s.stopNotify()
@@ -45,7 +46,7 @@ func (s *session) notify(c *notifyCommand) outcome {
 	}
 	for i := range list {
 		m := &list[i]
-		if c.status && n.eventsOf(m)&eventNew != 0 && !s.hasSelected(m.ID) {
+		if c.status && n.eventsOf(m)&eventNew != 0 && m.rights.Has(store.RightRead) && !s.hasSelected(m) {
 			s.tellNotifyStatus(m, n.eventsOf(m))
 			s.flushIfFull()
 		}
@@ -56,18 +57,51 @@ func (s *session) notify(c *notifyCommand) outcome {
 // stopNotify ends NOTIFY.
 func (s *session) stopNotify() {
 	if s.notifier != nil {
-		s.notifier.cancel()
+		for _, cancel := range s.notifier.watched {
+			cancel()
+		}
 		s.notifier = nil
 	}
 }
 
-func (s *session) hasSelected(id store.MailboxID) bool {
-	return s.selected != nil && s.selected.id == id
+// watch begins to hear of changes of the account itself and of those that may share something with
+// it, and of no other any more.
+func (n *notifier) watch(s *session, sharers []store.AccountID) {
+	before := n.watched
+	n.watched = make(map[store.AccountID]func(), len(sharers)+1)
+	for _, a := range append([]store.AccountID{s.conn.Account}, sharers...) {
+		cancel, ok := before[a]
+		if !ok {
+			cancel = s.store.Watch(a, s.waker.notice)
+		}
+		n.watched[a] = cancel
+		delete(before, a)
+	}
+	for _, cancel := range before {
+		cancel()
+	}
+}
+
+// changes is a number that is another one after every change that the client may be told of.
+func (n *notifier) changes(s *session) (sum uint64) {
+	for a := range n.watched {
+		sum += s.store.Changes(a)
+	}
+	return sum
+}
+
+func (s *session) hasSelected(p *place) bool {
+	return s.selected != nil && s.selected.id == p.ID && s.selected.account == p.account
 }
 
 // look reads all mailboxes and takes them for told.
-func (n *notifier) look(s *session) ([]store.Mailbox, error) {
-	list, err := s.store.Mailboxes(s.ctx, s.conn.Account)
+func (n *notifier) look(s *session) ([]place, error) {
+	sharers, err := s.store.Sharers(s.ctx, s.conn.Account)
+	if err != nil {
+		return nil, err
+	}
+	n.watch(s, sharers) // before the look, so that nothing is missed
+	list, err := s.visible()
 	if err != nil {
 		return nil, err
 	}
@@ -75,13 +109,17 @@ func (n *notifier) look(s *session) ([]store.Mailbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	n.mailboxes = make(map[store.MailboxID]store.Mailbox, len(list))
-	for _, m := range list {
-		n.mailboxes[m.ID] = m
-	}
 	n.subscriptions = make(map[string]bool, len(names))
 	for _, name := range names {
 		n.subscriptions[name] = true
+	}
+	n.mailboxes = make(map[store.Place]place, len(list))
+	for i := range list {
+		m := &list[i]
+		if m.isForeign() {
+			m.Subscribed = n.subscriptions[m.Name]
+		}
+		n.mailboxes[m.at()] = *m
 	}
 	return list, nil
 }
@@ -102,7 +140,7 @@ func (n *notifier) events(name string, role store.Role, subscribed bool) (e noti
 	return e
 }
 
-func (n *notifier) eventsOf(m *store.Mailbox) notifyEvents {
+func (n *notifier) eventsOf(m *place) notifyEvents {
 	return n.events(m.Name, m.Role, m.Subscribed)
 }
 
@@ -112,7 +150,7 @@ func (g *notifyGroup) matches(name string, role store.Role, subscribed bool) boo
 	case filterInboxes: // where mail is delivered
 		return role == store.RoleInbox || role == store.RoleJunk
 	case filterPersonal:
-		return true
+		return !isForeign(name)
 	case filterSubscribed:
 		return subscribed
 	case filterSubtree:
@@ -132,7 +170,7 @@ func (s *session) tellNotify() {
 	if n == nil || s.err != nil || s.over {
 		return
 	}
-	at := s.store.Changes(s.conn.Account)
+	at := n.changes(s)
 	if at == n.at {
 		return
 	}
@@ -213,8 +251,8 @@ func (s *session) tellOthers(n *notifier) error {
 	told := 0
 	for i := range list {
 		m := &list[i]
-		old, known := before[m.ID]
-		delete(before, m.ID)
+		old, known := before[m.at()]
+		delete(before, m.at())
 		if !known || *m != old {
 			told += s.tellMailbox(n, list, m, &old, known)
 		}
@@ -243,7 +281,7 @@ func (s *session) overflow() error {
 }
 
 // tellMailbox tells how a mailbox changed and returns how many responses that took.
-func (s *session) tellMailbox(n *notifier, list []store.Mailbox, m, old *store.Mailbox, known bool) (told int) {
+func (s *session) tellMailbox(n *notifier, list []place, m, old *place, known bool) (told int) {
 	events := n.eventsOf(m)
 	switch {
 	case !known && events&eventName != 0:
@@ -260,7 +298,7 @@ func (s *session) tellMailbox(n *notifier, list []store.Mailbox, m, old *store.M
 	changed := m.HighestModSeq != old.HighestModSeq && arrived == 0 && left == 0 && known &&
 		m.Name == old.Name && m.Subscribed == old.Subscribed
 	wanted := arrived > 0 && events&eventNew != 0 || left > 0 && events&eventExpunge != 0 || changed && events&eventFlags != 0
-	if wanted && !s.hasSelected(m.ID) {
+	if wanted && m.rights.Has(store.RightRead) && !s.hasSelected(m) {
 		s.tellNotifyStatus(m, events)
 		told++
 	}
@@ -270,7 +308,7 @@ func (s *session) tellMailbox(n *notifier, list []store.Mailbox, m, old *store.M
 
 // tellNotifyStatus writes the STATUS that stands for changes of messages (RFC 5465 sections 5.1 to
 // 5.3).
-func (s *session) tellNotifyStatus(m *store.Mailbox, events notifyEvents) {
+func (s *session) tellNotifyStatus(m *place, events notifyEvents) {
 	items := statusMessages | statusUIDNext | statusUIDValidity
 	if events&eventFlags != 0 {
 		items |= statusUnseen
@@ -283,7 +321,7 @@ func (s *session) tellNotifyStatus(m *store.Mailbox, events notifyEvents) {
 
 // tellName writes the LIST that stands for a name that came, went or changed (RFC 5465 sections 5.4
 // and 5.5).
-func (s *session) tellName(list []store.Mailbox, name string, subscribed bool) {
+func (s *session) tellName(list []place, name string, subscribed bool) {
 	n := &node{name: name, subscribed: subscribed}
 	for i := range list {
 		switch m := &list[i]; {
@@ -297,7 +335,7 @@ func (s *session) tellName(list []store.Mailbox, name string, subscribed bool) {
 }
 
 // tellSubscriptions tells which names were subscribed to or are not any more.
-func (s *session) tellSubscriptions(n *notifier, list []store.Mailbox, before map[string]bool) (told int) {
+func (s *session) tellSubscriptions(n *notifier, list []place, before map[string]bool) (told int) {
 	tell := func(name string, on bool) {
 		role := store.RoleNone
 		for i := range list {

@@ -104,6 +104,11 @@ var grammar = map[string]func(*parser) any{
 	"GETMETADATA":  (*parser).getMetadata,
 	"NOTIFY":       (*parser).notify,
 	"SETMETADATA":  (*parser).setMetadata,
+	"SETACL":       (*parser).setACL,
+	"DELETEACL":    (*parser).aclOf,
+	"GETACL":       (*parser).oneMailbox,
+	"LISTRIGHTS":   (*parser).aclOf,
+	"MYRIGHTS":     (*parser).oneMailbox,
 }
 
 // maxIDFields bounds ID (RFC 2971 section 3.3: at most 30 pairs, names of 30 octets, values of 1024).
@@ -304,6 +309,8 @@ func (p *parser) listReturn(c *listCommand) {
 	case "STATUS":
 		p.sp()
 		c.returnStatus = p.statusItems()
+	case "MYRIGHTS": // RFC 8440 section 3
+		c.returnMyRights = true
 	case "METADATA": // RFC 9590 section 3
 		p.sp()
 		c.returnMetadata = &getMetadataCommand{maxSize: math.MaxUint32, entries: p.metadataEntries()}

@@ -34,7 +34,7 @@ func (s *session) goneSince(since store.ModSeq, set uid.Set, q *qresyncParams) (
 		used = uid.Set{{First: 1, Last: next - 1}}
 	}
 	set = set.Intersect(used)
-	gone, complete, err := s.store.VanishedSince(s.ctx, s.conn.Account, s.selected.id, since)
+	gone, complete, err := s.store.VanishedSince(s.ctx, s.selected.account, s.selected.id, since)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package imapd
 
 import (
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/uid"
 )
 
@@ -17,7 +18,8 @@ func (s *session) replace(c *appendCommand) outcome {
 		return o
 	}
 	sel := s.selected
-	done, err := s.store.Replace(s.ctx, s.conn.Account, sel.id, old, a.target.ID, a.emails[0])
+	from := store.Place{Account: sel.account, Mailbox: sel.id}
+	done, err := s.store.ReplaceBetween(s.ctx, from, old, a.target.at(), a.emails[0])
 	if err != nil {
 		return s.failedTarget(err, a.target.Name)
 	}
@@ -27,15 +29,15 @@ func (s *session) replace(c *appendCommand) outcome {
 	s.raw("* OK [")
 	s.out = append(s.out, s.appended(a, &done)...)
 	s.raw("] Replacement is stored\r\n")
-	s.server.options.Backend.Event(&s.conn, Event{Kind: EventExpunged, Mailbox: sel.view.Mailbox.Name, UIDs: uid.Of(old)})
+	s.note(Event{Kind: EventExpunged, Mailbox: sel.view.Mailbox.Name, UIDs: uid.Of(old)}, sel.account, sel.prefix)
 	return outcome{}
 }
 
 // replaced finds the message that is to go.
 func (s *session) replaced(c *appendCommand) (uid.UID, outcome) {
 	sel := s.selected
-	if sel.readOnly {
-		return 0, s.readOnly()
+	if o := s.mayChange(store.RightTrash | store.RightExpunge); o.refused != nil {
+		return 0, o
 	}
 	set, o := sel.messages(c.uid, seqSet{ranges: []seqRange{{c.number, c.number}}})
 	if o.refused != nil {

@@ -134,7 +134,7 @@ func (q *query) prepare(k *searchKey) {
 	case opKeyword:
 		k.flag, k.resolved = q.sel.view.Keywords.Lookup(k.text)
 	case opEmailID, opThreadID:
-		k.n = parseObjectID(k.text, k.op)
+		k.n = q.parseID(k.text, k.op)
 	case opHeader, opBody, opText:
 		k.needle = index.NewNeedle(k.text)
 	}
@@ -144,6 +144,19 @@ func (q *query) prepare(k *searchKey) {
 	if k.op == opAnd || k.op == opOr {
 		slices.SortStableFunc(k.keys, func(a, b searchKey) int { return a.cost() - b.cost() })
 	}
+}
+
+// parseID reads an identifier of something in the account whose mailbox is searched, as appendID
+// writes it; 0 is none.
+func (q *query) parseID(text string, op searchOp) uint64 {
+	if q.sel.account == q.s.conn.Account || len(text) == 0 {
+		return parseObjectID(text, op)
+	}
+	owner, n, ok := strings.Cut(text[1:], "-")
+	if !ok || owner != strconv.FormatUint(uint64(q.sel.account), 10) {
+		return 0
+	}
+	return parseObjectID(text[:1]+n, op)
 }
 
 // parseObjectID reads an identifier of RFC 8474 as we write them; 0 is none.
@@ -192,7 +205,7 @@ func (q *query) run(k *searchKey, set uid.Set) (hits uid.Set, err error) {
 	}
 	var unsure uid.Set
 	q.email = nil
-	err = s.store.Placements(s.ctx, s.conn.Account, q.sel.id, left.Set(), func(p *store.Placement) error {
+	err = s.store.Placements(s.ctx, q.sel.account, q.sel.id, left.Set(), func(p *store.Placement) error {
 		switch q.match(k, p) {
 		case yes:
 			hits = q.hit(hits, p)
@@ -224,7 +237,7 @@ func (q *query) each(set uid.Set, fn func(*store.Message) error) error {
 		var step uid.Set
 		step, set = q.sel.split(set, searchStep)
 		n := 0
-		err := q.s.store.Messages(q.s.ctx, q.s.conn.Account, q.sel.id, step, func(m *store.Message) error {
+		err := q.s.store.Messages(q.s.ctx, q.sel.account, q.sel.id, step, func(m *store.Message) error {
 			n++
 			return fn(m)
 		})

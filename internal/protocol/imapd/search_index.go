@@ -13,7 +13,7 @@ const worthAsking = 8
 // match: then there is nothing to look at.
 func (q *query) narrow(k *searchKey, in *uid.Index) (left *uid.Index, sure bool, err error) {
 	if k.has(opFlag) || k.has(opKeyword) {
-		q.flags, err = q.s.store.FlagSets(q.s.ctx, q.s.conn.Account, q.sel.id)
+		q.flags, err = q.s.store.FlagSets(q.s.ctx, q.sel.account, q.sel.id)
 		if store.KindOf(err) == store.KindNotFound { // deleted meanwhile, which sync tells
 			return uid.NewIndex(nil), true, nil
 		}
@@ -96,7 +96,7 @@ func (q *query) changedSince(k *searchKey, in *uid.Index) (*uid.Index, error) {
 	if k.n == 0 {
 		return in, nil
 	}
-	changed, few, err := q.s.store.ChangedUIDs(q.s.ctx, q.s.conn.Account, q.sel.id, store.ModSeq(k.n-1), in.Len()/fewChanges)
+	changed, few, err := q.s.store.ChangedUIDs(q.s.ctx, q.sel.account, q.sel.id, store.ModSeq(k.n-1), in.Len()/fewChanges)
 	if err != nil || !few {
 		return in, err
 	}
@@ -117,7 +117,7 @@ func (q *query) ask(k *searchKey) (err error) {
 	case opBody:
 		where = index.In(index.Body)
 	}
-	k.matches, err = words.Find(q.s.ctx, q.s.conn.Account, where, k.needle)
+	k.matches, err = words.Find(q.s.ctx, q.sel.account, where, k.needle)
 	return err
 }
 
@@ -137,6 +137,6 @@ func (q *query) placed(k *searchKey, in *uid.Index) (*uid.Index, error) {
 	if m == nil || uint64(m.Count())*lookUpCost+uint64(m.End-min(m.Next, m.End)) >= uint64(in.Len()) {
 		return in, nil
 	}
-	placed, err := q.s.store.Placed(q.s.ctx, q.s.conn.Account, q.sel.id, m.Emails(), m.Next)
+	placed, err := q.s.store.Placed(q.s.ctx, q.sel.account, q.sel.id, m.Emails(), m.Next)
 	return in.Within(placed), err
 }

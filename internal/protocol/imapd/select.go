@@ -8,8 +8,12 @@ import (
 
 // selected is the mailbox that a session has open: what the client knows of it.
 type selected struct {
+	account  store.AccountID // whose mailbox it is
 	id       store.MailboxID
-	readOnly bool
+	prefix   string       // as in place; "": an own mailbox
+	rights   store.Rights // as they were when the last command began
+	lost     bool         // it cannot be read any more
+	readOnly bool         // opened by EXAMINE
 	// view is the state that the client was told. Message numbers are those of its index. It
 	// moves on in sync only.
 	view *store.View
@@ -43,16 +47,16 @@ func (s *session) selectMailbox(c *selectCommand) outcome {
 		s.leave()
 		s.raw("* OK [CLOSED] Previous mailbox is closed\r\n")
 	}
-	at := s.store.Changes(s.conn.Account)
-	m, err := s.store.MailboxByName(s.ctx, s.conn.Account, c.mailbox)
+	m, o := s.reach(c.mailbox, store.RightRead)
+	if o.refused != nil {
+		return o
+	}
+	at := s.store.Changes(m.account)
+	view, err := s.look(m.account, m.ID, m.prefix)
 	if err != nil {
 		return s.failed(err, c.mailbox)
 	}
-	view, err := s.store.View(s.ctx, s.conn.Account, m.ID)
-	if err != nil {
-		return s.failed(err, c.mailbox)
-	}
-	s.selected = &selected{id: m.ID, readOnly: c.readOnly, view: view, viewAt: at}
+	s.selected = &selected{account: m.account, id: m.ID, prefix: m.prefix, rights: m.rights, readOnly: c.readOnly, view: view, viewAt: at}
 	if c.condstore || c.qresync != nil {
 		s.condstore = true
 	}
@@ -63,7 +67,7 @@ func (s *session) selectMailbox(c *selectCommand) outcome {
 			return s.failed(err, c.mailbox)
 		}
 	}
-	if c.readOnly {
+	if c.readOnly || !m.rights.Any(changeRights) {
 		return outcome{code: "READ-ONLY"}
 	}
 	return outcome{code: "READ-WRITE"}
@@ -86,7 +90,7 @@ func (s *session) describe() {
 	s.raw("] Next UID\r\n* OK [HIGHESTMODSEQ ")
 	s.out = appendUint(s.out, m.HighestModSeq)
 	s.raw("] Highest mod-sequence\r\n* OK [MAILBOXID (")
-	s.out = appendObjectID(s.out, 'F', m.ID)
+	s.out = s.appendID(s.out, s.selected.account, 'F', uint64(m.ID))
 	s.raw(")] Mailbox identifier\r\n")
 	if s.rev2 {
 		s.raw("* LIST () \"/\" ")
@@ -106,12 +110,17 @@ func (s *session) describeFlags() {
 	}
 	s.raw("* FLAGS ")
 	s.out = appendFlags(s.out, all, v.Keywords)
-	if s.selected.readOnly {
+	rights := s.selected.rights
+	if s.selected.readOnly || !rights.Any(flagRights) {
 		s.raw("\r\n* OK [PERMANENTFLAGS ()] Read-only mailbox\r\n")
 		return
 	}
 	s.raw("\r\n* OK [PERMANENTFLAGS ")
-	s.out = appendFlags(s.out, all, v.Keywords)
+	s.out = appendFlags(s.out, all.Without(rights.Fixed()), v.Keywords)
+	if !rights.Has(store.RightWrite) { // RFC 4314 section 5.1.1
+		s.raw("] Flags permitted\r\n")
+		return
+	}
 	s.out = append(s.out[:len(s.out)-1], ` \*)] Flags permitted`+"\r\n"...)
 }
 
@@ -126,18 +135,19 @@ func (s *session) unselect(*command) outcome {
 
 // closeMailbox is CLOSE (RFC 9051 section 6.4.1): an expunge that is not told, then UNSELECT.
 func (s *session) closeMailbox(*command) outcome {
-	if s.selected.readOnly {
+	if s.selected.readOnly || s.selected.lost || !s.selected.rights.Has(store.RightExpunge) { // RFC 4314 section 4
 		s.leave()
 		return done()
 	}
-	m := s.selected.view.Mailbox
-	gone, at, err := s.store.Expunge(s.ctx, s.conn.Account, m.ID, s.selected.known(), true)
+	sel := s.selected
+	m := sel.view.Mailbox
+	gone, at, err := s.store.Expunge(s.ctx, sel.account, m.ID, sel.known(), true)
 	told := err == nil && s.knowsAllBut(gone)
 	s.leave()
 	if err != nil && store.KindOf(err) != store.KindNotFound {
 		return s.failed(err, m.Name)
 	}
-	o := s.expunged(&m, gone, at)
+	o := s.expunged(sel, gone, at)
 	if !told {
 		o.code = ""
 	}
@@ -149,7 +159,7 @@ func (s *session) closeMailbox(*command) outcome {
 func (s *session) knowsAllBut(gone uid.Set) bool {
 	sel := s.selected
 	since := sel.view.Mailbox.HighestModSeq
-	vanished, complete, err := s.store.VanishedSince(s.ctx, s.conn.Account, sel.id, since)
+	vanished, complete, err := s.store.VanishedSince(s.ctx, sel.account, sel.id, since)
 	if err != nil || !complete || !vanished.Minus(gone).Empty() {
 		return false
 	}
@@ -160,28 +170,28 @@ func (s *session) knowsAllBut(gone uid.Set) bool {
 // expunge is EXPUNGE and UID EXPUNGE (RFC 9051 sections 6.4.3 and 6.4.9). What is gone is told by
 // sync, as are messages that others expunged.
 func (s *session) expunge(c *command) outcome {
-	if s.selected.readOnly {
-		return s.readOnly()
+	if o := s.mayChange(store.RightExpunge); o.refused != nil {
+		return o
 	}
 	set := s.selected.known()
 	if args, ok := c.args.(*expungeCommand); ok {
 		set = s.selected.uids(args.set)
 	}
-	m := s.selected.view.Mailbox
-	gone, at, err := s.store.Expunge(s.ctx, s.conn.Account, m.ID, set, true)
+	sel := s.selected
+	gone, at, err := s.store.Expunge(s.ctx, sel.account, sel.id, set, true)
 	if err != nil {
-		return s.failed(err, m.Name)
+		return s.failed(err, sel.view.Mailbox.Name)
 	}
-	return s.expunged(&m, gone, at)
+	return s.expunged(sel, gone, at)
 }
 
 // expunged notes an expunge in the journal and answers with the mailbox's mod-sequence (RFC 7162
 // section 3.2.7).
-func (s *session) expunged(m *store.Mailbox, gone uid.Set, at store.ModSeq) outcome {
+func (s *session) expunged(sel *selected, gone uid.Set, at store.ModSeq) outcome {
 	if gone.Empty() {
 		return done()
 	}
-	s.server.options.Backend.Event(&s.conn, Event{Kind: EventExpunged, Mailbox: m.Name, UIDs: gone})
+	s.note(Event{Kind: EventExpunged, Mailbox: sel.view.Mailbox.Name, UIDs: gone}, sel.account, sel.prefix)
 	if !s.condstore {
 		return done()
 	}

@@ -4,9 +4,9 @@ import "github.com/postiljon/postiljon/internal/store"
 
 // status is STATUS (RFC 9051 section 6.3.11).
 func (s *session) status(c *statusCommand) outcome {
-	m, err := s.store.MailboxByName(s.ctx, s.conn.Account, c.mailbox)
-	if err != nil {
-		return s.failed(err, c.mailbox)
+	m, o := s.reach(c.mailbox, store.RightRead)
+	if o.refused != nil {
+		return o
 	}
 	if err := s.tellStatus(&m, c.items); err != nil {
 		return s.failed(err, m.Name)
@@ -34,7 +34,7 @@ var statusOrder = [...]struct {
 
 // tellStatus writes a STATUS response. Everything in it is counted as it changes, nothing is
 // looked up but for DELETED-STORAGE.
-func (s *session) tellStatus(m *store.Mailbox, items statusItems) error {
+func (s *session) tellStatus(m *place, items statusItems) error {
 	deleted := int64(0)
 	if items&statusDeletedStorage != 0 {
 		var err error
@@ -47,7 +47,7 @@ func (s *session) tellStatus(m *store.Mailbox, items statusItems) error {
 }
 
 // writeStatus writes a STATUS response; deleted is for DELETED-STORAGE.
-func (s *session) writeStatus(m *store.Mailbox, items statusItems, deleted int64) {
+func (s *session) writeStatus(m *place, items statusItems, deleted int64) {
 	if items&statusHighestModSeq != 0 {
 		s.enableCondstore()
 	}
@@ -69,7 +69,7 @@ func (s *session) writeStatus(m *store.Mailbox, items statusItems, deleted int64
 	s.out = append(b, ")\r\n"...)
 }
 
-func (s *session) appendStatusItem(b []byte, m *store.Mailbox, item statusItems) []byte {
+func (s *session) appendStatusItem(b []byte, m *place, item statusItems) []byte {
 	switch item {
 	case statusMessages:
 		return appendUint(b, m.Messages)
@@ -88,7 +88,7 @@ func (s *session) appendStatusItem(b []byte, m *store.Mailbox, item statusItems)
 	case statusAppendLimit:
 		return appendUint(b, s.server.options.Limits.Message)
 	case statusMailboxID:
-		return append(appendObjectID(append(b, '('), 'F', m.ID), ')')
+		return append(s.appendID(append(b, '('), m.account, 'F', uint64(m.ID)), ')')
 	}
 	return append(b, '0') // RECENT: no message is (RFC 9051 appendix E)
 }

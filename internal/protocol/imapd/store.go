@@ -17,8 +17,12 @@ func (s *session) storeFlags(c *storeCommand) outcome {
 	if o.refused != nil {
 		return o
 	}
-	if sel.readOnly {
-		return s.readOnly()
+	if o := s.mayChange(0); o.refused != nil {
+		return o
+	}
+	change := store.FlagChange{Op: c.op, System: c.flags.system, Keywords: c.flags.keywords}
+	if o := s.permitted(&change); o.refused != nil {
+		return o
 	}
 	if c.unchangedSince != nil {
 		s.enableCondstore()
@@ -27,7 +31,7 @@ func (s *session) storeFlags(c *storeCommand) outcome {
 	for rest := set; !rest.Empty() && s.err == nil; {
 		var step uid.Set
 		step, rest = sel.split(rest, storeStep)
-		stored, err := s.storeStep(c, step)
+		stored, err := s.storeStep(c, change, step)
 		if err != nil {
 			return s.failedFlags(err)
 		}
@@ -48,10 +52,10 @@ func (s *session) storeFlags(c *storeCommand) outcome {
 
 // storeStep changes flags and tells the new ones: of all messages, or with .SILENT only the
 // mod-sequences to a client that follows them.
-func (s *session) storeStep(c *storeCommand, set uid.Set) (store.Stored, error) {
+func (s *session) storeStep(c *storeCommand, change store.FlagChange, set uid.Set) (store.Stored, error) {
 	sel := s.selected
-	change := store.FlagChange{Op: c.op, System: c.flags.system, Keywords: c.flags.keywords, Since: sel.view.Mailbox.HighestModSeq}
-	stored, err := s.store.StoreFlags(s.ctx, s.conn.Account, sel.id, set, change, c.unchangedSince)
+	change.Since = sel.view.Mailbox.HighestModSeq
+	stored, err := s.store.StoreFlags(s.ctx, sel.account, sel.id, set, change, c.unchangedSince)
 	if err != nil {
 		return stored, err
 	}
@@ -89,7 +93,7 @@ func (s *session) newKeywords(c *storeCommand) error {
 		if _, ok := sel.view.Keywords.Lookup(name); ok {
 			continue
 		}
-		k, err := s.store.Keywords(s.ctx, s.conn.Account)
+		k, err := s.store.Keywords(s.ctx, s.selected.account)
 		if err != nil {
 			return err
 		}

@@ -13,6 +13,14 @@ import (
 // changes first could take its copy for more complete than it is (RFC 7162 section 3.2.9).
 func (s *session) sync(expunge bool) error {
 	sel, old := s.selected, s.selected.view
+	if sel.prefix != "" {
+		if err := s.refreshRights(); err != nil {
+			return err
+		}
+		if sel.lost {
+			sel.fresh = nil
+		}
+	}
 	next, at := sel.fresh, sel.freshAt
 	sel.fresh = nil
 	if next == nil {
@@ -51,14 +59,17 @@ func (s *session) sync(expunge bool) error {
 }
 
 // freshView is the mailbox as it is now, and the count of changes before the look at it. If
-// someone deleted it, its messages are gone.
+// someone deleted it, or the client may not read it any more, its messages are gone.
 func (s *session) freshView() (v *store.View, at uint64, err error) {
-	if at = s.store.Changes(s.conn.Account); at == s.selected.viewAt {
-		return s.selected.view, at, nil
+	sel := s.selected
+	if at = s.store.Changes(sel.account); at == sel.viewAt && !sel.lost {
+		return sel.view, at, nil
 	}
-	v, err = s.store.View(s.ctx, s.conn.Account, s.selected.id)
-	if err == nil || store.KindOf(err) != store.KindNotFound {
-		return v, at, err
+	if !sel.lost {
+		v, err = s.look(sel.account, sel.id, sel.prefix)
+		if err == nil || store.KindOf(err) != store.KindNotFound {
+			return v, at, err
+		}
 	}
 	empty := *s.selected.view
 	if empty.UIDs.Len() > 0 {
@@ -115,7 +126,7 @@ func (s *session) tellFlags(old *store.View) error {
 
 // changed returns the UIDs of the messages that changed after a mod-sequence and are wanted.
 func (s *session) changed(since store.ModSeq, wanted func(*store.Placement) bool) (set uid.Set, err error) {
-	err = s.store.ChangedSince(s.ctx, s.conn.Account, s.selected.id, since, func(p *store.Placement) error {
+	err = s.store.ChangedSince(s.ctx, s.selected.account, s.selected.id, since, func(p *store.Placement) error {
 		if wanted(p) {
 			set = set.Add(p.UID)
 		}
