@@ -128,7 +128,7 @@ func (x *smtpSession) hello(verb string) {
 		return
 	}
 	lines := append([]string{x.s.Name}, x.o.Extensions...)
-	if x.s.words().Enhanced == false {
+	if !x.s.words().Enhanced {
 		lines = without(lines, "ENHANCEDSTATUSCODES")
 	}
 	if x.o.Size > 0 {
