@@ -111,6 +111,7 @@ type Limits struct {
 	ConnectionsPerMinute  int       `toml:"connections_per_minute"`
 	SessionsPerAccount    int       `toml:"sessions_per_account"`
 	Hops                  int       `toml:"hops"`
+	IMAPMessages          int       `toml:"imap_messages"`
 	Exempt                []Network `toml:"exempt"`
 }
 

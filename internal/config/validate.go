@@ -159,6 +159,7 @@ func (c *Config) validateLimits(f *faults) {
 	f.count("limits.connections_per_minute", l.ConnectionsPerMinute, 1, 100_000_000)
 	f.count("limits.sessions_per_account", l.SessionsPerAccount, 1, 1_000_000)
 	f.count("limits.hops", l.Hops, 10, 1000)
+	f.count("limits.imap_messages", l.IMAPMessages, 0, 1_000_000_000)
 }
 
 func (c *Config) validateQueue(f *faults) {

@@ -74,6 +74,9 @@ func (a *appending) run() outcome {
 		return o
 	}
 	for {
+		if limit := a.s.server.options.Limits.Messages; limit > 0 && len(a.emails) == limit {
+			return a.s.tooMany()
+		}
 		if len(a.emails) == maxAppended {
 			return refuse(cause.Refuse(cause.LimitRequest, cause.Count("limit", maxAppended)))
 		}

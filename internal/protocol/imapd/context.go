@@ -33,6 +33,8 @@ func (m *selected) isWatched(tag string) bool {
 func (s *session) watch(c *searchCommand, r *found) {
 	sel := s.selected
 	switch {
+	case s.lowest != 0: // not all was searched
+		s.noUpdate(c.tag, *s.tooMany().refused)
 	case len(sel.watched) == maxWatched:
 		s.noUpdate(c.tag, cause.Refuse(cause.LimitRequest, cause.Count("limit", maxWatched)))
 	case len(r.rows) > maxRows:

@@ -20,6 +20,9 @@ func (s *session) copyMessages(c *copyCommand) outcome {
 			return o
 		}
 	}
+	if !c.move && sel.isTooMany(set, s.server.options.Limits.Messages) {
+		return s.tooMany() // COPY is all or nothing (RFC 9051 section 6.4.7)
+	}
 	target, o := s.reachTarget(c.mailbox)
 	if o.refused != nil {
 		return o
@@ -33,7 +36,7 @@ func (s *session) copyMessages(c *copyCommand) outcome {
 		sel.fresh = nil // it may be about to change
 	}
 	if c.move {
-		return s.moveTo(set, &target)
+		return s.moveTo(s.newest(set), &target)
 	}
 	copied, err := s.store.CopyBetween(s.ctx, sel.copying(set, &target))
 	if err != nil {

@@ -33,7 +33,8 @@ import (
 //	@raw 1 TEXT      sends a Go string literal as it stands
 //	@closed 1        the server must have closed the connection
 //	{filler}         in C: lines and @raw is 4097 octets, {filler1000} and {filler4000} are so many
-//	@set KEY=VALUE   before the first line of a dialogue: plaintext, notls, message, command, errors, quota
+//	{repeat N TEXT}  in C: lines and @raw is N times TEXT, in which "#" is the number of the time
+//	@set KEY=VALUE   before the first line of a dialogue: plaintext, notls, message, messages, command, errors, quota
 func TestDialogues(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -95,6 +96,8 @@ func (p *player) set(set *settings, text string) {
 		set.noTLS = value == "true"
 	case "message":
 		set.limits.Message = n
+	case "messages":
+		set.limits.Messages = int(n)
 	case "command":
 		set.limits.Command = int(n)
 	case "errors":
@@ -207,8 +210,18 @@ func (p *player) fill(text string) string {
 	for name, value := range p.known {
 		text = strings.ReplaceAll(text, "{"+name+"}", value)
 	}
-	return text
+	return repeated.ReplaceAllStringFunc(text, func(r string) string {
+		m := repeated.FindStringSubmatch(r)
+		n, _ := strconv.Atoi(m[1])
+		var b strings.Builder
+		for i := range n {
+			b.WriteString(strings.ReplaceAll(m[2], "#", strconv.Itoa(i+1)))
+		}
+		return b.String()
+	})
 }
+
+var repeated = regexp.MustCompile(`\{repeat (\d+) ([^}]*)\}`)
 
 var placeholder = regexp.MustCompile(`\{(\*|[a-z][a-z0-9]*)\}`)
 

@@ -215,8 +215,10 @@ func (s *session) enableCondstore() {
 
 // The capabilities, which tell the truth for the state of the session (RFC 9051 section 6.1.1).
 const (
-	// LITERAL+ takes what LITERAL- does, and the two exclude each other (RFC 7888 section 5).
-	capabilitiesAlways = "IMAP4rev2 IMAP4rev1 SASL-IR LITERAL+ ID ENABLE"
+	capabilitiesAlways = "IMAP4rev2 IMAP4rev1 SASL-IR ID ENABLE"
+	// LITERAL+ takes what LITERAL- does, and the two exclude each other (RFC 7888 section 5). Who has
+	// not signed in needs no long literals.
+	literalMinus, literalPlus = " LITERAL-", " LITERAL+"
 	// A client may use these after signing in.
 	capabilitiesSignedIn = " IDLE NAMESPACE UNSELECT UIDPLUS MOVE CHILDREN LIST-EXTENDED LIST-STATUS" +
 		" SPECIAL-USE CREATE-SPECIAL-USE STATUS=SIZE ESEARCH SEARCHRES BINARY CONDSTORE QRESYNC" +
@@ -231,15 +233,20 @@ const capabilitiesSearch = " SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT THREA
 func (s *session) appendCapabilities(b []byte) []byte {
 	b = append(b, capabilitiesAlways...)
 	if s.conn.Account != 0 {
+		b = append(b, literalPlus...)
 		b = append(b, capabilitiesSearch...)
 		b = append(b, capabilitiesSharing...)
 		b = append(b, capabilitiesSignedIn...)
 		b = appendUint(b, s.server.options.Limits.Message)
+		if limit := s.server.options.Limits.Messages; limit > 0 {
+			b = appendUint(append(b, " MESSAGELIMIT="...), limit)
+		}
 		if !s.compressed {
 			b = append(b, capabilitiesOfConnection...)
 		}
 		return b
 	}
+	b = append(b, literalMinus...)
 	if !s.conn.TLS() && s.server.conns.HasTLS() {
 		b = append(b, " STARTTLS"...)
 	}

@@ -41,6 +41,10 @@ func (s *session) fetch(c *fetchCommand) outcome {
 			return s.failed(err, s.selected.view.Mailbox.Name)
 		}
 	}
+	if c.partial != nil && s.selected.isTooMany(set, s.server.options.Limits.Messages) {
+		return s.tooMany()
+	}
+	set = s.newest(set)
 	o = s.fetchSet(c, set)
 	if !c.uid && o.refused == nil {
 		if gone, err := s.vanished(wanted); err != nil {
@@ -65,14 +69,15 @@ func (s *session) changedSince(c *fetchCommand, set uid.Set) (uid.Set, error) {
 	return s.changed(*c.changedSince, func(p *store.Placement) bool { return set.Contains(p.UID) })
 }
 
-// asked is the set of UIDs that the client wrote, whether it can know of them or not.
+// asked is the set of UIDs that the client wrote, whether it can know of them or not. "*" covers what
+// is gone behind the last message, too: who asks for 1:* means all.
 func (m *selected) asked(s seqSet) uid.Set {
 	if s.saved {
 		return m.saved
 	}
 	ranges := make([]uid.Range, 0, len(s.ranges))
 	for _, r := range s.ranges {
-		if from, to := r.resolve(uint32(max(m.view.UIDs.Max(), 1))); from > 0 {
+		if from, to := r.resolve(uint32(max(m.view.Mailbox.UIDNext, 2) - 1)); from > 0 {
 			ranges = append(ranges, uid.Range{First: uid.UID(from), Last: uid.UID(to)})
 		}
 	}

@@ -216,7 +216,7 @@ func (p *parser) metadataEntries() (entries []string) {
 	}
 	p.list(func() {
 		if len(entries) == maxEntries {
-			p.fail("more than %d entries", maxEntries)
+			p.tooMany(maxEntries)
 		}
 		entries = append(entries, p.metadataEntry(true))
 	})
@@ -244,7 +244,7 @@ func (p *parser) setMetadata() any {
 	p.sp()
 	p.list(func() {
 		if len(c.changes) == maxEntries {
-			p.fail("more than %d entries", maxEntries)
+			p.tooMany(maxEntries)
 		}
 		a := store.Annotation{Name: p.metadataEntry(false)}
 		p.sp()

@@ -74,7 +74,11 @@ func (p *parser) oneOrMoreMailboxes(names []string) []string {
 		return append(names, p.mailbox())
 	}
 	before := len(names)
-	p.list(func() { names = append(names, p.mailbox()) })
+	p.list(func() {
+		if names = append(names, p.mailbox()); len(names) > maxNamed {
+			p.tooMany(maxNamed)
+		}
+	})
 	if len(names) == before {
 		p.fail("want mailboxes")
 	}

@@ -27,9 +27,19 @@ var errSyntax = errors.New("imapd: syntax")
 var (
 	errName    = errors.New("imapd: mailbox name is not valid")
 	errCharset = errors.New("imapd: charset is not known")
-	errNesting = errors.New("imapd: too deeply nested")
 	errUnknown = errors.New("imapd: no such command")
 )
+
+// tooManyError is that a command has more of something than it can have: it is well formed, and
+// answered with NO.
+type tooManyError int
+
+func (e tooManyError) Error() string {
+	return fmt.Sprintf("imapd: more than %d in one command", int(e))
+}
+
+// tooMany ends parsing because there is more of something than limit.
+func (p *parser) tooMany(limit int) { p.failAs(tooManyError(limit)) }
 
 func (p *parser) fail(format string, args ...any) {
 	if p.err == nil {

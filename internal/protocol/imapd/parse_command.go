@@ -266,7 +266,7 @@ func (p *parser) listMailboxes() any {
 		p.list(func() {
 			c.patterns = append(c.patterns, p.listMailbox())
 			if len(c.patterns) > maxPatterns {
-				p.fail("more than %d patterns", maxPatterns)
+				p.tooMany(maxPatterns)
 			}
 		})
 	} else {

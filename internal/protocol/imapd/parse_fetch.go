@@ -148,7 +148,7 @@ func (p *parser) fetchItem(c *fetchCommand) {
 		return
 	}
 	if len(c.sections) == maxSections {
-		p.fail("more than %d sections", maxSections)
+		p.tooMany(maxSections)
 		return
 	}
 	c.sections = append(c.sections, s)

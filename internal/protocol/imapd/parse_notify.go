@@ -65,8 +65,8 @@ var errEvent = errors.New("imapd: event is not told here")
 
 // Bounds on what one NOTIFY can ask for.
 const (
-	maxNotifyGroups    = 50
-	maxNotifyMailboxes = 1000
+	maxNotifyGroups = 50
+	maxNamed        = 1000 // mailboxes of a filter, also of ESEARCH
 )
 
 // notify reads NOTIFY (RFC 5465 section 8).
@@ -97,7 +97,7 @@ func (p *parser) notify() any {
 			selected = true
 		}
 		if c.groups = append(c.groups, g); len(c.groups) > maxNotifyGroups {
-			p.fail("more than %d groups", maxNotifyGroups)
+			p.tooMany(maxNotifyGroups)
 		}
 		if !p.accept(' ') {
 			break
@@ -115,9 +115,7 @@ func (p *parser) notifyGroup() (g notifyGroup) {
 		p.fail("mailbox filter %q", name)
 	}
 	if g.filter == filterSubtree || g.filter == filterMailboxes {
-		if g.mailboxes = p.oneOrMoreMailboxes(nil); len(g.mailboxes) > maxNotifyMailboxes {
-			p.fail("more than %d mailboxes", maxNotifyMailboxes)
-		}
+		g.mailboxes = p.oneOrMoreMailboxes(nil)
 	}
 	p.sp()
 	if p.peek() == '(' {

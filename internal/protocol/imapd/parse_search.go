@@ -1,6 +1,7 @@
 package imapd
 
 import (
+	"math"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -199,8 +200,12 @@ func (p *searchParser) program(depth int, more func() bool) searchKey {
 
 // key reads one search-key.
 func (p *searchParser) key(depth int) searchKey {
-	if p.keys++; depth > maxSearchDepth || p.keys > maxSearchKeys {
-		p.failAs(errNesting)
+	if depth > maxSearchDepth {
+		p.tooMany(maxSearchDepth)
+		return searchKey{}
+	}
+	if p.keys++; p.keys > maxSearchKeys {
+		p.tooMany(maxSearchKeys)
 		return searchKey{}
 	}
 	switch c := p.peek(); {
@@ -266,6 +271,8 @@ func (p *searchParser) keyWithArguments(name string, depth int) searchKey {
 		return searchKey{op: opOr, keys: []searchKey{a, p.key(depth + 1)}}
 	case "UID":
 		return searchKey{op: opUID, set: p.sequenceSet()}
+	case "UIDAFTER", "UIDBEFORE": // RFC 9738 section 3.2
+		return p.besideUID(name == "UIDAFTER")
 	case "KEYWORD":
 		return searchKey{op: opKeyword, text: string(p.atom())}
 	case "UNKEYWORD":
@@ -293,6 +300,19 @@ func (p *searchParser) keyWithArguments(name string, depth int) searchKey {
 	}
 	p.fail("search key %q", name)
 	return searchKey{}
+}
+
+// besideUID reads the UID of UIDAFTER or UIDBEFORE. Unlike "n:*" it means no message where none is.
+func (p *searchParser) besideUID(after bool) searchKey {
+	n := uid.UID(p.nzNumber())
+	k := searchKey{op: opUID, resolved: true}
+	switch {
+	case after && n < math.MaxUint32:
+		k.uids = uid.Set{{First: n + 1, Last: math.MaxUint32}}
+	case !after && n > 1:
+		k.uids = uid.Set{{First: 1, Last: n - 1}}
+	}
+	return k
 }
 
 func (p *searchParser) headerKey() searchKey {

@@ -15,6 +15,9 @@ type seqSet struct {
 	saved  bool
 }
 
+// maxRanges is how many elements one sequence set can have.
+const maxRanges = 20_000
+
 // sequenceSet reads a sequence-set or "$".
 func (p *parser) sequenceSet() (s seqSet) {
 	if p.accept('$') {
@@ -27,7 +30,9 @@ func (p *parser) sequenceSet() (s seqSet) {
 		if p.accept(':') {
 			r.to = p.seqNumber()
 		}
-		s.ranges = append(s.ranges, r)
+		if s.ranges = append(s.ranges, r); len(s.ranges) > maxRanges {
+			p.tooMany(maxRanges)
+		}
 		if !p.accept(',') {
 			return s
 		}
@@ -45,16 +50,16 @@ func (p *parser) seqNumber() uint32 {
 // uidSet reads a sequence set without "*" and "$", as QRESYNC has them.
 func (p *parser) uidSet() uid.Set {
 	s := p.sequenceSet()
-	var set uid.Set
+	ranges := make([]uid.Range, 0, len(s.ranges))
 	for _, r := range s.ranges {
 		if r.from == star || r.to == star {
 			p.fail("* in a set of known numbers")
 			return nil
 		}
-		set = set.AddRange(uid.UID(min(r.from, r.to)), uid.UID(max(r.from, r.to)))
+		ranges = append(ranges, uid.Range{First: uid.UID(min(r.from, r.to)), Last: uid.UID(max(r.from, r.to))})
 	}
 	if s.saved {
 		p.fail("$ in a set of known numbers")
 	}
-	return set
+	return uid.FromRanges(ranges)
 }

@@ -38,7 +38,7 @@ func (p *parser) sort(uid bool) any {
 	s.returnOptions(c)
 	p.list(func() {
 		if len(c.order) == maxSortKeys {
-			p.fail("more than %d sort criteria", maxSortKeys)
+			p.tooMany(maxSortKeys)
 			return
 		}
 		c.order = append(c.order, p.sortKey())

@@ -77,14 +77,15 @@ func (s *session) unparsed(err error) outcome {
 		o := refuse(cause.Refuse(cause.ContentUnreadable).As("charset"))
 		o.code = "BADCHARSET (UTF-8)"
 		return o
-	case errors.Is(err, errNesting):
-		return refuse(cause.Refuse(cause.LimitRequest, cause.Count("limit", maxSearchKeys)))
 	case errors.Is(err, errEvent):
 		o := refuseProtocol("event")
 		o.code, o.no = knownEvents, true
 		return o
 	case errors.Is(err, errUnknown):
 		return refuseProtocol("unknown-command")
+	}
+	if limit, ok := errors.AsType[tooManyError](err); ok {
+		return refuse(cause.Refuse(cause.LimitRequest, cause.Count("limit", int64(limit))))
 	}
 	s.server.options.Log.Debug("imapd: cannot read command", "conn", s.conn.ID, "err", err)
 	return refuseProtocol("syntax")
@@ -93,6 +94,7 @@ func (s *session) unparsed(err error) outcome {
 // finish tells what changed, as far as the command lets it, and writes the tagged response (RFC
 // 9051 section 7.1). It returns the status.
 func (s *session) finish(c *command, o outcome) string {
+	o = s.withLimit(o)
 	if o.refused != nil && o.refused.Cause == cause.ClientProtocolError && !o.no {
 		s.bad++
 		s.refused(c.tag, "BAD", o)

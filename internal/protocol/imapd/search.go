@@ -43,14 +43,18 @@ func (s *session) search(c *searchCommand) outcome {
 
 // failedSearch maps an error of searching a mailbox.
 func (s *session) failedSearch(err error, m *selected) outcome {
+	if errors.Is(err, errLimited) {
+		return s.tooMany()
+	}
 	if errors.Is(err, errTooMuch) {
 		return refuse(cause.Refuse(cause.LimitRequest, cause.Count("limit", maxSortOctets)))
 	}
 	return s.failedRead(err, m.view.Mailbox.Name)
 }
 
-// query is one search over the messages of a view. It is an exact scan in two passes: what the
-// placements decide is decided from them, and only what is left open asks for emails and texts.
+// query is one search over the messages of a view, and it is exact. What numbers and flags decide
+// is decided by sets (narrow). What is left is looked at in two passes: what the placements and the
+// index decide is decided from them, and only what is left open asks for emails and texts.
 type query struct {
 	s        *session
 	sel      *selected // what is searched
@@ -78,7 +82,11 @@ func (q *query) find(c *searchCommand) (*found, error) {
 	default:
 		q.progress.goal = all
 	}
-	hits, err := q.run(&c.key, q.sel.known())
+	set, err := q.searched(c)
+	if err != nil {
+		return nil, err
+	}
+	hits, err := q.run(&c.key, set)
 	if err != nil {
 		return nil, err
 	}
@@ -129,8 +137,8 @@ func (q *query) prepare(k *searchKey) {
 	case opUID:
 		if !k.resolved {
 			k.uids = q.sel.uids(k.set)
+			k.resolved = k.set.saved
 		}
-		k.resolved = k.set.saved
 	case opKeyword:
 		k.flag, k.resolved = q.sel.view.Keywords.Lookup(k.text)
 	case opEmailID, opThreadID:
@@ -278,6 +286,9 @@ func (q *query) match(k *searchKey, p *store.Placement) answer {
 	}
 	if k.matches != nil && !k.matches.MayHave(p.Email) {
 		return no
+	}
+	if k.matches != nil && k.matches.MustHave(p.Email) {
+		return yes
 	}
 	if k.cost() > 0 && q.email == nil {
 		return open

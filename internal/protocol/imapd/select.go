@@ -175,7 +175,10 @@ func (s *session) expunge(c *command) outcome {
 	}
 	set := s.selected.known()
 	if args, ok := c.args.(*expungeCommand); ok {
-		set = s.selected.uids(args.set)
+		var err error
+		if set, err = s.deletedNewest(s.selected.uids(args.set)); err != nil {
+			return s.failed(err, s.selected.view.Mailbox.Name)
+		}
 	}
 	sel := s.selected
 	gone, at, err := s.store.Expunge(s.ctx, sel.account, sel.id, set, true)

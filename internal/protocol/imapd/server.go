@@ -79,6 +79,9 @@ type Limits struct {
 	// Command is the longest command with its literals, but without the message of APPEND, in
 	// octets. Default 256 KiB; before sign-in an eighth of it.
 	Command int
+	// Messages is how many messages one command works on: MESSAGELIMIT of RFC 9738. Default 0: as
+	// many as it asks for.
+	Messages int
 	// Errors is how many commands in a row can end in BAD before the connection does. Default 20.
 	Errors int
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/postiljon/postiljon/internal/netserve"
 	"github.com/postiljon/postiljon/internal/protocol/imapd/mutf7"
 	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/uid"
 )
 
 // session is one connection. All its fields belong to the goroutine that runs it, but for waker.
@@ -40,8 +41,9 @@ type session struct {
 	compressed                     bool      // since COMPRESS
 	// anonymous is since when nobody is signed in, if nobody is.
 	anonymous time.Time
-	bad       int  // commands in a row that ended in BAD
-	over      bool // LOGOUT, or BYE was sent
+	bad       int     // commands in a row that ended in BAD
+	lowest    uid.UID // of the messages that the command worked on, if MESSAGELIMIT left some out
+	over      bool    // LOGOUT, or BYE was sent
 }
 
 func newSession(srv *Server, c netserve.Conn, nc net.Conn, implicitTLS bool) *session {
@@ -331,8 +333,12 @@ func (s *session) readLiteral(head []byte) bool {
 	if p.err != nil {
 		size = math.MaxUint64
 	}
-	if size > uint64(s.commandLimit()-len(s.cmd)) {
-		s.refuseLiteral(size, nonSync)
+	switch {
+	case nonSync && s.conn.Account == 0 && size > maxLiteralMinus:
+		s.refuseLiteral(size, nonSync, cause.Refuse(cause.ClientProtocolError).As("literal"))
+		return false
+	case size > uint64(s.commandLimit()-len(s.cmd)):
+		s.refuseLiteral(size, nonSync, cause.Refuse(cause.LimitRequest, cause.Count("limit", int64(s.commandLimit()))).As("literal"))
 		return false
 	}
 	if !nonSync {
@@ -349,10 +355,13 @@ func (s *session) readLiteral(head []byte) bool {
 	return true
 }
 
+// maxLiteralMinus is how long a literal can be, in octets, that a client sends without waiting before
+// it signed in: LITERAL- of RFC 7888 section 5. Afterwards LITERAL+ has no such bound.
+const maxLiteralMinus = 4096
+
 // refuseLiteral answers a command whose literal is too large. What a client sends without waiting
 // is dropped if it is not too much (RFC 7888 section 4).
-func (s *session) refuseLiteral(size uint64, nonSync bool) {
-	d := cause.Refuse(cause.LimitRequest, cause.Count("limit", int64(s.commandLimit())))
+func (s *session) refuseLiteral(size uint64, nonSync bool, d cause.Decision) {
 	if nonSync && size > maxSwallow {
 		s.bye(d)
 		return

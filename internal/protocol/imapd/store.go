@@ -27,6 +27,7 @@ func (s *session) storeFlags(c *storeCommand) outcome {
 	if c.unchangedSince != nil {
 		s.enableCondstore()
 	}
+	set = s.newest(set)
 	var modified uid.Set
 	for rest := set; !rest.Empty() && s.err == nil; {
 		var step uid.Set

@@ -21,6 +21,9 @@ func (s *session) thread(c *threadCommand) outcome {
 	q := s.query(sel, c.search.tag)
 	q.prepare(&c.search.key)
 	all := sel.view.UIDs.Len()
+	if sel.isTooMany(c.search.key.within(sel.known()), s.server.options.Limits.Messages) {
+		return s.tooMany()
+	}
 	q.progress.goal = 2 * all
 	hits, err := q.run(&c.search.key, sel.known())
 	if err != nil {
