@@ -290,6 +290,9 @@ func (q *query) match(k *searchKey, p *store.Placement) answer {
 	if k.matches != nil && k.matches.MustHave(p.Email) {
 		return yes
 	}
+	if k.matches != nil && k.matches.MustHave(p.Email) {
+		return yes
+	}
 	if k.cost() > 0 && q.email == nil {
 		return open
 	}

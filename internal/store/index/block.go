@@ -10,12 +10,19 @@ import (
 
 // gram is three octets of folded text and the field they stand in. Text that holds a needle holds
 // each gram of the needle, whatever the language, so that postings of grams never miss a message.
+//
+// Words (words.go) stand behind the grams, in fields of their own: the gram of a word is its
+// first three octets, its suffix the others.
 type gram uint32
 
 const (
 	gramSize = 3
 	gramBits = 26 // two of the field, three octets
+	keyBits  = 27 // with the fields of words
 )
+
+// isWord reports whether a gram is that of a word.
+func (g gram) isWord() bool { return g>>gramBits != 0 }
 
 func gramAt(f Field, b []byte) gram { return gram(f)<<24 | gram(b[0])<<16 | gram(b[1])<<8 | gram(b[2]) }
 
@@ -38,6 +45,16 @@ func (s *span) and(o *span) (any bool) {
 		rest |= s[i]
 	}
 	return rest != 0
+}
+
+// holds reports whether all of o is in s.
+func (s *span) holds(o *span) bool {
+	for i := range s {
+		if o[i]&^s[i] != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *span) or(o *span) {
@@ -63,10 +80,12 @@ func (s *span) appendTo(list []uint16) []uint16 {
 	return list
 }
 
-// A block is a sequence of entries in ascending order of grams:
+// A block is a sequence of entries in ascending order of grams, words of the same gram in that of
+// their suffixes and in the same block:
 //
 //	gram   uvarint, the distance from the gram before; 0 for the first, which is the block's key
 //	length uvarint, of what follows, times two, plus one for a bitmap
+//	suffix of a word: an octet of length, and the suffix
 //	emails uvarint each: the distance from the one before less one, the first as it is;
 //	       or a bitmap, least bit of the first octet first
 const blockSize = 4 << 10
@@ -83,18 +102,26 @@ type blockWriter struct {
 	size    int64
 }
 
-// add writes the emails of a gram, which are ascending and at least one.
-func (w *blockWriter) add(g gram, emails []uint16) {
+// add writes the emails of a gram, or of the word with that suffix, which are ascending and at
+// least one.
+func (w *blockWriter) add(g gram, suffix []byte, emails []uint16) {
+	if len(w.current) >= blockSize && g != w.last {
+		w.flush()
+	}
 	if len(w.current) == 0 {
 		w.key, w.last = g, g
 	}
 	w.scratch = w.scratch[:0]
+	if g.isWord() {
+		w.scratch = append(append(w.scratch, byte(len(suffix))), suffix...)
+	}
+	from := len(w.scratch)
 	bitmap := 0
 	if n := int(emails[len(emails)-1])/8 + 1; n < len(emails) {
 		bitmap = 1
 		w.scratch = append(w.scratch, make([]byte, n)...)
 		for _, e := range emails {
-			w.scratch[e/8] |= 1 << (e % 8)
+			w.scratch[from+int(e/8)] |= 1 << (e % 8)
 		}
 	} else {
 		next := uint16(0)
@@ -106,9 +133,7 @@ func (w *blockWriter) add(g gram, emails []uint16) {
 	w.current = binary.AppendUvarint(w.current, uint64(g-w.last))
 	w.current = binary.AppendUvarint(w.current, uint64(len(w.scratch)<<1|bitmap))
 	w.current = append(w.current, w.scratch...)
-	if w.last = g; len(w.current) >= blockSize {
-		w.flush()
-	}
+	w.last = g
 }
 
 func (w *blockWriter) flush() {
@@ -124,6 +149,7 @@ func (w *blockWriter) flush() {
 type entries struct {
 	b      []byte
 	gram   gram
+	suffix []byte // of a word
 	data   []byte
 	bitmap bool
 	bad    bool
@@ -137,7 +163,7 @@ func (e *entries) next() bool {
 		return false
 	}
 	distance, n := binary.Uvarint(e.b)
-	if n <= 0 || distance > 1<<gramBits {
+	if n <= 0 || distance > 1<<keyBits {
 		return e.damaged()
 	}
 	length, m := binary.Uvarint(e.b[n:])
@@ -147,6 +173,12 @@ func (e *entries) next() bool {
 	e.gram += gram(distance)
 	e.bitmap = length&1 != 0
 	e.data, e.b = e.b[n+m:n+m+int(length>>1)], e.b[n+m+int(length>>1):]
+	if e.suffix = nil; e.gram.isWord() {
+		if len(e.data) == 0 || int(e.data[0]) >= len(e.data) {
+			return e.damaged()
+		}
+		e.suffix, e.data = e.data[1:1+e.data[0]], e.data[1+e.data[0]:]
+	}
 	return true
 }
 

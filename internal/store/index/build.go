@@ -27,11 +27,13 @@ type builder struct {
 	seen  []uint64 // a bit for each gram of the message at hand
 	pairs []uint64 // gram and email, those of one email together
 	spare []uint64
+	words vocabulary
+	limit int // of words
 	run   store.PostingRun
 }
 
 func newBuilder(s *store.Store) *builder {
-	return &builder{store: s}
+	return &builder{store: s, limit: maxWords}
 }
 
 // begin starts a run.
@@ -40,6 +42,7 @@ func (b *builder) begin(first store.EmailID) {
 		b.seen = make([]uint64, 1<<gramBits/64) // 8 MiB, of which mail touches little
 	}
 	b.pairs = b.pairs[:0]
+	b.words.begin(b.limit)
 	b.run = store.PostingRun{First: first, End: first}
 }
 
@@ -50,12 +53,13 @@ func (b *builder) fits(e *store.Email) bool {
 
 // add takes an email's grams. A message that cannot be read, or has too many, is always looked at.
 func (b *builder) add(ctx context.Context, e *store.Email) error {
-	from := len(b.pairs)
+	from, words := len(b.pairs), len(b.words.pairs)
 	number := uint64(e.ID - b.run.First)
 	many := false
 	err := b.read(ctx, e, func(f Field, text []byte) bool {
 		b.run.Text += int64(len(text))
 		many = b.take(f, text, number, from+maxGrams)
+		b.words.take(f, text, uint32(number))
 		return many
 	})
 	for _, p := range b.pairs[from:] {
@@ -67,6 +71,7 @@ func (b *builder) add(ctx context.Context, e *store.Email) error {
 	}
 	if err != nil || many {
 		b.pairs = b.pairs[:from]
+		b.words.forget(words)
 		b.run.Always = append(b.run.Always, e.ID)
 	}
 	b.run.Emails++
@@ -124,10 +129,11 @@ func (b *builder) finish() (store.PostingRun, []store.PostingBlock) {
 	for i, p := range b.pairs {
 		emails = append(emails, uint16(p&(maxSpan-1)))
 		if i+1 == len(b.pairs) || b.pairs[i+1]>>spanBits != p>>spanBits {
-			w.add(gram(p>>spanBits), emails)
+			w.add(gram(p>>spanBits), nil, emails)
 			emails = emails[:0]
 		}
 	}
+	b.words.finish(&w, b.run.Emails)
 	w.flush()
 	b.run.Size = w.size
 	return b.run, w.blocks
@@ -186,19 +192,19 @@ func merge(ctx context.Context, s *store.Store, a store.AccountID, runs []store.
 	w := blockWriter{}
 	var emails []uint16
 	for {
-		least, more := leastGram(cursors)
+		least, suffix, more := leastEntry(cursors)
 		if !more {
 			break
 		}
 		emails = emails[:0]
 		for i := range cursors {
 			var err error
-			if emails, err = cursors[i].take(least, emails, keep); err != nil {
+			if emails, err = cursors[i].take(least, suffix, emails, keep); err != nil {
 				return merged, nil, err
 			}
 		}
 		if len(emails) > 0 {
-			w.add(least, emails)
+			w.add(least, suffix, emails)
 		}
 	}
 	w.flush()
@@ -248,18 +254,20 @@ func (c *cursor) next() {
 	}
 }
 
-func leastGram(cursors []cursor) (least gram, ok bool) {
+// leastEntry returns the gram, and of a word the suffix, that comes first among the cursors.
+func leastEntry(cursors []cursor) (least gram, suffix []byte, ok bool) {
 	for i := range cursors {
-		if c := &cursors[i]; c.valid && (!ok || c.entries.gram < least) {
-			least, ok = c.entries.gram, true
+		c := &cursors[i]
+		if c.valid && (!ok || c.entries.gram < least || c.entries.gram == least && bytes.Compare(c.entries.suffix, suffix) < 0) {
+			least, suffix, ok = c.entries.gram, c.entries.suffix, true
 		}
 	}
-	return least, ok
+	return least, suffix, ok
 }
 
-// take appends the emails of a gram if the cursor stands there, and moves on.
-func (c *cursor) take(g gram, emails []uint16, keep *span) ([]uint16, error) {
-	if !c.valid || c.entries.gram != g {
+// take appends the emails of a gram or word if the cursor stands there, and moves on.
+func (c *cursor) take(g gram, suffix []byte, emails []uint16, keep *span) ([]uint16, error) {
+	if !c.valid || c.entries.gram != g || !bytes.Equal(c.entries.suffix, suffix) {
 		return emails, nil
 	}
 	var set span

@@ -2,7 +2,8 @@
 // which three octets of folded text next to each other, so that a search for a text of three
 // octets or more looks only at emails that have all of them. Whether such an email matches is
 // decided by its text (Texts), as it is without an index: postings narrow, the text decides, and
-// what is not indexed yet is looked at.
+// what is not indexed yet is looked at. Of common words it also keeps which emails have them, which
+// decides at once about those.
 //
 // The index is made after the mail is acknowledged, by one worker, in batches. All of it derives
 // from the emails: what a crash takes, or what is found damaged, is made again.
@@ -26,7 +27,7 @@ import (
 
 // formatVersion changes with the form of the postings, with what Texts visits and how Fold folds:
 // TestFormat tells.
-const formatVersion = 1
+const formatVersion = 2
 
 // format is that of the postings; an index of another format is made anew. It also changes with
 // the tables of Unicode that the program is built with.
@@ -100,12 +101,28 @@ type Matches struct {
 type matches struct {
 	first, end store.EmailID
 	emails     *span // nil for none
+	certain    *span // of them, nil for none
 }
 
 // MayHave reports whether an email may have the text; false is certain.
 func (m *Matches) MayHave(e store.EmailID) bool {
+	r := m.run(e)
+	if r == nil {
+		return true // of no run, which no email is before Next; better looked at than missed
+	}
+	return r.emails != nil && r.emails.has(uint32(e-r.first))
+}
+
+// MustHave reports whether an email has the text; true is certain.
+func (m *Matches) MustHave(e store.EmailID) bool {
+	r := m.run(e)
+	return r != nil && r.certain != nil && r.certain.has(uint32(e-r.first))
+}
+
+// run returns the run that has an email, nil for none.
+func (m *Matches) run(e store.EmailID) *matches {
 	if e >= m.Next {
-		return true
+		return nil
 	}
 	i, found := slices.BinarySearchFunc(m.runs, e, func(r matches, e store.EmailID) int {
 		switch {
@@ -117,10 +134,9 @@ func (m *Matches) MayHave(e store.EmailID) bool {
 		return 0
 	})
 	if !found {
-		return true // of no run, which no email is; better looked at than missed
+		return nil
 	}
-	r := &m.runs[i]
-	return r.emails != nil && r.emails.has(uint32(e-r.first))
+	return &m.runs[i]
 }
 
 // Count returns how many emails before Next may have the text.
@@ -225,6 +241,12 @@ func findInRun(p *store.PostingReader, run *store.PostingRun, where Fields, n Ne
 			m.emails = new(span)
 		}
 		m.emails.add(uint32(e - run.First))
+	}
+	if m.emails != nil && n.isWord() {
+		var err error
+		if m.certain, err = findWords(p, run.ID, where, n); err != nil {
+			return m, err
+		}
 	}
 	return m, nil
 }

@@ -185,7 +185,13 @@ func (w *world) find(f Fields, n Needle) (found map[store.EmailID]bool, looked i
 	found = map[store.EmailID]bool{}
 	plain := w.scan(f, n)
 	err = w.store.Emails(w.t.Context(), w.account, 0, 1<<62, func(e *store.Email) error {
-		if m == nil || m.MayHave(e.ID) {
+		switch {
+		case m != nil && m.MustHave(e.ID):
+			found[e.ID] = true
+			if !m.MayHave(e.ID) {
+				w.t.Errorf("email %d must have %q and may not", e.ID, n.folded)
+			}
+		case m == nil || m.MayHave(e.ID):
 			looked++
 			if plain[e.ID] {
 				found[e.ID] = true
@@ -283,6 +289,7 @@ func TestNarrows(t *testing.T) {
 		where Fields
 		most  int
 	}{
+		{"common", Everywhere, 1}, {"MESS", In(Body), 1}, {"subject", Everywhere, 1}, {"ommo", In(Body), 300}, {"number", In(Subject), 300},
 		{"xylophone", Everywhere, 1}, {"lopho", In(Body), 1}, {"xylophone", In(Subject), 0}, {"kaleidoscope", Everywhere, 0}, {"number 299", In(Subject), 1},
 	} {
 		if _, looked := w.find(tt.where, NewNeedle(tt.text)); looked > tt.most {
@@ -293,6 +300,54 @@ func TestNarrows(t *testing.T) {
 	if err != nil || len(state.Runs) > 12 || state.Next != state.End {
 		t.Errorf("%d runs up to %d of %d: %v", len(state.Runs), state.Next, state.End, err)
 	}
+}
+
+// TestVerifyWords has a word say something that is not so.
+func TestVerifyWords(t *testing.T) {
+	w := newWorld(t)
+	for i := range 8 {
+		w.append(fmt.Sprintf("Subject: x\r\n\r\nletter %s\r\n", []string{"walnut", "hazel"}[i%2]))
+	}
+	w.update()
+	check := func(problems int64) {
+		t.Helper()
+		if r, err := w.index.Verify(t.Context(), w.account, true); err != nil || r.Found != problems {
+			t.Errorf("verify found %d problems, want %d: %v %v", r.Found, problems, r.Problems, err)
+		}
+	}
+	check(0)
+	state, err := w.index.state(t.Context(), w.account)
+	if err != nil || len(state.Runs) != 1 {
+		t.Fatal(state.Runs, err)
+	}
+	lie := blockWriter{}
+	changed := false
+	err = w.store.PostingBlocks(t.Context(), w.account, state.Runs[0].ID, func(b store.PostingBlock) error {
+		for e := readBlock(b); e.next(); {
+			var set span
+			if err := e.emails(&set); err != nil {
+				return err
+			}
+			if e.gram == gramAt(wordBody, []byte("wal")) && string(e.suffix) == "nut" {
+				set.add(1)
+				changed = true
+			}
+			lie.add(e.gram, e.suffix, set.appendTo(nil))
+		}
+		return nil
+	})
+	lie.flush()
+	if err != nil || !changed {
+		t.Fatal(changed, err)
+	}
+	if err := w.store.ReplacePostings(t.Context(), w.account, format, []uint64{state.Runs[0].ID}, state.Next, state.Runs[0], lie.blocks); err != nil {
+		t.Fatal(err)
+	}
+	check(1)
+	if err := w.index.Rebuild(t.Context(), w.account, nil); err != nil {
+		t.Fatal(err)
+	}
+	check(0)
 }
 
 // TestMany goes beyond one batch and one run, and deletes most of it.
@@ -319,7 +374,7 @@ func TestMany(t *testing.T) {
 	if err := w.index.sweep(t.Context(), w.account); err != nil {
 		t.Fatal(err)
 	}
-	w.agree("x4321x", "y3y", "z999z", "x99", "nothing")
+	w.agree("x4321x", "y3y", "z999z", "x99", "nothing", "y", "y3", "z5", "subject")
 	m, err := w.index.Find(t.Context(), w.account, Everywhere, NewNeedle("y3y"))
 	if err != nil || m.Count() > n/7 || len(m.Emails()) != m.Count() {
 		t.Errorf("%d emails are left: %v", m.Count(), err)
