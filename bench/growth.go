@@ -213,8 +213,8 @@ func (c *imapClient) appendBatch(first, n int) error {
 	c.w.WriteString(tag + " APPEND INBOX")
 	for i := first; i < first+n; i++ {
 		mark := "big." + strconv.Itoa(i)
-		if i%5000 == 7 {
-			mark += ".walnut" // a rare word
+		if i < 2000 && i%100 == 7 {
+			mark += ".walnut" // a rare word, as rare in a mailbox of any size
 		}
 		text := letter(mark, fmt.Sprintf("person%d@sender.test", i%500), account(big), 1200)
 		fmt.Fprintf(c.w, " (\\Seen) {%d+}\r\n", len(text))

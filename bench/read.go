@@ -62,6 +62,8 @@ var readRows = []row{
 	{"SEARCH FROM, rare", []figure{{", p50 ms", true}}, repeatCommand(5, func(*rand.Rand, int) string { return "UID SEARCH FROM person77" })},
 	{"SEARCH TEXT, rare", []figure{{", p50 ms", true}}, repeatCommand(3, func(*rand.Rand, int) string { return "UID SEARCH TEXT walnut" })},
 	{"SEARCH BODY, absent", []figure{{", p50 ms", true}}, repeatCommand(3, func(*rand.Rand, int) string { return "UID SEARCH BODY zyxwvu" })},
+	{"SEARCH TEXT, in every message", []figure{{", p50 ms", true}}, repeatCommand(3, func(*rand.Rand, int) string { return "UID SEARCH TEXT evening" })},
+	{"SEARCH SUBJECT, in every message", []figure{{", p50 ms", true}}, repeatCommand(3, func(*rand.Rand, int) string { return "UID SEARCH SUBJECT harbour" })},
 	{"SEARCH UNSEEN", []figure{{", p50 ms", true}}, repeatCommand(20, func(*rand.Rand, int) string { return "UID SEARCH UNSEEN" })},
 }
 
