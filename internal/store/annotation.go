@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"strings"
 
 	"github.com/postiljon/postiljon/internal/store/kv"
@@ -104,7 +105,24 @@ func (s *Store) Annotate(ctx context.Context, a AccountID, id MailboxID, changes
 		}
 		return boundAnnotations(tx)
 	})
+	if err == nil {
+		s.hub.annotate(a)
+	}
 	return wrap(op, err)
+}
+
+// AllAnnotations calls fn with all annotations of an account and the mailbox of each, or
+// AccountAnnotations. They are valid during the call.
+func (s *Store) AllAnnotations(ctx context.Context, a AccountID, fn func(MailboxID, Annotation) error) error {
+	return s.view(ctx, "read annotations", a, func(r kv.Reader) error {
+		t := table(tableAnnotation)
+		return scan(r, t, t.after(), func(k, v []byte) error {
+			if len(k) <= 5 {
+				return fmt.Errorf("annotation %x: %w", k, errDamaged)
+			}
+			return fn(MailboxID(binary.BigEndian.Uint32(k[1:])), Annotation{Name: string(k[5:]), Value: v})
+		})
+	})
 }
 
 // boundAnnotations holds the limits of an account.

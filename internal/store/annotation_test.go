@@ -141,3 +141,42 @@ func TestChangesCountEveryChange(t *testing.T) {
 	step("subscribe", true, s.Subscribe(t.Context(), a, "Lists", true))
 	step("delete account", true, s.DeleteAccount(t.Context(), a))
 }
+
+// TestAnnotationsAreWatched: who watches the account is woken by a change of annotations, and learns
+// which they are now.
+func TestAnnotationsAreWatched(t *testing.T) {
+	ctx := t.Context()
+	s := storetest.Open(t)
+	a := storetest.Account(t, s, "anna@demo.test").ID
+	woken := 0
+	defer s.Watch(a, func() { woken++ })()
+	before, mail := s.AnnotationChanges(a), s.Changes(a)
+	if err := s.Annotate(ctx, a, store.AccountAnnotations, []store.Annotation{{Name: "/private/x", Value: []byte("1")}}); err != nil {
+		t.Fatal(err)
+	}
+	if s.AnnotationChanges(a) == before || s.Changes(a) == mail || woken != 1 {
+		t.Errorf("woken %d times", woken)
+	}
+	before = s.AnnotationChanges(a)
+	if err := s.Annotate(ctx, a, store.AccountAnnotations, []store.Annotation{{Name: "no name"}}); store.KindOf(err) != store.KindInvalid {
+		t.Error(err)
+	}
+	if s.AnnotationChanges(a) != before || woken != 1 {
+		t.Error("a change that failed counts")
+	}
+	inbox, err := s.MailboxByName(ctx, a, "INBOX")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Annotate(ctx, a, inbox.ID, []store.Annotation{{Name: "/shared/y", Value: []byte("2")}}); err != nil {
+		t.Fatal(err)
+	}
+	got := ""
+	err = s.AllAnnotations(ctx, a, func(id store.MailboxID, one store.Annotation) error {
+		got += fmt.Sprintf("%v %s=%s;", id == inbox.ID, one.Name, one.Value)
+		return nil
+	})
+	if err != nil || got != "false /private/x=1;true /shared/y=2;" {
+		t.Errorf("%s, %v", got, err)
+	}
+}

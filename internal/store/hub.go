@@ -13,6 +13,8 @@ type hub struct {
 	all      []func(AccountID) // told of every account
 	// counters count changes, each those of the accounts that share it.
 	counters [1024]atomic.Uint64
+	// annotated counts changes of annotations in the same way.
+	annotated [256]atomic.Uint64
 }
 
 type watcher struct{ wake func() }
@@ -46,6 +48,17 @@ func (s *Store) Watch(a AccountID, wake func()) (cancel func()) {
 func (s *Store) Changes(a AccountID) uint64 { return s.hub.counter(a).Load() }
 
 func (h *hub) counter(a AccountID) *atomic.Uint64 { return &h.counters[a%AccountID(len(h.counters))] }
+
+// AnnotationChanges is Changes for annotations alone.
+func (s *Store) AnnotationChanges(a AccountID) uint64 {
+	return s.hub.annotated[a%AccountID(len(s.hub.annotated))].Load()
+}
+
+// annotate notes a change of annotations and wakes who waits for it.
+func (h *hub) annotate(a AccountID) {
+	h.annotated[a%AccountID(len(h.annotated))].Add(1)
+	h.notify(a)
+}
 
 // count notes a change, or one of which it is not known whether it happened.
 func (h *hub) count(a AccountID) { h.counter(a).Add(1) }

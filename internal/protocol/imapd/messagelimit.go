@@ -70,7 +70,7 @@ func (s *session) deletedNewest(set uid.Set) (uid.Set, error) {
 		return set, nil
 	}
 	var deleted uid.Set
-	err := s.store.Placements(s.ctx, s.conn.Account, s.selected.id, set, func(p *store.Placement) error {
+	err := s.store.Placements(s.ctx, s.selected.account, s.selected.id, set, func(p *store.Placement) error {
 		if p.Flags.Has(store.FlagDeleted) {
 			deleted = deleted.Add(p.UID)
 		}

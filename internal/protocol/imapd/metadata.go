@@ -156,6 +156,9 @@ func (s *session) setMetadata(c *setMetadataCommand) outcome {
 	if err != nil {
 		return s.failed(err, c.mailbox)
 	}
+	if s.notifier != nil {
+		s.notifier.annotations.set(p.at(), c.changes) // the client knows what it did itself
+	}
 	return done()
 }
 

@@ -19,6 +19,8 @@ type notifier struct {
 	// What the client was told: mailboxes, and the names it subscribes to.
 	mailboxes     map[store.Place]place
 	subscriptions map[string]bool
+	annotations   annotationSums // nil if the client does not want to hear of them
+	annotatedAt   uint64         // the store's count of their changes when was looked last
 }
 
 // maxNotified is how many mailboxes can change at once before the client must look for itself.
@@ -40,6 +42,10 @@ func (s *session) notify(c *notifyCommand) outcome {
 	n.watch(s, nil)
 	n.at = n.changes(s)
 	list, err := n.look(s)
+	if err == nil && n.wants(eventMailboxMetadata|eventServerMetadata) {
+		n.annotatedAt = n.annotationChanges(s)
+		n.annotations, err = n.annotationSums(s)
+	}
 	if err != nil {
 		s.stopNotify()
 		return s.failed(err, "")
@@ -267,6 +273,11 @@ func (s *session) tellOthers(n *notifier) error {
 		}
 	}
 	told += s.tellSubscriptions(n, list, subscribed)
+	annotated, err := s.tellAnnotated(n, list)
+	if err != nil {
+		return err
+	}
+	told += annotated
 	if told > maxNotified {
 		return s.overflow()
 	}

@@ -48,6 +48,8 @@ const (
 	eventFlags
 	eventName
 	eventSubscription
+	eventMailboxMetadata
+	eventServerMetadata
 )
 
 var notifyNames = map[string]notifyEvents{
@@ -56,10 +58,14 @@ var notifyNames = map[string]notifyEvents{
 	"FLAGCHANGE":         eventFlags,
 	"MAILBOXNAME":        eventName,
 	"SUBSCRIPTIONCHANGE": eventSubscription,
+
+	"MAILBOXMETADATACHANGE": eventMailboxMetadata,
+	"SERVERMETADATACHANGE":  eventServerMetadata,
 }
 
 // knownEvents is the response code for a client that asks for others (RFC 5465 section 5).
-const knownEvents = "BADEVENT (MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange)"
+const knownEvents = "BADEVENT (MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange" +
+	" MailboxMetadataChange ServerMetadataChange)"
 
 var errEvent = errors.New("imapd: event is not told here")
 
@@ -91,8 +97,8 @@ func (p *parser) notify() any {
 	for p.err == nil {
 		g := p.notifyGroup()
 		if isSelected := g.filter == filterSelected || g.filter == filterDelayed; isSelected {
-			if selected || g.events&(eventName|eventSubscription) != 0 {
-				p.fail("SELECTED twice, or with events of names")
+			if selected || g.events&^(eventNew|eventExpunge|eventFlags) != 0 {
+				p.fail("SELECTED twice, or with events that are not about messages")
 			}
 			selected = true
 		}
