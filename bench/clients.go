@@ -256,6 +256,20 @@ func (c *imapClient) append(mailbox string, text []byte) error {
 	return c.wait(tag, nil)
 }
 
+// appendAll appends n messages to INBOX by one command (RFC 3502).
+func (c *imapClient) appendAll(n int, next func(i int) (flags string, text []byte)) error {
+	c.tag++
+	tag := "a" + strconv.Itoa(c.tag)
+	c.w.WriteString(tag + " APPEND INBOX")
+	for i := range n {
+		flags, text := next(i)
+		fmt.Fprintf(c.w, " (%s) {%d+}\r\n", flags, len(text))
+		c.w.Write(text)
+	}
+	c.w.WriteString("\r\n")
+	return c.wait(tag, nil)
+}
+
 func (c *imapClient) close() {
 	c.command(nil, "LOGOUT")
 	c.c.Close()

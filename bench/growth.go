@@ -175,7 +175,7 @@ var growthRows = []growthRow{
 // pick is the UID of a message in the lower half of the mailbox.
 func (g *growth) pick(i int) int { return 1 + i*7919%(g.size/2) }
 
-// fill appends read messages with many to a command, and leaves few unseen.
+// fill appends messages that are read, many to a command, and leaves few unseen.
 func (g *growth) fill(size int) error {
 	const conns, batch = 4, 100
 	done := g.size / batch
@@ -186,7 +186,15 @@ func (g *growth) fill(size int) error {
 		}
 		defer c.close()
 		for b := done + w; b < size/batch; b += conns {
-			if err := c.appendBatch(b*batch, batch); err != nil {
+			err := c.appendAll(batch, func(i int) (flags string, text []byte) {
+				i += b * batch
+				mark := "big." + strconv.Itoa(i)
+				if i < 2000 && i%100 == 7 {
+					mark += ".walnut" // a rare word, as rare in a mailbox of any size
+				}
+				return "\\Seen", letter(mark, fmt.Sprintf("person%d@sender.test", i%500), account(big), 1200)
+			})
+			if err != nil {
 				return err
 			}
 		}
@@ -204,24 +212,6 @@ func (g *growth) fill(size int) error {
 		return err
 	}
 	return c.command(nil, fmt.Sprintf("STORE 1:%d -FLAGS.SILENT (\\Seen)", fewUnseen))
-}
-
-// appendBatch appends messages by one command (RFC 3502), as if they were read.
-func (c *imapClient) appendBatch(first, n int) error {
-	c.tag++
-	tag := "a" + strconv.Itoa(c.tag)
-	c.w.WriteString(tag + " APPEND INBOX")
-	for i := first; i < first+n; i++ {
-		mark := "big." + strconv.Itoa(i)
-		if i < 2000 && i%100 == 7 {
-			mark += ".walnut" // a rare word, as rare in a mailbox of any size
-		}
-		text := letter(mark, fmt.Sprintf("person%d@sender.test", i%500), account(big), 1200)
-		fmt.Fprintf(c.w, " (\\Seen) {%d+}\r\n", len(text))
-		c.w.Write(text)
-	}
-	c.w.WriteString("\r\n")
-	return c.wait(tag, nil)
 }
 
 // once times a command.

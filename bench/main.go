@@ -100,10 +100,6 @@ func (o settings) rows() []row {
 	return deliveryRows
 }
 
-// settle is how long a server gets for what it does after mail came, such as an
-// index, before it is measured.
-const settle = 20 * time.Second
-
 // results are the figures of one server by row.
 type results struct {
 	name    string
@@ -118,10 +114,14 @@ func measureServer(o settings, name string, start func() (*server, error)) (resu
 	}
 	defer s.stop()
 	if o.read {
+		begin := time.Now()
 		if err := fill(s, o.mailbox); err != nil {
 			return r, fmt.Errorf("fill %s: %w", name, err)
 		}
-		time.Sleep(settle)
+		fmt.Fprintf(os.Stderr, "%s: filled in %.0f s\n", name, time.Since(begin).Seconds())
+		if err := s.settle(o); err != nil {
+			return r, fmt.Errorf("%s: %w", name, err)
+		}
 	}
 	for _, row := range o.rows() {
 		if !strings.Contains(row.name, o.only) {

@@ -13,7 +13,7 @@ const reader = 30
 // fill puts messages of mixed sizes into the reader's INBOX: most small, some
 // with an attachment's worth of text, 14 KiB on average.
 func fill(s *server, messages int) error {
-	const conns = 4
+	const conns, batch = 4, 50
 	return parallel(conns, func(w int) error {
 		c, err := dialIMAP(s.imap, false, account(reader))
 		if err != nil {
@@ -21,26 +21,52 @@ func fill(s *server, messages int) error {
 		}
 		defer c.close()
 		random := rand.New(rand.NewPCG(1, uint64(w)))
-		for i := w; i < messages; i += conns {
-			size := 4 << 10
-			switch p := random.IntN(100); {
-			case p < 2:
-				size = 256 << 10
-			case p < 10:
-				size = 48 << 10
-			case p < 30:
-				size = 12 << 10
-			}
-			mark := "fill." + strconv.Itoa(i)
-			if i%2000 == 7 {
-				mark += ".walnut" // a rare word
-			}
-			if err := c.append("INBOX", letter(mark, fmt.Sprintf("person%d@sender.test", i%500), account(reader), size)); err != nil {
+		for first := w * batch; first < messages; first += conns * batch {
+			err := c.appendAll(min(batch, messages-first), func(i int) (flags string, text []byte) {
+				i += first
+				mark := "fill." + strconv.Itoa(i)
+				if i%2000 == 7 {
+					mark += ".walnut" // a rare word
+				}
+				return "", letter(mark, fmt.Sprintf("person%d@sender.test", i%500), account(reader), mixedSize(random))
+			})
+			if err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// settle waits until the server has done what it does after mail came, such as an
+// index.
+func (s *server) settle(o settings) error {
+	time.Sleep(10 * time.Second)
+	if s.control != "" {
+		return s.indexed(account(reader))
+	}
+	if !o.fts {
+		return nil
+	}
+	// A search makes Dovecot bring its index up to date.
+	clients, err := selectAll(s, 1)
+	if err == nil {
+		_, _, err = clients[0].drain("UID SEARCH BODY walnut", "*")
+		clients[0].close()
+	}
+	return err
+}
+
+func mixedSize(random *rand.Rand) int {
+	switch p := random.IntN(100); {
+	case p < 2:
+		return 256 << 10
+	case p < 10:
+		return 48 << 10
+	case p < 30:
+		return 12 << 10
+	}
+	return 4 << 10
 }
 
 var readRows = []row{

@@ -47,9 +47,9 @@ var deliveryRows = []row{
 	{"APPEND 4 KiB, 8 connections", []figure{{", messages/s", false}},
 		func(s *server, _ settings) (map[string]float64, error) { return appendAll(s, 8, 4000) }},
 	{"Sign-in over TLS, 10 at once", []figure{{", sign-ins/s", false}},
-		func(s *server, _ settings) (map[string]float64, error) { return signIns(s, 10, 500, false) }},
+		func(s *server, _ settings) (map[string]float64, error) { return signIns(s, 10, 2000, false) }},
 	{"Sign-in over TLS, session taken up again, 10 at once", []figure{{", sign-ins/s", false}},
-		func(s *server, _ settings) (map[string]float64, error) { return signIns(s, 10, 500, true) }},
+		func(s *server, _ settings) (map[string]float64, error) { return signIns(s, 10, 2000, true) }},
 	{"Push, 250 to EXISTS", []figure{{", p50 ms", true}, {", p99 ms", true}}, pushes},
 }
 
