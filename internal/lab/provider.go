@@ -21,13 +21,16 @@ type Provider struct {
 	MX         *peer.SMTP // at MXHost, port 25
 	POP3       *peer.POP3 // at POPHost, ports 110 and 995
 
-	IMAPHost, SMTPHost, POPHost, MXHost *Host
+	Web        *peer.Web  // at WebHost, ports 80 and 443, under several names
+
+	IMAPHost, SMTPHost, POPHost, MXHost, WebHost *Host
 
 	w *World
 }
 
 // Provider makes a provider for a domain, "north.example". Its hosts are imap., smtp.,
-// pop. and mx. of the domain.
+// pop. and mx. of the domain; its web server is www., autoconfig., mta-sts. and status.,
+// publishes settings and an MTA-STS policy, and has a webmail.
 func (w *World) Provider(domain string) *Provider {
 	p := &Provider{Domain: domain, w: w, Mail: peer.NewMail(domain), Zone: w.Names.Zone(domain)}
 	p.IMAPHost, p.SMTPHost = w.Host("imap."+domain), w.Host("smtp."+domain)
@@ -48,10 +51,48 @@ func (w *World) Provider(domain string) *Provider {
 	}{{p.IMAPHost, p.IMAP}, {p.SMTPHost, p.Submission}, {p.MXHost, p.MX}, {p.POPHost, p.POP3}} {
 		s.certificate.SetCertificate(w.Certificate([]string{s.host.Name}))
 	}
+	p.serveWeb()
 	w.check(p.IMAPHost.Serve(143, p.IMAP), p.IMAPHost.ServeTLS(993, p.IMAP))
 	w.check(p.SMTPHost.Serve(587, p.Submission), p.SMTPHost.ServeTLS(465, p.Submission))
 	w.check(p.MXHost.Serve(25, p.MX), p.POPHost.Serve(110, p.POP3), p.POPHost.ServeTLS(995, p.POP3))
 	return p
+}
+
+// StatusPath is where a provider's status page has its feed, in the form of FeedStatuspage.
+const StatusPath = "/api/v2/summary.json"
+
+// serveWeb puts up what a provider has on the web.
+func (p *Provider) serveWeb() {
+	w, d := p.w, p.Domain
+	p.WebHost = w.Host("www." + d)
+	p.Web = peer.NewWeb(p.WebHost.Name, w.Now)
+	p.Zone.Add(
+		"@ A "+p.WebHost.V4().String(), "@ AAAA "+p.WebHost.V6().String(),
+		"autoconfig CNAME www", "mta-sts CNAME www", "status CNAME www", "webmail CNAME www", `_mta-sts TXT "v=STSv1; id=1;"`,
+	)
+	p.Web.SetCertificate(w.Certificate([]string{p.WebHost.Name, d, "autoconfig." + d, "mta-sts." + d, "status." + d, "webmail." + d}))
+	settings, err := peer.Autoconfig(d,
+		peer.MailServer{Type: "imap", Host: p.IMAPHost.Name, Port: 993, Socket: "SSL", Username: "%EMAILADDRESS%", Auth: []string{"password-cleartext"}},
+		peer.MailServer{Type: "pop3", Host: p.POPHost.Name, Port: 995, Socket: "SSL", Username: "%EMAILADDRESS%", Auth: []string{"password-cleartext"}},
+		peer.MailServer{Type: "smtp", Host: p.SMTPHost.Name, Port: 465, Socket: "SSL", Username: "%EMAILADDRESS%", Auth: []string{"password-cleartext"}},
+	)
+	p.Web.Page("autoconfig."+d+"/mail/config-v1.1.xml", peer.Text("text/xml", settings))
+	p.Web.Page(d+"/.well-known/autoconfig/mail/config-v1.1.xml", peer.Text("text/xml", settings))
+	p.Web.MTASTS("enforce", p.MXHost.Name)
+	p.Web.Webmail(p.Mail, "1")
+	w.check(err, p.Web.Status(StatusPath, peer.FeedStatuspage, []string{"Mail"}))
+	w.check(p.WebHost.Serve(80, p.Web), p.WebHost.ServeTLS(443, p.Web))
+}
+
+// Canary makes a web server that answers as devices expect that look whether they are
+// on the internet; it is nobody's provider.
+func (w *World) Canary(host string) *peer.Web {
+	h := w.Host(host)
+	web := peer.NewWeb(host, w.Now)
+	web.Canary()
+	web.SetCertificate(w.Certificate([]string{host}))
+	w.check(h.Serve(80, web), h.ServeTLS(443, web))
+	return web
 }
 
 // Account adds an account and returns it; Mail.Change changes it.
@@ -68,7 +109,9 @@ func (p *Provider) SetDialect(d peer.Dialect) {
 }
 
 // Hosts returns the provider's hosts.
-func (p *Provider) Hosts() []*Host { return []*Host{p.IMAPHost, p.SMTPHost, p.POPHost, p.MXHost} }
+func (p *Provider) Hosts() []*Host {
+	return []*Host{p.IMAPHost, p.SMTPHost, p.POPHost, p.MXHost, p.WebHost}
+}
 
 // Certificate issues a certificate of the world's authority.
 func (w *World) Certificate(names []string, options ...ca.Option) tls.Certificate {

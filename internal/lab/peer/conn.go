@@ -29,8 +29,9 @@ type conn struct {
 	id      int    // of the session
 	user    string // the name of the sign-in that is tried or has succeeded
 	account *Account
-	tag     string   // IMAP: of the command at work
-	instead []string // what the script puts in place of the final reply
+	tag     string        // IMAP: of the command at work
+	caps    func() string // IMAP: the capabilities at this point
+	instead []string      // what the script puts in place of the final reply
 }
 
 func newConn(s *Server, nc net.Conn) *conn {

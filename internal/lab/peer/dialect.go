@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/pelletier/go-toml/v2"
 )
@@ -29,13 +30,13 @@ var dialectFile string
 // generic is the dialect that the others fall back to.
 const generic = "generic"
 
-func loadDialects() (map[string]map[string]map[string]string, error) {
-	var all map[string]map[string]map[string]string
+// loadDialects reads the file once; what it returns is not changed.
+var loadDialects = sync.OnceValues(func() (all map[string]map[string]map[string]string, err error) {
 	if err := toml.Unmarshal([]byte(dialectFile), &all); err != nil {
 		return nil, fmt.Errorf("peer: dialects: %w", err)
 	}
 	return all, nil
-}
+})
 
 // DialectNames returns the dialects there are.
 func DialectNames() ([]string, error) {
@@ -129,7 +130,12 @@ func (d Dialect) reply(proto Protocol, occasion string, fill map[string]string) 
 
 // say returns the lines of an occasion in this session.
 func (c *conn) say(occasion string) []string {
+	capability := ""
+	if c.caps != nil {
+		capability = c.caps()
+	}
 	return c.s.words().reply(c.s.proto, occasion, map[string]string{
-		"host": c.s.Name, "client": c.client.String(), "user": c.user, "id": fmt.Sprintf("%08x", c.id*2654435761),
+		"capability": capability,
+		"host":       c.s.Name, "client": c.client.String(), "user": c.user, "id": fmt.Sprintf("%08x", c.id*2654435761),
 	})
 }

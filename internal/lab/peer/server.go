@@ -23,6 +23,7 @@ const (
 	ProtoSMTP Protocol = "smtp"
 	ProtoIMAP Protocol = "imap"
 	ProtoPOP3 Protocol = "pop3"
+	ProtoWeb  Protocol = "web"
 )
 
 // Server is what the mail servers of this package have in common.
