@@ -39,6 +39,7 @@ type commands struct {
 	Trace  traceCommand  `cmd:"" group:"mail" help:"Tell what became of a message or a sign-in, and why."`
 	Queue  queueCommand  `cmd:"" group:"mail" help:"Messages on their way to other servers."`
 	Causes causesCommand `cmd:"" group:"mail" help:"List the causes by which mail can fail, or explain one."`
+	Lookup lookupCommand `cmd:"" group:"mail" help:"Find the right settings of a mailbox at any provider, and compare them with yours."`
 
 	Verify  verifyCommand  `cmd:"" group:"data" help:"Check all that is stored against itself."`
 	Backup  backupCommand  `cmd:"" group:"data" help:"Make a backup while the service goes on."`

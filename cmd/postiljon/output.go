@@ -20,6 +20,7 @@ type outputFlags struct {
 type table struct {
 	heading []string
 	rows    [][]string
+	colour  func(row []string, line string) string // of a finished line; may be nil
 }
 
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
@@ -46,7 +47,11 @@ func (t *table) write(s *streams) error {
 		return err
 	}
 	for _, row := range t.rows {
-		if _, err := fmt.Fprintln(s.out, line(row)); err != nil {
+		text := line(row)
+		if t.colour != nil {
+			text = t.colour(row, text)
+		}
+		if _, err := fmt.Fprintln(s.out, text); err != nil {
 			return err
 		}
 	}
