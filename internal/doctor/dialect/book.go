@@ -6,8 +6,10 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -44,6 +46,8 @@ type dialect struct {
 	Capabilities []string `toml:"capabilities"`
 	// Uses is the software that it runs, where that is known and not hidden.
 	Uses string `toml:"uses"`
+	// Like is a dialect of the same list whose rules hold as well.
+	Like string `toml:"like"`
 	// Source and Date tell where the rules come from and when they were checked.
 	Source string  `toml:"source"`
 	Date   string  `toml:"date"`
@@ -90,8 +94,8 @@ func Load(now func() time.Time) (*Book, error) {
 	}
 	b.providers, b.software = providers.Provider, software.Software
 	b.enhanced, b.responses, b.codes, b.lists = codes.Enhanced, codes.Response, codes.Code, lists.List
-	for _, rules := range words {
-		b.words = append(b.words, rules...)
+	for _, language := range slices.Sorted(maps.Keys(words)) {
+		b.words = append(b.words, words[language]...)
 	}
 	return b, b.compile()
 }
@@ -109,27 +113,31 @@ func read(name string, to any) error {
 }
 
 func (b *Book) compile() error {
-	for _, d := range b.providers {
-		if err := d.compile(BasisProvider, weightProvider); err != nil {
-			return err
-		}
-	}
-	for _, d := range b.software {
-		if err := d.compile(BasisSoftware, weightSoftware); err != nil {
-			return err
-		}
-	}
 	return errors.Join(
+		compileAll(b.providers, BasisProvider, weightProvider), compileAll(b.software, BasisSoftware, weightSoftware),
 		compileRules(b.responses, BasisResponse, weightResponse), compileRules(b.enhanced, BasisEnhanced, weightEnhanced),
 		compileRules(b.words, BasisWords, weightWords), compileRules(b.codes, BasisCode, weightCode))
 }
 
-func (d *dialect) compile(basis Basis, weight float64) error {
-	for _, m := range d.Marks {
-		d.marks = append(d.marks, newPhrase(m))
+// compileAll makes dialects ready and lets those that are like another one share its rules.
+func compileAll(list []*dialect, basis Basis, weight float64) error {
+	for _, d := range list {
+		for _, m := range d.Marks {
+			d.marks = append(d.marks, newPhrase(m))
+		}
+		if err := compileRules(d.Rules, basis, weight); err != nil {
+			return fmt.Errorf("%s: %w", d.ID, err)
+		}
 	}
-	if err := compileRules(d.Rules, basis, weight); err != nil {
-		return fmt.Errorf("%s: %w", d.ID, err)
+	for _, d := range list {
+		if d.Like == "" {
+			continue
+		}
+		model := find(list, d.Like)
+		if model == nil || model.Like != "" {
+			return fmt.Errorf("%w: %s is like %q, which is none or like another", ErrBook, d.ID, d.Like)
+		}
+		d.Rules = append(slices.Clip(d.Rules), model.Rules...)
 	}
 	return nil
 }
@@ -152,29 +160,21 @@ func (b *Book) Providers() []string {
 	return ids
 }
 
-// Read tells what a reply means. Provider is the id of the provider whose server replied, empty or
-// any other word where it is none of Providers: then it is read off the reply, if it shows. The reply is as
-// it came, with all its lines, codes and line ends; one that was put on one line, as bounces have it, does as
-// well. Reading never fails: what is not understood is Unknown.
+// Read tells what a reply means. Provider is the id of the provider whose server replied, or of its
+// software as Identify told it, or both with a space between; where it is empty or not known, it is
+// read off the reply, if it shows. The reply is as it came, with all its lines, codes and line ends; one that
+// was put on one line, as bounces have it, does as well. Reading never fails: what is not
+// understood is Unknown.
 func (b *Book) Read(provider string, protocol Protocol, stage Stage, reply string) Reading {
 	q := &question{parsed: parse(protocol, reply), protocol: protocol, stage: stage}
 	q.folded = fold(q.text)
-	r := Reading{
-		Class: q.class, Code: q.code, Enhanced: q.enhanced, Text: q.text, URL: q.url,
-	}
+	r := Reading{Class: q.class, Code: q.code, Enhanced: q.enhanced, Text: q.text, URL: q.url}
 	if len(q.responses) > 0 {
 		r.ResponseCode = q.responses[0]
 	}
-	own := b.provider(provider)
-	soft := b.marked(b.software, q.folded, reply)
-	if own == nil {
-		own = b.marked(b.providers, q.folded, reply)
-	}
+	own, soft := b.whose(provider, q, reply)
 	if own != nil {
 		r.Provider = own.ID
-	}
-	if soft == nil && own != nil && own.Uses != "" {
-		soft = find(b.software, own.Uses)
 	}
 	if soft != nil {
 		r.Software = soft.ID
@@ -186,7 +186,26 @@ func (b *Book) Read(provider string, protocol Protocol, stage Stage, reply strin
 	return r
 }
 
-func (b *Book) provider(id string) *dialect { return find(b.providers, id) }
+// whose finds the dialects of a reply: those that are told, or else those that it shows.
+func (b *Book) whose(provider string, q *question, reply string) (own, soft *dialect) {
+	for id := range strings.FieldsSeq(provider) {
+		if d := find(b.providers, id); d != nil {
+			own = d
+		} else if d := find(b.software, id); d != nil {
+			soft = d
+		}
+	}
+	if own == nil {
+		own = b.marked(b.providers, q.folded, reply)
+	}
+	if soft == nil {
+		soft = b.marked(b.software, q.folded, reply)
+	}
+	if soft == nil && own != nil {
+		soft = find(b.software, own.Uses)
+	}
+	return own, soft
+}
 
 func find(list []*dialect, id string) *dialect {
 	if id == "" {
@@ -214,39 +233,50 @@ func namedCause(url string) cause.ID {
 
 var causeID = regexp.MustCompile(`^[a-z0-9]{2,20}\.[a-z0-9\-]{2,40}$`)
 
-// weigh puts the evidence together. Evidence for one meaning adds up as independent evidence does
-// (one minus the product of the doubts). What a known server says in its own words fades what general
-// codes and words would say otherwise.
+// weigh puts the evidence together, from the surest on. Evidence for one meaning adds up as
+// independent evidence does (one minus the product of the doubts), but what surer evidence has told
+// leaves less for weaker evidence to tell: words decide over codes, and a provider's own words over
+// words that anybody may use.
 func (b *Book) weigh(q *question, own, soft *dialect, named cause.ID) []Meaning {
-	if q.class == Positive && len(q.responses) == 0 {
+	if q.class == Positive && !q.warns {
 		return []Meaning{{Kind: Accepted, Weight: weightCause, Basis: BasisCode, Fragment: firstWord(q)}}
 	}
 	s := &scale{}
 	if kind := kindOf(named); kind != "" {
-		s.layer([]Meaning{{Kind: kind, Weight: weightCause, Basis: BasisCause, Fragment: string(named)}}, true)
+		s.layer([]Meaning{{Kind: kind, Weight: weightCause, Basis: BasisCause, Fragment: string(named)}}, fadeCause)
 	}
 	if own != nil {
-		s.layer(all(own.Rules, q), true)
+		s.layer(inOrder(own.Rules, q), fadeDialect)
 	}
 	if soft != nil {
-		s.layer(all(soft.Rules, q), true)
+		s.layer(inOrder(soft.Rules, q), fadeDialect)
 	}
-	s.layer(first(b.responses, q), false)
-	s.layer(first(b.enhanced, q), false)
-	s.layer(all(b.words, q), false)
-	s.layer(first(b.codes, q), false)
+	s.layer(heaviest(b.words, q), fadeWords)
+	s.layer(first(b.responses, q), fadeCodes)
+	s.layer(first(b.enhanced, q), fadeCodes)
+	s.layer(first(b.codes, q), fadeCodes)
 	return s.ranked(q)
 }
 
 func firstWord(q *question) string {
 	if q.code != 0 {
-		return fmt.Sprint(q.code)
+		return strconv.Itoa(q.code)
 	}
 	return "OK"
 }
 
-// all returns the meanings of all rules that fit, of each kind the weightiest.
-func all(rules []*rule, q *question) []Meaning {
+// inOrder returns the meanings of all rules that fit; of each kind the first one counts, so that whoever
+// writes a dialect puts the precise rule before the general one.
+func inOrder(rules []*rule, q *question) []Meaning {
+	return collect(rules, q, func(Meaning, Meaning) bool { return false })
+}
+
+// heaviest returns the meanings of all rules that fit, of each kind the weightiest.
+func heaviest(rules []*rule, q *question) []Meaning {
+	return collect(rules, q, func(old, m Meaning) bool { return old.Weight < m.Weight })
+}
+
+func collect(rules []*rule, q *question, better func(old, m Meaning) bool) []Meaning {
 	var found []Meaning
 	for _, r := range rules {
 		fragment, ok := r.fits(q)
@@ -255,11 +285,11 @@ func all(rules []*rule, q *question) []Meaning {
 		}
 		for _, m := range r.means {
 			m.Fragment = fragment
-			i := slices.IndexFunc(found, func(f Meaning) bool { return f.Kind == m.Kind })
+			i := indexOf(found, m.Kind)
 			switch {
 			case i < 0:
 				found = append(found, m)
-			case found[i].Weight < m.Weight:
+			case better(found[i], m):
 				found[i] = m
 			}
 		}
@@ -267,50 +297,54 @@ func all(rules []*rule, q *question) []Meaning {
 	return found
 }
 
+func indexOf(list []Meaning, kind Kind) int {
+	return slices.IndexFunc(list, func(m Meaning) bool { return m.Kind == kind })
+}
+
 // first returns the meanings of the first rule that fits.
 func first(rules []*rule, q *question) []Meaning {
 	for _, r := range rules {
 		if _, ok := r.fits(q); ok {
-			return all([]*rule{r}, q)
+			return inOrder([]*rule{r}, q)
 		}
 	}
 	return nil
 }
 
-// scale weighs the layers of evidence, from the surest on.
+// scale weighs the layers of evidence.
 type scale struct {
 	found []Meaning
-	fade  float64 // how much of what disagrees with surer evidence is taken away
+	fade  float64 // how much of what follows is taken away
 }
 
-// The bounds of a weight, and how strongly surer evidence fades what disagrees with it.
+// The bounds of a weight, and how strongly each kind of evidence fades what follows it.
 const (
-	maxWeight = 0.99
-	minWeight = 0.05
-	fading    = 0.85
+	maxWeight   = 0.99
+	minWeight   = 0.05
+	fadeCause   = 0.95
+	fadeDialect = 0.85
+	fadeWords   = 0.7
+	fadeCodes   = 0.3
 )
 
-// layer adds evidence. Sure evidence fades the layers after it.
-func (s *scale) layer(meanings []Meaning, sure bool) {
+// layer adds evidence.
+func (s *scale) layer(meanings []Meaning, fading float64) {
 	top := 0.0
-	before := len(s.found)
 	for _, m := range meanings {
 		top = max(top, m.Weight)
-		i := slices.IndexFunc(s.found, func(f Meaning) bool { return f.Kind == m.Kind })
-		if i >= 0 && i < before {
+		m.Weight *= 1 - s.fade
+		if i := indexOf(s.found, m.Kind); i >= 0 {
 			s.found[i].Weight = min(maxWeight, 1-(1-s.found[i].Weight)*(1-m.Weight))
 			continue
 		}
-		m.Weight *= 1 - s.fade
 		s.found = append(s.found, m)
 	}
-	if sure {
-		s.fade = 1 - (1-s.fade)*(1-fading*top)
-	}
+	s.fade = 1 - (1-s.fade)*(1-fading*top)
 }
 
 // ranked returns the meanings, the likeliest first.
 func (s *scale) ranked(q *question) []Meaning {
+	s.generalise()
 	slices.SortStableFunc(s.found, func(a, b Meaning) int { return cmp.Compare(b.Weight, a.Weight) })
 	s.found = slices.DeleteFunc(s.found, func(m Meaning) bool { return m.Weight < minWeight })
 	switch {
@@ -320,4 +354,14 @@ func (s *scale) ranked(q *question) []Meaning {
 		return []Meaning{{Kind: Accepted, Weight: weightCode, Basis: BasisCode, Fragment: firstWord(q)}}
 	}
 	return []Meaning{{Kind: Unknown, Weight: minWeight, Basis: BasisCode}}
+}
+
+// generalise ranks a general meaning below the precise one that includes it.
+func (s *scale) generalise() {
+	for _, m := range s.found {
+		i := indexOf(s.found, generalOf[m.Kind])
+		if i >= 0 && m.Weight >= 0.5 {
+			s.found[i].Weight = min(s.found[i].Weight, m.Weight*0.9)
+		}
+	}
 }

@@ -193,6 +193,15 @@ var kinds = map[Kind]kindInfo{
 	PolicyRefused:     either(cause.AccountAccessDenied, cause.RecipientRefuses),
 }
 
+// generalOf are the meanings that include a more precise one.
+var generalOf = map[Kind]Kind{
+	RateLimitedHourly: RateLimited,
+	RateLimitedDaily:  RateLimited,
+	RateLimitedDomain: RateLimited,
+	RecipientTooLarge: MessageTooLarge,
+	AccountSuspended:  AccountDisabled,
+}
+
 // Known tells whether k is one of the kinds above.
 func (k Kind) Known() bool {
 	_, ok := kinds[k]

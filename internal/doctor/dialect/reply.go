@@ -24,6 +24,7 @@ type parsed struct {
 	responses []string // response codes, the telling ones first
 	text      string   // without codes, on one line
 	url       string
+	warns     bool // it accepts, but has something to say
 }
 
 // parse takes a reply apart by the form that its protocol has.
@@ -158,10 +159,10 @@ func (p *parsed) challenge(text string) {
 
 var imapLine = regexp.MustCompile(`^(?i)(\S+) (OK|NO|BAD|BYE|PREAUTH)\b ?(?:\[([^\]]*)\])? ?(.*)$`)
 
-// imap reads status responses (RFC 9051 section 7.1). Where one refuses, those that do not refuse count
-// only as alerts.
+// imap reads status responses (RFC 9051 section 7.1). An untagged NO only warns (section 7.1.2).
+// Where one refuses, those that do not refuse come after it.
 func (p *parsed) imap(lines []string) {
-	var texts, alerts []string
+	var texts, others []string
 	for _, line := range lines {
 		if rest, ok := strings.CutPrefix(line, "+ "); ok {
 			p.challenge(rest)
@@ -173,23 +174,23 @@ func (p *parsed) imap(lines []string) {
 		}
 		code, _, _ := strings.Cut(strings.ToUpper(m[3]), " ")
 		word := strings.ToUpper(m[2])
-		switch refuses := word == "NO" || word == "BAD" || word == "BYE"; {
-		case refuses:
+		if word == "BYE" || (word == "NO" || word == "BAD") && m[1] != "*" {
 			p.class = Permanent
 			texts = append(texts, m[4])
-		case code == "ALERT" || code == "WEBALERT" || code == "OVERQUOTA":
-			alerts = append(alerts, m[4])
-		default:
-			alerts = append(alerts, m[4])
-			code = ""
+			p.response(code)
+			continue
 		}
 		if p.class == NoClass {
 			p.class = Positive
 		}
-		p.response(code)
+		others = append(others, m[4])
+		if word == "NO" || word == "BAD" || code == "ALERT" || code == "WEBALERT" || code == "OVERQUOTA" {
+			p.warns = true
+			p.response(code)
+		}
 	}
 	if p.text == "" {
-		p.text = strings.Join(append(texts, alerts...), " ")
+		p.text = strings.Join(append(texts, others...), " ")
 	}
 	p.whole(lines)
 }
@@ -224,7 +225,7 @@ func (p *parsed) pop3(lines []string) {
 	p.whole(lines)
 }
 
-// whole takes the lines for the text where they do not have the form of the protocol: another
+// whole takes all lines for the text where they do not have the form of the protocol: another
 // server's words, or words that somebody copied.
 func (p *parsed) whole(lines []string) {
 	if p.class == NoClass {
