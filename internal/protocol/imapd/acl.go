@@ -201,7 +201,7 @@ func (s *session) refreshRights() error {
 	}
 	flags := rights.Fixed() != sel.rights.Fixed()
 	sel.rights = rights
-	if sel.lost = sel.lost || !rights.Has(store.RightRead); flags {
+	if sel.lost = sel.lost || !rights.Has(store.RightRead); flags && !sel.lost {
 		s.describeFlags()
 	}
 	return nil
@@ -226,10 +226,11 @@ func (s *session) permitted(change *store.FlagChange) outcome {
 		return done()
 	}
 	rights := s.selected.rights
+	others := len(change.Keywords) > 0 || !change.System.Without(store.FlagSeen).Without(store.FlagDeleted).IsZero()
 	may := change.Op == store.FlagsReplace && rights.Any(flagRights) ||
 		change.System.Has(store.FlagSeen) && rights.Has(store.RightSeen) ||
 		change.System.Has(store.FlagDeleted) && rights.Has(store.RightTrash) ||
-		rights.Has(store.RightWrite)
+		others && rights.Has(store.RightWrite)
 	if !may {
 		return s.mayChange(store.AllRights)
 	}

@@ -181,7 +181,7 @@ func (w *world) signInAs(address string) *wire {
 	w.t.Helper()
 	c := w.dial(false)
 	c.line()
-	c.ok("LOGIN " + address + ` "` + testPassword + `"`)
+	c.ok(fmt.Sprintf("LOGIN %q %q", address, testPassword))
 	return c
 }
 

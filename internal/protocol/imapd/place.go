@@ -53,12 +53,18 @@ func (s *session) reach(name string, need store.Rights) (place, outcome) {
 }
 
 // reachTarget is reach for a command that puts messages into a mailbox: if that does not exist, the
-// client is told that it can create it (RFC 9051 section 6.3.12).
+// client is told that it can create it (RFC 9051 section 6.3.12), if it can.
 func (s *session) reachTarget(name string) (place, outcome) {
 	p, o := s.reach(name, store.RightInsert)
-	if o.refused != nil && o.refused.Cause == cause.MailboxNotFound {
-		o.refused.Variant = "try-create"
+	if o.refused == nil || o.refused.Cause != cause.MailboxNotFound {
+		return p, o
 	}
+	if isForeign(name) {
+		if _, _, no := s.mayCreate(name); no.refused != nil {
+			return p, o
+		}
+	}
+	o.refused.Variant = "try-create"
 	return p, o
 }
 

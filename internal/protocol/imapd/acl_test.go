@@ -1,0 +1,308 @@
+package imapd
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/uid"
+)
+
+// guarded is a command of RFC 4314 section 4 and the rights that let it through. BOX is the
+// mailbox, PATH the same in a URL, OWN one of the client's own.
+type guarded struct {
+	command  string
+	need     string
+	selected bool // it is about the mailbox that is selected
+}
+
+var guardedCommands = []guarded{
+	{`STATUS "BOX" (MESSAGES)`, "r", false},
+	{`SELECT "BOX"`, "r", false},
+	{`EXAMINE "BOX"`, "r", false},
+	{"APPEND \"BOX\" (\\Seen \\Deleted \\Flagged) {3+}\r\nabc", "i", false},
+	{`GETACL "BOX"`, "a", false},
+	{`SETACL "BOX" bob +lrswipkxtea`, "a", false},
+	{`DELETEACL "BOX" carl`, "a", false},
+	{`LISTRIGHTS "BOX" carl`, "a", false},
+	{`CREATE "BOX/Below"`, "k", false},
+	{`DELETE "BOX"`, "x", false},
+	{`RENAME "BOX" "BOX-other"`, "never", false},
+	{`GETQUOTAROOT "BOX"`, "r", false},
+	{`GETMETADATA "BOX" /shared/comment`, "l+rswip", false},
+	{`SETMETADATA "BOX" (/shared/comment "x")`, "lw", false},
+	{`APPEND Drafts CATENATE (URL "/PATH/;UID=1")`, "r", false},
+	{`UID FETCH 1:* (FLAGS BODY.PEEK[])`, "r", true},
+	{`UID FETCH 1:* (BODY[])`, "r", true}, // \Seen only with s
+	{`UID SEARCH TEXT letter`, "r", true},
+	{`UID SORT (ARRIVAL) UTF-8 ALL`, "r", true},
+	{`UID THREAD REFERENCES UTF-8 ALL`, "r", true},
+	{`UID STORE 1 +FLAGS (\Seen)`, "rs", true},
+	{`UID STORE 2 +FLAGS (\Deleted)`, "rt", true},
+	{`UID STORE 1 +FLAGS (\Flagged)`, "rw", true},
+	{`UID STORE 1 +FLAGS ($Word)`, "rw", true},
+	{`UID STORE 1 FLAGS (\Seen \Deleted \Flagged)`, "r+swt", true},
+	{`EXPUNGE`, "re", true},
+	{`UID EXPUNGE 3`, "re", true},
+	{`UID MOVE 1 "OWN"`, "rte", true},
+	{`UID COPY 1:3 "OWN"`, "r", true},
+	{"UID REPLACE 1 \"OWN\" {3+}\r\nabc", "rte", true},
+}
+
+// lets reports whether rights let a command through: all letters of need, or behind "+" one.
+func lets(need string, r store.Rights) bool {
+	if need == "never" {
+		return false
+	}
+	all, one, some := strings.Cut(need, "+")
+	has := strings.Contains
+	for _, letter := range all {
+		if !has(r.String(), string(letter)) {
+			return false
+		}
+	}
+	return !some || strings.ContainsAny(r.String(), one)
+}
+
+// TestRightsLetThrough gives random rights on a mailbox and tries a random command: it succeeds if
+// and only if the rights let it, and what is refused changes nothing. Flags change only as far as
+// the rights go.
+func TestRightsLetThrough(t *testing.T) {
+	w := newWorld(t, settings{plaintext: true})
+	w.person("bob@example.org")
+	w.person("carl@example.org")
+	bob := w.signInAs("bob@example.org")
+	ctx := context.Background()
+	n := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		n++
+		rights := store.Rights(rapid.Uint16().Draw(rt, "rights")) & store.AllRights
+		c := rapid.SampledFrom(guardedCommands).Draw(rt, "command")
+		name := fmt.Sprintf("Box%d", n)
+		box := w.newBox(name)
+		defer w.store.DeleteMailbox(ctx, w.account, name)
+		foreign := "Other Users/alice/" + name
+		if c.selected { // the rights are taken away while it is selected
+			w.grant(box.ID, "bob", store.AllRights)
+			bob.ok(`SELECT "` + foreign + `"`)
+		}
+		w.grant(box.ID, "bob", rights)
+		before := w.state(box.ID)
+		command := strings.NewReplacer("BOX", foreign, "OWN", "Archive", "PATH", strings.ReplaceAll(foreign, " ", "%20")).Replace(c.command)
+		lines := bob.do(command)
+		last := lines[len(lines)-1]
+		allowed := lets(c.need, rights)
+		if ok := strings.HasPrefix(last, "OK"); ok != allowed {
+			rt.Fatalf("with %q, %s: %q", rights, command, lines)
+		}
+		after := w.state(box.ID)
+		switch {
+		case !allowed:
+			if before != after {
+				rt.Fatalf("with %q, %s was refused and changed\n%sto\n%s", rights, command, before, after)
+			}
+			seen := c.selected || rights.Has(store.RightLookup) || strings.HasPrefix(c.command, "CREATE") ||
+				strings.Contains(c.command, "CATENATE") || strings.HasPrefix(c.command, "RENAME") && rights.Has(store.RightDelete)
+			if hidden := strings.HasPrefix(last, "NO [NONEXISTENT]"); hidden == seen {
+				rt.Fatalf("with %q, %s: %q", rights, command, last)
+			}
+		case strings.Contains(c.command, "STORE") || strings.Contains(c.command, "BODY["):
+			w.wantKept(rt, rights, before, after)
+		}
+		listed := false
+		for _, line := range bob.ok(`LIST "" "` + foreign + `"`) {
+			listed = listed || strings.HasPrefix(line, `* LIST`) && strings.HasSuffix(line, foreign+`"`) && !strings.Contains(line, "NonExistent")
+		}
+		now, err := w.store.RightsOf(ctx, w.account, box.ID, w.id("bob@example.org"))
+		if err == nil && listed != now.Has(store.RightLookup) {
+			rt.Fatalf("with %q: listed %v", now, listed)
+		}
+		if c.selected || strings.HasPrefix(c.command, "SELECT") || strings.HasPrefix(c.command, "EXAMINE") {
+			bob.do("UNSELECT")
+		}
+	})
+	report, err := w.store.Verify(ctx, store.VerifyOptions{})
+	if err != nil || report.Found > 0 {
+		t.Errorf("verify: %v, %v", report.Problems, err)
+	}
+}
+
+func (w *world) id(address string) store.AccountID {
+	id, _ := w.backend.others.Load(address)
+	return id.(store.AccountID)
+}
+
+// newBox makes a mailbox of the first account with three messages, the last of them \Deleted.
+func (w *world) newBox(name string) store.Mailbox {
+	w.t.Helper()
+	box, err := w.store.CreateMailbox(context.Background(), w.account, name, store.RoleNone)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for i := range 3 {
+		flags := store.Flags{}
+		if i == 2 {
+			flags = store.FlagDeleted
+		}
+		w.put(name, []byte(fmt.Sprintf("Subject: letter %d\r\n\r\nA letter.\r\n", i)), clock, flags)
+	}
+	return box
+}
+
+func (w *world) grant(id store.MailboxID, who string, r store.Rights) {
+	w.t.Helper()
+	_, _, err := w.store.SetGrant(context.Background(), w.account, id, who+"@example.org", func(store.Rights) store.Rights { return r })
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// state is all that somebody could have changed in a mailbox: a line for each message with its
+// flags, then who has which rights, annotations, and the names of all mailboxes.
+func (w *world) state(id store.MailboxID) string {
+	w.t.Helper()
+	ctx := context.Background()
+	var b strings.Builder
+	err := w.store.Placements(ctx, w.account, id, uid.All(), func(p *store.Placement) error {
+		fmt.Fprintf(&b, "%d %d %d\n", p.UID, p.Flags[0], p.Flags[1])
+		return nil
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	grants, gerr := w.store.Grants(ctx, w.account, id)
+	notes, nerr := w.store.Annotations(ctx, w.account, id)
+	if store.KindOf(gerr) == store.KindNotFound {
+		return "gone"
+	}
+	all, err := w.store.Mailboxes(ctx, w.account)
+	if gerr != nil || nerr != nil || err != nil {
+		w.t.Fatal(gerr, nerr, err)
+	}
+	fmt.Fprintln(&b, "rights", grants, "notes", len(notes))
+	for _, m := range all {
+		fmt.Fprintln(&b, "mailbox", m.Name)
+	}
+	return b.String()
+}
+
+// wantKept checks that of the flags of messages only those changed that the rights cover.
+func (w *world) wantKept(rt *rapid.T, rights store.Rights, before, after string) {
+	fixed := rights.Fixed()
+	a, b := strings.Split(before, "\n"), strings.Split(after, "\n")
+	for i := range a {
+		var u, v uid.UID
+		var f, g store.Flags
+		if n, _ := fmt.Sscan(a[i], &u, &f[0], &f[1]); n < 3 {
+			continue
+		}
+		if n, _ := fmt.Sscan(b[i], &v, &g[0], &g[1]); n < 3 || u != v {
+			rt.Fatalf("message %d: %q became %q", u, a[i], b[i])
+		}
+		if (f[0]^g[0])&fixed[0] != 0 || (f[1]^g[1])&fixed[1] != 0 {
+			rt.Fatalf("with %q the flags of message %d went from %v to %v", rights, u, f, g)
+		}
+	}
+}
+
+// TestOwnerAndSharerAtOnce: the owner and another work in one mailbox at the same time; at last both
+// see the same.
+func TestOwnerAndSharerAtOnce(t *testing.T) {
+	w := newWorld(t, settings{plaintext: true})
+	w.person("bob@example.org")
+	box := w.newBox("Work")
+	w.grant(box.ID, "bob", store.AllRights)
+	var wg sync.WaitGroup
+	clients := []struct {
+		*wire
+		name string
+	}{
+		{w.signInAs(testAddress), "Work"}, {w.signInAs("bob@example.org"), "Other Users/alice/Work"},
+		{w.signInAs("bob@example.org"), "Other Users/alice/Work"},
+	}
+	for i, c := range clients {
+		c.ok(fmt.Sprintf("SELECT %q", c.name))
+		wg.Go(func() { work(c.wire, c.name, rand.New(rand.NewPCG(uint64(i), 7))) })
+	}
+	wg.Wait()
+	var seen []string
+	for _, c := range clients {
+		c.ok("NOOP")
+		lines := c.ok("UID FETCH 1:* FLAGS")
+		seen = append(seen, strings.Join(lines[:len(lines)-1], "\n"))
+	}
+	if seen[0] != seen[1] || seen[1] != seen[2] {
+		t.Errorf("the owner sees\n%s\nthe others\n%s\nand\n%s", seen[0], seen[1], seen[2])
+	}
+	report, err := w.store.Verify(context.Background(), store.VerifyOptions{Bodies: true})
+	if err != nil || report.Found > 0 {
+		t.Errorf("verify: %v, %v", report.Problems, err)
+	}
+}
+
+// work does what comes to mind in a mailbox. Messages that another removed meanwhile may refuse a
+// command; nothing else may.
+func work(c *wire, name string, r *rand.Rand) {
+	for range 60 {
+		n := 1 + r.IntN(20)
+		command := []string{
+			fmt.Sprintf("APPEND %q (\\Seen) {3+}\r\nabc", name),
+			fmt.Sprintf("UID STORE %d +FLAGS (\\Deleted)", n),
+			fmt.Sprintf("UID STORE %d FLAGS (\\Flagged $Todo)", n),
+			fmt.Sprintf("UID COPY %d:%d %q", n, n+2, name),
+			fmt.Sprintf("UID MOVE %d Archive", n),
+			fmt.Sprintf("UID FETCH %d (BODY[])", n),
+			"EXPUNGE", "NOOP", "UID SEARCH DELETED",
+		}[r.IntN(9)]
+		lines := c.do(command)
+		if last := lines[len(lines)-1]; !strings.HasPrefix(last, "OK") {
+			c.t.Errorf("%s: %q", command, last)
+		}
+	}
+}
+
+// TestJournalNamesWhoDidIt: what is done in another's mailbox is told to its owner.
+func TestJournalNamesWhoDidIt(t *testing.T) {
+	w := newWorld(t, settings{plaintext: true})
+	w.person("bob@example.org")
+	box := w.newBox("Work")
+	w.grant(box.ID, "bob", store.AllRights)
+	c := w.signInAs("bob@example.org")
+	c.ok(`SELECT "Other Users/alice/Work"`)
+	c.ok("UID MOVE 1 Archive")
+	c.ok("EXPUNGE")
+	c.ok("APPEND \"Other Users/alice/Work\" {3+}\r\nabc")
+	c.ok(`UID COPY 2 "Other Users/alice/Work"`)
+	c.ok(`SETACL "Other Users/alice/Work" anyone lr`)
+	c.ok(`SETACL "Other Users/alice/Work" anyone lr`) // changes nothing
+	c.ok(`DELETEACL "Other Users/alice/Work" anyone`)
+	c.ok("SELECT Archive")
+	c.ok(`UID MOVE 1 "Other Users/alice/Work"`)
+	c.ok("UNSELECT")
+	c.ok(`DELETE "Other Users/alice/Work"`)
+	w.backend.mu.Lock()
+	defer w.backend.mu.Unlock()
+	of := fmt.Sprintf(" of %d by bob@example.org", w.account)
+	want := []string{
+		fmt.Sprintf("%d Work>Archive (bob@example.org) 1 []%s", EventMoved, of),
+		fmt.Sprintf("%d Archive> 1 []", EventAppended),
+		fmt.Sprintf("%d Work> 3 []%s", EventExpunged, of),
+		fmt.Sprintf("%d Work> 4 []%s", EventAppended, of),
+		fmt.Sprintf("%d Work> 5 []%s", EventAppended, of),
+		fmt.Sprintf("%d Work>  []%s with anyone lr", EventShared, of),
+		fmt.Sprintf("%d Work>  []%s with anyone ", EventShared, of),
+		fmt.Sprintf("%d Archive>Other Users/alice/Work 1 []", EventMoved),
+		fmt.Sprintf("%d Work> 6 []%s", EventAppended, of),
+		fmt.Sprintf("%d Work>  []%s", EventMailboxDeleted, of),
+	}
+	if !slices.Equal(w.backend.events, want) {
+		t.Errorf("events\n%s\nwant\n%s", strings.Join(w.backend.events, "\n"), strings.Join(want, "\n"))
+	}
+}
