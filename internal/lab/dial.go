@@ -154,6 +154,10 @@ func sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return nil
 	}
+	if end, ok := ctx.Deadline(); ok && time.Until(end) < d {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

@@ -21,7 +21,7 @@ type Provider struct {
 	MX         *peer.SMTP // at MXHost, port 25
 	POP3       *peer.POP3 // at POPHost, ports 110 and 995
 
-	Web        *peer.Web  // at WebHost, ports 80 and 443, under several names
+	Web *peer.Web // at WebHost, ports 80 and 443, under several names
 
 	IMAPHost, SMTPHost, POPHost, MXHost, WebHost *Host
 

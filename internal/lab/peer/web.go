@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"errors"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"strings"
@@ -35,7 +37,7 @@ func NewWeb(name string, now func() time.Time) *Web {
 	w.http = &http.Server{
 		Handler: w, ReadHeaderTimeout: sessionTime, IdleTimeout: sessionTime,
 		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){}, // HTTP/1.1 is enough
-		BaseContext:  func(net.Listener) context.Context { return context.Background() },
+		ErrorLog:     log.New(io.Discard, "", 0),                               // who breaks off a handshake is part of the play
 	}
 	return w
 }
