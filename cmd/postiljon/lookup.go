@@ -240,6 +240,9 @@ func (v *lookupView) writeSettings() error {
 			"  "+v.dim(strings.ToUpper(string(c.Protocol))))
 	}
 	v.addSignIn(add)
+	if len(v.result.Candidates) > 0 && v.result.Candidates[0].EnableURL != "" {
+		add("enable", v.Say("say.enable-first", "url", printable(v.result.Candidates[0].EnableURL)))
+	}
 	if p := v.result.Provider; p != nil {
 		v.addProvider(p, add)
 	}
@@ -316,9 +319,7 @@ func (v *lookupView) addProvider(p *settings.Provider, add func(label, text stri
 		add("app-password", strings.TrimSpace(v.Say("say.app-two-step")+"  "+p.AppPasswordURL))
 	}
 	switch {
-	case p.IMAP == settings.Enable && p.EnableURL != "":
-		add("enable", v.Say("say.enable-first", "url", p.EnableURL))
-	case p.IMAP == settings.Enable:
+	case p.IMAP == settings.Enable && p.EnableURL == "":
 		add("enable", v.Say("say.enable-first-where"))
 	case p.IMAP == settings.PaidFor:
 		add("paid", v.Say("say.paid-plan"))

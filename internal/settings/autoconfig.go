@@ -8,6 +8,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // Config is what a file in the format of Thunderbird's autoconfig says
@@ -68,6 +69,10 @@ func ParseConfig(r io.Reader, domain string) (*Config, error) {
 	return c, nil
 }
 
+func (c *Config) candidate(origin Origin, where string) Candidate {
+	return Candidate{origin, where, c.Name, c.Servers, c.EnableURL}
+}
+
 func firstEnable(places ...*element) string {
 	for _, place := range places {
 		if e := place.child("enable"); e != nil && validURL(e.attributes["visiturl"]) {
@@ -102,7 +107,9 @@ func (e *element) server(domain string) (Server, bool) {
 	for _, c := range e.children {
 		switch c.name {
 		case "username":
-			s.Usernames = append(s.Usernames, Username(c.content))
+			if validUsername(c.content) {
+				s.Usernames = append(s.Usernames, Username(c.content))
+			}
 		case "authentication":
 			if m := authMethods[c.content]; m != "" {
 				s.Methods = append(s.Methods, m)
@@ -110,6 +117,11 @@ func (e *element) server(domain string) (Server, bool) {
 		}
 	}
 	return s, s.check() == nil
+}
+
+// validUsername tells whether a user name can be shown to people and typed by them.
+func validUsername(name string) bool {
+	return name != "" && len(name) <= 255 && !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 // fillDomain puts the domain for its placeholder.

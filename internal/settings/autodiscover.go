@@ -61,7 +61,7 @@ func (l *lookup) askAutodiscover(ctx context.Context, where string) bool {
 			l.failed(FromAutodiscover, where, err)
 			return false
 		case len(answer.servers) > 0:
-			l.found(Candidate{FromAutodiscover, where, answer.name, answer.servers}, "")
+			l.found(Candidate{Origin: FromAutodiscover, Where: where, Name: answer.name, Servers: answer.servers})
 			return true
 		case answer.url != "":
 			where = answer.url
@@ -145,7 +145,7 @@ func (e *element) discoveredServer(address string) (Server, bool) {
 	s := Server{Protocol: protocol, Host: strings.ToLower(e.text("Server")), Usernames: []Username{WholeAddress}}
 	s.Port, _ = strconv.Atoi(e.text("Port"))
 	s.Security = e.discoveredSecurity(s.Port)
-	if name := e.text("LoginName"); name != "" && !strings.EqualFold(name, address) {
+	if name := e.text("LoginName"); validUsername(name) && !strings.EqualFold(name, address) {
 		s.Usernames = []Username{Username(name)}
 		if local, _, ok := cutAddress(address); ok && name == local {
 			s.Usernames = []Username{LocalPart}

@@ -82,7 +82,7 @@ type comparison struct {
 	address  string
 
 	choice Choice
-	known  []Server // all that were found for this protocol, the chosen one first
+	known  []Server // all encrypted ones found for this protocol, the chosen one first
 	match  *Server  // that of the known which the given settings mean
 }
 
@@ -95,7 +95,7 @@ func (c *comparison) rows() []Row {
 	c.known = []Server{choice.Server}
 	for _, candidate := range c.result.Candidates {
 		for _, s := range candidate.Servers {
-			if s.Protocol == c.protocol && !slices.ContainsFunc(c.known, s.samePlace) {
+			if s.Protocol == c.protocol && s.Security != Plain && !slices.ContainsFunc(c.known, s.samePlace) {
 				c.known = append(c.known, s)
 			}
 		}

@@ -39,8 +39,8 @@ type Finder struct {
 	Dialer   Dialer
 	Roots    *x509.CertPool
 	Now      func() time.Time
-	// Timeout is for each single step; 0 means 5 seconds. A lookup takes two or
-	// three of them at most, since steps run in parallel.
+	// Timeout is for each single step; 0 means 5 seconds. What can be asked at the
+	// same time is, so that a lookup takes two of them, and five if it must guess.
 	Timeout time.Duration
 	// Offline keeps to the table and the files.
 	Offline bool
@@ -76,6 +76,8 @@ type Candidate struct {
 	Where   string   `json:"where"` // the URL, record, file or provider
 	Name    string   `json:"name,omitempty"`
 	Servers []Server `json:"servers"`
+	// EnableURL is where access for mail programs is switched on first, if it must be.
+	EnableURL string `json:"enableUrl,omitempty"`
 }
 
 // Outcome is what came of looking somewhere.
@@ -93,11 +95,10 @@ const (
 
 // Attempt is one place where was looked.
 type Attempt struct {
-	Origin  Origin        `json:"origin"`
-	Where   string        `json:"where"`
-	Outcome Outcome       `json:"outcome"`
-	Detail  string        `json:"detail,omitempty"` // technical, in English
-	Took    time.Duration `json:"tookNs,omitempty"`
+	Origin  Origin  `json:"origin"`
+	Where   string  `json:"where"`
+	Outcome Outcome `json:"outcome"`
+	Detail  string  `json:"detail,omitempty"` // technical, in English
 }
 
 // Choice is the server to use for one protocol, and whose word it is.
@@ -211,7 +212,7 @@ func (l *lookup) together(ctx context.Context, steps ...func(context.Context)) {
 // ownKnowledge looks into files and table.
 func (l *lookup) ownKnowledge() {
 	if c, path, err := l.Files.lookup(l.domain); err == nil {
-		l.found(Candidate{FromFile, path, c.Name, c.Servers}, "")
+		l.found(c.candidate(FromFile, path))
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		l.tried(Attempt{Origin: FromFile, Where: path, Outcome: Failed, Detail: err.Error()})
 	}
@@ -233,12 +234,12 @@ func (l *lookup) ofProvider(origin Origin, p *Provider) {
 		l.tried(Attempt{Origin: origin, Where: p.Name, Outcome: Nothing})
 		return
 	}
-	l.found(Candidate{origin, p.Name, p.Name, p.Servers}, "")
+	l.found(Candidate{origin, p.Name, p.Name, p.Servers, p.EnableURL})
 }
 
 // found notes settings.
-func (l *lookup) found(c Candidate, detail string) {
-	l.tried(Attempt{Origin: c.Origin, Where: c.Where, Outcome: Found, Detail: detail})
+func (l *lookup) found(c Candidate) {
+	l.tried(Attempt{Origin: c.Origin, Where: c.Where, Outcome: Found})
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.Candidates = append(l.Candidates, c)

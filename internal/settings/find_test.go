@@ -19,16 +19,21 @@ import (
 
 	"github.com/postiljon/postiljon/internal/lab"
 	"github.com/postiljon/postiljon/internal/lab/ca"
+	"github.com/postiljon/postiljon/internal/lab/names"
 	"github.com/postiljon/postiljon/internal/lab/peer"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // world is a small internet with a provider, north.example, and somebody who looks.
+// The provider has SRV records and no web server.
 type world struct {
 	*lab.World
 	t      *testing.T
-	north  *lab.Provider
+	zone   *names.Zone
+	imap   *peer.IMAP
+	pop3   *peer.POP3
+	smtp   *peer.SMTP
 	finder *Finder
 	asked  *lockedList // what web servers were asked
 }
@@ -53,13 +58,33 @@ func (l *lockedList) list() []string {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{World: lab.New(t), t: t, asked: &lockedList{}}
-	w.north = w.Provider("north.example")
+	w.north()
 	home := w.Home()
 	w.finder = &Finder{
 		Table: loadTable(t), Dialer: home, Roots: home.Roots(), Now: home.Now, Timeout: 3 * time.Second,
 		Resolver: ResolverAt(home, home.Resolvers()[0]),
 	}
 	return w
+}
+
+// north makes the provider.
+func (w *world) north() {
+	w.t.Helper()
+	mail := peer.NewMail("north.example")
+	w.imap, w.pop3, w.smtp = peer.NewIMAP("imap.north.example", mail), peer.NewPOP3("pop.north.example", mail), peer.NewSMTP("smtp.north.example", mail, true)
+	w.imap.SetCertificate(w.Certificate([]string{"imap.north.example"}))
+	w.pop3.SetCertificate(w.Certificate([]string{"pop.north.example"}))
+	w.smtp.SetCertificate(w.Certificate([]string{"smtp.north.example"}))
+	imap, pop, smtp := w.Host("imap.north.example"), w.Host("pop.north.example"), w.Host("smtp.north.example")
+	if err := errors.Join(
+		imap.ServeTLS(993, w.imap), imap.Serve(143, w.imap), pop.ServeTLS(995, w.pop3), pop.Serve(110, w.pop3),
+		smtp.ServeTLS(465, w.smtp), smtp.Serve(587, w.smtp),
+	); err != nil {
+		w.t.Fatal(err)
+	}
+	w.zone = w.Names.Zone("north.example").Add("@ MX 10 mx", "mx A 192.0.2.200",
+		"_imaps._tcp SRV 0 1 993 imap", "_imap._tcp SRV 10 1 143 imap", "_pop3s._tcp SRV 0 1 995 pop",
+		"_submissions._tcp SRV 0 1 465 smtp", "_submission._tcp SRV 10 1 587 smtp")
 }
 
 // web serves https at a host. The name of its certificate is that of the host,
@@ -161,7 +186,7 @@ func TestSRV(t *testing.T) {
 	if len(r.Candidates) != 1 || len(r.Candidates[0].Servers) != 5 {
 		t.Errorf("candidates: %+v", r.Candidates)
 	}
-	if n := w.north.IMAP.Counts().Connections; n != 0 {
+	if n := w.imap.Counts().Connections; n != 0 {
 		t.Errorf("%d connections to a server that was published", n)
 	}
 	// A domain alone has servers and no user name.
@@ -171,7 +196,7 @@ func TestSRV(t *testing.T) {
 // TestSRVNotOffered: a target of "." is a no, and stands against guessing too.
 func TestSRVNotOffered(t *testing.T) {
 	w := newWorld(t)
-	w.north.Zone.Remove("_pop3s._tcp").Add("_pop3s._tcp SRV 0 0 0 .", "_pop3._tcp SRV 0 0 0 .").Remove("_imaps._tcp").Add("_imaps._tcp SRV 0 0 0 .")
+	w.zone.Remove("_pop3s._tcp").Add("_pop3s._tcp SRV 0 0 0 .", "_pop3._tcp SRV 0 0 0 .").Remove("_imaps._tcp").Add("_imaps._tcp SRV 0 0 0 .")
 	r := w.lookup("anna@north.example")
 	want(t, r, "srv imap imap.north.example:143/starttls anna@north.example", "srv smtp smtp.north.example:465/tls anna@north.example")
 	if !slices.Equal(r.NotOffered, []Protocol{POP3}) {
@@ -380,7 +405,7 @@ func TestGuess(t *testing.T) {
 	unpublished := func(t *testing.T) *world {
 		w := newWorld(t)
 		for _, s := range srvServices {
-			w.north.Zone.Remove("_" + s.service + "._tcp")
+			w.zone.Remove("_" + s.service + "._tcp")
 		}
 		return w
 	}
@@ -395,21 +420,21 @@ func TestGuess(t *testing.T) {
 		if !slices.Contains(imap.Methods, Password) {
 			t.Errorf("ways to sign in: %v", imap.Methods)
 		}
-		if len(w.north.IMAP.SignIns())+len(w.north.Submission.SignIns())+len(w.north.POP3.SignIns()) > 0 {
+		if len(w.imap.SignIns())+len(w.smtp.SignIns())+len(w.pop3.SignIns()) > 0 {
 			t.Error("somebody signed in")
 		}
 	})
 	t.Run("bad certificate", func(t *testing.T) {
 		w := unpublished(t)
-		w.north.IMAP.SetCertificate(w.CertificateBy(w.Authority("nobody"), []string{"imap.north.example"}))
-		w.north.POP3.SetCertificate(w.Certificate([]string{"other.example"}))
+		w.imap.SetCertificate(w.CertificateBy(w.Authority("nobody"), []string{"imap.north.example"}))
+		w.pop3.SetCertificate(w.Certificate([]string{"other.example"}))
 		want(t, w.lookup("anna@north.example"), "guess smtp smtp.north.example:465/tls anna@north.example")
 	})
 	t.Run("only STARTTLS", func(t *testing.T) {
 		w := unpublished(t)
-		w.north.IMAPHost.Shut(993)
-		w.north.SMTPHost.Shut(465)
-		w.north.POPHost.Shut(995, 110)
+		w.Host("imap.north.example").Shut(993)
+		w.Host("smtp.north.example").Shut(465)
+		w.Host("pop.north.example").Shut(995, 110)
 		want(t, w.lookup("anna@north.example"),
 			"guess imap imap.north.example:143/starttls anna@north.example", "guess smtp smtp.north.example:587/starttls anna@north.example")
 	})

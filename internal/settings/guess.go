@@ -16,23 +16,15 @@ var guessedNames = map[Protocol][]string{
 	SMTP: {"smtp", "mail"},
 }
 
-// atOnce is how many servers are tried at the same time.
-const atOnce = 8
-
-// guess tries the usual names and the MX host, at the usual ports, and takes only
-// servers that verify.
+// guess tries the usual names and the MX host, at the usual ports, all at the same time
+// (twenty at most), and takes only servers that verify.
 func (l *lookup) guess(ctx context.Context) {
 	tries := l.guesses(ctx)
 	answers := make([]*Answer, len(tries))
 	errs := make([]error, len(tries))
 	var wg sync.WaitGroup
-	places := make(chan struct{}, atOnce)
 	for i, s := range tries {
-		wg.Go(func() {
-			places <- struct{}{}
-			defer func() { <-places }()
-			answers[i], errs[i] = l.Verify(ctx, s)
-		})
+		wg.Go(func() { answers[i], errs[i] = l.Verify(ctx, s) })
 	}
 	wg.Wait()
 	c := Candidate{Origin: FromGuess}

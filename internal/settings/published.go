@@ -40,7 +40,7 @@ func (l *lookup) fetchConfig(ctx context.Context, origin Origin, where, address 
 		l.failed(origin, where, err)
 		return false
 	}
-	l.found(Candidate{origin, where, c.Name, c.Servers}, "")
+	l.found(c.candidate(origin, where))
 	return true
 }
 
@@ -109,7 +109,7 @@ func (l *lookup) noteSRV(servers []Server, no []bool, errs []error) {
 	}
 	where := "_imaps._tcp." + l.domain
 	if len(servers) > 0 {
-		l.found(Candidate{FromSRV, where, "", servers}, "")
+		l.found(Candidate{Origin: FromSRV, Where: where, Servers: servers})
 		return
 	}
 	for _, err := range errs {
@@ -151,7 +151,7 @@ func (l *lookup) mx(ctx context.Context) {
 	}
 	for _, domain := range mxDomains(host, l.domain) {
 		if c, path, err := l.Files.lookup(domain); err == nil {
-			l.found(Candidate{FromMXFile, path, c.Name, c.Servers}, where)
+			l.found(c.candidate(FromMXFile, path))
 		}
 		if l.fetchConfig(ctx, FromMXAutoconfig, "https://autoconfig."+domain+"/mail/config-v1.1.xml", "") {
 			return
