@@ -50,23 +50,26 @@ func firstAddress(text string) netip.Addr {
 	return netip.Addr{}
 }
 
-// units are words for spans of time in several languages, folded, by their beginnings.
+// units are the beginnings of words for spans of time in several languages, folded.
 var units = []struct {
 	word string
 	span time.Duration
 }{
-	{"second", time.Second}, {"sek", time.Second}, {"secs", time.Second}, {"sec", time.Second}, {"s ", time.Second},
-	{"segundo", time.Second}, {"секунд", time.Second},
-	{"minut", time.Minute}, {"mins", time.Minute}, {"min", time.Minute}, {"минут", time.Minute}, {"минуты", time.Minute},
-	{"hour", time.Hour}, {"timm", time.Hour}, {"timer", time.Hour}, {"time", time.Hour}, {"stund", time.Hour}, {"heure", time.Hour},
-	{"hora", time.Hour}, {"uur", time.Hour}, {"uren", time.Hour}, {"час", time.Hour}, {"hr", time.Hour},
-	{"day", 24 * time.Hour}, {"dag", 24 * time.Hour}, {"dygn", 24 * time.Hour}, {"døgn", 24 * time.Hour}, {"døgn", 24 * time.Hour},
-	{"tag", 24 * time.Hour}, {"jour", 24 * time.Hour}, {"dia", 24 * time.Hour}, {"дня", 24 * time.Hour}, {"дней", 24 * time.Hour},
+	{"millis", time.Millisecond}, {"ms", time.Millisecond},
+	{"sec", time.Second}, {"sek", time.Second}, {"segundo", time.Second}, {"секунд", time.Second},
+	{"min", time.Minute}, {"мин", time.Minute},
+	{"hour", time.Hour}, {"hr", time.Hour}, {"tim", time.Hour}, {"stund", time.Hour}, {"heure", time.Hour},
+	{"hora", time.Hour}, {"uur", time.Hour}, {"uren", time.Hour}, {"час", time.Hour},
+	{"day", 24 * time.Hour}, {"dag", 24 * time.Hour}, {"dygn", 24 * time.Hour}, {"døgn", 24 * time.Hour},
+	{"tag", 24 * time.Hour}, {"jour", 24 * time.Hour}, {"dia", 24 * time.Hour}, {"дн", 24 * time.Hour},
 }
 
-// span finds "again in 5 minutes" and its like: words that ask to wait, then a number and a unit.
 var (
-	spanPattern = regexp.MustCompile(`(?:again|retry|wait|later|after|within|om|nochmal|erneut|versuch|vent|prov|attend|essay|dans|espere|intent|reintent|wacht|over|через|повтор)[^0-9.;]{0,40}?([0-9]{1,6}) ?([\pL]+ ?)`)
+	// spanPattern finds words that ask to wait and then a number with a unit, spanBefore the number first.
+	spanPattern = regexp.MustCompile(`\b(?:again|retry|wait|later|back|backoff|igen|igjen|om|vent|vanta|nochmal|erneut|warten|reessayez|reessayer|dans|attend\w*|espere|intente\w*|reintent\w*|opnieuw|wacht)\b[^0-9.;]{0,30}?([0-9]{1,6}) ?([\pL]+)`)
+	spanSlavic  = regexp.MustCompile(`(?:через|повтор)[^0-9.;]{0,30}?([0-9]{1,6}) ?([\pL]+)`)
+	spanBefore  = regexp.MustCompile(`\bin ([0-9]{1,6}) ([\pL]+) (?:again|erneut|nochmal|wieder)`)
+	clockSpan   = regexp.MustCompile(`\b(?:again|retry|wait|back|in|after)\b[^0-9.;]{0,20}([0-9]{2}):([0-5][0-9]):([0-5][0-9])(?:$|[^0-9:])`)
 	clockTime   = regexp.MustCompile(`(?i)\b(?:again|until|after|kl\.?|at) ([0-2][0-9]):([0-5][0-9]) ?(?:UTC|GMT)\b`)
 	dateTime    = regexp.MustCompile(`\b(20[0-9]{2}-[01][0-9]-[0-3][0-9])[T ]([0-2][0-9]:[0-5][0-9])(?::[0-5][0-9])? ?(?:UTC|GMT|Z|\+00:?00)`)
 )
@@ -76,24 +79,38 @@ const maxWait = 60 * 24 * time.Hour
 
 // waits reads how long a server asks to wait and until when.
 func (b *Book) waits(folded, text string) (after time.Duration, until time.Time) {
-	if m := spanPattern.FindStringSubmatch(folded); m != nil {
-		n, err := strconv.Atoi(m[1])
-		unit := unitOf(m[2])
-		if span := time.Duration(n) * unit; err == nil && unit > 0 && span <= maxWait {
-			after = span
-		}
-	}
+	after = waitFor(folded)
 	if m := dateTime.FindStringSubmatch(text); m != nil {
 		if t, err := time.Parse("2006-01-02 15:04", m[1]+" "+m[2]); err == nil {
 			return after, t
 		}
 	}
 	if m := clockTime.FindStringSubmatch(text); m != nil {
-		h, _ := strconv.Atoi(m[1])
+		hour, _ := strconv.Atoi(m[1])
 		minute, _ := strconv.Atoi(m[2])
-		until = nextClock(b.now().UTC(), h, minute)
+		until = nextClock(b.now().UTC(), hour, minute)
 	}
 	return after, until
+}
+
+func waitFor(folded string) time.Duration {
+	if m := clockSpan.FindStringSubmatch(folded); m != nil {
+		span, err := time.ParseDuration(m[1] + "h" + m[2] + "m" + m[3] + "s")
+		if err == nil {
+			return span
+		}
+	}
+	for _, pattern := range []*regexp.Regexp{spanPattern, spanBefore, spanSlavic} {
+		m := pattern.FindStringSubmatch(folded)
+		if m == nil {
+			continue
+		}
+		n, err := strconv.Atoi(m[1])
+		if span := time.Duration(n) * unitOf(m[2]); err == nil && span > 0 && span <= maxWait {
+			return span
+		}
+	}
+	return 0
 }
 
 func unitOf(word string) time.Duration {

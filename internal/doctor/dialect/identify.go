@@ -24,13 +24,24 @@ func (b *Book) Identify(banner, capabilities, id string) (software, provider str
 // ProviderOf returns the provider whose server has a name, such as that of an MX; empty where it
 // is none that is known.
 func (b *Book) ProviderOf(host string) string {
-	host = strings.TrimSuffix(strings.ToLower(host), ".")
-	for _, d := range b.providers {
-		if slices.ContainsFunc(d.Hosts, func(suffix string) bool { return within(host, suffix) }) {
-			return d.ID
-		}
+	if d := ownerOf(b.providers, strings.ToLower(host)); d != nil {
+		return d.ID
 	}
 	return ""
+}
+
+// ownerOf finds whose server has a name in lower case: the longest domain counts.
+func ownerOf(list []*dialect, host string) (owner *dialect) {
+	longest := 0
+	host = strings.TrimSuffix(host, ".")
+	for _, d := range list {
+		for _, domain := range d.Hosts {
+			if len(domain) > longest && within(host, domain) {
+				owner, longest = d, len(domain)
+			}
+		}
+	}
+	return owner
 }
 
 // within tells whether a host is a domain or below it.
@@ -63,13 +74,8 @@ func (b *Book) marked(list []*dialect, folded, text string) *dialect {
 		}
 	}
 	for host := range strings.FieldsFuncSeq(strings.ToLower(cut(text, maxReply)), notHost) {
-		if !strings.Contains(host, ".") {
-			continue
-		}
-		for _, d := range list {
-			if slices.ContainsFunc(d.Hosts, func(suffix string) bool { return within(strings.TrimSuffix(host, "."), suffix) }) {
-				return d
-			}
+		if d := ownerOf(list, host); d != nil {
+			return d
 		}
 	}
 	return nil

@@ -24,13 +24,14 @@ func Strip(raw string, secrets ...string) string {
 		longest = max(longest, len(f))
 	}
 	bound := 4*MaxRaw + longest
+	end := 0 // octets that are read only to find secrets that begin before them
 	if len(raw) > bound {
-		raw = raw[:bound]
+		raw, end = raw[:bound], longest
 	}
-	raw = hide(raw, forms)
 	for _, f := range credentials {
 		raw = f.ReplaceAllString(raw, "${1}"+hidden)
 	}
+	raw = hide(raw, forms, max(0, len(raw)-end))
 	raw = strings.Map(printable, strings.ToValidUTF8(raw, "\uFFFD"))
 	if len(raw) > MaxRaw {
 		raw = cut(raw, MaxRaw-len(" …")) + " …"
@@ -85,9 +86,10 @@ func base64At(secret string, offset int) string {
 
 // hide replaces every form, the longest that fits at a place. Forms of two octets and fewer are
 // not looked for: they would hide everything and nothing.
-func hide(raw string, forms []string) string {
+// What begins at end or later is left out.
+func hide(raw string, forms []string, end int) string {
 	var b strings.Builder
-	for i := 0; i < len(raw); {
+	for i := 0; i < end; {
 		at := slices.IndexFunc(forms, func(f string) bool { return strings.HasPrefix(raw[i:], f) })
 		if at < 0 {
 			b.WriteByte(raw[i])
