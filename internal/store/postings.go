@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/postiljon/postiljon/internal/store/kv"
@@ -96,6 +97,26 @@ func (s *Store) PostingBlocks(ctx context.Context, a AccountID, run uint64, fn f
 	})
 }
 
+// SomePostingBlocks returns blocks of a run in ascending order, the first at or behind a key, that
+// together have about so many octets, and at least one if there is one.
+func (s *Store) SomePostingBlocks(ctx context.Context, a AccountID, run uint64, from uint32, octets int) (blocks []PostingBlock, err error) {
+	err = s.view(ctx, "read index", a, func(r kv.Reader) error {
+		t := postings(postingsBlock).number(run)
+		return scan(r, append(key(nil), t...).chunk(from), t.after(), func(k, b []byte) error {
+			if octets <= 0 {
+				return errStepFull
+			}
+			octets -= len(b)
+			blocks = append(blocks, PostingBlock{tail32(k), append([]byte(nil), b...)})
+			return nil
+		})
+	})
+	if errors.Is(err, errStepFull) {
+		err = nil
+	}
+	return blocks, err
+}
+
 // readPostings returns what an index covers, and the number of its next run.
 func readPostings(r kv.Reader) (p PostingState, nextRun uint64, err error) {
 	h, err := readHead(r)
@@ -157,7 +178,8 @@ func (run *PostingRun) decode(b []byte) error {
 var ErrPostingsChanged = errors.New("store: index was changed meanwhile")
 
 // ReplacePostings takes the runs old out of an index and puts one in their
-// place, or none if its First is its End; what the index covers grows to next. It
+// place, or none if its First is its End, with these blocks and, if it has an ID,
+// with those that it has already; what the index covers grows to next. It
 // does not wait to be durable: what a crash takes is made again. Kinds:
 // KindNoSpace; ErrPostingsChanged if the index does not have the runs or does
 // not end where they do.
@@ -179,17 +201,78 @@ func (s *Store) ReplacePostings(ctx context.Context, a AccountID, format uint64,
 				return err
 			}
 		}
+		switch {
+		case run.First == run.End:
+		case run.ID == 0:
+			run.ID = id
+			id++
+		case run.ID >= id || slices.ContainsFunc(state.Runs, func(r PostingRun) bool { return r.ID == run.ID }):
+			return ErrPostingsChanged
+		}
 		if run.First != run.End {
-			if err := putRun(tx, id, &run, blocks); err != nil {
+			if err := putRun(tx, run.ID, &run, blocks); err != nil {
 				return err
 			}
-			id++
 		}
-		r := record{}
-		r.putUint(format)
-		r.putUint(uint64(next))
-		r.putUint(id)
-		return tx.Set(postings(postingsState), r.b)
+		return putPostings(tx, format, next, id)
+	})
+	return wrap("write index", err)
+}
+
+// putPostings writes the state of an index.
+func putPostings(tx kv.Tx, format uint64, next EmailID, nextRun uint64) error {
+	r := record{}
+	r.putUint(format)
+	r.putUint(uint64(next))
+	r.putUint(nextRun)
+	return tx.Set(postings(postingsState), r.b)
+}
+
+// BeginPostings returns the number of a run that is to be written by AddPostings, in several
+// transactions, before ReplacePostings puts it into the index. It drops what was begun before and
+// came to no end: one run is written at a time.
+func (s *Store) BeginPostings(ctx context.Context, a AccountID) (run uint64, err error) {
+	err = s.records.Write(ctx, kv.Account(a), func(tx kv.Tx) error {
+		var state PostingState
+		if state, run, err = readPostings(tx); err != nil {
+			return err
+		}
+		ids := make([]uint64, 0, len(state.Runs)+1)
+		for _, r := range state.Runs {
+			ids = append(ids, r.ID)
+		}
+		slices.Sort(ids)
+		from := postings(postingsBlock)
+		for _, id := range append(ids, math.MaxUint64) {
+			t := postings(postingsBlock).number(id)
+			it := tx.Iterate(from, t)
+			some := it.Next()
+			if err := it.Close(); err != nil {
+				return err
+			}
+			if some {
+				if err := tx.DeleteRange(from, t); err != nil {
+					return err
+				}
+			}
+			from = t.after()
+		}
+		return putPostings(tx, state.Format, state.Next, run+1)
+	})
+	return run, wrap("write index", err)
+}
+
+// AddPostings writes blocks of a run that was begun.
+func (s *Store) AddPostings(ctx context.Context, a AccountID, run uint64, blocks []PostingBlock) error {
+	err := s.records.Write(ctx, kv.Account(a), func(tx kv.Tx) error {
+		state, next, err := readPostings(tx)
+		if err != nil {
+			return err
+		}
+		if run >= next || slices.ContainsFunc(state.Runs, func(r PostingRun) bool { return r.ID == run }) {
+			return ErrPostingsChanged
+		}
+		return putBlocks(tx, run, blocks)
 	})
 	return wrap("write index", err)
 }
@@ -198,8 +281,12 @@ func putRun(tx kv.Tx, id uint64, run *PostingRun, blocks []PostingBlock) error {
 	if err := tx.Set(postings(postingsRun).number(id), run.encode()); err != nil {
 		return err
 	}
+	return putBlocks(tx, id, blocks)
+}
+
+func putBlocks(tx kv.Tx, run uint64, blocks []PostingBlock) error {
 	for _, b := range blocks {
-		if err := tx.Set(postings(postingsBlock).number(id).chunk(b.Key), b.Data); err != nil {
+		if err := tx.Set(postings(postingsBlock).number(run).chunk(b.Key), b.Data); err != nil {
 			return err
 		}
 	}

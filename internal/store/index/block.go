@@ -26,19 +26,24 @@ func (g gram) isWord() bool { return g>>gramBits != 0 }
 
 func gramAt(f Field, b []byte) gram { return gram(f)<<24 | gram(b[0])<<16 | gram(b[1])<<8 | gram(b[2]) }
 
-// spanBits is how many emails the numbers of a run can tell apart.
+// maxSpan is how many emails apart the first and last of a run can be: in a run that grows, and in
+// one that a few of those were merged to.
 const (
-	spanBits = 12
-	maxSpan  = 1 << spanBits
+	spanBits = 16
+	maxSpan  = 1 << 12
+	bigSpan  = 1 << spanBits
 )
 
-// span is a set of the emails of a run, by their distance from its first.
-type span [maxSpan / 64]uint64
+// span is a set of the emails of a run, by their distance from its first; nil is none.
+type span []uint64
 
-func (s *span) add(n uint32)      { s[n/64] |= 1 << (n % 64) }
-func (s *span) has(n uint32) bool { return s[n/64]&(1<<(n%64)) != 0 }
+// newSpan returns the empty set of the emails from first to before end.
+func newSpan(first, end store.EmailID) span { return make(span, (end-first+63)/64) }
 
-func (s *span) and(o *span) (any bool) {
+func (s span) add(n uint32)      { s[n/64] |= 1 << (n % 64) }
+func (s span) has(n uint32) bool { return s[n/64]&(1<<(n%64)) != 0 }
+
+func (s span) and(o span) (any bool) {
 	rest := uint64(0)
 	for i := range s {
 		s[i] &= o[i]
@@ -48,7 +53,7 @@ func (s *span) and(o *span) (any bool) {
 }
 
 // holds reports whether all of o is in s.
-func (s *span) holds(o *span) bool {
+func (s span) holds(o span) bool {
 	for i := range s {
 		if o[i]&^s[i] != 0 {
 			return false
@@ -57,13 +62,13 @@ func (s *span) holds(o *span) bool {
 	return true
 }
 
-func (s *span) or(o *span) {
+func (s span) or(o span) {
 	for i := range s {
 		s[i] |= o[i]
 	}
 }
 
-func (s *span) count() (n int) {
+func (s span) count() (n int) {
 	for _, w := range s {
 		n += bits.OnesCount64(w)
 	}
@@ -71,7 +76,7 @@ func (s *span) count() (n int) {
 }
 
 // appendTo appends the numbers in the set.
-func (s *span) appendTo(list []uint16) []uint16 {
+func (s span) appendTo(list []uint16) []uint16 {
 	for i, w := range s {
 		for ; w != 0; w &= w - 1 {
 			list = append(list, uint16(i*64+bits.TrailingZeros64(w)))
@@ -99,13 +104,15 @@ type blockWriter struct {
 	key     gram
 	last    gram
 	scratch []byte
-	size    int64
+	size    int64 // of all
+	waiting int   // octets in blocks
+	less    int   // how much smaller than blockSize the blocks are
 }
 
 // add writes the emails of a gram, or of the word with that suffix, which are ascending and at
 // least one.
 func (w *blockWriter) add(g gram, suffix []byte, emails []uint16) {
-	if len(w.current) >= blockSize && g != w.last {
+	if len(w.current) >= blockSize-w.less && g != w.last {
 		w.flush()
 	}
 	if len(w.current) == 0 {
@@ -142,6 +149,7 @@ func (w *blockWriter) flush() {
 	}
 	w.blocks = append(w.blocks, store.PostingBlock{Key: uint32(w.key), Data: append([]byte(nil), w.current...)})
 	w.size += int64(len(w.current))
+	w.waiting += len(w.current)
 	w.current = w.current[:0]
 }
 
@@ -188,9 +196,9 @@ func (e *entries) damaged() bool {
 }
 
 // emails adds the emails of the entry to a set.
-func (e *entries) emails(to *span) error {
+func (e *entries) emails(to span) error {
 	if e.bitmap {
-		if len(e.data) > maxSpan/8 {
+		if len(e.data) > len(to)*8 {
 			return errDamaged
 		}
 		for i, c := range e.data {
@@ -201,7 +209,7 @@ func (e *entries) emails(to *span) error {
 	at := uint64(0)
 	for b := e.data; len(b) > 0; at++ {
 		d, n := binary.Uvarint(b)
-		if n <= 0 || at+d >= maxSpan {
+		if n <= 0 || at+d >= uint64(len(to))*64 {
 			return errDamaged
 		}
 		at += d

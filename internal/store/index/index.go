@@ -54,6 +54,10 @@ type Index struct {
 	Options
 	writing sync.Mutex // held by who changes an index
 	work    worker
+	// How many emails apart the first and last of a run can be that is merged from small ones and
+	// from such, and how much of one is written at a time, in octets.
+	leaf, big store.EmailID
+	part      int
 }
 
 // New returns the index of a store. It can be asked at once; Start keeps it up to date.
@@ -70,7 +74,7 @@ func New(o Options) *Index {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	x := &Index{Options: o}
+	x := &Index{Options: o, leaf: maxSpan, big: bigSpan, part: mergeWrite}
 	x.work.init()
 	return x
 }
@@ -100,8 +104,8 @@ type Matches struct {
 
 type matches struct {
 	first, end store.EmailID
-	emails     *span // nil for none
-	certain    *span // of them, nil for none
+	emails     span
+	certain    span // of them
 }
 
 // MayHave reports whether an email may have the text; false is certain.
@@ -216,14 +220,14 @@ func gramOrder(n Needle) (order []int) {
 // findInRun asks one run.
 func findInRun(p *store.PostingReader, run *store.PostingRun, where Fields, n Needle, order []int) (matches, error) {
 	m := matches{first: run.First, end: run.End}
-	if run.End <= run.First || run.End-run.First > maxSpan {
+	if run.End <= run.First || run.End-run.First > bigSpan {
 		return m, errDamaged
 	}
 	for f := range fields {
 		if where&(1<<f) == 0 {
 			continue
 		}
-		set, err := findInField(p, run.ID, f, n, order)
+		set, err := findInField(p, run, f, n, order)
 		if err != nil {
 			return m, err
 		}
@@ -238,13 +242,13 @@ func findInRun(p *store.PostingReader, run *store.PostingRun, where Fields, n Ne
 			return m, errDamaged
 		}
 		if m.emails == nil {
-			m.emails = new(span)
+			m.emails = newSpan(run.First, run.End)
 		}
 		m.emails.add(uint32(e - run.First))
 	}
 	if m.emails != nil && n.isWord() {
 		var err error
-		if m.certain, err = findWords(p, run.ID, where, n); err != nil {
+		if m.certain, err = findWords(p, run, where, n); err != nil {
 			return m, err
 		}
 	}
@@ -252,8 +256,8 @@ func findInRun(p *store.PostingReader, run *store.PostingRun, where Fields, n Ne
 }
 
 // findInField returns the emails of a run that have all grams of a needle in a field, nil for none.
-func findInField(p *store.PostingReader, run uint64, f Field, n Needle, order []int) (*span, error) {
-	var all *span
+func findInField(p *store.PostingReader, run *store.PostingRun, f Field, n Needle, order []int) (span, error) {
+	var all span
 	for _, at := range order {
 		set, err := lookUp(p, run, gramAt(f, n.folded[at:]))
 		if err != nil || set == nil {
@@ -269,8 +273,8 @@ func findInField(p *store.PostingReader, run uint64, f Field, n Needle, order []
 }
 
 // lookUp returns the emails of a run that have a gram, nil for none.
-func lookUp(p *store.PostingReader, run uint64, g gram) (*span, error) {
-	b, err := p.Block(run, uint32(g))
+func lookUp(p *store.PostingReader, run *store.PostingRun, g gram) (span, error) {
+	b, err := p.Block(run.ID, uint32(g))
 	if err != nil {
 		return nil, err
 	}
@@ -282,7 +286,7 @@ func lookUp(p *store.PostingReader, run uint64, g gram) (*span, error) {
 		if e.gram > g {
 			return nil, nil
 		}
-		set := new(span)
+		set := newSpan(run.First, run.End)
 		return set, e.emails(set)
 	}
 	if e.bad {
@@ -318,7 +322,10 @@ func (x *Index) update(ctx context.Context, a store.AccountID, b *builder, least
 		return false, err
 	}
 	more = next < state.End
-	return more, x.compact(ctx, a, more)
+	if err := x.compact(ctx, a, more); err != nil {
+		return more, err
+	}
+	return more, x.compactBig(ctx, a)
 }
 
 func (x *Index) state(ctx context.Context, a store.AccountID) (state store.PostingState, err error) {
@@ -372,14 +379,37 @@ func (x *Index) compact(ctx context.Context, a store.AccountID, more bool) error
 	runs := state.Runs
 	last := runs[len(runs)-1]
 	from, emails := len(runs)-1, last.Emails
-	for from > 0 && last.End-runs[from-1].First <= maxSpan && (more || runs[from-1].Emails <= 2*emails) {
+	for from > 0 && last.End-runs[from-1].First <= x.leaf && (more || runs[from-1].Emails <= 2*emails) {
 		from--
 		emails += runs[from].Emails
 	}
-	if len(runs)-from < 2 || more && last.End-runs[from].First+maxBatch <= maxSpan {
+	if len(runs)-from < 2 || more && last.End-runs[from].First+maxBatch <= x.leaf {
 		return nil
 	}
 	return x.replace(ctx, a, &state, runs[from:], nil)
+}
+
+// compactBig merges runs that do not grow any more to one that is as long as can be, so that searches of a
+// large account ask few runs. It merges at most one at a time.
+func (x *Index) compactBig(ctx context.Context, a store.AccountID) error {
+	state, err := x.state(ctx, a)
+	if err != nil {
+		return err
+	}
+	runs := state.Runs
+	for first := 0; first < len(runs); first++ {
+		end := first
+		for end < len(runs) && runs[end].End-runs[end].First <= x.leaf && runs[end].End-runs[first].First <= x.big {
+			end++
+		}
+		if end == len(runs) {
+			return nil // the next run may fit, too
+		}
+		if end-first >= 2 {
+			return x.replace(ctx, a, &state, runs[first:end], nil)
+		}
+	}
+	return nil
 }
 
 // replace puts one run in the place of some, keeping only what lives if live is given.
@@ -388,7 +418,7 @@ func (x *Index) replace(ctx context.Context, a store.AccountID, state *store.Pos
 	var blocks []store.PostingBlock
 	if live == nil || len(live) > 0 {
 		var err error
-		if run, blocks, err = merge(ctx, x.Store, a, runs, live); err != nil {
+		if run, blocks, err = x.merge(ctx, a, runs, live); err != nil {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package index
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -240,8 +241,9 @@ func TestExact(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		n++
 		w := worldOf(t, s, fmt.Sprintf("alice%d@example.org", n))
-		for range rapid.IntRange(1, 6).Draw(rt, "steps") {
-			switch rapid.SampledFrom([]string{"append", "append", "update", "update", "expunge", "sweep", "damage"}).Draw(rt, "step") {
+		w.index.leaf, w.index.big, w.index.part = 8, 24, 100
+		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
+			switch rapid.SampledFrom([]string{"append", "append", "append", "update", "update", "update", "expunge", "sweep", "damage"}).Draw(rt, "step") {
 			case "append":
 				w.append(rapid.SliceOfN(rapid.Custom(drawMessage), 1, 8).Draw(rt, "messages")...)
 			case "update":
@@ -270,7 +272,42 @@ func TestExact(t *testing.T) {
 				rt.Fatalf("with the index %v, without %v", found, plain)
 			}
 		}
+		if r, err := w.index.Verify(t.Context(), w.account, true); err != nil || r.Found > 0 {
+			rt.Fatalf("verify: %v %v", r.Problems, err)
+		}
 	})
+}
+
+// TestBigRuns holds that a large account has few runs, and that what a merge left behind which came
+// to no end is dropped by the next.
+func TestBigRuns(t *testing.T) {
+	w := newWorld(t)
+	w.index.leaf, w.index.big, w.index.part = 16, 128, 1000
+	run, err := w.store.BeginPostings(t.Context(), w.account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.store.AddPostings(t.Context(), w.account, run, []store.PostingBlock{{Key: 7, Data: []byte("left behind")}}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 150 {
+		w.append(fmt.Sprintf("Subject: number %d\r\n\r\nThe text of message %d.\r\n", i, i), "Subject: x\r\n\r\nAnother.\r\n")
+		w.update()
+	}
+	state, err := w.index.state(t.Context(), w.account)
+	if err != nil || len(state.Runs) > 16 || state.Runs[0].End-state.Runs[0].First < 100 || state.Runs[0].ID == 0 {
+		t.Errorf("%d runs, %+v: %v", len(state.Runs), state.Runs, err)
+	}
+	w.agree("number 17", "17", "another", "message", "subject", "149", "nothing")
+	if b, err := w.store.SomePostingBlocks(t.Context(), w.account, run, 0, 1000); err != nil || len(b) > 0 {
+		t.Errorf("%d blocks of a merge that came to no end are there: %v", len(b), err)
+	}
+	if err := w.store.AddPostings(t.Context(), w.account, state.Runs[0].ID, nil); !errors.Is(err, store.ErrPostingsChanged) {
+		t.Errorf("blocks were added to a run that is in the index: %v", err)
+	}
+	if r, err := w.index.Verify(t.Context(), w.account, true); err != nil || r.Found != 0 || r.Emails != 300 {
+		t.Errorf("verify looked at %d emails and found %v: %v", r.Emails, r.Problems, err)
+	}
 }
 
 // TestNarrows holds that the index does what it is there for.
@@ -324,8 +361,8 @@ func TestVerifyWords(t *testing.T) {
 	changed := false
 	err = w.store.PostingBlocks(t.Context(), w.account, state.Runs[0].ID, func(b store.PostingBlock) error {
 		for e := readBlock(b); e.next(); {
-			var set span
-			if err := e.emails(&set); err != nil {
+			set := newSpan(0, 64)
+			if err := e.emails(set); err != nil {
 				return err
 			}
 			if e.gram == gramAt(wordBody, []byte("wal")) && string(e.suffix) == "nut" {
@@ -340,7 +377,9 @@ func TestVerifyWords(t *testing.T) {
 	if err != nil || !changed {
 		t.Fatal(changed, err)
 	}
-	if err := w.store.ReplacePostings(t.Context(), w.account, format, []uint64{state.Runs[0].ID}, state.Next, state.Runs[0], lie.blocks); err != nil {
+	old := state.Runs[0].ID
+	state.Runs[0].ID = 0
+	if err := w.store.ReplacePostings(t.Context(), w.account, format, []uint64{old}, state.Next, state.Runs[0], lie.blocks); err != nil {
 		t.Fatal(err)
 	}
 	check(1)

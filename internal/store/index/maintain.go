@@ -75,8 +75,12 @@ type Report struct {
 
 const maxProblems = 100
 
-// verifySpan is how many emails are compared at a time.
-const verifySpan = 256
+// verifySpan is how many emails are compared at a time, with full as many as have verifyPairs pairs
+// of gram and email.
+const (
+	verifySpan  = 256
+	verifyPairs = 4 << 20
+)
 
 // Verify makes postings anew from the messages and compares them with the index: for all emails
 // that are indexed, or with full unset for the last of each run. A message that cannot be read is
@@ -99,8 +103,8 @@ func (x *Index) Verify(ctx context.Context, a store.AccountID, full bool) (Repor
 		if !full && run.End-first > verifySpan {
 			first = run.End - verifySpan
 		}
-		for ; first < run.End; first += verifySpan {
-			if err := x.verifySpan(ctx, a, b, run, first, min(first+verifySpan, run.End), &r); err != nil {
+		for first < run.End {
+			if first, err = x.verifySpan(ctx, a, b, run, first, &r); err != nil {
 				return r, err
 			}
 		}
@@ -114,11 +118,15 @@ func (r *Report) problem(format string, args ...any) {
 	}
 }
 
-// verifySpan compares some emails of a run.
-func (x *Index) verifySpan(ctx context.Context, a store.AccountID, b *builder, run *store.PostingRun, first, end store.EmailID, r *Report) error {
+// verifySpan compares some emails of a run and returns the first that it did not look at.
+func (x *Index) verifySpan(ctx context.Context, a store.AccountID, b *builder, run *store.PostingRun, first store.EmailID, r *Report) (end store.EmailID, err error) {
 	b.begin(run.First)
-	var looked span
-	err := x.Store.Emails(ctx, a, first, end, func(e *store.Email) error {
+	looked, end := newSpan(run.First, run.End), run.End
+	err = x.Store.Emails(ctx, a, first, end, func(e *store.Email) error {
+		if len(b.pairs)+len(b.words.pairs) > verifyPairs {
+			end = e.ID
+			return errFull
+		}
 		if slices.Contains(run.Always, e.ID) {
 			return nil
 		}
@@ -133,26 +141,27 @@ func (x *Index) verifySpan(ctx context.Context, a store.AccountID, b *builder, r
 		return nil
 	})
 	if store.KindOf(err) == store.KindCorrupt {
-		return nil // an email's record, which is not the index's to tell
+		return min(first+verifySpan, run.End), nil // an email's record, which is not the index's to tell
 	}
-	if err != nil {
-		return err
+	if err != nil && !errors.Is(err, errFull) {
+		return end, err
 	}
 	// What the index says of these emails, in the same form.
 	have, wrong, hasWord := blockWriter{}, false, b.words.checker()
+	set := newSpan(run.First, run.End)
 	var numbers []uint16
 	err = x.Store.PostingBlocks(ctx, a, run.ID, func(block store.PostingBlock) error {
 		e := readBlock(block)
 		for e.next() {
-			var set span
-			if err := e.emails(&set); err != nil {
+			clear(set)
+			if err := e.emails(set); err != nil {
 				return err
 			}
-			if !set.and(&looked) {
+			if !set.and(looked) {
 				continue
 			}
 			if e.gram.isWord() {
-				wrong = wrong || !hasWord(e.gram, e.suffix, &set)
+				wrong = wrong || !hasWord(e.gram, e.suffix, set)
 				continue
 			}
 			numbers = set.appendTo(numbers[:0])
@@ -165,17 +174,17 @@ func (x *Index) verifySpan(ctx context.Context, a store.AccountID, b *builder, r
 	})
 	if err != nil {
 		if errors.Is(err, errDamaged) || store.KindOf(err) == store.KindCorrupt {
-			return x.blame(ctx, a, run, r, "postings of emails %d to %d: %v", run.First, run.End-1, err)
+			return end, x.blame(ctx, a, run, r, "postings of emails %d to %d: %v", run.First, run.End-1, err)
 		}
-		return err
+		return end, err
 	}
 	have.flush()
 	b.words.begin(0) // which words are kept depends on the whole batch
 	_, want := b.finish()
 	if wrong || !slices.EqualFunc(have.blocks, want, func(x, y store.PostingBlock) bool { return x.Key == y.Key && bytes.Equal(x.Data, y.Data) }) {
-		return x.blame(ctx, a, run, r, "postings of emails %d to %d are not those of their messages", first, end-1)
+		return end, x.blame(ctx, a, run, r, "postings of emails %d to %d are not those of their messages", first, end-1)
 	}
-	return nil
+	return end, nil
 }
 
 // blame notes a problem of a run, if it was not replaced while it was looked at.

@@ -157,7 +157,7 @@ func (v *vocabulary) group() (starts []int, emails []uint16) {
 	next := slices.Clone(starts)
 	for _, p := range v.pairs {
 		i := p >> spanBits
-		emails[next[i]] = uint16(p & (maxSpan - 1))
+		emails[next[i]] = uint16(p & (bigSpan - 1))
 		next[i]++
 	}
 	return starts, emails
@@ -183,16 +183,16 @@ func (v *vocabulary) finish(w *blockWriter, batch int64) {
 }
 
 // checker returns whether all emails of a set have a word; it is for Verify.
-func (v *vocabulary) checker() func(g gram, suffix []byte, set *span) bool {
+func (v *vocabulary) checker() func(g gram, suffix []byte, set span) bool {
 	starts, emails := v.group()
-	return func(g gram, suffix []byte, set *span) bool {
+	return func(g gram, suffix []byte, set span) bool {
 		text := append([]byte{byte(g >> 16), byte(g >> 8), byte(g)}, suffix...)
 		field := Field(g >> 24)
 		hash := 2166136261 ^ uint32(field)
 		for _, c := range text {
 			hash = (hash ^ uint32(c)) * 16777619
 		}
-		var have span
+		have := make(span, len(set))
 		if i := v.slots[v.find(field, text, hash)]; i > 0 {
 			for _, e := range emails[starts[i-1]:starts[i]] {
 				have.add(uint32(e))
@@ -203,14 +203,14 @@ func (v *vocabulary) checker() func(g gram, suffix []byte, set *span) bool {
 }
 
 // findWords returns the emails of a run that have a needle for certain, nil for none.
-func findWords(p *store.PostingReader, run uint64, where Fields, n Needle) (*span, error) {
-	var found *span
+func findWords(p *store.PostingReader, run *store.PostingRun, where Fields, n Needle) (span, error) {
+	var found span
 	for _, f := range [...]Field{wordElsewhere, wordBody} {
 		if where != Everywhere && (where != In(Body) || f != wordBody) {
 			continue
 		}
 		g := gramAt(f, n.folded)
-		b, err := p.Block(run, uint32(g))
+		b, err := p.Block(run.ID, uint32(g))
 		if err != nil {
 			return nil, err
 		}
@@ -220,7 +220,7 @@ func findWords(p *store.PostingReader, run uint64, where Fields, n Needle) (*spa
 				continue
 			}
 			if found == nil {
-				found = new(span)
+				found = newSpan(run.First, run.End)
 			}
 			if err := e.emails(found); err != nil {
 				return nil, err
