@@ -243,7 +243,7 @@ func TestIdentify(t *testing.T) {
 		{"* OK [CAPABILITY IMAP4rev1 UIDPLUS] Courier-IMAP ready. Copyright 1998-2026 Double Precision, Inc.", "", "", "courier", ""},
 		{"220 mail.example.org ESMTP Sendmail 8.18.1/8.18.1; Fri, 20 Nov 2026", "", "", "sendmail", ""},
 		{"220 gmx.net (mrgmx104) Nemesis ESMTP Service ready", "", "", "", "gmx"},
-		{"220 web.de (mrweb005) Nemesis ESMTP Service ready", "", "", "", "web.de"},
+		{"220 web.de (mrweb005) Nemesis ESMTP Service ready", "", "", "", "web-de"},
 		{"+OK POP server ready H miwebmail", "", "", "", ""},
 		{"* OK [CAPABILITY XAPPLEPUSHSERVICE IMAP4 IMAP4rev1] (2600B10) p00-imap.mail.icloud.com", "", "", "", "icloud"},
 		{"220 mail.example.org Postiljon ready", "", "", "postiljon", ""},
@@ -266,8 +266,8 @@ func TestProviderOf(t *testing.T) {
 	for host, want := range map[string]string{
 		"gmail-smtp-in.l.google.com.": "gmail", "example-org.mail.protection.outlook.com": "microsoft365",
 		"eur.olc.protection.outlook.com": "outlook", "mx01.mail.icloud.com": "icloud", "mta5.am0.yahoodns.net": "yahoo",
-		"mx00.emig.gmx.net": "gmx", "mx-ha.web.de": "web.de", "mxs.mail.ru": "mail.ru", "mx.yandex.net": "yandex",
-		"mx.example.org": "", "": "", "notgmx.net": "", "mx1.loopia.se": "loopia", "mx.one.com": "one.com",
+		"mx00.emig.gmx.net": "gmx", "mx-ha.web.de": "web-de", "mxs.mail.ru": "mail-ru", "mx.yandex.net": "yandex",
+		"mx.example.org": "", "": "", "notgmx.net": "", "mx1.loopia.se": "loopia", "mx.one.com": "one-com",
 	} {
 		if got := b.ProviderOf(host); got != want {
 			t.Errorf("%s: %q, want %q", host, got, want)
