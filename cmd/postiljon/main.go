@@ -31,6 +31,7 @@ type commands struct {
 	Domain      domainCommand      `cmd:"" group:"people" help:"Domains."`
 	Account     accountCommand     `cmd:"" group:"people" help:"Accounts."`
 	Alias       aliasCommand       `cmd:"" group:"people" help:"Aliases."`
+	Share       shareCommand       `cmd:"" group:"people" help:"Mailboxes that accounts of a domain share."`
 	Password    passwordCommand    `cmd:"" group:"people" help:"Passwords of accounts."`
 	Apppassword appPasswordCommand `cmd:"" group:"people" help:"Passwords for single programs."`
 	Token       tokenCommand       `cmd:"" group:"people" help:"Tokens for single programs, in place of a password."`

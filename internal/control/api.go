@@ -261,6 +261,8 @@ func (s *Server) routes() http.Handler {
 		"alias.add":          method(s, s.addAlias),
 		"alias.list":         method(s, s.listAliases),
 		"alias.remove":       method(s, s.removeAlias),
+		"share.change":       method(s, s.changeShare),
+		"share.list":         method(s, s.listShares),
 		"password.set":       method(s, s.setPassword),
 		"apppassword.add":    method(s, s.addAppPassword),
 		"apppassword.remove": method(s, s.removeAppPassword),

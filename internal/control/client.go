@@ -174,6 +174,16 @@ func (c *Client) RemoveAlias(ctx context.Context, address string) error {
 	return done(ctx, c, "alias.remove", Name{address})
 }
 
+// ChangeShare shares a mailbox, or shares it no longer.
+func (c *Client) ChangeShare(ctx context.Context, change ChangeShare) (Share, error) {
+	return call[Share](ctx, c, "share.change", change)
+}
+
+// Shares lists what an account shares and what is shared with it.
+func (c *Client) Shares(ctx context.Context, address string) (Shares, error) {
+	return call[Shares](ctx, c, "share.list", Name{address})
+}
+
 // SetPassword gives an account a new password.
 func (c *Client) SetPassword(ctx context.Context, p SetPassword) (Password, error) {
 	return call[Password](ctx, c, "password.set", p)
