@@ -18,14 +18,26 @@ import (
 func Fold(dst, text []byte) []byte {
 	var base rune // the last letter written, for the marks that follow
 	for i := 0; i < len(text); {
-		c := text[i]
-		if c < utf8.RuneSelf {
-			dst = append(dst, lowerASCII[c])
-			base = rune(lowerASCII[c])
-			i++
+		if text[i] < utf8.RuneSelf {
+			end := i + 1
+			for end < len(text) && text[end] < utf8.RuneSelf {
+				end++
+			}
+			from := len(dst)
+			dst = append(dst, text[i:end]...)
+			for k, c := range dst[from:] {
+				dst[from+k] = lowerASCII[c&(utf8.RuneSelf-1)]
+			}
+			base = rune(dst[len(dst)-1])
+			i = end
 			continue
 		}
 		r, n := utf8.DecodeRune(text[i:])
+		if r < lastLatin && latin[r].folded != "" {
+			dst, base = append(dst, latin[r].folded...), latin[r].base
+			i += n
+			continue
+		}
 		if d := norm.NFKD.Properties(text[i : i+n]).Decomposition(); d != nil && r != utf8.RuneError {
 			for len(d) > 0 {
 				part, m := utf8.DecodeRune(d)
@@ -39,6 +51,27 @@ func Fold(dst, text []byte) []byte {
 	}
 	return dst
 }
+
+// latin has the folded form of the letters of Latin scripts, which need no look at what stands
+// before them, and the letter that the marks behind them change.
+var latin = func() (t [lastLatin]struct {
+	folded string
+	base   rune
+}) {
+	for r := rune(utf8.RuneSelf); r < lastLatin; r++ {
+		if !unicode.IsLetter(r) {
+			continue
+		}
+		var folded []byte
+		for _, part := range norm.NFKD.String(string(r)) {
+			folded, t[r].base = foldRune(folded, t[r].base, part)
+		}
+		t[r].folded = string(folded)
+	}
+	return t
+}()
+
+const lastLatin = 0x250
 
 // foldRune appends one character that has no decomposition.
 func foldRune(dst []byte, base, r rune) ([]byte, rune) {

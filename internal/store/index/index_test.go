@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/text/unicode/norm"
 	"pgregory.net/rapid"
 
 	"github.com/postiljon/postiljon/internal/message"
@@ -47,6 +48,21 @@ func TestFold(t *testing.T) {
 	} {
 		if NewNeedle(tt.a).In([]byte(tt.b)) {
 			t.Errorf("%q is found in %q", tt.a, tt.b)
+		}
+	}
+}
+
+// TestFoldLatin holds the table of Latin letters against what makes it: such letters with a joiner,
+// which is not seen, behind each letter of their decomposition.
+func TestFoldLatin(t *testing.T) {
+	for r := rune(0x80); r < lastLatin; r++ {
+		var apart strings.Builder
+		for _, part := range norm.NFKD.String(string(r)) {
+			apart.WriteRune(part)
+			apart.WriteRune(0x2060)
+		}
+		if got, want := Fold(nil, []byte(string(r)+"\u030a")), Fold(nil, []byte(apart.String()+"\u030a")); !bytes.Equal(got, want) {
+			t.Errorf("%q folds to %q, apart to %q", r, got, want)
 		}
 	}
 }
