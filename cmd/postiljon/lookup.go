@@ -123,7 +123,7 @@ func (l *lookupCommand) given() (*settings.Given, error) {
 		}
 		*one.to = &settings.GivenServer{Host: server.Host, Port: server.Port, Security: server.Security, Username: one.username, Auth: auth}
 	}
-	if g.IMAP == nil && g.POP3 == nil && g.SMTP == nil {
+	if g.IMAP == nil && g.POP3 == nil && g.SMTP == nil && !g.NoSMTP {
 		if l.Username != "" || l.SMTPUsername != "" || l.Auth != "" {
 			return nil, usagef("--username and --auth need the server they are for: --imap, --pop3 or --smtp")
 		}

@@ -46,20 +46,20 @@ type Row struct {
 }
 
 // Compare sets given settings beside those that a lookup found. There are rows
-// only for what is given, and for a missing outgoing server if the given settings
-// are complete. Nothing is asked of the network.
+// only for what is given, and for an outgoing server that is known to be missing.
+// Nothing is asked of the network.
 func Compare(t *Table, right *Result, given *Given) []Row {
 	var rows []Row
 	for _, p := range Protocols() {
 		if s := given.server(p); s != nil {
-			c := comparison{table: t, result: right, protocol: p, given: s, address: given.Address}
+			c := comparison{table: t, result: right, protocol: p, given: s, address: right.Address}
 			if c.address == "" {
-				c.address = right.Address
+				c.address = given.Address
 			}
 			rows = append(rows, c.rows()...)
 		}
 	}
-	if given.Complete && given.SMTP == nil {
+	if given.NoSMTP {
 		if choice, ok := right.Server(SMTP); ok {
 			rows = append(rows, wrong(Row{Protocol: SMTP, Field: FieldServer, Right: choice.String()},
 				cause.ClientOutgoingServerMissing, cause.Text("suggestion", choice.Host)))

@@ -147,9 +147,9 @@ imap username anna -> anna@north.example works-too`,
 	}
 }
 
-func TestCompareComplete(t *testing.T) {
+func TestCompareNoSMTP(t *testing.T) {
 	g := given(t, IMAP, "imap.gmail.com", "", "")
-	g.Complete = true
+	g.NoSMTP = true
 	rows := compared(t, loadTable(t), "anna@gmail.com", g)
 	if last := rows[len(rows)-1]; last.Cause != cause.ClientOutgoingServerMissing || last.Right != "smtp.gmail.com:465/tls" {
 		t.Errorf("%+v", last)

@@ -20,24 +20,23 @@ var (
 )
 
 // Given are the settings of an account as a mail program has them. Nil and
-// empty mean that they are not given.
+// empty mean that they are not known.
 type Given struct {
-	Address string       `json:"address,omitempty"`
-	IMAP    *GivenServer `json:"imap,omitempty"`
-	POP3    *GivenServer `json:"pop3,omitempty"`
-	SMTP    *GivenServer `json:"smtp,omitempty"`
-	// Complete tells that these are all the settings of the account: no SMTP
-	// server given then means that there is none.
-	Complete bool `json:"-"`
+	Address string
+	IMAP    *GivenServer
+	POP3    *GivenServer
+	SMTP    *GivenServer
+	// NoSMTP tells that the program has no server for sending.
+	NoSMTP bool
 }
 
 // GivenServer is one server of Given.
 type GivenServer struct {
-	Host     string   `json:"host,omitempty"`
-	Port     int      `json:"port,omitempty"`
-	Security Security `json:"security,omitempty"`
-	Username string   `json:"username,omitempty"`
-	Auth     Method   `json:"auth,omitempty"`
+	Host     string
+	Port     int
+	Security Security
+	Username string
+	Auth     Method
 }
 
 // server returns the settings for one protocol, or nil.
@@ -107,17 +106,32 @@ func (s *Server) fillIn(secured bool) {
 	}
 }
 
-// stateFormat is the format of ReadGiven.
-const stateFormat = "postiljon.client-state/1"
+// stateSchema is the schema of ReadGiven.
+const stateSchema = "postiljon.client-state/1"
 
-// ReadGiven reads the account of a file in the format postiljon.client-state/1:
+// clientState is what ReadGiven reads of a mail program's state.
+type clientState struct {
+	Schema  string `json:"schema"`
+	Account *struct {
+		Protocol         string `json:"protocol"`
+		Username         string `json:"username"`
+		Incoming         string `json:"incoming"`
+		Outgoing         string `json:"outgoing"`
+		OutgoingSelected *bool  `json:"outgoing_selected"`
+		SMTPAuth         *bool  `json:"smtp_auth"`
+		AuthMethod       string `json:"auth_method"`
+		From             string `json:"from"`
+	} `json:"account"`
+}
+
+// ReadGiven reads the account from the state of a mail program, in the schema
+// postiljon.client-state/1 that the doctor reads too:
 //
-//	{"format": "postiljon.client-state/1",
-//	 "account": {"address": "anna@example.org",
-//	   "imap": {"host": "imap.example.org", "port": 993, "security": "tls", "username": "anna@example.org", "auth": "password"},
-//	   "smtp": {"host": "smtp.example.org", "port": 465, "security": "tls", "username": "anna@example.org", "auth": "password"}}}
+//	{"schema": "postiljon.client-state/1",
+//	 "account": {"protocol": "imap", "username": "anna@example.org", "auth_method": "password", "from": "anna@example.org",
+//	   "incoming": "imap.example.org:993/tls", "outgoing": "smtp.example.org:465/tls"}}
 //
-// What else the file says is not for this package. It holds no passwords.
+// Everything is optional; what else the state says is not for this package.
 func ReadGiven(r io.Reader) (*Given, error) {
 	const most = 1 << 20
 	raw, err := io.ReadAll(io.LimitReader(r, most+1))
@@ -127,43 +141,60 @@ func ReadGiven(r io.Reader) (*Given, error) {
 	if len(raw) > most {
 		return nil, fmt.Errorf("%w: more than %d octets", ErrGiven, most)
 	}
-	var state struct {
-		Format  string `json:"format"`
-		Account *Given `json:"account"`
-	}
+	var state clientState
 	if err := json.Unmarshal(raw, &state); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrGiven, err)
 	}
-	if state.Format != stateFormat {
-		return nil, fmt.Errorf("%w: format %q is not %s", ErrGiven, state.Format, stateFormat)
+	if state.Schema != "" && state.Schema != stateSchema {
+		return nil, fmt.Errorf("%w: schema %q is not %s", ErrGiven, state.Schema, stateSchema)
 	}
 	if state.Account == nil {
 		return nil, fmt.Errorf("%w: no account in it", ErrGiven)
 	}
-	state.Account.Complete = true
-	return state.Account, state.Account.check()
+	return state.given()
 }
 
-func (g *Given) check() error {
-	for _, p := range Protocols() {
-		s := g.server(p)
-		if s == nil {
-			continue
+func (c *clientState) given() (*Given, error) {
+	a := c.Account
+	g := &Given{Address: a.From, NoSMTP: a.OutgoingSelected != nil && !*a.OutgoingSelected}
+	read := func(p Protocol, place string, auth Method) (*GivenServer, error) {
+		s, err := ParseServer(p, place)
+		if err != nil {
+			return nil, err
 		}
-		s.Host = strings.ToLower(strings.TrimSuffix(s.Host, "."))
-		full := Server{Protocol: p, Host: s.Host, Port: s.Port, Security: s.Security}
-		full.fillIn(s.Security != "")
-		if err := full.check(); err != nil {
-			return fmt.Errorf("%w: %s: %w", ErrGiven, p, err)
-		}
-		s.Port, s.Security = full.Port, full.Security
-		if s.Auth != "" {
-			m, err := ParseMethod(string(s.Auth))
-			if err != nil {
-				return err
-			}
-			s.Auth = m
-		}
+		return &GivenServer{s.Host, s.Port, s.Security, a.Username, auth}, nil
 	}
-	return nil
+	auth := saidMethod(a.AuthMethod)
+	var err error
+	switch protocol := Protocol(strings.ToLower(a.Protocol)); {
+	case a.Incoming == "":
+	case protocol == POP3:
+		g.POP3, err = read(POP3, a.Incoming, auth)
+	case protocol == IMAP || protocol == "":
+		g.IMAP, err = read(IMAP, a.Incoming, auth)
+	}
+	if err == nil && a.Outgoing != "" && !g.NoSMTP {
+		if a.SMTPAuth != nil && !*a.SMTPAuth {
+			auth = None
+		}
+		g.SMTP, err = read(SMTP, a.Outgoing, auth)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// saidMethod reads a way to sign in as a mail program calls it; what it does not know
+// is left open.
+func saidMethod(text string) Method {
+	if m, err := ParseMethod(text); err == nil {
+		return m
+	}
+	var a Answer
+	a.add(strings.ToUpper(text))
+	if len(a.Methods) > 0 {
+		return a.Methods[0]
+	}
+	return ""
 }

@@ -62,27 +62,36 @@ func TestUsername(t *testing.T) {
 }
 
 func TestReadGiven(t *testing.T) {
-	g, err := ReadGiven(strings.NewReader(`{"format":"postiljon.client-state/1","device":{"os":"x"},"account":{"address":"anna@north.example",
-		"imap":{"host":"IMAP.north.example.","username":"anna","auth":"Password"},
-		"smtp":{"host":"smtp.north.example","port":587}}}`))
-	if err != nil {
-		t.Fatal(err)
+	account := func(inside string) string {
+		return `{"schema":"postiljon.client-state/1","os":"x","account":{` + inside + `}}`
 	}
-	want := &Given{
-		Address: "anna@north.example", Complete: true,
-		IMAP: &GivenServer{"imap.north.example", 993, TLS, "anna", Password},
-		SMTP: &GivenServer{Host: "smtp.north.example", Port: 587, Security: STARTTLS},
-	}
-	if d := cmp.Diff(want, g); d != "" {
-		t.Error(d)
+	for state, want := range map[string]Given{
+		account(`"username":"anna","auth_method":"Password","from":"anna@north.example","incoming":"IMAP.north.example.","outgoing":"smtp.north.example:587","outgoing_selected":true`): {
+			Address: "anna@north.example",
+			IMAP:    &GivenServer{"imap.north.example", 993, TLS, "anna", Password},
+			SMTP:    &GivenServer{"smtp.north.example", 587, STARTTLS, "anna", Password},
+		},
+		account(`"protocol":"pop3","auth_method":"XOAUTH2","smtp_auth":false,"incoming":"pop.north.example:110/plain","outgoing":"smtp.north.example:25/plain"`): {
+			POP3: &GivenServer{"pop.north.example", 110, Plain, "", OAuth2},
+			SMTP: &GivenServer{"smtp.north.example", 25, Plain, "", None},
+		},
+		account(`"protocol":"exchange","incoming":"ex.north.example","auth_method":"something"`): {},
+		account(`"outgoing":"smtp.north.example","outgoing_selected":false`):                     {NoSMTP: true},
+		`{"account":{}}`: {},
+	} {
+		g, err := ReadGiven(strings.NewReader(state))
+		if err != nil {
+			t.Errorf("%s: %v", state, err)
+			continue
+		}
+		if d := cmp.Diff(&want, g); d != "" {
+			t.Errorf("%s: %s", state, d)
+		}
 	}
 	for _, bad := range []string{
-		``, `[]`, `{}`, `{"format":"postiljon.client-state/2","account":{}}`, `{"format":"postiljon.client-state/1"}`,
-		`{"format":"postiljon.client-state/1","account":{"imap":{"host":"imap"}}}`,
-		`{"format":"postiljon.client-state/1","account":{"imap":{"host":"imap.north.example","port":-1}}}`,
-		`{"format":"postiljon.client-state/1","account":{"imap":{"host":"imap.north.example","security":"magic"}}}`,
-		`{"format":"postiljon.client-state/1","account":{"imap":{"host":"imap.north.example","auth":"magic"}}}`,
-		`{"format":"postiljon.client-state/1","account":{"x":"` + strings.Repeat("x", 1<<20) + `"}}`,
+		``, `[]`, `{}`, `{"schema":"postiljon.client-state/2","account":{}}`, `{"schema":"postiljon.client-state/1"}`,
+		account(`"incoming":"imap"`), account(`"incoming":"imap.north.example:-1"`), account(`"outgoing":"smtp.north.example:465/magic"`),
+		account(`"username":"` + strings.Repeat("x", 1<<20) + `"`),
 	} {
 		if g, err := ReadGiven(strings.NewReader(bad)); !errors.Is(err, ErrGiven) {
 			t.Errorf("%.100s: %+v, %v", bad, g, err)
@@ -91,8 +100,8 @@ func TestReadGiven(t *testing.T) {
 }
 
 func FuzzGiven(f *testing.F) {
-	f.Add("imap.example.org:993/tls", `{"format":"postiljon.client-state/1","account":{"imap":{"host":"imap.example.org"}}}`)
-	f.Add("[2001:db8::1]:143", `{"format":"postiljon.client-state/1","account":{"address":"a@b.example","smtp":{"host":"s.example.org","port":25,"security":"plain"}}}`)
+	f.Add("imap.example.org:993/tls", `{"schema":"postiljon.client-state/1","account":{"incoming":"imap.example.org"}}`)
+	f.Add("[2001:db8::1]:143", `{"account":{"protocol":"pop3","incoming":"p.example.org:110","outgoing":"s.example.org:25/plain","smtp_auth":false}}`)
 	f.Fuzz(func(t *testing.T, server, state string) {
 		for _, p := range Protocols() {
 			s, err := ParseServer(p, server)
@@ -103,9 +112,15 @@ func FuzzGiven(f *testing.F) {
 				t.Errorf("%q is %s, and that is %s, %v", server, s, again, err)
 			}
 		}
-		if g, err := ReadGiven(strings.NewReader(state)); err == nil {
-			if err := g.check(); err != nil {
-				t.Errorf("%s: %v", state, err)
+		g, err := ReadGiven(strings.NewReader(state))
+		if err != nil {
+			return
+		}
+		for _, p := range Protocols() {
+			if one := g.server(p); one != nil {
+				if err := (Server{Protocol: p, Host: one.Host, Port: one.Port, Security: one.Security}).check(); err != nil {
+					t.Errorf("%s: %v", state, err)
+				}
 			}
 		}
 	})
