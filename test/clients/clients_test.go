@@ -31,6 +31,7 @@ var programs = []struct {
 	{"getmail", "getmail", "getmail6", testGetmail},
 	{"fetchmail", "fetchmail", "fetchmail", testFetchmail},
 	{"python imaplib", "python3", "python3", testImaplib},
+	{"python imaplib, two people", "python3", "python3", testShared},
 	{"python smtplib", "python3", "python3", testSmtplib},
 	{"openssl", "openssl", "openssl", testOpenSSL},
 	{"thunderbird", "thunderbird", "thunderbird xvfb xdotool libnss3-tools", testThunderbird},
