@@ -2,6 +2,7 @@ package settings
 
 import (
 	"fmt"
+	"net"
 	"strings"
 	"unicode"
 
@@ -33,7 +34,7 @@ func parseQuery(text string) (addr, domain string, err error) {
 		return "", "", fmt.Errorf("%w: %q is no domain name such as example.org", ErrQuery, domain)
 	}
 	name = address.NormalizeDomain(name)
-	if !validHost(name) {
+	if !validHost(name) || net.ParseIP(name) != nil {
 		return "", "", fmt.Errorf("%w: %q is no domain name such as example.org", ErrQuery, domain)
 	}
 	if !isAddress {
@@ -43,6 +44,13 @@ func parseQuery(text string) (addr, domain string, err error) {
 		return "", "", fmt.Errorf("%w: %q is no mail address", ErrQuery, text)
 	}
 	return local + "@" + name, name, nil
+}
+
+// DomainOf returns the domain of an address, or of a domain, in lower case with
+// A-labels; ok is false if the text is neither.
+func DomainOf(text string) (domain string, ok bool) {
+	_, domain, err := parseQuery(text)
+	return domain, err == nil
 }
 
 // within tells whether a host lies in a domain or is it.

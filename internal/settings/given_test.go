@@ -139,7 +139,7 @@ func TestParseQuery(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		"", "@", "anna", "anna@", "@north.example", "anna@north", "anna@[192.0.2.1]", "north example", "an na@north.example", "anna@-x.example",
+		"", "@", "anna", "anna@", "@north.example", "anna@north", "anna@[192.0.2.1]", "192.0.2.1", "anna@192.0.2.1", "north example", "an na@north.example", "anna@-x.example",
 		"anna@x_y.example", "../../etc/passwd", "https://north.example", "anna@north.example/x", strings.Repeat("a", 65) + "@north.example", "a\n@north.example",
 	} {
 		if addr, domain, err := parseQuery(text); !errors.Is(err, ErrQuery) {

@@ -61,6 +61,7 @@ type page struct {
 	Server   string  // home.html
 	Services []Service
 	CA       bool
+	Profile  bool
 }
 
 // language is a link to the same page in another language.
@@ -80,6 +81,7 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request) {
 	p := s.page(r)
 	p.Title, p.Server = p.T["home_title"], s.options.MailServer
 	p.Services, p.CA = s.options.Services, s.options.CAFile != ""
+	p.Profile = s.published(s.options.Hostname).Profile("") != nil
 	s.write(w, r, http.StatusOK, "home.html", p)
 }
 

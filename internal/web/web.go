@@ -1,5 +1,6 @@
 // Package web is the HTTPS server: pages that explain every refusal (/why),
-// how to connect (/), and what a supervisor asks (/healthz, /readyz, /metrics).
+// how to connect (/), the same for mail programs that look for their settings by
+// themselves, and what a supervisor asks (/healthz, /readyz, /metrics).
 //
 // The pages are plain HTML without script, made from the same texts as the
 // refusals, in the reader's language.
@@ -125,6 +126,11 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /why/{id}", s.why)
 	mux.HandleFunc("GET /ca.pem", s.authority)
 	mux.HandleFunc("GET /assets/{name}", s.asset)
+	mux.HandleFunc("GET /mail/config-v1.1.xml", s.autoconfig)
+	mux.HandleFunc("GET /.well-known/autoconfig/mail/config-v1.1.xml", s.autoconfig)
+	mux.HandleFunc("POST /autodiscover/autodiscover.xml", s.autodiscover)
+	mux.HandleFunc("POST /Autodiscover/Autodiscover.xml", s.autodiscover)
+	mux.HandleFunc("GET /connect.mobileconfig", s.profile)
 	mux.HandleFunc("GET /healthz", s.health)
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.HandleFunc("GET /metrics", s.metrics)
