@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
@@ -19,100 +19,122 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestSessionsConverge drives several clients against one mailbox at random and holds every
-// response against what a client must believe, and the clients' beliefs against a model.
+// TestSessionsConverge drives several clients against two mailboxes at random. It holds every
+// response against what a client must believe, the clients' beliefs against a model, and the server's
+// mod-sequences against what they promise.
 func TestSessionsConverge(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w := newWorld(t, settings{plaintext: true, noTLS: true})
-		m := &model{rt: rt, w: w, flags: map[uid.UID]string{}, next: 1}
-		for i := range 3 {
-			m.clients = append(m.clients, m.connect(i))
+		m := newModel(rt, w)
+		for i := range 4 {
+			m.clients = append(m.clients, newBeliever(w, m.habits(i), rapid.SampledFrom(mailboxNames).Draw(rt, "mailbox"), rt.Fatalf))
 		}
-		steps := rapid.IntRange(5, 40).Draw(rt, "steps")
-		for range steps {
-			c := m.clients[rapid.IntRange(0, 2).Draw(rt, "client")]
-			m.step(c)
-		}
-		for _, c := range m.clients {
-			c.converge()
+		m.audit()
+		for range rapid.IntRange(10, 100).Draw(rt, "steps") {
+			m.step(m.clients[rapid.IntRange(0, len(m.clients)-1).Draw(rt, "client")])
+			m.audit()
 		}
 		for _, c := range m.clients {
+			m.converge(c)
 			c.close()
 		}
+		m.auditor.conn.Close()
 	})
 }
 
-// model is what the mailbox holds.
+// mailboxNames are the mailboxes that the clients use.
+var mailboxNames = []string{"INBOX", "Archive"}
+
+// model is what the mailboxes hold.
 type model struct {
-	rt      *rapid.T
-	w       *world
-	flags   map[uid.UID]string // by UID: \Seen, \Flagged, \Deleted as letters in order
-	next    uid.UID
-	clients []*believer
+	rt        *rapid.T
+	mailboxes map[string]*contents
+	clients   []*believer
+	auditor   *wire
 }
 
-// believer is a client and what it believes.
-type believer struct {
-	m                  *model
-	fatalf             func(string, ...any)
-	wire               *wire
-	condstore, qresync bool
-	uids               []uid.UID // by message number; 0 is not known yet
-	flags              map[uid.UID]string
-	modSeqs            map[uid.UID]uint64
-	validity           string
-	highest            uint64 // sure: every change up to here was told
-	heard              uint64 // the greatest MODSEQ since
-	exists             int    // as last told
-	selecting, idling  bool
+// contents are what a mailbox holds.
+type contents struct {
+	flags map[uid.UID]string // \Seen, \Flagged, \Deleted as letters in order
+	next  uid.UID
+	// What the last audit found.
+	audited map[uid.UID]string
+	modSeqs map[uid.UID]uint64
+	highest uint64
+	gone    map[uid.UID]uint64 // what was expunged, after which mod-sequence
 }
 
-func (m *model) connect(kind int) *believer {
-	c := &believer{m: m, fatalf: m.rt.Fatalf, condstore: kind >= 1, qresync: kind == 2, flags: map[uid.UID]string{}, modSeqs: map[uid.UID]uint64{}}
-	c.open("")
-	return c
-}
-
-func (c *believer) open(param string) {
-	c.wire = c.m.w.plainClient()
-	if c.qresync {
-		c.wire.ok("ENABLE QRESYNC")
-	} else if c.condstore {
-		c.wire.ok("ENABLE CONDSTORE")
+func newModel(rt *rapid.T, w *world) *model {
+	m := &model{rt: rt, mailboxes: map[string]*contents{}, auditor: w.plainClient()}
+	for _, name := range mailboxNames {
+		m.mailboxes[name] = &contents{flags: map[uid.UID]string{}, next: 1, gone: map[uid.UID]uint64{}}
 	}
-	c.selecting = true
-	c.do("SELECT INBOX" + param)
-	c.selecting = false
-	c.grow(func(why string) { c.fatalf("SELECT: believing in %v of %d: %s", c.uids, c.exists, why) })
+	return m
 }
 
-func (c *believer) close() { c.wire.conn.Close() }
+// habits draws those of a client; among any four are a plain one, one with QRESYNC, one without
+// message numbers and one with NOTIFY.
+func (m *model) habits(i int) (h habits) {
+	draw := func(what string) bool { return rapid.Bool().Draw(m.rt, what) }
+	switch i {
+	case 1:
+		h.qresync = true
+	case 2:
+		h.uidOnly, h.qresync = true, draw("qresync")
+	case 3:
+		h.notify = rapid.SampledFrom([]string{"selected", "selected-delayed"}).Draw(m.rt, "notify")
+		h.qresync, h.uidOnly = draw("qresync"), draw("uidonly")
+	}
+	h.condstore = h.qresync || i > 0 && draw("condstore")
+	return h
+}
+
+// add puts a message into a mailbox.
+func (b *contents) add(flags string) {
+	b.flags[b.next] = flags
+	b.next++
+}
+
+func (m *model) of(c *believer) *contents { return m.mailboxes[c.mailbox] }
+
+func (m *model) otherMailbox(c *believer) string {
+	return mailboxNames[1-slices.Index(mailboxNames, c.mailbox)]
+}
 
 func (m *model) step(c *believer) {
+	if c.away {
+		c.connect(c.next)
+	}
+	steps := []string{"append", "append", "appendtwo", "store", "store", "store", "store", "unchanged", "expunge", "uidexpunge", "copy", "move",
+		"replace", "noop", "fetch", "changed", "search", "idle", "listen", "disconnect", "disconnect", "change"}
+	what := rapid.SampledFrom(steps).Draw(m.rt, "what")
+	if what == "listen" {
+		m.listen(c)
+		return
+	}
 	if c.idling {
 		c.endIdle()
 	}
-	switch rapid.SampledFrom([]string{"append", "append", "store", "store", "silent", "expunge", "uidexpunge", "copy", "move",
-		"appendtwo", "replace",
-		"noop", "fetch", "search", "idle", "reconnect"}).Draw(m.rt, "what") {
+	switch what {
 	case "append":
-		m.appendTo(c)
+		m.append(c)
 	case "appendtwo":
-		m.flags[m.next], m.flags[m.next+1] = "F", "S"
-		m.next += 2
-		c.do(`APPEND INBOX (\Flagged) {4+}` + "\r\ntext " + `(\Seen) {4+}` + "\r\ntext")
+		m.of(c).add("F")
+		m.of(c).add("S")
+		c.do("APPEND " + c.mailbox + ` (\Flagged) {4+}` + "\r\ntext " + `(\Seen) {4+}` + "\r\ntext")
 	case "replace":
 		m.replace(c)
 	case "store":
-		m.store(c, "")
-	case "silent":
-		m.store(c, ".SILENT")
+		m.store(c, false)
+	case "unchanged":
+		m.store(c, c.condstore)
 	case "expunge":
-		m.remove(c.known(), true)
+		m.listen(c) // else it may know of more than it has read
+		m.of(c).remove(c.known(), true)
 		c.do("EXPUNGE")
 	case "uidexpunge":
-		if set := c.pick(); len(set) > 0 {
-			m.remove(set, true)
+		if set := m.pick(c); len(set) > 0 {
+			m.of(c).remove(set, true)
 			c.do("UID EXPUNGE " + uid.Of(set...).String())
 		}
 	case "copy":
@@ -122,102 +144,318 @@ func (m *model) step(c *believer) {
 	case "noop":
 		c.do("NOOP")
 	case "fetch":
-		if len(c.uids) > 0 {
-			c.do("FETCH 1:* (UID FLAGS)")
-		}
+		c.learn()
+	case "changed":
+		m.fetchChanged(c)
 	case "search":
-		c.search()
+		m.search(c)
 	case "idle":
-		c.wire.send("i IDLE\r\n")
-		for line := c.wire.line(); line != "+ Idling"; line = c.wire.line() {
-			c.untagged(line, "IDLE")
-		}
-		c.idling = true
-	case "reconnect":
-		c.reconnect()
+		c.idle()
+	case "disconnect":
+		c.disconnect()
+	case "change":
+		c.change(m.otherMailbox(c))
 	}
 }
 
-func (m *model) appendTo(c *believer) {
+func (m *model) append(c *believer) {
 	flags := rapid.SampledFrom([]string{"", "S", "F", "D", "SD"}).Draw(m.rt, "flags")
-	m.flags[m.next] = flags
-	m.next++
-	c.do(fmt.Sprintf("APPEND INBOX (%s) {4+}\r\ntext", wireFlags(flags)))
+	mailbox := rapid.SampledFrom(mailboxNames).Draw(m.rt, "mailbox")
+	m.mailboxes[mailbox].add(flags)
+	c.do(fmt.Sprintf("APPEND %s (%s) {4+}\r\ntext", mailbox, wireFlags(flags)))
 }
 
 // replace puts a new message in the place of one that the client sees. If another client was faster
 // nothing comes.
 func (m *model) replace(c *believer) {
-	set := c.pick()
+	set := m.pick(c)
 	if len(set) == 0 {
 		return
 	}
-	old := set[0]
-	if _, ok := m.flags[old]; ok {
-		delete(m.flags, old)
-		m.flags[m.next] = "D"
-		m.next++
+	old, to := set[0], rapid.SampledFrom(mailboxNames).Draw(m.rt, "mailbox")
+	if _, ok := m.of(c).flags[old]; ok {
+		delete(m.of(c).flags, old)
+		m.mailboxes[to].add("D")
 	}
-	command := "REPLACE " + c.numbers(set[:1])
-	if rapid.Bool().Draw(m.rt, "uid") {
-		command = "UID REPLACE " + uid.Of(old).String()
-	}
-	c.do(command + ` INBOX (\Deleted) {4+}` + "\r\ntext")
+	c.do(fmt.Sprintf(`%s %s (\Deleted) {4+}`+"\r\ntext", m.named(c, "REPLACE", set[:1]), to))
 }
 
-func (m *model) store(c *believer, silent string) {
-	set := c.pick()
+// store changes flags, with UNCHANGEDSINCE only of messages that did not change since (RFC 7162
+// section 3.1.3).
+func (m *model) store(c *believer, conditional bool) {
+	set, b := m.pick(c), m.of(c)
 	if len(set) == 0 {
 		return
 	}
 	op := rapid.SampledFrom([]string{"", "+", "-"}).Draw(m.rt, "op")
 	flags := rapid.SampledFrom([]string{"S", "F", "D", "SF", "FD"}).Draw(m.rt, "flags")
-	byUID := rapid.Bool().Draw(m.rt, "uid")
-	change := func(known map[uid.UID]string, u uid.UID) {
-		if old, ok := known[u]; ok {
-			known[u] = applied(op, old, flags)
-		}
+	silent := rapid.SampledFrom([]string{"", ".SILENT"}).Draw(m.rt, "silent")
+	var modified []uid.UID
+	since := ""
+	if conditional {
+		n := rapid.SampledFrom([]uint64{0, c.modSeqs[set[0]], c.highest, b.highest}).Draw(m.rt, "since")
+		since = fmt.Sprintf("(UNCHANGEDSINCE %d) ", n)
+		modified = slices.DeleteFunc(slices.Clone(set), func(u uid.UID) bool { return b.modSeqs[u] <= n })
+		modified = slices.DeleteFunc(modified, func(u uid.UID) bool { _, ok := b.flags[u]; return !ok })
+		set = slices.DeleteFunc(set, func(u uid.UID) bool { return slices.Contains(modified, u) })
 	}
 	for _, u := range set {
-		change(m.flags, u)
+		if old, ok := b.flags[u]; ok {
+			b.flags[u] = applied(op, old, flags)
+		}
 	}
-	command := "STORE " + c.numbers(set)
-	if byUID {
-		command = "UID STORE " + uid.Of(set...).String()
+	named := m.named(c, "STORE", slices.Sorted(slices.Values(slices.Concat(set, modified))))
+	want := ""
+	if len(modified) > 0 {
+		want = "[MODIFIED " + m.inSet(c, named, modified) + "]"
 	}
-	c.do(fmt.Sprintf("%s %sFLAGS%s (%s)", command, op, silent, wireFlags(flags)))
+	a := c.do(fmt.Sprintf("%s %s%sFLAGS%s (%s)", named, since, op, silent, wireFlags(flags)))
+	if strings.Contains(a.status, "[MODIFIED") != (want != "") || !strings.Contains(a.status, want) {
+		c.fatalf("%s %s: %s, want %s", named, since, a.status, want)
+	}
 	if silent != "" {
 		for _, u := range set {
-			change(c.flags, u)
+			if old, ok := c.flags[u]; ok {
+				c.flags[u] = applied(op, old, flags)
+			}
 		}
 	}
 }
 
+// named draws how a command names messages: by number or by UID.
+func (m *model) named(c *believer, verb string, set []uid.UID) string {
+	if c.byNumbers() && rapid.Bool().Draw(m.rt, "by number") {
+		return verb + " " + c.numbers(set)
+	}
+	return "UID " + verb + " " + uid.Of(set...).String()
+}
+
+// inSet writes messages as the command that was named writes them.
+func (m *model) inSet(c *believer, named string, set []uid.UID) string {
+	if !strings.HasPrefix(named, "UID") {
+		numbers := make([]uid.UID, 0, len(set))
+		for _, u := range set {
+			numbers = append(numbers, uid.UID(1+slices.Index(c.uids, u)))
+		}
+		set = numbers
+	}
+	return uid.Of(set...).String()
+}
+
 func (m *model) copy(c *believer, move bool) {
-	set := c.pick()
+	set, b := m.pick(c), m.of(c)
 	if len(set) == 0 {
 		return
 	}
+	target := rapid.SampledFrom(mailboxNames).Draw(m.rt, "target")
 	for _, u := range set {
-		if flags, ok := m.flags[u]; ok {
-			m.flags[m.next] = flags
-			m.next++
+		if flags, ok := b.flags[u]; ok {
+			m.mailboxes[target].add(flags)
 		}
 	}
 	verb := "UID COPY "
 	if move {
-		m.remove(set, false)
+		b.remove(set, false)
 		verb = "UID MOVE "
 	}
-	c.do(verb + uid.Of(set...).String() + " INBOX")
+	c.do(verb + uid.Of(set...).String() + " " + target)
 }
 
-func (m *model) remove(set []uid.UID, onlyDeleted bool) {
+func (b *contents) remove(set []uid.UID, onlyDeleted bool) {
 	for _, u := range set {
-		if !onlyDeleted || strings.Contains(m.flags[u], "D") {
-			delete(m.flags, u)
+		if !onlyDeleted || strings.Contains(b.flags[u], "D") {
+			delete(b.flags, u)
 		}
 	}
+}
+
+// pick chooses some of the messages that the client sees.
+func (m *model) pick(c *believer) (set []uid.UID) {
+	known := c.known()
+	if len(known) == 0 {
+		return nil
+	}
+	for _, i := range rapid.SliceOfNDistinct(rapid.IntRange(0, len(known)-1), 1, min(3, len(known)), rapid.ID[int]).Draw(m.rt, "pick") {
+		set = append(set, known[i])
+	}
+	slices.Sort(set)
+	return set
+}
+
+// fetchChanged asks what changed since a mod-sequence, and with QRESYNC what is gone since then (RFC
+// 7162 sections 3.1.4 and 3.2.6).
+func (m *model) fetchChanged(c *believer) {
+	if !c.condstore {
+		return
+	}
+	c.do("NOOP")
+	c.learn()
+	seen, b := slices.Clone(c.uids), m.of(c)
+	since := rapid.SampledFrom([]uint64{1, c.highest, (c.highest + 1) / 2, b.highest}).Draw(m.rt, "since")
+	if since == 0 {
+		return
+	}
+	vanished := ""
+	if c.qresync {
+		vanished = " VANISHED"
+	}
+	c.do(fmt.Sprintf("UID FETCH 1:* (FLAGS) (CHANGEDSINCE %d%s)", since, vanished))
+	for _, u := range seen {
+		if _, ok := b.flags[u]; ok && b.modSeqs[u] > since && !c.answered[u] {
+			c.fatalf("UID %d with MODSEQ %d is not told to have changed since %d", u, b.modSeqs[u], since)
+		}
+	}
+	for u := range c.gone {
+		if _, ok := b.flags[u]; ok {
+			c.fatalf("UID %d is not gone", u)
+		}
+	}
+	for u, after := range b.gone {
+		if c.qresync && after >= since && !c.gone[u] && !slices.Contains(seen, u) {
+			c.fatalf("UID %d is not told to have gone since %d", u, since)
+		}
+	}
+}
+
+// search must find what the client believes in, as far as it still is there.
+func (m *model) search(c *believer) {
+	c.learn()
+	r := c.do("UID SEARCH ALL")
+	found := strings.Fields(r.search)
+	for _, u := range r.seen { // 0 is one that came and went at once, as NOTIFY tells it
+		if u != 0 && !slices.Contains(found, strconv.Itoa(int(u))) || len(found) != len(r.seen) {
+			c.fatalf("found %v among %v", found, r.seen)
+		}
+	}
+}
+
+// converge brings the client up to date and compares it with the model.
+func (m *model) converge(c *believer) {
+	if c.away {
+		c.connect(c.next)
+	}
+	if c.idling {
+		c.endIdle()
+	}
+	c.do("NOOP")
+	c.learn()
+	if c.notify != "" {
+		m.listen(c)
+	} else if wrong := m.differs(c); wrong != "" {
+		c.fatalf("%s", wrong)
+	}
+}
+
+// listen waits until a client that asked for it has been told all, without a word of its own.
+func (m *model) listen(c *believer) {
+	if !c.idling && c.notify == "" {
+		return
+	}
+	for deadline := time.Now().Add(wait); ; {
+		wrong := m.differs(c)
+		if wrong == "" {
+			return
+		}
+		c.wire.conn.SetReadDeadline(deadline)
+		line, err := c.wire.r.ReadString('\n')
+		if err != nil {
+			c.fatalf("is not told (IDLE %v): %s", c.idling, wrong)
+		}
+		c.untagged(strings.TrimSuffix(line, "\r\n"), "IDLE")
+	}
+}
+
+// differs tells what a client does not believe that is true, as far as it can know by now: what is
+// gone may be held back until a command, and of new messages it may only know how many there are.
+func (m *model) differs(c *believer) string {
+	b := m.of(c)
+	want := slices.Sorted(maps.Keys(b.flags))
+	believed := slices.Clone(c.uids)
+	if c.notify == "selected-delayed" && !c.idling {
+		believed = slices.DeleteFunc(believed, func(u uid.UID) bool { _, ok := b.flags[u]; return !ok })
+	}
+	if len(believed) != len(want) {
+		return fmt.Sprintf("%d messages of %v", len(believed), want)
+	}
+	for i, u := range believed {
+		switch {
+		case u == 0 && c.notify != "":
+			return "new messages are not described"
+		case u == 0:
+		case u != want[i] && !c.uidOnly || !slices.Contains(want, u):
+			return fmt.Sprintf("the mailbox has %v", want)
+		case c.flags[u] != b.flags[u]:
+			return fmt.Sprintf("flags %q of UID %d are %q", c.flags[u], u, b.flags[u])
+		}
+	}
+	if c.notify == "" {
+		return ""
+	}
+	name := m.otherMailbox(c)
+	other, told := m.mailboxes[name], c.others[name]
+	unseen := 0
+	for _, flags := range other.flags {
+		if !strings.Contains(flags, "S") {
+			unseen++
+		}
+	}
+	if told["MESSAGES"] != uint64(len(other.flags)) || told["UIDNEXT"] != uint64(other.next) || told["UNSEEN"] != uint64(unseen) {
+		return fmt.Sprintf("%s has %d messages, %d unseen, next UID %d; told %v", name, len(other.flags), unseen, other.next, told)
+	}
+	return ""
+}
+
+// audit compares the mailboxes, as a client sees them that comes anew, with the model: UIDs and flags
+// are right, mod-sequences rise with every change and stay without one (RFC 7162 section 3.1).
+func (m *model) audit() {
+	for name, b := range m.mailboxes {
+		flags, modSeqs, highest := m.look(name)
+		if !maps.Equal(flags, b.flags) {
+			m.rt.Fatalf("%s has %v, want %v", name, flags, b.flags)
+		}
+		changed := false
+		for u, modSeq := range modSeqs {
+			old, known := b.audited[u]
+			switch {
+			case modSeq > highest:
+				m.rt.Fatalf("%s: UID %d has MODSEQ %d, above HIGHESTMODSEQ %d", name, u, modSeq, highest)
+			case !known || old != flags[u]:
+				changed = true
+				if modSeq <= b.highest {
+					m.rt.Fatalf("%s: UID %d changed, and its MODSEQ %d is not above %d", name, u, modSeq, b.highest)
+				}
+			case modSeq < b.modSeqs[u]:
+				m.rt.Fatalf("%s: MODSEQ of UID %d falls from %d to %d", name, u, b.modSeqs[u], modSeq)
+			}
+		}
+		for u := range b.audited {
+			if _, ok := flags[u]; !ok {
+				changed = true
+				b.gone[u] = b.highest
+			}
+		}
+		if highest < b.highest || changed && highest == b.highest {
+			m.rt.Fatalf("%s: HIGHESTMODSEQ goes from %d to %d (changed: %v)", name, b.highest, highest, changed)
+		}
+		b.audited, b.modSeqs, b.highest = flags, modSeqs, highest
+	}
+}
+
+// look reads a mailbox anew.
+func (m *model) look(name string) (flags map[uid.UID]string, modSeqs map[uid.UID]uint64, highest uint64) {
+	flags, modSeqs = map[uid.UID]string{}, map[uid.UID]uint64{}
+	for _, line := range m.auditor.ok("EXAMINE " + name + " (CONDSTORE)") {
+		if code := highestCode.FindStringSubmatch(line); code != nil {
+			highest = parse(code[1])
+		}
+	}
+	for _, line := range m.auditor.ok("UID FETCH 1:* (FLAGS MODSEQ)") {
+		if f := fetchLine.FindStringSubmatch(line); f != nil {
+			u := uid.UID(parse(f[2]))
+			flags[u], modSeqs[u] = letters(f[3]), parse(f[4])
+		}
+	}
+	return flags, modSeqs, highest
 }
 
 func wireFlags(letters string) string {
@@ -249,300 +487,80 @@ func applied(op, old, arg string) string {
 	return out
 }
 
-// known are the UIDs that the client knows of. The server counts those as known that it has told
-// to exist: the client asks for UIDs that it does not know.
-func (c *believer) known() []uid.UID {
-	c.learn()
-	return slices.Clone(c.uids)
-}
-
-// pick chooses some of the messages that the client sees.
-func (c *believer) pick() (set []uid.UID) {
-	known := c.known()
-	if len(known) == 0 {
-		return nil
-	}
-	for _, i := range rapid.SliceOfNDistinct(rapid.IntRange(0, len(known)-1), 1, min(3, len(known)), rapid.ID[int]).Draw(c.m.rt, "pick") {
-		set = append(set, known[i])
-	}
-	slices.Sort(set)
-	return set
-}
-
-func (c *believer) numbers(set []uid.UID) string {
-	var list []string
-	for _, u := range set {
-		list = append(list, strconv.Itoa(1+slices.Index(c.uids, u)))
-	}
-	return strings.Join(list, ",")
-}
-
-// learn asks for what the client does not know of the messages that it sees.
-func (c *believer) learn() {
-	for range 4 {
-		if !slices.Contains(c.uids, 0) {
-			return
-		}
-		c.do("FETCH 1:* (UID FLAGS)")
-		c.do("NOOP")
-	}
-	c.fatalf("the client does not learn of all in %v", c.uids)
-}
-
-// converge brings the client up to date and compares it with the model.
-func (c *believer) converge() {
-	if c.idling {
-		c.endIdle()
-	}
-	c.do("NOOP")
-	c.learn()
-	want := slices.Sorted(maps.Keys(c.m.flags))
-	if !slices.Equal(c.uids, want) {
-		c.fatalf("client believes in %v, the mailbox has %v", c.uids, want)
-	}
-	for _, u := range want {
-		if c.flags[u] != c.m.flags[u] {
-			c.fatalf("UID %d: client believes in flags %q, they are %q", u, c.flags[u], c.m.flags[u])
-		}
-	}
-}
-
-// search must find what the client believes in, as far as it still is there.
-func (c *believer) search() {
-	c.learn()
-	var want []string
-	for _, u := range c.uids {
-		want = append(want, strconv.Itoa(int(u)))
-	}
-	got := c.do("UID SEARCH ALL")
-	if found := strings.Fields(strings.TrimPrefix(got, "* SEARCH")); !slices.Equal(found, want) {
-		c.fatalf("found %v among %v", found, want)
-	}
-}
-
-func (c *believer) endIdle() {
-	c.idling = false
-	c.wire.send("DONE\r\n")
-	for line := c.wire.line(); !strings.HasPrefix(line, "i OK"); line = c.wire.line() {
-		c.untagged(line, "IDLE")
-	}
-	c.highest = max(c.highest, c.heard)
-}
-
-// reconnect cuts the connection; with QRESYNC the client keeps what it believes.
-func (c *believer) reconnect() {
-	c.close()
-	if !c.qresync || slices.Contains(c.uids, 0) {
-		c.uids, c.flags, c.modSeqs, c.heard = nil, map[uid.UID]string{}, map[uid.UID]uint64{}, 0
-		c.open("")
-		return
-	}
-	c.heard = 0
-	c.open(fmt.Sprintf(" (QRESYNC (%s %d))", c.validity, c.highest))
-}
-
-// do runs a command and believes what it is told. It returns the SEARCH response if there is one.
-func (c *believer) do(command string) (search string) {
-	verb, _, _ := strings.Cut(command, " ")
-	for _, line := range c.wire.do(command) {
-		switch {
-		case strings.HasPrefix(line, "* SEARCH"):
-			search = line
-		case strings.HasPrefix(line, "* "):
-			c.untagged(line, verb)
-		case strings.HasPrefix(line, "BAD"):
-			c.fatalf("%s: %s", command, line)
-		case strings.HasPrefix(line, "NO") && !strings.HasPrefix(line, "NO [EXPUNGEISSUED]"):
-			c.fatalf("%s: %s", command, line)
-		default:
-			if code := highestCode.FindStringSubmatch(line); code != nil {
-				c.heard = max(c.heard, parse(code[1]))
-			}
-		}
-	}
-	if mayExpunge(verb) {
-		c.highest = max(c.highest, c.heard)
-	}
-	return search
-}
-
-func parse(digits string) uint64 {
-	n, _ := strconv.ParseUint(digits, 10, 64)
-	return n
-}
-
-var (
-	existsLine   = regexp.MustCompile(`^\* (\d+) EXISTS$`)
-	expungeLine  = regexp.MustCompile(`^\* (\d+) EXPUNGE$`)
-	vanishedLine = regexp.MustCompile(`^\* VANISHED (\(EARLIER\) )?(\S+)$`)
-	fetchLine    = regexp.MustCompile(`^\* (\d+) FETCH \((?:UID (\d+) ?)?(?:FLAGS (\([^)]*\)) ?)?(?:MODSEQ \((\d+)\))?\)$`)
-	highestCode  = regexp.MustCompile(`HIGHESTMODSEQ (\d+)\]`)
-	validityCode = regexp.MustCompile(`UIDVALIDITY (\d+)\]`)
-)
-
-// untagged believes one response, given in the answer to a command.
-func (c *believer) untagged(line, verb string) {
-	fatal := func(why string) {
-		c.fatalf("%s in the answer to %s, believing in %v: %s", line, verb, c.uids, why)
-	}
-	if m := existsLine.FindStringSubmatch(line); m != nil {
-		c.exists = int(parse(m[1]))
-		if verb != "SELECT" {
-			c.grow(fatal)
-		}
-	} else if m := expungeLine.FindStringSubmatch(line); m != nil {
-		n := int(parse(m[1]))
-		if !mayExpunge(verb) || n < 1 || n > len(c.uids) || c.qresync {
-			fatal("EXPUNGE is out of place")
-		}
-		c.uids = slices.Delete(c.uids, n-1, n)
-	} else if m := vanishedLine.FindStringSubmatch(line); m != nil {
-		c.vanished(m[2], m[1] != "", verb, fatal)
-	} else if m := fetchLine.FindStringSubmatch(line); m != nil {
-		c.fetched(m, fatal)
-	} else if m := highestCode.FindStringSubmatch(line); m != nil {
-		n := parse(m[1])
-		if n < c.highest {
-			fatal("HIGHESTMODSEQ falls")
-		}
-		c.heard = max(c.heard, n)
-	} else if m := validityCode.FindStringSubmatch(line); m != nil {
-		if c.validity != "" && c.validity != m[1] {
-			fatal("UIDVALIDITY changes")
-		}
-		c.validity = m[1]
-	}
-}
-
-func (c *believer) vanished(text string, earlier bool, verb string, fatal func(string)) {
-	set, err := uid.Parse(text)
-	if err != nil || !c.qresync || !mayExpunge(verb) || earlier != (verb == "SELECT") {
-		fatal("VANISHED is out of place")
-	}
-	if earlier { // EXISTS was told before and stays true (RFC 7162 section 3.2.10)
-		c.uids = slices.DeleteFunc(c.uids, func(u uid.UID) bool { return set.Contains(u) })
-		return
-	}
-	for u := range set.All() {
-		n := slices.Index(c.uids, u)
-		if n < 0 {
-			n = c.unknownAt(u)
-		}
-		if n < 0 {
-			fatal("VANISHED has a UID that is not in the mailbox")
-		}
-		c.uids = slices.Delete(c.uids, n, n+1)
-	}
-}
-
-// unknownAt finds a message that the client has not asked for yet and that can have that UID.
-func (c *believer) unknownAt(u uid.UID) int {
-	at := -1 // behind all that are known to come before u, before all that come after it
-	for n, v := range c.uids {
-		switch {
-		case v == 0:
-			at = n
-		case v < u:
-			at = -1
-		default:
-			return at
-		}
-	}
-	return at
-}
-
-// grow makes room for the messages that are told to exist.
-func (c *believer) grow(fatal func(string)) {
-	if c.exists < len(c.uids) {
-		fatal("fewer messages without EXPUNGE")
-	}
-	for len(c.uids) < c.exists {
-		c.uids = append(c.uids, 0)
-	}
-}
-
-func (c *believer) fetched(m []string, fatal func(string)) {
-	if c.selecting {
-		c.grow(fatal)
-	}
-	n, u := int(parse(m[1])), uid.UID(parse(m[2]))
-	if n < 1 || n > len(c.uids) {
-		fatal("no such message number")
-	}
-	if u == 0 {
-		if u = c.uids[n-1]; u == 0 {
-			return // a message that the client has not asked for yet
-		}
-	}
-	switch c.uids[n-1] {
-	case 0:
-		c.uids[n-1] = u
-	case u:
-	default:
-		fatal("another message has that number")
-	}
-	if !slices.IsSortedFunc(slices.DeleteFunc(slices.Clone(c.uids), func(u uid.UID) bool { return u == 0 }), func(a, b uid.UID) int { return int(a) - int(b) }) {
-		fatal("UIDs do not ascend")
-	}
-	if m[3] != "" {
-		c.flags[u] = letters(m[3])
-	}
-	if m[4] != "" {
-		n := parse(m[4])
-		if n < c.modSeqs[u] {
-			fatal("MODSEQ falls")
-		}
-		c.modSeqs[u], c.heard = n, max(c.heard, n)
-	}
-}
-
-// TestConcurrentSessions lets clients change one mailbox at once. Each holds every response
+// TestConcurrentSessions lets clients change two mailboxes at once. Each holds every response
 // against what it believes; in the end all believe the same.
 func TestConcurrentSessions(t *testing.T) {
 	w := newWorld(t, settings{plaintext: true, noTLS: true})
-	clients := make([]*believer, 4)
-	for i := range clients {
-		c := &believer{m: &model{w: w}, fatalf: t.Errorf, condstore: i >= 1, qresync: i >= 2,
-			flags: map[uid.UID]string{}, modSeqs: map[uid.UID]uint64{}}
-		c.open("")
-		clients[i] = c
+	var clients []*believer
+	for i, h := range []habits{
+		{}, {condstore: true}, {condstore: true, qresync: true}, {condstore: true, qresync: true},
+		{uidOnly: true}, {condstore: true, qresync: true, uidOnly: true},
+		{notify: "selected"}, {notify: "selected-delayed", condstore: true}, {notify: "selected", condstore: true, qresync: true, uidOnly: true},
+	} {
+		clients = append(clients, newBeliever(w, h, mailboxNames[i%2], t.Fatalf))
 	}
 	var wg sync.WaitGroup
 	for i, c := range clients {
 		wg.Go(func() { c.riot(rand.New(rand.NewPCG(7, uint64(i)))) })
 	}
 	wg.Wait()
-	for _, c := range clients {
-		c.do("NOOP")
-		c.learn()
+	m := &model{mailboxes: map[string]*contents{}, auditor: w.plainClient()}
+	for _, name := range mailboxNames {
+		flags, _, _ := m.look(name)
+		m.mailboxes[name] = &contents{flags: flags, next: uid.UID(m.next(name))}
 	}
-	for _, c := range clients[1:] {
-		if !slices.Equal(c.uids, clients[0].uids) {
-			t.Errorf("one client believes in %v, another in %v", clients[0].uids, c.uids)
-		}
-		for _, u := range c.uids {
-			if c.flags[u] != clients[0].flags[u] {
-				t.Errorf("UID %d: flags %q and %q", u, clients[0].flags[u], c.flags[u])
-			}
+	for _, c := range clients {
+		m.converge(c)
+		for _, name := range mailboxNames {
+			c.change(name)
+			m.converge(c)
 		}
 	}
 }
 
+func (m *model) next(name string) uint64 {
+	var next uint64
+	for _, line := range m.auditor.ok("STATUS " + name + " (UIDNEXT)") {
+		if s := statusLine.FindStringSubmatch(line); s != nil {
+			next = parse(strings.TrimPrefix(s[2], "UIDNEXT "))
+		}
+	}
+	return next
+}
+
 // riot does what comes to mind.
 func (c *believer) riot(rng *rand.Rand) {
-	for range 60 {
-		n := 1 + rng.IntN(max(len(c.uids), 1))
-		switch what := rng.IntN(9); {
+	for range 80 {
+		mailbox := mailboxNames[rng.IntN(2)]
+		named := "UID %s " + strconv.Itoa(1+rng.IntN(200))
+		if c.byNumbers() && len(c.uids) > 0 {
+			named = "%s " + strconv.Itoa(1+rng.IntN(len(c.uids)))
+		}
+		switch what := rng.IntN(16); {
 		case what == 0:
 			c.do("NOOP")
-		case len(c.uids) == 0, what <= 3:
-			c.do("APPEND INBOX {4+}\r\ntext")
-		case what == 4:
-			c.do("FETCH 1:* (UID FLAGS)")
-		case what <= 6:
-			c.do(fmt.Sprintf("STORE %d %cFLAGS (\\Seen \\Deleted)", n, "+-"[rng.IntN(2)]))
-		case what == 7:
-			c.do(fmt.Sprintf("MOVE %d INBOX", n))
+		case len(c.uids) == 0, what <= 4:
+			c.do("APPEND " + mailbox + " {4+}\r\ntext")
+		case what == 5:
+			c.do("UID FETCH 1:* (FLAGS)")
+		case what <= 8:
+			c.do(fmt.Sprintf(named+" %cFLAGS (\\Seen \\Deleted)", "STORE", "+-"[rng.IntN(2)]))
+		case what == 9:
+			c.do(fmt.Sprintf(named+" "+mailbox, "MOVE"))
+		case what == 10:
+			c.do(fmt.Sprintf(named+" "+mailbox, "COPY"))
+		case what == 11:
+			c.idle()
+			c.endIdle()
+		case what == 12:
+			c.change(mailbox)
+		case what == 13:
+			c.learn()
+			c.disconnect()
+			c.connect(mailbox)
+		case what == 14 && c.condstore:
+			c.do(fmt.Sprintf(named+" (UNCHANGEDSINCE %d) +FLAGS.SILENT (\\Flagged)", "STORE", c.highest))
+			c.do("UID FETCH 1:* (FLAGS)") // which it was, is not told
 		default:
 			c.do("EXPUNGE")
 		}
