@@ -338,7 +338,7 @@ func (v *lookupView) limits(l settings.Limits) string {
 		key   string
 		count int
 	}{
-		{"limit-size", l.MessageMB}, {"limit-hour", l.MessagesHour}, {"limit-day", l.MessagesDay},
+		{"limit-size", l.MessageMB}, {"limit-attachments", l.AttachmentsMB}, {"limit-hour", l.MessagesHour}, {"limit-day", l.MessagesDay},
 		{"limit-recipients-day", l.RecipientsDay}, {"limit-recipients", l.Recipients}, {"limit-domain-hour", l.DomainHour},
 	} {
 		if one.count > 0 {

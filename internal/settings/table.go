@@ -70,7 +70,8 @@ const (
 // Limits are the largest amounts that the provider takes from an account; zero
 // means that it is not known.
 type Limits struct {
-	MessageMB     int `toml:"message_mb" json:"messageMB,omitempty"` // of a message as sent, in millions of octets
+	MessageMB     int `toml:"message_mb" json:"messageMB,omitempty"`         // of a message as sent, in millions of octets
+	AttachmentsMB int `toml:"attachments_mb" json:"attachmentsMB,omitempty"` // of all files as they are, in millions of octets
 	Recipients    int `toml:"recipients" json:"recipients,omitempty"`
 	MessagesHour  int `toml:"messages_hour" json:"messagesHour,omitempty"`
 	MessagesDay   int `toml:"messages_day" json:"messagesDay,omitempty"`
