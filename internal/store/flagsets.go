@@ -29,10 +29,13 @@ type flagSet struct {
 }
 
 // With returns the messages that have all of the given flags.
-func (f *FlagSets) With(flags Flags) *uid.Index {
-	have := f.UIDs
-	flags.each(func(bit int) { have = have.And(f.of(bit)) })
-	return have
+func (f *FlagSets) With(flags Flags) *uid.Index { return f.Among(f.UIDs, flags) }
+
+// Among returns which of some messages, all of them in UIDs, have all of the
+// given flags.
+func (f *FlagSets) Among(some *uid.Index, flags Flags) *uid.Index {
+	flags.each(func(bit int) { some = some.And(f.of(bit)) })
+	return some
 }
 
 func (f *FlagSets) of(bit int) *uid.Index {

@@ -36,12 +36,12 @@ func (q *query) among(k *searchKey, in *uid.Index) (left *uid.Index, sure bool, 
 	case opSeq, opUID:
 		return in.Within(k.uids), true, nil
 	case opFlag:
-		return in.And(q.flags.With(k.flag)), true, nil
+		return q.flags.Among(in, k.flag), true, nil
 	case opKeyword:
 		if !k.resolved {
 			return uid.NewIndex(nil), true, nil
 		}
-		return in.And(q.flags.With(k.flag)), true, nil
+		return q.flags.Among(in, k.flag), true, nil
 	case opModSeq:
 		left, err = q.changedSince(k, in)
 		return left, false, err

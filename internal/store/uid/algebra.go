@@ -13,25 +13,31 @@ func (x *Index) And(y *Index) *Index {
 	if x == y {
 		return x
 	}
-	return x.combine(y, func(a, b uint64) uint64 { return a & b }, false, false)
+	return x.combine(y, Chunk.and, false, false)
 }
 
 // AndNot returns the UIDs of x that are not in y.
 func (x *Index) AndNot(y *Index) *Index {
-	return x.combine(y, func(a, b uint64) uint64 { return a &^ b }, true, false)
+	if y.count == 0 {
+		return x
+	}
+	return x.combine(y, Chunk.andNot, true, false)
 }
 
 // Or returns the UIDs that are in one of both.
 func (x *Index) Or(y *Index) *Index {
-	if x == y {
+	switch {
+	case x == y, y.count == 0:
 		return x
+	case x.count == 0:
+		return y
 	}
-	return x.combine(y, func(a, b uint64) uint64 { return a | b }, true, true)
+	return x.combine(y, Chunk.or, true, true)
 }
 
 // combine applies op to chunks with the same number. Chunks that only one side
 // has are kept if the side says so.
-func (x *Index) combine(y *Index, op func(a, b uint64) uint64, keepX, keepY bool) *Index {
+func (x *Index) combine(y *Index, op func(a, b Chunk) Chunk, keepX, keepY bool) *Index {
 	chunks := make([]Chunk, 0, len(x.chunks))
 	a, b := x.chunks, y.chunks
 	for len(a) > 0 || len(b) > 0 {
@@ -47,13 +53,54 @@ func (x *Index) combine(y *Index, op func(a, b uint64) uint64, keepX, keepY bool
 			}
 			b = b[1:]
 		default:
-			if c := a[0].combine(b[0], op); c.count > 0 {
+			if c := op(a[0], b[0]); c.count > 0 {
 				chunks = append(chunks, c)
 			}
 			a, b = a[1:], b[1:]
 		}
 	}
 	return NewIndex(chunks)
+}
+
+// covers reports whether all UIDs of d are in c, as far as that can be told at
+// once.
+func (c Chunk) covers(d Chunk) bool {
+	return c.bitmap == nil && c.first <= d.first && d.last <= c.last || c.bitmap == d.bitmap && c.count == d.count && c.first == d.first
+}
+
+// apart reports whether no UID of one lies between those of the other.
+func (c Chunk) apart(d Chunk) bool { return c.last < d.first || d.last < c.first }
+
+func (c Chunk) and(d Chunk) Chunk {
+	switch {
+	case d.covers(c):
+		return c
+	case c.covers(d):
+		return d
+	case c.apart(d):
+		return Chunk{number: c.number}
+	}
+	return c.combine(d, func(a, b uint64) uint64 { return a & b })
+}
+
+func (c Chunk) andNot(d Chunk) Chunk {
+	switch {
+	case d.covers(c):
+		return Chunk{number: c.number}
+	case c.apart(d):
+		return c
+	}
+	return c.combine(d, func(a, b uint64) uint64 { return a &^ b })
+}
+
+func (c Chunk) or(d Chunk) Chunk {
+	switch {
+	case d.covers(c):
+		return d
+	case c.covers(d):
+		return c
+	}
+	return c.combine(d, func(a, b uint64) uint64 { return a | b })
 }
 
 func (c Chunk) combine(d Chunk, op func(a, b uint64) uint64) Chunk {
@@ -92,7 +139,7 @@ func (c Chunk) within(s Set) Chunk {
 	if len(s) == 1 && low(s[0].First) <= c.first && low(s[0].Last) >= c.last {
 		return c
 	}
-	return c.combine(NewChunk(c.number, s), func(a, b uint64) uint64 { return a & b })
+	return c.and(NewChunk(c.number, s))
 }
 
 // Add returns x with the UIDs of s.
