@@ -45,6 +45,9 @@ func (v *Vantage) DialContext(ctx context.Context, network, addr string) (net.Co
 
 // dialAddr makes one attempt.
 func (v *Vantage) dialAddr(ctx context.Context, network string, addr netip.AddrPort) (net.Conn, error) {
+	if v.w.kernel != nil {
+		return v.w.kernel.dial(ctx, v, network, addr)
+	}
 	a := &attempt{v: v, network: network, addr: addr}
 	v.w.mu.Lock()
 	a.host = v.w.hosts[addr.Addr()]

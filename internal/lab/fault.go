@@ -27,6 +27,8 @@ type Fault struct {
 	idle time.Duration
 	// relay takes over the conversation from where the client speaks TLS.
 	relay *resigner
+	// kernel is how the packet filter and the routes of a real network do the same.
+	kernel kernelForm
 }
 
 func (f Fault) String() string { return f.name }
@@ -45,7 +47,7 @@ const connectTimeout = 127 * time.Second
 
 // Errno fails the connect at once with what the kernel would say.
 func Errno(e syscall.Errno) Fault {
-	return Fault{name: e.Error(), connect: func(_ context.Context, a *attempt) error {
+	return Fault{name: e.Error(), kernel: rejectWith(e), connect: func(_ context.Context, a *attempt) error {
 		return connectError(a, e)
 	}}
 }
@@ -63,13 +65,17 @@ func HostUnreachable() Fault { return Errno(syscall.EHOSTUNREACH) }
 func Denied() Fault { return Errno(syscall.EACCES) }
 
 // Drop lets every packet vanish: the connect ends when the client loses patience.
-func Drop() Fault { return Fault{name: "drop", connect: vanish} }
+func Drop() Fault { return Fault{name: "drop", connect: vanish, kernel: filterAll("drop")} }
 
 // Loss drops connections by chance: so many per cent of them, decided by a hash of
 // the seed, the address and the number of the attempt. Who is let through has no
 // further trouble.
 func Loss(percent int, seed uint64) Fault {
-	return Fault{name: fmt.Sprintf("lose %d%%", percent), connect: func(ctx context.Context, a *attempt) error {
+	form := filterAll("drop")
+	if percent < 100 {
+		form = filterTCP(Up, fmt.Sprintf("jhash {ip} saddr . tcp sport mod 100 seed 0x%x < %d drop", uint32(seed), percent))
+	}
+	return Fault{name: fmt.Sprintf("lose %d%%", percent), kernel: form, connect: func(ctx context.Context, a *attempt) error {
 		h := fnv.New64a()
 		fmt.Fprintf(h, "%d %s %d", seed, a.addr, a.number)
 		if int(h.Sum64()%100) >= percent {
@@ -121,7 +127,7 @@ func ResetAfter(n int, d Direction) Fault { return after(n, d, reset, "reset") }
 func StallAfter(n int, d Direction) Fault { return after(n, d, stall, "stall") }
 
 func after(n int, d Direction, v verdict, name string) Fault {
-	return one(d, fmt.Sprintf("%s after %d octets", name, n), func() filter {
+	return one(d, fmt.Sprintf("%s after %d octets", name, n), kernelForm{}, func() filter {
 		left := n
 		return func(p []byte) ([]byte, verdict) {
 			if len(p) <= left && n > 0 {
@@ -137,17 +143,17 @@ func after(n int, d Direction, v verdict, name string) Fault {
 }
 
 // one makes a fault of a filter in one direction.
-func one(d Direction, name string, f func() filter) Fault {
+func one(d Direction, name string, form kernelForm, f func() filter) Fault {
 	if d == Up {
-		return Fault{name: name, up: f}
+		return Fault{name: name, up: f, kernel: form}
 	}
-	return Fault{name: name, down: f}
+	return Fault{name: name, down: f, kernel: form}
 }
 
 // ResetHello resets the connection when the client's TLS hello passes. With
 // Where.SNI it is reset for that name only.
 func ResetHello() Fault {
-	return one(Up, "reset at the TLS hello", func() filter {
+	return one(Up, "reset at the TLS hello", filterTCP(Up, helloPacket+" reject with tcp reset"), func() filter {
 		return func(p []byte) ([]byte, verdict) {
 			if isHello(p) {
 				return nil, reset
@@ -159,7 +165,7 @@ func ResetHello() Fault {
 
 // StallHello lets everything vanish from the client's TLS hello on.
 func StallHello() Fault {
-	return one(Up, "stall at the TLS hello", func() filter {
+	return one(Up, "stall at the TLS hello", filterTCP(Up, helloPacket+" drop"), func() filter {
 		return func(p []byte) ([]byte, verdict) {
 			if isHello(p) {
 				return nil, stall
@@ -173,7 +179,8 @@ func StallHello() Fault {
 // the first of them whatever follows: a path with a smaller MTU whose ICMP messages
 // are filtered. 1400 is a good max.
 func BlackHole(max int, d Direction) Fault {
-	return one(d, fmt.Sprintf("lose packets above %d octets", max), func() filter {
+	form := filterTCP(d, fmt.Sprintf("meta length > %d drop", max))
+	return one(d, fmt.Sprintf("lose packets above %d octets", max), form, func() filter {
 		return func(p []byte) ([]byte, verdict) {
 			if len(p) > max {
 				return nil, stall
@@ -215,7 +222,7 @@ func Divert(to *Host) Fault { return divert(to, 0) }
 func DivertPort(to *Host, port int) Fault { return divert(to, port) }
 
 func divert(to *Host, port int) Fault {
-	return Fault{name: "divert to " + to.Name, divert: func(a *attempt) (string, error) {
+	return Fault{name: "divert to " + to.Name, kernel: kernelForm{divertTo: to, divertPort: port}, divert: func(a *attempt) (string, error) {
 		p := port
 		if p == 0 {
 			p = int(a.addr.Port())

@@ -61,6 +61,9 @@ func (w *World) host(name string, addrs []string) (*Host, error) {
 		}
 	}
 	w.byName[name] = h
+	if w.kernel != nil {
+		return h, w.kernel.addHost(h)
+	}
 	return h, nil
 }
 
@@ -99,6 +102,9 @@ func (h *Host) first(is func(netip.Addr) bool) netip.Addr {
 // Listen returns a listener on a port of all the host's addresses. Its connections
 // carry the clients' addresses in the world.
 func (h *Host) Listen(port int) (net.Listener, error) {
+	if h.w.kernel != nil {
+		return h.w.kernel.listen(h, port)
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("lab: listen for %s: %w", h.Name, err)
@@ -112,8 +118,12 @@ func (h *Host) Listen(port int) (net.Listener, error) {
 }
 
 // Forward leads a port of the host to a real address, "127.0.0.1:10993": a real
-// server that runs on this machine.
+// server that runs on this machine. It works in a simulated network only.
 func (h *Host) Forward(port int, real string) {
+	if h.w.kernel != nil {
+		h.w.fail(fmt.Errorf("lab: %s: a real network cannot forward port %d to %s", h.Name, port, real))
+		return
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.tcp[port] = real
@@ -121,6 +131,10 @@ func (h *Host) Forward(port int, real string) {
 
 // Shut stops a port: connections to it are refused from now on.
 func (h *Host) Shut(ports ...int) {
+	if h.w.kernel != nil {
+		h.w.check(h.w.kernel.shut(h, ports))
+		return
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, port := range ports {
@@ -171,6 +185,9 @@ func (h *Host) serve(port int, s server, implicit bool) error {
 
 // ServeDNS lets a resolver or an authority answer on port 53.
 func (h *Host) ServeDNS(handler names.Handler) error {
+	if h.w.kernel != nil {
+		return h.w.kernel.serveDNS(h, handler)
+	}
 	s, err := names.Serve(handler)
 	if err != nil {
 		return fmt.Errorf("lab: DNS at %s: %w", h.Name, err)

@@ -38,6 +38,7 @@ func (w *World) Break(where Where, f Fault) *Rule {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.rules = append(w.rules, r)
+	w.applyRules()
 	return r
 }
 
@@ -54,12 +55,21 @@ func (r *Rule) Remove() {
 	for i, other := range r.w.rules {
 		if other == r {
 			r.w.rules = append(r.w.rules[:i:i], r.w.rules[i+1:]...)
+			r.w.applyRules()
 			return
 		}
 	}
 }
 
-// Hits returns how many connections the rule was applied to.
+// applyRules tells a real network what is broken now. w.mu is held.
+func (w *World) applyRules() {
+	if w.kernel != nil {
+		w.check(w.kernel.apply(w.rules))
+	}
+}
+
+// Hits returns how many connections the rule was applied to. A real network does not
+// count them.
 func (r *Rule) Hits() int { return int(r.hits.Load()) }
 
 // attempt is one connection being made.

@@ -102,6 +102,10 @@ func (w *World) Vantage(name string) *Vantage {
 		dns:   []*Host{w.byName[ISPResolver]},
 	}
 	w.vantages[name] = v
+	if w.kernel != nil {
+		w.check(w.kernel.addDevice(v))
+		w.applyRules()
+	}
 	return v
 }
 
@@ -170,6 +174,7 @@ func (v *Vantage) SetOffline(down bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.down = down
+	v.applyState()
 }
 
 // SetIPv6 says whether the device's network has IPv6; at first it has.
@@ -177,6 +182,14 @@ func (v *Vantage) SetIPv6(has bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.noV6 = !has
+	v.applyState()
+}
+
+// applyState tells a real network about the device's interface. v.mu is held.
+func (v *Vantage) applyState() {
+	if v.w.kernel != nil {
+		v.w.check(v.w.kernel.connectDevice(v, !v.down, !v.noV6))
+	}
 }
 
 // Addr returns the device's address of a family as servers see it, 4 or 6.

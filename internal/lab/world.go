@@ -21,6 +21,7 @@ type World struct {
 	CA    *ca.Authority   // everybody trusts it
 	Names *names.Internet // the zones of the world
 
+	kernel   *kernelNet   // nil in a simulated network
 	fail     func(error)  // takes what a fluent method cannot return
 	skew     atomic.Int64 // of the world's time, in ns
 	errMu    sync.Mutex
@@ -49,7 +50,18 @@ type TB interface {
 // New makes a world that ends with the test.
 func New(t TB) *World {
 	t.Helper()
-	w, err := Open()
+	return forTest(t, Open)
+}
+
+// NewReal is New for a world as OpenReal makes it.
+func NewReal(t TB) *World {
+	t.Helper()
+	return forTest(t, OpenReal)
+}
+
+func forTest(t TB, open func() (*World, error)) *World {
+	t.Helper()
+	w, err := open()
 	if err != nil {
 		t.Fatalf("lab: %v", err)
 	}
@@ -67,29 +79,39 @@ func New(t TB) *World {
 
 // Open makes a world with one vantage point, "home", and its resolver. Close ends it
 // and returns what went wrong while it was built.
-func Open() (*World, error) {
+func Open() (*World, error) { return open(nil) }
+
+// open makes a world in a real network, or in a simulated one without it.
+func open(k *kernelNet) (*World, error) {
 	w := &World{
+		kernel:   k,
 		hosts:    make(map[netip.Addr]*Host),
 		byName:   make(map[string]*Host),
 		vantages: make(map[string]*Vantage),
 		links:    make(map[io.Closer]struct{}),
 	}
 	w.fail = w.collect
-	var err error
-	if w.CA, err = ca.New("Lab", w.Now); err != nil {
-		return nil, err
+	if k != nil {
+		w.closers = append(w.closers, k)
 	}
-	if w.Names, err = names.New(w.Now, func(err error) { w.fail(err) }); err != nil {
-		return nil, err
-	}
-	if w.sink, err = net.ListenPacket("udp", "127.0.0.1:0"); err != nil {
-		return nil, fmt.Errorf("lab: %w", err)
-	}
-	w.closers = append(w.closers, w.sink)
-	if err := w.openResolvers(); err != nil {
+	if err := w.begin(); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
 	return w, nil
+}
+
+func (w *World) begin() (err error) {
+	if w.CA, err = ca.New("Lab", w.Now); err != nil {
+		return err
+	}
+	if w.Names, err = names.New(w.Now, func(err error) { w.fail(err) }); err != nil {
+		return err
+	}
+	if w.sink, err = net.ListenPacket("udp", "127.0.0.1:0"); err != nil {
+		return fmt.Errorf("lab: %w", err)
+	}
+	w.closers = append(w.closers, w.sink)
+	return w.openResolvers()
 }
 
 // Close ends all services and connections, and returns when their goroutines are gone.

@@ -19,15 +19,15 @@ type handler func(q *dns.Msg, tcp bool) *dns.Msg
 
 func (h handler) answer(q *dns.Msg, tcp bool) *dns.Msg { return h(q, tcp) }
 
-// Server is a handler at work on one port of loopback.
+// Server is a handler at work.
 type Server struct {
-	UDP, TCP string // real addresses
+	UDP, TCP string // its first addresses
 
-	udp, tcp *dns.Server
-	wg       sync.WaitGroup
+	servers []*dns.Server
+	wg      sync.WaitGroup
 }
 
-// Serve starts a server. Close ends it.
+// Serve starts a server on loopback. Close ends it.
 func Serve(h Handler) (*Server, error) {
 	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -38,23 +38,36 @@ func Serve(h Handler) (*Server, error) {
 		pc.Close()
 		return nil, fmt.Errorf("names: %w", err)
 	}
-	s := &Server{UDP: pc.LocalAddr().String(), TCP: l.Addr().String()}
-	s.udp = &dns.Server{PacketConn: pc, Handler: serving(h, false)}
-	s.tcp = &dns.Server{Listener: l, Handler: serving(h, true)}
-	for _, server := range []*dns.Server{s.udp, s.tcp} {
+	return ServeOn(h, []net.PacketConn{pc}, []net.Listener{l}), nil
+}
+
+// ServeOn starts a server on sockets that are there, at least one of each kind, which
+// Close closes.
+func ServeOn(h Handler, packets []net.PacketConn, listeners []net.Listener) *Server {
+	s := &Server{UDP: packets[0].LocalAddr().String(), TCP: listeners[0].Addr().String()}
+	for _, pc := range packets {
+		s.servers = append(s.servers, &dns.Server{PacketConn: pc, Handler: serving(h, false)})
+	}
+	for _, l := range listeners {
+		s.servers = append(s.servers, &dns.Server{Listener: l, Handler: serving(h, true)})
+	}
+	for _, server := range s.servers {
 		up := make(chan struct{})
 		server.NotifyStartedFunc = func() { close(up) }
 		s.wg.Go(func() { server.ActivateAndServe() })
 		<-up
 	}
-	return s, nil
+	return s
 }
 
 // Close ends the server and waits for it.
 func (s *Server) Close() error {
-	err := errors.Join(s.udp.Shutdown(), s.tcp.Shutdown())
+	var errs []error
+	for _, server := range s.servers {
+		errs = append(errs, server.Shutdown())
+	}
 	s.wg.Wait()
-	return err
+	return errors.Join(errs...)
 }
 
 func serving(h Handler, tcp bool) dns.HandlerFunc {
