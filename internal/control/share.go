@@ -120,6 +120,7 @@ func (s *Server) noteShare(ctx context.Context, owner *store.Account, mailbox, w
 }
 
 func (s *Server) listShares(ctx context.Context, r Name) (all Shares, err error) {
+	all = Shares{By: []Share{}, With: []Share{}}
 	a, err := s.find(ctx, r.Name)
 	if err != nil {
 		return all, err

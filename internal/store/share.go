@@ -276,23 +276,40 @@ func (s *Store) RightsOf(ctx context.Context, owner AccountID, id MailboxID, who
 	if err != nil || len(list) == 0 {
 		return 0, err
 	}
-	return s.rights(ctx, owner, list, who)
-}
-
-// rights adds up what a list gives to an account and takes away what it takes.
-func (s *Store) rights(ctx context.Context, owner AccountID, list []Grant, who AccountID) (Rights, error) {
-	o, err := s.Account(ctx, owner)
+	m, err := s.membership(ctx, owner, who)
 	if err != nil {
 		return 0, err
 	}
-	w, err := s.Account(ctx, who)
-	if err != nil || w.Domain() != o.Domain() {
-		return 0, err
+	return m.rights(ctx, list)
+}
+
+// membership knows which identifiers of an owner's domain stand for an account; it is for one
+// question.
+type membership struct {
+	s     *Store
+	who   Account
+	alien bool            // the account is of another domain
+	known map[string]bool // identifiers that were looked at
+}
+
+func (s *Store) membership(ctx context.Context, owner, who AccountID) (*membership, error) {
+	o, err := s.Account(ctx, owner)
+	if err != nil {
+		return nil, err
 	}
+	m := &membership{s: s, known: map[string]bool{}}
+	m.who, err = s.Account(ctx, who)
+	m.alien = m.who.Domain() != o.Domain()
+	return m, err
+}
+
+// rights adds up what a list gives and takes away what it takes.
+func (m *membership) rights(ctx context.Context, list []Grant) (Rights, error) {
 	given, taken := Rights(0), Rights(0)
 	for _, g := range list {
 		identifier, minus := strings.CutPrefix(g.Identifier, negative)
-		switch applies, err := s.standsFor(ctx, identifier, &w); {
+		applies, err := m.has(ctx, identifier)
+		switch {
 		case err != nil:
 			return 0, err
 		case applies && minus:
@@ -302,6 +319,18 @@ func (s *Store) rights(ctx context.Context, owner AccountID, list []Grant, who A
 		}
 	}
 	return given &^ taken, nil
+}
+
+func (m *membership) has(ctx context.Context, identifier string) (bool, error) {
+	if m.alien {
+		return false, nil
+	}
+	if applies, ok := m.known[identifier]; ok {
+		return applies, nil
+	}
+	applies, err := m.s.standsFor(ctx, identifier, &m.who)
+	m.known[identifier] = applies
+	return applies, err
 }
 
 // standsFor reports whether an identifier stands for an account of the domain.
@@ -383,16 +412,23 @@ func (s *Store) sharedBy(ctx context.Context, owner, who AccountID) (list []Shar
 		}
 		return err
 	})
+	if err != nil {
+		return nil, err
+	}
+	member, err := s.membership(ctx, owner, who)
+	if err != nil {
+		return nil, err
+	}
 	for id, m := range mailboxes {
-		rights, rerr := s.rights(ctx, owner, grants[id], who)
-		if err == nil {
-			err = rerr
+		rights, err := member.rights(ctx, grants[id])
+		if err != nil {
+			return nil, err
 		}
 		if rights != 0 {
 			list = append(list, Shared{o, m, rights})
 		}
 	}
-	return list, err
+	return list, nil
 }
 
 // PostTarget returns the mailbox that mail to an address with a detail is for: that to

@@ -122,7 +122,11 @@ func (s *session) unsubscribe(c *mailboxCommand) outcome { return s.setSubscribe
 
 // setSubscribed is SUBSCRIBE and UNSUBSCRIBE. The mailbox need not exist (RFC 9051 section 6.3.7).
 func (s *session) setSubscribed(c *mailboxCommand, on bool) outcome {
-	if err := s.store.Subscribe(s.ctx, s.conn.Account, c.mailbox, on); err != nil {
+	name := c.mailbox
+	if isForeign(name) {
+		name = s.canonical(name)
+	}
+	if err := s.store.Subscribe(s.ctx, s.conn.Account, name, on); err != nil {
 		return s.failed(err, c.mailbox)
 	}
 	return done()

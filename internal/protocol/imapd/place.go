@@ -116,6 +116,18 @@ func (s *session) owner(name string) (owner store.Account, local string, err err
 	return owner, local, err
 }
 
+// canonical writes a name of another's mailbox as it is listed, if there is such an owner.
+func (s *session) canonical(name string) string {
+	owner, local, err := s.owner(name)
+	if err != nil {
+		return name
+	}
+	if local, err = store.ParseMailboxName(local); err != nil {
+		return name
+	}
+	return prefixOf(&owner) + local
+}
+
 // prefixOf is what stands before the names of an owner's mailboxes.
 func prefixOf(owner *store.Account) string {
 	a, err := address.Parse(owner.Address, address.Options{UTF8: true})
