@@ -170,13 +170,7 @@ func (v *lookupView) verdict() error {
 	what := firstText(v.result.Address, v.result.Domain)
 	if len(v.result.Chosen) == 0 && v.result.Provider == nil {
 		err := errors.New(v.Say("say.found-nothing", "what", what))
-		switch {
-		case v.result.Nearest != "":
-			local, _, _ := strings.Cut(v.result.Address, "@")
-			return &advice{err, v.Say("say.nearest", "what", strings.TrimPrefix(local+"@"+v.result.Nearest, "@"))}
-		default:
-			return &advice{err, v.Say("say.tried-hint")}
-		}
+		return &advice{err, firstText(v.nearest(), v.Say("say.tried-hint"))}
 	}
 	wrong := 0
 	for _, r := range v.rows {
@@ -193,6 +187,18 @@ func (v *lookupView) verdict() error {
 	return errors.New(v.Say("say.wrong-many", "count", strconv.Itoa(wrong)))
 }
 
+// nearest asks whether a known domain was meant, if one is that similar.
+func (v *lookupView) nearest() string {
+	if v.result.Nearest == "" {
+		return ""
+	}
+	what := v.result.Nearest
+	if i := strings.LastIndexByte(v.result.Address, '@'); i >= 0 {
+		what = v.result.Address[:i+1] + what
+	}
+	return v.Say("say.nearest", "what", what)
+}
+
 func (v *lookupView) write(tried bool) error {
 	if v.result.NullMX {
 		if err := v.say("%s", v.Say("say.null-mx", "domain", v.result.Domain)); err != nil {
@@ -202,6 +208,11 @@ func (v *lookupView) write(tried bool) error {
 	if len(v.result.Chosen) > 0 || v.result.Provider != nil {
 		if err := v.writeSettings(); err != nil {
 			return err
+		}
+		if hint := v.nearest(); hint != "" {
+			if err := v.say("  %s", hint); err != nil {
+				return err
+			}
 		}
 	}
 	if tried {

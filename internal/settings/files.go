@@ -2,7 +2,6 @@ package settings
 
 import (
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -80,20 +79,18 @@ func (f *Files) Len() int {
 	return len(f.paths)
 }
 
-// lookup returns the configuration of a domain and the file it is from.
-func (f *Files) lookup(domain string) (*Config, string, error) {
+// lookup returns the configuration of a domain and the file it is from. Without a
+// file for the domain the path is empty.
+func (f *Files) lookup(domain string) (c *Config, path string, err error) {
 	if f == nil || f.paths[domain] == "" {
-		return nil, "", fs.ErrNotExist
+		return nil, "", nil
 	}
-	path := f.paths[domain]
+	path = f.paths[domain]
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, path, fmt.Errorf("settings: %w", err)
 	}
 	defer file.Close()
-	c, err := ParseConfig(file, domain)
-	if err != nil {
-		return nil, path, fmt.Errorf("%s: %w", path, err)
-	}
-	return c, path, nil
+	c, err = ParseConfig(file, domain)
+	return c, path, err
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/netip"
 	"slices"
@@ -124,8 +123,8 @@ type Result struct {
 	NotOffered []Protocol `json:"notOffered,omitempty"`
 	// NullMX tells that the domain takes no mail at all (RFC 7505).
 	NullMX bool `json:"nullMX,omitempty"`
-	// Nearest is a provider's domain that this one may be a misspelling of. It
-	// is given only if nothing else was found.
+	// Nearest is a provider's domain that this one may be a misspelling of, judged
+	// by the letters alone. It is given only if no provider of the table was found.
 	Nearest string    `json:"nearest,omitempty"`
 	Tried   []Attempt `json:"tried"`
 }
@@ -211,15 +210,22 @@ func (l *lookup) together(ctx context.Context, steps ...func(context.Context)) {
 
 // ownKnowledge looks into files and table.
 func (l *lookup) ownKnowledge() {
-	if c, path, err := l.Files.lookup(l.domain); err == nil {
-		l.found(c.candidate(FromFile, path))
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		l.tried(Attempt{Origin: FromFile, Where: path, Outcome: Failed, Detail: err.Error()})
-	}
+	l.askFiles(FromFile, l.domain)
 	if p := l.Table.ByDomain(l.domain); p != nil {
 		l.ofProvider(FromTable, p)
 	} else {
 		l.tried(Attempt{Origin: FromTable, Where: l.domain, Outcome: Nothing})
+	}
+}
+
+// askFiles looks into the files that were given.
+func (l *lookup) askFiles(origin Origin, domain string) {
+	switch c, path, err := l.Files.lookup(domain); {
+	case path == "":
+	case err != nil:
+		l.failed(origin, path, err)
+	default:
+		l.found(c.candidate(origin, path))
 	}
 }
 
@@ -296,7 +302,7 @@ func (l *lookup) decide() {
 	}
 	slices.Sort(l.NotOffered)
 	l.NotOffered = slices.Compact(l.NotOffered)
-	if len(l.Candidates) == 0 && l.Provider == nil {
+	if l.Provider == nil {
 		l.Nearest = l.Table.NearestDomain(l.domain)
 	}
 }

@@ -496,3 +496,42 @@ func TestNoAnswer(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestLookalike: settings that the owner of a similar name publishes are told, and so
+// is the name that may be meant.
+func TestLookalike(t *testing.T) {
+	w := newWorld(t)
+	w.Names.Zone("gmial.com").Add("_imaps._tcp SRV 0 1 993 imap.north.example.", "_submissions._tcp SRV 0 1 465 smtp.north.example.")
+	r := w.lookup("anna@gmial.com")
+	want(t, r, "srv imap imap.north.example:993/tls anna@gmial.com", "srv smtp smtp.north.example:465/tls anna@gmial.com")
+	if r.Nearest != "gmail.com" {
+		t.Errorf("nearest is %q", r.Nearest)
+	}
+	// Whose mail a known provider takes is no misspelling.
+	w.Names.Zone("gmai.com").Add("@ MX 10 aspmx.l.google.com.")
+	if r := w.lookup("anna@gmai.com"); r.Nearest != "" || r.Provider == nil {
+		t.Errorf("nearest is %q, provider %v", r.Nearest, r.Provider)
+	}
+}
+
+// TestFileGone: a file that cannot be read any more is told of, and not in the way.
+func TestFileGone(t *testing.T) {
+	w := newWorld(t)
+	path := filepath.Join(t.TempDir(), "north.example")
+	if err := os.WriteFile(path, []byte(northConfig), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	files, _, err := ReadFiles(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.finder.Files = files
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	r := w.lookup("anna@north.example")
+	wantOutcome(t, r, FromFile, Failed)
+	if imap, _ := r.Server(IMAP); imap.Origin != FromSRV {
+		t.Errorf("IMAP is from %q", imap.Origin)
+	}
+}

@@ -88,25 +88,25 @@ func (l *lookup) guesses(ctx context.Context) []Server {
 func (l *lookup) existing(ctx context.Context, hosts []string) map[string]bool {
 	slices.Sort(hosts)
 	hosts = slices.Compact(hosts)
-	there := make([]bool, len(hosts))
+	errs := make([]error, len(hosts))
 	steps := make([]func(context.Context), len(hosts))
 	for i, host := range hosts {
 		steps[i] = func(ctx context.Context) {
 			ips, err := l.addresses(ctx, host)
-			if there[i] = len(ips) > 0; !there[i] {
-				if err == nil {
-					err = errNoAddress
-				}
-				l.failed(FromGuess, host, err)
+			if err == nil && len(ips) == 0 {
+				err = errNoAddress
 			}
+			errs[i] = err
 		}
 	}
 	l.together(ctx, steps...)
-	found := map[string]bool{}
+	there := map[string]bool{}
 	for i, host := range hosts {
-		found[host] = there[i]
+		if there[host] = errs[i] == nil; !there[host] {
+			l.failed(FromGuess, host, errs[i])
+		}
 	}
-	return found
+	return there
 }
 
 var errNoAddress = errors.New("no address")

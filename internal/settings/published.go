@@ -150,9 +150,7 @@ func (l *lookup) mx(ctx context.Context) {
 		l.tried(Attempt{Origin: FromMXTable, Where: where, Outcome: Nothing})
 	}
 	for _, domain := range mxDomains(host, l.domain) {
-		if c, path, err := l.Files.lookup(domain); err == nil {
-			l.found(c.candidate(FromMXFile, path))
-		}
+		l.askFiles(FromMXFile, domain)
 		if l.fetchConfig(ctx, FromMXAutoconfig, "https://autoconfig."+domain+"/mail/config-v1.1.xml", "") {
 			return
 		}
