@@ -46,6 +46,7 @@ func (s *session) appendMessage(c *appendCommand) outcome {
 // appended notes new messages in the journal and returns APPENDUID.
 func (s *session) appended(a *appending, done *store.Appended) []byte {
 	uids := uid.Of(done.UIDs...)
+	s.brought(&a.target, done.UIDs)
 	s.note(Event{Kind: EventAppended, Mailbox: a.target.Name, UIDs: uids}, a.target.account, a.target.prefix)
 	code := appendUint([]byte("APPENDUID "), done.UIDValidity)
 	return uids.AppendTo(append(code, ' '))

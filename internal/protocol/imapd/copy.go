@@ -48,6 +48,7 @@ func (s *session) copyMessages(c *copyCommand) outcome {
 	if target.isForeign() {
 		s.note(Event{Kind: EventAppended, Mailbox: target.Name, UIDs: uid.Of(copied.To...)}, target.account, target.prefix)
 	}
+	s.brought(&target, copied.To)
 	return doneWith(appendCopyUID(nil, &copied))
 }
 

@@ -156,6 +156,9 @@ func (m *model) step(c *believer) {
 	case "change":
 		c.change(m.otherMailbox(c))
 	}
+	if c.notify != "" && slices.Contains([]string{"append", "appendtwo", "replace", "copy"}, what) {
+		c.learn() // its own messages are not described (RFC 5465 section 5.2)
+	}
 }
 
 func (m *model) append(c *believer) {

@@ -21,6 +21,10 @@ type notifier struct {
 	subscriptions map[string]bool
 	annotations   annotationSums // nil if the client does not want to hear of them
 	annotatedAt   uint64         // the store's count of their changes when was looked last
+	// What the client did itself since then, and need not be told of (RFC 5465 section 5): names, those
+	// of RENAME once more with a separator, and messages in the mailbox that is selected.
+	own     map[string]bool
+	brought uid.Set
 }
 
 // maxNotified is how many mailboxes can change at once before the client must look for itself.
@@ -244,7 +248,18 @@ func (s *session) tellNew(old *store.View) error {
 	fetch := s.notifier.selected.fetch
 	w := s.fetchWriter(fetch.items)
 	w.sections = fetch.sections
-	return w.all(uid.Set{{First: old.Mailbox.UIDNext, Last: view.Mailbox.UIDNext - 1}})
+	came := uid.Set{{First: old.Mailbox.UIDNext, Last: view.Mailbox.UIDNext - 1}}
+	own := s.notifier.brought
+	s.notifier.brought = own.Minus(came)
+	return w.all(came.Minus(own))
+}
+
+// brought notes messages that the client itself put into a mailbox: it knows them (RFC 5465 section
+// 5.2).
+func (s *session) brought(p *place, uids []uid.UID) {
+	if n := s.notifier; n != nil && n.selected != nil && n.selected.fetch != nil && s.hasSelected(p) {
+		n.brought = n.brought.Union(uid.Of(uids...))
+	}
 }
 
 // tellOthers tells of mailboxes that are not selected, and of names.
@@ -254,25 +269,23 @@ func (s *session) tellOthers(n *notifier) error {
 	if err != nil {
 		return err
 	}
-	told := 0
+	names := n.changedNames(s, list, before)
+	if names.len() > maxNotified {
+		return s.overflow()
+	}
+	told := names.tell()
 	for i := range list {
 		m := &list[i]
 		old, known := before[m.at()]
-		delete(before, m.at())
 		if !known || *m != old {
-			told += s.tellMailbox(n, list, m, &old, known)
+			told += s.tellMailbox(n, m, &old, known)
 		}
 		if told > maxNotified {
 			return s.overflow()
 		}
 	}
-	for _, m := range before {
-		if n.eventsOf(&m)&eventName != 0 {
-			s.tellName(list, m.Name, false)
-			told++
-		}
-	}
 	told += s.tellSubscriptions(n, list, subscribed)
+	n.own = nil
 	annotated, err := s.tellAnnotated(n, list)
 	if err != nil {
 		return err
@@ -291,19 +304,9 @@ func (s *session) overflow() error {
 	return nil
 }
 
-// tellMailbox tells how a mailbox changed and returns how many responses that took.
-func (s *session) tellMailbox(n *notifier, list []place, m, old *place, known bool) (told int) {
+// tellMailbox tells how the messages of a mailbox changed and returns how many responses that took.
+func (s *session) tellMailbox(n *notifier, m, old *place, known bool) (told int) {
 	events := n.eventsOf(m)
-	switch {
-	case !known && events&eventName != 0:
-		s.tellName(list, m.Name, m.Subscribed)
-		told++
-	case known && m.Name != old.Name && (events|n.eventsOf(old))&eventName != 0:
-		s.tellName(list, m.Name, m.Subscribed)
-		s.out = append(s.out[:len(s.out)-2], ` ("OLDNAME" (`...) // section 5.4
-		s.out = append(s.appendMailbox(s.out, old.Name), "))\r\n"...)
-		told++
-	}
 	arrived := uint32(m.UIDNext - max(old.UIDNext, 1))
 	left := old.Messages + arrived - m.Messages
 	changed := m.HighestModSeq != old.HighestModSeq && arrived == 0 && left == 0 && known &&
@@ -355,7 +358,7 @@ func (s *session) tellSubscriptions(n *notifier, list []place, before map[string
 			}
 		}
 		// A mailbox is among those subscribed to before or after: either makes the change known.
-		if n.events(name, role, true)&eventSubscription != 0 {
+		if n.events(name, role, true)&eventSubscription != 0 && !n.isOwn(name) {
 			s.tellName(list, name, on)
 			told++
 		}

@@ -1,6 +1,7 @@
 package imapd
 
 import (
+	"strings"
 	"time"
 )
 
@@ -36,7 +37,7 @@ func (p *progress) add(n int) error {
 	if p.looked = now; p.s.isGone() {
 		return errBroken
 	}
-	if now.Sub(p.told) < every {
+	if now.Sub(p.told) < every || p.done == p.goal { // all but done (RFC 9585 section 4)
 		return nil
 	}
 	p.told = now
@@ -47,13 +48,18 @@ func (p *progress) add(n int) error {
 	return nil
 }
 
-// tell writes the response of RFC 9585 section 4.
+// tell writes the response of RFC 9585 section 4: a tag that would end the response code is not
+// named, and a goal is only told while it is ahead.
 func (p *progress) tell() {
 	s := p.s
-	s.raw("* OK [INPROGRESS (" + quotedTag(p.tag) + " ")
+	tag := "NIL"
+	if !strings.Contains(p.tag, "]") {
+		tag = quotedTag(p.tag)
+	}
+	s.raw("* OK [INPROGRESS (" + tag + " ")
 	s.out = appendUint(s.out, p.done)
-	if p.goal > 0 {
-		s.out = appendUint(append(s.out, ' '), max(p.goal, p.done))
+	if p.goal > p.done {
+		s.out = appendUint(append(s.out, ' '), p.goal)
 	} else {
 		s.raw(" NIL")
 	}

@@ -30,7 +30,10 @@ func (s *session) replace(c *appendCommand) outcome {
 	s.out = append(s.out, s.appended(a, &done)...)
 	s.raw("] Replacement is stored\r\n")
 	s.note(Event{Kind: EventExpunged, Mailbox: sel.view.Mailbox.Name, UIDs: uid.Of(old)}, sel.account, sel.prefix)
-	return outcome{}
+	if !s.condstore {
+		return outcome{}
+	}
+	return s.highestModSeq() // as UID EXPUNGE answers (RFC 8508 section 4.5)
 }
 
 // replaced finds the message that is to go.

@@ -104,6 +104,9 @@ func (s *session) finish(c *command, o outcome) string {
 		return "BAD"
 	}
 	s.bad = 0
+	if s.notifier != nil && o.refused == nil {
+		s.notifier.did(c)
+	}
 	if s.selected != nil && !o.silent {
 		if err := s.sync(mayExpunge(c.name)); err != nil && o.refused == nil {
 			o = s.failed(err, s.selected.view.Mailbox.Name)

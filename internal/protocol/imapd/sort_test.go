@@ -289,10 +289,16 @@ func TestProgress(t *testing.T) {
 			t.Fatalf("%q", lines)
 		}
 	}
-	lines = c.ok("SORT (SUBJECT) UTF-8 ALL")
-	if m := want.FindStringSubmatch(lines[1]); m == nil || m[1] != "4000" {
+	lines = c.ok("SORT (SUBJECT) UTF-8 ALL") // at the end nothing is told any more (RFC 9585 section 4)
+	if m := want.FindStringSubmatch(lines[0]); m == nil || m[1] != "3000" || len(lines) != 3 {
 		t.Fatalf("%q", lines[:2])
 	}
+	c.send("a] SORT (SUBJECT) UTF-8 ALL\r\n") // a tag that would end the response code
+	if line := c.line(); line != "* OK [INPROGRESS (NIL 3000 4000)] Still working" {
+		t.Fatal(line)
+	}
+	c.line()
+	c.line()
 
 	here, there := net.Pipe()
 	s := &session{server: w.server, nc: here, ctx: t.Context()}

@@ -51,11 +51,11 @@ func (s *session) sync(expunge bool) error {
 		s.out = appendUint(s.out, next.UIDs.Len())
 		s.raw(" EXISTS\r\n")
 	}
-	err := s.tellFlags(old)
-	if err == nil {
+	err := s.tellResults(old, s.tellFlags(old))
+	if err == nil { // behind what comes into results (RFC 5465 section 5.2)
 		err = s.tellNew(old)
 	}
-	return s.tellResults(old, err)
+	return err
 }
 
 // freshView is the mailbox as it is now, and the count of changes before the look at it. If
