@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/postiljon/postiljon/internal/config"
@@ -63,6 +64,9 @@ func records(domain string, c *config.Config) []record {
 			target, why = "0 1 "+port+" "+c.Hostname+".", "programs find the settings (RFC 6186, RFC 8314)"
 		}
 		all = append(all, record{one.name + "." + domain + ".", "SRV", target, why})
+	}
+	if slices.ContainsFunc(c.Listen.HTTPS, func(address string) bool { return strings.HasSuffix(address, ":443") }) {
+		all = append(all, record{"_autodiscover._tcp." + domain + ".", "SRV", "0 1 443 " + c.Hostname + ".", "Outlook and others find the settings"})
 	}
 	return all
 }

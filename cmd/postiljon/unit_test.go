@@ -54,10 +54,11 @@ func TestRecordsAnnounceOnlyWhatIsServed(t *testing.T) {
 		values[r.name+" "+r.kind] = r.value
 	}
 	for name, want := range map[string]string{
-		"example.org. MX":                   "10 mail.example.org.",
-		"_imaps._tcp.example.org. SRV":      "0 1 993 mail.example.org.",
-		"_imap._tcp.example.org. SRV":       "0 0 0 .",
-		"_submission._tcp.example.org. SRV": "0 1 587 mail.example.org.",
+		"example.org. MX":                     "10 mail.example.org.",
+		"_imaps._tcp.example.org. SRV":        "0 1 993 mail.example.org.",
+		"_imap._tcp.example.org. SRV":         "0 0 0 .",
+		"_submission._tcp.example.org. SRV":   "0 1 587 mail.example.org.",
+		"_autodiscover._tcp.example.org. SRV": "0 1 443 mail.example.org.",
 	} {
 		if values[name] != want {
 			t.Errorf("%s is %q, not %q", name, values[name], want)
@@ -66,6 +67,12 @@ func TestRecordsAnnounceOnlyWhatIsServed(t *testing.T) {
 	for name := range values {
 		if strings.Contains(name, "domainkey") || strings.Contains(name, "mta-sts") {
 			t.Errorf("%s is announced and not served", name)
+		}
+	}
+	c.Listen.HTTPS = []string{"127.0.0.1:8443"} // programs ask at 443 only
+	for _, r := range records("example.org", &c) {
+		if strings.Contains(r.name, "autodiscover") {
+			t.Errorf("%s is announced as %s", r.name, r.value)
 		}
 	}
 }
