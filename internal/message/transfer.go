@@ -27,15 +27,108 @@ func DecodeTransfer(r io.Reader, encoding string) io.Reader {
 // missing, unknown or ASCII, octets above 127 are taken for UTF-8, else for windows-1252. The
 // only errors are those of r.
 func DecodeBody(r io.Reader, encoding, charset string) io.Reader {
-	r = DecodeTransfer(r, encoding)
+	return new(BodyDecoder).Reset(r, encoding, charset)
+}
+
+// BodyDecoder does what DecodeBody does for one body after the other, and keeps its buffers. The
+// zero value is ready.
+type BodyDecoder struct {
+	transfer transferReader
+	text     charsetReader
+}
+
+// Reset returns the text of a body. What Reset returned before must not be read any more.
+func (d *BodyDecoder) Reset(r io.Reader, encoding, charset string) io.Reader {
+	if kind := transferKindOf(encoding); kind != transferIdentity {
+		d.transfer.reset(r, kind)
+		r = &d.transfer
+	}
 	enc, known := findCharset(charset)
 	switch {
 	case known && enc != nil:
-		return transform.NewReader(r, enc.NewDecoder())
+		d.text.reset(r, enc.NewDecoder(), false)
 	case isUTF8(charset):
-		return transform.NewReader(r, unicode.UTF8.NewDecoder())
+		d.text.reset(r, unicode.UTF8.NewDecoder(), true)
+	default:
+		d.text.reset(r, guess{}, true)
 	}
-	return transform.NewReader(r, guess{})
+	return &d.text
+}
+
+// charsetReader transforms what it reads.
+type charsetReader struct {
+	src         io.Reader
+	transformer transform.Transformer
+	keepsUTF8   bool // the transformer leaves valid UTF-8 as it is
+	in, out     [4096]byte
+	inFrom, inTo,
+	outFrom, outTo int
+	srcErr error // of src
+	err    error // once out is read
+}
+
+func (c *charsetReader) reset(r io.Reader, t transform.Transformer, keepsUTF8 bool) {
+	c.src, c.transformer, c.keepsUTF8 = r, t, keepsUTF8
+	c.inFrom, c.inTo, c.outFrom, c.outTo = 0, 0, 0, 0
+	c.srcErr, c.err = nil, nil
+}
+
+func (c *charsetReader) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	for empty := 0; c.outFrom == c.outTo; {
+		if c.err != nil {
+			return 0, c.err
+		}
+		if c.transform() || c.srcErr != nil {
+			continue
+		}
+		c.inTo = copy(c.in[:], c.in[c.inFrom:c.inTo])
+		c.inFrom = 0
+		n, err := c.src.Read(c.in[c.inTo:])
+		c.inTo += n
+		c.srcErr = err
+		if empty++; n > 0 {
+			empty = 0
+		} else if empty == 100 {
+			return 0, io.ErrNoProgress
+		}
+	}
+	n := copy(p, c.out[c.outFrom:c.outTo])
+	c.outFrom += n
+	return n, nil
+}
+
+// transform fills out from in. It reports false if it needs more of src to go on.
+func (c *charsetReader) transform() bool {
+	c.outFrom, c.outTo = 0, 0
+	from := c.in[c.inFrom:c.inTo]
+	if len(from) == 0 && c.srcErr == nil {
+		return false
+	}
+	if c.keepsUTF8 && len(from) > 0 && utf8.Valid(from) {
+		c.outTo, c.inFrom = copy(c.out[:], from), c.inTo
+		return true
+	}
+	var n int
+	var err error
+	c.outTo, n, err = c.transformer.Transform(c.out[:], from, c.srcErr == io.EOF)
+	c.inFrom += n
+	switch {
+	case err == nil && n < len(from):
+		c.err = io.ErrNoProgress
+	case err == nil:
+		c.err = c.srcErr // the end, if src is at it
+	case err == transform.ErrShortDst && (n > 0 || c.outTo > 0):
+	case err == transform.ErrShortSrc && c.srcErr == nil && len(from)-n < len(c.in):
+		return c.outTo > 0
+	case c.srcErr != nil && c.srcErr != io.EOF:
+		c.err = c.srcErr
+	default:
+		c.err = err
+	}
+	return true
 }
 
 // guess is the transformer of text that does not say what it is.
@@ -75,6 +168,11 @@ type transferReader struct {
 	out     []byte // decoded
 	pos     int    // of it, what was handed out
 	err     error
+}
+
+func (t *transferReader) reset(r io.Reader, kind transferKind) {
+	t.src, t.decoder = r, transferDecoder{kind: kind, joined: t.decoder.joined}
+	t.out, t.pos, t.err = t.out[:0], 0, nil
 }
 
 func (t *transferReader) Read(p []byte) (int, error) {
@@ -127,6 +225,7 @@ type transferDecoder struct {
 	sextets int
 	// quoted-printable: the end of the last piece, whose meaning depends on the next.
 	pending []byte
+	joined  []byte // scratch: the end of a piece with what follows
 }
 
 // append decodes src and appends the result. final tells that nothing follows.
@@ -196,8 +295,8 @@ const maxPadding = 998
 // escape stands for itself.
 func (d *transferDecoder) appendQuotedPrintable(dst, src []byte, final bool) []byte {
 	if len(d.pending) > 0 {
-		src = append(d.pending, src...)
-		d.pending = nil
+		d.joined = append(append(d.joined[:0], d.pending...), src...)
+		src, d.pending = d.joined, d.pending[:0]
 	}
 	for i := 0; i < len(src); {
 		start := i
@@ -210,7 +309,7 @@ func (d *transferDecoder) appendQuotedPrintable(dst, src []byte, final bool) []b
 		}
 		out, n, ok := quotedEscape(src[i:], final)
 		if !ok {
-			d.pending = append([]byte(nil), src[i:]...)
+			d.pending = append(d.pending[:0], src[i:]...)
 			break
 		}
 		if out >= 0 {

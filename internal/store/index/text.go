@@ -39,6 +39,7 @@ const MaxHeader = 4 << 20
 // buffers and is for one goroutine.
 type Texts struct {
 	line, piece, window []byte
+	body                message.BodyDecoder
 }
 
 // Summary visits what the summary tells of Subject and Addresses, decoded better than the fields
@@ -130,7 +131,7 @@ func (t *Texts) part(body io.ReaderAt, p *message.Part, overlap int, visit func(
 	see := func(text []byte) bool { return visit(Body, text) }
 	open := func() *failing {
 		section := io.NewSectionReader(body, p.BodyStart, p.Size())
-		return &failing{r: message.DecodeBody(section, p.Encoding, p.Charset)}
+		return &failing{r: t.body.Reset(section, p.Encoding, p.Charset)}
 	}
 	if p.Subtype == "html" {
 		source := open()
