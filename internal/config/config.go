@@ -82,6 +82,7 @@ type Auth struct {
 
 	ChannelBinding []string `toml:"channel_binding"`
 	Tokens         bool     `toml:"tokens"`
+	Unauthenticate bool     `toml:"unauthenticate"`
 }
 
 // Guard is about guessed passwords.

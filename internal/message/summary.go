@@ -52,7 +52,7 @@ type Summary struct {
 	// and References, which are in the order of the header.
 	MessageID             string
 	InReplyTo, References []string
-	// Preview is the beginning of the text as a reader sees it, at most 256 characters (RFC 8970).
+	// Preview is the beginning of the text as a reader sees it, at most 200 characters (RFC 8970 section 3.3).
 	Preview string
 }
 

@@ -282,8 +282,8 @@ func TestPreview(t *testing.T) {
 		{"=====\r\nTitle\r\n-----\r\n", "Title"},
 		{"> only\r\n>> quotes\r\n", "only quotes"},
 		{">\r\n", ""},
-		{long, strings.TrimSpace(strings.Repeat("ö ", 128))},
-		{strings.Repeat("x", 300), strings.Repeat("x", 256)},
+		{long, strings.TrimSpace(strings.Repeat("ö ", 100))},
+		{strings.Repeat("x", 300), strings.Repeat("x", 200)},
 		{"> " + strings.Repeat("q\r\n> ", 2000) + "\r\nanswer\r\n", "answer"},
 		{"a\u200b\u202eb\u00adc", "abc"},
 	}

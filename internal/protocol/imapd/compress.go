@@ -40,7 +40,10 @@ func (in *input) take() []byte {
 // unauthenticate is UNAUTHENTICATE (RFC 8437): the connection is as it was before anyone signed in
 // on it. On a compressed connection it is not offered.
 func (s *session) unauthenticate(*command) outcome {
-	if s.compressed {
+	switch {
+	case s.server.options.NoUnauthenticate:
+		return refuseProtocol("unimplemented")
+	case s.compressed:
 		return refuseProtocol("compressed")
 	}
 	s.leave()
@@ -53,5 +56,5 @@ func (s *session) unauthenticate(*command) outcome {
 	return doneWith(s.appendCapabilities([]byte("CAPABILITY ")))
 }
 
-// capabilitiesOfConnection are offered only while the connection is not compressed.
-const capabilitiesOfConnection = " COMPRESS=DEFLATE UNAUTHENTICATE"
+// These are offered only while the connection is not compressed.
+const capabilityCompress, capabilityUnauthenticate = " COMPRESS=DEFLATE", " UNAUTHENTICATE"

@@ -242,7 +242,10 @@ func (s *session) appendCapabilities(b []byte) []byte {
 			b = appendUint(append(b, " MESSAGELIMIT="...), limit)
 		}
 		if !s.compressed {
-			b = append(b, capabilitiesOfConnection...)
+			b = append(b, capabilityCompress...)
+			if !s.server.options.NoUnauthenticate {
+				b = append(b, capabilityUnauthenticate...)
+			}
 		}
 		return b
 	}

@@ -54,6 +54,7 @@ type settings struct {
 	timeouts  Timeouts
 	plaintext bool
 	noTLS     bool
+	noReuse   bool
 	quota     int64
 }
 
@@ -68,8 +69,8 @@ func newWorld(t testing.TB, set settings) *world {
 	}
 	o := Options{
 		Hostname: "mail.example.org", Store: w.store, Catalogue: catalogue, Backend: w.backend,
-		SASL:   sasl.New(sasl.Options{Plaintext: set.plaintext, Iterations: 4096}),
-		Limits: set.limits, Timeouts: set.timeouts, Log: slog.New(slog.DiscardHandler),
+		SASL:             sasl.New(sasl.Options{Plaintext: set.plaintext, Iterations: 4096}),
+		NoUnauthenticate: set.noReuse, Limits: set.limits, Timeouts: set.timeouts, Log: slog.New(slog.DiscardHandler),
 	}
 	if !set.noTLS {
 		o.TLSConfig, w.client = certstest.TLS(t, "mail.example.org")

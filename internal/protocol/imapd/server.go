@@ -64,11 +64,14 @@ type Options struct {
 	// decides after it.
 	Admit netserve.Admit
 	// Index makes searches for text fast; nil for none: then all is read.
-	Index    *index.Index
-	Limits   Limits
-	Timeouts Timeouts
-	Log      *slog.Logger // nil: slog.Default
-	Metrics  Metrics      // nil: none
+	Index *index.Index
+	// NoUnauthenticate switches UNAUTHENTICATE off, as RFC 8437 section 8 wants it to be possible: behind
+	// a proxy that checks only the first sign-in it would lead around that.
+	NoUnauthenticate bool
+	Limits           Limits
+	Timeouts         Timeouts
+	Log              *slog.Logger // nil: slog.Default
+	Metrics          Metrics      // nil: none
 }
 
 // Limits bound what a client can ask for. Zero fields mean the default.
