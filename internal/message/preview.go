@@ -5,7 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// previewLength is the most that a preview may have, in characters (RFC 8970 section 3.3: it should be 200 and must not be more than 256).
+// previewLength is the most that a preview may have, in characters (RFC 8970 section 3.3: it should
+// be 200 and must not be more than 256).
 const previewLength = 200
 
 // previewFirst is how much of a text is decoded at first; it mostly suffices.
