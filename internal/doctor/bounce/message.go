@@ -1,7 +1,9 @@
 package bounce
 
 import (
+	"bytes"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/message"
@@ -91,3 +93,98 @@ const (
 	NoMessageID    Fault = "no-message-id"
 	Structure      Fault = "structure" // MIME parts too many, too deep or not well formed
 )
+
+// maxAttachments is how many attachments are kept.
+const maxAttachments = 100
+
+// ReadMessage reads a message, sent or received. Any octets are some message.
+func ReadMessage(eml []byte) *Message {
+	sum := message.Summarize(eml)
+	header := eml[:min(sum.HeaderSize, 4*maxHeader, int64(len(eml)))]
+	m := &Message{
+		MessageID: sum.MessageID, From: sum.From, Sender: sum.Sender, To: sum.To, Cc: sum.Cc, ReplyTo: sum.ReplyTo,
+		Subject: sum.Subject, Date: sum.Date, Size: sum.Size,
+	}
+	if path, ok := message.DecodedField(header, "Return-Path"); ok {
+		m.ReturnPath = strings.Trim(strings.TrimSpace(path), "<>")
+	}
+	m.hops(header)
+	m.deliveredTwice(header)
+	m.authResults(header)
+	m.signatures(header)
+	m.align()
+	m.junk(header)
+	m.attachments(sum)
+	m.faults(eml, header, sum)
+	m.List, m.Auto = isList(header), isAuto(header)
+	return m
+}
+
+func (m *Message) attachments(sum *message.Summary) {
+	for i := range sum.Parts {
+		p := &sum.Parts[i]
+		if p.IsMultipart() || p.Title() == "" && p.Disposition != "attachment" || len(m.Attachments) == maxAttachments {
+			continue
+		}
+		m.Attachments = append(m.Attachments, Attachment{Name: p.Title(), Type: p.Type + "/" + p.Subtype, Size: p.Size()})
+	}
+}
+
+// faults lists what is broken. A message that was saved with bare line feeds throughout is not: programs
+// save so.
+func (m *Message) faults(eml, header []byte, sum *message.Summary) {
+	from := 0
+	has := make(map[string]bool)
+	for f := range message.HeaderFields(header) {
+		name := strings.ToLower(string(f.Name))
+		has[name] = true
+		if name == "from" {
+			from++
+		}
+	}
+	for _, c := range []struct {
+		broken bool
+		fault  Fault
+	}{
+		{sum.BareLF && bytes.Contains(eml, []byte("\r\n")), BareLF},
+		{sum.BareCR, BareCR},
+		{sum.MaxLine > 998, LongLine},
+		{bytes.ContainsFunc(header, func(r rune) bool { return r > 127 }), EightBitHeader},
+		{sum.NUL, NULOctet},
+		{!has["date"] || sum.Date.IsZero(), NoDate},
+		{from == 0, NoFrom},
+		{from > 1 || len(sum.From) > 1, ManyFrom},
+		{!has["message-id"], NoMessageID},
+		{sum.Degraded, Structure},
+	} {
+		if c.broken {
+			m.Broken = append(m.Broken, c.fault)
+		}
+	}
+}
+
+func isList(header []byte) bool {
+	for _, name := range []string{"List-Id", "List-Unsubscribe", "List-Post"} {
+		if _, ok := message.DecodedField(header, name); ok {
+			return true
+		}
+	}
+	precedence, _ := message.DecodedField(header, "Precedence")
+	precedence = strings.ToLower(precedence)
+	return precedence == "list" || precedence == "bulk"
+}
+
+// isAuto tells whether a program sent the message by itself (RFC 3834 section 5).
+func isAuto(header []byte) bool {
+	auto, ok := message.DecodedField(header, "Auto-Submitted")
+	if ok && !strings.HasPrefix(strings.ToLower(auto), "no") {
+		return true
+	}
+	for _, name := range []string{"X-Autoreply", "X-Autorespond", "X-Failed-Recipients"} {
+		if _, ok := message.DecodedField(header, name); ok {
+			return true
+		}
+	}
+	precedence, _ := message.DecodedField(header, "Precedence")
+	return strings.EqualFold(precedence, "auto_reply")
+}
