@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"pgregory.net/rapid"
 
 	"github.com/postiljon/postiljon/internal/lab"
 	"github.com/postiljon/postiljon/internal/lab/ca"
@@ -534,4 +535,41 @@ func TestFileGone(t *testing.T) {
 	if imap, _ := r.Server(IMAP); imap.Origin != FromSRV {
 		t.Errorf("IMAP is from %q", imap.Origin)
 	}
+}
+
+// TestDecide: whatever was found, each protocol has at most one server, an encrypted one
+// of the most believed origin that has any, and nothing chosen is said not to be offered.
+func TestDecide(t *testing.T) {
+	table := loadTable(t)
+	rapid.Check(t, func(t *rapid.T) {
+		l := &lookup{Finder: Finder{Table: table}, address: "anna@north.example", domain: "north.example"}
+		for range rapid.IntRange(0, 6).Draw(t, "candidates") {
+			c := Candidate{Origin: rapid.SampledFrom(origins).Draw(t, "origin"), Servers: anyServers(t)}
+			if rapid.Bool().Draw(t, "plain") {
+				c.Servers[0].Security = Plain
+			}
+			l.Candidates = append(l.Candidates, c)
+		}
+		l.NotOffered = rapid.SliceOfN(rapid.SampledFrom(Protocols()), 0, 3).Draw(t, "not offered")
+		l.decide()
+		for _, p := range Protocols() {
+			var want *Server
+			for _, o := range origins {
+				for _, c := range l.Candidates {
+					for i, s := range c.Servers {
+						if want == nil && c.Origin == o && s.Protocol == p && s.Security != Plain {
+							want = &c.Servers[i]
+						}
+					}
+				}
+			}
+			got, ok := l.Server(p)
+			if ok != (want != nil) || ok && (!got.samePlace(*want) || got.Username != "anna@north.example" || slices.Contains(l.NotOffered, p)) {
+				t.Fatalf("%s: %+v, not %+v; not offered %v", p, got, want, l.NotOffered)
+			}
+		}
+		if len(l.Chosen) > 3 || !slices.IsSorted(l.NotOffered) {
+			t.Fatalf("%+v", l.Result)
+		}
+	})
 }

@@ -126,7 +126,7 @@ func (c *conversation) imap(ctx context.Context) (*Answer, error) {
 			}
 		}
 	}
-	return a, c.say("c LOGOUT")
+	return c.thank(a, "c LOGOUT"), nil
 }
 
 // pop3: RFC 1939 section 4, RFC 2595 section 4 (STLS), RFC 2449 section 5 (CAPA).
@@ -149,8 +149,11 @@ func (c *conversation) pop3(ctx context.Context) (*Answer, error) {
 		return nil, err
 	}
 	line, err := c.line()
-	if err != nil || !strings.HasPrefix(line, "+OK") {
-		return a, err // CAPA is optional
+	if err != nil {
+		return nil, err
+	}
+	if !strings.HasPrefix(line, "+OK") {
+		return c.thank(a, "QUIT"), nil // CAPA is optional
 	}
 	for line != "." {
 		if line, err = c.line(); err != nil {
@@ -160,7 +163,7 @@ func (c *conversation) pop3(ctx context.Context) (*Answer, error) {
 			a.add(words[1:]...)
 		}
 	}
-	return a, c.say("QUIT")
+	return c.thank(a, "QUIT"), nil
 }
 
 // smtp: RFC 5321 sections 3.1, 4.1.1.1; RFC 3207; RFC 1870; RFC 4954 section 3.
@@ -199,7 +202,7 @@ func (c *conversation) smtp(ctx context.Context) (*Answer, error) {
 			a.add(words[1:]...)
 		}
 	}
-	return a, c.say("QUIT")
+	return c.thank(a, "QUIT"), nil
 }
 
 // add notes ways to sign in by the names of SASL mechanisms.
@@ -224,6 +227,12 @@ func (a *Answer) add(mechanisms ...string) {
 			a.Methods = append(a.Methods, m)
 		}
 	}
+}
+
+// thank takes leave. The server has said all, so it does not matter whether it hears.
+func (c *conversation) thank(a *Answer, goodbye string) *Answer {
+	_ = c.say(goodbye)
+	return a
 }
 
 func (c *conversation) say(line string) error {

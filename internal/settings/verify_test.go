@@ -134,3 +134,37 @@ func TestVerify(t *testing.T) {
 	w.Home().Break(lab.Where{Host: "smtp.north.example"}, lab.StallAfter(0, lab.Down))
 	refused("silence after connecting", Server{Protocol: SMTP, Host: "smtp.north.example", Port: 587, Security: STARTTLS}, nil)
 }
+
+// said is a server that has said all that it will ever say.
+type said struct {
+	net.Conn
+	*strings.Reader
+}
+
+func (s said) Read(b []byte) (int, error)  { return s.Reader.Read(b) }
+func (s said) Write(b []byte) (int, error) { return len(b), nil }
+func (s said) LocalAddr() net.Addr         { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1)} }
+
+// FuzzConversation: whatever a server says, the talk ends, and what comes of it is sound.
+func FuzzConversation(f *testing.F) {
+	f.Add("imap", "* OK hi\r\n* CAPABILITY IMAP4rev1 IDLE AUTH=PLAIN AUTH=\r\nb OK\r\n")
+	f.Add("imap", "* PREAUTH\r\n* CAPABILITY\r\nb BAD\r\n")
+	f.Add("pop3", "+OK\r\n+OK\r\nSASL\r\nSASL PLAIN\r\n.\r\n")
+	f.Add("smtp", "220 a\r\n250-a\r\n250-SIZE -1\r\n250-AUTH\r\n250\r\n")
+	f.Add("smtp", "220\r\n250-SIZE 99999999999999999999\r\n250 AUTH=PLAIN\r\n")
+	f.Fuzz(func(t *testing.T, protocol, text string) {
+		conn := said{Reader: strings.NewReader(text)}
+		c := conversation{conn: conn, in: bufio.NewReader(conn), server: Server{Protocol: Protocol(protocol), Security: TLS}}
+		talk := map[Protocol]func(context.Context) (*Answer, error){IMAP: c.imap, POP3: c.pop3, SMTP: c.smtp}[c.server.Protocol]
+		if talk == nil {
+			return
+		}
+		a, err := talk(context.Background())
+		if (a == nil) == (err == nil) {
+			t.Fatalf("%+v, %v", a, err)
+		}
+		if a != nil && (len(a.Methods) > len(methods) || len(a.Greeting) > maxLine) {
+			t.Fatalf("%+v", a)
+		}
+	})
+}
