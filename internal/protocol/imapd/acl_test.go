@@ -268,6 +268,25 @@ func work(c *wire, name string, r *rand.Rand) {
 	}
 }
 
+// TestOwnersInNames holds that every local part can be a level of a name, and is read from it.
+func TestOwnersInNames(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		local := rapid.StringN(1, 20, 64).Draw(rt, "local part")
+		level := escape(local)
+		if strings.ContainsAny(level, "/%*") {
+			rt.Errorf("%q is no level", level)
+		}
+		if back, ok := unescape(level); !ok || back != local {
+			rt.Errorf("%q becomes %q becomes %q", local, level, back)
+		}
+	})
+	for _, level := range []string{"", "=", "=2", "a=2", "=zz", "=+1", "= 1"} {
+		if local, ok := unescape(level); ok {
+			t.Errorf("%q is read as %q", level, local)
+		}
+	}
+}
+
 // TestJournalNamesWhoDidIt: what is done in another's mailbox is told to its owner.
 func TestJournalNamesWhoDidIt(t *testing.T) {
 	w := newWorld(t, settings{plaintext: true})
@@ -305,4 +324,54 @@ func TestJournalNamesWhoDidIt(t *testing.T) {
 	if !slices.Equal(w.backend.events, want) {
 		t.Errorf("events\n%s\nwant\n%s", strings.Join(w.backend.events, "\n"), strings.Join(want, "\n"))
 	}
+}
+
+// TestWhoSharesGoes: a group, then the owner's account is deleted while somebody has the mailbox open.
+func TestWhoSharesGoes(t *testing.T) {
+	w := newWorld(t, settings{plaintext: true})
+	ctx := context.Background()
+	w.person("bob@example.org")
+	box := w.newBox("Work")
+	if err := w.store.CreateAlias(ctx, store.Alias{Address: "team@example.org", Targets: []string{"bob@example.org"}}); err != nil {
+		t.Fatal(err)
+	}
+	w.grant(box.ID, "team", store.AllRights)
+	bob := w.signInAs("bob@example.org")
+	gone := []string{"* 3 EXPUNGE", "* 2 EXPUNGE", "* 1 EXPUNGE", "OK NOOP completed"}
+	refused := func(commands ...string) {
+		t.Helper()
+		for _, command := range commands {
+			lines := bob.do(command)
+			if last := lines[len(lines)-1]; !strings.HasPrefix(last, "NO [NONEXISTENT]") && !strings.HasPrefix(last, "NO [NOPERM]") {
+				t.Errorf("%s: %q", command, last)
+			}
+		}
+	}
+	const name = `"Other Users/alice/Work"`
+	bob.ok("SELECT " + name)
+	if err := w.store.DeleteAlias(ctx, "team@example.org"); err != nil {
+		t.Fatal(err)
+	}
+	refused("FETCH 1 FLAGS") // may not tell that messages are gone
+	if lines := bob.ok("NOOP"); !slices.Equal(lines, gone) {
+		t.Errorf("the group is gone: %q", lines)
+	}
+	refused("UID FETCH 1 FLAGS", "EXPUNGE", "UID STORE 1 +FLAGS (\\Seen)")
+	w.grant(box.ID, "bob", store.AllRights)
+	bob.ok("SELECT " + name)
+	bob.ok("NOTIFY SET (subtree \"Other Users\" (MessageNew MessageExpunge MailboxName))")
+	if err := w.store.DeleteAccount(ctx, w.account); err != nil {
+		t.Fatal(err)
+	}
+	if line := bob.line(); line != `* LIST (\NonExistent \HasNoChildren) "/" `+name {
+		t.Errorf("the owner is gone: %q", line)
+	}
+	if lines := bob.ok("NOOP"); !slices.Equal(lines, gone) {
+		t.Errorf("the owner is gone: %q", lines)
+	}
+	refused("UID FETCH 1 FLAGS", "APPEND "+name+" {3+}\r\nabc", "GETQUOTAROOT "+name, "MYRIGHTS "+name, "DELETE "+name, "CREATE "+name)
+	if lines := bob.ok(`LIST "" "Other*"`); len(lines) != 1 {
+		t.Errorf("what is left: %q", lines)
+	}
+	bob.ok("CLOSE")
 }

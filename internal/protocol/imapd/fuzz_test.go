@@ -22,6 +22,7 @@ func FuzzParse(f *testing.F) {
 		`a ESEARCH IN (selected mailboxes (INBOX x) subtree-one y) RETURN (COUNT) ALL`, `a CANCELUPDATE "b" "c"`, "a UID FETCH 1:* UID (PARTIAL 1:2)",
 		`a ID ("name" NIL)`, `a GETMETADATA (DEPTH 1) x (/private/a /shared)`, "a SETMETADATA x (/private/a ~{1+}\r\n\x00 /shared/b NIL)", "a SETQUOTA x (STORAGE 5)", "a UID REPLACE * x {5+}", "a COMPRESS DEFLATE", "a NOTIFY SET STATUS (selected (MessageNew (UID BODY[]) MessageExpunge)) (subtree (a b) NONE)", "a ENABLE CONDSTORE X", "a AUTHENTICATE PLAIN =", "a CREATE x (USE (\\Sent))",
 		"a UID STORE 1:* (UNCHANGEDSINCE 5) +FLAGS.SILENT (\\Deleted)", "a UID MOVE $ Trash", "a STATUS x (SIZE)",
+		"a SETACL x bob +lrs", `a SETACL "Other Users/a/x" "-anyone" ""`, "a LISTRIGHTS x y", "a DELETEACL x y", "a MYRIGHTS x", `a LIST "" * RETURN (MYRIGHTS)`,
 	} {
 		f.Add([]byte(s), true)
 		f.Add([]byte(s), false)

@@ -2,6 +2,7 @@ package imapd
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/postiljon/postiljon/internal/cause"
@@ -160,14 +161,14 @@ func unescape(level string) (local string, ok bool) {
 			b.WriteByte(level[i])
 			continue
 		}
-		var c byte
 		if i+3 > len(level) {
 			return "", false
 		}
-		if _, err := fmt.Sscanf(level[i+1:i+3], "%02X", &c); err != nil {
+		c, err := strconv.ParseUint(level[i+1:i+3], 16, 8)
+		if err != nil {
 			return "", false
 		}
-		b.WriteByte(c)
+		b.WriteByte(byte(c))
 		i += 2
 	}
 	return b.String(), b.Len() > 0
