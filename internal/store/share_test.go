@@ -541,3 +541,71 @@ func TestFixedFlags(t *testing.T) {
 		}
 	}
 }
+
+// TestSharingAtOnce gives, takes, makes and deletes from all sides at the same time. Nothing is left
+// that belongs to nobody, and who has nothing finds nothing.
+func TestSharingAtOnce(t *testing.T) {
+	o := newOffice(t)
+	ctx := t.Context()
+	expected := func(err error) {
+		switch store.KindOf(err) {
+		case store.KindNotFound, store.KindExists, store.KindInvalid:
+		default:
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	var wg sync.WaitGroup
+	every := func(fn func(i int)) {
+		wg.Go(func() {
+			for i := range 25 {
+				fn(i)
+			}
+		})
+	}
+	give := func(name, who, letters string) {
+		m, err := o.MailboxByName(ctx, o.anna, name)
+		if err == nil {
+			_, _, err = o.SetGrant(ctx, o.anna, m.ID, who, func(store.Rights) store.Rights { return rights(letters) })
+		}
+		expected(err)
+	}
+	letters := []string{"lr", "", "lrk", "p"}
+	every(func(i int) { give("Work", "cecilia@demo.test", letters[i%4]) })
+	every(func(i int) { give("Work/A", "team@demo.test", letters[i%3]) })
+	every(func(i int) { give("INBOX", "anyone", letters[i%2]) })
+	every(func(i int) { give("Work", "dora@demo.test", letters[i%2]) })
+	every(func(i int) {
+		_, err := o.CreateMailbox(ctx, o.anna, fmt.Sprintf("Work/A/%d", i%3), store.RoleNone)
+		expected(err)
+		expected(o.DeleteMailbox(ctx, o.anna, []string{"Work/A/0", "Work/A", "Work/A/1", "Work"}[i%4]))
+	})
+	every(func(i int) {
+		expected(o.CreateAlias(ctx, store.Alias{Address: "team@demo.test", Targets: []string{"bjorn@demo.test"}}))
+		expected(o.DeleteAlias(ctx, "team@demo.test"))
+	})
+	every(func(i int) {
+		a, err := o.CreateAccount(ctx, store.Account{Address: "dora@demo.test"})
+		expected(err)
+		if list, err := o.SharedWith(ctx, a.ID); err != nil {
+			t.Error(err)
+		} else if len(list) > 8 {
+			t.Errorf("dora finds %d mailboxes", len(list))
+		}
+		expected(o.DeleteAccount(ctx, a.ID))
+	})
+	every(func(i int) {
+		for _, who := range []store.AccountID{o.bjorn, o.cecilia, o.ed} {
+			list, err := o.SharedWith(ctx, who)
+			if err != nil {
+				t.Error(err)
+			}
+			if who == o.ed && len(list) > 0 {
+				t.Errorf("another domain finds %v", list)
+			}
+		}
+	})
+	wg.Wait()
+	verify(t, o.Store, ctx)
+}

@@ -219,9 +219,10 @@ func (s *session) mayChange(need store.Rights) outcome {
 	return done()
 }
 
-// permitted leaves of a change of flags what the rights on the mailbox cover. It refuses one that
-// they do not cover at all (RFC 4314 section 4, STORE).
-func (s *session) permitted(change *store.FlagChange) outcome {
+// permitted leaves of a change of flags what the rights on the mailbox cover, and then tells what
+// became of the flags, also after .SILENT. It refuses a change that they do not cover at all (RFC
+// 4314 section 4, STORE).
+func (s *session) permitted(c *storeCommand, change *store.FlagChange) outcome {
 	if s.selected.rights == store.AllRights {
 		return done()
 	}
@@ -235,6 +236,9 @@ func (s *session) permitted(change *store.FlagChange) outcome {
 		return s.mayChange(store.AllRights)
 	}
 	change.Fixed = rights.Fixed()
+	if change.Op == store.FlagsReplace || change.System.Any(change.Fixed) || len(change.Keywords) > 0 && !rights.Has(store.RightWrite) {
+		c.silent = false
+	}
 	if !rights.Has(store.RightWrite) {
 		change.Keywords = nil // none that the owner does not have already
 	}

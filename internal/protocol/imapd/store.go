@@ -21,7 +21,7 @@ func (s *session) storeFlags(c *storeCommand) outcome {
 		return o
 	}
 	change := store.FlagChange{Op: c.op, System: c.flags.system, Keywords: c.flags.keywords}
-	if o := s.permitted(&change); o.refused != nil {
+	if o := s.permitted(c, &change); o.refused != nil {
 		return o
 	}
 	if c.unchangedSince != nil {
