@@ -36,7 +36,8 @@ type Options struct {
 	Dir string
 	// FS is the file system, by default the operating system's.
 	FS vfs.FS
-	// CacheSize is the size of the block cache in octets, by default 64 MiB.
+	// CacheSize is the size of the block cache in octets, by default 64 MiB. While
+	// there is but one memory table, the cache takes the room of another.
 	CacheSize int64
 	// MemTableSize is the size in octets at which recent writes go to a table
 	// file, by default 64 MiB and less on a small volume.
@@ -133,10 +134,12 @@ func (db *DB) openPebble(opt Options) error {
 func (db *DB) pebbleOptions(opt Options) *pebble.Options {
 	log := &logger{db: db}
 	o := &pebble.Options{
-		FS:                          db.fs,
-		Logger:                      log,
-		EventListener:               log.listener(),
-		CacheSize:                   opt.CacheSize,
+		FS:            db.fs,
+		Logger:        log,
+		EventListener: log.listener(),
+		// Pebble takes the room of memory tables from the cache: of the one that is
+		// written to, and one that is being flushed or kept for later.
+		CacheSize:                   opt.CacheSize + 2*db.space.memTable,
 		MemTableSize:                uint64(db.space.memTable),
 		MemTableStopWritesThreshold: memTables,
 		BytesPerSync:                1 << 20,
