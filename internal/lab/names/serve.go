@@ -27,18 +27,22 @@ type Server struct {
 	wg      sync.WaitGroup
 }
 
-// Serve starts a server on loopback. Close ends it.
+// Serve starts a server on loopback, on one port for UDP and TCP. Close ends it.
 func Serve(h Handler) (*Server, error) {
-	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		return nil, fmt.Errorf("names: %w", err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	const attempts = 20 // a port that is free for one may be taken for the other
+	var err error
+	for range attempts {
+		var pc net.PacketConn
+		if pc, err = net.ListenPacket("udp", "127.0.0.1:0"); err != nil {
+			break
+		}
+		var l net.Listener
+		if l, err = net.Listen("tcp", pc.LocalAddr().String()); err == nil {
+			return ServeOn(h, []net.PacketConn{pc}, []net.Listener{l}), nil
+		}
 		pc.Close()
-		return nil, fmt.Errorf("names: %w", err)
 	}
-	return ServeOn(h, []net.PacketConn{pc}, []net.Listener{l}), nil
+	return nil, fmt.Errorf("names: %w", err)
 }
 
 // ServeOn starts a server on sockets that are there, at least one of each kind, which
