@@ -81,7 +81,7 @@ func or(s string) string {
 
 func TestNoBounces(t *testing.T) {
 	dialects := book(t)
-	for _, name := range []string{"plain", "microsoft-junk", "vacation", "from-postmaster", "broken", "loop"} {
+	for _, name := range []string{"plain", "microsoft-junk", "vacation", "from-postmaster", "postmaster-addresses", "broken", "loop"} {
 		if b, err := Read(dialects, file(t, "messages", name+".eml")); !errors.Is(err, ErrNoBounce) {
 			t.Errorf("%s: %v, %+v", name, err, b)
 		}

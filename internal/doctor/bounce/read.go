@@ -83,14 +83,34 @@ func (r *Recipient) read(book *dialect.Book, b *Bounce) {
 	if r.Diagnostic == "" {
 		r.Diagnostic = cut(strings.TrimSpace(said), maxReply)
 	}
-	text := reply(said)
-	if r.Status != "" && !hasStatus(text) {
-		text = strings.TrimSpace(text + " (#" + r.Status + ")")
+	r.Reading = book.Read(provider, dialect.SMTP, r.Stage, withStatus(reply(said), r.Status))
+	if isVague(&r.Reading) && !b.standard() {
+		// Some reports tell the reason before they name the recipient.
+		whole := book.Read(provider, dialect.SMTP, r.Stage, withStatus(reply(b.Text), r.Status))
+		if !isVague(&whole) {
+			r.Reading = whole
+		}
 	}
-	r.Reading = book.Read(provider, dialect.SMTP, r.Stage, text)
 	if r.Status == "" {
 		r.Status = r.Reading.Enhanced
 	}
+}
+
+// isVague tells whether a reading says hardly anything.
+func isVague(r *dialect.Reading) bool {
+	first := r.First()
+	return first.Kind == dialect.Unknown || first.Weight < 0.5
+}
+
+// standard tells whether the report has a part for programs.
+func (b *Bounce) standard() bool { return b.Form == FormDSN }
+
+// withStatus adds the status code of the report to a reply that has none.
+func withStatus(reply, status string) string {
+	if status == "" || hasStatus(reply) {
+		return reply
+	}
+	return strings.TrimSpace(reply + " (#" + status + ")")
 }
 
 // find finds the message that came back, or its header.

@@ -12,7 +12,7 @@ var (
 	// replyStart finds where a quoted reply begins.
 	replyStart = regexp.MustCompile(`(?:^|[\s:;"'(#>«])#?([45][0-9]{2})(?:[ \-](?:#?[45]\.[0-9]{1,3}\.[0-9]{1,3})|[ \-][^\s0-9]|[ \-][0-9]{1,3}[. ])`)
 	statusIn   = regexp.MustCompile(`(?:^|[^0-9.])[245]\.[0-9]{1,3}\.[0-9]{1,3}(?:$|[^0-9.])`)
-	hostSaid   = regexp.MustCompile(`(?i)\b(?:host|server|connect to|connected to|by|from)[\s"']+([a-z0-9\-]+(?:\.[a-z0-9\-]+)+)\.?"? ?(?:\[|\(|said|\bby\b|:)`)
+	hostSaid   = regexp.MustCompile(`(?i)\b(?:host|server|connect to|connected to|by|from)[\s"':]+([a-z0-9\-]+(?:\.[a-z0-9\-]+)+)\.?"? ?(?:\[|\(|said|\bby\b|:)`)
 	inBrackets = regexp.MustCompile(`(?i)\[([a-z0-9\-]+(?:\.[a-z0-9\-]+)*\.[a-z]{2,})\]`)
 	inReplyTo  = regexp.MustCompile(`(?i)\bin reply to (?:the )?(end of data|[a-z ]+?) command`)
 	afterSent  = regexp.MustCompile(`(?i)(?:\b(?:after|nach|efter|etter|during|on|response to) (?:the )?|>>> )(initial connection|end of data|HELO|EHLO|LHLO|STARTTLS|MAIL FROM|RCPT TO|DATA|pipelined DATA|sending data block)\b`)
@@ -23,6 +23,7 @@ func reply(said string) string {
 	said = strings.TrimSpace(said)
 	if m := replyStart.FindStringSubmatchIndex(said); m != nil {
 		said = said[m[2]:]
+		said, _, _ = strings.Cut(said, "\nGiving up on ") // qmail's own words
 		said = strings.TrimSuffix(strings.TrimSpace(said), "##")
 	}
 	return cut(said, maxReply)

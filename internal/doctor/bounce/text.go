@@ -24,6 +24,9 @@ func (b *Bounce) text(eml []byte, sum *message.Summary) bool {
 	if b.Original.MessageID == "" && original != "" {
 		b.Original.header([]byte(strings.ReplaceAll(original, "\n", "\r\n")))
 	}
+	if b.Form == FormText && !isReport(header, sum.Subject, said) {
+		return false
+	}
 	b.Text = said
 	b.Recipients = recipientsIn(said, sum)
 	if len(b.Recipients) == 0 && mailer {
@@ -56,7 +59,7 @@ var forms = []struct {
 	{FormExim, []string{"this message was created automatically by mail delivery software", "could not be delivered to one or more of its\nrecipients. this is a permanent error"}},
 	{FormPostfix, []string{"this is the mail system at host", "this is the postfix program at host"}},
 	{FormExchange, []string{
-		"diagnostic information for administrators", "did not reach some or all of the intended recipients", "generating server:",
+		"diagnostic information for administrators", "did not reach some or all of the intended recipients", "did not reach the following recipient(s)", "generating server:",
 		"diagnosinformation för administratörer", "genererande server",
 		"diagnoseinformasjon for administratorer", "diagnostikkinformasjon for administratorer", "genererer server", "genererende server",
 		"diagnoseinformationen für administratoren", "diagnoseinformation für administratoren", "generierender server", "hat einige oder alle empfänger nicht erreicht",
@@ -101,6 +104,22 @@ func saysUndelivered(header []byte, sum *message.Summary) bool {
 	return null && slices.ContainsFunc(subjects, func(w string) bool { return strings.Contains(subject, w) })
 }
 
+// isReport tells whether a text of a mailer says that something was not delivered.
+func isReport(header []byte, subject, said string) bool {
+	if _, ok := message.DecodedField(header, "X-Failed-Recipients"); ok {
+		return true
+	}
+	text := strings.ToLower(subject + "\n" + cut(said, 4<<10))
+	has := func(w string) bool { return strings.Contains(text, w) }
+	return slices.ContainsFunc(subjects, has) || slices.ContainsFunc(undelivered, has)
+}
+
+// undelivered are words of reports for people.
+var undelivered = []string{
+	"not be delivered", "could not deliver", "couldn't be delivered", "unable to deliver", "delivery to the following", "cannot be delivered", "can't be delivered", "wasn't delivered", "failure", "failed", "returned to you", "was returned", "was rejected", "invalid final delivery", "invalid user address", "an error has occurred while attempting to deliver",
+	"inte levereras", "inte leverera", "ikke leveres", "ikke levere", "nicht zugestellt", "nicht ausgeliefert", "n'a pas pu être", "n'a pas été remis", "no se ha podido entregar", "no pudo ser entregado", "non è stato possibile", "niet worden afgeleverd", "niet bezorgd", "не может быть доставлено", "не было доставлено", "не можем доставить",
+}
+
 // subjects are words of the subjects of reports.
 var subjects = []string{
 	"undeliver", "delivery status", "delivery failure", "delivery failed", "returned mail", "returned to sender", "failure notice", "non-delivery", "delivery has failed", "delayed", "not delivered",
@@ -112,8 +131,11 @@ var separators = []string{
 	"--- below this line is a copy of the message", "------ this is a copy of", "----- original message", "--- original message", "original message headers:", "----- message header follows", "----- unsent message follows",
 	"--- the header of the original message", "--- below the next line is a copy", "ursprungliga meddelanderubriker:", "ursprungliga meddelandehuvuden:", "opprinnelige meldingshoder:", "opprinnelige meldingsoverskrifter:",
 	"ursprüngliche nachrichtenkopfzeilen:", "ursprüngliche nachrichtenköpfe:", "en-têtes de message d'origine", "-------- original message", "the original message was:", "header of the original message",
-	"----- ursprungligt meddelande", "---------- forwarded message",
+	"----- ursprungligt meddelande", "---------- forwarded message", "copy of the original message:", "original message follows", "------- returned message", "----- returned message",
 }
+
+// headerStart finds a header that begins without a word before it.
+var headerStart = regexp.MustCompile(`(?m)^(?:Received|Return-Path|Message-ID|DKIM-Signature|X-Received) ?:.*\n(?:[ \t].*\n)*[A-Za-z][A-Za-z\-]{1,40}:`)
 
 // splitOriginal parts what a report says from the header that it returns below.
 func splitOriginal(text string) (said, original string) {
@@ -126,6 +148,9 @@ func splitOriginal(text string) (said, original string) {
 		_, after, _ := strings.Cut(text[i:], "\n")
 		return strings.TrimSpace(text[:i]), strings.TrimLeft(after, "\n \t")
 	}
+	if at := headerStart.FindStringIndex(text); at != nil && at[0] > 0 {
+		return strings.TrimSpace(text[:at[0]]), text[at[0]:]
+	}
 	return text, ""
 }
 
@@ -133,7 +158,7 @@ const addressForm = `[^\s<>()\[\]:;,"'=]{1,64}@[A-Za-z0-9\pL][A-Za-z0-9\pL.\-]{0
 
 var (
 	// headLine is a line that names a recipient and what follows is about it.
-	headLine   = regexp.MustCompile(`^(?:To:|Till:|Til:|An:|Recipient:|Recipient address:|Mottagare:|Mottaker:|Empfänger:|\*|•|-)?\s*["'<]*(` + addressForm + `)["'>]*(?:\s*<mailto:[^>]*>|\s*\(` + addressForm + `\))*\s*(?:\([^)]*\)\s*)?(?::|\.\.\.)?\s*(.*)$`)
+	headLine   = regexp.MustCompile(`^(?:To:|Till:|Til:|An:|RCPT TO:|Recipient:|Recipient address:|Invalid final delivery userid:|Mottagare:|Mottaker:|Empfänger:|\*|•|-)?\s*["'<]*(` + addressForm + `)["'>]*(?:\s*<mailto:[^>]*>|\s*\(` + addressForm + `\))*\s*(?:\([^)]*\)\s*)?(?::|\.\.\.)?\s*(.*)$`)
 	anyAddress = regexp.MustCompile(addressForm)
 )
 
@@ -182,7 +207,7 @@ func recipientsIn(said string, sum *message.Summary) []Recipient {
 // words of a server do. A sentence that begins with an address is none.
 func isHead(rest, line string) bool {
 	return rest == "" || strings.HasPrefix(line, "<") || strings.Contains(line, ">:") || strings.Contains(line, ": ") ||
-		strings.Contains(line, "...") || replyStart.MatchString(" "+rest)
+		strings.Contains(line, "...") || strings.HasPrefix(rest, "on ") || replyStart.MatchString(" "+rest)
 }
 
 // isOurs tells whether an address is whom the report is for, or a mailer.
