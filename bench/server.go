@@ -37,7 +37,9 @@ type server struct {
 func startPostiljon(binary, dir string) (*server, error) {
 	if binary == "" {
 		binary = filepath.Join(dir, "postiljon")
-		if out, err := exec.Command("go", "build", "-o", binary, "./cmd/postiljon").CombinedOutput(); err != nil {
+		build := exec.Command("go", "build", "-trimpath", "-o", binary, "./cmd/postiljon")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0") // as it is released
+		if out, err := build.CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("build: %w\n%s", err, out)
 		}
 	}
