@@ -51,6 +51,7 @@ func connect(v *Vantage, network, addr, say string, d time.Duration) string {
 // compares what a client is told. Who may not make namespaces compares a simulation
 // with itself.
 func TestKernelAgrees(t *testing.T) {
+	t.Parallel()
 	worlds := map[string]*World{"simulated": New(t), "real": NewReal(t)}
 	t.Logf("the real network is real: %v", worlds["real"].Real())
 	providers := make(map[string]*Provider)
@@ -121,6 +122,7 @@ func single(where Where, f Fault) func(*World) []*Rule {
 // TestRealNetwork does what only some rules touch: names, states of the device, large
 // packets, a middlebox.
 func TestRealNetwork(t *testing.T) {
+	t.Parallel()
 	w := NewReal(t)
 	p := w.Provider("north.example")
 	p.Account("anna@north.example", "secret")
@@ -173,5 +175,30 @@ func TestRealNetwork(t *testing.T) {
 	}
 	if got := connect(home, "tcp", "192.0.2.251:143", "", 5*time.Second); !strings.Contains(got, "no route to host") {
 		t.Errorf("nobody's address: %s", got)
+	}
+}
+
+// TestCommand runs a program on a device, which sees the world and nothing else.
+func TestCommand(t *testing.T) {
+	t.Parallel()
+	w := NewReal(t)
+	w.Provider("north.example")
+	cmd, err := w.Home().Command("curl", "-sS", "--max-time", "10", "https://www.north.example/mail/")
+	if !w.Real() {
+		if !errors.Is(err, ErrSimulated) {
+			t.Errorf("in a simulated network: %v", err)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := w.Home().Start(cmd); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil || !strings.Contains(out.String(), "<title>Mail</title>") {
+		t.Errorf("curl: %v, %q", err, out.String())
 	}
 }
