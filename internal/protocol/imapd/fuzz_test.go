@@ -71,7 +71,8 @@ func FuzzFetch(f *testing.F) {
 // FuzzSearch holds that no search program crashes the parser and that what it accepts is bounded.
 func FuzzSearch(f *testing.F) {
 	for _, s := range []string{"ALL", "RETURN (MIN SAVE) CHARSET utf-8 OR (SEEN NOT DELETED) HEADER a b", "1:*,5 $ UID 3",
-		`SENTSINCE 1-Feb-2026 MODSEQ "/flags/\\Seen" all 5`, "CHARSET iso-8859-1 SUBJECT {1+}\r\n\xe5", "KEYWORD x UNKEYWORD y LARGER 5"} {
+		`SENTSINCE 1-Feb-2026 MODSEQ "/flags/\\Seen" all 5`, "CHARSET iso-8859-1 SUBJECT {1+}\r\n\xe5", "KEYWORD x UNKEYWORD y LARGER 5",
+		"UIDAFTER 3 UIDBEFORE 9 SAVEDSINCE 1-Feb-2026"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -55,6 +55,7 @@ type settings struct {
 	plaintext bool
 	noTLS     bool
 	noReuse   bool
+	tokens    bool
 	quota     int64
 }
 
@@ -69,7 +70,7 @@ func newWorld(t testing.TB, set settings) *world {
 	}
 	o := Options{
 		Hostname: "mail.example.org", Store: w.store, Catalogue: catalogue, Backend: w.backend,
-		SASL:             sasl.New(sasl.Options{Plaintext: set.plaintext, Iterations: 4096}),
+		SASL:             sasl.New(sasl.Options{Plaintext: set.plaintext, Iterations: 4096, Offers: sasl.Offers{Tokens: set.tokens}}),
 		NoUnauthenticate: set.noReuse, Limits: set.limits, Timeouts: set.timeouts, Log: slog.New(slog.DiscardHandler),
 	}
 	if !set.noTLS {
@@ -246,6 +247,21 @@ func (v testVerifier) Password(_ context.Context, authzid, user, password string
 		return sasl.Identity{}, cause.Refuse(cause.AuthPasswordWrong)
 	}
 	return sasl.Identity{Name: user}, cause.Allow()
+}
+
+// Token knows a token that is good, one that is revoked, and one that cannot be checked now.
+func (testVerifier) Token(_ context.Context, authzid, token string) (sasl.Identity, cause.Decision) {
+	switch {
+	case authzid != "" && authzid != testAddress:
+		return sasl.Identity{}, cause.Refuse(cause.AccountAccessDenied)
+	case token == "good":
+		return sasl.Identity{Name: testAddress}, cause.Allow()
+	case token == "revoked":
+		return sasl.Identity{}, cause.Refuse(cause.AuthTokenRevoked)
+	case token == "later":
+		return sasl.Identity{}, cause.Wait(cause.ProviderAuthBackendDown, time.Time{})
+	}
+	return sasl.Identity{}, cause.Refuse(cause.AuthPasswordWrong).As("token")
 }
 
 func (testVerifier) Scram(context.Context, string) ([]sasl.ScramSecret, cause.Decision) {
