@@ -139,3 +139,12 @@ func (c *conn) say(occasion string) []string {
 		"host":       c.s.Name, "client": c.client.String(), "user": c.user, "id": fmt.Sprintf("%08x", c.id*2654435761),
 	})
 }
+
+// Says returns the lines for an occasion with its placeholders, none where it is of
+// no concern to the protocol.
+func (d Dialect) Says(proto Protocol, occasion string) []string {
+	if _, ok := d.words[occasion][string(proto)]; !ok {
+		return nil
+	}
+	return d.reply(proto, occasion, nil)
+}
