@@ -34,6 +34,8 @@ var programs = []struct {
 	{"python imaplib, two people", "python3", "python3", testShared},
 	{"python smtplib", "python3", "python3", testSmtplib},
 	{"openssl", "openssl", "openssl", testOpenSSL},
+	{"alpine", "alpine", "alpine tmux", testAlpine},
+	{"offlineimap", "offlineimap", "offlineimap3", testOfflineimap},
 	{"thunderbird", "thunderbird", "thunderbird xvfb xdotool libnss3-tools", testThunderbird},
 }
 

@@ -1,11 +1,16 @@
 package clients
 
 import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/postiljon/postiljon/test/harness"
 )
@@ -130,6 +135,162 @@ func testMbsync(t *testing.T, d *desk) {
 			t.Errorf("mbsync: %s", out)
 		}
 	})
+	d.step(t, "while mail comes, flags change and messages go on both sides", func(t *testing.T) { syncUnderLoad(t, d) })
+}
+
+// syncUnderLoad lets mbsync run again and again while mail is delivered to the account and another
+// program flags and deletes there; between its runs messages are flagged and deleted here. In the end
+// both sides must be the same.
+func syncUnderLoad(t *testing.T, d *desk) {
+	bjorn := d.people[1]
+	config := d.file(t, "loadrc", d.fill(strings.NewReplacer("${USER0}", "${USER1}", "${HOME}/Mail/", "${HOME}/Load/").Replace(mbsyncConfig)))
+	inbox := filepath.Join(d.home, "Load/INBOX")
+	if err := os.MkdirAll(filepath.Dir(inbox), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	stop := make(chan struct{})
+	var load sync.WaitGroup
+	load.Go(func() { deliverUntil(t, d, bjorn, stop) })
+	load.Go(func() { flagUntil(t, d, bjorn, stop) })
+	end := sync.OnceFunc(func() {
+		close(stop)
+		load.Wait()
+	})
+	defer end()
+	rng := rand.New(rand.NewPCG(1, 2))
+	runs := 0
+	for began := time.Now(); time.Since(began) < 5*time.Second; runs++ {
+		d.run(t, "mbsync", "-c", config, "mail")
+		for range 5 {
+			changeHere(t, inbox, rng)
+		}
+	}
+	end()
+	d.run(t, "mbsync", "-c", config, "mail")
+	d.run(t, "mbsync", "-c", config, "mail") // what the first found out to be gone
+	here, there := flagsHere(t, inbox), flagsThere(d.look(t, bjorn, "INBOX"))
+	if !maps.Equal(here, there) {
+		t.Errorf("here %d messages: %v\nthere %d: %v", len(here), here, len(there), there)
+	}
+	if runs < 3 || len(here) < 50 {
+		t.Errorf("%d runs, %d messages", runs, len(here))
+	}
+	t.Logf("%d runs, %d messages in the end", runs, len(here))
+}
+
+// deliverUntil delivers messages by SMTP.
+func deliverUntil(t *testing.T, d *desk, a harness.Account, stop chan struct{}) {
+	c, err := harness.DialSMTP(d.SMTP)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer c.Close()
+	for n := 0; ; n++ {
+		if err := c.Send("friend@sender.test", []string{a.Address}, letter("friend@sender.test", fmt.Sprint("load ", n))); err != nil {
+			t.Error(err)
+			return
+		}
+		select {
+		case <-stop:
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// flagUntil flags messages, and deletes some.
+func flagUntil(t *testing.T, d *desk, a harness.Account, stop chan struct{}) {
+	c, err := d.DialIMAP(a)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer c.Close()
+	commands := []string{"SELECT INBOX"}
+	for n := 1; ; n++ {
+		commands = append(commands, fmt.Sprintf(`UID STORE %d +FLAGS (\Flagged)`, 2*n), fmt.Sprintf(`UID STORE %d -FLAGS (\Flagged)`, n))
+		if n%7 == 0 {
+			commands = append(commands, fmt.Sprintf(`UID STORE %d +FLAGS (\Deleted)`, n), "EXPUNGE")
+		}
+		for _, command := range commands {
+			if _, err := c.Command(command); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+		commands = commands[:0]
+		select {
+		case <-stop:
+			return
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// changeHere flags or deletes a message of a Maildir.
+func changeHere(t *testing.T, dir string, rng *rand.Rand) {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "*", "*,U=*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(names) == 0 {
+		return
+	}
+	name := names[rng.IntN(len(names))]
+	if rng.IntN(5) == 0 {
+		err = os.Remove(name)
+	} else {
+		err = os.Rename(name, flagged(name, []string{"", "S", "RS", "FS"}[rng.IntN(4)]))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// flagsHere are the flags of each message of a Maildir, by subject.
+func flagsHere(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "[cn][ue][rw]", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]string{}
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, flags, _ := strings.Cut(name, ":2,")
+		add(all, strings.ReplaceAll(string(text), "\n", "\r\n"), flags)
+	}
+	return all
+}
+
+// flagsThere are the flags of each message of a mailbox, by subject, written as in a Maildir.
+func flagsThere(messages []harness.Message) map[string]string {
+	all := map[string]string{}
+	for _, m := range messages {
+		flags := ""
+		for _, f := range []string{`F\Flagged`, `R\Answered`, `S\Seen`, `T\Deleted`} {
+			if strings.Contains(m.Flags, f[1:]) {
+				flags += f[:1]
+			}
+		}
+		add(all, m.Text, flags)
+	}
+	return all
+}
+
+// add notes the flags of a message; if it is there twice, that shows.
+func add(all map[string]string, text, flags string) {
+	_, subject, _ := strings.Cut(text, "\r\nSubject: ")
+	subject, _, _ = strings.Cut(subject, "\r\n")
+	for all[subject] != "" {
+		subject += " again"
+	}
+	all[subject] = "," + flags
 }
 
 // maildir are the files of a Maildir that have a subject.

@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -44,11 +45,12 @@ set imap_condstore = yes
 func testNeomutt(t *testing.T, d *desk) {
 	anna, bjorn := d.people[0], d.people[1]
 	config := d.file(t, "neomuttrc", d.fill(neomuttConfig))
+	log := filepath.Join(d.home, "log") // neomutt counts them, 0 is the last
 	// keys runs neomutt on a terminal and presses keys in a mailbox.
 	keys := func(t *testing.T, mailbox, keys string) {
 		t.Helper()
 		folder := "imaps://localhost:" + port(d.IMAPS) + "/" + mailbox
-		command := "neomutt -n -F " + quote(config) + " -f " + quote(folder) + " -e " + quote("push '"+keys+"'")
+		command := "neomutt -n -d 4 -l " + quote(log) + " -F " + quote(config) + " -f " + quote(folder) + " -e " + quote("push '"+keys+"'")
 		d.run(t, "script", "-qec", command, filepath.Join(d.home, "typescript"))
 	}
 	file := d.file(t, "räkning.pdf", "%PDF-1.4\n"+strings.Repeat("\xe5\xe4\xf6 not text \x00\n", 2000))
@@ -90,10 +92,21 @@ func testNeomutt(t *testing.T, d *desk) {
 		}
 	})
 	d.step(t, "open again with the cached headers (CONDSTORE, QRESYNC)", func(t *testing.T) {
-		d.imap(t, anna, "SELECT INBOX", `STORE 1 +FLAGS (\Deleted)`, "EXPUNGE", `STORE 1 -FLAGS (\Flagged)`)
+		d.imap(t, anna, "SELECT INBOX", `STORE 2 -FLAGS (\Flagged)`)
+		d.put(t, anna, "INBOX", "five")
 		keys(t, "INBOX", "<first-entry><flag-message><quit>")
-		if m := d.one(t, anna, "INBOX", "two"); !strings.Contains(m.Flags, `\Flagged`) {
-			t.Errorf("flags %q", m.Flags)
+		all := d.look(t, anna, "INBOX")
+		if len(all) != 3 || with(all, "one")[0].Flags != `\Seen \Flagged` || with(all, "two")[0].Flags != "" {
+			t.Errorf("%+v", all)
+		}
+		said, err := os.ReadFile(log + "0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		// What it deleted itself at the end of the last run is gone, and one message has other flags.
+		contains(t, string(said), "ENABLE QRESYNC", "VANISHED)", "Handling VANISHED", "Message UID 2 updated")
+		if n := strings.Count(string(said), "FETCH 3 (UID FLAGS INTERNALDATE"); strings.Contains(string(said), "QRESYNC failed") || n != 1 {
+			t.Errorf("it did not go on from its cache:\n%s", tail(string(said)))
 		}
 	})
 }
