@@ -19,17 +19,18 @@ var ErrNoBounce = errors.New("bounce: no delivery report")
 // Bounce is what a report says.
 type Bounce struct {
 	// Form is how the report is written.
-	Form Form
+	Form Form `json:"form"`
 	// Reporter is the host that reports, Provider whose it is, as far as it shows.
-	Reporter, Provider string
+	Reporter string `json:"reporter,omitempty"`
+	Provider string `json:"provider,omitempty"`
 	// Date is when the report was made; zero where it does not say.
-	Date time.Time
+	Date time.Time `json:"date,omitzero"`
 	// Recipients are those that the report names, at most MaxRecipients.
-	Recipients []Recipient
+	Recipients []Recipient `json:"recipients"`
 	// Original is the message that it reports on, as far as it tells.
-	Original Original
+	Original Original `json:"original"`
 	// Text is what the report says to people, at most 16 KiB of it.
-	Text string
+	Text string `json:"text,omitempty"`
 }
 
 // MaxRecipients is how many recipients of a report are kept.
@@ -52,36 +53,40 @@ const (
 type Recipient struct {
 	// Address is whom the server spoke of, Original whom the sender wrote to, where that is told
 	// and not the same.
-	Address, Original string
+	Address  string `json:"address"`
+	Original string `json:"original,omitempty"`
 	// Action is what became of the message: failed where the report does not say otherwise.
-	Action message.Action
+	Action message.Action `json:"action"`
 	// Status is the enhanced status code (RFC 3463), empty where there is none.
-	Status string
+	Status string `json:"status,omitempty"`
 	// Diagnostic is the reply of the server that refused, or what the report says instead.
-	Diagnostic string
+	Diagnostic string `json:"diagnostic,omitempty"`
 	// RemoteMTA is the server that refused, Provider whose it is; empty where they are not told, as
 	// when the reporting host itself refused.
-	RemoteMTA, Provider string
+	RemoteMTA string `json:"remote_mta,omitempty"`
+	Provider  string `json:"provider,omitempty"`
 	// Stage is where in the dialogue it refused, as far as it can be told.
-	Stage dialect.Stage
+	Stage dialect.Stage `json:"stage"`
 	// LastAttempt is when delivery was last tried, RetryUntil when it will be given up; zero where
 	// it is not told.
-	LastAttempt, RetryUntil time.Time
+	LastAttempt time.Time `json:"last_attempt,omitzero"`
+	RetryUntil  time.Time `json:"retry_until,omitzero"`
 	// Reading is what the diagnostic means.
-	Reading dialect.Reading
+	Reading dialect.Reading `json:"reading"`
 }
 
 // Original is what a report tells of the message that it reports on.
 type Original struct {
 	// MessageID is without angle brackets.
-	MessageID string
-	From, To  []message.Address
-	Subject   string
-	Date      time.Time
+	MessageID string            `json:"message_id,omitempty"`
+	From      []message.Address `json:"from,omitempty"`
+	To        []message.Address `json:"to,omitempty"`
+	Subject   string            `json:"subject,omitempty"`
+	Date      time.Time         `json:"date,omitzero"`
 	// Size is its length in octets; 0 where it is not told. Returned tells that the whole message
 	// came back.
-	Size     int64
-	Returned bool
+	Size     int64 `json:"size,omitempty"`
+	Returned bool  `json:"returned,omitempty"`
 }
 
 // Failed tells whether any recipient did not get the message and will not.

@@ -11,29 +11,56 @@ import (
 
 // Message is what a message, sent or received, tells of itself.
 type Message struct {
-	MessageID            string
-	From, Sender, To, Cc []message.Address
-	ReplyTo              []message.Address
-	ReturnPath           string // the envelope sender as the last server wrote it, without brackets
-	Subject              string
-	Date                 time.Time
-	Size                 int64 // octets of the whole message, encoded as it travels
-	Attachments          []Attachment
-	// Hops is the way it came, the first hop first, at most MaxHops; HopCount is how many there
-	// were. Loop tells that it came by the same host again and again.
-	Hops     []Hop
-	HopCount int
-	Loop     bool
-	// Auth are the results that the receiving servers wrote, the last server's first.
-	Auth []AuthResult
-	// Signatures are its DKIM signatures, in the order of the header.
-	Signatures []Signature
+	MessageID string            `json:"message_id,omitempty"`
+	From      []message.Address `json:"from,omitempty"`
+	Sender    []message.Address `json:"sender,omitempty"`
+	ReplyTo   []message.Address `json:"reply_to,omitempty"`
+	To        []message.Address `json:"to,omitempty"`
+	Cc        []message.Address `json:"cc,omitempty"`
+	// ReturnPath is the envelope sender as the last server wrote it, without brackets.
+	ReturnPath string    `json:"return_path,omitempty"`
+	Subject    string    `json:"subject,omitempty"`
+	Date       time.Time `json:"date,omitzero"`
+	// Size is that of the whole message in octets, encoded as it travels.
+	Size        int64        `json:"size"`
+	Attachments []Attachment `json:"attachments,omitempty"`
+	// Hops is the way it came, the first hop first, at most MaxHops of the last ones; HopCount is how many
+	// there were. Loop tells that it came by the same host again and again.
+	Hops     []Hop `json:"hops,omitempty"`
+	HopCount int   `json:"hop_count"`
+	Loop     bool  `json:"loop,omitempty"`
+	// Auth are the results that receiving servers wrote, the last server's first. Only those of a server that
+	// the reader trusts mean anything: whoever sent the message may have written others.
+	Auth []AuthResult `json:"auth,omitempty"`
+	// Signatures are its DKIM signatures, in the order of the header; they were not verified.
+	Signatures []Signature `json:"signatures,omitempty"`
 	// Aligned tells whether the From domain is that of the envelope sender or of a signature.
-	Aligned bool
-	Junk    []Marker
-	Broken  []Fault
+	Aligned bool     `json:"aligned"`
+	Junk    []Marker `json:"junk,omitempty"`
+	Broken  []Fault  `json:"broken,omitempty"`
 	// List tells that a mailing list sent it, Auto that no person did.
-	List, Auto bool
+	List bool `json:"list,omitempty"`
+	Auto bool `json:"auto,omitempty"`
+}
+
+// Result returns what the last server says of a method ("spf", "dkim", "dmarc"); false where none does.
+func (m *Message) Result(method string) (AuthResult, bool) {
+	for _, a := range m.Auth {
+		if a.Method == method {
+			return a, true
+		}
+	}
+	return AuthResult{}, false
+}
+
+// SaysJunk tells whether any filter on the way took the message for junk.
+func (m *Message) SaysJunk() bool {
+	for _, j := range m.Junk {
+		if j.Junk {
+			return true
+		}
+	}
+	return false
 }
 
 // MaxHops is how many hops are kept.
@@ -41,40 +68,46 @@ const MaxHops = 100
 
 // Hop is one Received field (RFC 5321 section 4.4).
 type Hop struct {
-	From, By string // the names of the two hosts
-	IP       netip.Addr
-	Protocol string // such as "ESMTPSA"
-	TLS      bool
-	For      string
-	Time     time.Time
+	From     string     `json:"from,omitempty"` // the names of the two hosts
+	By       string     `json:"by,omitempty"`
+	IP       netip.Addr `json:"ip,omitzero"`
+	Protocol string     `json:"protocol,omitempty"` // such as "ESMTPSA"
+	TLS      bool       `json:"tls,omitempty"`
+	For      string     `json:"for,omitempty"`
+	Time     time.Time  `json:"time,omitzero"`
 	// Delay is the time since the hop before; negative where clocks differ.
-	Delay time.Duration
+	Delay time.Duration `json:"delay_ns,omitempty"`
 }
 
 // AuthResult is one result of an Authentication-Results field (RFC 8601), or of Received-SPF.
 type AuthResult struct {
-	Server string // who says so
-	Method string // "spf", "dkim", "dmarc", "arc" or another
-	Result string // "pass", "fail", "softfail", "none", …
-	// Domain is whose policy or key it was; Reason is what else is said.
-	Domain, Reason string
+	Server string `json:"server,omitempty"` // who says so
+	Method string `json:"method"`           // "spf", "dkim", "dmarc" or another
+	Result string `json:"result"`           // "pass", "fail", "softfail", "none", …
+	Domain string `json:"domain,omitempty"` // whose policy or key it was
+	Reason string `json:"reason,omitempty"` // what else is said
 }
 
 // Signature is a DKIM-Signature field (RFC 6376 section 3.5).
-type Signature struct{ Domain, Selector string }
+type Signature struct {
+	Domain   string `json:"domain"`
+	Selector string `json:"selector,omitempty"`
+}
 
 // Marker is what a filter wrote into the header about junk.
 type Marker struct {
-	Field, Value string
+	Field string `json:"field"`
+	Value string `json:"value"`
 	// Junk tells that the filter took the message for junk, Score its score, where it has one.
-	Junk  bool
-	Score float64
+	Junk  bool    `json:"junk,omitempty"`
+	Score float64 `json:"score,omitempty"`
 }
 
 // Attachment is a part with a file name.
 type Attachment struct {
-	Name, Type string
-	Size       int64 // encoded
+	Name string `json:"name,omitempty"`
+	Type string `json:"type"`
+	Size int64  `json:"size"` // encoded
 }
 
 // Fault is one thing that is broken in a message.

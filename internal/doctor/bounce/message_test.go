@@ -190,3 +190,13 @@ func BenchmarkRead(b *testing.B) {
 		}
 	}
 }
+
+func TestResult(t *testing.T) {
+	m := ReadMessage(file(t, "messages", "microsoft-junk.eml"))
+	if a, ok := m.Result("dmarc"); !ok || a.Result != "fail" || !m.SaysJunk() {
+		t.Errorf("%+v %v", a, ok)
+	}
+	if _, ok := m.Result("arc"); ok {
+		t.Error("a result that is not there")
+	}
+}

@@ -165,6 +165,9 @@ func (b *Book) Providers() []string {
 // read off the reply, if it shows. The reply is as it came, with all its lines, codes and line ends; one that
 // was put on one line, as bounces have it, does as well. Reading never fails: what is not
 // understood is Unknown.
+//
+// Text of the Reading is what the server said: where it may have echoed a secret, give Read what Strip
+// returned.
 func (b *Book) Read(provider string, protocol Protocol, stage Stage, reply string) Reading {
 	q := &question{parsed: parse(protocol, reply), protocol: protocol, stage: stage}
 	q.folded = fold(q.text)

@@ -53,33 +53,34 @@ const (
 type Reading struct {
 	// Meanings are what the reply can mean, the likeliest first; never empty. Where nothing is
 	// known of it, that is Unknown alone.
-	Meanings []Meaning
+	Meanings []Meaning `json:"meanings"`
 	// Class is whether the server accepted, refused for now or refused for good.
-	Class Class
+	Class Class `json:"class,omitempty"`
 	// Code is the reply code of SMTP, 0 where there is none.
-	Code int
+	Code int `json:"code,omitempty"`
 	// Enhanced is the enhanced status code (RFC 3463), such as "5.1.1"; empty where there is none.
-	Enhanced string
+	Enhanced string `json:"enhanced,omitempty"`
 	// ResponseCode is the response code of IMAP (RFC 9051 section 7.1) or POP3 (RFC 2449 section
 	// 8) in upper case, such as "AUTHENTICATIONFAILED" or "SYS/TEMP"; empty where there is none.
-	ResponseCode string
+	ResponseCode string `json:"response_code,omitempty"`
 	// Text is what the server says to people, on one line, without codes; at most MaxText octets.
-	Text string
+	Text string `json:"text,omitempty"`
 	// URL is the first web address in the reply.
-	URL string
+	URL string `json:"url,omitempty"`
 	// RetryAfter is how long the server asks to wait, Until the time it names; zero where it does
 	// not say.
-	RetryAfter time.Duration
-	Until      time.Time
+	RetryAfter time.Duration `json:"retry_after_ns,omitempty"`
+	Until      time.Time     `json:"until,omitzero"`
 	// Cause is the cause that a Postiljon server named by the link at the end of its reply.
-	Cause cause.ID
+	Cause cause.ID `json:"cause,omitempty"`
 	// List is the blocklist that the reply names, such as "zen.spamhaus.org", Address the address
 	// that is said to be listed or without a name; unset where the reply names none.
-	List    string
-	Address netip.Addr
+	List    string     `json:"list,omitempty"`
+	Address netip.Addr `json:"address,omitzero"`
 	// Software and Provider are whose reply it seems to be, by marks in the reply itself; empty
 	// where it has none.
-	Software, Provider string
+	Software string `json:"software,omitempty"`
+	Provider string `json:"provider,omitempty"`
 }
 
 // Class is the outcome that a reply tells.
@@ -96,14 +97,14 @@ const (
 
 // Meaning is one thing that a reply can mean.
 type Meaning struct {
-	Kind Kind
+	Kind Kind `json:"kind"`
 	// Weight is how much the reply speaks for it, above 0 and below 1. Weights of different
 	// meanings are evidence each for itself and do not add up to 1.
-	Weight float64
+	Weight float64 `json:"weight"`
 	// Basis is the strongest evidence for it.
-	Basis Basis
+	Basis Basis `json:"basis"`
 	// Fragment is what that evidence was found in the reply, such as "over quota" or "5.2.2".
-	Fragment string
+	Fragment string `json:"fragment,omitempty"`
 }
 
 // Basis names a kind of evidence, from the strongest to the weakest.
