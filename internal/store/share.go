@@ -283,6 +283,16 @@ func (s *Store) RightsOf(ctx context.Context, owner AccountID, id MailboxID, who
 	return m.rights(ctx, list)
 }
 
+// RightsVersion returns two numbers of which one is another after every change that can change rights
+// on an owner's mailboxes: of the owner's account, and of the directory. Who reads them before
+// RightsOf learns from reading them again that the rights are still so.
+func (s *Store) RightsVersion(owner AccountID) [2]uint64 {
+	c := &s.directory
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return [2]uint64{s.Changes(owner), c.generation}
+}
+
 // membership knows which identifiers of an owner's domain stand for an account; it is for one
 // question.
 type membership struct {

@@ -192,12 +192,19 @@ func (s *session) stillMay(c *command) outcome {
 // again: sync tells that its messages are gone.
 func (s *session) refreshRights() error {
 	sel := s.selected
+	at := s.store.RightsVersion(sel.account)
+	if at == sel.rightsAt {
+		return nil
+	}
 	rights, err := s.store.RightsOf(s.ctx, sel.account, sel.id, s.conn.Account)
 	if store.KindOf(err) == store.KindNotFound { // the mailbox or its owner is gone
 		rights, err = 0, nil
 	}
-	if err != nil || rights == sel.rights {
+	if err != nil {
 		return err
+	}
+	if sel.rightsAt = at; rights == sel.rights {
+		return nil
 	}
 	flags := rights.Fixed() != sel.rights.Fixed()
 	sel.rights = rights

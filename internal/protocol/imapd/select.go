@@ -13,6 +13,7 @@ type selected struct {
 	prefix   string       // as in place; "": an own mailbox
 	rights   store.Rights // as they were when the last command began
 	lost     bool         // it cannot be read any more
+	rightsAt [2]uint64    // the store's version of rights
 	readOnly bool         // opened by EXAMINE
 	// view is the state that the client was told. Message numbers are those of its index. It
 	// moves on in sync only.
