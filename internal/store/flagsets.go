@@ -38,6 +38,29 @@ func (f *FlagSets) Among(some *uid.Index, flags Flags) *uid.Index {
 	return some
 }
 
+// Each calls fn for the messages of a set in ascending order, with their flags.
+func (f *FlagSets) Each(set uid.Set, fn func(u uid.UID, flags Flags) error) error {
+	chunks := make([]uid.Chunk, len(f.sets))
+	for _, c := range f.UIDs.Within(set).Chunks() {
+		for i := range f.sets {
+			chunks[i] = f.sets[i].uids.Chunk(c.Number())
+		}
+		for u := range c.Set().All() {
+			var flags Flags
+			for i := range chunks {
+				if chunks[i].Contains(u) {
+					bit := f.sets[i].bit
+					flags[bit/64] |= 1 << (bit % 64)
+				}
+			}
+			if err := fn(u, flags); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 func (f *FlagSets) of(bit int) *uid.Index {
 	if i, ok := f.find(bit); ok {
 		return f.sets[i].uids

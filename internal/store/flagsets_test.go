@@ -123,6 +123,22 @@ func (w *flagWorld) compare(box store.MailboxID) {
 			w.rt.Fatalf("flags %v: %v, want %v", f, got, have[f])
 		}
 	}
+	n := 0
+	err = sets.Each(uid.All(), func(u uid.UID, got store.Flags) error {
+		if n >= len(all) || all[n] != u {
+			w.rt.Fatalf("message %d is UID %d, want %v", n, u, all)
+		}
+		n++
+		for _, f := range flags {
+			if got.Has(f) != slices.Contains(have[f], u) {
+				w.rt.Fatalf("UID %d has flags %v, of %v %v", u, got, f, have[f])
+			}
+		}
+		return nil
+	})
+	if err != nil || n != len(all) {
+		w.rt.Fatalf("%d of %d messages: %v", n, len(all), err)
+	}
 	view := must[*store.View](w.t)(w.s.View(ctx, w.a, box))
 	for _, x := range []*uid.Index{sets.UIDs, view.UIDs} {
 		if got := slices.Collect(x.Set().All()); !slices.Equal(got, all) {

@@ -233,7 +233,9 @@ func (w *fetchWriter) all(set uid.Set) error {
 	for !set.Empty() {
 		var large *store.Message
 		var err error
-		if w.items&needEmail == 0 && len(w.sections) == 0 {
+		if w.onlyFlags(set) {
+			err = w.flags(set)
+		} else if w.items&needEmail == 0 && len(w.sections) == 0 {
 			err = s.store.Placements(s.ctx, s.selected.account, s.selected.id, set, func(p *store.Placement) error {
 				w.placement(p)
 				return w.full()
@@ -265,6 +267,38 @@ func (w *fetchWriter) all(set uid.Set) error {
 		set = after(set, w.last)
 	}
 	return w.failure
+}
+
+// manyFlags is of how many messages, and of which share of the mailbox, a fraction, flags are told
+// from the sets that searches use; those of fewer are read one by one.
+const (
+	manyFlags  = 64
+	shareFlags = 8
+)
+
+// onlyFlags reports whether nothing but the flags of many messages is asked for.
+func (w *fetchWriter) onlyFlags(set uid.Set) bool {
+	n := set.Len()
+	return w.items&^(fetchUID|fetchFlags) == 0 && len(w.sections) == 0 && len(w.flagsOf) == 0 &&
+		n >= manyFlags && n >= w.s.selected.view.UIDs.Len()/shareFlags
+}
+
+// flags writes the responses for messages of which only the flags are asked for.
+func (w *fetchWriter) flags(set uid.Set) error {
+	s := w.s
+	f, err := s.store.FlagSets(s.ctx, s.selected.account, s.selected.id)
+	if store.KindOf(err) == store.KindNotFound {
+		return nil // deleted meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	var p store.Placement
+	return f.Each(set, func(u uid.UID, flags store.Flags) error {
+		p.UID, p.Flags = u, flags
+		w.placement(&p)
+		return w.full()
+	})
 }
 
 // after returns the part of a set that is greater than u.

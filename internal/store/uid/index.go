@@ -127,6 +127,9 @@ func fromWords(number uint32, m *[chunkWords]uint64) Chunk {
 	return c
 }
 
+// Contains reports whether u, which must belong to the chunk by number, is in it.
+func (c Chunk) Contains(u UID) bool { return c.contains(low(u)) }
+
 // Set returns the chunk's UIDs.
 func (c Chunk) Set() Set {
 	base := UID(c.number) << ChunkBits
@@ -251,6 +254,14 @@ func NewIndex(chunks []Chunk) *Index {
 
 // Chunks returns the index's chunks, not to be changed.
 func (x *Index) Chunks() []Chunk { return x.chunks }
+
+// Chunk returns the chunk with a number, an empty one if there is none.
+func (x *Index) Chunk(number uint32) Chunk {
+	if i := x.chunkAt(number); i < len(x.chunks) && x.chunks[i].number == number {
+		return x.chunks[i]
+	}
+	return Chunk{number: number}
+}
 
 // Len is the number of UIDs.
 func (x *Index) Len() int { return x.count }
