@@ -189,10 +189,11 @@ type searchCommand struct {
 	uid      bool
 	extended bool // RETURN was given: the answer is ESEARCH
 	ret      searchReturn
-	partial  *resultRange // of returnPartial
-	charset  bool         // CHARSET was given
-	order    []sortKey    // of SORT
-	from     *sources     // of ESEARCH, nil for the others
+	partial  *resultRange  // of returnPartial
+	update   *fetchCommand // what to send of messages that come into the results, nil for nothing
+	charset  bool          // CHARSET was given
+	order    []sortKey     // of SORT
+	from     *sources      // of ESEARCH, nil for the others
 	key      searchKey
 }
 

@@ -108,9 +108,53 @@ func (s *session) tellResults(old *store.View, err error) error {
 			s.cancelUpdate(&cancelCommand{[]string{w.c.tag}})
 			continue
 		}
-		s.tellUpdate(w, again.Intersect(w.hits).Minus(hits), hits.Minus(w.hits), rows)
+		came := hits.Minus(w.hits)
+		if err = s.describeNew(w.c.update, came, old); err != nil {
+			return err
+		}
+		s.tellUpdate(w, again.Intersect(w.hits).Minus(hits), came, rows)
 	}
 	return err
+}
+
+// describeNew sends what the client wants to know of new messages that come into results (RFC 5465
+// section 7), together with what NOTIFY asked for of each new message, and once.
+func (s *session) describeNew(c *fetchCommand, came uid.Set, old *store.View) error {
+	sel := s.selected
+	if c == nil {
+		return nil
+	}
+	came = came.Intersect(newSince(old, sel.view)).Minus(sel.described)
+	if came.Empty() {
+		return nil
+	}
+	w := s.fetchWriter(c.items)
+	w.sections = c.sections
+	if n := s.notifier; n != nil && n.selected != nil && n.selected.fetch != nil {
+		w.items |= n.selected.fetch.items
+		w.sections = slices.Concat(c.sections, n.selected.fetch.sections)
+		w.sections = withoutRepeats(w.sections)
+	}
+	sel.described = sel.described.Union(came)
+	return w.all(came)
+}
+
+// newSince is the range of the UIDs that were given to messages since a view.
+func newSince(old, view *store.View) uid.Set {
+	if view.Mailbox.UIDNext == old.Mailbox.UIDNext {
+		return nil
+	}
+	return uid.Set{{First: old.Mailbox.UIDNext, Last: view.Mailbox.UIDNext - 1}}
+}
+
+// withoutRepeats leaves out sections that are asked for twice.
+func withoutRepeats(list []*section) []*section {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(list, func(sec *section) bool {
+		again := seen[string(sec.label)]
+		seen[string(sec.label)] = true
+		return again
+	})
 }
 
 // lasts returns the last messages of two views.

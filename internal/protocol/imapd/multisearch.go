@@ -183,7 +183,7 @@ func (s *session) markSubscribed(list []place) error {
 
 // has reports whether a mailbox is asked for, other than as the one that is selected.
 func (o *sources) has(m *place) bool {
-	if o.personal && !m.isForeign() || o.subscribed && m.Subscribed || o.inboxes && m.Role == store.RoleInbox {
+	if o.personal && !m.isForeign() || o.subscribed && m.Subscribed || o.inboxes && (m.Role == store.RoleInbox || m.Role == store.RoleJunk) {
 		return true
 	}
 	below := func(name string) (string, bool) {

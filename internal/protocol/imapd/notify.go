@@ -241,17 +241,16 @@ func (s *session) tellNew(old *store.View) error {
 	if s.notifier == nil || s.notifier.selected == nil || s.notifier.selected.fetch == nil {
 		return nil
 	}
-	view := s.selected.view
-	if view.Mailbox.UIDNext == old.Mailbox.UIDNext {
+	came := newSince(old, s.selected.view)
+	if came.Empty() {
 		return nil
 	}
 	fetch := s.notifier.selected.fetch
 	w := s.fetchWriter(fetch.items)
 	w.sections = fetch.sections
-	came := uid.Set{{First: old.Mailbox.UIDNext, Last: view.Mailbox.UIDNext - 1}}
 	own := s.notifier.brought
 	s.notifier.brought = own.Minus(came)
-	return w.all(came.Minus(own))
+	return w.all(came.Minus(own).Minus(s.selected.described))
 }
 
 // brought notes messages that the client itself put into a mailbox: it knows them (RFC 5465 section

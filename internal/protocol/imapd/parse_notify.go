@@ -1,6 +1,9 @@
 package imapd
 
-import "errors"
+import (
+	"bytes"
+	"errors"
+)
 
 // notifyCommand is NOTIFY.
 type notifyCommand struct {
@@ -141,8 +144,7 @@ func (p *parser) notifyGroup() (g notifyGroup) {
 	return g
 }
 
-// notifyEvent reads one event. FETCH items after MessageNew matter for the selected mailbox only;
-// they never set \Seen.
+// notifyEvent reads one event.
 func (p *parser) notifyEvent(g *notifyGroup) {
 	event, ok := notifyNames[p.word()]
 	if !ok && p.err == nil {
@@ -150,14 +152,26 @@ func (p *parser) notifyEvent(g *notifyGroup) {
 		return
 	}
 	g.events |= event
-	if event != eventNew || len(p.b) < 2 || p.b[0] != ' ' || p.b[1] != '(' {
+	if event != eventNew {
 		return
 	}
-	p.sp()
+	g.fetch = p.newItems()
+	if g.fetch != nil && g.filter != filterSelected && g.filter != filterDelayed { // RFC 5465 section 8
+		p.fail("items of messages in mailboxes that are not selected")
+	}
+}
+
+// newItems reads the FETCH items that a client wants of new messages, if they are next, with or
+// without a space before them (RFC 5465 sections 7 and 8). They never set \Seen.
+func (p *parser) newItems() *fetchCommand {
+	if !bytes.HasPrefix(p.b, []byte("(")) && !bytes.HasPrefix(p.b, []byte(" (")) {
+		return nil
+	}
+	p.accept(' ')
 	c := &fetchCommand{}
 	p.list(func() { p.fetchItem(c) })
 	for _, sec := range c.sections {
 		sec.peek = true
 	}
-	g.fetch = c
+	return c
 }

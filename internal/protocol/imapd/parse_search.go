@@ -141,6 +141,7 @@ func (p *parser) searchReturn(c *searchCommand) {
 		c.ret |= returnContext
 	case "UPDATE":
 		c.ret |= returnUpdate
+		c.update = p.newItems()
 	case "PARTIAL":
 		if c.ret&returnPartial != 0 {
 			p.fail("PARTIAL twice")

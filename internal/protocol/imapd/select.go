@@ -25,8 +25,10 @@ type selected struct {
 	viewAt, freshAt uint64
 	// saved is the result of the last SEARCH with SAVE (RFC 5182), as UIDs.
 	saved uid.Set
-	// watched are searches whose results the client follows.
-	watched []*watched
+	// watched are searches whose results the client follows, described the messages that were
+	// described to it because they came into them, in the sync that goes on.
+	watched   []*watched
+	described uid.Set
 	// own are the changes of flags that the client made itself after view and knows of.
 	own []ownChange
 	// flags has lists of flags as they are written, for the keywords of view.

@@ -55,6 +55,7 @@ func (s *session) sync(expunge bool) error {
 	if err == nil { // behind what comes into results (RFC 5465 section 5.2)
 		err = s.tellNew(old)
 	}
+	sel.described = nil
 	return err
 }
 
