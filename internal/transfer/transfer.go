@@ -169,11 +169,15 @@ func (im *Importer) box(ctx context.Context, item *Item) (*importBox, error) {
 }
 
 // mailboxFor makes a name that the store takes of one that comes from elsewhere:
-// "100%" becomes "100_".
+// "100%" becomes "100_". What was shared by others becomes one's own, under a
+// name of one's own.
 func mailboxFor(name string) string {
 	levels := strings.FieldsFunc(name, func(r rune) bool { return r == '/' })
 	if len(levels) > store.MaxMailboxDepth {
 		levels = append(levels[:store.MaxMailboxDepth-1], strings.Join(levels[store.MaxMailboxDepth-1:], "_"))
+	}
+	if len(levels) > 0 && strings.EqualFold(levels[0], store.OtherUsers) {
+		levels[0] += "_"
 	}
 	name = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || strings.ContainsRune("*%\u2028\u2029", r) {

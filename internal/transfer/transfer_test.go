@@ -239,3 +239,23 @@ func TestStoreRoundTrip(t *testing.T) {
 		t.Errorf("verify %+v, %v", r, err)
 	}
 }
+
+// TestImportOfOthersMailboxes: what another server showed under the name that stands for the
+// mailboxes of others comes under a name of one's own.
+func TestImportOfOthersMailboxes(t *testing.T) {
+	s, ctx := storetest.Open(t), t.Context()
+	anna := storetest.Account(t, s, "anna@demo.test").ID
+	im := transfer.NewImporter(s, anna)
+	for _, mailbox := range []string{"Other Users/bjorn/Work", "other users"} {
+		item := letters[0].item()
+		item.Mailbox = mailbox
+		if err := im.Add(ctx, item); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"Other Users_/bjorn/Work", "other users_"} {
+		if m, err := s.MailboxByName(ctx, anna, name); err != nil || m.Messages != 1 {
+			t.Errorf("%s: %d messages, %v", name, m.Messages, err)
+		}
+	}
+}
