@@ -142,9 +142,14 @@ func oneSalt(credentials []store.Credential, p store.Protocol) []store.Credentia
 			}
 			return -1
 		}
-		return cmp.Or(a.LastUsed.Compare(b.LastUsed), a.Created.Compare(b.Created))
+		return byUse(a, b)
 	})
 	return slices.DeleteFunc(credentials, func(c store.Credential) bool { return !sameSalt(c.Scram, likely.Scram) })
+}
+
+// byUse orders credentials by when they were used last or, failing that, made.
+func byUse(a, b store.Credential) int {
+	return cmp.Or(a.LastUsed.Compare(b.LastUsed), a.Created.Compare(b.Created))
 }
 
 func sameSalt(a, b *store.ScramSecret) bool {

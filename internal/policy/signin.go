@@ -404,9 +404,9 @@ func newCredentialID() string { return hex.EncodeToString(randomBytes(8)) }
 func scramSecret(password string, others []store.Credential) (*store.ScramSecret, error) {
 	var secret sasl.ScramSecret
 	var err error
-	i := slices.IndexFunc(others, func(c store.Credential) bool { return c.Scram != nil })
-	if i >= 0 {
-		secret, err = sasl.ScramSecret(*others[i].Scram).Beside(password)
+	others = slices.DeleteFunc(slices.Clone(others), func(c store.Credential) bool { return c.Scram == nil })
+	if len(others) > 0 {
+		secret, err = sasl.ScramSecret(*slices.MaxFunc(others, byUse).Scram).Beside(password)
 	} else {
 		secret, err = sasl.NewScramSecret(password, sasl.DefaultIterations)
 	}

@@ -80,7 +80,7 @@ func readOAuthBearer(response string) (user, token string, err error) {
 	case !ok || !ok1 || !ok2 || end != "":
 		return "", "", malformed("OAUTHBEARER without GS2 header")
 	case flag != "n" && flag != "y": // it has no channel binding
-		return "", "", malformed("OAUTHBEARER with channel-binding flag %q", flag)
+		return "", "", malformed("OAUTHBEARER with a channel-binding flag other than n and y")
 	}
 	if authzid != "" {
 		name, ok := strings.CutPrefix(authzid, "a=")
