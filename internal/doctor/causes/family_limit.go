@@ -1,0 +1,7 @@
+package causes
+
+import "github.com/postiljon/postiljon/internal/doctor/infer"
+
+func limit() []*infer.Cause {
+	return []*infer.Cause{}
+}

@@ -1,0 +1,95 @@
+// Package doctor finds out why mail does not work: for an account at any
+// provider, from outside; for one whose server answers, from inside too.
+//
+// It looks with probes (package probe), which leave facts (package evidence);
+// causes (package causes) say which facts they would show as, and the model of
+// package infer finds those that explain the facts best. It never tries more
+// than two sign-ins that fail, and changes nothing at the provider.
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/doctor/causes"
+	"github.com/postiljon/postiljon/internal/doctor/evidence"
+	"github.com/postiljon/postiljon/internal/doctor/infer"
+	"github.com/postiljon/postiljon/internal/doctor/probe"
+)
+
+// Doctor diagnoses. It holds no state of a run and is safe for concurrent use.
+type Doctor struct {
+	env       probe.Env
+	catalogue *cause.Catalogue
+	model     *infer.Model
+}
+
+// New makes a doctor that looks from env.
+func New(env probe.Env, catalogue *cause.Catalogue) (*Doctor, error) {
+	model, err := infer.NewModel(causes.All())
+	if err != nil {
+		return nil, err
+	}
+	if env.Table == nil || env.Book == nil {
+		return nil, fmt.Errorf("doctor: needs the table of providers and the book of dialects")
+	}
+	return &Doctor{env: env, catalogue: catalogue, model: model}, nil
+}
+
+// Case is what the doctor is asked.
+type Case struct {
+	evidence.Complaint
+	// Bounce and Letter are files that came with the complaint; may be nil.
+	Bounce, Letter []byte
+	// Progress hears of every probe that ends; may be nil.
+	Progress func(probe.Result)
+}
+
+// Diagnose looks and concludes. It ends when ctx does, at the latest, with
+// what was found until then; an error means that the doctor itself is at fault.
+func (d *Doctor) Diagnose(ctx context.Context, c Case) (*Report, error) {
+	began := time.Now()
+	now := d.env.Now
+	if now == nil {
+		now = time.Now
+	}
+	e := evidence.New(c.Complaint, now)
+	r := probe.NewRun(d.env, e)
+	defer r.Close()
+	g := &probe.Graph{Step: r.Step, Progress: c.Progress}
+	if err := d.look(ctx, g, r, c); err != nil {
+		return nil, err
+	}
+	conclusion := d.model.Infer(e)
+	if more := followUps(r, conclusion); len(more) > 0 && ctx.Err() == nil {
+		if err := g.Run(ctx, more); err != nil {
+			return nil, err
+		}
+		conclusion = d.model.Infer(e)
+	}
+	tried, failed := r.SignInAttempts()
+	return d.report(e, conclusion, g.Results(), attempts{tried, failed}, time.Since(began)), nil
+}
+
+// look runs the probes: what needs no settings beside the lookup of the
+// settings, then the endpoints that they name.
+func (d *Doctor) look(ctx context.Context, g *probe.Graph, r *probe.Run, c Case) error {
+	if err := g.Run(ctx, onPaper(r, c)); err != nil {
+		return err
+	}
+	var aside error
+	var wg sync.WaitGroup
+	wg.Go(func() { aside = g.Run(ctx, surroundings(r)) })
+	err := g.Run(ctx, []probe.Probe{r.Settings()})
+	if err == nil {
+		err = g.Run(ctx, services(r))
+	}
+	wg.Wait()
+	if err == nil {
+		err = aside
+	}
+	return err
+}

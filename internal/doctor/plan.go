@@ -1,0 +1,51 @@
+package doctor
+
+import (
+	"github.com/postiljon/postiljon/internal/doctor/evidence"
+	"github.com/postiljon/postiljon/internal/doctor/infer"
+	"github.com/postiljon/postiljon/internal/doctor/probe"
+)
+
+// This file is the list of all probes. Each list is run as a whole, in
+// parallel; a probe can need those before it.
+
+// onPaper reads what came with the complaint: no network, no waiting.
+func onPaper(r *probe.Run, c Case) []probe.Probe {
+	return []probe.Probe{
+		r.ClientState(),
+		r.ReadBounce(c.Bounce),
+		r.ReadLetter(c.Letter),
+	}
+}
+
+// surroundings looks at the device, its network, and the domain's records.
+func surroundings(r *probe.Run) []probe.Probe {
+	probes := []probe.Probe{r.Interfaces(), r.Canary()}
+	probes = append(probes, r.Reference()...)
+	probes = append(probes, r.Domain()...)
+	probes = append(probes, r.Inside())
+	return probes
+}
+
+// services looks at the servers: those that the mail program has, and those
+// that are right.
+func services(r *probe.Run) []probe.Probe {
+	endpoints := r.Endpoints()
+	var probes []probe.Probe
+	for _, host := range probe.Hosts(endpoints) {
+		probes = append(probes, r.LookupProbe(host))
+	}
+	for _, ep := range endpoints {
+		probes = append(probes, r.Endpoint(ep)...)
+		if ep.Origin != evidence.MX {
+			probes = append(probes, r.Repeat(ep, 2))
+		}
+	}
+	probes = append(probes, r.SignIns(endpoints)...)
+	return append(probes, r.Account()...)
+}
+
+// followUps are looks that cost more, or that only make sense after what was found.
+func followUps(r *probe.Run, c infer.Conclusion) []probe.Probe {
+	return nil
+}

@@ -1,0 +1,305 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/doctor/bounce"
+	"github.com/postiljon/postiljon/internal/doctor/evidence"
+	"github.com/postiljon/postiljon/internal/settings"
+)
+
+// ClientState makes a fact of what the mail program shows.
+func (r *Run) ClientState() Probe {
+	return Probe{Name: "client-state", Run: func(context.Context) error {
+		if r.Evidence.Complaint.Client == nil {
+			return fmt.Errorf("none was given: %w", ErrBlocked)
+		}
+		r.Evidence.Add(r.Evidence.Complaint.Client, "")
+		return nil
+	}}
+}
+
+// ReadBounce reads the report that the person got back.
+func (r *Run) ReadBounce(eml []byte) Probe {
+	return Probe{Name: "bounce", Run: func(context.Context) error {
+		if eml == nil {
+			return fmt.Errorf("none was given: %w", ErrBlocked)
+		}
+		b, err := bounce.Read(r.Book, eml)
+		if err != nil {
+			return err
+		}
+		r.Evidence.Add(evidence.Bounced{Bounce: b}, b.Text)
+		return nil
+	}}
+}
+
+// ReadLetter reads the message that the complaint is about.
+func (r *Run) ReadLetter(eml []byte) Probe {
+	return Probe{Name: "message", Run: func(context.Context) error {
+		if eml == nil {
+			return fmt.Errorf("none was given: %w", ErrBlocked)
+		}
+		r.Evidence.Add(evidence.Letter{Message: bounce.ReadMessage(eml)}, "")
+		return nil
+	}}
+}
+
+// Interfaces looks at how the device is connected.
+func (r *Run) Interfaces() Probe {
+	return Probe{Name: "interfaces", Run: func(context.Context) error {
+		found, err := r.Env.Interfaces()
+		if err != nil {
+			return err
+		}
+		r.Evidence.Add(found, "")
+		return nil
+	}}
+}
+
+// Canary fetches a page that is known to be empty (status 204), and reads the
+// clock of whoever answers.
+func (r *Run) Canary() Probe {
+	return Probe{Name: "canary", Run: func(ctx context.Context) error {
+		if r.Env.Canary == "" {
+			return fmt.Errorf("none is configured: %w", ErrBlocked)
+		}
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.Env.Canary, nil)
+		if err != nil {
+			return err
+		}
+		fact := evidence.Canary{URL: r.Env.Canary}
+		resp, err := r.httpClient().Do(req)
+		fact.Outcome = outcomeOf(err)
+		if err != nil {
+			r.Evidence.Add(fact, err.Error())
+			return err
+		}
+		defer resp.Body.Close()
+		body, _ := io.ReadAll(io.LimitReader(resp.Body, 1000)) // what cannot be read is not shown
+		fact.Status, fact.Location = resp.StatusCode, resp.Header.Get("Location")
+		fact.Altered = resp.StatusCode != http.StatusNoContent
+		r.Evidence.Add(fact, string(body))
+		if !fact.Altered {
+			r.clock(r.Env.Canary, resp.Header.Get("Date"))
+		}
+		return nil
+	}}
+}
+
+// clock compares the device's clock with a Date header.
+func (r *Run) clock(source, date string) {
+	if at, err := http.ParseTime(date); err == nil {
+		r.Evidence.Add(evidence.Clock{Source: source, Skew: r.Now().Sub(at)}, date)
+	}
+}
+
+// Reference connects to services of others, on the ports that mail uses: what
+// fails there too is not the provider's fault.
+func (r *Run) Reference() []Probe {
+	var probes []Probe
+	for i, addr := range r.Env.Reference {
+		host, port, err := net.SplitHostPort(addr)
+		n, portErr := strconv.Atoi(port)
+		if err != nil || portErr != nil {
+			continue
+		}
+		ep := evidence.Endpoint{Protocol: protocolOfPort(n), Host: host, Port: n, Origin: evidence.Reference}
+		probes = append(probes, Probe{Name: fmt.Sprintf("reference %d %s", i, addr), Run: func(ctx context.Context) error {
+			return r.reach(ctx, ep)
+		}})
+	}
+	return probes
+}
+
+// protocolOfPort names the protocol of a well-known port; "" if it is not one of mail.
+func protocolOfPort(port int) evidence.Protocol {
+	switch port {
+	case 143, 993:
+		return evidence.IMAP
+	case 110, 995:
+		return evidence.POP3
+	case 465, 587:
+		return evidence.Submission
+	case 25:
+		return evidence.SMTP
+	}
+	return ""
+}
+
+// reach connects to an endpoint, without a word.
+func (r *Run) reach(ctx context.Context, ep evidence.Endpoint) error {
+	var errs []error
+	for _, ip := range r.Addresses(ctx, ep.Host) {
+		conn, err := r.dial(ctx, ep, ip, 0)
+		if err == nil {
+			return conn.Close()
+		}
+		errs = append(errs, err)
+	}
+	if len(errs) == 0 {
+		return fmt.Errorf("%s has no address", ep.Host)
+	}
+	return errors.Join(errs...)
+}
+
+// Domain looks up the records of the address's domain.
+func (r *Run) Domain() []Probe {
+	domain := r.Evidence.Complaint.Domain()
+	var probes []Probe
+	for _, kind := range []string{"MX", "NS", "A", "SOA"} {
+		probes = append(probes, Probe{Name: "domain " + kind, Run: func(ctx context.Context) error {
+			l := r.Lookup(ctx, domain, kind)
+			if l.Answer != evidence.Found && l.Answer != evidence.NoData {
+				return fmt.Errorf("%s %s: %s", domain, kind, l.Answer)
+			}
+			return nil
+		}})
+	}
+	return probes
+}
+
+// Inside asks the server that may host the account.
+func (r *Run) Inside() Probe {
+	return Probe{Name: "inside", Run: func(ctx context.Context) error {
+		if r.Env.Inside == nil {
+			return fmt.Errorf("no server to ask: %w", ErrBlocked)
+		}
+		found, err := r.Env.Inside.Account(ctx, r.Evidence.Complaint.Address)
+		if err != nil {
+			return err
+		}
+		r.Evidence.Add(found, "")
+		return nil
+	}}
+}
+
+// Settings finds out whose account it is and which servers are right. For a
+// provider that the table knows, nothing needs to be asked.
+func (r *Run) Settings() Probe {
+	return Probe{Name: "settings", Run: func(ctx context.Context) error {
+		finder := &settings.Finder{
+			Table: r.Table, Files: r.Files, Resolver: r.goResolver(), Dialer: r.Dialer, Roots: r.Roots, Now: r.Now, Timeout: r.Step / 2,
+			Offline: r.Table.ByDomain(r.Evidence.Complaint.Domain()) != nil,
+		}
+		result, err := finder.Lookup(ctx, r.Evidence.Complaint.Address)
+		if err != nil {
+			return err
+		}
+		fact := &evidence.Provider{Result: result}
+		if result.Provider != nil {
+			fact.ID, fact.Name = result.Provider.ID, result.Provider.Name
+		}
+		r.Evidence.Add(fact, "")
+		if len(result.Chosen) == 0 {
+			return fmt.Errorf("no settings are known for %s", result.Domain)
+		}
+		return nil
+	}}
+}
+
+// Endpoints returns the services to look at: what the mail program has, what
+// is right, the other submission port, and the domain's MX.
+func (r *Run) Endpoints() []evidence.Endpoint {
+	c := r.Evidence.Complaint
+	list := slices.Clone(c.Given)
+	add := func(ep evidence.Endpoint) {
+		if !slices.ContainsFunc(list, ep.SamePlace) && !slices.ContainsFunc(list, func(o evidence.Endpoint) bool { return o.Host == ep.Host && o.Port == ep.Port }) {
+			list = append(list, ep)
+		}
+	}
+	if p, ok := evidence.First[*evidence.Provider](r.Evidence); ok {
+		for _, choice := range p.Result.Chosen {
+			add(endpointOf(choice.Server, evidence.Right))
+		}
+		if s, ok := p.Result.Server(settings.SMTP); ok {
+			add(otherSubmission(s.Server))
+		}
+	}
+	for i, mx := range r.mailExchangers() {
+		if i < 2 {
+			add(evidence.Endpoint{Protocol: evidence.SMTP, Host: mx, Port: 25, Security: evidence.Plain, Origin: evidence.MX})
+		}
+	}
+	return list
+}
+
+func endpointOf(s settings.Server, origin evidence.Origin) evidence.Endpoint {
+	ep := evidence.Endpoint{Protocol: evidence.Protocol(s.Protocol), Host: s.Host, Port: s.Port, Security: evidence.Security(s.Security), Origin: origin}
+	if s.Protocol == settings.SMTP {
+		ep.Protocol = evidence.Submission
+	}
+	return ep
+}
+
+// otherSubmission is the other of the two ports for sending (RFC 8314 section 3.3).
+func otherSubmission(s settings.Server) evidence.Endpoint {
+	ep := endpointOf(s, evidence.Alternative)
+	if ep.Port == 465 {
+		ep.Port, ep.Security = 587, evidence.STARTTLS
+	} else {
+		ep.Port, ep.Security = 465, evidence.TLS
+	}
+	return ep
+}
+
+// mailExchangers returns the hosts of the MX records of the account's domain, as far as they are known.
+func (r *Run) mailExchangers() []string {
+	l, ok := evidence.Find(r.Evidence, func(l evidence.Lookup) bool {
+		return l.Type == "MX" && l.Name == r.Evidence.Complaint.Domain() && l.Resolver == 0
+	})
+	if !ok {
+		return nil
+	}
+	return MXHosts(l)
+}
+
+// MXHosts returns the hosts of an MX lookup, the most preferred first; none for a null MX (RFC 7505).
+func MXHosts(l evidence.Lookup) []string {
+	type mx struct {
+		pref int
+		host string
+	}
+	var all []mx
+	for _, record := range l.Records {
+		var m mx
+		if n, err := fmt.Sscanf(record, "%d %s", &m.pref, &m.host); err == nil && n == 2 && m.host != "." {
+			all = append(all, m)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b mx) int { return a.pref - b.pref })
+	hosts := make([]string, len(all))
+	for i, m := range all {
+		hosts[i] = m.host
+	}
+	return hosts
+}
+
+// Hosts returns the different hosts of endpoints.
+func Hosts(endpoints []evidence.Endpoint) []string {
+	var hosts []string
+	for _, ep := range endpoints {
+		if !slices.Contains(hosts, ep.Host) {
+			hosts = append(hosts, ep.Host)
+		}
+	}
+	return hosts
+}
+
+// waitFor sleeps, but not longer than the context.
+func waitFor(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
