@@ -35,6 +35,9 @@ func TestParts(t *testing.T) {
 		{"imap warning", IMAP, "* NO [ALERT] 95 % full\r\na1 OK done\r\n", Reading{Class: Positive, ResponseCode: "ALERT", Text: "95 % full done"}},
 		{"pop3", POP3, "-ERR [SYS/TEMP] Not now", Reading{Class: Temporary, ResponseCode: "SYS/TEMP", Text: "Not now"}},
 		{"windows-1252", SMTP, "550 5.1.1 Empf\xe4nger unbekannt", Reading{Class: Permanent, Code: 550, Enhanced: "5.1.1", Text: "Empfänger unbekannt"}},
+		{"logout", IMAP, "* BYE Logging out\r\na9 OK Logout completed.\r\n", Reading{Class: Positive, Text: "Logging out Logout completed."}},
+		{"several", SMTP, "250 2.1.0 Ok\r\n550 5.1.1 No such user\r\n354 Go on\r\n", Reading{Class: Permanent, Code: 550, Enhanced: "5.1.1", Text: "No such user Go on"}},
+		{"quota in the bye", IMAP, "* BYE [UNAVAILABLE] Restarting\r\n", Reading{Class: Temporary, ResponseCode: "UNAVAILABLE", Text: "Restarting"}},
 		{"nothing", SMTP, "", Reading{}},
 	} {
 		r := b.Read("", c.protocol, StageOther, c.reply)

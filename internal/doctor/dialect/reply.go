@@ -69,8 +69,12 @@ func (p *parsed) smtp(lines []string) {
 			texts = append(texts, line)
 			continue
 		}
-		if p.code == 0 {
-			p.code, _ = strconv.Atoi(m[1])
+		code, _ := strconv.Atoi(m[1])
+		if p.code/100 < code/100 && code >= 400 {
+			// Where several replies came at once, a refusal is what counts.
+			p.code, p.enhanced, texts = code, "", texts[:0]
+		} else if p.code == 0 {
+			p.code = code
 		}
 		texts = append(texts, p.takeEnhanced(m[2]))
 	}
@@ -180,8 +184,8 @@ func (p *parsed) imap(lines []string) {
 			p.response(code)
 			continue
 		}
-		if p.class == NoClass {
-			p.class = Positive
+		if p.class == NoClass || m[1] != "*" && word == "OK" {
+			p.class = Positive // also after the BYE of LOGOUT
 		}
 		others = append(others, m[4])
 		if word == "NO" || word == "BAD" || code == "ALERT" || code == "WEBALERT" || code == "OVERQUOTA" {
