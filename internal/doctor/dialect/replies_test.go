@@ -84,3 +84,56 @@ func TestRepliesWithoutCodes(t *testing.T) {
 		}
 	}
 }
+
+// TestDialectsDiffer reads the same words of different servers.
+func TestDialectsDiffer(t *testing.T) {
+	b := load(t)
+	for _, c := range []struct {
+		protocol Protocol
+		stage    Stage
+		reply    string
+		provider string
+		want     Kind
+		general  Kind
+	}{
+		{SMTP, StageOther, "550 5.1.8 Access denied, bad outbound sender", "microsoft365", AbuseBlocked, SenderDomainUnknown},
+		{SMTP, StageRcpt, "550 5.4.1 Recipient address rejected: Access denied", "microsoft365", RecipientUnknown, RecipientRefuses},
+		{SMTP, StageEndOfData, "554 5.7.9 Nope", "yahoo", DMARCRefused, PolicyRefused},
+		{Submission, StageEndOfData, "550 5.4.6 Nope: unusual sending activity", "zoho", AbuseBlocked, AbuseBlocked},
+		{Submission, StageMail, "553 Relaying disallowed", "zoho", FromNotOwned, RelayDenied},
+		{SMTP, StageEndOfData, "421 4.7.27 Nope", "gmail", SPFRefused, SenderDomainUnknown},
+		{SMTP, StageEndOfData, "550 5.7.30 Nope", "gmail", DKIMRefused, PolicyTLS},
+		{IMAP, StageAuth, "a NO LOGIN failed.", "outlook", OAuthNeeded, CredentialsRefused},
+		{Submission, StageEndOfData, "550 5.1.0 xyz policy violation", "forpsi", RateLimitedHourly, PolicyRefused},
+		{SMTP, StageGreeting, "554 Nope - None/bad reputation", "t-online", IPListed, IPListed},
+	} {
+		if got := b.Read(c.provider, c.protocol, c.stage, c.reply); got.First().Kind != c.want {
+			t.Errorf("%s of %s: %+v", c.reply, c.provider, got.Meanings)
+		}
+		if got := b.Read("", c.protocol, c.stage, c.reply); got.First().Kind != c.general {
+			t.Errorf("%s of nobody: %+v", c.reply, got.Meanings)
+		}
+	}
+}
+
+// TestSoftwareIsTold reads replies without any mark by the software that Identify found.
+func TestSoftwareIsTold(t *testing.T) {
+	b := load(t)
+	r := b.Read("ovh courier", IMAP, StageAuth, "a1 NO Temporary problem, please try again later")
+	if r.Provider != "ovh" || r.Software != "courier" || r.First().Kind != AuthBackendDown {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestEveryKindIsSeen checks that the samples leave no meaning out.
+func TestEveryKindIsSeen(t *testing.T) {
+	seen := map[Kind]bool{}
+	for _, s := range samples(t) {
+		seen[s.want] = true
+	}
+	for kind := range kinds {
+		if !seen[kind] {
+			t.Errorf("no reply in testdata means %s", kind)
+		}
+	}
+}
