@@ -177,14 +177,23 @@ func StallHello() Fault {
 
 // BlackHole lets packets of more than max octets vanish in a direction, and with
 // the first of them whatever follows: a path with a smaller MTU whose ICMP messages
-// are filtered. 1400 is a good max.
+// are filtered. 1400 is a good max; a TLS hello may be larger than that, too.
 func BlackHole(max int, d Direction) Fault {
-	form := filterTCP(d, fmt.Sprintf("meta length > %d drop", max))
-	return one(d, fmt.Sprintf("lose packets above %d octets", max), form, func() filter {
+	f := BlackHoleAfter(0, max, d)
+	f.kernel = filterTCP(d, fmt.Sprintf("meta length > %d drop", max))
+	return f
+}
+
+// BlackHoleAfter is a BlackHole from n octets of the connection on, so that signing in
+// works and large messages stall. A real network has no such thing.
+func BlackHoleAfter(n, max int, d Direction) Fault {
+	return one(d, fmt.Sprintf("lose packets above %d octets", max), kernelForm{}, func() filter {
+		passed := 0
 		return func(p []byte) ([]byte, verdict) {
-			if len(p) > max {
+			if len(p) > max && passed >= n {
 				return nil, stall
 			}
+			passed += len(p)
 			return p, pass
 		}
 	})

@@ -99,7 +99,7 @@ func (c *conn) line(secret bool) (string, error) {
 
 // hideSecrets leaves out what follows the name of a sign-in command.
 func hideSecrets(line string) string {
-	upper := strings.ToUpper(line)
+	upper := asciiUpper(line)
 	for _, verb := range []string{"AUTH PLAIN ", "AUTH LOGIN ", "AUTH XOAUTH2 ", "AUTH OAUTHBEARER ", "AUTHENTICATE PLAIN ",
 		"AUTHENTICATE XOAUTH2 ", "AUTHENTICATE OAUTHBEARER ", " LOGIN ", "PASS "} {
 		if i := strings.Index(upper, verb); i >= 0 {
@@ -107,6 +107,17 @@ func hideSecrets(line string) string {
 		}
 	}
 	return line
+}
+
+// asciiUpper keeps the length of what it is given, whatever that is.
+func asciiUpper(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if c >= 'a' && c <= 'z' {
+			b[i] = c - 'a' + 'A'
+		}
+	}
+	return string(b)
 }
 
 // octets reads exactly n octets.

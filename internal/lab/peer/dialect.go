@@ -19,6 +19,7 @@ type Dialect struct {
 	Lang     string // of the generic words: "" or "en", "sv", "nb", "de"
 	Enhanced bool   // enhanced codes (RFC 3463) and response codes (RFC 5530, RFC 2449)
 	words    map[string]map[string]string
+	offers   map[string]string // by protocol: what it announces besides, a line each
 }
 
 // dialects.toml holds, for every dialect, a table of occasions with a reply per
@@ -55,9 +56,25 @@ func Speak(name string) (Dialect, error) {
 	}
 	words := maps.Clone(all[generic])
 	for occasion, replies := range all[name] {
-		words[occasion] = mergeReplies(words[occasion], replies)
+		if occasion != offers {
+			words[occasion] = mergeReplies(words[occasion], replies)
+		}
 	}
-	return Dialect{Name: name, Enhanced: true, words: words}, nil
+	return Dialect{Name: name, Enhanced: true, words: words, offers: all[name][offers]}, nil
+}
+
+// offers is the table of what a dialect announces; it is no occasion. "imap-id" in it is
+// the answer to ID (RFC 2971).
+const offers = "offers"
+
+// announces returns what the dialect announces besides what the server can do: lines of
+// EHLO and CAPA, words of CAPABILITY.
+func (d Dialect) announces(proto Protocol) []string {
+	text := d.offers[string(proto)]
+	if proto == ProtoIMAP {
+		return strings.Fields(text)
+	}
+	return strings.FieldsFunc(text, func(r rune) bool { return r == '\n' })
 }
 
 func mergeReplies(base, own map[string]string) map[string]string {

@@ -82,12 +82,22 @@ func TestAnyDialect(t *testing.T) {
 	if len(seen) < 5 {
 		t.Errorf("40 seeds give only %v", seen)
 	}
-	if _, err := Speak("klingon"); err == nil {
-		t.Error("an unknown dialect is spoken")
-	}
+	s := NewIMAP("imap.gmail.test", mail())
 	d, err := Speak("gmail")
 	if err != nil {
 		t.Fatal(err)
+	}
+	s.SetDialect(d)
+	play(t, start(t, s), `
+		S: * OK Gimap ready for requests from…
+		C: a CAPABILITY
+		S: * CAPABILITY IMAP4rev1 IDLE NAMESPACE UIDPLUS MOVE QUOTA SPECIAL-USE ID LITERAL+ UNSELECT SASL-IR XLIST CHILDREN X-GM-EXT-1 XYZZY LOGINDISABLED
+		S: a OK done
+		C: b ID NIL
+		S: * ID ("name" "GImap"…
+		S: b OK done`)
+	if _, err := Speak("klingon"); err == nil {
+		t.Error("an unknown dialect is spoken")
 	}
 	if got := d.reply(ProtoSMTP, "relay-denied", nil); !slices.Equal(got, []string{"554 5.7.1 Relay access denied"}) {
 		t.Errorf("what gmail has no words for: %v", got)

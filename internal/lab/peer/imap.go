@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -21,7 +22,7 @@ type IMAPOptions struct {
 	NoLogin      bool     // LOGIN is refused, LOGINDISABLED offered
 	PlainAuth    bool     // sign-in without TLS is taken
 	Capabilities []string // offered besides
-	ID           string   // what ID answers: `"name" "north"`
+	ID           string   // what ID answers, `"name" "north"`; "" is what the dialect says
 	AppendLimit  int      // largest message, 0 for none
 }
 
@@ -30,7 +31,6 @@ func NewIMAP(name string, mail *Mail) *IMAP {
 	s := &IMAP{Server: newServer(ProtoIMAP, name, mail), options: IMAPOptions{
 		Mechanisms:   []string{"PLAIN", "LOGIN"},
 		Capabilities: []string{"IDLE", "NAMESPACE", "UIDPLUS", "MOVE", "QUOTA", "SPECIAL-USE", "ID", "LITERAL+", "UNSELECT", "SASL-IR"},
-		ID:           `"name" "lab"`,
 	}}
 	s.Server.session = s.run
 	return s
@@ -114,7 +114,7 @@ func (x *imapSession) command(cmd *imapCommand) bool {
 		x.news()
 		x.ok("done")
 	case "ID":
-		x.data("* ID (" + x.o.ID + ")")
+		x.data("* ID (" + cmp.Or(x.o.ID, x.s.words().offers["imap-id"], `"name" "lab"`) + ")")
 		x.ok("done")
 	case "LOGOUT":
 		x.data(x.say("bye")...)
@@ -137,6 +137,7 @@ func (x *imapSession) command(cmd *imapCommand) bool {
 func (x *imapSession) capabilities() string {
 	words := []string{"IMAP4rev1"}
 	words = append(words, x.o.Capabilities...)
+	words = append(words, x.s.words().announces(ProtoIMAP)...)
 	if x.s.tlsConfig() != nil && !x.secure() {
 		words = append(words, "STARTTLS")
 	}

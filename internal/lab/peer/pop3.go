@@ -137,7 +137,7 @@ func (x *popSession) command(verb, rest string) bool {
 }
 
 func (x *popSession) capa() {
-	lines := []string{"+OK", "TOP", "UIDL", "RESP-CODES", "PIPELINING"}
+	lines := append([]string{"+OK", "TOP", "UIDL", "RESP-CODES", "PIPELINING"}, x.s.words().announces(ProtoPOP3)...)
 	if x.s.tlsConfig() != nil && !x.secure() {
 		lines = append(lines, "STLS")
 	}

@@ -128,6 +128,7 @@ func (x *smtpSession) hello(verb string) {
 		return
 	}
 	lines := append([]string{x.s.Name}, x.o.Extensions...)
+	lines = append(lines, x.s.words().announces(ProtoSMTP)...)
 	if !x.s.words().Enhanced {
 		lines = without(lines, "ENHANCEDSTATUSCODES")
 	}

@@ -1,0 +1,48 @@
+package lab
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/postiljon/postiljon/internal/lab/peer"
+)
+
+// TestManyWorlds runs worlds side by side that have the same addresses and names and
+// must not hear of each other.
+func TestManyWorlds(t *testing.T) {
+	t.Parallel()
+	var wg sync.WaitGroup
+	for i := range 40 {
+		wg.Go(func() {
+			w := New(t)
+			p := w.Provider("north.example")
+			p.Account("anna@north.example", "secret")
+			p.Submission.On("CONNECT", peer.Reply(fmt.Sprintf("220 world %d", i)))
+			k := dial(t, w.Home(), joinPort(p.SMTPHost.V4(), 587), false)
+			k.say("", fmt.Sprintf("220 world %d\r\n", i))
+			k.say("EHLO me.test", "250 ")
+			if n := p.Submission.Counts().Connections; n != 1 {
+				t.Errorf("world %d counts %d connections", i, n)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// TestWrongWorld hears of what a scenario has wrong.
+func TestWrongWorld(t *testing.T) {
+	w, err := Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Host("a.example", "192.0.2.100")
+	w.Host("b.example", "192.0.2.100")
+	w.Host("c.example", "not an address")
+	w.Names.Zone("a.example").Add("@ MX many mx")
+	if err := w.Close(); err == nil {
+		t.Error("a world with two hosts at one address closes without a word")
+	} else if n := len(err.(interface{ Unwrap() []error }).Unwrap()); n != 3 {
+		t.Errorf("%d errors, want 3: %v", n, err)
+	}
+}
