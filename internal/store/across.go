@@ -25,8 +25,12 @@ type Copying struct {
 	Lose Flags
 }
 
-// acrossStep is how many messages go from one account to another in one transaction.
-const acrossStep = 500
+// How many messages go from one account to another in one transaction. A move takes few: after a
+// crash in its midst these are in both.
+const (
+	copyStep = 500
+	moveStep = 50
+)
 
 // CopyBetween places messages in another mailbox as well, all or none, with their flags, keywords
 // by name, and INTERNALDATE. In another account they are other emails with the same text, which is
@@ -37,7 +41,7 @@ func (s *Store) CopyBetween(ctx context.Context, c Copying) (done Copied, err er
 	}
 	for rest := c.Set; !rest.Empty(); {
 		var step Copied
-		if step, rest, err = s.across(ctx, c, rest); err != nil {
+		if step, rest, err = s.across(ctx, c, rest, copyStep); err != nil {
 			return Copied{}, errors.Join(err, s.takeBack(ctx, c.To, done.To))
 		}
 		done.add(&step)
@@ -46,7 +50,7 @@ func (s *Store) CopyBetween(ctx context.Context, c Copying) (done Copied, err er
 }
 
 // MoveBetween places messages in another mailbox and removes them from theirs. Between accounts it
-// goes in steps; a crash within one can leave a message in both mailboxes, never in none. Two that
+// goes in steps; a crash within one can leave its messages in both mailboxes, never in none. Two that
 // move the same message at once move it once.
 func (s *Store) MoveBetween(ctx context.Context, c Copying) (done Copied, err error) {
 	if c.From.Account == c.To.Account {
@@ -54,7 +58,7 @@ func (s *Store) MoveBetween(ctx context.Context, c Copying) (done Copied, err er
 	}
 	for rest := c.Set; !rest.Empty(); {
 		var step Copied
-		if step, rest, err = s.across(ctx, c, rest); err != nil {
+		if step, rest, err = s.across(ctx, c, rest, moveStep); err != nil {
 			return done, err
 		}
 		gone, _, err := s.Expunge(ctx, c.From.Account, c.From.Mailbox, uid.Of(step.From...), false)
@@ -113,9 +117,9 @@ func (c *Copied) without(gone uid.Set) (twice []uid.UID) {
 	return twice
 }
 
-// across copies at most acrossStep messages of a set and returns the rest of it.
-func (s *Store) across(ctx context.Context, c Copying, set uid.Set) (done Copied, rest uid.Set, err error) {
-	refs, rest, err := s.refs(ctx, c.From, set)
+// across copies at most so many messages of a set and returns the rest of it.
+func (s *Store) across(ctx context.Context, c Copying, set uid.Set, limit int) (done Copied, rest uid.Set, err error) {
+	refs, rest, err := s.refs(ctx, c.From, set, limit)
 	if err != nil || len(refs) == 0 {
 		return done, rest, err
 	}
@@ -142,12 +146,12 @@ func (s *Store) across(ctx context.Context, c Copying, set uid.Set) (done Copied
 	return Copied{UIDValidity: appended.UIDValidity, From: uids, To: appended.UIDs, ModSeq: appended.ModSeq}, rest, nil
 }
 
-// refs returns the blobs of the first acrossStep messages of a set, and the part of the set behind.
-func (s *Store) refs(ctx context.Context, from Place, set uid.Set) (refs map[uid.UID]blob.Ref, rest uid.Set, err error) {
+// refs returns the blobs of the first messages of a set, and the part of the set behind.
+func (s *Store) refs(ctx context.Context, from Place, set uid.Set, limit int) (refs map[uid.UID]blob.Ref, rest uid.Set, err error) {
 	refs = map[uid.UID]blob.Ref{}
 	last := uid.UID(0)
 	err = s.Messages(ctx, from.Account, from.Mailbox, set, func(m *Message) error {
-		if len(refs) == acrossStep {
+		if len(refs) == limit {
 			return errStepFull
 		}
 		refs[m.UID], last = m.Email.Blob, m.UID

@@ -450,7 +450,7 @@ func TestCopyAcrossIsAllOrNone(t *testing.T) {
 	wantKind(t, "move beyond the quota", err, store.KindOverQuota)
 	from := must[store.Mailbox](t)(o.Mailbox(ctx, o.anna, o.work.ID))
 	to := must[store.Mailbox](t)(o.Mailbox(ctx, o.bjorn, store.InboxID))
-	if len(done.To) != 1000 || to.Messages != 1000 || from.Messages != 200 {
+	if len(done.To) != 1100 || to.Messages != 1100 || from.Messages != 100 {
 		t.Errorf("%d moved, %d there, %d left", len(done.To), to.Messages, from.Messages)
 	}
 	verify(t, o.Store, ctx)
