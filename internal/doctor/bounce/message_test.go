@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -161,6 +162,9 @@ func FuzzRead(f *testing.F) {
 			t.Fatalf("%d recipients", len(b.Recipients))
 		}
 		for _, r := range b.Recipients {
+			if !utf8.ValidString(r.Diagnostic) || !utf8.ValidString(b.Text) {
+				t.Fatalf("%+v", r)
+			}
 			if r.Address == "" || len(r.Diagnostic) > maxReply || len(r.Reading.Meanings) == 0 || r.Action == "" || r.Stage == "" {
 				t.Fatalf("%+v", r)
 			}

@@ -121,5 +121,5 @@ func passage(text, address string) string {
 	if end := strings.Index(rest, "\n\n"); end >= 0 {
 		rest = rest[:end]
 	}
-	return cut(strings.TrimSpace(rest), maxReply)
+	return cut(strings.ToValidUTF8(strings.TrimSpace(rest), ""), maxReply)
 }

@@ -146,7 +146,7 @@ func splitOriginal(text string) (said, original string) {
 			continue
 		}
 		_, after, _ := strings.Cut(text[i:], "\n")
-		return strings.TrimSpace(text[:i]), strings.TrimLeft(after, "\n \t")
+		return strings.ToValidUTF8(strings.TrimSpace(text[:i]), ""), strings.TrimLeft(after, "\n \t")
 	}
 	if at := headerStart.FindStringIndex(text); at != nil && at[0] > 0 {
 		return strings.TrimSpace(text[:at[0]]), text[at[0]:]

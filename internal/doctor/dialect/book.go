@@ -95,6 +95,9 @@ func Load(now func() time.Time) (*Book, error) {
 	b.providers, b.software = providers.Provider, software.Software
 	b.enhanced, b.responses, b.codes, b.lists = codes.Enhanced, codes.Response, codes.Code, lists.List
 	for _, language := range slices.Sorted(maps.Keys(words)) {
+		for _, r := range words[language] {
+			r.german = language == "german"
+		}
 		b.words = append(b.words, words[language]...)
 	}
 	return b, b.compile()
@@ -171,6 +174,7 @@ func (b *Book) Providers() []string {
 func (b *Book) Read(provider string, protocol Protocol, stage Stage, reply string) Reading {
 	q := &question{parsed: parse(protocol, reply), protocol: protocol, stage: stage}
 	q.folded = fold(q.text)
+	q.transcribed = transcribed(q.folded)
 	r := Reading{Class: q.class, Code: q.code, Enhanced: q.enhanced, Text: q.text, URL: q.url}
 	if len(q.responses) > 0 {
 		r.ResponseCode = q.responses[0]

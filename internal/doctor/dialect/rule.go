@@ -29,6 +29,7 @@ type rule struct {
 	responses []string
 	text, not []phrase
 	means     []Meaning
+	german    bool // its words may be written without umlauts
 }
 
 // place is a protocol, a stage or both.
@@ -43,6 +44,8 @@ type question struct {
 	protocol Protocol
 	stage    Stage
 	folded   string
+	// transcribed is folded with "ae" as "a" and so on.
+	transcribed string
 }
 
 // compile makes the rule ready. Weight is the usual one of its kind of evidence.
@@ -152,7 +155,7 @@ func (r *rule) inText(q *question, fragment string) (string, bool) {
 		}
 	}
 	for i := range r.text {
-		if r.text[i].in(q.folded) {
+		if r.text[i].in(q.folded) || r.german && r.text[i].in(q.transcribed) {
 			return r.text[i].written, true
 		}
 	}

@@ -26,12 +26,33 @@ func fold(text string) string {
 			}
 			space = true
 		default:
-			b.WriteRune(unicode.ToLower(r))
+			b.WriteString(plainLetter(unicode.ToLower(r)))
 			space = false
 		}
 	}
 	return strings.TrimRight(b.String(), " ")
 }
+
+// plainLetter writes letters without an accent to take off as people without them do.
+func plainLetter(r rune) string {
+	switch r {
+	case 'ø':
+		return "o"
+	case 'æ':
+		return "ae"
+	case 'ß':
+		return "ss"
+	case 'ł':
+		return "l"
+	}
+	return string(r)
+}
+
+// transcribed takes the second letter of "ae", "oe" and "ue" away, as fold takes the dots off ä, ö and ü:
+// German servers often write so.
+func transcribed(folded string) string { return umlauts.Replace(folded) }
+
+var umlauts = strings.NewReplacer("ae", "a", "oe", "o", "ue", "u")
 
 var mailAddress = regexp.MustCompile(`[^\s<>()\[\]:;,"'=]{1,64}@[A-Za-z0-9\pL][A-Za-z0-9\pL.\-]{0,253}[A-Za-z0-9\pL]`)
 
