@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/miekg/dns"
 
 	"github.com/postiljon/postiljon/internal/lab/peer"
 )
@@ -44,5 +47,53 @@ func TestWrongWorld(t *testing.T) {
 		t.Error("a world with two hosts at one address closes without a word")
 	} else if n := len(err.(interface{ Unwrap() []error }).Unwrap()); n != 3 {
 		t.Errorf("%d errors, want 3: %v", n, err)
+	}
+}
+
+// TestCloseIsPrompt ends a world where everything waits.
+func TestCloseIsPrompt(t *testing.T) {
+	w, err := Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := w.Provider("north.example")
+	p.IMAP.On("CONNECT", peer.Wait(time.Hour))
+	p.POP3.On("CONNECT", peer.Stall())
+	p.Web.Page("/", peer.Hang())
+	w.Break(Where{Port: 587}, Delay(time.Hour))
+	w.Break(Where{Port: 25}, Drop())
+	w.Break(Where{Port: 110}, StallAfter(0, Down))
+	for _, port := range []int{143, 993, 110, 995} {
+		host := p.IMAPHost
+		if port == 110 || port == 995 {
+			host = p.POPHost
+		}
+		c, err := w.Home().DialContext(soon(t, 5*time.Second), "tcp", joinPort(host.V4(), port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+	}
+	go p.relay("anna@north.example", "bo@north.example", []byte("x"))
+	w.Resolver(ISPResolver).SetLatency(time.Hour)
+	u, err := w.Home().DialContext(soon(t, time.Second), "udp", w.Home().Resolvers()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer u.Close()
+	packed, err := new(dns.Msg).SetQuestion("north.example.", dns.TypeMX).Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Write(packed)
+	closed := make(chan error)
+	go func() { closed <- w.Close() }()
+	select {
+	case err := <-closed:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("the world does not end")
 	}
 }

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"crypto/tls"
+	"sync"
 
 	"github.com/postiljon/postiljon/internal/lab/ca"
 	"github.com/postiljon/postiljon/internal/lab/names"
@@ -25,7 +26,9 @@ type Provider struct {
 
 	IMAPHost, SMTPHost, POPHost, MXHost, WebHost *Host
 
-	w *World
+	w       *World
+	mu      sync.Mutex
+	waiting []Waiting
 }
 
 // Provider makes a provider for a domain, "north.example". Its hosts are imap., smtp.,
@@ -37,6 +40,7 @@ func (w *World) Provider(domain string) *Provider {
 	p.POPHost, p.MXHost = w.Host("pop."+domain), w.Host("mx."+domain)
 	p.IMAP = peer.NewIMAP(p.IMAPHost.Name, p.Mail)
 	p.Submission = peer.NewSMTP(p.SMTPHost.Name, p.Mail, true)
+	p.Submission.Configure(func(o *peer.SMTPOptions) { o.Relay = p.relay })
 	p.MX = peer.NewSMTP(p.MXHost.Name, p.Mail, false)
 	p.POP3 = peer.NewPOP3(p.POPHost.Name, p.Mail)
 	p.Zone.Add(

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +22,8 @@ type World struct {
 	CA    *ca.Authority   // everybody trusts it
 	Names *names.Internet // the zones of the world
 
+	ctx      context.Context // over when the world is
+	stop     context.CancelFunc
 	kernel   *kernelNet   // nil in a simulated network
 	fail     func(error)  // takes what a fluent method cannot return
 	skew     atomic.Int64 // of the world's time, in ns
@@ -90,6 +93,7 @@ func open(k *kernelNet) (*World, error) {
 		vantages: make(map[string]*Vantage),
 		links:    make(map[io.Closer]struct{}),
 	}
+	w.ctx, w.stop = context.WithCancel(context.Background())
 	w.fail = w.collect
 	if k != nil {
 		w.closers = append(w.closers, k)
@@ -127,6 +131,10 @@ func (w *World) Close() error {
 		closers = append(closers, l)
 	}
 	w.mu.Unlock()
+	w.stop()
+	if w.Names != nil {
+		w.Names.Close()
+	}
 	w.errMu.Lock()
 	errs := w.errs
 	w.errMu.Unlock()

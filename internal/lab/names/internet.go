@@ -27,12 +27,17 @@ type Internet struct {
 	mu        sync.RWMutex // guards everything below and what the zones hold
 	zones     map[string]*Zone
 	resolvers map[string]*Resolver
+	over      chan struct{}
+	once      sync.Once
 }
+
+// Close ends what waits before it answers.
+func (in *Internet) Close() { in.once.Do(func() { close(in.over) }) }
 
 // New makes an internet with a signed root. now is the clock of signatures; fail
 // hears of records that cannot be read.
 func New(now func() time.Time, fail func(error)) (*Internet, error) {
-	in := &Internet{now: now, fail: fail, zones: make(map[string]*Zone), resolvers: make(map[string]*Resolver)}
+	in := &Internet{now: now, fail: fail, zones: make(map[string]*Zone), resolvers: make(map[string]*Resolver), over: make(chan struct{})}
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if _, err := in.zone("."); err != nil {

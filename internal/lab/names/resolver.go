@@ -145,7 +145,7 @@ func (r *Resolver) answer(q *dns.Msg, tcp bool) *dns.Msg {
 	}
 	latency, quirks := r.latency, r.quirks
 	r.mu.Unlock()
-	time.Sleep(latency)
+	r.in.wait(latency)
 	for _, k := range quirks {
 		if !k.matches(name) {
 			continue
@@ -158,6 +158,18 @@ func (r *Resolver) answer(q *dns.Msg, tcp bool) *dns.Msg {
 		}
 	}
 	return r.resolve(q)
+}
+
+func (in *Internet) wait(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-in.over:
+	}
 }
 
 func (k *quirk) matches(name string) bool {

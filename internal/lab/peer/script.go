@@ -209,8 +209,14 @@ func Raw(octets string) Action {
 // Wait holds the step back, and goes on.
 func Wait(d time.Duration) Action {
 	return Action{func(c *conn) outcome {
-		time.Sleep(d)
-		return proceed
+		t := time.NewTimer(d)
+		defer t.Stop()
+		select {
+		case <-t.C:
+			return proceed
+		case <-c.s.ending:
+			return closed
+		}
 	}}
 }
 

@@ -41,11 +41,12 @@ type Server struct {
 	transcript
 	closers map[interface{ Close() error }]struct{}
 	closed  bool
+	ending  chan struct{}
 	wg      sync.WaitGroup
 }
 
 func newServer(proto Protocol, name string, mail *Mail) *Server {
-	return &Server{Name: name, Mail: mail, proto: proto, dialect: Generic(), closers: make(map[interface{ Close() error }]struct{})}
+	return &Server{Name: name, Mail: mail, proto: proto, dialect: Generic(), closers: make(map[interface{ Close() error }]struct{}), ending: make(chan struct{})}
 }
 
 // SetTLS gives the server its TLS configuration for new connections; nil takes TLS
@@ -136,6 +137,9 @@ func (s *Server) drop(c interface{ Close() error }) {
 // Close ends the server and its sessions, and waits for them.
 func (s *Server) Close() error {
 	s.mu.Lock()
+	if !s.closed {
+		close(s.ending)
+	}
 	s.closed = true
 	var errs []error
 	for c := range s.closers {

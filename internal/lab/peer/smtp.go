@@ -25,6 +25,8 @@ type SMTPOptions struct {
 	AnyFrom    bool     // the From address need not belong to the account
 	Extensions []string // further lines of EHLO, "8BITMIME"
 	MaxRcpt    int      // recipients of one message, 0 for no limit
+	// Relay takes what goes to other domains, after it was acknowledged; nil loses it.
+	Relay func(from, to string, data []byte)
 }
 
 // NewSMTP returns a server that relays for who has signed in, if it is for submission,
@@ -280,7 +282,7 @@ func (x *smtpSession) data1() bool {
 		b.WriteString(strings.TrimPrefix(line, "."))
 	}
 	x.s.note(x.conn, FromClient, fmt.Sprintf("(%d octets)", b.Len()))
-	to, size := x.to, int64(b.Len())
+	from, to, size := *x.from, x.to, int64(b.Len())
 	x.from, x.to = nil, nil
 	switch x.step("MESSAGE") {
 	case closed:
@@ -292,15 +294,17 @@ func (x *smtpSession) data1() bool {
 		x.final(x.say("too-large")...)
 		return true
 	}
-	x.accept(to, []byte(b.String()))
+	x.accept(from, to, []byte(b.String()))
 	return true
 }
 
-// accept delivers to the accounts there are; what goes elsewhere has left.
-func (x *smtpSession) accept(to []string, data []byte) {
+// accept delivers to the accounts there are, and relays what goes elsewhere.
+func (x *smtpSession) accept(from string, to []string, data []byte) {
+	var elsewhere []string
 	for _, address := range to {
 		a := x.s.Mail.account(address)
 		if a == nil {
+			elsewhere = append(elsewhere, address)
 			continue
 		}
 		if _, _, why := x.s.Mail.deliver(a, "INBOX", data, nil, time.Now()); why != "" {
@@ -310,6 +314,12 @@ func (x *smtpSession) accept(to []string, data []byte) {
 	}
 	x.s.count(func(n *Counts) { n.Messages++ })
 	x.final(fmt.Sprintf("250 2.0.0 Ok: queued as %X", 0x4000+x.id))
+	if x.o.Relay == nil {
+		return
+	}
+	for _, address := range elsewhere {
+		x.s.wg.Go(func() { x.o.Relay(from, address, data) })
+	}
 }
 
 // path reads "FROM:<address> parameters".
