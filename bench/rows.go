@@ -336,7 +336,7 @@ func (c *imapClient) idle() error {
 // pushTo delivers to the first accounts and measures how long the first
 // connection of each, which is in IDLE, waits for it.
 func pushTo(s *server, watchers []*imapClient) (map[string]float64, error) {
-	const deliveries = 300
+	const deliveries = 120
 	watched := make([]chan time.Time, recipients)
 	for i, c := range watchers {
 		if i < recipients {
