@@ -168,9 +168,10 @@ func (s *session) tellMyRights(p *place) {
 	s.out = append(b, "\r\n"...)
 }
 
-// stillMay looks, before a command that is about the mailbox that is selected, what the client may
-// do there now: rights that were taken away hold no longer (RFC 4314 section 5.1.1).
-func (s *session) stillMay(c *command) outcome {
+// stillMay looks, before a command, what the client may do now with the mailbox that is selected:
+// rights that were taken away hold no longer (RFC 4314 section 5.1.1). One that it may not read any
+// more refuses the commands that are about it.
+func (s *session) stillMay(c *command, about bool) outcome {
 	if s.selected.prefix == "" {
 		return done()
 	}
@@ -181,7 +182,7 @@ func (s *session) stillMay(c *command) outcome {
 	case "CHECK", "CLOSE", "UNSELECT", "CANCELUPDATE":
 		return done()
 	}
-	if s.selected.lost {
+	if about && s.selected.lost {
 		return refuse(cause.Refuse(cause.AccountAccessDenied, cause.Text("mailbox", s.selected.view.Mailbox.Name)))
 	}
 	return done()

@@ -39,6 +39,8 @@ var guardedCommands = []guarded{
 	{`GETMETADATA "BOX" /shared/comment`, "l+rswip", false},
 	{`SETMETADATA "BOX" (/shared/comment "x")`, "lw", false},
 	{`APPEND Drafts CATENATE (URL "/PATH/;UID=1")`, "r", false},
+	{`APPEND Drafts CATENATE (URL ";UID=1")`, "r", true},
+	{`ESEARCH IN (selected) RETURN (COUNT) ALL`, "", true}, // finds nothing without r
 	{`UID FETCH 1:* (FLAGS BODY.PEEK[])`, "r", true},
 	{`UID FETCH 1:* (BODY[])`, "r", true}, // \Seen only with s
 	{`UID SEARCH TEXT letter`, "r", true},
@@ -112,6 +114,10 @@ func TestRightsLetThrough(t *testing.T) {
 				strings.Contains(c.command, "CATENATE") || strings.HasPrefix(c.command, "RENAME") && rights.Has(store.RightDelete)
 			if hidden := strings.HasPrefix(last, "NO [NONEXISTENT]"); hidden == seen {
 				rt.Fatalf("with %q, %s: %q", rights, command, last)
+			}
+		case strings.Contains(c.command, "ESEARCH"):
+			if found := strings.Contains(lines[0], "ESEARCH ("); found != rights.Has(store.RightRead) {
+				rt.Fatalf("with %q, %s: %q", rights, command, lines)
 			}
 		case strings.Contains(c.command, "STORE") || strings.Contains(c.command, "BODY["):
 			w.wantKept(rt, rights, before, after)

@@ -96,8 +96,8 @@ func (s *session) do(c *command) outcome {
 	if s.uidOnly && c.usesNumbers() {
 		return uidRequired(s, c)
 	}
-	if h.states == inMailbox {
-		if o := s.stillMay(c); o.refused != nil {
+	if s.selected != nil {
+		if o := s.stillMay(c, h.states == inMailbox); o.refused != nil {
 			return s.skipCommand(c, o)
 		}
 	}
