@@ -112,7 +112,8 @@ func connectError(a *attempt, e syscall.Errno) error {
 	return &net.OpError{Op: "dial", Net: a.network, Addr: a.remote(), Err: os.NewSyscallError("connect", e)}
 }
 
-// Delay holds back everything by d in each direction; connecting takes 2d.
+// Delay holds back everything that TCP carries by d in each direction; connecting takes
+// 2d. The DNS is slow by Resolver.SetLatency.
 func Delay(d time.Duration) Fault { return Fault{name: "delay " + d.String(), delay: d} }
 
 // CutAfter ends the connection in an orderly way after n octets in a direction.

@@ -390,6 +390,16 @@ func TestCertificates(t *testing.T) {
 		c.Close()
 	}
 	p.IMAP.SetCertificate(w.Certificate(name))
+	p.IMAP.ChangeTLS(func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS10 })
+	old, err := w.Home().DialContext(soon(t, time.Second), "tcp", imaps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer old.Close()
+	if err := tls.Client(old, w.Home().TLS("imap.north.example")).HandshakeContext(soon(t, time.Second)); err == nil || !strings.Contains(err.Error(), "version") {
+		t.Errorf("a server that is too old: %v", err)
+	}
+	p.IMAP.ChangeTLS(func(c *tls.Config) { c.MinVersion, c.MaxVersion = 0, 0 })
 	w.Home().Skew(-400 * 24 * time.Hour) // a good certificate, a wrong clock
 	c, err := w.Home().DialContext(soon(t, time.Second), "tcp", imaps)
 	if err != nil {

@@ -138,7 +138,7 @@ func (x *imapSession) capabilities() string {
 	words := []string{"IMAP4rev1"}
 	words = append(words, x.o.Capabilities...)
 	words = append(words, x.s.words().announces(ProtoIMAP)...)
-	if x.s.tlsConfig() != nil && !x.secure() {
+	if x.offersSTARTTLS() {
 		words = append(words, "STARTTLS")
 	}
 	if x.account == nil {
@@ -158,7 +158,7 @@ func (x *imapSession) capabilities() string {
 func (x *imapSession) allowed() bool { return x.secure() || x.o.PlainAuth }
 
 func (x *imapSession) starttls() bool {
-	if x.s.tlsConfig() == nil || x.secure() {
+	if !x.offersSTARTTLS() {
 		x.bad("STARTTLS is not available")
 		return true
 	}
@@ -273,7 +273,7 @@ func glob(pattern, name string) bool {
 
 func (x *imapSession) status(cmd *imapCommand) {
 	x.s.Mail.mu.Lock()
-	b := x.account.box(cmd.arg(0))
+	b := x.account.Mailbox(cmd.arg(0))
 	var items []string
 	if b != nil && len(cmd.args) > 1 {
 		for _, item := range cmd.args[1].list {
@@ -319,7 +319,7 @@ func (m *Message) has(flag string) bool {
 
 func (x *imapSession) selectBox(cmd *imapCommand) {
 	x.s.Mail.mu.Lock()
-	b := x.account.box(cmd.arg(0))
+	b := x.account.Mailbox(cmd.arg(0))
 	x.box, x.shown = b, nil
 	var lines []string
 	if b != nil {
@@ -351,11 +351,11 @@ func (x *imapSession) change(cmd *imapCommand) {
 	name := cmd.arg(0)
 	x.s.Mail.mu.Lock()
 	a := x.account
-	b := a.box(name)
+	b := a.Mailbox(name)
 	done := true
 	switch {
 	case cmd.verb == "CREATE" && b == nil && name != "":
-		a.boxes = append(a.boxes, &Mailbox{Name: name, Validity: 1, Next: 1})
+		a.AddMailbox(name, false)
 	case cmd.verb == "DELETE" && b != nil && b.Name != "INBOX":
 		a.boxes = slices.DeleteFunc(a.boxes, func(o *Mailbox) bool { return o == b })
 	case strings.HasSuffix(cmd.verb, "SUBSCRIBE") && b != nil:

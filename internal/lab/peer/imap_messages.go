@@ -323,7 +323,7 @@ func (x *imapSession) fits(m *Message, keys []token) bool {
 
 func (x *imapSession) copyTo(cmd *imapCommand, byUID, move bool) {
 	x.s.Mail.mu.Lock()
-	to := x.account.box(cmd.arg(1))
+	to := x.account.Mailbox(cmd.arg(1))
 	found, err := x.pick(cmd.arg(0), byUID)
 	if to != nil && err == nil {
 		for _, p := range found {

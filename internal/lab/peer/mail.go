@@ -23,6 +23,7 @@ type Account struct {
 	Tokens       []string // for OAUTHBEARER and XOAUTH2
 	Names        []string // names to sign in with; empty is the address alone
 	Quota        int64    // in octets; 0 is none
+	OtherUsed    int64    // octets of the quota that other data than mail takes
 	// Refuse holds, by protocol or "" for all, the occasion of a refusal that is told
 	// after the right password: "suspended", "disabled", "locked".
 	Refuse map[Protocol]string
@@ -97,7 +98,7 @@ func (m *Mail) Put(address, mailbox, text string, flags ...string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if a := m.accounts[strings.ToLower(address)]; a != nil {
-		if b := a.box(mailbox); b != nil {
+		if b := a.Mailbox(mailbox); b != nil {
 			b.put([]byte(strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\n", "\r\n")), flags, time.Now())
 			m.tell()
 		}
@@ -110,7 +111,7 @@ func (m *Mail) Messages(address, mailbox string) []string {
 	defer m.mu.Unlock()
 	var texts []string
 	if a := m.accounts[strings.ToLower(address)]; a != nil {
-		if b := a.box(mailbox); b != nil {
+		if b := a.Mailbox(mailbox); b != nil {
 			for _, msg := range b.Messages {
 				texts = append(texts, string(msg.Data))
 			}
@@ -151,7 +152,7 @@ func (m *Mail) account(address string) *Account {
 func (m *Mail) deliver(a *Account, mailbox string, data []byte, flags []string, date time.Time) (uid, validity uint32, occasion string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	b := a.box(mailbox)
+	b := a.Mailbox(mailbox)
 	if b == nil {
 		return 0, 0, "no-mailbox"
 	}
@@ -202,7 +203,9 @@ func (m *Mail) named(name string) *Account {
 	return nil
 }
 
-func (a *Account) box(name string) *Mailbox {
+// Mailbox returns a mailbox by its name, nil where there is none. It belongs into
+// Mail.Change.
+func (a *Account) Mailbox(name string) *Mailbox {
 	for _, b := range a.boxes {
 		if b.Name == name || strings.EqualFold(name, "INBOX") && b.Name == "INBOX" {
 			return b
@@ -211,7 +214,13 @@ func (a *Account) box(name string) *Mailbox {
 	return nil
 }
 
-func (a *Account) used() (n int64) {
+// AddMailbox adds an empty mailbox. It belongs into Mail.Change.
+func (a *Account) AddMailbox(name string, subscribed bool) {
+	a.boxes = append(a.boxes, &Mailbox{Name: name, Validity: 1, Next: 1, Subscribed: subscribed})
+}
+
+func (a *Account) used() int64 {
+	n := a.OtherUsed
 	for _, b := range a.boxes {
 		for _, m := range b.Messages {
 			n += int64(len(m.Data))

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"bufio"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -505,4 +506,44 @@ func TestResetAndStall(t *testing.T) {
 	if !s.Said("ehlo") || s.On("RSET", Close()).Hits() != 0 {
 		t.Error("the transcript lacks EHLO, or an override has hits that it cannot have")
 	}
+}
+
+func TestStates(t *testing.T) {
+	m := mail()
+	m.Change("anna@north.example", func(a *Account) {
+		a.Quota, a.OtherUsed = 2048, 2048
+		a.Mailbox("Sent").Subscribed = false
+		a.AddMailbox("Hidden", false)
+	})
+	s := NewIMAP("imap.north.example", m)
+	s.SetTLS(&tls.Config{})
+	s.Configure(func(o *IMAPOptions) { o.PlainAuth, o.Capabilities, o.Mechanisms = true, nil, nil })
+	addr := start(t, s)
+	play(t, addr, `
+		S: * OK…
+		C: a CAPABILITY
+		S: * CAPABILITY IMAP4rev1 STARTTLS
+		S: a OK done
+		C: b LOGIN anna@north.example secret
+		S: b OK…
+		C: c APPEND INBOX {1+}
+		C: x
+		S: c NO [OVERQUOTA] Mailbox is full
+		C: d GETQUOTA ""
+		S: * QUOTA "" (STORAGE 2 2)
+		S: d OK done
+		C: e LIST "" *n
+		S: * LIST (\HasNoChildren) "/" "Hidden"
+		S: e OK done
+		C: f LSUB "" *
+		S: * LSUB…
+		S: * LSUB (\HasNoChildren \Drafts)…`)
+	s.SetSTARTTLS(false)
+	play(t, addr, `
+		S: * OK…
+		C: a CAPABILITY
+		S: * CAPABILITY IMAP4rev1
+		S: a OK done
+		C: b STARTTLS
+		S: b BAD STARTTLS is not available`)
 }

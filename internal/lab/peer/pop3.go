@@ -109,7 +109,7 @@ func (x *popSession) command(verb, rest string) bool {
 		x.quit()
 		return false
 	case "STLS":
-		if x.s.tlsConfig() == nil || x.secure() {
+		if !x.offersSTARTTLS() {
 			x.final("-ERR not available")
 			return true
 		}
@@ -138,7 +138,7 @@ func (x *popSession) command(verb, rest string) bool {
 
 func (x *popSession) capa() {
 	lines := append([]string{"+OK", "TOP", "UIDL", "RESP-CODES", "PIPELINING"}, x.s.words().announces(ProtoPOP3)...)
-	if x.s.tlsConfig() != nil && !x.secure() {
+	if x.offersSTARTTLS() {
 		lines = append(lines, "STLS")
 	}
 	if x.secure() || x.o.PlainAuth {
@@ -173,7 +173,7 @@ func (x *popSession) open() {
 	}
 	x.locked = x.account.Address
 	x.s.Mail.mu.Lock()
-	x.drop = slices.Clone(x.account.box("INBOX").Messages)
+	x.drop = slices.Clone(x.account.Mailbox("INBOX").Messages)
 	x.s.Mail.mu.Unlock()
 	x.final(fmt.Sprintf("+OK %d messages", len(x.drop)))
 }
@@ -274,7 +274,7 @@ func (x *popSession) retrieve(m *Message, top bool, lines string) {
 func (x *popSession) quit() {
 	if x.account != nil && len(x.deleted) > 0 {
 		x.s.Mail.mu.Lock()
-		inbox := x.account.box("INBOX")
+		inbox := x.account.Mailbox("INBOX")
 		for i := range x.deleted {
 			inbox.Messages = slices.DeleteFunc(inbox.Messages, func(m *Message) bool { return m == x.drop[i] })
 		}

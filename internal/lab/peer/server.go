@@ -34,10 +34,11 @@ type Server struct {
 	proto   Protocol
 	session func(*conn) // one whole session after the greeting's turn
 
-	mu      sync.Mutex
-	tls     *tls.Config
-	dialect Dialect
-	script  []*Override
+	mu         sync.Mutex
+	tls        *tls.Config
+	noSTARTTLS bool
+	dialect    Dialect
+	script     []*Override
 	transcript
 	closers map[interface{ Close() error }]struct{}
 	closed  bool
@@ -67,6 +68,30 @@ func (s *Server) SetCertificate(cert tls.Certificate) {
 	}
 	config.Certificates = []tls.Certificate{cert}
 	s.tls = config
+}
+
+// ChangeTLS changes the TLS configuration for new connections: other versions, ciphers.
+func (s *Server) ChangeTLS(change func(*tls.Config)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.tls != nil {
+		s.tls = s.tls.Clone()
+		change(s.tls)
+	}
+}
+
+// SetSTARTTLS says whether STARTTLS (STLS) is offered where TLS does not begin at once.
+func (s *Server) SetSTARTTLS(offered bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.noSTARTTLS = !offered
+}
+
+// offersSTARTTLS tells whether the session could be encrypted now.
+func (c *conn) offersSTARTTLS() bool {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	return c.s.tls != nil && !c.s.noSTARTTLS && !c.secure()
 }
 
 // SetDialect lets the server speak like another one from now on.

@@ -137,7 +137,7 @@ func (x *smtpSession) hello(verb string) {
 	if x.o.Size > 0 {
 		lines = append(lines, fmt.Sprintf("SIZE %d", x.o.Size))
 	}
-	if x.s.tlsConfig() != nil && !x.secure() {
+	if x.offersSTARTTLS() {
 		lines = append(lines, "STARTTLS")
 	}
 	if x.offersAuth() {
@@ -165,7 +165,7 @@ func (x *smtpSession) offersAuth() bool {
 }
 
 func (x *smtpSession) starttls() bool {
-	if x.s.tlsConfig() == nil || x.secure() {
+	if !x.offersSTARTTLS() {
 		x.final("502 5.5.1 Command not implemented")
 		return true
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -70,19 +71,36 @@ func TestRealServers(t *testing.T) {
 				t.Error("a refused port of a real server answers")
 			}
 
-			d, err := w.RunPostfixDovecot("east.example", []real.MailAccount{{Address: "bo@east.example", Password: "secret"}})
-			if os.Geteuid() != 0 {
-				if err != real.ErrNeedsRoot {
-					t.Errorf("without root: %v", err)
-				}
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			hear(t, w.Home(), "imap.east.example:993", true, "a OK", "a LOGIN bo@east.example secret")
-			hear(t, w.Home(), "imap.east.example:143", false, "a NO [PRIVACYREQUIRED]", "a LOGIN bo@east.example secret")
-			hear(t, w.Home(), d.Host.Name+":25", false, "250 2.1.5", "EHLO x.test", "MAIL FROM:<>", "RCPT TO:<bo@east.example>")
+			postfixDovecot(t, w)
 		})
 	}
+}
+
+// postfixDovecot runs both with accounts in several states.
+func postfixDovecot(t *testing.T, w *lab.World) {
+	t.Helper()
+	d, err := w.RunPostfixDovecot("east.example", []real.MailAccount{
+		{Address: "bo@east.example", Password: "secret"},
+		{Address: "full@east.example", Password: "secret", Quota: "1K"},
+		{Address: "off@east.example", Password: "secret", Extra: "nologin=y reason=closed"},
+	})
+	if os.Geteuid() != 0 {
+		if !errors.Is(err, real.ErrNeedsRoot) {
+			t.Errorf("without root: %v", err)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	const imaps, plain = "imap.east.example:993", "AUTH PLAIN AGJvQGVhc3QuZXhhbXBsZQBzZWNyZXQ="
+	hear(t, w.Home(), "smtp.east.example:465", true, "250 2.0.0", "EHLO x.test", plain,
+		"MAIL FROM:<bo@east.example>", "RCPT TO:<bo@east.example>", "DATA", "Subject: hello\r\n\r\nHello.\r\n.")
+	hear(t, w.Home(), d.Host.Name+":25", false, "550 5.1.1", "EHLO x.test", "MAIL FROM:<>", "RCPT TO:<nobody@east.example>")
+	hear(t, w.Home(), imaps, true, "a NO [AUTHENTICATIONFAILED]", "a LOGIN bo@east.example wrong")
+	hear(t, w.Home(), imaps, true, "a NO", "a LOGIN off@east.example secret")
+	hear(t, w.Home(), imaps, true, "[OVERQUOTA]", "a LOGIN full@east.example secret", "b APPEND INBOX {3000+}", strings.Repeat("x", 3000))
+	hear(t, w.Home(), "imap.east.example:143", false, "a NO [PRIVACYREQUIRED]", "a LOGIN bo@east.example secret")
+	hear(t, w.Home(), imaps, true, "1 EXISTS", "a LOGIN bo@east.example secret", "b SELECT INBOX", "c IDLE") // when it has arrived
+	hear(t, w.Home(), "pop.east.example:995", true, "+OK 1 ", "USER bo@east.example", "PASS secret", "STAT")
 }
