@@ -165,6 +165,9 @@ func (s *session) sources(o *sources) ([]place, error) {
 	if err == nil && o.subscribed {
 		err = s.markSubscribed(list)
 	}
+	if sel := s.selected; o.selected && sel.prefix != "" && !slices.ContainsFunc(list, func(m place) bool { return s.hasSelected(&m) }) {
+		list = append(list, place{sel.account, sel.rights, sel.prefix, sel.view.Mailbox}) // read, but not seen in lists
+	}
 	return slices.DeleteFunc(list, func(m place) bool {
 		return !m.rights.Has(store.RightRead) || !o.has(&m) && (!o.selected || !s.hasSelected(&m))
 	}), err
