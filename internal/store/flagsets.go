@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math/bits"
 	"slices"
-	"sync"
 
 	"github.com/postiljon/postiljon/internal/store/kv"
 	"github.com/postiljon/postiljon/internal/store/uid"
@@ -202,6 +201,11 @@ func (f *FlagSets) footprint() int {
 	return n
 }
 
+// newerThan reports whether f is to be kept instead of another.
+func (f *FlagSets) newerThan(other *FlagSets) bool {
+	return f.modSeq >= other.modSeq || f.uidValidity != other.uidValidity
+}
+
 // changedUIDs returns which messages of a mailbox changed after since;
 // errStepFull if there are more than most.
 func changedUIDs(r kv.Reader, id MailboxID, since ModSeq, most int) (uid.Set, error) {
@@ -215,49 +219,4 @@ func changedUIDs(r kv.Reader, id MailboxID, since ModSeq, most int) (uid.Set, er
 		return nil
 	})
 	return uid.Of(uids...), err
-}
-
-// flagCache keeps the latest flags of mailboxes that are searched.
-type flagCache struct {
-	mu   sync.Mutex
-	sets map[viewKey]*FlagSets
-	size int
-}
-
-// maxFlagCache bounds the memory of the cache, in octets; what is dropped at
-// random is read again. The flags of a mailbox of a million messages take 1 MB.
-const maxFlagCache = 64 << 20
-
-func (c *flagCache) init() { c.sets = map[viewKey]*FlagSets{} }
-
-func (c *flagCache) get(k viewKey) *FlagSets {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.sets[k]
-}
-
-func (c *flagCache) put(k viewKey, f *FlagSets) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if old := c.sets[k]; old != nil {
-		if old.modSeq > f.modSeq && old.uidValidity == f.uidValidity {
-			return
-		}
-		c.drop(k)
-	}
-	c.size += f.footprint()
-	c.sets[k] = f
-	for other := range c.sets {
-		if c.size <= maxFlagCache || len(c.sets) == 1 {
-			return
-		}
-		if other != k {
-			c.drop(other)
-		}
-	}
-}
-
-func (c *flagCache) drop(k viewKey) {
-	c.size -= c.sets[k].footprint()
-	delete(c.sets, k)
 }

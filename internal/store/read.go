@@ -236,41 +236,44 @@ func eachPlacement(ctx context.Context, r kv.Reader, id MailboxID, set uid.Set, 
 // Messages is Placements with what never changes of each message. What fn gets
 // is valid during the call only.
 func (s *Store) Messages(ctx context.Context, a AccountID, id MailboxID, set uid.Set, fn func(*Message) error) error {
-	return s.view(ctx, "read messages", a, func(r kv.Reader) (err error) {
-		t := table(tableEmail)
-		emails := r.Iterate(t, t.after())
-		defer func() {
-			if e := emails.Close(); err == nil {
-				err = e
+	return s.view(ctx, "read messages", a, func(r kv.Reader) error { return eachMessage(ctx, r, id, set, fn) })
+}
+
+// eachMessage walks placements, and emails beside them.
+func eachMessage(ctx context.Context, r kv.Reader, id MailboxID, set uid.Set, fn func(*Message) error) (err error) {
+	t := table(tableEmail)
+	emails := r.Iterate(t, t.after())
+	defer func() {
+		if e := emails.Close(); err == nil {
+			err = e
+		}
+	}()
+	var m Message
+	at, valid := EmailID(0), false
+	seek := table(tableEmail)
+	return eachPlacement(ctx, r, id, set, func(p *Placement) error {
+		m.Placement = *p
+		// Mail mostly lies in the order of its arrival: the next email is
+		// one step away.
+		if valid && p.Email == at+1 {
+			valid = emails.Next()
+		} else if !valid || p.Email != at {
+			valid = emails.SeekGE(seek[:1].email(p.Email))
+		}
+		if !valid || string(emails.Key()) != string(seek[:1].email(p.Email)) {
+			if valid = emails.SeekGE(seek[:1].email(p.Email)); !valid || string(emails.Key()) != string(seek[:1].email(p.Email)) {
+				return fmt.Errorf("email %d of UID %d is missing: %w", p.Email, p.UID, errDamaged)
 			}
-		}()
-		var m Message
-		at, valid := EmailID(0), false
-		seek := table(tableEmail)
-		return eachPlacement(ctx, r, id, set, func(p *Placement) error {
-			m.Placement = *p
-			// Mail mostly lies in the order of its arrival: the next email is
-			// one step away.
-			if valid && p.Email == at+1 {
-				valid = emails.Next()
-			} else if !valid || p.Email != at {
-				valid = emails.SeekGE(seek[:1].email(p.Email))
-			}
-			if !valid || string(emails.Key()) != string(seek[:1].email(p.Email)) {
-				if valid = emails.SeekGE(seek[:1].email(p.Email)); !valid || string(emails.Key()) != string(seek[:1].email(p.Email)) {
-					return fmt.Errorf("email %d of UID %d is missing: %w", p.Email, p.UID, errDamaged)
-				}
-			}
-			at = p.Email
-			v, err := emails.Value()
-			if err != nil {
-				return err
-			}
-			if err := m.Email.decode(p.Email, v); err != nil {
-				return err
-			}
-			return fn(&m)
-		})
+		}
+		at = p.Email
+		v, err := emails.Value()
+		if err != nil {
+			return err
+		}
+		if err := m.Email.decode(p.Email, v); err != nil {
+			return err
+		}
+		return fn(&m)
 	})
 }
 

@@ -58,7 +58,8 @@ type Store struct {
 	hub       hub
 	directory directoryCache
 	views     viewCache
-	flags     flagCache
+	flags     kept[FlagSets, *FlagSets]
+	dates     kept[Dates, *Dates]
 
 	eventNumber atomic.Uint32
 
@@ -83,7 +84,6 @@ func Open(_ context.Context, o Options) (*Store, error) {
 	s.hub.init()
 	s.directory.init()
 	s.views.init()
-	s.flags.init()
 	return s, nil
 }
 

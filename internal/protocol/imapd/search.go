@@ -63,6 +63,7 @@ type query struct {
 	email    *store.Email // nil in the first pass
 	texts    textReader
 	flags    *store.FlagSets // of the mailbox now, if a key asks for flags
+	dates    *store.Dates    // if a key asks for dates
 	highest  store.ModSeq    // of the messages found
 }
 
@@ -290,9 +291,6 @@ func (q *query) match(k *searchKey, p *store.Placement) answer {
 	if k.matches != nil && k.matches.MustHave(p.Email) {
 		return yes
 	}
-	if k.matches != nil && k.matches.MustHave(p.Email) {
-		return yes
-	}
 	if k.cost() > 0 && q.email == nil {
 		return open
 	}
@@ -339,14 +337,8 @@ func (q *query) matches(k *searchKey, p *store.Placement) bool {
 		return uint64(p.Size) < k.n
 	case opSavedBefore, opSavedOn, opSavedSince:
 		return k.matchDay(p.Saved.Unix(), opSavedBefore)
-	case opOlder:
-		return q.email.Received.Unix() <= q.now-int64(k.n)
-	case opYounger:
-		return q.email.Received.Unix() >= q.now-int64(k.n)
-	case opBefore, opOn, opSince:
-		return k.matchDay(q.email.Received.Unix(), opBefore)
-	case opSentBefore, opSentOn, opSentSince:
-		return q.matchSent(k)
+	case opOlder, opYounger, opBefore, opOn, opSince, opSentBefore, opSentOn, opSentSince:
+		return k.matchDates(store.DatesOf(q.email), q.now)
 	case opHeader:
 		return q.matchHeader(k)
 	case opBody:
@@ -372,14 +364,17 @@ func (k *searchKey) matchDay(unix int64, first searchOp) bool {
 	return unix >= day
 }
 
-// matchSent compares the day that the Date field names, in its own zone.
-func (q *query) matchSent(k *searchKey) bool {
-	date := q.email.Summary.Date()
-	if date.IsZero() {
-		return false
+// matchDates decides a key about when a message was received or sent.
+func (k *searchKey) matchDates(d store.MessageDates, now int64) bool {
+	switch k.op {
+	case opOlder:
+		return d.Received <= now-int64(k.n)
+	case opYounger:
+		return d.Received >= now-int64(k.n)
+	case opBefore, opOn, opSince:
+		return k.matchDay(d.Received, opBefore)
 	}
-	_, offset := date.Zone()
-	return k.matchDay(date.Unix()+int64(offset), opSentBefore)
+	return d.HasSent && k.matchDay(d.Sent, opSentBefore)
 }
 
 // addressFields are the fields whose decoded addresses the summary holds. Searching them there

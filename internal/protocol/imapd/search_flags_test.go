@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -168,4 +169,43 @@ func TestSearchFlagsOfDeleted(t *testing.T) {
 		}
 	}
 	one.ok("NOOP")
+}
+
+// TestSearchDates holds searches for dates in many messages, which are answered by what is known
+// of the mailbox, against those in few, which read them.
+func TestSearchDates(t *testing.T) {
+	w := newWorld(t, settings{plaintext: true, noTLS: true})
+	const n = 2*worthDates - 2
+	for i := range n {
+		at := clock.AddDate(0, 0, -i%40).Add(time.Duration(i) * time.Hour)
+		raw := "Subject: x\r\n"
+		if i%5 > 0 {
+			raw += "Date: " + at.AddDate(0, 0, -i%7).Format("Mon, 2 Jan 2006 15:04:05 -0700") + "\r\n"
+		}
+		w.put("INBOX", []byte(raw+"\r\n"), at, store.Flags{})
+	}
+	c := w.plainClient()
+	c.ok("SELECT INBOX")
+	find := func(program string) string { return strings.TrimPrefix(c.ok("UID SEARCH " + program)[0], "* SEARCH") }
+	found := 0
+	for _, key := range []string{"BEFORE", "ON", "SINCE", "SENTBEFORE", "SENTON", "SENTSINCE", "NOT SENTON", "NOT SINCE"} {
+		for day := -3; day < 45; day += 4 {
+			key := key + " " + clock.AddDate(0, 0, -day).Format("2-Jan-2006")
+			whole, parts := find(key), find("UID 1:63 "+key)+find("UID 64:* "+key)
+			if whole != parts {
+				t.Errorf("%s: found%s, in parts%s", key, whole, parts)
+			}
+			if len(whole) > 0 {
+				found++
+			}
+		}
+	}
+	if found < 60 {
+		t.Errorf("only %d searches found something", found)
+	}
+	for _, key := range []string{"YOUNGER 864000", "OLDER 864000"} {
+		if whole, parts := find(key), find("UID 1:63 "+key)+find("UID 64:* "+key); whole != parts || whole == "" {
+			t.Errorf("%s: found%s, in parts%s", key, whole, parts)
+		}
+	}
 }

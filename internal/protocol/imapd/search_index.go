@@ -42,6 +42,8 @@ func (q *query) among(k *searchKey, in *uid.Index) (left *uid.Index, sure bool, 
 			return uid.NewIndex(nil), true, nil
 		}
 		return q.flags.Among(in, k.flag), true, nil
+	case opOlder, opYounger, opBefore, opOn, opSince, opSentBefore, opSentOn, opSentSince:
+		return q.dated(k, in)
 	case opModSeq:
 		left, err = q.changedSince(k, in)
 		return left, false, err
@@ -85,6 +87,27 @@ func (q *query) amongEither(keys []searchKey, in *uid.Index) (left *uid.Index, s
 		left, sure = left.Or(one), sure && certain
 	}
 	return left, sure, nil
+}
+
+// worthDates is of how many messages a search takes the dates of the whole mailbox; those of fewer
+// are read.
+const worthDates = 64
+
+// dated narrows messages to those with the dates that a key asks for.
+func (q *query) dated(k *searchKey, in *uid.Index) (left *uid.Index, sure bool, err error) {
+	if in.Len() < worthDates {
+		return in, false, nil
+	}
+	if q.dates == nil {
+		q.dates, err = q.s.store.Dates(q.s.ctx, q.sel.account, q.sel.id)
+		if store.KindOf(err) == store.KindNotFound { // deleted meanwhile, which sync tells
+			return uid.NewIndex(nil), true, nil
+		}
+		if err != nil {
+			return nil, false, err
+		}
+	}
+	return q.dates.Select(in, func(d store.MessageDates) bool { return k.matchDates(d, q.now) }), true, nil
 }
 
 // fewChanges is up to which share of the messages, a fraction, those that changed are looked at
