@@ -3,7 +3,6 @@ package lab
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"strconv"
@@ -201,7 +200,9 @@ func (v *Vantage) lookup(ctx context.Context, host string) ([]netip.Addr, error)
 		for _, qtype := range []uint16{dns.TypeAAAA, dns.TypeA} {
 			m, askErr := v.ask(ctx, resolver, host, qtype)
 			if askErr != nil {
-				err = &net.DNSError{Err: askErr.Error(), Name: host, Server: resolver, IsTimeout: true, IsTemporary: true}
+				var timeout net.Error
+				isTimeout := errors.As(askErr, &timeout) && timeout.Timeout()
+				err = &net.DNSError{UnwrapErr: askErr, Err: askErr.Error(), Name: host, Server: resolver, IsTimeout: isTimeout, IsTemporary: true}
 				continue
 			}
 			if m.Rcode == dns.RcodeServerFailure {
@@ -288,5 +289,5 @@ func (v *Vantage) race(ctx context.Context, network string, ips []netip.Addr, po
 	if won != nil {
 		return won, nil
 	}
-	return nil, fmt.Errorf("%w", first)
+	return nil, first
 }

@@ -32,4 +32,8 @@
 //	home.Skew(-400 * 24 * time.Hour)
 //
 // and looked at afterwards: north.IMAP.Transcript(), Counts(), SignIns().
+//
+// NewReal makes the same world of network namespaces and packet filters, where root may;
+// other programs can be run in it (Vantage.Command). RunPostiljon and RunPostfixDovecot
+// put real servers into a world of either kind.
 package lab

@@ -62,7 +62,10 @@ func (w *World) host(name string, addrs []string) (*Host, error) {
 	}
 	w.byName[name] = h
 	if w.kernel != nil {
-		return h, w.kernel.addHost(h)
+		if err := w.kernel.addHost(h); err != nil || len(w.rules) == 0 {
+			return h, err
+		}
+		w.applyRules() // they may be about this host, too
 	}
 	return h, nil
 }

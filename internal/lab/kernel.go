@@ -284,7 +284,7 @@ func (k *kernelNet) serveDNS(h *Host, handler names.Handler) error {
 	}
 	s := names.ServeOn(handler, packets, []net.Listener{l})
 	k.keep(h, 53, s)
-	h.w.closers = append(h.w.closers, s)
+	h.w.add(s)
 	return nil
 }
 

@@ -42,28 +42,22 @@ const (
 	PublicResolver = "resolver.public.example" // another one, for comparison
 )
 
+// openResolvers makes what the DNS of a world consists of, and the first vantage point.
 func (w *World) openResolvers() error {
-	for name, addrs := range map[string][]string{
-		ISPResolver:    {"192.0.2.3", "2001:db8::3"},
-		PublicResolver: {"192.0.2.4", "2001:db8::4"},
+	for _, server := range []struct {
+		name, v4, v6 string
+		answers      names.Handler
+	}{
+		{names.NameServer1, "192.0.2.1", "2001:db8::1", w.Names.Authority()},
+		{names.NameServer2, "192.0.2.2", "2001:db8::2", w.Names.Authority()},
+		{ISPResolver, "192.0.2.3", "2001:db8::3", w.Names.Resolver(ISPResolver)},
+		{PublicResolver, "192.0.2.4", "2001:db8::4", w.Names.Resolver(PublicResolver)},
 	} {
-		h, err := w.host(name, addrs)
+		h, err := w.host(server.name, []string{server.v4, server.v6})
 		if err != nil {
 			return err
 		}
-		if err := h.ServeDNS(w.Names.Resolver(name)); err != nil {
-			return err
-		}
-	}
-	for name, addrs := range map[string][]string{
-		names.NameServer1: {"192.0.2.1", "2001:db8::1"},
-		names.NameServer2: {"192.0.2.2", "2001:db8::2"},
-	} {
-		h, err := w.host(name, addrs)
-		if err != nil {
-			return err
-		}
-		if err := h.ServeDNS(w.Names.Authority()); err != nil {
+		if err := h.ServeDNS(server.answers); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ package peer
 import (
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -40,14 +41,14 @@ type Server struct {
 	dialect    Dialect
 	script     []*Override
 	transcript
-	closers map[interface{ Close() error }]struct{}
+	closers map[io.Closer]struct{}
 	closed  bool
 	ending  chan struct{}
 	wg      sync.WaitGroup
 }
 
 func newServer(proto Protocol, name string, mail *Mail) *Server {
-	return &Server{Name: name, Mail: mail, proto: proto, dialect: Generic(), closers: make(map[interface{ Close() error }]struct{}), ending: make(chan struct{})}
+	return &Server{Name: name, Mail: mail, proto: proto, dialect: Generic(), closers: make(map[io.Closer]struct{}), ending: make(chan struct{})}
 }
 
 // SetTLS gives the server its TLS configuration for new connections; nil takes TLS
@@ -140,7 +141,7 @@ func (s *Server) Serve(l net.Listener, implicitTLS bool) {
 }
 
 // keep remembers what Close must close and waits for.
-func (s *Server) keep(c interface{ Close() error }) bool {
+func (s *Server) keep(c io.Closer) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -151,7 +152,7 @@ func (s *Server) keep(c interface{ Close() error }) bool {
 	return true
 }
 
-func (s *Server) drop(c interface{ Close() error }) {
+func (s *Server) drop(c io.Closer) {
 	c.Close()
 	s.mu.Lock()
 	delete(s.closers, c)
