@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/phrases"
 	"github.com/postiljon/postiljon/internal/settings"
 )
 
@@ -152,13 +153,13 @@ func (l *lookupCommand) view(s *streams) (*lookupView, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &lookupView{streams: s, Speech: speech, catalogue: catalogue, lang: cause.Lang(l.Lang)}, nil
+	return &lookupView{streams: s, Set: speech, catalogue: catalogue, lang: cause.Lang(l.Lang)}, nil
 }
 
 // lookupView shows a result to people.
 type lookupView struct {
 	*streams
-	*settings.Speech
+	*phrases.Set
 	catalogue *cause.Catalogue
 	lang      cause.Lang
 	result    *settings.Result

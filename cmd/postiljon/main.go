@@ -40,6 +40,7 @@ type commands struct {
 	Trace  traceCommand  `cmd:"" group:"mail" help:"Tell what became of a message or a sign-in, and why."`
 	Queue  queueCommand  `cmd:"" group:"mail" help:"Messages on their way to other servers."`
 	Causes causesCommand `cmd:"" group:"mail" help:"List the causes by which mail can fail, or explain one."`
+	Doctor doctorCommand `cmd:"" group:"mail" help:"Find out why mail does not work, for an account at any provider."`
 	Lookup lookupCommand `cmd:"" group:"mail" help:"Find the right settings of a mailbox at any provider, and compare them with yours."`
 
 	Verify  verifyCommand  `cmd:"" group:"data" help:"Check all that is stored against itself."`
@@ -140,6 +141,12 @@ type advised interface {
 }
 
 func fail(s *streams, err error) int {
+	if e, ok := errors.AsType[exitWith](err); ok {
+		if e.error != nil {
+			fail(s, e.error)
+		}
+		return e.code
+	}
 	fmt.Fprintf(s.err, "postiljon: %v\n", err)
 	if a, ok := errors.AsType[advised](err); ok && a.NextStep() != "" {
 		fmt.Fprintln(s.err, a.NextStep())

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-
-	"golang.org/x/sys/unix"
 )
 
 // notify tells systemd the state of the service (sd_notify(3)): "READY=1",
@@ -25,14 +23,4 @@ func notify(state string) error {
 		return fmt.Errorf("notify systemd: %w", err)
 	}
 	return nil
-}
-
-// monotonicMicroseconds is the time by which systemd tells a reload from the
-// one before it.
-func monotonicMicroseconds() int64 {
-	var now unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
-		return 0
-	}
-	return now.Nano() / 1000
 }

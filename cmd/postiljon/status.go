@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"syscall"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/config"
@@ -47,14 +46,6 @@ func (s *service) ready(ctx context.Context) error {
 		failed = append(failed, fmt.Errorf("the certificate expired at %s", until.Format(time.DateTime)))
 	}
 	return errors.Join(failed...)
-}
-
-func freeSpace(dir string) uint64 {
-	var st syscall.Statfs_t
-	if err := syscall.Statfs(dir, &st); err != nil {
-		return 0
-	}
-	return st.Bavail * uint64(st.Bsize)
 }
 
 // advertised are the services that mail programs are told of. TLS from the

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"github.com/postiljon/postiljon/internal/config"
 	"github.com/postiljon/postiljon/internal/control"
@@ -112,27 +110,6 @@ func isData(dir string) error {
 		}
 	}
 	return nil
-}
-
-// keepOwner gives all files in a folder the owner of the folder, if root runs it.
-func keepOwner(dir string) error {
-	if os.Geteuid() != 0 {
-		return nil
-	}
-	var owner syscall.Stat_t
-	if err := syscall.Stat(dir, &owner); err != nil {
-		return err
-	}
-	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		var st syscall.Stat_t
-		if err := syscall.Lstat(path, &st); err != nil || st.Uid == owner.Uid {
-			return err
-		}
-		return os.Lchown(path, int(owner.Uid), int(owner.Gid))
-	})
 }
 
 func (v *verifyCommand) write(s *streams, r *control.VerifyReport) error {

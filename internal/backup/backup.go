@@ -22,7 +22,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/store/blob/disk"
@@ -129,15 +128,6 @@ func within(path, folder string) bool {
 	return false
 }
 
-// device is the volume that a path lies on.
-func device(path string) uint64 {
-	var st syscall.Stat_t
-	if err := syscall.Stat(path, &st); err != nil {
-		return 0
-	}
-	return uint64(st.Dev)
-}
-
 // Prune removes the oldest whole backups below dir but keep, and returns the
 // names of those that are gone.
 func Prune(dir string, keep int) (gone []string, err error) {
@@ -232,15 +222,6 @@ func (r *run) tree(from, to string, immutable func(name string) bool) error {
 		}
 		return sameOwner(path, target)
 	})
-}
-
-// sameOwner gives a file the owner of another one.
-func sameOwner(from, to string) error {
-	var st syscall.Stat_t
-	if err := syscall.Stat(from, &st); err != nil {
-		return err
-	}
-	return os.Lchown(to, int(st.Uid), int(st.Gid))
 }
 
 // share links a file to that of the backup before, if it is the same one.

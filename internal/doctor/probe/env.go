@@ -80,7 +80,7 @@ func (env Env) complete() Env {
 		env.Interfaces = systemInterfaces
 	}
 	if len(env.Resolvers) == 0 {
-		env.Resolvers = systemResolvers()
+		env.Resolvers = SystemResolvers()
 	}
 	return env
 }

@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"strings"
-
-	"github.com/miekg/dns"
 
 	"github.com/postiljon/postiljon/internal/doctor/evidence"
 )
@@ -42,21 +39,6 @@ func hasRoute(network, addr string) bool {
 	}
 	c.Close()
 	return true
-}
-
-// systemResolvers returns the name servers of the computer, where a file tells them.
-func systemResolvers() []string {
-	conf, err := dns.ClientConfigFromFile("/etc/resolv.conf")
-	if err != nil {
-		return nil
-	}
-	var found []string
-	for _, s := range conf.Servers {
-		if _, err := netip.ParseAddr(s); err == nil {
-			found = append(found, net.JoinHostPort(s, conf.Port))
-		}
-	}
-	return found[:min(len(found), 1)]
 }
 
 // transport makes HTTP connections through the injected dialer, resolver and roots.
