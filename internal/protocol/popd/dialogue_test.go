@@ -49,6 +49,7 @@ type world struct {
 // settings change a world before it begins.
 type settings struct {
 	plaintext bool
+	tokens    bool
 	noTLS     bool
 	timeouts  Timeouts
 	refuse    cause.Decision
@@ -70,7 +71,7 @@ func newWorld(t testing.TB, set settings) *world {
 	}
 	o := Options{
 		Hostname: "mail.example.org", Store: w.store, Catalogue: catalogue, Backend: w.backend,
-		SASL:     sasl.New(sasl.Options{Plaintext: set.plaintext, Iterations: 4096}),
+		SASL:     sasl.New(sasl.Options{Plaintext: set.plaintext, Iterations: 4096, Offers: sasl.Offers{Tokens: set.tokens}}),
 		Timeouts: set.timeouts, Log: slog.New(slog.DiscardHandler), Metrics: w.backend,
 	}
 	if !set.noTLS {
@@ -173,6 +174,14 @@ func (testVerifier) Password(_ context.Context, authzid, user, password string) 
 		return sasl.Identity{}, cause.Refuse(cause.AuthPasswordWrong)
 	}
 	return sasl.Identity{Name: user}, cause.Allow()
+}
+
+// Token knows a token that is good.
+func (testVerifier) Token(_ context.Context, _, token string) (sasl.Identity, cause.Decision) {
+	if token != "good" {
+		return sasl.Identity{}, cause.Refuse(cause.AuthTokenRevoked)
+	}
+	return sasl.Identity{Name: testAddress}, cause.Allow()
 }
 
 func (testVerifier) Scram(context.Context, string) ([]sasl.ScramSecret, cause.Decision) {
@@ -321,6 +330,9 @@ func (s *script) do(words []string) {
 	switch words[0] {
 	case "plaintext": // passwords may pass without TLS
 		s.set.plaintext = true
+		return
+	case "tokens": // bearer tokens are taken
+		s.set.tokens = true
 		return
 	case "no-tls": // the server has no certificate
 		s.set.noTLS = true

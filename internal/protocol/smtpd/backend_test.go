@@ -85,6 +85,14 @@ func (s *session) Password(_ context.Context, _, user, given string) (sasl.Ident
 	return sasl.Identity{Name: user}, cause.Allow()
 }
 
+// Token knows a token that is good.
+func (s *session) Token(_ context.Context, _, token string) (sasl.Identity, cause.Decision) {
+	if token != "good" {
+		return sasl.Identity{}, cause.Refuse(cause.AuthTokenRevoked)
+	}
+	return sasl.Identity{Name: "anna"}, cause.Allow()
+}
+
 func (s *session) Scram(_ context.Context, user string) ([]sasl.ScramSecret, cause.Decision) {
 	if user != "anna" {
 		return nil, cause.Refuse(cause.AuthPasswordWrong)
@@ -223,7 +231,7 @@ func newFixture(t testing.TB, b *backend, o Options, lo ListenerOptions, plainte
 	if o.Backend == nil {
 		o.Backend = b
 	}
-	o.SASL = sasl.New(sasl.Options{Plaintext: plaintext})
+	o.SASL = sasl.New(sasl.Options{Plaintext: plaintext, Offers: sasl.Offers{Tokens: strings.Contains(lo.Name, "tokens")}})
 	s, err := New(o)
 	if err != nil {
 		t.Fatal(err)

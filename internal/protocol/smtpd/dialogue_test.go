@@ -20,13 +20,13 @@ import (
 
 // TestDialogues plays the dialogues of testdata/*.txt over TCP. A file begins with settings:
 //
-//	listener: submission require-auth implicit-tls no-tls plaintext-auth auth early refuse=CAUSE wait=CAUSE
+//	listener: submission require-auth implicit-tls no-tls plaintext-auth auth tokens early refuse=CAUSE wait=CAUSE
 //	limits: message=N line=N recipients=N messages=N errors=N idle=N swallow=N
 //
 // and goes on with the dialogue:
 //
 //	C: text    the client sends text and CRLF; lines of C next to each other go out in one write.
-//	           <CR>, <LF>, <NUL> and <FF> are octets, <B64:text> base64 with <NUL> for NUL,
+//	           <CR>, <LF>, <NUL> and <FF> are octets, <B64:text> base64 with <NUL> and <SOH>,
 //	           <X*N> is N times X, and a final <-> leaves out the CRLF.
 //	S: text    the server says text; a final * stands for anything.
 //	B: text    the backend was told this. In each run of B lines, all that was told since the last.
@@ -172,7 +172,10 @@ func octets(line string) string {
 			break
 		}
 		text, after, _ := strings.Cut(rest, ">>")
-		line = before + base64.StdEncoding.EncodeToString([]byte(strings.ReplaceAll(text, "<NUL>", "\x00"))) + after
+		if more, ok := strings.CutPrefix(after, ">"); ok { // the text ended in <SOH>
+			text, after = text+">", more
+		}
+		line = before + base64.StdEncoding.EncodeToString([]byte(strings.NewReplacer("<NUL>", "\x00", "<SOH>", "\x01").Replace(text))) + after
 	}
 	if before, rest, found := strings.Cut(line, "*N="); found { // x*N=5; is xxxxx
 		count, after, _ := strings.Cut(rest, ";")
@@ -203,6 +206,8 @@ func settings(t *testing.T, head string) (f *fixture, early bool) {
 				lo.ImplicitTLS = true
 			case "listener no-tls":
 				lo.Name = "no-tls"
+			case "listener tokens":
+				lo.Name = "tokens"
 			case "listener plaintext-auth":
 				plaintext = true
 			case "listener auth":
