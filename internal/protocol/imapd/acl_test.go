@@ -16,46 +16,49 @@ import (
 )
 
 // guarded is a command of RFC 4314 section 4 and the rights that let it through. BOX is the
-// mailbox, PATH the same in a URL, OWN one of the client's own.
+// mailbox, PATH the same in a URL, OWN one of the client's own, with one message that has flags.
 type guarded struct {
 	command  string
 	need     string
-	selected bool // it is about the mailbox that is selected
+	selected string // "": nothing, else which of the two
 }
 
 var guardedCommands = []guarded{
-	{`STATUS "BOX" (MESSAGES)`, "r", false},
-	{`SELECT "BOX"`, "r", false},
-	{`EXAMINE "BOX"`, "r", false},
-	{"APPEND \"BOX\" (\\Seen \\Deleted \\Flagged) {3+}\r\nabc", "i", false},
-	{`GETACL "BOX"`, "a", false},
-	{`SETACL "BOX" bob +lrswipkxtea`, "a", false},
-	{`DELETEACL "BOX" carl`, "a", false},
-	{`LISTRIGHTS "BOX" carl`, "a", false},
-	{`CREATE "BOX/Below"`, "k", false},
-	{`DELETE "BOX"`, "x", false},
-	{`RENAME "BOX" "BOX-other"`, "never", false},
-	{`GETQUOTAROOT "BOX"`, "r", false},
-	{`GETMETADATA "BOX" /shared/comment`, "l+rswip", false},
-	{`SETMETADATA "BOX" (/shared/comment "x")`, "lw", false},
-	{`APPEND Drafts CATENATE (URL "/PATH/;UID=1")`, "r", false},
-	{`APPEND Drafts CATENATE (URL ";UID=1")`, "r", true},
-	{`ESEARCH IN (selected) RETURN (COUNT) ALL`, "", true}, // finds nothing without r
-	{`UID FETCH 1:* (FLAGS BODY.PEEK[])`, "r", true},
-	{`UID FETCH 1:* (BODY[])`, "r", true}, // \Seen only with s
-	{`UID SEARCH TEXT letter`, "r", true},
-	{`UID SORT (ARRIVAL) UTF-8 ALL`, "r", true},
-	{`UID THREAD REFERENCES UTF-8 ALL`, "r", true},
-	{`UID STORE 1 +FLAGS (\Seen)`, "rs", true},
-	{`UID STORE 2 +FLAGS (\Deleted)`, "rt", true},
-	{`UID STORE 1 +FLAGS (\Flagged)`, "rw", true},
-	{`UID STORE 1 +FLAGS ($Word)`, "rw", true},
-	{`UID STORE 1 FLAGS (\Seen \Deleted \Flagged)`, "r+swt", true},
-	{`EXPUNGE`, "re", true},
-	{`UID EXPUNGE 3`, "re", true},
-	{`UID MOVE 1 "OWN"`, "rte", true},
-	{`UID COPY 1:3 "OWN"`, "r", true},
-	{"UID REPLACE 1 \"OWN\" {3+}\r\nabc", "rte", true},
+	{`STATUS "BOX" (MESSAGES)`, "r", ""},
+	{`SELECT "BOX"`, "r", ""},
+	{`EXAMINE "BOX"`, "r", ""},
+	{"APPEND \"BOX\" (\\Seen \\Deleted \\Flagged $Word) {3+}\r\nabc", "i", ""},
+	{`GETACL "BOX"`, "a", ""},
+	{`SETACL "BOX" bob +lrswipkxtea`, "a", ""},
+	{`DELETEACL "BOX" carl`, "a", ""},
+	{`LISTRIGHTS "BOX" carl`, "a", ""},
+	{`CREATE "BOX/Below"`, "k", ""},
+	{`DELETE "BOX"`, "x", ""},
+	{`RENAME "BOX" "BOX-other"`, "never", ""},
+	{`GETQUOTAROOT "BOX"`, "r", ""},
+	{`GETMETADATA "BOX" /shared/comment`, "l+rswip", ""},
+	{`SETMETADATA "BOX" (/shared/comment "x")`, "lw", ""},
+	{`APPEND Drafts CATENATE (URL "/PATH/;UID=1")`, "r", ""},
+	{`APPEND Drafts CATENATE (URL ";UID=1")`, "r", "BOX"},
+	{`ESEARCH IN (selected) RETURN (COUNT) ALL`, "", "BOX"}, // finds nothing without r
+	{`UID FETCH 1:* (FLAGS BODY.PEEK[])`, "r", "BOX"},
+	{`UID FETCH 1:* (BODY[])`, "r", "BOX"}, // \Seen only with s
+	{`UID SEARCH TEXT letter`, "r", "BOX"},
+	{`UID SORT (ARRIVAL) UTF-8 ALL`, "r", "BOX"},
+	{`UID THREAD REFERENCES UTF-8 ALL`, "r", "BOX"},
+	{`UID STORE 1 +FLAGS (\Seen)`, "rs", "BOX"},
+	{`UID STORE 2 +FLAGS (\Deleted)`, "rt", "BOX"},
+	{`UID STORE 1 +FLAGS (\Flagged)`, "rw", "BOX"},
+	{`UID STORE 1 +FLAGS ($Word)`, "rw", "BOX"},
+	{`UID STORE 1 FLAGS (\Seen \Deleted \Flagged)`, "r+swt", "BOX"},
+	{`EXPUNGE`, "re", "BOX"},
+	{`UID EXPUNGE 3`, "re", "BOX"},
+	{`UID MOVE 1 "OWN"`, "rte", "BOX"},
+	{`UID COPY 1:3 "OWN"`, "r", "BOX"},
+	{"UID REPLACE 1 \"OWN\" {3+}\r\nabc", "rte", "BOX"},
+	{`UID COPY 1 "BOX"`, "i", "OWN"},
+	{`UID MOVE 1 "BOX"`, "i", "OWN"},
+	{"UID REPLACE 1 \"BOX\" (\\Seen \\Deleted \\Flagged $Word) {3+}\r\nabc", "i", "OWN"},
 }
 
 // lets reports whether rights let a command through: all letters of need, or behind "+" one.
@@ -90,14 +93,19 @@ func TestRightsLetThrough(t *testing.T) {
 		name := fmt.Sprintf("Box%d", n)
 		box := w.newBox(name)
 		defer w.store.DeleteMailbox(ctx, w.account, name)
-		foreign := "Other Users/alice/" + name
-		if c.selected { // the rights are taken away while it is selected
+		foreign, own := "Other Users/alice/"+name, fmt.Sprintf("Own%d", n)
+		bob.ok("CREATE " + own)
+		bob.ok("APPEND " + own + " (\\Seen \\Deleted \\Flagged $Word) {3+}\r\nabc")
+		switch c.selected {
+		case "BOX": // the rights are taken away while it is selected
 			w.grant(box.ID, "bob", store.AllRights)
 			bob.ok(`SELECT "` + foreign + `"`)
+		case "OWN":
+			bob.ok("SELECT " + own)
 		}
 		w.grant(box.ID, "bob", rights)
 		before := w.state(box.ID)
-		command := strings.NewReplacer("BOX", foreign, "OWN", "Archive", "PATH", strings.ReplaceAll(foreign, " ", "%20")).Replace(c.command)
+		command := strings.NewReplacer("BOX", foreign, "OWN", own, "PATH", strings.ReplaceAll(foreign, " ", "%20")).Replace(c.command)
 		lines := bob.do(command)
 		last := lines[len(lines)-1]
 		allowed := lets(c.need, rights)
@@ -110,7 +118,7 @@ func TestRightsLetThrough(t *testing.T) {
 			if before != after {
 				rt.Fatalf("with %q, %s was refused and changed\n%sto\n%s", rights, command, before, after)
 			}
-			seen := c.selected || rights.Has(store.RightLookup) || strings.HasPrefix(c.command, "CREATE") ||
+			seen := c.selected == "BOX" || rights.Has(store.RightLookup) || strings.HasPrefix(c.command, "CREATE") ||
 				strings.Contains(c.command, "CATENATE") || strings.HasPrefix(c.command, "RENAME") && rights.Has(store.RightDelete)
 			if hidden := strings.HasPrefix(last, "NO [NONEXISTENT]"); hidden == seen {
 				rt.Fatalf("with %q, %s: %q", rights, command, last)
@@ -121,6 +129,8 @@ func TestRightsLetThrough(t *testing.T) {
 			}
 		case strings.Contains(c.command, "STORE") || strings.Contains(c.command, "BODY["):
 			w.wantKept(rt, rights, before, after)
+		case c.need == "i":
+			w.wantNew(rt, rights, after)
 		}
 		listed := false
 		for _, line := range bob.ok(`LIST "" "` + foreign + `"`) {
@@ -130,9 +140,8 @@ func TestRightsLetThrough(t *testing.T) {
 		if err == nil && listed != now.Has(store.RightLookup) {
 			rt.Fatalf("with %q: listed %v", now, listed)
 		}
-		if c.selected || strings.HasPrefix(c.command, "SELECT") || strings.HasPrefix(c.command, "EXAMINE") {
-			bob.do("UNSELECT")
-		}
+		bob.do("UNSELECT")
+		bob.ok("DELETE " + own)
 	})
 	report, err := w.store.Verify(ctx, store.VerifyOptions{})
 	if err != nil || report.Found > 0 {
@@ -215,6 +224,23 @@ func (w *world) wantKept(rt *rapid.T, rights store.Rights, before, after string)
 		if (f[0]^g[0])&fixed[0] != 0 || (f[1]^g[1])&fixed[1] != 0 {
 			rt.Fatalf("with %q the flags of message %d went from %v to %v", rights, u, f, g)
 		}
+	}
+}
+
+// wantNew checks that a message which came to the three of newBox has the flags that the rights cover,
+// of those that it was to have.
+func (w *world) wantNew(rt *rapid.T, rights store.Rights, after string) {
+	words, err := w.store.Keywords(context.Background(), w.account)
+	if err != nil {
+		rt.Fatal(err)
+	}
+	word, _ := words.Lookup("$Word")
+	want := store.FlagSeen.With(store.FlagDeleted).With(store.FlagFlagged).With(word).Without(rights.Fixed())
+	var u uid.UID
+	var f store.Flags
+	lines := strings.Split(after, "\n")
+	if n, _ := fmt.Sscan(lines[3], &u, &f[0], &f[1]); n < 3 || u != 4 || f != want {
+		rt.Fatalf("with %q the new message is %q, want the flags %v", rights, lines[3], want)
 	}
 }
 
