@@ -17,6 +17,7 @@ type commands struct {
 	Run      runCommand      `cmd:"" help:"Run a program in a world with a mail provider where something is broken."`
 	Faults   faultsCommand   `cmd:"" help:"List what can be broken."`
 	Dialects dialectsCommand `cmd:"" help:"List the ways in which servers speak, or show one."`
+	Score    scoreCommand    `cmd:"" help:"Let the doctor look at every scenario, and count how often it is right."`
 }
 
 // Exit codes.
