@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -209,6 +210,9 @@ func TestPasswords(t *testing.T) {
 	credentials, err := w.server.Store.Credentials(ctx, a.ID)
 	if err != nil || len(credentials) != 2 {
 		t.Fatalf("%d passwords, %v", len(credentials), err)
+	}
+	if !bytes.Equal(credentials[0].Scram.Salt, credentials[1].Scram.Salt) {
+		t.Error("SCRAM cannot check both passwords in one exchange")
 	}
 	for _, c := range credentials {
 		want := "second-password"
