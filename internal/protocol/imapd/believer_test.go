@@ -48,7 +48,10 @@ type believer struct {
 	idling, away   bool
 	remembered     map[string]belief            // of mailboxes that were left, for QRESYNC
 	others         map[string]map[string]uint64 // STATUS of mailboxes that are not selected, for NOTIFY
-	answered, gone map[uid.UID]bool             // by FETCH and VANISHED (EARLIER) in the answer to the last command
+	followed       string                       // the key of a search whose results the client follows (RFC 5267)
+	followedTag    string                       // and the tag it was asked with
+	results        uid.Set
+	answered, gone map[uid.UID]bool // by FETCH and VANISHED (EARLIER) in the answer to the last command
 }
 
 func newBeliever(w *world, h habits, mailbox string, fatalf func(string, ...any)) *believer {
@@ -100,6 +103,7 @@ func (c *believer) open(mailbox string) {
 // begin begins to hear of the mailbox that is being selected.
 func (c *believer) begin() {
 	c.mailbox, c.belief, c.heard, c.exists, c.selecting = c.next, newBelief(), 0, 0, true
+	c.followed, c.results = "", nil
 	if b, ok := c.remembered[c.mailbox]; ok && c.qresync {
 		c.belief = b.clone()
 	}
@@ -135,6 +139,16 @@ func (c *believer) change(mailbox string) {
 	if c.notify != "" && left != mailbox {
 		c.do("STATUS " + left + " (MESSAGES UIDNEXT UNSEEN)")
 	}
+}
+
+// follow asks to be told what comes into the results of a search and what leaves them, in place of what
+// it followed before.
+func (c *believer) follow(key string) {
+	if c.followed != "" {
+		c.do(`CANCELUPDATE "` + c.followedTag + `"`)
+	}
+	c.followed, c.followedTag, c.results = key, fmt.Sprintf("t%d", c.wire.tag+1), nil
+	c.do("UID SEARCH RETURN (ALL UPDATE) " + key)
 }
 
 // disconnect cuts the connection, until connect.
@@ -245,6 +259,8 @@ var (
 	fetchLine    = regexp.MustCompile(`^\* (\d+) FETCH \((?:UID (\d+) ?)?(?:FLAGS (\([^)]*\)) ?)?(?:MODSEQ \((\d+)\))?\)$`)
 	uidFetchLine = regexp.MustCompile(`^\* ((\d+)) UIDFETCH \((?:UID \d+ ?)?(?:FLAGS (\([^)]*\)) ?)?(?:MODSEQ \((\d+)\))?\)$`)
 	statusLine   = regexp.MustCompile(`^\* STATUS (\S+) \(([A-Z0-9 ]+)\)$`)
+	esearchLine  = regexp.MustCompile(`^\* ESEARCH \(TAG "(\w+)"\) UID(.*)$`)
+	esearchItem  = regexp.MustCompile(`^ (ALL|ADDTO|REMOVEFROM) (?:\(0 )?([0-9:,]+)\)?`)
 	highestCode  = regexp.MustCompile(`HIGHESTMODSEQ (\d+)\]`)
 	validityCode = regexp.MustCompile(`UIDVALIDITY (\d+)\]`)
 	otherLine    = regexp.MustCompile(`^\* (FLAGS|ENABLED|OK \[(PERMANENTFLAGS|UIDNEXT|MAILBOXID|COPYUID|APPENDUID)|0 RECENT)`)
@@ -274,6 +290,8 @@ func (c *believer) untagged(line, command string) {
 		c.fetched(m, fatal)
 	} else if m := statusLine.FindStringSubmatch(line); m != nil {
 		c.status(m[1], m[2], fatal)
+	} else if m := esearchLine.FindStringSubmatch(line); m != nil {
+		c.searched(m[1], m[2], fatal)
 	} else if m := highestCode.FindStringSubmatch(line); m != nil {
 		n := parse(m[1])
 		if n < c.highest {
@@ -417,6 +435,35 @@ func (c *believer) place(u uid.UID, fatal func(string)) (number int) {
 	})
 	c.uids = slices.Insert(c.uids, n, u)
 	return n + 1
+}
+
+// searched takes note of what comes into the results that the client follows and what leaves them.
+func (c *believer) searched(tag, items string, fatal func(string)) {
+	if c.followed == "" || tag != c.followedTag {
+		fatal("nobody follows that search")
+	}
+	for items != "" {
+		m := esearchItem.FindStringSubmatch(items)
+		if m == nil {
+			fatal("not understood")
+		}
+		items = items[len(m[0]):]
+		set, err := uid.Parse(m[2])
+		switch {
+		case err != nil || set.Empty():
+			fatal("no set")
+		case m[1] == "REMOVEFROM":
+			if !set.Minus(c.results).Empty() {
+				fatal("what leaves the results was not in them")
+			}
+			c.results = c.results.Minus(set)
+		default:
+			if !set.Intersect(c.results).Empty() {
+				fatal("what comes into the results is in them")
+			}
+			c.results = c.results.Union(set)
+		}
+	}
 }
 
 // status takes note of a mailbox that is not selected.

@@ -106,7 +106,7 @@ func (m *model) step(c *believer) {
 		c.connect(c.next)
 	}
 	steps := []string{"append", "append", "appendtwo", "store", "store", "store", "store", "unchanged", "expunge", "uidexpunge", "copy", "move",
-		"replace", "noop", "fetch", "changed", "search", "idle", "listen", "disconnect", "disconnect", "change"}
+		"replace", "noop", "fetch", "changed", "search", "follow", "idle", "listen", "disconnect", "disconnect", "change"}
 	what := rapid.SampledFrom(steps).Draw(m.rt, "what")
 	if what == "listen" {
 		m.listen(c)
@@ -149,6 +149,8 @@ func (m *model) step(c *believer) {
 		m.fetchChanged(c)
 	case "search":
 		m.search(c)
+	case "follow":
+		c.follow(rapid.SampledFrom([]string{"FLAGGED", "UNSEEN", "NOT DELETED", "ALL"}).Draw(m.rt, "key"))
 	case "idle":
 		c.idle()
 	case "disconnect":
@@ -391,8 +393,8 @@ func (m *model) differs(c *believer) string {
 			return fmt.Sprintf("flags %q of UID %d are %q", c.flags[u], u, b.flags[u])
 		}
 	}
-	if c.notify == "" {
-		return ""
+	if wrong := m.differsInResults(c, b); wrong != "" || c.notify == "" {
+		return wrong
 	}
 	name := m.otherMailbox(c)
 	other, told := m.mailboxes[name], c.others[name]
@@ -404,6 +406,29 @@ func (m *model) differs(c *believer) string {
 	}
 	if told["MESSAGES"] != uint64(len(other.flags)) || told["UIDNEXT"] != uint64(other.next) || told["UNSEEN"] != uint64(unseen) {
 		return fmt.Sprintf("%s has %d messages, %d unseen, next UID %d; told %v", name, len(other.flags), unseen, other.next, told)
+	}
+	return ""
+}
+
+// differsInResults is differs for the results that the client follows.
+func (m *model) differsInResults(c *believer, b *contents) string {
+	if c.followed == "" {
+		return ""
+	}
+	var want, gone uid.Set
+	for u, flags := range b.flags {
+		if c.followed == "ALL" || c.followed == "FLAGGED" && strings.Contains(flags, "F") ||
+			c.followed == "UNSEEN" && !strings.Contains(flags, "S") || c.followed == "NOT DELETED" && !strings.Contains(flags, "D") {
+			want = want.Union(uid.Of(u))
+		}
+	}
+	for u := range c.results.All() {
+		if _, ok := b.flags[u]; !ok && c.notify == "selected-delayed" && !c.idling {
+			gone = gone.Union(uid.Of(u))
+		}
+	}
+	if got := c.results.Minus(gone); got.String() != want.String() {
+		return fmt.Sprintf("%s follows %v, it is %v", c.followed, got, want)
 	}
 	return ""
 }
