@@ -41,6 +41,9 @@ type Finder struct {
 	// Timeout is for each single step; 0 means 5 seconds. What can be asked at the
 	// same time is, so that a lookup takes two of them, and five if it must guess.
 	Timeout time.Duration
+	// Patience is how long a lookup still waits for better sources once it has
+	// servers to read and to send; 0 waits for all.
+	Patience time.Duration
 	// Offline keeps to the table and the files.
 	Offline bool
 }
@@ -195,14 +198,24 @@ type lookup struct {
 }
 
 // together runs steps in parallel, each with the time of two: most look in two
-// places, one after the other.
+// places, one after the other. With Patience, those that still look when servers
+// have been found are waited for only that long.
 func (l *lookup) together(ctx context.Context, steps ...func(context.Context)) {
+	ctx, hurry := context.WithCancel(ctx)
+	defer hurry()
 	var wg sync.WaitGroup
 	for _, step := range steps {
 		wg.Go(func() {
 			stepCtx, cancel := context.WithTimeout(ctx, 2*l.Timeout)
 			defer cancel()
 			step(stepCtx)
+			l.mu.Lock()
+			found := l.enough()
+			l.mu.Unlock()
+			if l.Patience > 0 && found {
+				late := time.AfterFunc(l.Patience, hurry)
+				context.AfterFunc(ctx, func() { late.Stop() })
+			}
 		})
 	}
 	wg.Wait()

@@ -187,7 +187,7 @@ func (r *Run) Inside() Probe {
 func (r *Run) Settings() Probe {
 	return Probe{Name: "settings", Run: func(ctx context.Context) error {
 		finder := &settings.Finder{
-			Table: r.Table, Files: r.Files, Resolver: r.goResolver(), Dialer: r.Dialer, Roots: r.Roots, Now: r.Now, Timeout: r.Step / 2,
+			Table: r.Table, Files: r.Files, Resolver: r.goResolver(), Dialer: r.Dialer, Roots: r.Roots, Now: r.Now, Timeout: r.Step / 2, Patience: r.Step / 20,
 			Offline: r.Table.ByDomain(r.Evidence.Complaint.Domain()) != nil,
 		}
 		result, err := finder.Lookup(ctx, r.Evidence.Complaint.Address)
@@ -218,7 +218,11 @@ func (r *Run) Endpoints() []evidence.Endpoint {
 	}
 	if p, ok := evidence.First[*evidence.Provider](r.Evidence); ok {
 		for _, choice := range p.Result.Chosen {
-			add(endpointOf(choice.Server, evidence.Right))
+			right := endpointOf(choice.Server, evidence.Right)
+			if i := slices.IndexFunc(list, right.SamePlace); i >= 0 {
+				list[i].Origin = evidence.Right // what the mail program has is right
+			}
+			add(right)
 		}
 		if s, ok := p.Result.Server(settings.SMTP); ok {
 			add(otherSubmission(s.Server))
