@@ -199,6 +199,7 @@ func (r *Run) Settings() Probe {
 			fact.ID, fact.Name = result.Provider.ID, result.Provider.Name
 		}
 		r.Evidence.Add(fact, "")
+		r.Lookup(ctx, result.Domain, "MX") // asked already; the endpoints depend on the answer
 		if len(result.Chosen) == 0 {
 			return fmt.Errorf("no settings are known for %s", result.Domain)
 		}
