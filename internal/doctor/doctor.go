@@ -56,7 +56,7 @@ func (d *Doctor) Diagnose(ctx context.Context, c Case) (*Report, error) {
 	if now == nil {
 		now = time.Now
 	}
-	e := evidence.New(c.Complaint, now)
+	e := evidence.New(completed(c.Complaint), now)
 	r := probe.NewRun(d.env, e)
 	defer r.Close()
 	g := &probe.Graph{Step: r.Step, Progress: c.Progress}

@@ -31,7 +31,7 @@ func surroundings(r *probe.Run) []probe.Probe {
 // that are right.
 func services(r *probe.Run) []probe.Probe {
 	endpoints := r.Endpoints()
-	var probes []probe.Probe
+	probes := []probe.Probe{r.CompareGiven(), r.ReadClientErrors()}
 	for _, host := range probe.Hosts(endpoints) {
 		probes = append(probes, r.LookupProbe(host))
 	}
@@ -39,6 +39,12 @@ func services(r *probe.Run) []probe.Probe {
 		probes = append(probes, r.Endpoint(ep)...)
 		if ep.Origin != evidence.MX {
 			probes = append(probes, r.Repeat(ep, 2))
+		}
+		switch {
+		case ep.Origin == evidence.MX:
+			probes = append(probes, r.OwnAddress(ep))
+		case ep.Protocol == evidence.Submission:
+			probes = append(probes, r.WithoutSignIn(ep))
 		}
 	}
 	probes = append(probes, r.SignIns(endpoints)...)

@@ -48,6 +48,9 @@ func New(c Complaint, now func() time.Time) *Evidence {
 	e := &Evidence{Complaint: c, now: now}
 	if c.Password != "" {
 		e.secrets = []string{c.Password, "\x00" + c.Username() + "\x00" + c.Password}
+		if trimmed := strings.TrimSpace(c.Password); trimmed != c.Password && trimmed != "" {
+			e.secrets = append(e.secrets, trimmed)
+		}
 	}
 	return e
 }

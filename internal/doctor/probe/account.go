@@ -2,9 +2,7 @@ package probe
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,56 +10,6 @@ import (
 	"github.com/postiljon/postiljon/internal/doctor/dialect"
 	"github.com/postiljon/postiljon/internal/doctor/evidence"
 )
-
-// SignIns returns the sign-ins, one for each protocol of mail programs, at the
-// endpoint that the program has, else at the right one. IMAP and submission are
-// tried at once; POP3 afterwards, if the budget allows.
-func (r *Run) SignIns(endpoints []evidence.Endpoint) []Probe {
-	var probes []Probe
-	var before []string
-	for _, p := range []evidence.Protocol{evidence.IMAP, evidence.Submission, evidence.POP3} {
-		var eps []evidence.Endpoint
-		after := slices.Clone(before)
-		for _, ep := range endpoints {
-			if ep.Protocol == p {
-				eps = append(eps, ep)
-				after = append(after, OfferName(ep))
-			}
-		}
-		if len(eps) == 0 {
-			continue
-		}
-		name := SignInOf(p)
-		probes = append(probes, Probe{Name: name, After: after, Timeout: 6 * r.Step, Run: func(ctx context.Context) error {
-			return r.signInAtBest(ctx, eps)
-		}})
-		if p == evidence.Submission {
-			before = []string{SignInOf(evidence.IMAP), name}
-		}
-	}
-	return probes
-}
-
-// SignInOf names the probe that signs in by a protocol.
-func SignInOf(p evidence.Protocol) string { return "sign-in " + string(p) }
-
-// signInAtBest signs in at the first endpoint to which there is a connection fit for it.
-func (r *Run) signInAtBest(ctx context.Context, eps []evidence.Endpoint) error {
-	if r.Evidence.Complaint.Password == "" {
-		return fmt.Errorf("no password was given: %w", ErrBlocked)
-	}
-	var last error = ErrBlocked
-	for _, ep := range eps {
-		o, err := r.sessions.get(ep)
-		if err != nil || o.caps.List == nil && ep.Protocol != evidence.POP3 {
-			continue
-		}
-		if last = o.signIn(ctx, evidence.AsGiven); !errors.Is(last, ErrBlocked) {
-			return last
-		}
-	}
-	return last
-}
 
 // signedIn returns the connection on which a sign-in by a protocol succeeded.
 func (r *Run) signedIn(p evidence.Protocol) (*opened, error) {
@@ -124,10 +72,10 @@ func (r *Run) accountByIMAP(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, m := range mailboxes(all, subscribed) {
-		r.Evidence.Add(m, "")
+	if err := r.countMessages(ctx, t, mailboxes(all, subscribed)); err != nil {
+		return err
 	}
-	if _, _, err = t.do(ctx, dialect.StageSelect, "EXAMINE INBOX"); err != nil {
+	if err := r.lookIntoInbox(ctx, t); err != nil {
 		return err
 	}
 	_, _, err = t.do(ctx, dialect.StageNoop, "NOOP")
@@ -226,8 +174,10 @@ func (r *Run) accountBySubmission(ctx context.Context) error {
 			return err
 		}
 	}
-	_, _, err = t.do(ctx, dialect.StageOther, "RSET")
-	return err
+	if _, _, err = t.do(ctx, dialect.StageOther, "RSET"); err != nil {
+		return err
+	}
+	return r.tryOtherFrom(ctx, t)
 }
 
 func (r *Run) accountByPOP3(ctx context.Context) error {
@@ -235,6 +185,14 @@ func (r *Run) accountByPOP3(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, _, err = t.do(ctx, dialect.StageSelect, "STAT")
-	return err
+	stat, _, err := t.do(ctx, dialect.StageSelect, "STAT")
+	if err != nil || !stat.Positive {
+		return err
+	}
+	var m evidence.Maildrop
+	if _, err := fmt.Sscanf(stat.Reply, "+OK %d", &m.Messages); err == nil {
+		m.Endpoint = t.ep
+		r.Evidence.Add(m, "")
+	}
+	return nil
 }
