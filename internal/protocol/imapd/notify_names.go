@@ -10,18 +10,21 @@ import (
 
 // did notes a name that the client itself changed.
 func (n *notifier) did(c *command) {
-	if n.own == nil {
-		n.own = map[string]bool{}
-	}
+	var names []string
 	switch args := c.args.(type) {
 	case *createCommand:
-		n.own[strings.TrimSuffix(args.mailbox, store.Separator)] = true
+		names = []string{strings.TrimSuffix(args.mailbox, store.Separator)}
 	case *renameCommand:
-		for _, name := range []string{args.from, strings.TrimSuffix(args.to, store.Separator)} {
-			n.own[name], n.own[name+store.Separator] = true, true
-		}
+		to := strings.TrimSuffix(args.to, store.Separator)
+		names = []string{args.from, args.from + store.Separator, to, to + store.Separator}
 	case *mailboxCommand: // DELETE, SUBSCRIBE, UNSUBSCRIBE
-		n.own[args.mailbox] = true
+		names = []string{args.mailbox}
+	}
+	for _, name := range names {
+		if n.own == nil {
+			n.own = map[string]bool{}
+		}
+		n.own[name] = true
 	}
 }
 
