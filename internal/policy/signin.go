@@ -426,8 +426,11 @@ func BanEvents(r Recorder) func(BanChange) {
 		}
 		ban := change.Ban
 		e := store.Event{Time: change.Time, Trace: store.NewTraceID(change.Time), Kind: kind, Fields: []store.Field{
-			{Name: "key", Value: ban.Key}, {Name: "last", Value: ban.Last}, {Name: "count", Value: fmt.Sprint(ban.Failures)},
+			{Name: "key", Value: ban.Key}, {Name: "count", Value: fmt.Sprint(ban.Failures)},
 		}}
+		if ban.Last != "" { // else tokens were tried
+			e.Fields = append(e.Fields, store.Field{Name: "last", Value: ban.Last})
+		}
 		if !change.Lifted {
 			e.SetDecision(cause.Wait(ban.Cause, ban.Until))
 		}
