@@ -113,6 +113,10 @@ func (w *World) dialTCP(ctx context.Context, a *attempt, real string, rules []*R
 		d.LocalAddr = &net.TCPAddr{IP: a.v.loopback(a.addr.Addr().Is6())}
 	}
 	c, err := d.DialContext(ctx, "tcp", real)
+	if errors.Is(err, syscall.EADDRNOTAVAIL) { // loopback has one address here: servers see no clients
+		d.LocalAddr = nil
+		c, err = d.DialContext(ctx, "tcp", real)
+	}
 	if err != nil {
 		return nil, renamed(err, a.local(c), a.remote())
 	}
@@ -182,6 +186,10 @@ func (w *World) dialUDP(a *attempt, real string, err error) (net.Conn, error) {
 		real = w.sink.LocalAddr().String()
 	}
 	c, err := d.Dial("udp", real)
+	if errors.Is(err, syscall.EADDRNOTAVAIL) {
+		d.LocalAddr = nil
+		c, err = d.Dial("udp", real)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -78,15 +78,24 @@ type attempt struct {
 	network string
 	addr    netip.AddrPort
 	host    *Host  // nil where nobody has the address
-	number  uint64 // of all attempts of the world
+	number  uint64 // of the attempts from there to this address
+}
+
+// attemptKey is what attempts are counted by: so the count does not depend on what else
+// goes on at the same time.
+type attemptKey struct {
+	v       *Vantage
+	network string
+	addr    netip.AddrPort
 }
 
 // matching returns the rules for an attempt, in order.
 func (w *World) matching(a *attempt) []*Rule {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.attempts++
-	a.number = w.attempts
+	key := attemptKey{a.v, a.network, a.addr}
+	w.attempts[key]++
+	a.number = w.attempts[key]
 	var found []*Rule
 	for _, r := range w.rules {
 		if r.where.matches(a) && r.count() {

@@ -8,7 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
+
+	"github.com/postiljon/postiljon/internal/lab/netns"
 )
 
 // ErrSimulated is what only a real network can do.
@@ -45,7 +46,7 @@ func (v *Vantage) Command(name string, args ...string) (*exec.Cmd, error) {
 	}
 	cmd := exec.Command("/bin/sh", append([]string{"-c", onDevice, path}, args...)...)
 	cmd.Env = append(os.Environ(), "LAB_RESOLV_CONF="+resolv, "SSL_CERT_FILE="+trust, "CURL_CA_BUNDLE="+trust)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	netns.PrivateMounts(cmd)
 	return cmd, nil
 }
 

@@ -34,7 +34,7 @@ type World struct {
 	byName   map[string]*Host
 	vantages map[string]*Vantage
 	rules    []*Rule
-	attempts uint64 // connections tried, which loss counts by
+	attempts map[attemptKey]uint64 // connections tried, which loss counts by
 	closers  []io.Closer
 	links    map[io.Closer]struct{} // what runs between a client and a server
 	wg       sync.WaitGroup
@@ -91,6 +91,7 @@ func open(k *kernelNet) (*World, error) {
 		hosts:    make(map[netip.Addr]*Host),
 		byName:   make(map[string]*Host),
 		vantages: make(map[string]*Vantage),
+		attempts: make(map[attemptKey]uint64),
 		links:    make(map[io.Closer]struct{}),
 	}
 	w.ctx, w.stop = context.WithCancel(context.Background())

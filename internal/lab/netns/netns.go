@@ -10,13 +10,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // prefix begins the names of our namespaces; the number of the process follows, so that
@@ -119,28 +115,6 @@ func (s *Space) Do(f func() error) error {
 	return <-done
 }
 
-// enter moves the goroutine's thread. A thread that cannot come back ends with the
-// goroutine, which is locked to it.
-func (s *Space) enter(f func() error) error {
-	runtime.LockOSThread()
-	home, err := os.Open("/proc/thread-self/ns/net")
-	if err != nil {
-		runtime.UnlockOSThread()
-		return fmt.Errorf("netns: %w", err)
-	}
-	defer home.Close()
-	if err := unix.Setns(int(s.file.Fd()), unix.CLONE_NEWNET); err != nil {
-		runtime.UnlockOSThread()
-		return fmt.Errorf("netns: enter %s: %w", s.Name, err)
-	}
-	err = f()
-	if backErr := unix.Setns(int(home.Fd()), unix.CLONE_NEWNET); backErr != nil {
-		return errors.Join(err, fmt.Errorf("netns: leave %s: %w", s.Name, backErr))
-	}
-	runtime.UnlockOSThread()
-	return err
-}
-
 // Sweep removes the namespaces of processes that are gone.
 func Sweep() error {
 	entries, err := os.ReadDir(folder)
@@ -155,7 +129,7 @@ func Sweep() error {
 		rest, ours := strings.CutPrefix(e.Name(), prefix)
 		number, _, _ := strings.Cut(rest, "-")
 		pid, err := strconv.Atoi(number)
-		if !ours || err != nil || !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+		if !ours || err != nil || runs(pid) {
 			continue
 		}
 		if err := run(nil, "ip", "netns", "del", e.Name()); err != nil && exists(e.Name()) {

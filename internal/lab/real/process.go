@@ -46,7 +46,7 @@ type process struct {
 func startProcess(in Place, cmd *exec.Cmd) (*process, error) {
 	p := &process{cmd: cmd, log: new(tailBuffer), done: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = p.log, p.log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	ownGroup(cmd)
 	if err := in.do(cmd.Start); err != nil {
 		return nil, fmt.Errorf("real: start %s: %w", filepath.Base(cmd.Path), err)
 	}
