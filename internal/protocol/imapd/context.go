@@ -101,16 +101,16 @@ func (s *session) tellResults(old *store.View, err error) error {
 		if err == nil {
 			hits, rows, err = s.searchAgain(w, again)
 		}
+		came := hits.Minus(w.hits)
+		if err == nil {
+			err = s.describeNew(w.c.update, came, old)
+		}
 		if err != nil {
 			if o := s.failedSearch(err, sel); o.refused != nil { // else the connection is broken
 				s.noUpdate(w.c.tag, *o.refused)
 			}
 			s.cancelUpdate(&cancelCommand{[]string{w.c.tag}})
 			continue
-		}
-		came := hits.Minus(w.hits)
-		if err = s.describeNew(w.c.update, came, old); err != nil {
-			return err
 		}
 		s.tellUpdate(w, again.Intersect(w.hits).Minus(hits), came, rows)
 	}
