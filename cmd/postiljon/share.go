@@ -7,7 +7,7 @@ import (
 )
 
 type shareCommand struct {
-	Add    shareAdd    `cmd:"" default:"withargs" help:"Share a mailbox with another account of the domain."`
+	Add    shareAdd    `cmd:"" default:"withargs" help:"Share a mailbox with another account of the domain, whose mail programs then show it."`
 	List   shareList   `cmd:"" help:"List what an account shares, and what is shared with it."`
 	Remove shareRemove `cmd:"" help:"Share a mailbox no longer."`
 }

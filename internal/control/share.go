@@ -18,7 +18,8 @@ type Share struct {
 	Rights  string `json:"rights"`          // the letters of RFC 4314
 }
 
-// ChangeShare asks to share a mailbox, or with As "" to share it no longer.
+// ChangeShare asks to share a mailbox, or with As "" to share it no longer. An account that can see
+// it in lists then is subscribed to it.
 type ChangeShare struct {
 	Owner   string `json:"owner"`
 	Mailbox string `json:"mailbox"`
@@ -102,7 +103,29 @@ func (s *Server) changeShare(ctx context.Context, r ChangeShare) (Share, error) 
 	case before != now:
 		s.noteShare(ctx, &owner, m.Name, with, now)
 	}
+	if before.Has(store.RightLookup) != now.Has(store.RightLookup) {
+		if err := s.subscribe(ctx, &owner, m.Name, with, now.Has(store.RightLookup)); err != nil {
+			return Share{}, err
+		}
+	}
 	return shareOf(owner.Address, m.Name, with, now), nil
+}
+
+// subscribe has a mailbox shown by the programs of the account that it is shared with, many of which
+// show what is subscribed to, or shown no longer. Of groups everybody subscribes for himself.
+func (s *Server) subscribe(ctx context.Context, owner *store.Account, mailbox, with string, on bool) error {
+	a, err := s.Store.AccountByAddress(ctx, with)
+	if store.KindOf(err) == store.KindNotFound { // an alias, anyone, or rights taken away
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	err = s.Store.Subscribe(ctx, a.ID, store.SharedName(owner, mailbox), on)
+	if kind := store.KindOf(err); kind == store.KindInvalid || kind == store.KindLimit { // too long a name to be subscribed to
+		return nil
+	}
+	return err
 }
 
 // noteShare leaves the event with the owner.

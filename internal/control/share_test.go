@@ -2,6 +2,7 @@ package control
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -38,6 +39,20 @@ func TestShares(t *testing.T) {
 	if err != nil || fmt.Sprint(with) != "{[] [{anna@example.org INBOX bjorn@example.org  lr}]}" {
 		t.Errorf("%+v, %v", with, err)
 	}
+	subscribed := func() bool {
+		bjorn, err := w.server.Store.AccountByAddress(ctx, "bjorn@example.org")
+		if err != nil {
+			t.Fatal(err)
+		}
+		names, err := w.server.Store.Subscriptions(ctx, bjorn.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.Contains(names, "Other Users/anna/INBOX")
+	}
+	if !subscribed() {
+		t.Error("who is given a mailbox is not subscribed to it")
+	}
 	for _, c := range []struct {
 		what   string
 		err    error
@@ -58,6 +73,9 @@ func TestShares(t *testing.T) {
 	}
 	if gone, err := w.ChangeShare(ctx, inbox("bjorn", "")); err != nil || gone.Rights != "" {
 		t.Errorf("%v, %v", gone, err)
+	}
+	if subscribed() {
+		t.Error("a mailbox that is not shared any more is still subscribed to")
 	}
 	trace, err := w.Trace(ctx, TraceQuery{Text: "anna@example.org"})
 	if err != nil || !strings.Contains(trace.Text, "shared with bjorn@example.org, with the rights read") ||

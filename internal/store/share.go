@@ -23,10 +23,6 @@ const Anyone = "anyone"
 // negative stands before an identifier whose rights are taken away (RFC 4314 section 2).
 const negative = "-"
 
-// OtherUsers is the name under which the mailboxes of others are shown (RFC 2342); no mailbox of an
-// account's own can have it.
-const OtherUsers = "Other Users"
-
 // Limits of sharing.
 const (
 	MaxGrants         = 200  // a mailbox

@@ -609,3 +609,34 @@ func TestSharingAtOnce(t *testing.T) {
 	wg.Wait()
 	verify(t, o.Store, ctx)
 }
+
+// TestSharedNames holds that every owner can stand in a name, and is read from it.
+func TestSharedNames(t *testing.T) {
+	for address, want := range map[string]string{
+		"anna@demo.test":       "Other Users/anna/Work/A",
+		"o/leary%@demo.test":   "Other Users/o=2Fleary=25/Work/A",
+		"a=b*@demo.test":       "Other Users/a=3Db=2A/Work/A",
+		`"a b"@demo.test`:      "Other Users/a b/Work/A",
+		"räksmörgås@demo.test": "Other Users/räksmörgås/Work/A",
+	} {
+		if got := store.SharedName(&store.Account{Address: address}, "Work/A"); got != want {
+			t.Errorf("%s: %q, want %q", address, got, want)
+		}
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		local := rapid.StringMatching("[a-zA-Z0-9!#$%&'*+/=?^_`{|}~åäö-]{1,20}").Draw(rt, "local part")
+		name := store.SharedName(&store.Account{Address: local + "@demo.test"}, "Work")
+		if back, mailbox, ok := store.ParseSharedName(name); !ok || back != local || mailbox != "Work" {
+			rt.Errorf("%q becomes %q becomes %q", local, name, back)
+		}
+		if strings.ContainsAny(name, "%*") || strings.Count(name, "/") != 2 {
+			rt.Errorf("%q is no name", name)
+		}
+	})
+	for _, name := range []string{"", "Other Users", "Other Users/", "Other Users/a", "Other Users//x", "Other Users/=/x", "Other Users/=2/x",
+		"Other Users/a=2/x", "Other Users/=zz/x", "Other Users/=+1/x", "Others/a/x"} {
+		if local, _, ok := store.ParseSharedName(name); ok {
+			t.Errorf("%q is read as %q", name, local)
+		}
+	}
+}

@@ -300,25 +300,6 @@ func work(c *wire, name string, r *rand.Rand) {
 	}
 }
 
-// TestOwnersInNames holds that every local part can be a level of a name, and is read from it.
-func TestOwnersInNames(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		local := rapid.StringN(1, 20, 64).Draw(rt, "local part")
-		level := escape(local)
-		if strings.ContainsAny(level, "/%*") {
-			rt.Errorf("%q is no level", level)
-		}
-		if back, ok := unescape(level); !ok || back != local {
-			rt.Errorf("%q becomes %q becomes %q", local, level, back)
-		}
-	})
-	for _, level := range []string{"", "=", "=2", "a=2", "=zz", "=+1", "= 1"} {
-		if local, ok := unescape(level); ok {
-			t.Errorf("%q is read as %q", level, local)
-		}
-	}
-}
-
 // TestJournalNamesWhoDidIt: what is done in another's mailbox is told to its owner.
 func TestJournalNamesWhoDidIt(t *testing.T) {
 	w := newWorld(t, settings{plaintext: true})

@@ -2,7 +2,6 @@ package imapd
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/postiljon/postiljon/internal/cause"
@@ -101,9 +100,8 @@ func foreignPlace(owner *store.Account, m store.Mailbox, rights store.Rights) pl
 // owner returns whose mailbox a name of another's is, and what it is called there.
 func (s *session) owner(name string) (owner store.Account, local string, err error) {
 	missing := &store.Error{Op: "find mailbox", Kind: store.KindNotFound, Err: fmt.Errorf("mailbox %q", name)}
-	level, local, ok := strings.Cut(strings.TrimPrefix(name, otherUsers), store.Separator)
-	user, valid := unescape(level)
-	if !ok || !valid {
+	user, local, ok := store.ParseSharedName(name)
+	if !ok {
 		return owner, "", missing
 	}
 	own, err := s.store.Account(s.ctx, s.conn.Account)
@@ -130,49 +128,7 @@ func (s *session) canonical(name string) string {
 }
 
 // prefixOf is what stands before the names of an owner's mailboxes.
-func prefixOf(owner *store.Account) string {
-	a, err := address.Parse(owner.Address, address.Options{UTF8: true})
-	if err != nil { // the directory holds no such address
-		a.Local = owner.Address
-	}
-	return otherUsers + escape(a.Local) + store.Separator
-}
-
-// escape writes a local part as one level of a mailbox name: "/", the wildcards, and "=" itself
-// become "=" and two hexadecimal digits.
-func escape(local string) string {
-	var b strings.Builder
-	for i := range len(local) {
-		switch c := local[i]; c {
-		case '/', '%', '*', '=':
-			fmt.Fprintf(&b, "=%02X", c)
-		default:
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
-}
-
-// unescape reads what escape wrote.
-func unescape(level string) (local string, ok bool) {
-	var b strings.Builder
-	for i := 0; i < len(level); i++ {
-		if level[i] != '=' {
-			b.WriteByte(level[i])
-			continue
-		}
-		if i+3 > len(level) {
-			return "", false
-		}
-		c, err := strconv.ParseUint(level[i+1:i+3], 16, 8)
-		if err != nil {
-			return "", false
-		}
-		b.WriteByte(byte(c))
-		i += 2
-	}
-	return b.String(), b.Len() > 0
-}
+func prefixOf(owner *store.Account) string { return store.SharedName(owner, "") }
 
 // shared returns the mailboxes of others where the account has one of some rights.
 func (s *session) shared(any store.Rights) (list []place, err error) {
