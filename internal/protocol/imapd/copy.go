@@ -21,7 +21,7 @@ func (s *session) copyMessages(c *copyCommand) outcome {
 		}
 	}
 	if !c.move && sel.isTooMany(set, s.server.options.Limits.Messages) {
-		return s.tooMany() // COPY is all or nothing (RFC 9051 section 6.4.7)
+		return s.tooManyOf(set) // COPY is all or nothing (RFC 9051 section 6.4.7)
 	}
 	target, o := s.reachTarget(c.mailbox)
 	if o.refused != nil {

@@ -45,6 +45,16 @@ func (s *session) tooMany() outcome {
 	return o
 }
 
+// tooManyOf is tooMany for a command that a client can do again in parts: it tells which would have
+// been the first.
+func (s *session) tooManyOf(set uid.Set) outcome {
+	o := s.tooMany()
+	if part := s.newest(set); !part.Empty() {
+		o.code = string(appendUint([]byte(o.code+" "), uint32(part[0].First)))
+	}
+	return o
+}
+
 // withLimit adds to an outcome that is OK how far the command came. If it has a response code
 // already, that is said before (RFC 9738 section 3.1).
 func (s *session) withLimit(o outcome) outcome {
