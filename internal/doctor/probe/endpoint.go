@@ -254,6 +254,9 @@ func (r *Run) read(ep evidence.Endpoint, stage dialect.Stage, text string) diale
 	if p, ok := evidence.First[*evidence.Provider](r.Evidence); ok && p.ID != "" && ep.Origin != evidence.MX {
 		provider = p.ID
 	}
+	if g, ok := evidence.Find(r.Evidence, func(g evidence.Greeting) bool { return g.Endpoint == ep && g.Software+g.Provider != "" }); ok && provider == "" {
+		provider = strings.TrimSpace(g.Provider + " " + g.Software) // nobody else knows whose server it is, so it is believed
+	}
 	return r.Book.Read(provider, dialect.Protocol(ep.Protocol), stage, text)
 }
 

@@ -131,9 +131,7 @@ func (r *Run) readError(p evidence.Protocol, text string) (dialect.Stage, dialec
 	if known, ok := evidence.First[*evidence.Provider](r.Evidence); ok {
 		provider = known.ID
 	}
-	if p == evidence.IMAP {
-		text = strings.TrimSpace(text)
-	}
+	text = strings.TrimSpace(text)
 	stage, best := stages[0], dialect.Reading{}
 	for _, s := range stages {
 		reading := r.Book.Read(provider, dialect.Protocol(p), s, text)

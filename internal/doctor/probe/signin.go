@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/md5"
@@ -252,6 +253,14 @@ func (t *talk) safe() bool {
 // mechanism chooses a way to sign in with a password; "" if there is none.
 func (t *talk) mechanism() string {
 	offered := t.caps.Mechanisms()
+	if t.run.withToken() {
+		for _, m := range []string{"OAUTHBEARER", "XOAUTH2"} {
+			if slices.Contains(offered, m) {
+				return m
+			}
+		}
+		return ""
+	}
 	for _, m := range []string{"PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5"} {
 		if slices.Contains(offered, m) {
 			return m
@@ -290,8 +299,12 @@ func (t *talk) authenticate(ctx context.Context, mechanism, name, password strin
 		return "", nil, err
 	}
 	last, all, err := t.command(ctx, verb+" "+mechanism)
+	told := ""
 	for range 6 {
 		if err != nil || !t.goesOn(last) {
+			if told != "" && err == nil {
+				last += " " + told // why a token is refused stands in the challenge (RFC 7628 section 3.2.2)
+			}
 			return last, all, err
 		}
 		challenge, decodeErr := base64.StdEncoding.DecodeString(strings.TrimSpace(strings.TrimLeft(last, "+0123456789 ")))
@@ -302,6 +315,9 @@ func (t *talk) authenticate(ctx context.Context, mechanism, name, password strin
 		}
 		if decodeErr != nil {
 			challenge = nil
+		}
+		if bytes.HasPrefix(challenge, []byte("{")) && len(challenge) < 500 {
+			told = string(challenge)
 		}
 		next, answerErr := answer(challenge)
 		if answerErr != nil {
@@ -331,6 +347,8 @@ func responder(mechanism, name, password string) (func([]byte) ([]byte, error), 
 			}
 			return []byte(password), nil
 		}, nil
+	case "OAUTHBEARER", "XOAUTH2":
+		return tokenResponder(mechanism, name, password), nil
 	case "CRAM-MD5":
 		return func(challenge []byte) ([]byte, error) {
 			mac := hmac.New(md5.New, []byte(password))
@@ -354,4 +372,38 @@ func responder(mechanism, name, password string) (func([]byte) ([]byte, error), 
 		next, err := conversation.Step(string(challenge))
 		return []byte(next), err
 	}, nil
+}
+
+// withToken reports whether the mail program signs in with a token of the
+// provider's own sign-in page: what was given as the password is then that token.
+func (r *Run) withToken() bool {
+	c := r.Evidence.Complaint.Client
+	if c == nil || c.Account == nil {
+		return false
+	}
+	switch strings.ToLower(c.Account.AuthMethod) {
+	case "oauth2", "oauth", "xoauth2", "oauthbearer":
+		return true
+	}
+	return false
+}
+
+// tokenResponder shows a token (RFC 7628 section 3.1; XOAUTH2 is its forerunner), and
+// acknowledges an error with a line that ends the exchange (section 3.2.3).
+func tokenResponder(mechanism, name, token string) func([]byte) ([]byte, error) {
+	shown := false
+	return func([]byte) ([]byte, error) {
+		switch {
+		case shown && mechanism == "OAUTHBEARER":
+			return []byte("\x01"), nil
+		case shown:
+			return nil, nil
+		}
+		shown = true
+		if mechanism == "XOAUTH2" {
+			return []byte("user=" + name + "\x01auth=Bearer " + token + "\x01\x01"), nil
+		}
+		escaped := strings.NewReplacer("=", "=3D", ",", "=2C").Replace(name)
+		return []byte("n,a=" + escaped + ",\x01auth=Bearer " + token + "\x01\x01"), nil
+	}
 }
