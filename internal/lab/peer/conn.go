@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -97,28 +98,11 @@ func (c *conn) line(secret bool) (string, error) {
 	return line, nil
 }
 
-// hideSecrets leaves out what follows the name of a sign-in command.
-func hideSecrets(line string) string {
-	upper := asciiUpper(line)
-	for _, verb := range []string{"AUTH PLAIN ", "AUTH LOGIN ", "AUTH XOAUTH2 ", "AUTH OAUTHBEARER ", "AUTHENTICATE PLAIN ",
-		"AUTHENTICATE XOAUTH2 ", "AUTHENTICATE OAUTHBEARER ", " LOGIN ", "PASS "} {
-		if i := strings.Index(upper, verb); i >= 0 {
-			return line[:i+len(verb)] + "***"
-		}
-	}
-	return line
-}
+// secretPart finds what follows a sign-in command and its mechanism.
+var secretPart = regexp.MustCompile(`(?is)^((?:\S+ )?(?:AUTH(?:ENTICATE)? \S+|LOGIN)|PASS) .+$`)
 
-// asciiUpper keeps the length of what it is given, whatever that is.
-func asciiUpper(s string) string {
-	b := []byte(s)
-	for i, c := range b {
-		if c >= 'a' && c <= 'z' {
-			b[i] = c - 'a' + 'A'
-		}
-	}
-	return string(b)
-}
+// hideSecrets leaves out what a sign-in command shows.
+func hideSecrets(line string) string { return secretPart.ReplaceAllString(line, "$1 ***") }
 
 // octets reads exactly n octets.
 func (c *conn) octets(n int) ([]byte, error) {

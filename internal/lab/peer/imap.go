@@ -59,9 +59,6 @@ type imapSession struct {
 func (s *IMAP) run(c *conn) {
 	x := &imapSession{conn: c, s: s, o: s.config()}
 	c.caps = x.capabilities
-	if c.instead != nil && strings.HasPrefix(c.instead[len(c.instead)-1], "* PREAUTH") {
-		c.account = s.Mail.account(c.user)
-	}
 	c.final(c.say("greeting")...)
 	for {
 		cmd, err := c.readCommand()

@@ -463,6 +463,13 @@ func TestScript(t *testing.T) {
 			func(s *IMAP) { s.On("NOOP", Close()) }, "S: * OK…\nC: a NOOP\nS: (end)"},
 		"raw": {
 			func(s *IMAP) { s.On("CONNECT", Raw("220 not imap\r\n")) }, "S: 220 not imap"},
+		"any sign-in": {
+			func(s *IMAP) { s.On("SIGN-IN", Say("locked")).Times(2) },
+			login + `a NO [LIMIT] Too many failed sign-ins, try again later
+			C: b AUTHENTICATE PLAIN AGFubmFAbm9ydGguZXhhbXBsZQBzZWNyZXQ=
+			S: b NO [LIMIT] Too many failed sign-ins, try again later
+			C: c LOGIN anna@north.example secret
+			S: c OK…`},
 		"not a longer word": {
 			func(s *IMAP) { s.On("LOG", Reply("NO no")) }, login + "a OK…"},
 		"removed": {
@@ -546,4 +553,21 @@ func TestStates(t *testing.T) {
 		S: a OK done
 		C: b STARTTLS
 		S: b BAD STARTTLS is not available`)
+}
+
+func TestHideSecrets(t *testing.T) {
+	for line, want := range map[string]string{
+		"AUTH PLAIN AGE=":              "AUTH PLAIN ***",
+		"auth xoauth2 dXNlcj0=":        "auth xoauth2 ***",
+		"a1 LOGIN anna \"top secret\"": "a1 LOGIN ***",
+		"a1 authenticate LOGIN YQ==":   "a1 authenticate LOGIN ***",
+		"PASS with spaces in it":       "PASS ***",
+		"AUTH PLAIN":                   "AUTH PLAIN",
+		"a1 AUTHENTICATE PLAIN":        "a1 AUTHENTICATE PLAIN",
+		"MAIL FROM:<a@b.example>":      "MAIL FROM:<a@b.example>",
+	} {
+		if got := hideSecrets(line); got != want {
+			t.Errorf("%q becomes %q, want %q", line, got, want)
+		}
+	}
 }

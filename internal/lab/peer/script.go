@@ -2,6 +2,7 @@ package peer
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -37,10 +38,11 @@ const (
 
 // On lets the server do something else at a step. The step is the beginning of a
 // command in any case, as far as it matters: "RCPT", "RCPT TO:<anna@north.example>",
-// "UID FETCH", "AUTH PLAIN". Three have no command: "CONNECT" is the greeting, "TLS"
-// the handshake, "MESSAGE" what follows the final dot of DATA. Sign-ins come to their
-// step when name and password are there; in IMAP they are "LOGIN" and
-// "AUTHENTICATE PLAIN", in SMTP and POP3 "AUTH PLAIN", in POP3 also "PASS".
+// "UID FETCH", "AUTH PLAIN". Four have no command: "CONNECT" is the greeting, "TLS"
+// the handshake, "MESSAGE" what follows the final dot of DATA, and "SIGN-IN" any
+// sign-in of any protocol. Sign-ins come to their step when name and password are
+// there; in IMAP they are "LOGIN" and "AUTHENTICATE PLAIN", in SMTP and POP3 "AUTH
+// PLAIN", in POP3 also "PASS".
 //
 // Actions run in order until one of them answers. Where several overrides fit, the
 // one made last counts.
@@ -102,11 +104,8 @@ func (o *Override) Hits() int {
 
 // applies tells whether the override is about this step of this session, and counts.
 func (o *Override) applies(c *conn, step string) bool {
-	if o.times < 0 || !strings.HasPrefix(step, o.step) || o.account != "" && !strings.EqualFold(o.account, c.user) {
+	if o.times < 0 || !o.at(step) || o.account != "" && !strings.EqualFold(o.account, c.user) {
 		return false
-	}
-	if rest := step[len(o.step):]; rest != "" && rest[0] != ' ' && !strings.HasSuffix(o.step, ">") {
-		return false // "AUTH" is not the beginning of "AUTHENTICATE"
 	}
 	if o.port != 0 && o.port != c.port || o.client.IsValid() && !o.client.Contains(c.client) {
 		return false
@@ -118,6 +117,19 @@ func (o *Override) applies(c *conn, step string) bool {
 	o.hits++
 	return true
 }
+
+// at tells whether the override is made for a step.
+func (o *Override) at(step string) bool {
+	if o.step == anySignIn {
+		verb, _, _ := strings.Cut(step, " ")
+		return slices.Contains([]string{"LOGIN", "AUTHENTICATE", "AUTH", "PASS"}, verb)
+	}
+	rest, ok := strings.CutPrefix(step, o.step)
+	// "AUTH" is not the beginning of "AUTHENTICATE".
+	return ok && (rest == "" || rest[0] == ' ' || strings.HasSuffix(o.step, ">"))
+}
+
+const anySignIn = "SIGN-IN"
 
 // step lets the script have its say.
 func (c *conn) step(command string) outcome {
