@@ -219,6 +219,10 @@ func (s *session) tail() ([]byte, bool) {
 // that waits for "+" hears the refusal instead. One that does not is read to the end, or its
 // session ends if that is too much (RFC 7888 section 4).
 func (s *session) skip(line []byte, o outcome) outcome {
+	most := uint64(s.swallow())
+	if s.conn.Account != 0 {
+		most = max(most, uint64(s.server.options.Limits.Message))
+	}
 	for {
 		head := literalHead(line)
 		if head < 0 || line[len(line)-2] != '+' {
@@ -226,7 +230,7 @@ func (s *session) skip(line []byte, o outcome) outcome {
 		}
 		p := parser{b: line[head+1:]}
 		size := p.number64()
-		if p.err != nil || size > uint64(max(maxSwallow, s.server.options.Limits.Message)) {
+		if p.err != nil || size > most {
 			s.bye(*o.refused)
 			return outcome{silent: true}
 		}

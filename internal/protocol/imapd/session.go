@@ -248,8 +248,14 @@ func (s *session) broken(err error) {
 	}
 }
 
-// maxSwallow is how much of what is refused is read and dropped, so that the session can go on.
-const maxSwallow = 16 << 20
+// swallow is how much of what is refused is read and dropped, in octets, so that the session can go
+// on. Of strangers it is little.
+func (s *session) swallow() int {
+	if s.conn.Account == 0 {
+		return 1 << 20
+	}
+	return 16 << 20
+}
 
 // commandLimit is how long a command can be.
 func (s *session) commandLimit() int {
@@ -362,7 +368,7 @@ const maxLiteralMinus = 4096
 // refuseLiteral answers a command whose literal is too large. What a client sends without waiting
 // is dropped if it is not too much (RFC 7888 section 4).
 func (s *session) refuseLiteral(size uint64, nonSync bool, d cause.Decision) {
-	if nonSync && size > maxSwallow {
+	if nonSync && size > uint64(s.swallow()) {
 		s.bye(d)
 		return
 	}
@@ -372,7 +378,7 @@ func (s *session) refuseLiteral(size uint64, nonSync bool, d cause.Decision) {
 			s.broken(err)
 			return
 		}
-		if err := s.in.discardLine(maxSwallow); err != nil {
+		if err := s.in.discardLine(s.swallow()); err != nil {
 			s.broken(err)
 			return
 		}
@@ -388,7 +394,7 @@ func (s *session) refuseLine(line []byte) {
 	s.in.r -= min(s.in.r, 1) // the line end, if it was read already
 	s.extend()
 	d := cause.Refuse(cause.ClientProtocolError).As("line-too-long")
-	if err := s.in.discardLine(maxSwallow); err == errLineTooLong {
+	if err := s.in.discardLine(s.swallow()); err == errLineTooLong {
 		s.bye(d)
 		return
 	} else if err != nil {
