@@ -157,6 +157,10 @@ var growthRows = []growthRow{
 	{"SEARCH TEXT, rare word, p50 ms", func(g *growth) (float64, error) {
 		return g.median(10, func(int) string { return "UID SEARCH TEXT walnut" })
 	}},
+	{"SEARCH SENTSINCE, none, first, ms", func(g *growth) (float64, error) { return g.once("UID SEARCH SENTSINCE 9-Nov-2026") }},
+	{"SEARCH SENTSINCE, none, p50 ms", func(g *growth) (float64, error) {
+		return g.median(10, func(int) string { return "UID SEARCH SENTSINCE 9-Nov-2026" })
+	}},
 	{"STORE \\Deleted and EXPUNGE of one, p50 ms", (*growth).expunge},
 	{"MOVE of one, p50 ms", func(g *growth) (float64, error) {
 		return g.median(20, func(i int) string { return fmt.Sprintf("UID MOVE %d Archive", g.size/2+i) })

@@ -90,6 +90,11 @@ var readRows = []row{
 	{"SEARCH BODY, absent", []figure{{", p50 ms", true}}, repeatCommand(3, func(*rand.Rand, int) string { return "UID SEARCH BODY zyxwvu" })},
 	{"SEARCH TEXT, in every message", []figure{{", p50 ms", true}}, repeatCommand(3, func(*rand.Rand, int) string { return "UID SEARCH TEXT evening" })},
 	{"SEARCH SUBJECT, in every message", []figure{{", p50 ms", true}}, repeatCommand(3, func(*rand.Rand, int) string { return "UID SEARCH SUBJECT harbour" })},
+	{"SEARCH SINCE, all", []figure{{", p50 ms", true}}, repeatCommand(10, func(*rand.Rand, int) string { return "UID SEARCH SINCE 1-Jan-2020" })},
+	{"SEARCH SENTSINCE, none", []figure{{", p50 ms", true}}, repeatCommand(10, func(*rand.Rand, int) string { return "UID SEARCH SENTSINCE 9-Nov-2026" })},
+	{"SORT by date", []figure{{", p50 ms", true}}, repeatCommand(5, func(*rand.Rand, int) string { return "UID SORT (DATE) UTF-8 ALL" })},
+	{"SORT by subject", []figure{{", p50 ms", true}}, repeatCommand(5, func(*rand.Rand, int) string { return "UID SORT (SUBJECT) UTF-8 ALL" })},
+	{"THREAD", []figure{{", p50 ms", true}}, repeatCommand(5, func(*rand.Rand, int) string { return "UID THREAD REFERENCES UTF-8 ALL" })},
 	{"SEARCH UNSEEN", []figure{{", p50 ms", true}}, repeatCommand(20, func(*rand.Rand, int) string { return "UID SEARCH UNSEEN" })},
 }
 

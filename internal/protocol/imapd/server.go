@@ -141,6 +141,7 @@ type Server struct {
 	options Options
 	conns   *netserve.Server
 	pools   pools
+	orders  orders
 }
 
 // New makes a server.

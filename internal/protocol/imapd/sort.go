@@ -42,8 +42,8 @@ const maxSortOctets = 128 << 20
 // errTooMuch is that a result would need more memory than one command can have.
 var errTooMuch = errors.New("imapd: too much to sort")
 
-// sort brings messages into an order. Messages that are gone meanwhile are left out.
-func (q *query) sort(hits uid.Set, order []sortKey) ([]sortRow, error) {
+// read reads messages and brings them into an order. Those that are gone meanwhile are left out.
+func (q *query) read(hits uid.Set, order []sortKey) ([]sortRow, error) {
 	rows := make([]sortRow, 0, hits.Len())
 	var keys arena
 	var scratch []byte

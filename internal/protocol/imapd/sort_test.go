@@ -293,7 +293,7 @@ func TestProgress(t *testing.T) {
 	if m := want.FindStringSubmatch(lines[0]); m == nil || m[1] != "3000" || len(lines) != 3 {
 		t.Fatalf("%q", lines[:2])
 	}
-	c.send("a] SORT (SUBJECT) UTF-8 ALL\r\n") // a tag that would end the response code
+	c.send("a] SORT (FROM) UTF-8 ALL\r\n") // a tag that would end the response code
 	if line := c.line(); line != "* OK [INPROGRESS (NIL 3000 4000)] Still working" {
 		t.Fatal(line)
 	}

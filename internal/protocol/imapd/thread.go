@@ -30,8 +30,7 @@ func (s *session) thread(c *threadCommand) outcome {
 		return s.failedSearch(err, sel)
 	}
 	q.progress.done = 2*all - hits.Len()
-	f := newForest(hits.Len())
-	roots, err := q.grow(f, hits, c.references)
+	f, roots, err := q.threads(hits, c.references)
 	if err != nil {
 		return s.failedSearch(err, sel)
 	}
