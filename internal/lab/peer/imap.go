@@ -214,7 +214,7 @@ func (x *imapSession) authenticated(cmd *imapCommand) bool {
 		x.status(cmd)
 	case "SELECT", "EXAMINE":
 		x.selectBox(cmd)
-	case "CREATE", "DELETE", "SUBSCRIBE", "UNSUBSCRIBE":
+	case "CREATE", "DELETE", "RENAME", "SUBSCRIBE", "UNSUBSCRIBE":
 		x.change(cmd)
 	case "APPEND":
 		x.appendMessage(cmd)

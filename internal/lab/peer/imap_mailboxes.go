@@ -7,15 +7,34 @@ import (
 	"time"
 )
 
+// list answers LIST, with what it may be told to choose (RFC 5258 section 3.1), and LSUB.
 func (x *imapSession) list(cmd *imapCommand) {
-	pattern := strings.ToUpper(cmd.arg(0) + cmd.arg(1))
+	args, only := cmd.args, ""
+	if len(args) > 0 && args[0].isList {
+		if len(args[0].list) > 0 {
+			only = strings.ToUpper(args[0].list[0].text)
+		}
+		args = args[1:]
+	}
+	if len(args) < 2 {
+		x.bad("LIST wants a reference and a pattern")
+		return
+	}
+	if args[1].text == "" {
+		x.data(`* LIST (\Noselect) "/" ""`)
+		x.ok("done")
+		return
+	}
+	pattern := strings.ToUpper(args[0].text + args[1].text)
 	x.s.Mail.mu.Lock()
 	var lines []string
 	for _, b := range x.account.boxes {
-		if cmd.verb == "LSUB" && !b.Subscribed || !glob(pattern, strings.ToUpper(b.Name)) {
-			continue
+		switch {
+		case !glob(pattern, strings.ToUpper(b.Name)):
+		case (cmd.verb == "LSUB" || only == "SUBSCRIBED") && !b.Subscribed, only == "SPECIAL-USE" && b.Role == "":
+		default:
+			lines = append(lines, fmt.Sprintf(`* %s (\HasNoChildren%s) "/" %q`, cmd.verb, strings.TrimRight(" "+b.Role, " "), b.Name))
 		}
-		lines = append(lines, fmt.Sprintf(`* %s (\HasNoChildren%s) "/" %q`, cmd.verb, strings.TrimRight(" "+b.Role, " "), b.Name))
 	}
 	x.s.Mail.mu.Unlock()
 	x.data(lines...)
@@ -127,6 +146,8 @@ func (x *imapSession) change(cmd *imapCommand) {
 		a.AddMailbox(name, false)
 	case cmd.verb == "DELETE" && b != nil && b.Name != "INBOX":
 		a.boxes = slices.DeleteFunc(a.boxes, func(o *Mailbox) bool { return o == b })
+	case cmd.verb == "RENAME" && b != nil && b.Name != "INBOX" && cmd.arg(1) != "" && a.Mailbox(cmd.arg(1)) == nil:
+		b.Name = cmd.arg(1)
 	case strings.HasSuffix(cmd.verb, "SUBSCRIBE") && b != nil:
 		b.Subscribed = cmd.verb == "SUBSCRIBE"
 	default:

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // selected runs the commands that need a mailbox.
@@ -259,66 +258,6 @@ func (m *Message) change(item string, flags []token) {
 			m.Flags = append(m.Flags, f.text)
 		}
 	}
-}
-
-// search knows the criteria that programs use to look for one message.
-func (x *imapSession) search(cmd *imapCommand, byUID bool) {
-	x.s.Mail.mu.Lock()
-	hits := "* SEARCH"
-	for i, uid := range x.shown {
-		m := x.box.byUID(uid)
-		if m == nil || !x.fits(m, cmd.args) {
-			continue
-		}
-		n := uint32(i + 1)
-		if byUID {
-			n = uid
-		}
-		hits += " " + strconv.Itoa(int(n))
-	}
-	x.s.Mail.mu.Unlock()
-	x.data(hits)
-	x.ok("done")
-}
-
-func (x *imapSession) fits(m *Message, keys []token) bool {
-	contains := func(in, what string) bool { return strings.Contains(strings.ToLower(in), strings.ToLower(what)) }
-	arg := func(i int) string {
-		if i < len(keys) {
-			return keys[i].text
-		}
-		return ""
-	}
-	for i := 0; i < len(keys); i++ {
-		fit := true
-		switch key := strings.ToUpper(keys[i].text); key {
-		case "UNSEEN":
-			fit = !m.has(`\Seen`)
-		case "SEEN", "DELETED", "FLAGGED", "ANSWERED", "DRAFT":
-			fit = m.has(`\` + key)
-		case "SUBJECT", "FROM", "TO":
-			fit = contains(m.header(key), arg(i+1))
-			i++
-		case "HEADER":
-			fit = contains(m.header(arg(i+1)), arg(i+2))
-			i += 2
-		case "TEXT", "BODY":
-			fit = contains(string(m.Data), arg(i+1))
-			i++
-		case "SINCE":
-			day, err := time.Parse("2-Jan-2006", arg(i+1))
-			fit = err == nil && !m.Date.Before(day)
-			i++
-		case "UID":
-			has, err := numbers(arg(i+1), x.box.Next-1)
-			fit = err == nil && has(m.UID)
-			i++
-		}
-		if !fit {
-			return false
-		}
-	}
-	return true
 }
 
 func (x *imapSession) copyTo(cmd *imapCommand, byUID, move bool) {

@@ -571,3 +571,49 @@ func TestHideSecrets(t *testing.T) {
 		}
 	}
 }
+
+func TestIMAPSearchAndList(t *testing.T) {
+	m := mail()
+	m.Put("anna@north.example", "INBOX", "Subject: one\nX-Id: 7\n\nHello.\n")
+	m.Put("anna@north.example", "INBOX", "Subject: two\n\nOne more, longer.\n", `\Seen`, "$Work")
+	s := NewIMAP("imap.north.example", m)
+	s.Configure(func(o *IMAPOptions) { o.PlainAuth, o.Capabilities = true, nil })
+	addr := start(t, s)
+	dialogue := `
+		S: * OK…
+		C: a LOGIN anna@north.example secret
+		S: a OK…
+		C: b LIST (SPECIAL-USE) "" "*"
+		S: * LIST (\HasNoChildren \Sent) "/" "Sent"
+		S: * LIST (\HasNoChildren \Drafts) "/" "Drafts"
+		S: * LIST (\HasNoChildren \Junk) "/" "Junk"
+		S: * LIST (\HasNoChildren \Trash) "/" "Trash"
+		S: * LIST (\HasNoChildren \Archive) "/" "Archive"
+		S: b OK done
+		C: c LIST "" ""
+		S: * LIST (\Noselect) "/" ""
+		S: c OK done
+		C: d RENAME Archive Old
+		S: d OK done
+		C: e RENAME INBOX Old
+		S: e NO…
+		C: f EXAMINE INBOX
+		S: * FLAGS…
+		S: * 2 EXISTS
+		S: * 0 RECENT
+		S: * OK…
+		S: * OK…
+		S: * OK…
+		S: f OK…`
+	for keys, want := range map[string]string{
+		"ALL": " 1 2", "NOT SEEN": " 1", "OR SUBJECT one SUBJECT two": " 1 2", "(UNSEEN) ALL": " 1", "HEADER X-Id 7": " 1",
+		"BODY one": " 2", "TEXT one": " 1 2", "KEYWORD $work": " 2", "LARGER 34": " 2", "SMALLER 34": " 1", "2": " 2", "UID 1": " 1",
+		"SINCE 1-Jan-2020": " 1 2", "BEFORE 1-Jan-2020": "", "CHARSET UTF-8 TEXT hello": " 1", "SUBJECT one UNSEEN": " 1", "SINCE nonsense": "",
+	} {
+		dialogue += "\nC: g SEARCH " + keys + "\nS: * SEARCH" + want + "\nS: g OK done"
+	}
+	for _, keys := range []string{"FROBNICATE", "NOT", "HEADER x", "0", "OR SEEN"} {
+		dialogue += "\nC: h SEARCH " + keys + "\nS: h BAD…"
+	}
+	play(t, addr, dialogue)
+}
