@@ -17,7 +17,7 @@ type kept[T any, P interface {
 // maxKept bounds the memory of all that is kept of one kind, in octets; what is
 // dropped at random is read again. The flags of a mailbox of a million messages
 // take 1 MB, their dates 12 MB.
-const maxKept = 64 << 20
+const maxKept = 32 << 20
 
 func (c *kept[T, P]) get(k viewKey) P {
 	c.mu.Lock()

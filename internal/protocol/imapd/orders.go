@@ -36,8 +36,8 @@ type ordering struct {
 
 // Bounds of what is kept, in octets: of all, and of one order.
 const (
-	maxOrders = 64 << 20
-	maxOrder  = maxOrders / 4
+	maxOrders = 48 << 20
+	maxOrder  = maxOrders / 2
 )
 
 func (o *orders) get(k orderKey) *ordering {
