@@ -29,18 +29,18 @@ func testThunderbird(t *testing.T, d *desk) {
 	b.start(t, "first")
 
 	d.step(t, "the account opens and 5,000 messages are synced", func(t *testing.T) {
-		b.wait(t, "all messages in the profile", 60*time.Second, func() bool { return b.kept("Subject: letter ") == syncedMessages })
+		b.wait(t, "all messages in the profile", 150*time.Second, func() bool { return b.kept("Subject: letter ") == syncedMessages })
 		contains(t, b.said(t), "COMPRESS DEFLATE", "ENABLE UTF8=ACCEPT", `select "INBOX"`, "(UID RFC822.SIZE BODY.PEEK[])")
 	})
 	d.step(t, "a message that is delivered comes by IDLE", func(t *testing.T) {
-		b.wait(t, "IDLE", 30*time.Second, b.idles)
+		b.wait(t, "IDLE", 60*time.Second, b.idles)
 		b.deliver(t, anna, "fresh")
-		b.wait(t, "the message in the profile", 20*time.Second, func() bool { return b.kept("Subject: fresh\n") == 1 })
-		b.wait(t, "IDLE", 30*time.Second, b.idles)
+		b.wait(t, "the message in the profile", 40*time.Second, func() bool { return b.kept("Subject: fresh\n") == 1 })
+		b.wait(t, "IDLE", 60*time.Second, b.idles)
 	})
 	d.step(t, "what others tag and delete is told in IDLE", func(t *testing.T) {
 		d.imap(t, anna, "SELECT INBOX", "UID STORE 10 +FLAGS ($Label1)", `UID STORE 11 +FLAGS.SILENT (\Deleted)`, "EXPUNGE")
-		b.wait(t, "tag and deletion", 20*time.Second, func() bool {
+		b.wait(t, "tag and deletion", 40*time.Second, func() bool {
 			heard := b.heard(t)
 			return strings.Contains(heard, "* 10 FETCH (UID 10 FLAGS ($Label1))") && strings.Contains(heard, "* 11 EXPUNGE")
 		})
@@ -62,7 +62,7 @@ func testThunderbird(t *testing.T, d *desk) {
 		b.deliver(t, anna, "meanwhile")
 		b.start(t, "second")
 		b.wait(t, "the message in the profile", 40*time.Second, func() bool { return b.kept("Subject: meanwhile\n") == 1 })
-		b.wait(t, "IDLE", 30*time.Second, b.idles)
+		b.wait(t, "IDLE", 60*time.Second, b.idles)
 		if n := strings.Count(b.heard(t), " RFC822.SIZE "); n != 2 { // its header, and all of it
 			t.Errorf("%d messages and headers were fetched", n)
 		}
@@ -243,12 +243,12 @@ func (b *bird) pressKeys(t *testing.T, a harness.Account) {
 	}
 	b.wait(t, `\Seen`, time.Second, seen)
 	b.keys(t, "key", "s")
-	b.wait(t, `\Flagged`, 15*time.Second, func() bool { return count("INBOX", "FLAGGED") == 1 })
+	b.wait(t, `\Flagged`, 40*time.Second, func() bool { return count("INBOX", "FLAGGED") == 1 })
 	all := count("INBOX", "ALL")
 	b.keys(t, "key", "Delete")
-	b.wait(t, "the message in Trash", 15*time.Second, func() bool { return count("Trash", "FLAGGED") == 1 })
+	b.wait(t, "the message in Trash", 40*time.Second, func() bool { return count("Trash", "FLAGGED") == 1 })
 	b.keys(t, "key", "a")
-	b.wait(t, "the message in the archive", 15*time.Second, func() bool {
+	b.wait(t, "the message in the archive", 40*time.Second, func() bool {
 		return strings.Contains(b.imap(t, a, `LIST "" Archive/* RETURN (STATUS (MESSAGES))`), "(MESSAGES 1)")
 	})
 	if n := count("INBOX", "ALL"); n != all-2 {
@@ -262,7 +262,7 @@ func (b *bird) write(t *testing.T, to harness.Account, subject, text string) {
 	t.Helper()
 	b.keys(t, "key", "ctrl+n")
 	b.keys(t, "search", "--sync", "--onlyvisible", "--name", "^Write: ")
-	b.keys(t, "mousemove", "300", "500", "sleep", "2") // without a window manager the window under the mouse has the keyboard
+	b.keys(t, "mousemove", "300", "500", "sleep", "3") // without a window manager the window under the mouse has the keyboard
 	b.keys(t, "type", to.Address)
 	b.keys(t, "key", "Tab", "sleep", "0.5", "key", "Tab", "sleep", "0.2")
 	b.keys(t, "type", subject)
