@@ -103,8 +103,9 @@ func readXOAuth2(response string) (user, token string, err error) {
 	return user, token, err
 }
 
-// bearerOf finds the token in "key=value^A" pairs that end in one more ^A. What else they say is
-// for other servers. A token that is empty is one that nobody has: so clients ask for the error
+// bearerOf finds the token in "key=value^A" pairs that end in one more ^A. The host and port that
+// clients add bind tokens which sign a request (RFC 7628 section 3.1); a bearer token is bound to
+// nothing, and clients reach a server under names that it does not know. A token that is empty is one that nobody has: so clients ask for the error
 // that tells what to do (RFC 7628 section 4.3).
 func bearerOf(pairs string) (token string, err error) {
 	found := false
