@@ -126,11 +126,12 @@ func (w *World) dialTCP(ctx context.Context, a *attempt, real string, rules []*R
 	if len(rules) == 0 {
 		return &tcpConn{TCPConn: server, local: local, remote: a.remote()}, nil
 	}
-	l, near, err := newLink(w, server, rules)
+	near, far, err := tcpPair()
 	if err != nil {
 		server.Close()
 		return nil, err
 	}
+	l := newLink(w, far, server, rules)
 	if err := w.track(l); err != nil {
 		l.Close()
 		near.Close()
@@ -148,12 +149,15 @@ func (w *World) dialTCP(ctx context.Context, a *attempt, real string, rules []*R
 func throughLink(rules []*Rule) []*Rule {
 	var touch []*Rule
 	for _, r := range rules {
-		f := r.fault
-		if f.up != nil || f.down != nil || f.delay > 0 || f.idle > 0 || f.relay != nil {
+		if r.fault.touches() {
 			touch = append(touch, r)
 		}
 	}
 	return touch
+}
+
+func (f *Fault) touches() bool {
+	return f.up != nil || f.down != nil || f.delay > 0 || f.idle > 0 || f.relay != nil
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

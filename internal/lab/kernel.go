@@ -21,6 +21,7 @@ type kernelNet struct {
 	router, hosts *netns.Space
 
 	mu      sync.Mutex // guards what follows, and the order of commands
+	proxy   int        // its port, 0 while there is none
 	devices map[byte]*device
 	open    map[*Host]map[int][]io.Closer // sockets by port
 }
@@ -41,9 +42,10 @@ const (
 )
 
 // OpenReal makes a world whose packets are the kernel's own: network namespaces, joined
-// by a router whose packet filter makes the faults. Faults that act on content beyond
-// a TLS hello, delays, Skip, Times and SNI are for simulated networks only. Who may
-// not make namespaces gets a simulated network; World.Real tells.
+// by a router whose packet filter makes the faults. What a packet filter cannot do is
+// done by a proxy on the router: servers then see the router as their client. Skip,
+// Times and SNI go with the faults of the proxy. Who may not make namespaces gets a
+// simulated network; World.Real tells.
 func OpenReal() (*World, error) {
 	if netns.Available() != nil {
 		return Open()

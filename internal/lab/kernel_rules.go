@@ -60,8 +60,17 @@ func (k *kernelNet) apply(rules []*Rule) error {
 	var filters, diversions []string
 	for _, r := range rules {
 		form := r.fault.kernel
-		if len(form.filters) == 0 && !form.forbid && form.divertTo == nil || r.where.SNI != "" || r.where.Skip > 0 || r.where.Times > 0 {
-			return fmt.Errorf("lab: a real network cannot %s as the rule says", r.fault)
+		none := len(form.filters) == 0 && !form.forbid && form.divertTo == nil
+		if none || r.where.SNI != "" || r.where.Skip > 0 || r.where.Times > 0 {
+			if !r.fault.touches() {
+				return fmt.Errorf("lab: a real network cannot %s as the rule says", r.fault)
+			}
+			lines, err := k.redirections(r)
+			if err != nil {
+				return err
+			}
+			diversions = append(diversions, lines...)
+			continue
 		}
 		for _, f := range form.filters {
 			filters = append(filters, k.lines(r, f)...)
@@ -191,6 +200,20 @@ func (k *kernelNet) diversions(r *Rule) (out []string) {
 		out = append(out, fmt.Sprintf("%s dnat %s to %s", match, ipWord(family), target))
 	}
 	return out
+}
+
+// redirections lead connections to the proxy, which knows the rules itself.
+func (k *kernelNet) redirections(r *Rule) (out []string, err error) {
+	port, err := k.proxyPort(r.w)
+	if err != nil {
+		return nil, err
+	}
+	for _, family := range r.families() {
+		if match, ok := r.match(family, "tcp", Up); ok {
+			out = append(out, fmt.Sprintf("%s redirect to :%d", match, port))
+		}
+	}
+	return out, nil
 }
 
 // firstForbidden is the preference of the first routing rule of ours.

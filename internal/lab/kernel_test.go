@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -201,4 +202,74 @@ func TestCommand(t *testing.T) {
 	if err := cmd.Wait(); err != nil || !strings.Contains(out.String(), "<title>Mail</title>") {
 		t.Errorf("curl: %v, %q", err, out.String())
 	}
+}
+
+// TestProxy has done on the router what a packet filter cannot.
+func TestProxy(t *testing.T) {
+	t.Parallel()
+	w := NewReal(t)
+	p := w.Provider("north.example")
+	p.Account("anna@north.example", "secret")
+	home, company := w.Home(), w.Authority("Company")
+	at := func(h *Host, family, port int) string {
+		if family == 6 {
+			return joinPort(h.V6(), port)
+		}
+		return joinPort(h.V4(), port)
+	}
+	for _, family := range []int{4, 6} {
+		strip := home.Break(Where{Port: 587}, StripSTARTTLS())
+		k := dial(t, home, at(p.SMTPHost, family, 587), false)
+		k.say("", "220 ")
+		if got := k.say("EHLO me.test", "250 "); strings.Contains(got, "STARTTLS") {
+			t.Errorf("IPv%d: EHLO answers %q", family, got)
+		}
+		strip.Remove()
+
+		cut := w.Break(Where{Host: "smtp.north.example", Port: 587, Times: 1}, ResetAfter(5, Down))
+		if got := connectAll(home, at(p.SMTPHost, family, 587)); !strings.Contains(got, "reset by peer") {
+			t.Errorf("IPv%d: cut off: %s", family, got)
+		}
+		k = dial(t, home, at(p.SMTPHost, family, 587), false)
+		k.say("", "220 ")
+		if cut.Hits() != 1 {
+			t.Errorf("IPv%d: the rule counts %d hits", family, cut.Hits())
+		}
+		cut.Remove()
+	}
+	byName := w.Break(Where{SNI: "imap.north.example"}, ResetHello())
+	for name, want := range map[string]bool{"imap.north.example": false, "other.example": true} {
+		c, err := home.DialContext(soon(t, 5*time.Second), "tcp", at(p.IMAPHost, 4, 993))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = tls.Client(c, &tls.Config{ServerName: name, InsecureSkipVerify: true}).HandshakeContext(soon(t, 5*time.Second))
+		if (err == nil) != want {
+			t.Errorf("a hello to %s: %v", name, err)
+		}
+		c.Close()
+	}
+	byName.Remove()
+
+	home.Break(Where{Port: 993}, Resign(company))
+	home.Trust(company)
+	k := dial(t, home, imaps, true)
+	k.say("", "* OK")
+	if org := k.c.(*tls.Conn).ConnectionState().PeerCertificates[0].Issuer.Organization[0]; org != "Company" {
+		t.Errorf("issued by %s", org)
+	}
+}
+
+// connectAll reads to the end of a connection.
+func connectAll(v *Vantage, addr string) string {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	c, err := v.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return outcome(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(5 * time.Second))
+	_, err = io.Copy(io.Discard, c)
+	return outcome(err)
 }

@@ -57,12 +57,9 @@ type stage struct {
 	up, down filter
 }
 
-func newLink(w *World, server *net.TCPConn, rules []*Rule) (*link, *net.TCPConn, error) {
-	near, far, err := tcpPair()
-	if err != nil {
-		return nil, nil, err
-	}
-	l := &link{w: w, client: far, server: server, over: make(chan struct{}), downDone: make(chan struct{})}
+// newLink makes a link between the far end of a client's connection and a server.
+func newLink(w *World, client, server *net.TCPConn, rules []*Rule) *link {
+	l := &link{w: w, client: client, server: server, over: make(chan struct{}), downDone: make(chan struct{})}
 	for _, r := range rules {
 		f := r.fault
 		l.delay += f.delay
@@ -85,7 +82,7 @@ func newLink(w *World, server *net.TCPConn, rules []*Rule) (*link, *net.TCPConn,
 		}
 		l.stages = append(l.stages, s)
 	}
-	return l, near, nil
+	return l
 }
 
 // tcpPair returns two ends of a connection on loopback.

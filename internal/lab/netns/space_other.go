@@ -4,6 +4,8 @@ package netns
 
 import (
 	"errors"
+	"net"
+	"net/netip"
 	"os/exec"
 )
 
@@ -17,3 +19,6 @@ func PrivateMounts(*exec.Cmd) {}
 
 // runs says yes: there is nothing to sweep.
 func runs(int) bool { return true }
+
+// OriginalDestination returns where a redirected connection was meant for.
+func OriginalDestination(*net.TCPConn) (netip.AddrPort, error) { return netip.AddrPort{}, errLinux }
