@@ -191,3 +191,12 @@ func TestForgettable(t *testing.T) {
 		t.Errorf("forgettable: %s", ids)
 	}
 }
+
+func BenchmarkToken(b *testing.B) {
+	w := newWorld(b)
+	for b.Loop() {
+		if _, d := w.Token(b.Context(), imapFrom(home), anna, w.token); !d.Allowed() {
+			b.Fatal(d)
+		}
+	}
+}
