@@ -5,6 +5,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/postiljon/postiljon/internal/lab"
 )
@@ -30,6 +31,11 @@ func kinds() []kind {
 		{"black-hole-up", "packets from the device above N octets vanish", 1400, func(n int) lab.Fault { return lab.BlackHole(n, lab.Up) }},
 		{"reset-hello", "the connection is reset when TLS begins", 0, none(lab.ResetHello)},
 		{"stall-hello", "the connection falls silent when TLS begins", 0, none(lab.StallHello)},
+		{"reset-after", "the connection is reset after N octets from the server", 500, func(n int) lab.Fault { return lab.ResetAfter(n, lab.Down) }},
+		{"stall-after", "the connection falls silent after N octets from the server", 500, func(n int) lab.Fault { return lab.StallAfter(n, lab.Down) }},
+		{"delay", "everything takes N milliseconds longer, each way", 200, func(n int) lab.Fault { return lab.Delay(time.Duration(n) * time.Millisecond) }},
+		{"forget-idle", "connections are forgotten after N seconds of silence", 60, func(n int) lab.Fault { return lab.ForgetIdle(time.Duration(n) * time.Second) }},
+		{"strip-starttls", "a middlebox takes away the offer of STARTTLS", 0, none(lab.StripSTARTTLS)},
 	}
 }
 
@@ -72,7 +78,7 @@ func (faultsCommand) Run(out io.Writer) error {
 		if k.number > 0 {
 			n = fmt.Sprintf(" (N is %d without =N)", k.number)
 		}
-		if _, err := fmt.Fprintf(out, "%-14s %s%s\n", k.name, k.help, n); err != nil {
+		if _, err := fmt.Fprintf(out, "%-15s %s%s\n", k.name, k.help, n); err != nil {
 			return err
 		}
 	}

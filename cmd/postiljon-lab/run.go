@@ -6,7 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
+	"os/signal"
 	"strings"
+	"sync"
+	"syscall"
 
 	"github.com/postiljon/postiljon/internal/lab"
 	"github.com/postiljon/postiljon/internal/lab/peer"
@@ -51,7 +55,29 @@ func (r *runCommand) Run(out io.Writer) (err error) {
 	if err := w.Home().Start(cmd); err != nil {
 		return err
 	}
+	defer untilChild(cmd)()
 	return cmd.Wait()
+}
+
+// untilChild lets this program live as long as the one that it runs, so that the world
+// is taken apart: an interrupt at the terminal reaches the other one too, and a request to
+// end is passed on.
+func untilChild(cmd *exec.Cmd) (done func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for s := range signals {
+			if s == syscall.SIGTERM {
+				cmd.Process.Signal(s)
+			}
+		}
+	})
+	return func() {
+		signal.Stop(signals)
+		close(signals)
+		wg.Wait()
+	}
 }
 
 // provide puts the provider and the faults into the world.
