@@ -53,7 +53,7 @@ func DatesOf(e *Email) MessageDates {
 // Dates returns the dates of all messages that a mailbox has.
 func (s *Store) Dates(ctx context.Context, a AccountID, id MailboxID) (d *Dates, err error) {
 	at := viewKey{a, id}
-	cached := s.dates.get(at)
+	cached, _ := s.dates.get(at).(*Dates)
 	err = s.view(ctx, "read dates", a, func(r kv.Reader) error {
 		m, err := readMailbox(r, id)
 		if err != nil {
@@ -144,6 +144,7 @@ func (d *Dates) footprint() int {
 	return n
 }
 
-func (d *Dates) newerThan(other *Dates) bool {
-	return d.next >= other.next || d.uidValidity != other.uidValidity
+func (d *Dates) newerThan(old keepable) bool {
+	other, ok := old.(*Dates)
+	return !ok || d.next >= other.next || d.uidValidity != other.uidValidity
 }

@@ -85,7 +85,7 @@ func (f Flags) each(fn func(bit int)) {
 // changed since, and the mailbox's counters tell whether that is the same.
 func (s *Store) FlagSets(ctx context.Context, a AccountID, id MailboxID) (f *FlagSets, err error) {
 	at := viewKey{a, id}
-	cached := s.flags.get(at)
+	cached, _ := s.flags.get(at).(*FlagSets)
 	err = s.view(ctx, "read flags", a, func(r kv.Reader) error {
 		m, err := readMailbox(r, id)
 		if err != nil {
@@ -201,9 +201,9 @@ func (f *FlagSets) footprint() int {
 	return n
 }
 
-// newerThan reports whether f is to be kept instead of another.
-func (f *FlagSets) newerThan(other *FlagSets) bool {
-	return f.modSeq >= other.modSeq || f.uidValidity != other.uidValidity
+func (f *FlagSets) newerThan(old keepable) bool {
+	other, ok := old.(*FlagSets)
+	return !ok || f.modSeq >= other.modSeq || f.uidValidity != other.uidValidity
 }
 
 // changedUIDs returns which messages of a mailbox changed after since;

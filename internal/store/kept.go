@@ -4,14 +4,16 @@ import "sync"
 
 // kept is what is known of mailboxes beside their records, derived and in memory
 // only: the latest of each, as long as there is room.
-type kept[T any, P interface {
-	*T
-	footprint() int
-	newerThan(P) bool
-}] struct {
+type kept struct {
 	mu   sync.Mutex
-	of   map[viewKey]P
+	of   map[viewKey]keepable
 	size int
+}
+
+// keepable is what is known of one mailbox, of one kind.
+type keepable interface {
+	footprint() int              // octets of memory, about
+	newerThan(old keepable) bool // or of as late a moment
 }
 
 // maxKept bounds the memory of all that is kept of one kind, in octets; what is
@@ -19,17 +21,17 @@ type kept[T any, P interface {
 // take 1 MB, their dates 12 MB.
 const maxKept = 32 << 20
 
-func (c *kept[T, P]) get(k viewKey) P {
+func (c *kept) get(k viewKey) keepable {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.of[k]
 }
 
-func (c *kept[T, P]) put(k viewKey, v P) {
+func (c *kept) put(k viewKey, v keepable) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.of == nil {
-		c.of = map[viewKey]P{}
+		c.of = map[viewKey]keepable{}
 	}
 	if old := c.of[k]; old != nil {
 		if !v.newerThan(old) {
@@ -49,7 +51,7 @@ func (c *kept[T, P]) put(k viewKey, v P) {
 	}
 }
 
-func (c *kept[T, P]) drop(k viewKey) {
+func (c *kept) drop(k viewKey) {
 	c.size -= c.of[k].footprint()
 	delete(c.of, k)
 }

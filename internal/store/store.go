@@ -58,8 +58,8 @@ type Store struct {
 	hub       hub
 	directory directoryCache
 	views     viewCache
-	flags     kept[FlagSets, *FlagSets]
-	dates     kept[Dates, *Dates]
+	flags     kept // *FlagSets
+	dates     kept // *Dates
 
 	eventNumber atomic.Uint32
 
