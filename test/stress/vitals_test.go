@@ -58,17 +58,22 @@ func (v vitals) sameAs(t *testing.T, rest, warm *vitals) {
 	}
 }
 
+// calm is how long nobody asks anything of the service, so that it gives back the memory that it does
+// not need any more.
+const calm = 2500 * time.Millisecond
+
 // settle waits until the service is at rest, and looks at it: no connection of a client is left, and two
 // looks in a row find the same.
 func settle(t *testing.T, s *harness.Service) (v vitals) {
 	t.Helper()
 	local := localSocket(s.Control)
 	defer local.CloseIdleConnections()
+	time.Sleep(calm)
 	last := vitals{}
 	for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(200 * time.Millisecond) {
 		v = look(t, s, local)
-		calm := v.goroutines == last.goroutines && v.sockets == last.sockets && v.heap-last.heap < 1<<20 && last.heap-v.heap < 1<<20
-		if calm || time.Now().After(deadline) {
+		same := v.goroutines == last.goroutines && v.sockets == last.sockets && v.heap-last.heap < 1<<20 && last.heap-v.heap < 1<<20
+		if same || time.Now().After(deadline) {
 			return v
 		}
 		last = v
