@@ -4,6 +4,7 @@ import "github.com/postiljon/postiljon/internal/doctor/infer"
 
 func auth() []*infer.Cause {
 	return []*infer.Cause{
-		authPasswordWrong,
+		authPasswordWrong, authPasswordStaleOneSide, authUsernameForm, authAppPasswordRequired, authOAuthRequired,
+		authTokenRevoked, authMechanismMismatch, authPlaintextRefused, authInvisibleCharacter,
 	}
 }

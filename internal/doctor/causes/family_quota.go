@@ -3,5 +3,5 @@ package causes
 import "github.com/postiljon/postiljon/internal/doctor/infer"
 
 func quota() []*infer.Cause {
-	return []*infer.Cause{}
+	return []*infer.Cause{quotaMailboxFull, quotaStorageSharedFull, quotaSentCopyFailed, quotaDomainFull, quotaRecipientFull}
 }

@@ -1,0 +1,58 @@
+package causes
+
+import (
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/doctor/dialect"
+	"github.com/postiljon/postiljon/internal/doctor/evidence"
+	"github.com/postiljon/postiljon/internal/doctor/infer"
+)
+
+// auth.password-stale-one-side: of the two passwords that a mail program stores, for
+// receiving and for sending, one is old. One side signs in and the other is refused as
+// wrong; or the program shows such an error where the same password works from here.
+// A protocol that is switched off gives that as its reason.
+var authPasswordStaleOneSide = &infer.Cause{
+	ID:       cause.AuthPasswordStaleOneSide,
+	About:    []evidence.Symptom{evidence.Send, evidence.Receive, evidence.SignsIn},
+	Requires: []*infer.Sign{oneSideRefused},
+	Explains: refusesSignIns(infer.Sometimes),
+	Excludes: []*infer.Sign{protocolOff},
+	Proof:    []*infer.Sign{oneSideRefused},
+	Params: func(e *evidence.Evidence) []cause.Param {
+		return []cause.Param{cause.Text("protocol", protocolName(staleSide(e)))}
+	},
+}
+
+var oneSideRefused = &infer.Sign{Name: "one-side-refused", Of: func(e *evidence.Evidence) infer.Truth {
+	if anyAccepted(e) == infer.Unknown {
+		return infer.Unknown
+	}
+	return infer.Is(staleSide(e) != "")
+}}
+
+// staleSide is the protocol whose password is old; "" if there is none, or not one alone.
+func staleSide(e *evidence.Evidence) evidence.Protocol {
+	if anyAccepted(e) != infer.Yes {
+		return ""
+	}
+	for _, s := range refusedSignIns(e) {
+		if s.Form == evidence.AsGiven && means(s.Reading, dialect.CredentialsRefused, dialect.AccountLocked) {
+			return s.Endpoint.Protocol
+		}
+	}
+	sides := map[evidence.Protocol]bool{}
+	var side evidence.Protocol
+	for _, c := range evidence.All[evidence.ClientError](e) {
+		if means(c.Reading, dialect.CredentialsRefused, dialect.AccountLocked) {
+			side = c.Protocol
+			if side == "" {
+				side = evidence.IMAP
+			}
+			sides[side] = true
+		}
+	}
+	if len(sides) != 1 {
+		return ""
+	}
+	return side
+}
