@@ -51,6 +51,9 @@ func (w *World) host(name string, addrs []string) (*Host, error) {
 	if len(addrs) == 0 {
 		h.Addrs = w.nextAddrs()
 	}
+	if len(h.Addrs) == 0 {
+		return h, fmt.Errorf("lab: no address is left for %s", name)
+	}
 	for _, a := range h.Addrs {
 		if other := w.hosts[a]; other != nil {
 			return h, fmt.Errorf("lab: %s and %s both want %s", name, other.Name, a)

@@ -2,6 +2,8 @@ package lab
 
 import (
 	"fmt"
+	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -95,5 +97,26 @@ func TestCloseIsPrompt(t *testing.T) {
 		}
 	case <-time.After(20 * time.Second):
 		t.Error("the world does not end")
+	}
+}
+
+// TestFullWorld uses up all addresses, which is told and not silently wrong.
+func TestFullWorld(t *testing.T) {
+	w, err := Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := make(map[netip.Addr]bool)
+	for i := range maxVantages { // home is one, so the last has no address
+		seen[w.Vantage(fmt.Sprint("place ", i)).Addr(4)] = true
+	}
+	if len(seen) != maxVantages-1 {
+		t.Errorf("there are %d addresses, want %d", len(seen), maxVantages-1)
+	}
+	for i := range 520 {
+		w.Host(fmt.Sprintf("host%d.north.example", i))
+	}
+	if err := w.Close(); err == nil || !strings.Contains(err.Error(), "no address is left for host") || !strings.Contains(err.Error(), "vantage point") {
+		t.Errorf("closes with %v", err)
 	}
 }

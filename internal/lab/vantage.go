@@ -36,6 +36,9 @@ type Interface struct {
 	Default4, Default6 bool // a default route leads out here
 }
 
+// maxVantages bounds how many vantage points a world has: 203.0.113.11 and following.
+const maxVantages = 200
+
 // The resolvers that every world has.
 const (
 	ISPResolver    = "resolver.isp.example"    // that of all vantage points, at first
@@ -88,6 +91,10 @@ func (w *World) Vantage(name string) *Vantage {
 		return v
 	}
 	n := byte(len(w.vantages) + 1)
+	if len(w.vantages) == maxVantages {
+		w.fail(fmt.Errorf("lab: no address is left for the vantage point %s", name))
+		n = maxVantages
+	}
 	v := &Vantage{
 		Name: name, w: w, index: n,
 		v4:    netip.AddrFrom4([4]byte{203, 0, 113, 10 + n}),
