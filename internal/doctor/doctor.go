@@ -82,7 +82,7 @@ func (d *Doctor) look(ctx context.Context, g *probe.Graph, r *probe.Run, c Case)
 	}
 	var aside error
 	var wg sync.WaitGroup
-	wg.Go(func() { aside = g.Run(ctx, surroundings(r)) })
+	wg.Go(func() { aside = g.Run(ctx, surroundings(r, c)) })
 	err := g.Run(ctx, []probe.Probe{r.Settings()})
 	if err == nil {
 		err = g.Run(ctx, services(r))

@@ -15,15 +15,19 @@ func onPaper(r *probe.Run, c Case) []probe.Probe {
 		r.ClientState(),
 		r.ReadBounce(c.Bounce),
 		r.ReadLetter(c.Letter),
+		r.Outbox(),
 	}
 }
 
 // surroundings looks at the device, its network, and the domain's records.
-func surroundings(r *probe.Run) []probe.Probe {
+func surroundings(r *probe.Run, c Case) []probe.Probe {
 	probes := []probe.Probe{r.Interfaces(), r.Canary()}
 	probes = append(probes, r.Reference()...)
 	probes = append(probes, r.Domain()...)
-	probes = append(probes, r.Inside())
+	probes = append(probes, r.Policies()...)
+	probes = append(probes, r.Recipient()...)
+	probes = append(probes, r.Signatures(c.Letter))
+	probes = append(probes, r.Inside(), r.Queue())
 	return probes
 }
 
@@ -48,7 +52,8 @@ func services(r *probe.Run) []probe.Probe {
 		}
 	}
 	probes = append(probes, r.SignIns(endpoints)...)
-	return append(probes, r.Account()...)
+	probes = append(probes, r.Account()...)
+	return append(probes, r.Search(), r.Outgoing(), r.Reverse(), r.SPF(), r.Blocklists())
 }
 
 // followUps are looks that cost more, or that only make sense after what was found.

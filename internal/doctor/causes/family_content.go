@@ -3,5 +3,11 @@ package causes
 import "github.com/postiljon/postiljon/internal/doctor/infer"
 
 func content() []*infer.Cause {
-	return []*infer.Cause{}
+	return []*infer.Cause{
+		contentTooLargeOwn,
+		contentTooLargeRecipient,
+		contentAttachmentForbidden,
+		contentLooksLikeSpam,
+		contentMalformed,
+	}
 }

@@ -13,6 +13,8 @@ type blocklist struct {
 	// Name is how the list is looked up or called, Marks how replies write it.
 	Name  string   `toml:"name"`
 	Marks []string `toml:"marks"`
+	// Ask marks a zone that is looked at without being named.
+	Ask bool `toml:"ask"`
 }
 
 // listed finds which list a reply names and which address it speaks of.

@@ -13,6 +13,9 @@ type Policy struct {
 	Lookups  int        `json:"lookups,omitempty"` // DNS lookups that it took (RFC 7208 section 4.6.4)
 	IP       netip.Addr `json:"ip,omitzero"`       // the sending address it was evaluated for
 	Selector string     `json:"selector,omitempty"`
+	// Forwarder tells that IP is a forwarder's; Assumed, that it is only a guess that it sends.
+	Forwarder bool `json:"forwarder,omitempty"`
+	Assumed   bool `json:"assumed,omitempty"`
 }
 
 // FactName implements Value.
@@ -39,6 +42,7 @@ type Reverse struct {
 	Matches bool       `json:"matches"` // a name leads back to the address
 	Helo    string     `json:"helo,omitempty"`
 	HeloOK  bool       `json:"helo_ok"`
+	Assumed bool       `json:"assumed,omitempty"` // it is only a guess that mail goes out from there
 }
 
 // FactName implements Value.

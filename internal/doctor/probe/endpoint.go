@@ -251,7 +251,7 @@ func greets(p evidence.Protocol, line string) bool {
 // read reads a reply through the dialect of whoever answered.
 func (r *Run) read(ep evidence.Endpoint, stage dialect.Stage, text string) dialect.Reading {
 	provider := r.Book.ProviderOf(ep.Host)
-	if p, ok := evidence.First[*evidence.Provider](r.Evidence); ok && p.ID != "" && ep.Origin != evidence.MX {
+	if p, ok := evidence.First[*evidence.Provider](r.Evidence); ok && p.ID != "" && ep.Origin != evidence.MX && ep.Origin != evidence.RecipientMX {
 		provider = p.ID
 	}
 	if g, ok := evidence.Find(r.Evidence, func(g evidence.Greeting) bool { return g.Endpoint == ep && g.Software+g.Provider != "" }); ok && provider == "" {
