@@ -1,11 +1,11 @@
 package main
 
 import (
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/postiljon/postiljon/internal/lab"
+	"github.com/postiljon/postiljon/internal/lab/netns"
 )
 
 func TestCommandLine(t *testing.T) {
@@ -56,7 +56,7 @@ func TestRun(t *testing.T) {
 	var out strings.Builder
 	const url = "http://imap.north.example:993/"
 	code := run([]string{"run", "--break", "refuse:993", "--", "curl", "-sS", url}, &out, &out)
-	if os.Geteuid() != 0 {
+	if netns.Available() != nil {
 		if code != exitFailure || !strings.Contains(out.String(), "only root") {
 			t.Errorf("without root: exit %d, %q", code, out.String())
 		}

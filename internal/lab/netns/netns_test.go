@@ -10,14 +10,15 @@ import (
 )
 
 func TestSpace(t *testing.T) {
-	if os.Geteuid() != 0 {
-		if Available() == nil {
-			t.Error("available without root")
+	if err := Available(); err != nil {
+		t.Logf("there are no namespaces to be had: %v", err)
+		if err := Sweep(); err != nil {
+			t.Errorf("nor is there anything to sweep: %v", err)
 		}
 		return
 	}
-	if err := Available(); err != nil {
-		t.Fatal(err)
+	if os.Geteuid() != 0 {
+		t.Error("available without root")
 	}
 	s, err := New("test")
 	if err != nil {
@@ -67,11 +68,8 @@ func TestSpace(t *testing.T) {
 
 // TestSweep removes what a process left that is gone.
 func TestSweep(t *testing.T) {
-	if os.Geteuid() != 0 {
-		if err := Sweep(); err != nil {
-			t.Error(err)
-		}
-		return
+	if Available() != nil {
+		return // TestSpace says why
 	}
 	gone := exec.Command("true")
 	if err := gone.Run(); err != nil {
