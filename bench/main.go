@@ -22,6 +22,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -59,6 +60,9 @@ func main() {
 	flag.StringVar(&o.sizes, "sizes", "10000,100000,1000000", "messages of the mailbox that grows")
 	flag.StringVar(&o.binary, "binary", "", "the program; built if empty")
 	flag.Parse()
+	// The load shares the processors with the server: it should take as little
+	// of them as it can.
+	debug.SetGCPercent(1000)
 	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
