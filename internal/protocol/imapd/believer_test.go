@@ -124,7 +124,7 @@ func (c *believer) resyncParams(b *belief) string {
 // leave keeps what the client believes of its mailbox, if it is sure of it.
 func (c *believer) leave() {
 	delete(c.remembered, c.mailbox)
-	if !slices.Contains(c.uids, 0) && c.highest > 0 {
+	if c.knowsAll() && c.highest > 0 {
 		c.remembered[c.mailbox] = c.clone()
 	}
 }
@@ -230,13 +230,18 @@ func (c *believer) learn() {
 		command = "FETCH 1:* (UID FLAGS)"
 	}
 	for range 1000 { // others may go on meanwhile
-		if !slices.Contains(c.uids, 0) {
+		if c.knowsAll() {
 			return
 		}
 		c.do(command)
 		c.do("NOOP")
 	}
 	c.fatalf("the client does not learn of all")
+}
+
+// knowsAll reports whether the client knows UID and flags of every message that it sees.
+func (c *believer) knowsAll() bool {
+	return !slices.ContainsFunc(c.uids, func(u uid.UID) bool { return !knows(c.flags, u) })
 }
 
 func (c *believer) numbers(set []uid.UID) string {

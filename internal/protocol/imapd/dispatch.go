@@ -100,6 +100,9 @@ func (s *session) do(c *command) outcome {
 		if o := s.stillMay(c, h.states == inMailbox); o.refused != nil {
 			return s.skipCommand(c, o)
 		}
+		if o := s.catchUp(c); o.refused != nil {
+			return s.skipCommand(c, o)
+		}
 	}
 	return h.do(s, c)
 }

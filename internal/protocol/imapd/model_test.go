@@ -229,7 +229,8 @@ func (m *model) store(c *believer, conditional bool) {
 
 // named draws how a command names messages: by number or by UID.
 func (m *model) named(c *believer, verb string, set []uid.UID) string {
-	if c.byNumbers() && rapid.Bool().Draw(m.rt, "by number") {
+	unknown := func(u uid.UID) bool { return !slices.Contains(c.uids, u) }
+	if c.byNumbers() && !slices.ContainsFunc(set, unknown) && rapid.Bool().Draw(m.rt, "by number") {
 		return verb + " " + c.numbers(set)
 	}
 	return "UID " + verb + " " + uid.Of(set...).String()
@@ -274,9 +275,12 @@ func (b *contents) remove(set []uid.UID, onlyDeleted bool) {
 	}
 }
 
-// pick chooses some of the messages that the client sees.
+// pick chooses some of the messages that the client sees, or may know from elsewhere.
 func (m *model) pick(c *believer) (set []uid.UID) {
 	known := c.known()
+	if rapid.Bool().Draw(m.rt, "from elsewhere") {
+		known = slices.Compact(slices.Sorted(slices.Values(slices.AppendSeq(known, maps.Keys(m.of(c).flags)))))
+	}
 	if len(known) == 0 {
 		return nil
 	}
@@ -389,7 +393,7 @@ func (m *model) differs(c *believer) string {
 		case u == 0:
 		case u != want[i] && !c.uidOnly || !slices.Contains(want, u):
 			return fmt.Sprintf("the mailbox has %v", want)
-		case c.flags[u] != b.flags[u]:
+		case c.flags[u] != b.flags[u] && (knows(c.flags, u) || c.notify != ""):
 			return fmt.Sprintf("flags %q of UID %d are %q", c.flags[u], u, b.flags[u])
 		}
 	}
@@ -408,6 +412,12 @@ func (m *model) differs(c *believer) string {
 		return fmt.Sprintf("%s has %d messages, %d unseen, next UID %d; told %v", name, len(other.flags), unseen, other.next, told)
 	}
 	return ""
+}
+
+// knows reports whether a client was told the flags of a message.
+func knows(flags map[uid.UID]string, u uid.UID) bool {
+	_, ok := flags[u]
+	return ok
 }
 
 // differsInResults is differs for the results that the client follows.
