@@ -27,6 +27,7 @@ func surroundings(r *probe.Run, c Case) []probe.Probe {
 	probes = append(probes, r.Policies()...)
 	probes = append(probes, r.Recipient()...)
 	probes = append(probes, r.Signatures(c.Letter))
+	probes = append(probes, r.SecondResolver(), r.DomainWithoutDNSSEC(), r.Website(), r.PolicyMTASTS())
 	probes = append(probes, r.Inside(), r.Queue())
 	return probes
 }
@@ -37,26 +38,28 @@ func services(r *probe.Run) []probe.Probe {
 	endpoints := r.Endpoints()
 	probes := []probe.Probe{r.CompareGiven(), r.ReadClientErrors()}
 	for _, host := range probe.Hosts(endpoints) {
-		probes = append(probes, r.LookupProbe(host))
+		probes = append(probes, r.LookupProbe(host), r.ContrastHost(host))
 	}
 	for _, ep := range endpoints {
 		probes = append(probes, r.Endpoint(ep)...)
 		if ep.Origin != evidence.MX {
-			probes = append(probes, r.Repeat(ep, 2))
+			probes = append(probes, r.Repeat(ep, 2), r.Otherwise(ep))
 		}
 		switch {
 		case ep.Origin == evidence.MX:
-			probes = append(probes, r.OwnAddress(ep))
+			probes = append(probes, r.OwnAddress(ep), r.Encryption(ep))
 		case ep.Protocol == evidence.Submission:
 			probes = append(probes, r.WithoutSignIn(ep))
 		}
 	}
 	probes = append(probes, r.SignIns(endpoints)...)
 	probes = append(probes, r.Account()...)
+	probes = append(probes, r.StatusPage())
+	probes = append(probes, r.LargePackets()...)
 	return append(probes, r.Search(), r.Outgoing(), r.Reverse(), r.SPF(), r.Blocklists())
 }
 
 // followUps are looks that cost more, or that only make sense after what was found.
 func followUps(r *probe.Run, c infer.Conclusion) []probe.Probe {
-	return nil
+	return []probe.Probe{r.OtherVantage(r.Unanswered()), r.PublishedSettings()}
 }

@@ -15,6 +15,10 @@ var networkOffline = &infer.Cause{
 		{Sign: imapUnreachable, P: infer.Always},
 		{Sign: submissionUnreachable, P: infer.Always},
 		{Sign: referenceUnreachable, P: infer.Always},
+		{Sign: imapDead, P: infer.Always},
+		{Sign: submissionDead, P: infer.Always},
+		{Sign: noNames, P: infer.Always},
+		{Sign: websiteDead, P: infer.Sometimes},
 	},
 	Proof: []*infer.Sign{noWayOut},
 }

@@ -28,7 +28,7 @@ var (
 // unreachable is Yes when connections by a protocol to what is right were tried and none came about.
 func unreachable(e *evidence.Evidence, p evidence.Protocol) infer.Truth {
 	return noneOf(evidence.Where(e, func(c evidence.Connect) bool {
-		return c.Endpoint.Protocol == p && (c.Endpoint.Origin == evidence.Right || c.Endpoint.Origin == evidence.Alternative)
+		return c.Endpoint.Protocol == p && own(e, c.Endpoint)
 	}), connected)
 }
 

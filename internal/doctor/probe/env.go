@@ -93,18 +93,24 @@ type Run struct {
 	names    *names
 	budget   *budget
 	sessions *sessions
+	over     context.Context // done when the run is
+	end      context.CancelFunc
 }
 
 // NewRun prepares the probes of a complaint.
 func NewRun(env Env, e *evidence.Evidence) *Run {
 	env = env.complete()
 	r := &Run{Env: env, Evidence: e, budget: newBudget(MaxFailingSignIns), sessions: newSessions()}
+	r.over, r.end = context.WithCancel(context.Background())
 	r.names = newNames(r)
 	return r
 }
 
 // Close ends all connections that the run still has.
-func (r *Run) Close() { r.sessions.close() }
+func (r *Run) Close() {
+	r.end()
+	r.sessions.close()
+}
 
 // SignInAttempts returns how many sign-ins were tried, and how many of them failed.
 func (r *Run) SignInAttempts() (tried, failed int) { return r.budget.spent() }

@@ -2,13 +2,10 @@ package probe
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/doctor/bounce"
@@ -102,55 +99,6 @@ func (r *Run) clock(source, date string) {
 	}
 }
 
-// Reference connects to services of others, on the ports that mail uses: what
-// fails there too is not the provider's fault.
-func (r *Run) Reference() []Probe {
-	var probes []Probe
-	for i, addr := range r.Env.Reference {
-		host, port, err := net.SplitHostPort(addr)
-		n, portErr := strconv.Atoi(port)
-		if err != nil || portErr != nil {
-			continue
-		}
-		ep := evidence.Endpoint{Protocol: protocolOfPort(n), Host: host, Port: n, Origin: evidence.Reference}
-		probes = append(probes, Probe{Name: fmt.Sprintf("reference %d %s", i, addr), Run: func(ctx context.Context) error {
-			return r.reach(ctx, ep)
-		}})
-	}
-	return probes
-}
-
-// protocolOfPort names the protocol of a well-known port; "" if it is not one of mail.
-func protocolOfPort(port int) evidence.Protocol {
-	switch port {
-	case 143, 993:
-		return evidence.IMAP
-	case 110, 995:
-		return evidence.POP3
-	case 465, 587:
-		return evidence.Submission
-	case 25:
-		return evidence.SMTP
-	}
-	return ""
-}
-
-// reach connects to an endpoint, without a word.
-func (r *Run) reach(ctx context.Context, ep evidence.Endpoint) error {
-	var errs []error
-	for _, ip := range r.Addresses(ctx, ep.Host) {
-		conn, err := r.dial(ctx, ep, ip, 0)
-		if err == nil {
-			return conn.Close()
-		}
-		errs = append(errs, err)
-	}
-	if len(errs) == 0 {
-		return fmt.Errorf("%s has no address", ep.Host)
-	}
-	return errors.Join(errs...)
-}
-
 // Domain looks up the records of the address's domain.
 func (r *Run) Domain() []Probe {
 	domain := r.Evidence.Complaint.Domain()
@@ -190,7 +138,13 @@ func (r *Run) Settings() Probe {
 			Table: r.Table, Files: r.Files, Resolver: r.goResolver(), Dialer: r.Dialer, Roots: r.Roots, Now: r.Now, Timeout: r.Step / 2, Patience: r.Step / 20,
 			Offline: r.Table.ByDomain(r.Evidence.Complaint.Domain()) != nil,
 		}
+		asked := make(chan struct{})
+		go func() { // which exchangers there are is wanted with the settings
+			defer close(asked)
+			r.Lookup(ctx, r.Evidence.Complaint.Domain(), "MX")
+		}()
 		result, err := finder.Lookup(ctx, r.Evidence.Complaint.Address)
+		<-asked
 		if err != nil {
 			return err
 		}
@@ -228,6 +182,9 @@ func (r *Run) Endpoints() []evidence.Endpoint {
 		if s, ok := p.Result.Server(settings.SMTP); ok {
 			add(otherSubmission(s.Server))
 		}
+		for _, s := range otherServers(p.Result) {
+			add(endpointOf(s, evidence.Alternative))
+		}
 	}
 	for i, mx := range r.mailExchangers() {
 		if i < 2 {
@@ -235,6 +192,24 @@ func (r *Run) Endpoints() []evidence.Endpoint {
 		}
 	}
 	return list
+}
+
+// otherServers returns servers at other hosts than the chosen ones, one for each
+// protocol: where sources contradict each other, another one may be right.
+func otherServers(result *settings.Result) []settings.Server {
+	var others []settings.Server
+	for _, choice := range result.Chosen {
+		for _, c := range result.Candidates {
+			i := slices.IndexFunc(c.Servers, func(s settings.Server) bool {
+				return s.Protocol == choice.Protocol && s.Host != choice.Host && s.Security != settings.Plain
+			})
+			if i >= 0 {
+				others = append(others, c.Servers[i])
+				break
+			}
+		}
+	}
+	return others
 }
 
 func endpointOf(s settings.Server, origin evidence.Origin) evidence.Endpoint {
@@ -261,8 +236,11 @@ func (r *Run) mailExchangers() []string {
 	l, ok := evidence.Find(r.Evidence, func(l evidence.Lookup) bool {
 		return l.Type == "MX" && l.Name == r.Evidence.Complaint.Domain() && l.Resolver == 0
 	})
-	if !ok {
+	switch {
+	case !ok:
 		return nil
+	case l.Answer == evidence.NoData: // the host of that name takes it (RFC 5321 section 5.1)
+		return []string{l.Name}
 	}
 	return MXHosts(l)
 }

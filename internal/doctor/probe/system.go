@@ -51,6 +51,10 @@ func (r *Run) transport() *http.Transport {
 			if err != nil {
 				return nil, err
 			}
+			// Package http lets a dial go on when nobody waits for it any more.
+			ctx, cancel := context.WithTimeout(ctx, r.Step)
+			defer cancel()
+			defer context.AfterFunc(r.over, cancel)()
 			var last error = fmt.Errorf("%s has no address", host)
 			for _, ip := range r.Addresses(ctx, host) {
 				conn, err := r.Dialer.DialContext(ctx, "tcp", net.JoinHostPort(ip.String(), port))

@@ -1,0 +1,61 @@
+package causes
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/doctor/evidence"
+	"github.com/postiljon/postiljon/internal/doctor/infer"
+)
+
+// dns.domain-expired: the registry does not know the domain of the address any
+// more, or it lies at name servers where registrars park what was not renewed. A domain
+// whose own name servers fail is still registered.
+var dnsDomainExpired = &infer.Cause{
+	ID:       cause.DNSDomainExpired,
+	Requires: []*infer.Sign{domainExpired},
+	Explains: []infer.Link{
+		{Sign: mxMissing, P: infer.Sometimes},
+		{Sign: mxUnusable, P: infer.Seldom},
+		{Sign: hostMisspelt, P: infer.Seldom},
+		{Sign: websiteDead, P: infer.Sometimes},
+		{Sign: imapDead, P: infer.Sometimes},
+		{Sign: submissionDead, P: infer.Sometimes},
+		{Sign: imapUnreachable, P: infer.Sometimes},
+		{Sign: submissionUnreachable, P: infer.Sometimes},
+		{Sign: providerDead, P: infer.Sometimes},
+		{Sign: deadEverywhere, P: infer.Sometimes},
+		{Sign: certWrongName, P: infer.Seldom},
+	},
+	Proof:  []*infer.Sign{domainExpired},
+	Params: aboutDomain,
+}
+
+// parking are name servers of domains that nobody has, or has no more, and
+// what such servers are called elsewhere.
+var (
+	parking = []string{
+		"sedoparking.com", "parkingcrew.net", "bodis.com", "above.com", "ztomy.com", "parklogic.com",
+		"pendingrenewaldeletion.com", "renewyourname.net",
+	}
+	parkingWords = []string{"expired", "parked", "suspended-domain", "pendingrenewal"}
+)
+
+var domainExpired = &infer.Sign{Name: "domain-expired", Of: func(e *evidence.Evidence) infer.Truth {
+	domain := e.Complaint.Domain()
+	soa, asked := lookup(e, 0, domain, "SOA")
+	if !asked || unanswered(soa) {
+		return infer.Unknown
+	}
+	if soa.Answer == evidence.NXDomain {
+		return infer.Is(foundElsewhere(e, domain, "SOA") != infer.Yes)
+	}
+	ns, _ := lookup(e, 0, domain, "NS")
+	return infer.Is(slices.ContainsFunc(ns.Records, parked))
+}}
+
+func parked(server string) bool {
+	return slices.ContainsFunc(parking, func(p string) bool { return server == p || strings.HasSuffix(server, "."+p) }) ||
+		slices.ContainsFunc(parkingWords, func(w string) bool { return strings.Contains(server, w) })
+}

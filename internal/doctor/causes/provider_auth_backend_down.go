@@ -1,0 +1,38 @@
+package causes
+
+import (
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/doctor/dialect"
+	"github.com/postiljon/postiljon/internal/doctor/evidence"
+	"github.com/postiljon/postiljon/internal/doctor/infer"
+)
+
+// provider.auth-backend-down: the server cannot check sign-ins right now, whoever
+// it is (RFC 4954 section 6: 454; RFC 5530: UNAVAILABLE). A wrong password is refused for good.
+var providerAuthBackendDown = &infer.Cause{
+	ID:       cause.ProviderAuthBackendDown,
+	About:    []evidence.Symptom{evidence.Send, evidence.Receive, evidence.SignsIn, evidence.Push},
+	Requires: []*infer.Sign{cannotCheck},
+	Explains: []infer.Link{
+		{Sign: imapSignInRefused, P: 0.8},
+		{Sign: submissionSignInRefused, P: 0.8},
+		{Sign: pop3SignInRefused, P: 0.8},
+		{Sign: turnedAway, P: 0.02},
+	},
+	Proof: []*infer.Sign{cannotCheck},
+	Params: func(e *evidence.Evidence) []cause.Param {
+		for _, p := range aboutOutage(e) {
+			if p.Name == "since" {
+				return []cause.Param{p}
+			}
+		}
+		return nil
+	},
+}
+
+// cannotCheck: a refusal of a sign-in most likely means that it could not be checked.
+var cannotCheck = &infer.Sign{Name: "sign-in-cannot-be-checked", Of: func(e *evidence.Evidence) infer.Truth {
+	return anyOf(evidence.All[evidence.SignIn](e), func(s evidence.SignIn) bool {
+		return s.Outcome == evidence.OK && !s.Accepted && s.Reading.First().Kind == dialect.AuthBackendDown
+	})
+}}

@@ -1,0 +1,22 @@
+package causes
+
+import (
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/doctor/evidence"
+	"github.com/postiljon/postiljon/internal/doctor/infer"
+)
+
+// provider.imap-down: IMAP does not greet, or says BYE; sending works.
+var providerIMAPDown = &infer.Cause{
+	ID:       cause.ProviderIMAPDown,
+	About:    []evidence.Symptom{evidence.Receive, evidence.SignsIn, evidence.Push},
+	Requires: []*infer.Sign{readingDown},
+	Explains: []infer.Link{
+		{Sign: imapDead, P: infer.Always},
+		{Sign: imapUnreachable, P: 0.6},
+		{Sign: saysUnavailable, P: infer.Sometimes},
+	},
+	Excludes: []*infer.Sign{addressForged, oldServer, shutOut, saysMaintenance},
+	Proof:    []*infer.Sign{readingDown},
+	Params:   aboutOutage,
+}

@@ -1,0 +1,73 @@
+package probe
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+
+	"github.com/postiljon/postiljon/internal/doctor/evidence"
+	"github.com/postiljon/postiljon/internal/settings"
+)
+
+// PublishedSettings holds what the domain publishes for mail programs against
+// what works: where a sign-in succeeded at another server than the published
+// one, it is tried there too, as a program would.
+func (r *Run) PublishedSettings() Probe {
+	return Probe{Name: "published settings", Run: func(ctx context.Context) error {
+		p, ok := evidence.First[*evidence.Provider](r.Evidence)
+		if !ok {
+			return fmt.Errorf("nothing is published: %w", ErrBlocked)
+		}
+		for _, protocol := range []settings.Protocol{settings.IMAP, settings.SMTP} {
+			choice, found := p.Result.Server(protocol)
+			if !found || !ownPublication(choice.Origin) {
+				continue
+			}
+			ep := endpointOf(choice.Server, evidence.Right)
+			works, ok := evidence.Find(r.Evidence, func(s evidence.SignIn) bool {
+				return s.Accepted && s.Form == evidence.AsGiven && s.Endpoint.Protocol == ep.Protocol && s.Endpoint.Host != ep.Host
+			})
+			if ok {
+				return r.tryPublished(ctx, ep, choice.Where, works.Endpoint.Host)
+			}
+		}
+		return fmt.Errorf("what is published is what works, or nothing does: %w", ErrBlocked)
+	}}
+}
+
+// ownPublication tells the origins that the domain's owner is answerable for.
+func ownPublication(o settings.Origin) bool {
+	return o == settings.FromAutoconfig || o == settings.FromWellKnown || o == settings.FromSRV || o == settings.FromAutodiscover
+}
+
+func (r *Run) tryPublished(ctx context.Context, ep evidence.Endpoint, where, works string) error {
+	fact := evidence.Published{Endpoint: ep, Where: where, Works: works}
+	t, err := r.openOnce(ctx, ep)
+	fact.Outcome = outcomeOf(err)
+	if err == nil {
+		defer t.close()
+		err = t.signIn(ctx, evidence.AsGiven)
+		fact.Accepted = t.signedIn
+	}
+	r.Evidence.Add(fact, "")
+	return err
+}
+
+// openOnce makes a connection to an endpoint of its own, up to where a sign-in can follow.
+func (r *Run) openOnce(ctx context.Context, ep evidence.Endpoint) (*talk, error) {
+	ips := r.Addresses(ctx, ep.Host)
+	if len(ips) == 0 {
+		return nil, fmt.Errorf("%s has no address", ep.Host)
+	}
+	conn, err := r.Dialer.DialContext(ctx, "tcp", net.JoinHostPort(ips[0].String(), strconv.Itoa(ep.Port)))
+	if err != nil {
+		return nil, err
+	}
+	t := r.newTalk(ep, conn)
+	if err := t.climb(ctx, ips[0]); err != nil {
+		t.close()
+		return nil, err
+	}
+	return t, nil
+}
