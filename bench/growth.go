@@ -30,7 +30,7 @@ type growth struct {
 
 // measureGrowth fills one INBOX to each size in turn and measures what a user
 // does with it. Costs that do not grow with the mailbox show as equal columns.
-func measureGrowth(o settings, dir string) error {
+func measureGrowth(o settings) error {
 	var sizes []int
 	for field := range strings.SplitSeq(o.sizes, ",") {
 		n, err := strconv.Atoi(field)
@@ -39,11 +39,12 @@ func measureGrowth(o settings, dir string) error {
 		}
 		sizes = append(sizes, n)
 	}
-	s, err := startPostiljon(o.binary, dir)
+	s, err := startPostiljon(o.binary, o.dir)
 	if err != nil {
 		return err
 	}
 	defer s.stop()
+	defer s.stopOnSignal(o.dir)()
 	g := &growth{s: s}
 	columns := make([]map[string]float64, len(sizes))
 	for i, n := range sizes {

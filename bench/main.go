@@ -42,6 +42,7 @@ type settings struct {
 	growth   bool
 	sizes    string
 	binary   string
+	dir      string // of all that is made
 }
 
 func main() {
@@ -75,8 +76,9 @@ func run(o settings) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	o.dir = dir
 	if o.growth {
-		return measureGrowth(o, dir)
+		return measureGrowth(o)
 	}
 	ours, err := measureServer(o, "postiljon", func() (*server, error) { return startPostiljon(o.binary, dir) })
 	if err != nil {
@@ -117,6 +119,7 @@ func measureServer(o settings, name string, start func() (*server, error)) (resu
 		return r, fmt.Errorf("start %s: %w", name, err)
 	}
 	defer s.stop()
+	defer s.stopOnSignal(o.dir)()
 	if o.read {
 		begin := time.Now()
 		if err := fill(s, o.mailbox); err != nil {

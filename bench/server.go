@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -30,6 +31,24 @@ type server struct {
 	stop                           func()
 	pids                           func() ([]int, error) // its first processes
 	binary, control                string                // of Postiljon
+}
+
+// stopOnSignal leaves nothing behind when the measurement is interrupted, until the
+// function it returns is called.
+func (s *server) stopOnSignal(dir string) (done func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		if _, ok := <-signals; ok {
+			s.stop()
+			os.RemoveAll(dir)
+			os.Exit(1)
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(signals)
+	}
 }
 
 // startPostiljon runs the demo with its accounts made for measurements: sign-in
