@@ -82,17 +82,18 @@ func (v *vocabulary) take(f Field, text []byte, email uint32) {
 		if !inWord[text[i]] {
 			continue
 		}
-		start, hash := i, 2166136261^uint32(field)
-		for ; i < len(text) && inWord[text[i]]; i++ {
-			hash = (hash ^ uint32(text[i])) * 16777619
+		start := i
+		for i < len(text) && inWord[text[i]] {
+			i++
 		}
 		if n := i - start; n >= minWord && n <= maxWord {
-			v.add(field, text[start:i], hash, email)
+			v.add(field, text[start:i], email)
 		}
 	}
 }
 
-func (v *vocabulary) add(field Field, text []byte, hash, email uint32) {
+func (v *vocabulary) add(field Field, text []byte, email uint32) {
+	hash := hashOf(field, text)
 	at := v.find(field, text, hash)
 	if v.slots[at] == 0 {
 		if len(v.words) >= v.limit {
@@ -114,6 +115,15 @@ func (v *vocabulary) add(field Field, text []byte, hash, email uint32) {
 	w.last = int32(email)
 	w.emails++
 	v.pairs = append(v.pairs, uint64(i)<<spanBits|uint64(email))
+}
+
+// hashOf is FNV-1a of a word.
+func hashOf(field Field, text []byte) uint32 {
+	hash := 2166136261 ^ uint32(field)
+	for _, c := range text {
+		hash = (hash ^ uint32(c)) * 16777619
+	}
+	return hash
 }
 
 // find returns the slot where a word is or belongs.
@@ -188,12 +198,8 @@ func (v *vocabulary) checker() func(g gram, suffix []byte, set span) bool {
 	return func(g gram, suffix []byte, set span) bool {
 		text := append([]byte{byte(g >> 16), byte(g >> 8), byte(g)}, suffix...)
 		field := Field(g >> 24)
-		hash := 2166136261 ^ uint32(field)
-		for _, c := range text {
-			hash = (hash ^ uint32(c)) * 16777619
-		}
 		have := make(span, len(set))
-		if i := v.slots[v.find(field, text, hash)]; i > 0 {
+		if i := v.slots[v.find(field, text, hashOf(field, text))]; i > 0 {
 			for _, e := range emails[starts[i-1]:starts[i]] {
 				have.add(uint32(e))
 			}
