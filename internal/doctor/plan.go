@@ -36,7 +36,7 @@ func surroundings(r *probe.Run, c Case) []probe.Probe {
 // that are right.
 func services(r *probe.Run) []probe.Probe {
 	endpoints := r.Endpoints()
-	probes := []probe.Probe{r.CompareGiven(), r.ReadClientErrors()}
+	probes := []probe.Probe{r.CompareGiven(), r.ReadClientErrors(endpoints)}
 	for _, host := range probe.Hosts(endpoints) {
 		probes = append(probes, r.LookupProbe(host), r.ContrastHost(host))
 	}

@@ -15,7 +15,7 @@ import (
 var accountMailDisabled = &infer.Cause{
 	ID:       cause.AccountMailDisabled,
 	Requires: []*infer.Sign{mailSwitchedOff},
-	Explains: append(refusesSignIns(infer.Usually), infer.Link{Sign: ownAddressRefused, P: infer.Sometimes}),
+	Explains: append(refusesSignIns(infer.Sometimes), infer.Link{Sign: ownAddressRefused, P: infer.Seldom}),
 	Proof:    []*infer.Sign{mailSwitchedOff},
 }
 

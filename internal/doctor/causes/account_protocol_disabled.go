@@ -48,15 +48,14 @@ func protocolsOff(e *evidence.Evidence) []string {
 	for _, g := range wrongSettings(e, func(g evidence.GivenSetting) bool { return g.Cause == cause.AccountProtocolDisabled }) {
 		names = append(names, strings.ToUpper(string(g.Protocol)))
 	}
-	signedIn := anyAccepted(e) == infer.Yes
-	for _, s := range refusedSignIns(e) {
+	for _, s := range sideRefusals(e) {
 		vague := vagueRefusals(e) && s.Endpoint.Protocol != evidence.Submission && (s.Reading.Says(dialect.ProtocolDisabled) || s.Reading.Says(dialect.CredentialsRefused))
-		if signedIn && s.Form == evidence.AsGiven && (means(s.Reading, dialect.ProtocolDisabled) || vague) {
+		if means(s.Reading, dialect.ProtocolDisabled) || vague {
 			names = append(names, protocolName(s.Endpoint.Protocol))
 		}
 	}
 	for _, c := range evidence.All[evidence.ClientError](e) {
-		if signedIn && means(c.Reading, dialect.ProtocolDisabled) && c.Protocol != "" {
+		if anyAccepted(e) == infer.Yes && c.Protocol != "" && !signsIn(e, c.Protocol) && means(c.Reading, dialect.ProtocolDisabled) {
 			names = append(names, protocolName(c.Protocol))
 		}
 	}

@@ -17,7 +17,7 @@ var authMechanismMismatch = &infer.Cause{
 	ID:       cause.AuthMechanismMismatch,
 	About:    []evidence.Symptom{evidence.Send, evidence.Receive, evidence.SignsIn},
 	Requires: []*infer.Sign{mechanismMissing},
-	Explains: append(refusesSignIns(infer.Sometimes), infer.Link{Sign: noCommonWay, P: infer.Usually}),
+	Explains: append(refusesSignIns(infer.Seldom), infer.Link{Sign: noCommonWay, P: infer.Sometimes}),
 	Excludes: []*infer.Sign{passwordsNotTaken},
 	Proof:    []*infer.Sign{mechanismMissing},
 	Params: func(e *evidence.Evidence) []cause.Param {

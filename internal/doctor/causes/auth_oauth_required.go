@@ -20,7 +20,7 @@ var authOAuthRequired = &infer.Cause{
 }
 
 var passwordsNotTaken = &infer.Sign{Name: "passwords-not-taken", Of: func(e *evidence.Evidence) infer.Truth {
-	if e.Complaint.Password != "" && usesToken(e) {
+	if usesToken(e) {
 		return infer.No
 	}
 	offered := anyOf(evidence.All[evidence.Capabilities](e), func(c evidence.Capabilities) bool {

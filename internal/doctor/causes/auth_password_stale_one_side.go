@@ -35,8 +35,8 @@ func staleSide(e *evidence.Evidence) evidence.Protocol {
 	if anyAccepted(e) != infer.Yes {
 		return ""
 	}
-	for _, s := range refusedSignIns(e) {
-		if s.Form == evidence.AsGiven && means(s.Reading, dialect.CredentialsRefused, dialect.AccountLocked) {
+	for _, s := range sideRefusals(e) {
+		if means(s.Reading, dialect.CredentialsRefused, dialect.AccountLocked) {
 			return s.Endpoint.Protocol
 		}
 	}

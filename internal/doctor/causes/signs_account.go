@@ -90,6 +90,20 @@ func refusedSignIns(e *evidence.Evidence) []evidence.SignIn {
 	return evidence.Where(e, func(s evidence.SignIn) bool { return s.Outcome == evidence.OK && !s.Accepted })
 }
 
+// sideRefusals are the sign-ins that were refused while another protocol took the same name and password.
+func sideRefusals(e *evidence.Evidence) []evidence.SignIn {
+	if _, ok := evidence.Find(e, func(s evidence.SignIn) bool { return s.Accepted && s.Form == evidence.AsGiven }); !ok {
+		return nil
+	}
+	return slices.DeleteFunc(refusedSignIns(e), func(s evidence.SignIn) bool { return s.Form != evidence.AsGiven })
+}
+
+// signsIn reports whether a protocol took name and password from here.
+func signsIn(e *evidence.Evidence, p evidence.Protocol) bool {
+	_, ok := evidence.Find(e, func(s evidence.SignIn) bool { return s.Accepted && s.Endpoint.Protocol == p })
+	return ok
+}
+
 // anyAccepted is whether a sign-in succeeded.
 func anyAccepted(e *evidence.Evidence) infer.Truth {
 	return anyOf(evidence.Where(e, func(s evidence.SignIn) bool { return s.Outcome == evidence.OK }), func(s evidence.SignIn) bool { return s.Accepted })

@@ -65,9 +65,13 @@ func (r *Run) givenSettings() *settings.Given {
 }
 
 // ReadClientErrors reads the errors that the mail program shows, as far as they
-// are what a server replied.
-func (r *Run) ReadClientErrors() Probe {
-	return Probe{Name: "client errors", Run: func(context.Context) error {
+// are what a server replied: in the words of the servers that greeted.
+func (r *Run) ReadClientErrors(endpoints []evidence.Endpoint) Probe {
+	var after []string
+	for _, ep := range endpoints {
+		after = append(after, GreetingName(ep))
+	}
+	return Probe{Name: clientErrors, After: after, Run: func(context.Context) error {
 		c := r.Evidence.Complaint.Client
 		if c == nil {
 			return fmt.Errorf("nothing is known of the mail program: %w", ErrBlocked)
@@ -86,10 +90,14 @@ func (r *Run) ReadClientErrors() Probe {
 	}}
 }
 
+// clientErrors is the name of the probe that reads the mail program's errors.
+const clientErrors = "client errors"
+
 func (r *Run) addClientError(where, text string) {
-	text = r.Evidence.Clean(text)
-	e := evidence.ClientError{Where: where, Text: text, Protocol: errorProtocol(where, text)}
+	text = text[:min(len(text), dialect.MaxRaw)]
+	e := evidence.ClientError{Where: where, Text: r.Evidence.Clean(text), Protocol: errorProtocol(where, text)}
 	e.Stage, e.Reading = r.readError(e.Protocol, text)
+	e.Reading.Text = r.Evidence.Clean(e.Reading.Text)
 	r.Evidence.Add(e, "")
 }
 
@@ -131,12 +139,20 @@ func (r *Run) readError(p evidence.Protocol, text string) (dialect.Stage, dialec
 	if known, ok := evidence.First[*evidence.Provider](r.Evidence); ok {
 		provider = known.ID
 	}
+	if g, ok := evidence.Find(r.Evidence, func(g evidence.Greeting) bool {
+		return (g.Endpoint.Protocol == p || p == "") && g.Endpoint.Origin != evidence.Reference && g.Software+g.Provider != ""
+	}); ok && provider == "" {
+		provider = strings.TrimSpace(g.Provider + " " + g.Software)
+	}
 	text = strings.TrimSpace(text)
 	stage, best := stages[0], dialect.Reading{}
 	for _, s := range stages {
 		reading := r.Book.Read(provider, dialect.Protocol(p), s, text)
 		if len(best.Meanings) == 0 || reading.First().Weight > best.First().Weight {
 			stage, best = s, reading
+		}
+		if s == dialect.StageAuth && p != evidence.Submission && reading.First().Weight >= 0.5 {
+			break // what reads like an answer to a sign-in is one
 		}
 	}
 	return stage, best

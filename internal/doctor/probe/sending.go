@@ -32,7 +32,7 @@ func (r *Run) tryOtherFrom(ctx context.Context, t *opened) error {
 // on a connection of its own. It is asked only when the mail program does not sign in to
 // send, or shows an error when sending.
 func (r *Run) WithoutSignIn(ep evidence.Endpoint) Probe {
-	return Probe{Name: "without sign-in " + place(ep), Needs: []string{OfferName(ep)}, Run: func(ctx context.Context) error {
+	return Probe{Name: "without sign-in " + place(ep), Needs: []string{OfferName(ep)}, After: []string{clientErrors}, Run: func(ctx context.Context) error {
 		if !r.maySendUnsigned() {
 			return fmt.Errorf("not needed: %w", ErrBlocked)
 		}

@@ -59,7 +59,11 @@ func (r *Run) tell(t evidence.Told, protocol dialect.Protocol, reply string) {
 	}
 	t.Reply = r.Evidence.Clean(reply)
 	if reply != "" {
-		t.Reading = r.Book.Read(provider, protocol, dialect.StageOther, reply)
+		stage := dialect.StageOther
+		if t.Own && authError.MatchString(reply) {
+			stage = dialect.StageAuth
+		}
+		t.Reading = r.Book.Read(provider, protocol, stage, reply)
 	}
 	r.Evidence.Add(t, reply)
 }
