@@ -146,9 +146,25 @@ func (x *Index) verifySpan(ctx context.Context, a store.AccountID, b *builder, r
 	if err != nil && !errors.Is(err, errFull) {
 		return end, err
 	}
-	// What the index says of these emails, in the same form.
-	have, wrong, hasWord := blockWriter{}, false, b.words.checker()
-	set := newSpan(run.First, run.End)
+	have, wrong, err := x.said(ctx, a, run, looked, b.words.checker())
+	if errors.Is(err, errDamaged) || store.KindOf(err) == store.KindCorrupt {
+		return end, x.blame(ctx, a, run, r, "postings of emails %d to %d: %v", run.First, run.End-1, err)
+	}
+	if err != nil {
+		return end, err
+	}
+	b.words.begin(0) // which words are kept depends on the whole batch
+	_, want := b.finish()
+	if wrong || !slices.EqualFunc(have, want, func(x, y store.PostingBlock) bool { return x.Key == y.Key && bytes.Equal(x.Data, y.Data) }) {
+		return end, x.blame(ctx, a, run, r, "postings of emails %d to %d are not those of their messages", first, end-1)
+	}
+	return end, nil
+}
+
+// said returns what a run says of the grams of some emails, in the form in which they are built, and
+// whether it says of one that it has a word which it has not.
+func (x *Index) said(ctx context.Context, a store.AccountID, run *store.PostingRun, of span, hasWord func(gram, []byte, span) bool) (blocks []store.PostingBlock, wrong bool, err error) {
+	w, set := blockWriter{}, newSpan(run.First, run.End)
 	var numbers []uint16
 	err = x.Store.PostingBlocks(ctx, a, run.ID, func(block store.PostingBlock) error {
 		e := readBlock(block)
@@ -157,7 +173,7 @@ func (x *Index) verifySpan(ctx context.Context, a store.AccountID, b *builder, r
 			if err := e.emails(set); err != nil {
 				return err
 			}
-			if !set.and(looked) {
+			if !set.and(of) {
 				continue
 			}
 			if e.gram.isWord() {
@@ -165,26 +181,15 @@ func (x *Index) verifySpan(ctx context.Context, a store.AccountID, b *builder, r
 				continue
 			}
 			numbers = set.appendTo(numbers[:0])
-			have.add(e.gram, nil, numbers)
+			w.add(e.gram, nil, numbers)
 		}
 		if e.bad {
 			return errDamaged
 		}
 		return nil
 	})
-	if err != nil {
-		if errors.Is(err, errDamaged) || store.KindOf(err) == store.KindCorrupt {
-			return end, x.blame(ctx, a, run, r, "postings of emails %d to %d: %v", run.First, run.End-1, err)
-		}
-		return end, err
-	}
-	have.flush()
-	b.words.begin(0) // which words are kept depends on the whole batch
-	_, want := b.finish()
-	if wrong || !slices.EqualFunc(have.blocks, want, func(x, y store.PostingBlock) bool { return x.Key == y.Key && bytes.Equal(x.Data, y.Data) }) {
-		return end, x.blame(ctx, a, run, r, "postings of emails %d to %d are not those of their messages", first, end-1)
-	}
-	return end, nil
+	w.flush()
+	return w.blocks, wrong, err
 }
 
 // blame notes a problem of a run, if it was not replaced while it was looked at.
