@@ -17,6 +17,7 @@ var limitReceiverThrottles = &infer.Cause{
 	ID:       cause.LimitReceiverThrottles,
 	About:    []evidence.Symptom{evidence.Send, evidence.OneMessage},
 	Requires: []*infer.Sign{throttled},
+	Explains: []infer.Link{{Sign: messageDeferred, P: infer.Usually}, {Sign: messageRefused, P: infer.Seldom}},
 	Proof:    []*infer.Sign{throttled},
 	Params: func(e *evidence.Evidence) []cause.Param {
 		to := throttledRecipient(e)

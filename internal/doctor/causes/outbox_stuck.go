@@ -14,8 +14,7 @@ import (
 var outboxStuck = &infer.Cause{
 	ID:       cause.OutboxStuck,
 	About:    []evidence.Symptom{evidence.Send, evidence.OneMessage},
-	Requires: []*infer.Sign{outboxWaits},
-	Explains: []infer.Link{{Sign: sendingWorks, P: infer.Always}},
+	Requires: []*infer.Sign{outboxWaits, sendingWorks},
 	Excludes: []*infer.Sign{outgoingNotSet, acceptedAnyway, outboxBlocked, sendingFails},
 	Proof:    []*infer.Sign{sendingWorks},
 	Params: func(e *evidence.Evidence) []cause.Param {

@@ -17,6 +17,7 @@ var quotaRecipientFull = &infer.Cause{
 	ID:       cause.QuotaRecipientFull,
 	About:    []evidence.Symptom{evidence.Send, evidence.OneMessage},
 	Requires: []*infer.Sign{recipientFull},
+	Explains: []infer.Link{{Sign: messageRefused, P: infer.Usually}, {Sign: messageDeferred, P: infer.Usually}},
 	Proof:    []*infer.Sign{recipientFull},
 	Params: func(e *evidence.Evidence) []cause.Param {
 		if address := fullRecipient(e); address != "" {

@@ -15,5 +15,5 @@ var recipientRefuses = &infer.Cause{
 	Requires: []*infer.Sign{toldRefuses},
 	Explains: []infer.Link{{Sign: messageRefused, P: infer.Usually}},
 	Proof:    []*infer.Sign{toldRefuses},
-	Params:   refusedAddress(dialect.RecipientRefuses),
+	Params:   refusedAddress(dialect.RecipientRefuses, dialect.SenderRefused),
 }

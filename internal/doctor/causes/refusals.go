@@ -132,7 +132,6 @@ var (
 	toldUnknown     = told("told-recipient-unknown", anybody, dialect.RecipientUnknown)
 	toldMoved       = told("told-recipient-moved", anybody, dialect.RecipientMoved)
 	toldNoDomain    = told("told-recipient-domain-unknown", anybody, dialect.RecipientDomainUnknown)
-	toldRefuses     = told("told-recipient-refuses", anybody, dialect.RecipientRefuses)
 	toldInvalid     = told("told-address-invalid", anybody, dialect.AddressInvalid)
 	toldUnreachable = told("told-host-unreachable", anybody, dialect.HostUnreachable)
 	toldExpired     = told("told-expired", anybody, dialect.Expired)
@@ -149,6 +148,14 @@ var (
 	toldTooLarge    = told("told-too-large", anybody, dialect.MessageTooLarge, dialect.RecipientTooLarge)
 	toldNoSender    = told("told-sender-domain-unknown", anybody, dialect.SenderDomainUnknown)
 )
+
+// toldRefuses: the recipient's account does not take the message. A server of the
+// recipient that does not like the sender means the same.
+var toldRefuses = &infer.Sign{Name: "told-recipient-refuses", Of: func(e *evidence.Evidence) infer.Truth {
+	return anyOf(refusals(e), func(r refusal) bool {
+		return r.means(dialect.RecipientRefuses) || !r.own && r.means(dialect.SenderRefused)
+	})
+}}
 
 // messageRefused: some server said no to a message, for whatever reason. It has a
 // leak of its own, so that refusals of causes that do not name it stay small.

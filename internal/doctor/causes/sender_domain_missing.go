@@ -18,6 +18,7 @@ var senderDomainMissing = &infer.Cause{
 	Explains: []infer.Link{
 		{Sign: toldNoSender, P: infer.Usually},
 		{Sign: messageRefused, P: infer.Usually},
+		{Sign: messageDeferred, P: infer.Sometimes},
 	},
 	Proof: []*infer.Sign{fromDomainMissing},
 	Params: func(e *evidence.Evidence) []cause.Param {

@@ -96,6 +96,7 @@ func one(p evidence.Policy, records []string) evidence.Policy {
 
 // dmarc reads the policy of a From domain, or of the organisation above it (RFC 7489 section 6.6.3).
 func (r *Run) dmarc(ctx context.Context, domain string) error {
+	r.Lookup(ctx, domain, "MX") // tells too whether there is such a domain
 	p := evidence.Policy{Kind: "dmarc", Domain: domain}
 	for _, at := range slices.Compact([]string{domain, organisation(domain)}) {
 		l := r.Lookup(ctx, "_dmarc."+at, "TXT")
