@@ -15,7 +15,7 @@ var clientFromNotOwned = &infer.Cause{
 	ID:       cause.ClientFromNotOwned,
 	About:    []evidence.Symptom{evidence.Send, evidence.OneMessage},
 	Requires: []*infer.Sign{fromRefused},
-	Excludes: []*infer.Sign{ownFromRefused},
+	Excludes: []*infer.Sign{ownFromRefused, fromInvalid},
 	Proof:    []*infer.Sign{fromRefused},
 	Params: func(e *evidence.Evidence) []cause.Param {
 		if from := shownAccount(e).From; from != "" && !strings.EqualFold(from, e.Complaint.Address) {

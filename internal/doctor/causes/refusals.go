@@ -29,7 +29,7 @@ type refusal struct {
 }
 
 // refusals collects them all. What a recipient's server says of the device's own
-// address is none: no mail comes from there.
+// address is none: no mail comes from there, and strangers are greylisted everywhere.
 func refusals(e *evidence.Evidence) []refusal {
 	all := bounced(e)
 	for _, t := range evidence.All[evidence.Told](e) {
@@ -88,7 +88,7 @@ func firstOf(list []string) string {
 func aboutRecipient(r dialect.Reading) bool {
 	return slices.ContainsFunc([]dialect.Kind{
 		dialect.RecipientUnknown, dialect.RecipientFull, dialect.RecipientRefuses, dialect.RecipientMoved,
-		dialect.RecipientDomainUnknown, dialect.AddressInvalid, dialect.Greylisted,
+		dialect.RecipientDomainUnknown, dialect.AddressInvalid,
 	}, r.Says)
 }
 

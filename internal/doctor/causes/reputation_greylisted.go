@@ -12,10 +12,10 @@ import (
 var reputationGreylisted = &infer.Cause{
 	ID:       cause.ReputationGreylisted,
 	About:    []evidence.Symptom{evidence.Send, evidence.OneMessage},
-	Requires: []*infer.Sign{greylists},
-	Explains: []infer.Link{{Sign: messageDeferred, P: infer.Usually}, {Sign: toldGreylisted, P: infer.Always}},
+	Requires: []*infer.Sign{toldGreylisted},
+	Explains: []infer.Link{{Sign: messageDeferred, P: infer.Usually}},
 	Excludes: []*infer.Sign{toldExpired},
-	Proof:    []*infer.Sign{greylists},
+	Proof:    []*infer.Sign{toldGreylisted},
 	Params: func(e *evidence.Evidence) []cause.Param {
 		for _, t := range queued(e) {
 			if t.Next != nil && t.Reading.Says(dialect.Greylisted) {
@@ -28,9 +28,3 @@ var reputationGreylisted = &infer.Cause{
 		return nil
 	},
 }
-
-// greylists: it says so of a message that waits. A stranger that asks, as the
-// doctor does, is greylisted everywhere: that is no trouble.
-var greylists = &infer.Sign{Name: "greylists", Of: func(e *evidence.Evidence) infer.Truth {
-	return anyOf(refusals(e), func(r refusal) bool { return !r.live && !r.own && r.means(dialect.Greylisted) })
-}}

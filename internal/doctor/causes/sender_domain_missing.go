@@ -20,7 +20,8 @@ var senderDomainMissing = &infer.Cause{
 		{Sign: messageRefused, P: infer.Usually},
 		{Sign: messageDeferred, P: infer.Sometimes},
 	},
-	Proof: []*infer.Sign{fromDomainMissing},
+	Excludes: []*infer.Sign{fromInvalid},
+	Proof:    []*infer.Sign{fromDomainMissing},
 	Params: func(e *evidence.Evidence) []cause.Param {
 		return textParam("domain", evidence.DomainOf(fromAddress(e)))
 	},
