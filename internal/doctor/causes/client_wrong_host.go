@@ -15,7 +15,7 @@ var clientWrongHost = &infer.Cause{
 	Explains: []infer.Link{{Sign: foreignCertificate, P: infer.Sometimes}},
 	Proof:    []*infer.Sign{foreignServer},
 	Params: func(e *evidence.Evidence) []cause.Param {
-		for _, g := range wrongSettings(e, func(g evidence.GivenSetting) bool { return g.Cause == cause.ClientWrongHost }) {
+		for _, g := range wrongSettings(e, func(g evidence.GivenSetting) bool { return foreignSetting(e, g) }) {
 			return []cause.Param{cause.Text("host", g.Given), cause.Text("suggestion", g.Right)}
 		}
 		return nil
@@ -24,8 +24,18 @@ var clientWrongHost = &infer.Cause{
 
 // foreignServer: a server in the settings belongs to another provider.
 var foreignServer = &infer.Sign{Name: "foreign-server", Of: func(e *evidence.Evidence) infer.Truth {
-	return settingWrong(e, string(cause.ClientWrongHost))
+	return anyOf(evidence.All[evidence.GivenSetting](e), func(g evidence.GivenSetting) bool { return foreignSetting(e, g) })
 }}
+
+// foreignSetting reports whether a setting names another provider's server. A name that only looks like
+// a misspelling of the right one does, too, if a mail server answers to it.
+func foreignSetting(e *evidence.Evidence, g evidence.GivenSetting) bool {
+	if g.Field != settings.FieldHost || g.Verdict != settings.Wrong {
+		return false
+	}
+	_, answers := evidence.Find(e, func(x evidence.Greeting) bool { return x.Endpoint.Host == g.Given && x.Positive })
+	return g.Cause == cause.ClientWrongHost || answers
+}
 
 // foreignCertificate: the server in the settings shows a certificate of other names.
 var foreignCertificate = &infer.Sign{Name: "foreign-certificate", Leak: 0.01, Of: func(e *evidence.Evidence) infer.Truth {
