@@ -14,7 +14,7 @@ var accountBlockedAbuse = &infer.Cause{
 	ID:       cause.AccountBlockedAbuse,
 	About:    []evidence.Symptom{evidence.Send, evidence.OneMessage},
 	Requires: []*infer.Sign{sendingBlocked},
-	Explains: []infer.Link{{Sign: suspendedForAbuse, P: infer.Usually}, {Sign: ownFromRefused, P: infer.Usually}},
+	Explains: []infer.Link{{Sign: suspendedForAbuse, P: infer.Usually}, {Sign: ownFromRefused, P: infer.Usually}, {Sign: messageRefused, P: infer.Sometimes}},
 	Proof:    []*infer.Sign{sendingBlocked},
 }
 

@@ -15,6 +15,7 @@ var clientFromNotOwned = &infer.Cause{
 	ID:       cause.ClientFromNotOwned,
 	About:    []evidence.Symptom{evidence.Send, evidence.OneMessage},
 	Requires: []*infer.Sign{fromRefused},
+	Explains: []infer.Link{{Sign: messageRefused, P: infer.Usually}},
 	Excludes: []*infer.Sign{ownFromRefused, fromInvalid},
 	Proof:    []*infer.Sign{fromRefused},
 	Params: func(e *evidence.Evidence) []cause.Param {

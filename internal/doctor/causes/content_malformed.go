@@ -14,7 +14,7 @@ var contentMalformed = &infer.Cause{
 	ID:       cause.ContentMalformed,
 	About:    []evidence.Symptom{evidence.Send, evidence.OneMessage},
 	Requires: []*infer.Sign{malformed},
-	Explains: []infer.Link{{Sign: toldMalformed, P: infer.Usually}, {Sign: messageRefused, P: infer.Usually}},
+	Explains: []infer.Link{{Sign: toldMalformed, P: infer.Usually}, {Sign: messageRefused, P: infer.Usually}, {Sign: toldSpam, P: infer.Seldom}},
 	Proof:    []*infer.Sign{malformed},
 	Params: func(e *evidence.Evidence) []cause.Param {
 		var all []string

@@ -14,6 +14,7 @@ var limitRecipients = &infer.Cause{
 	ID:       cause.LimitRecipients,
 	About:    []evidence.Symptom{evidence.Send, evidence.OneMessage},
 	Requires: []*infer.Sign{tooManyRecipients},
+	Explains: []infer.Link{{Sign: messageRefused, P: infer.Usually}},
 	Proof:    []*infer.Sign{tooManyRecipients},
 	Params: func(e *evidence.Evidence) []cause.Param {
 		if n := recipientsAllowed(e); n > 0 {

@@ -18,7 +18,7 @@ var outboxRefusedInLimit = &infer.Cause{
 	ID:       cause.OutboxRefusedInLimit,
 	About:    []evidence.Symptom{evidence.Send, evidence.OneMessage},
 	Requires: []*infer.Sign{refusedInLimit, limitOver},
-	Explains: []infer.Link{{Sign: sendingWorks, P: infer.Always}, {Sign: messageRefused, P: infer.Sometimes}},
+	Explains: []infer.Link{{Sign: sendingWorks, P: infer.Always}, {Sign: messageRefused, P: infer.Sometimes}, {Sign: sentTooMuch, P: infer.Usually}, {Sign: domainSentTooMuch, P: infer.Sometimes}},
 	Proof:    []*infer.Sign{refusedInLimit, limitOver},
 	Params: func(e *evidence.Evidence) []cause.Param {
 		found := inLimit(e)

@@ -92,8 +92,9 @@ func aboutRecipient(r dialect.Reading) bool {
 	}, r.Says)
 }
 
-// minWeight is what a meaning must weigh to be believed: a bare code weighs less.
-const minWeight = 0.3
+// minWeight is what a meaning must weigh to be believed: a bare code weighs less,
+// and so does what may be meant beside something likelier.
+const minWeight = 0.45
 
 // means tells whether a reply can seriously mean one of the kinds.
 func (r refusal) means(kinds ...dialect.Kind) bool {

@@ -73,6 +73,7 @@ const (
 	RecipientMoved         Kind = "recipient-moved"     // another address is to be used
 	AddressInvalid         Kind = "address-invalid"     // no address is written so
 	NullMX                 Kind = "null-mx"             // the domain takes no mail (RFC 7505)
+	NoRecipients           Kind = "no-recipients"       // none of the message was accepted
 	HostUnreachable        Kind = "host-unreachable"    // the recipient's server does not answer
 	DNSFailed              Kind = "dns-failed"          // names could not be looked up
 	Expired                Kind = "expired"             // given up after days
@@ -172,6 +173,7 @@ var kinds = map[Kind]kindInfo{
 	RecipientMoved:         same(cause.RecipientStaleSuggestion, cause.RecipientUnknown),
 	AddressInvalid:         same(cause.RecipientAddressInvalid),
 	NullMX:                 same(cause.DNSMXNull),
+	NoRecipients:           same(cause.RecipientNone),
 	HostUnreachable:        same(cause.RecipientServerUnreachable),
 	DNSFailed:              passing(cause.DNSResolverDead, cause.DNSMXUnusable),
 	Expired:                same(cause.OutboxExpired),
@@ -299,6 +301,7 @@ var kindsOfCauses = map[cause.ID]Kind{
 	cause.RecipientRefuses:           RecipientRefuses,
 	cause.RecipientAddressInvalid:    AddressInvalid,
 	cause.RecipientServerUnreachable: HostUnreachable,
+	cause.RecipientNone:              NoRecipients,
 
 	cause.SenderSPFFail:        SPFRefused,
 	cause.SenderSPFBroken:      SPFRefused,
