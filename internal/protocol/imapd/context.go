@@ -129,7 +129,7 @@ func (s *session) describeNew(c *fetchCommand, came uid.Set, old *store.View) er
 		return nil
 	}
 	w := s.fetchWriter(c.items)
-	w.sections = c.sections
+	w.sections, w.upTo = c.sections, sel.view.Mailbox.HighestModSeq
 	if n := s.notifier; n != nil && n.selected != nil && n.selected.fetch != nil {
 		w.items |= n.selected.fetch.items
 		w.sections = slices.Concat(c.sections, n.selected.fetch.sections)

@@ -209,10 +209,16 @@ type fetchWriter struct {
 	flagsOf  uid.Set // whose flags to tell although not asked for
 	// withFlags are items that must come with those (RFC 7162 sections 3.1.1 and 3.2.4).
 	withFlags fetchItems
-	seq       int     // of the message before
-	last      uid.UID // written
-	scratch   []byte
-	failure   error // of the first message that could not be read
+	// upTo is the mod-sequence up to which the client is told everything, when it is told what changed;
+	// else 0. It must not hear of a later one: it could take its copy for more complete than it is (RFC
+	// 7162 section 3.2.9), when messages are gone that it was not told of.
+	upTo store.ModSeq
+	// changes are told only up to there: what is later comes again with the next ones.
+	changes bool
+	seq     int     // of the message before
+	last    uid.UID // written
+	scratch []byte
+	failure error // of the first message that could not be read
 }
 
 func (s *session) fetchWriter(items fetchItems) *fetchWriter {
@@ -362,17 +368,27 @@ func (w *fetchWriter) end() {
 
 // placement writes a response for items that need no email.
 func (w *fetchWriter) placement(p *store.Placement) {
+	if w.changes && w.isLater(p) {
+		w.last = p.UID
+		return
+	}
 	if w.begin(p.UID) {
 		w.placementItems(p)
 		w.end()
 	}
 }
 
+// isLater reports whether a message changed after what the client is told of.
+func (w *fetchWriter) isLater(p *store.Placement) bool { return w.upTo > 0 && p.ModSeq > w.upTo }
+
 // placementItems writes the items that lie with the placement, each with a space behind it.
 func (w *fetchWriter) placementItems(p *store.Placement) {
 	items := w.items
 	if len(w.flagsOf) > 0 && w.flagsOf.Contains(p.UID) {
 		items |= fetchFlags | w.withFlags
+	}
+	if items&fetchModSeq != 0 && w.isLater(p) {
+		items = items&^fetchModSeq | fetchUID
 	}
 	b := w.s.out
 	if w.s.uidOnly && (items != fetchUID || len(w.sections) > 0) {

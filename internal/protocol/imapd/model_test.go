@@ -556,6 +556,53 @@ func TestConcurrentSessions(t *testing.T) {
 	}
 }
 
+// TestResyncUnderLoad lets a client go on from what it believes again and again, while others flag and
+// expunge. What it is told last before it goes must not be ahead of what it was told of expunges.
+func TestResyncUnderLoad(t *testing.T) {
+	w := newWorld(t, settings{plaintext: true, noTLS: true})
+	w.plainClient().ok("APPEND INBOX" + strings.Repeat(" {4+}\r\ntext", 200))
+	stop := make(chan struct{})
+	var load sync.WaitGroup
+	for _, commands := range [][]string{
+		{"UID STORE 150:200 +FLAGS.SILENT (\\Seen)", "UID STORE 150:200 -FLAGS.SILENT (\\Seen)"},
+		{"UID STORE 100:149 +FLAGS.SILENT (\\Seen)", "UID STORE 100:149 -FLAGS.SILENT (\\Seen)"},
+		{"APPEND INBOX (\\Deleted) {4+}\r\ntext", "NOOP", "EXPUNGE"},
+	} {
+		c := w.plainClient()
+		c.ok("SELECT INBOX")
+		load.Go(func() {
+			for {
+				for _, command := range commands {
+					c.do(command)
+				}
+				select {
+				case <-stop:
+					return
+				default:
+				}
+			}
+		})
+	}
+	defer func() {
+		close(stop)
+		load.Wait()
+	}()
+	c := newBeliever(w, habits{condstore: true, qresync: true}, "INBOX", t.Fatalf)
+	for range 150 {
+		for !c.knowsAll() {
+			c.do("UID FETCH 1:* (FLAGS)") // the last word before it goes
+		}
+		c.disconnect()
+		c.connect("INBOX")
+		r := c.do("UID SEARCH ALL")
+		for _, u := range r.seen {
+			if found := strings.Fields(r.search); u != 0 && !slices.Contains(found, strconv.Itoa(int(u))) {
+				t.Fatalf("UID %d is not among %v: it was not told to be gone", u, found)
+			}
+		}
+	}
+}
+
 func (m *model) next(name string) uint64 {
 	var next uint64
 	for _, line := range m.auditor.ok("STATUS " + name + " (UIDNEXT)") {

@@ -247,7 +247,7 @@ func (s *session) tellNew(old *store.View) error {
 	}
 	fetch := s.notifier.selected.fetch
 	w := s.fetchWriter(fetch.items)
-	w.sections = fetch.sections
+	w.sections, w.upTo = fetch.sections, s.selected.view.Mailbox.HighestModSeq
 	own := s.notifier.brought
 	s.notifier.brought = own.Minus(came)
 	return w.all(came.Minus(own).Minus(s.selected.described))

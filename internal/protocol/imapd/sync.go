@@ -121,6 +121,7 @@ func (s *session) tellFlags(old *store.View) error {
 	w := s.fetchWriter(fetchFlags | fetchUID)
 	if s.condstore {
 		w.items |= fetchModSeq
+		w.upTo, w.changes = now, true
 	}
 	return w.all(changed)
 }
