@@ -27,7 +27,7 @@ func surroundings(r *probe.Run, c Case) []probe.Probe {
 	probes = append(probes, r.Policies()...)
 	probes = append(probes, r.Recipient()...)
 	probes = append(probes, r.Signatures(c.Letter))
-	probes = append(probes, r.SecondResolver(), r.DomainWithoutDNSSEC(), r.Website(), r.PolicyMTASTS())
+	probes = append(probes, r.SecondResolver(), r.DomainWithoutDNSSEC(), r.Website(), r.PolicyMTASTS(), r.PolicyDANE())
 	probes = append(probes, r.Inside(), r.Queue())
 	return probes
 }

@@ -12,10 +12,10 @@ var dnsAutoconfigWrong = &infer.Cause{
 	ID:       cause.DNSAutoconfigWrong,
 	Requires: []*infer.Sign{publishedWrong},
 	Explains: []infer.Link{
-		{Sign: imapSignInRefused, P: infer.Seldom},
-		{Sign: submissionSignInRefused, P: infer.Seldom},
-		{Sign: certWrongName, P: infer.Seldom},
-		{Sign: certUntrusted, P: infer.Seldom},
+		{Sign: imapSignInRefused, P: 0.05},
+		{Sign: submissionSignInRefused, P: 0.05},
+		{Sign: certWrongName, P: 0.05},
+		{Sign: certUntrusted, P: 0.05},
 	},
 	Proof: []*infer.Sign{publishedWrong},
 	Params: func(e *evidence.Evidence) []cause.Param {

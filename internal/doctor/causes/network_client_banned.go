@@ -17,18 +17,20 @@ var networkClientBanned = &infer.Cause{
 	ID:       cause.NetworkClientBanned,
 	Requires: []*infer.Sign{shutOut},
 	Explains: []infer.Link{
-		{Sign: imapDead, P: infer.Usually},
-		{Sign: submissionDead, P: infer.Usually},
-		{Sign: imapUnreachable, P: 0.6},
-		{Sign: submissionUnreachable, P: 0.6},
-		{Sign: providerDead, P: infer.Usually},
+		{Sign: imapDead, P: 0.5},
+		{Sign: submissionDead, P: 0.5},
+		{Sign: imapUnreachable, P: 0.3},
+		{Sign: submissionUnreachable, P: 0.3},
+		{Sign: providerDead, P: 0.5},
 		{Sign: deadOnlyHere, P: infer.Always},
-		{Sign: imapSignInRefused, P: infer.Sometimes},
-		{Sign: submissionSignInRefused, P: infer.Sometimes},
-		{Sign: pop3SignInRefused, P: infer.Sometimes},
-		{Sign: submissionDown, P: infer.Sometimes},
-		{Sign: readingDown, P: infer.Sometimes},
+		{Sign: imapSignInRefused, P: 0.15},
+		{Sign: submissionSignInRefused, P: 0.15},
+		{Sign: pop3SignInRefused, P: 0.15},
+		{Sign: submissionDown, P: 0.15},
+		{Sign: readingDown, P: 0.15},
 		{Sign: websiteDead, P: 0.02},
+		{Sign: tooManyConnections, P: 0.1},
+		{Sign: saysUnavailable, P: 0.1},
 	},
 	Proof: []*infer.Sign{shutOut},
 	Params: func(e *evidence.Evidence) []cause.Param {
@@ -48,9 +50,10 @@ var shutOut = &infer.Sign{Name: "address-shut-out", Of: func(e *evidence.Evidenc
 		return infer.Yes
 	}
 	if _, said := evidence.Find(e, func(g evidence.Greeting) bool {
-		return own(e, g.Endpoint) && !g.Positive && g.Reading.First().Kind == dialect.ClientBanned
+		// Before a name was given, it can only be the address that is locked.
+		return own(e, g.Endpoint) && !g.Positive && (g.Reading.Says(dialect.ClientBanned) || g.Reading.Says(dialect.AccountLocked))
 	}); said {
 		return infer.Yes
 	}
-	return both(providerDead.Of(e), deadOnlyHere.Of(e), websiteDead.Of(e).Not(), helloKilled.Of(e).Not())
+	return both(providerDead.Of(e), deadOnlyHere.Of(e), websiteDead.Of(e).Not(), infer.Is(helloKilled.Of(e) != infer.Yes))
 }}

@@ -19,7 +19,7 @@ var networkLocalFirewall = &infer.Cause{
 		{Sign: referenceUnreachable, P: infer.Always},
 		{Sign: imapDead, P: infer.Always},
 		{Sign: submissionDead, P: infer.Always},
-		{Sign: websiteDead, P: infer.Sometimes},
+		{Sign: websiteDead, P: 0.15},
 		{Sign: canaryAltered, P: 0.01},
 	},
 	Proof: []*infer.Sign{deniedHere},

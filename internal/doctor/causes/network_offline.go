@@ -18,7 +18,7 @@ var networkOffline = &infer.Cause{
 		{Sign: imapDead, P: infer.Always},
 		{Sign: submissionDead, P: infer.Always},
 		{Sign: noNames, P: infer.Always},
-		{Sign: websiteDead, P: infer.Sometimes},
+		{Sign: websiteDead, P: 0.15},
 	},
 	Proof: []*infer.Sign{noWayOut},
 }

@@ -18,10 +18,10 @@ var networkSMTPIntercepted = &infer.Cause{
 	About:    []evidence.Symptom{evidence.Send, evidence.SignsIn},
 	Requires: []*infer.Sign{smtpIntercepted},
 	Explains: []infer.Link{
-		{Sign: starttlsMissing, P: infer.Usually},
-		{Sign: submissionDead, P: infer.Seldom},
-		{Sign: certWrongName, P: infer.Seldom},
-		{Sign: certUntrusted, P: infer.Seldom},
+		{Sign: starttlsMissing, P: 0.5},
+		{Sign: submissionDead, P: 0.05},
+		{Sign: certWrongName, P: 0.05},
+		{Sign: certUntrusted, P: 0.05},
 	},
 	Proof: []*infer.Sign{smtpIntercepted},
 }

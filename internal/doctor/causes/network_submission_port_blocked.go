@@ -16,8 +16,8 @@ var networkSubmissionPortBlocked = &infer.Cause{
 	About:    []evidence.Symptom{evidence.Send, evidence.SignsIn},
 	Requires: []*infer.Sign{portBlocked},
 	Explains: []infer.Link{
-		{Sign: submissionUnreachable, P: infer.Sometimes},
-		{Sign: submissionDead, P: infer.Sometimes},
+		{Sign: submissionUnreachable, P: 0.15},
+		{Sign: submissionDead, P: 0.15},
 	},
 	Proof: []*infer.Sign{portBlocked},
 	Params: func(e *evidence.Evidence) []cause.Param {

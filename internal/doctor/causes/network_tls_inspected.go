@@ -15,8 +15,8 @@ var networkTLSInspected = &infer.Cause{
 	ID:       cause.NetworkTLSInspected,
 	Requires: []*infer.Sign{sameForeignIssuer},
 	Explains: []infer.Link{
-		{Sign: certUntrusted, P: infer.Seldom},
-		{Sign: websiteDead, P: infer.Seldom},
+		{Sign: certUntrusted, P: 0.05},
+		{Sign: websiteDead, P: 0.05},
 	},
 	Proof: []*infer.Sign{sameForeignIssuer},
 	Params: func(e *evidence.Evidence) []cause.Param {

@@ -14,6 +14,7 @@ var providerAuthBackendDown = &infer.Cause{
 	About:    []evidence.Symptom{evidence.Send, evidence.Receive, evidence.SignsIn, evidence.Push},
 	Requires: []*infer.Sign{cannotCheck},
 	Explains: []infer.Link{
+		{Sign: credentialsRefused, P: 0.15},
 		{Sign: imapSignInRefused, P: 0.8},
 		{Sign: submissionSignInRefused, P: 0.8},
 		{Sign: pop3SignInRefused, P: 0.8},

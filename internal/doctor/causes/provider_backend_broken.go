@@ -12,9 +12,9 @@ var providerBackendBroken = &infer.Cause{
 	ID:       cause.ProviderBackendBroken,
 	Requires: []*infer.Sign{followsAddress},
 	Explains: []infer.Link{
-		{Sign: turnedAway, P: 0.6},
+		{Sign: turnedAway, P: 0.3},
 		{Sign: saysUnavailable, P: 0.2},
-		{Sign: overloaded, P: 0.6},
+		{Sign: overloaded, P: 0.3},
 		{Sign: websiteDead, P: 0.05},
 	},
 	Excludes: []*infer.Sign{ipv6Dead, mixedConnects},

@@ -13,8 +13,8 @@ var providerIMAPDown = &infer.Cause{
 	Requires: []*infer.Sign{readingDown},
 	Explains: []infer.Link{
 		{Sign: imapDead, P: infer.Always},
-		{Sign: imapUnreachable, P: 0.6},
-		{Sign: saysUnavailable, P: infer.Sometimes},
+		{Sign: imapUnreachable, P: 0.3},
+		{Sign: saysUnavailable, P: 0.15},
 	},
 	Excludes: []*infer.Sign{addressForged, oldServer, shutOut, saysMaintenance},
 	Proof:    []*infer.Sign{readingDown},

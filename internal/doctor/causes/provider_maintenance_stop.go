@@ -14,9 +14,9 @@ var providerMaintenanceStop = &infer.Cause{
 	ID:       cause.ProviderMaintenanceStop,
 	Requires: []*infer.Sign{saysMaintenance},
 	Explains: []infer.Link{
-		{Sign: imapDead, P: 0.7},
-		{Sign: submissionDead, P: 0.7},
-		{Sign: providerDead, P: 0.6},
+		{Sign: imapDead, P: 0.3},
+		{Sign: submissionDead, P: 0.3},
+		{Sign: providerDead, P: 0.3},
 		{Sign: deadEverywhere, P: 0.4},
 		{Sign: submissionDown, P: 0.3},
 		{Sign: readingDown, P: 0.3},

@@ -16,8 +16,8 @@ var providerOutage = &infer.Cause{
 	Explains: []infer.Link{
 		{Sign: imapDead, P: infer.Always},
 		{Sign: submissionDead, P: infer.Always},
-		{Sign: imapUnreachable, P: 0.6},
-		{Sign: submissionUnreachable, P: 0.6},
+		{Sign: imapUnreachable, P: 0.3},
+		{Sign: submissionUnreachable, P: 0.3},
 		{Sign: deadEverywhere, P: infer.Always},
 		{Sign: websiteDead, P: 0.4},
 		{Sign: saysUnavailable, P: 0.3},

@@ -13,9 +13,9 @@ var providerOverloaded = &infer.Cause{
 	ID:       cause.ProviderOverloaded,
 	Requires: []*infer.Sign{overloaded},
 	Explains: []infer.Link{
-		{Sign: turnedAway, P: 0.7},
-		{Sign: saysBusy, P: 0.6},
-		{Sign: saysUnavailable, P: infer.Sometimes},
+		{Sign: turnedAway, P: 0.3},
+		{Sign: saysBusy, P: 0.3},
+		{Sign: saysUnavailable, P: 0.15},
 		{Sign: imapDead, P: 0.3},
 		{Sign: submissionDead, P: 0.3},
 		{Sign: submissionDown, P: 0.2},

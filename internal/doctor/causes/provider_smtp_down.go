@@ -15,8 +15,8 @@ var providerSMTPDown = &infer.Cause{
 	Requires: []*infer.Sign{submissionDown},
 	Explains: []infer.Link{
 		{Sign: submissionDead, P: infer.Always},
-		{Sign: submissionUnreachable, P: 0.6},
-		{Sign: saysUnavailable, P: infer.Sometimes},
+		{Sign: submissionUnreachable, P: 0.3},
+		{Sign: saysUnavailable, P: 0.15},
 	},
 	Excludes: []*infer.Sign{addressForged, oldServer, shutOut, saysMaintenance},
 	Proof:    []*infer.Sign{submissionDown},

@@ -136,7 +136,7 @@ func placeOf(ep evidence.Endpoint) place { return place{ep.Host, ep.Port} }
 func dead(e *evidence.Evidence, protocols ...evidence.Protocol) infer.Truth {
 	of := func(ep evidence.Endpoint) bool { return slices.Contains(protocols, ep.Protocol) && own(e, ep) }
 	for _, g := range evidence.All[evidence.Greeting](e) {
-		if of(g.Endpoint) && (g.Positive || g.Reading.Says(dialect.ConnectionsLimit)) {
+		if of(g.Endpoint) && (g.Positive && !lostInTLS(e, g.Endpoint) || g.Reading.First().Kind == dialect.ConnectionsLimit) {
 			return infer.No
 		}
 	}
@@ -145,6 +145,14 @@ func dead(e *evidence.Evidence, protocols ...evidence.Protocol) infer.Truth {
 		return infer.Unknown
 	}
 	return infer.Yes
+}
+
+// lostInTLS tells of an endpoint that greeted and then fell silent, or broke off, at the change to TLS.
+func lostInTLS(e *evidence.Evidence, ep evidence.Endpoint) bool {
+	shakes := evidence.Where(e, func(h evidence.Handshake) bool { return h.Endpoint == ep })
+	return ep.Security == evidence.STARTTLS && noneOf(shakes, func(h evidence.Handshake) bool {
+		return h.Outcome != evidence.TimedOut && h.Outcome != evidence.Reset && h.Outcome != evidence.Closed
+	}) == infer.Yes
 }
 
 // saysDown reads the provider's status page: Yes if it says that one of the services is down.
@@ -212,7 +220,7 @@ func providerName(e *evidence.Evidence) string {
 // another port of the provider does not matter then.
 func worksAsGiven(e *evidence.Evidence, p evidence.Protocol) bool {
 	_, ok := evidence.Find(e, func(s evidence.SignIn) bool {
-		return s.Endpoint.Protocol == p && s.Endpoint.Origin == evidence.Given && s.Accepted
+		return s.Endpoint.Protocol == p && isGiven(e, s.Endpoint) && s.Accepted
 	})
 	return ok
 }

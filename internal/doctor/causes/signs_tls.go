@@ -50,16 +50,21 @@ func neededShakes(e *evidence.Evidence) []evidence.Handshake {
 	})
 }
 
-// needed: the endpoint is what the mail program has or should have, not a spare
-// one, which need not be in order.
+// needed: the endpoint is what the mail program has or, where that is not known,
+// should have; not a spare one, which need not be in order.
 func needed(e *evidence.Evidence, ep evidence.Endpoint) bool {
 	switch ep.Origin {
 	case evidence.Given:
 		return true
 	case evidence.Right:
-		return !slices.ContainsFunc(e.Complaint.Given, func(g evidence.Endpoint) bool { return g.Protocol == ep.Protocol && g.Host == ep.Host })
+		return isGiven(e, ep) || !slices.ContainsFunc(e.Complaint.Given, func(g evidence.Endpoint) bool { return g.Protocol == ep.Protocol })
 	}
 	return false
+}
+
+// isGiven tells whether the mail program has this very port of this host.
+func isGiven(e *evidence.Evidence, ep evidence.Endpoint) bool {
+	return slices.ContainsFunc(e.Complaint.Given, func(g evidence.Endpoint) bool { return placeOf(g) == placeOf(ep) })
 }
 
 func sameIssuerElsewhere(e *evidence.Evidence, h evidence.Handshake) bool {

@@ -14,12 +14,12 @@ var tlsModeSwapped = &infer.Cause{
 	ID:       cause.TLSModeSwapped,
 	Requires: []*infer.Sign{otherModeWorks},
 	Explains: []infer.Link{
-		{Sign: imapDead, P: infer.Sometimes},
-		{Sign: submissionDead, P: infer.Seldom},
-		{Sign: readingDown, P: infer.Seldom},
-		{Sign: submissionDown, P: infer.Seldom},
-		{Sign: providerDead, P: infer.Seldom},
-		{Sign: deadEverywhere, P: infer.Seldom},
+		{Sign: imapDead, P: 0.15},
+		{Sign: submissionDead, P: 0.05},
+		{Sign: readingDown, P: 0.05},
+		{Sign: submissionDown, P: 0.05},
+		{Sign: providerDead, P: 0.05},
+		{Sign: deadEverywhere, P: 0.05},
 	},
 	Proof: []*infer.Sign{otherModeWorks},
 	Params: func(e *evidence.Evidence) []cause.Param {

@@ -51,7 +51,12 @@ func bounces(e *evidence.Evidence) []dialect.Reading {
 // exchangerShows returns what the domain's MX hosts showed of encryption: the
 // handshakes, and those that offer none.
 func exchangerShows(e *evidence.Evidence) (shakes []evidence.Handshake, plain []string) {
-	shakes = evidence.Where(e, func(h evidence.Handshake) bool { return h.Endpoint.Origin == evidence.MX && h.Outcome == evidence.OK })
+	shakes = evidence.Where(e, func(h evidence.Handshake) bool {
+		return h.Endpoint.Origin == evidence.MX && h.Outcome == evidence.OK && !(distrusted(h) && sameIssuerElsewhere(e, h))
+	})
+	if clockOff.Of(e) == infer.Yes {
+		shakes = nil
+	}
 	for _, c := range evidence.All[evidence.Capabilities](e) {
 		if c.Endpoint.Origin == evidence.MX && !c.Encrypted && len(c.List) > 0 && !c.Has("STARTTLS") {
 			plain = append(plain, c.Endpoint.Host)
@@ -82,7 +87,7 @@ func stsBroken(e *evidence.Evidence) infer.Truth {
 	if len(plain) > 0 {
 		return infer.Yes
 	}
-	return anyOf(shakes, func(h evidence.Handshake) bool { return h.Trust != evidence.Trusted && !outOfTime(h) || expired(h) })
+	return anyOf(shakes, func(h evidence.Handshake) bool { return h.Trust != evidence.Trusted })
 }
 
 func readSTS(policy string) (mode string, patterns []string) {

@@ -16,8 +16,8 @@ var tlsTooOld = &infer.Cause{
 	ID:       cause.TLSTooOld,
 	Requires: []*infer.Sign{tooOld},
 	Explains: []infer.Link{
-		{Sign: imapDead, P: 0.6},
-		{Sign: submissionDead, P: 0.6},
+		{Sign: imapDead, P: 0.3},
+		{Sign: submissionDead, P: 0.3},
 		{Sign: providerDead, P: 0.3},
 		{Sign: submissionDown, P: 0.1},
 		{Sign: readingDown, P: 0.1},

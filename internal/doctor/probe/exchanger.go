@@ -66,3 +66,23 @@ func (r *Run) mtaSTS(ctx context.Context, domain string) error {
 	r.clock(url, resp.Header.Get("Date"))
 	return err
 }
+
+// PolicyDANE looks up the keys that the domain's exchangers are to have (RFC 7672 section 2.2).
+// The fact's State is insecure where DNSSEC does not vouch for them: they are not used then.
+func (r *Run) PolicyDANE() Probe {
+	return Probe{Name: "dane policy", Run: func(ctx context.Context) error {
+		hosts := MXHosts(r.Lookup(ctx, r.Evidence.Complaint.Domain(), "MX"))
+		for _, host := range hosts[:min(len(hosts), 2)] {
+			l := r.Lookup(ctx, "_25._tcp."+host, "TLSA")
+			if l.Answer != evidence.Found {
+				continue
+			}
+			p := evidence.Policy{Kind: "dane", Domain: host, State: "ok", Record: strings.ToLower(strings.Join(l.Records, "\n"))}
+			if !l.Authenticated {
+				p.State = "insecure"
+			}
+			r.Evidence.Add(p, "")
+		}
+		return nil
+	}}
+}
