@@ -9,5 +9,6 @@ func content() []*infer.Cause {
 		contentAttachmentForbidden,
 		contentLooksLikeSpam,
 		contentMalformed,
+		contentUnreadable,
 	}
 }

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -16,8 +17,12 @@ const maxLists = 12
 
 // Blocklists asks blocklists for the addresses that the account's mail is sent
 // from, and those lists that say yes, whether they say so of everybody (RFC 5782).
+// Where it is only a guess from where mail is sent, and nobody refused it, there is nothing to ask.
 func (r *Run) Blocklists() Probe {
 	return Probe{Name: "blocklists", After: []string{OutgoingName}, Run: func(ctx context.Context) error {
+		if !r.worthAsking() {
+			return fmt.Errorf("no server is known that sends: %w", ErrBlocked)
+		}
 		var wg sync.WaitGroup
 		for _, list := range r.lists() {
 			wg.Go(func() { r.blocklist(ctx, list) })
@@ -25,6 +30,13 @@ func (r *Run) Blocklists() Probe {
 		wg.Wait()
 		return nil
 	}}
+}
+
+func (r *Run) worthAsking() bool {
+	_, known := evidence.Find(r.Evidence, func(o evidence.Outgoing) bool { return o.Source != "submission" })
+	_, bounced := evidence.First[evidence.Bounced](r.Evidence)
+	_, told := evidence.Find(r.Evidence, evidence.Told.Replied)
+	return known || bounced || told
 }
 
 // lists are those that a refusal names, and those that are widely used.

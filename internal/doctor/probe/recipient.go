@@ -46,49 +46,68 @@ func (r *Run) Recipients() []string {
 // is sent: after RCPT the transaction is reset.
 func (r *Run) Recipient() []Probe {
 	var probes []Probe
-	for _, address := range r.Recipients() {
+	var domains []string
+	all := r.Recipients()
+	for _, address := range all {
 		domain := evidence.DomainOf(address)
-		if domain == "" || !plain(address) || strings.ContainsAny(address, " <>") {
+		if domain == "" || !askable(address) || slices.Contains(domains, domain) {
 			continue
 		}
-		probes = append(probes, Probe{Name: "recipient " + address, Timeout: 6 * r.Step, Run: func(ctx context.Context) error {
-			mx := r.Lookup(ctx, domain, "MX")
-			hosts := MXHosts(mx)
-			switch {
-			case mx.Answer == evidence.NXDomain:
-				if meant := r.Table.NearestDomain(domain); meant != "" {
-					r.Evidence.Add(evidence.NearDomain{Domain: domain, Meant: meant}, "")
-				}
-				return fmt.Errorf("%s does not exist", domain)
-			case mx.Answer == evidence.NoData:
-				hosts = []string{domain} // RFC 5321 section 5.1
-			case mx.Answer != evidence.Found:
-				return fmt.Errorf("MX of %s: %s", domain, mx.Answer)
-			case len(hosts) == 0:
-				return nil // a null MX
-			}
-			return r.wouldTake(ctx, hosts[0], address)
+		domains = append(domains, domain)
+		theirs := slices.DeleteFunc(slices.Clone(all), func(a string) bool { return evidence.DomainOf(a) != domain || !askable(a) })
+		probes = append(probes, Probe{Name: "recipient " + domain, Run: func(ctx context.Context) error {
+			return r.recipientsAt(ctx, domain, theirs)
 		}})
 	}
 	return probes
 }
 
-// wouldTake asks a mail exchanger whether it takes mail for an address, from
+// askable tells whether an address can be put into a command.
+func askable(address string) bool { return plain(address) && !strings.ContainsAny(address, " <>") }
+
+// recipientsAt finds the server of a domain and asks it for addresses.
+func (r *Run) recipientsAt(ctx context.Context, domain string, addresses []string) error {
+	mx := r.Lookup(ctx, domain, "MX")
+	hosts := MXHosts(mx)
+	switch {
+	case mx.Answer == evidence.NXDomain:
+		if meant := r.Table.NearestDomain(domain); meant != "" {
+			r.Evidence.Add(evidence.NearDomain{Domain: domain, Meant: meant}, "")
+		}
+		return fmt.Errorf("%s does not exist", domain)
+	case mx.Answer == evidence.NoData:
+		hosts = []string{domain} // RFC 5321 section 5.1
+	case mx.Answer != evidence.Found:
+		return fmt.Errorf("MX of %s: %s", domain, mx.Answer)
+	case len(hosts) == 0:
+		return nil // a null MX
+	}
+	return r.wouldTake(ctx, hosts[0], addresses)
+}
+
+// wouldTake asks a mail exchanger whether it takes mail for addresses, from
 // nobody: so it decides by the recipient alone. Its address is only that of the device, so
 // what it thinks of that is no evidence.
-func (r *Run) wouldTake(ctx context.Context, host, address string) error {
+func (r *Run) wouldTake(ctx context.Context, host string, addresses []string) error {
 	ep := evidence.Endpoint{Protocol: evidence.SMTP, Host: host, Port: 25, Security: evidence.Plain, Origin: evidence.RecipientMX}
-	t, _, err := r.open(ctx, ep)
+	if err := r.connect(ctx, ep); err != nil {
+		return err
+	}
+	t, err := r.sessions.get(ep)
 	if err != nil {
 		return err
 	}
-	defer t.close()
+	if err := t.climb(ctx, t.addr); err != nil {
+		return err
+	}
 	from, _, err := t.do(ctx, dialect.StageMail, "MAIL FROM:<>")
 	if err != nil || !from.Positive {
 		return err
 	}
-	if _, _, err := t.do(ctx, dialect.StageRcpt, "RCPT TO:<"+address+">"); err != nil {
-		return err
+	for _, address := range addresses {
+		if _, _, err := t.do(ctx, dialect.StageRcpt, "RCPT TO:<"+address+">"); err != nil {
+			return err
+		}
 	}
 	_, _, err = t.do(ctx, dialect.StageOther, "RSET")
 	return err
