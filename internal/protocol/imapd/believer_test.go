@@ -156,6 +156,10 @@ func (c *believer) disconnect() {
 	if c.uids != nil && c.highest%2 > 0 {
 		c.learn() // else it may have nothing to go on from
 	}
+	c.cut()
+}
+
+func (c *believer) cut() {
 	c.leave()
 	c.close()
 	c.next, c.mailbox, c.away = c.mailbox, "", true
