@@ -135,7 +135,7 @@ func (r *Run) Inside() Probe {
 func (r *Run) Settings() Probe {
 	return Probe{Name: "settings", Run: func(ctx context.Context) error {
 		finder := &settings.Finder{
-			Table: r.Table, Files: r.Files, Resolver: r.goResolver(), Dialer: r.Dialer, Roots: r.Roots, Now: r.Now, Timeout: r.Step * 3 / 4, Patience: r.Step / 20,
+			Table: r.Table, Files: r.Files, Resolver: r.goResolver(), Dialer: r.Dialer, Roots: r.Roots, Now: r.Now, Timeout: r.Step * 3 / 4, Patience: r.Step / 5,
 			Offline: r.Table.ByDomain(r.Evidence.Complaint.Domain()) != nil,
 		}
 		asked := make(chan struct{})
