@@ -37,7 +37,7 @@ var mxMissing = &infer.Sign{Name: "mx-missing", Of: func(e *evidence.Evidence) i
 		return infer.Is(foundElsewhere(e, l.Name, "MX") != infer.Yes && anyOf(asksOwn, func(c evidence.Command) bool { return c.Positive }) != infer.Yes)
 	case evidence.Found:
 		return allOf(asksOwn, func(c evidence.Command) bool {
-			return !c.Positive && (c.Reading.Says(dialect.RelayDenied) || c.Reading.Says(dialect.RecipientDomainUnknown))
+			return !c.Positive && !c.Reading.Says(dialect.RecipientUnknown) && (c.Reading.Says(dialect.RelayDenied) || c.Reading.Says(dialect.RecipientDomainUnknown))
 		})
 	}
 	return infer.No

@@ -18,7 +18,7 @@ var quotaSentCopyFailed = &infer.Cause{
 	Requires: []*infer.Sign{copyRefused},
 	Explains: []infer.Link{{Sign: mailboxFull, P: infer.Usually}, {Sign: saidFull, P: infer.Usually}, {Sign: ownAddressRefused, P: infer.Sometimes}},
 	Proof:    []*infer.Sign{copyRefused},
-	Upstream: []cause.ID{cause.QuotaMailboxFull},
+	Upstream: []cause.ID{cause.QuotaMailboxFull, cause.OutboxStuck},
 	Params:   storageParams,
 }
 

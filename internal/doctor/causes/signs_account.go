@@ -17,10 +17,17 @@ import (
 const nearlyAsSure = 0.85
 
 // means reports whether a reply mostly means one of the kinds: what it could mean besides does not count.
+//
+// Many servers say of every refused sign-in that name or password is wrong, so where that
+// comes first, what else it could be is not said.
 func means(r dialect.Reading, kinds ...dialect.Kind) bool {
+	first := r.First()
+	if first.Kind == dialect.CredentialsRefused {
+		return slices.Contains(kinds, first.Kind)
+	}
 	return slices.ContainsFunc(kinds, func(k dialect.Kind) bool {
 		w := r.Weight(k)
-		return w > 0 && w >= nearlyAsSure*r.First().Weight
+		return w > 0 && w >= nearlyAsSure*first.Weight
 	})
 }
 
