@@ -34,6 +34,13 @@ type Book struct {
 	lists                      []blocklist
 }
 
+// WithClock returns the same book with another clock by which times in replies are understood.
+func (b *Book) WithClock(now func() time.Time) *Book {
+	other := *b
+	other.now = now
+	return &other
+}
+
 // dialect is how one provider or one server software speaks.
 type dialect struct {
 	ID string `toml:"id"`
