@@ -55,11 +55,11 @@ func services(r *probe.Run) []probe.Probe {
 	probes = append(probes, r.SignIns(endpoints)...)
 	probes = append(probes, r.Account()...)
 	probes = append(probes, r.StatusPage())
-	probes = append(probes, r.LargePackets()...)
 	return append(probes, r.Search(), r.Outgoing(), r.Reverse(), r.SPF(), r.Blocklists())
 }
 
 // followUps are looks that cost more, or that only make sense after what was found.
 func followUps(r *probe.Run, c infer.Conclusion) []probe.Probe {
-	return []probe.Probe{r.OtherVantage(r.Unanswered()), r.PublishedSettings()}
+	// Large packets come last: where they vanish, they end the connection of the sign-in.
+	return append(r.LargePackets(), r.OtherVantage(r.Unanswered()), r.PublishedSettings())
 }

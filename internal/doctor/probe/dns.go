@@ -214,7 +214,15 @@ func (r *Run) goResolver() *net.Resolver {
 		if len(r.Resolvers) == 0 {
 			return nil, errors.New("no resolver is known")
 		}
-		return r.Dialer.DialContext(ctx, network, r.Resolvers[0])
+		if err := r.over.Err(); err != nil {
+			return nil, err
+		}
+		conn, err := r.Dialer.DialContext(ctx, network, r.Resolvers[0])
+		if err == nil {
+			// Package net goes on asking when nobody waits for it any more.
+			context.AfterFunc(r.over, func() { conn.Close() })
+		}
+		return conn, err
 	}}
 }
 

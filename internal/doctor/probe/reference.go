@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -70,10 +71,21 @@ func (r *Run) Website() Probe {
 	return Probe{Name: "website " + ep.Host, Run: func(ctx context.Context) error { return r.reach(ctx, ep) }}
 }
 
-// reach connects to all addresses of an endpoint, several times, and looks at
+// oneOfEach returns the first address of each family: others' servers are not to be troubled more than needed.
+func oneOfEach(ips []netip.Addr) []netip.Addr {
+	var chosen []netip.Addr
+	for _, ip := range ips {
+		if !slices.ContainsFunc(chosen, func(c netip.Addr) bool { return c.Is4() == ip.Is4() }) {
+			chosen = append(chosen, ip)
+		}
+	}
+	return chosen
+}
+
+// reach connects to an address of each family of an endpoint, several times, and looks at
 // the first connection.
 func (r *Run) reach(ctx context.Context, ep evidence.Endpoint) error {
-	ips := r.Addresses(ctx, ep.Host)
+	ips := oneOfEach(r.Addresses(ctx, ep.Host))
 	if len(ips) == 0 {
 		return fmt.Errorf("%s has no address", ep.Host)
 	}
