@@ -8,16 +8,30 @@ import (
 	"github.com/postiljon/postiljon/internal/doctor/infer"
 )
 
-// dns.mx-null: the domain says that it takes no mail (RFC 7505 section 3). No MX at all says nothing of the kind.
+// dns.mx-null: the domain says that it takes no mail (RFC 7505 section 3): the own one, or the one of
+// the recipient. No MX at all says nothing of the kind.
 var dnsMXNull = &infer.Cause{
 	ID:       cause.DNSMXNull,
-	About:    []evidence.Symptom{evidence.Receive, evidence.OneMessage},
+	About:    []evidence.Symptom{evidence.Send, evidence.Receive, evidence.OneMessage},
 	Requires: []*infer.Sign{mxNull},
-	Proof:    []*infer.Sign{mxNull},
-	Params:   aboutDomain,
+	Explains: []infer.Link{
+		{Sign: messageRefused, P: infer.Usually},
+		{Sign: toldUnknown, P: infer.Sometimes},
+		{Sign: toldNoDomain, P: infer.Sometimes},
+	},
+	Proof: []*infer.Sign{mxNull},
+	Params: func(e *evidence.Evidence) []cause.Param {
+		if domain := takesNoMail(e); domain != "" {
+			return textParam("domain", domain)
+		}
+		return aboutDomain(e)
+	},
 }
 
 var mxNull = &infer.Sign{Name: "mx-null", Of: func(e *evidence.Evidence) infer.Truth {
+	if takesNoMail(e) != "" {
+		return infer.Yes
+	}
 	l, asked := mxRecords(e)
 	if !asked || unanswered(l) {
 		return infer.Unknown

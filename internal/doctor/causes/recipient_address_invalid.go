@@ -16,6 +16,7 @@ var recipientAddressInvalid = &infer.Cause{
 	About:    []evidence.Symptom{evidence.Send, evidence.OneMessage},
 	Requires: []*infer.Sign{addressInvalid},
 	Explains: []infer.Link{
+		{Sign: domainGone, P: infer.Sometimes},
 		{Sign: toldInvalid, P: infer.Usually},
 		{Sign: toldUnknown, P: infer.Sometimes},
 		{Sign: toldNoDomain, P: infer.Sometimes},

@@ -10,14 +10,15 @@ import (
 	"github.com/postiljon/postiljon/internal/settings"
 )
 
-// recipient.domain-typo: there is no such domain (NXDOMAIN), but one that reads
-// nearly the same: a provider's, one of the person's contacts', or the own one. A domain that
-// exists without taking mail is no misspelling.
+// recipient.domain-typo: there is no such domain (NXDOMAIN). It is proven where
+// one that reads nearly the same exists: a provider's, one of the person's contacts', or the own
+// one. A domain that exists without taking mail is no misspelling.
 var recipientDomainTypo = &infer.Cause{
 	ID:       cause.RecipientDomainTypo,
 	About:    []evidence.Symptom{evidence.Send, evidence.OneMessage},
-	Requires: []*infer.Sign{domainMisspelt},
+	Requires: []*infer.Sign{domainGone},
 	Explains: []infer.Link{
+		{Sign: domainMisspelt, P: infer.Usually},
 		{Sign: toldNoDomain, P: infer.Usually},
 		{Sign: toldUnknown, P: infer.Sometimes},
 		{Sign: toldUnreachable, P: infer.Sometimes},
@@ -28,6 +29,11 @@ var recipientDomainTypo = &infer.Cause{
 		for _, to := range recipients(e) {
 			if meant := misspelt(e, to); meant != "" {
 				return []cause.Param{cause.Text("address", to), cause.Text("suggestion", to[:strings.LastIndexByte(to, '@')+1]+meant)}
+			}
+		}
+		for _, to := range recipients(e) {
+			if gone(e, to) {
+				return textParam("address", to)
 			}
 		}
 		return nil
@@ -55,20 +61,28 @@ func recipients(e *evidence.Evidence) []string {
 	return all
 }
 
+// domainGone: the domain of a recipient does not exist.
+var domainGone = &infer.Sign{Name: "recipient-domain-gone", Of: func(e *evidence.Evidence) infer.Truth {
+	return anyOf(recipients(e), func(to string) bool { return gone(e, to) })
+}}
+
+func gone(e *evidence.Evidence, to string) bool {
+	domain := evidence.DomainOf(to)
+	return domain != "" && slices.ContainsFunc(evidence.All[evidence.Lookup](e), func(l evidence.Lookup) bool {
+		return l.Name == domain && l.Answer == evidence.NXDomain && l.Resolver == 0
+	})
+}
+
 var domainMisspelt = &infer.Sign{Name: "recipient-domain-misspelt", Of: func(e *evidence.Evidence) infer.Truth {
 	return anyOf(recipients(e), func(to string) bool { return misspelt(e, to) != "" })
 }}
 
 // misspelt returns the domain that is likely meant by that of an address, if there is none of that name.
 func misspelt(e *evidence.Evidence, to string) string {
-	domain := evidence.DomainOf(to)
-	gone := slices.ContainsFunc(evidence.All[evidence.Lookup](e), func(l evidence.Lookup) bool {
-		return l.Name == domain && l.Answer == evidence.NXDomain && l.Resolver == 0
-	})
-	if !gone || domain == "" {
+	if !gone(e, to) {
 		return ""
 	}
-	return settings.Nearest(domain, knownDomains(e))
+	return settings.Nearest(evidence.DomainOf(to), knownDomains(e))
 }
 
 // knownDomains are those that the person writes to, the own one, and the providers'.

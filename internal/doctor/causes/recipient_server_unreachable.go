@@ -19,7 +19,7 @@ var recipientServerUnreachable = &infer.Cause{
 		{Sign: messageDeferred, P: infer.Usually},
 		{Sign: messageRefused, P: infer.Sometimes},
 	},
-	Excludes: []*infer.Sign{domainMisspelt},
+	Excludes: []*infer.Sign{domainGone},
 	Proof:    []*infer.Sign{recipientUnreachable},
 	Params: func(e *evidence.Evidence) []cause.Param {
 		to := e.Complaint.Recipient

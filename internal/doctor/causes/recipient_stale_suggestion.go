@@ -20,6 +20,7 @@ var recipientStaleSuggestion = &infer.Cause{
 		{Sign: toldMoved, P: infer.Sometimes},
 		{Sign: toldNoDomain, P: infer.Sometimes},
 		{Sign: toldRefuses, P: infer.Seldom},
+		{Sign: domainGone, P: infer.Sometimes},
 		{Sign: domainMisspelt, P: infer.Seldom},
 		{Sign: messageRefused, P: infer.Usually},
 	},

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/doctor/dialect"
 	"github.com/postiljon/postiljon/internal/doctor/evidence"
 	"github.com/postiljon/postiljon/internal/doctor/infer"
 )
@@ -35,6 +36,20 @@ var fromDomainMissing = &infer.Sign{Name: "from-domain-missing", Of: func(e *evi
 	looked := evidence.Where(e, func(l evidence.Lookup) bool { return l.Name == domain && l.Resolver == 0 })
 	return anyOf(looked, func(l evidence.Lookup) bool { return l.Answer == evidence.NXDomain || nullMX(l) })
 }}
+
+// takesNoMail is the domain of a recipient that says so; "" if none does.
+func takesNoMail(e *evidence.Evidence) string {
+	for _, to := range recipients(e) {
+		domain := evidence.DomainOf(to)
+		if slices.ContainsFunc(evidence.All[evidence.Lookup](e), func(l evidence.Lookup) bool { return l.Name == domain && l.Resolver == 0 && nullMX(l) }) {
+			return domain
+		}
+	}
+	if r, ok := refusedAs(e, anybody, dialect.NullMX); ok {
+		return evidence.DomainOf(r.to)
+	}
+	return ""
+}
 
 // nullMX tells whether a domain says that it takes no mail (RFC 7505).
 func nullMX(l evidence.Lookup) bool {
