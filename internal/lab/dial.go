@@ -110,6 +110,7 @@ func (a *attempt) connect(ctx context.Context, rules []*Rule) (real string, err 
 func (w *World) dialTCP(ctx context.Context, a *attempt, real string, rules []*Rule) (net.Conn, error) {
 	d := net.Dialer{}
 	if host, _, _ := net.SplitHostPort(real); host == "127.0.0.1" {
+		d.Control = portLater
 		d.LocalAddr = &net.TCPAddr{IP: a.v.loopback(a.addr.Addr().Is6())}
 	}
 	c, err := d.DialContext(ctx, "tcp", real)
