@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/publicsuffix"
 
 	"github.com/postiljon/postiljon/internal/doctor/bounce"
+	"github.com/postiljon/postiljon/internal/doctor/dialect"
 	"github.com/postiljon/postiljon/internal/doctor/evidence"
 	"github.com/postiljon/postiljon/internal/settings"
 )
@@ -43,13 +45,19 @@ func (r *Run) Outgoing() Probe {
 	}}
 }
 
+// aboutSender are the refusals whose address is the sender's.
+var aboutSender = []dialect.Kind{
+	dialect.SPFRefused, dialect.DMARCRefused, dialect.DKIMRefused, dialect.IPListed, dialect.PTRMissing,
+	dialect.HeloRefused, dialect.SpamRefused, dialect.ReceiverThrottles, dialect.Greylisted,
+}
+
 // fromBounces reads the address that a remote server says it refused.
 func (r *Run) fromBounces() []evidence.Outgoing {
 	var found []evidence.Outgoing
 	for _, b := range evidence.All[evidence.Bounced](r.Evidence) {
 		for i := range b.Recipients {
 			to := &b.Recipients[i]
-			if to.Reading.Address.IsValid() && (to.RemoteMTA != "" || b.Form != bounce.FormDSN) {
+			if to.Reading.Address.IsValid() && slices.ContainsFunc(aboutSender, to.Reading.Says) && (to.RemoteMTA != "" || b.Form != bounce.FormDSN) {
 				forwarded := to.Original != "" && organisation(evidence.DomainOf(to.Original)) != organisation(evidence.DomainOf(to.Address))
 				found = append(found, evidence.Outgoing{Addr: to.Reading.Address, Source: "bounce", Forwarder: forwarded})
 			}
@@ -60,11 +68,12 @@ func (r *Run) fromBounces() []evidence.Outgoing {
 
 // fromLetters reads where a message of the account left its own servers: the
 // first server of another organisation notes who handed it over (RFC 5321 section
-// 4.4). Whoever hands it over after that forwards.
+// 4.4). Whoever hands it over after that forwards. Where the last server found the
+// sender in order, there is nothing to find out: it may have come over a filter's servers.
 func (r *Run) fromLetters() []evidence.Outgoing {
 	var found []evidence.Outgoing
 	for _, letter := range evidence.All[evidence.Letter](r.Evidence) {
-		if !r.own(letter) {
+		if spf, ok := letter.Result("spf"); !r.own(letter) || ok && spf.Result == "pass" {
 			continue
 		}
 		last := ""
@@ -132,9 +141,17 @@ func (r *Run) Reverse() Probe {
 			}
 			fact := evidence.Reverse{Addr: o.Addr, Names: l.Records, Helo: o.Host, Assumed: o.Source == "submission"}
 			for _, name := range l.Records[:min(len(l.Records), 3)] {
-				fact.Matches = fact.Matches || r.leadsTo(ctx, name, o.Addr)
+				leads, err := r.leadsTo(ctx, name, o.Addr)
+				if err != nil {
+					return err
+				}
+				fact.Matches = fact.Matches || leads
 			}
-			fact.HeloOK = o.Host == "" || r.leadsTo(ctx, o.Host, o.Addr)
+			fact.HeloOK = true
+			if o.Host != "" {
+				leads, err := r.leadsTo(ctx, o.Host, o.Addr)
+				fact.HeloOK = leads || err != nil // what could not be asked is not wrong
+			}
 			if !o.Forwarder {
 				r.Evidence.Add(fact, "")
 			}
@@ -143,13 +160,17 @@ func (r *Run) Reverse() Probe {
 	}}
 }
 
-func (r *Run) leadsTo(ctx context.Context, name string, addr netip.Addr) bool {
-	for _, a := range r.Addresses(ctx, name) {
-		if a == addr {
-			return true
-		}
+// leadsTo tells whether a name has an address; an error, that it could not be asked.
+func (r *Run) leadsTo(ctx context.Context, name string, addr netip.Addr) (bool, error) {
+	kind := "A"
+	if addr.Is6() {
+		kind = "AAAA"
 	}
-	return false
+	l := r.Lookup(ctx, name, kind)
+	if !answered(l) {
+		return false, fmt.Errorf("%s: %s", l.Name, l.Answer)
+	}
+	return slices.Contains(l.Records, addr.String()), nil
 }
 
 // reverseName is an address as the DNS looks for its name (RFC 1035 section 3.5, RFC 3596 section 2.5).
