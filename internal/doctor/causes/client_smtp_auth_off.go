@@ -31,9 +31,10 @@ var toldToSignIn = &infer.Sign{Name: "told-to-sign-in", Of: func(e *evidence.Evi
 	return anyTrue(clientMeans(e, dialect.AuthRequired), clientMeans(e, dialect.RelayDenied))
 }}
 
-// unsignedTaken: the server takes mail for others from somebody who has not signed in.
+// unsignedTaken: the server takes mail for other domains from somebody who has not signed in.
 var unsignedTaken = &infer.Sign{Name: "unsigned-taken", Normal: true, Leak: 0.05, Of: func(e *evidence.Evidence) infer.Truth {
 	return anyOf(evidence.Where(e, func(c evidence.Command) bool {
-		return c.Endpoint.Protocol == evidence.Submission && !c.SignedIn && c.Outcome == evidence.OK && strings.HasPrefix(c.Command, "RCPT ")
+		return c.Endpoint.Protocol == evidence.Submission && !c.SignedIn && c.Outcome == evidence.OK &&
+			strings.HasPrefix(c.Command, "RCPT ") && !strings.HasSuffix(strings.ToLower(c.Command), "@"+e.Complaint.Domain()+">")
 	}), func(c evidence.Command) bool { return c.Positive })
 }}

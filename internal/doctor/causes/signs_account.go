@@ -16,6 +16,9 @@ import (
 // must have to be taken for what is meant.
 const nearlyAsSure = 0.85
 
+// worthTelling is the weight below which a meaning is a guess from a bare code.
+const worthTelling = 0.45
+
 // means reports whether a reply mostly means one of the kinds: what it could mean besides does not count.
 //
 // Many servers say of every refused sign-in that name or password is wrong, so where that
@@ -26,8 +29,7 @@ func means(r dialect.Reading, kinds ...dialect.Kind) bool {
 		return slices.Contains(kinds, first.Kind)
 	}
 	return slices.ContainsFunc(kinds, func(k dialect.Kind) bool {
-		w := r.Weight(k)
-		return w > 0 && w >= nearlyAsSure*first.Weight
+		return r.Weight(k) >= max(worthTelling, nearlyAsSure*first.Weight)
 	})
 }
 
