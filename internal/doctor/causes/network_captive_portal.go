@@ -20,6 +20,9 @@ var networkCaptivePortal = &infer.Cause{
 		{Sign: imapUnreachable, P: 0.15},
 		{Sign: submissionUnreachable, P: 0.15},
 		{Sign: referenceUnreachable, P: 0.15},
+		{Sign: providerDead, P: 0.3},
+		{Sign: deadOnlyHere, P: 0.3},
+		{Sign: helloKilled, P: 0.05},
 		{Sign: noNames, P: 0.05},
 		{Sign: certWrongName, P: 0.15},
 		{Sign: certUntrusted, P: 0.15},
@@ -40,7 +43,7 @@ var networkCaptivePortal = &infer.Cause{
 	},
 }
 
-var canaryAltered = &infer.Sign{Name: "canary-altered", Of: func(e *evidence.Evidence) infer.Truth {
+var canaryAltered = &infer.Sign{Name: "canary-altered", Normal: true, Of: func(e *evidence.Evidence) infer.Truth {
 	return anyOf(evidence.Where(e, func(c evidence.Canary) bool { return c.Outcome == evidence.OK }), func(c evidence.Canary) bool { return c.Altered })
 }}
 

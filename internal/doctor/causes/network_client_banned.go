@@ -55,5 +55,6 @@ var shutOut = &infer.Sign{Name: "address-shut-out", Of: func(e *evidence.Evidenc
 	}); said {
 		return infer.Yes
 	}
-	return both(providerDead.Of(e), deadOnlyHere.Of(e), websiteDead.Of(e).Not(), infer.Is(helloKilled.Of(e) != infer.Yes))
+	return both(providerDead.Of(e), deadOnlyHere.Of(e), websiteDead.Of(e).Not(), infer.Is(helloKilled.Of(e) != infer.Yes), infer.Is(serverRefuses.Of(e) != infer.Yes),
+		infer.Is(addressForged.Of(e) != infer.Yes), infer.Is(largeLost.Of(e) != infer.Yes))
 }}

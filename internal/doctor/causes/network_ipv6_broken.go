@@ -14,6 +14,7 @@ import (
 var networkIPv6Broken = &infer.Cause{
 	ID:       cause.NetworkIPv6Broken,
 	Requires: []*infer.Sign{ipv6Dead},
+	Explains: []infer.Link{{Sign: followsAddress, P: infer.Usually}},
 	Proof:    []*infer.Sign{ipv6Dead},
 }
 

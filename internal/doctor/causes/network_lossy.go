@@ -20,6 +20,8 @@ var networkLossy = &infer.Cause{
 		{Sign: submissionUnreachable, P: 0.05},
 		{Sign: imapDead, P: 0.1},
 		{Sign: submissionDead, P: 0.1},
+		{Sign: providerDead, P: 0.05},
+		{Sign: deadOnlyHere, P: 0.05},
 		{Sign: turnedAway, P: 0.05},
 		{Sign: followsAddress, P: 0.15},
 		{Sign: portBlocked, P: 0.05},

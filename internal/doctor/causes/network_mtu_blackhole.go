@@ -16,6 +16,7 @@ var networkMTUBlackhole = &infer.Cause{
 		{Sign: imapDead, P: 0.3},
 		{Sign: submissionDead, P: 0.3},
 		{Sign: providerDead, P: 0.3},
+		{Sign: deadOnlyHere, P: 0.3},
 		{Sign: helloKilled, P: 0.2},
 		{Sign: submissionDown, P: 0.1},
 		{Sign: readingDown, P: 0.1},

@@ -12,6 +12,7 @@ import (
 var providerStorageFailed = &infer.Cause{
 	ID:       cause.ProviderStorageFailed,
 	Requires: []*infer.Sign{storageFails},
+	Explains: []infer.Link{{Sign: ownFromRefused, P: 0.15}},
 	Proof:    []*infer.Sign{storageFails},
 }
 

@@ -3,6 +3,7 @@ package causes
 import (
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/postiljon/postiljon/internal/doctor/dialect"
 	"github.com/postiljon/postiljon/internal/doctor/evidence"
@@ -22,15 +23,21 @@ var (
 		return anyOf(referenceConnects(e), connected)
 	}}
 	// deadOnlyHere: another vantage sees what is dead from here; deadEverywhere: it does not either, or the
-	// provider itself says that it is down.
+	// provider itself says that it is down. Neither means anything while the provider answers.
 	deadOnlyHere = &infer.Sign{Name: "dead-only-from-here", Of: func(e *evidence.Evidence) infer.Truth {
-		return anyOf(evidence.All[evidence.Vantage](e), func(v evidence.Vantage) bool { return v.Outcome == evidence.OK })
+		if providerDead.Of(e) != infer.Yes {
+			return infer.Unknown
+		}
+		return anyOf(evidence.All[evidence.Vantage](e), greetedThere)
 	}}
 	deadEverywhere = &infer.Sign{Name: "dead-from-everywhere", Of: func(e *evidence.Evidence) infer.Truth {
-		if saysDown(e, "mail") == infer.Yes {
+		switch {
+		case providerDead.Of(e) != infer.Yes:
+			return infer.Unknown
+		case saysDown(e, "mail") == infer.Yes:
 			return infer.Yes
 		}
-		return noneOf(evidence.All[evidence.Vantage](e), func(v evidence.Vantage) bool { return v.Outcome == evidence.OK })
+		return noneOf(evidence.All[evidence.Vantage](e), greetedThere)
 	}}
 	// websiteDead: the web site of the domain is not reached either.
 	websiteDead = &infer.Sign{Name: "website-dead", Leak: 0.05, Normal: true, Of: func(e *evidence.Evidence) infer.Truth {
@@ -43,6 +50,11 @@ var (
 		})
 	}}
 )
+
+// greetedThere: another place was let in, not only answered.
+func greetedThere(v evidence.Vantage) bool {
+	return v.Outcome == evidence.OK && (strings.HasPrefix(v.Greeting, "220") || strings.HasPrefix(v.Greeting, "* OK") || strings.HasPrefix(v.Greeting, "+OK"))
+}
 
 // own reports whether an endpoint is the account's provider's: what is right,
 // and what the mail program has, where that is the same host or nothing is known.

@@ -18,6 +18,7 @@ var tlsPolicyMismatch = &infer.Cause{
 	ID:       cause.TLSPolicyMismatch,
 	About:    []evidence.Symptom{evidence.Send, evidence.Receive, evidence.OneMessage},
 	Requires: []*infer.Sign{promiseBroken},
+	Explains: []infer.Link{{Sign: messageRefused, P: 0.3}},
 	Proof:    []*infer.Sign{promiseBroken},
 	Params: func(e *evidence.Evidence) []cause.Param {
 		params := aboutDomain(e)

@@ -15,6 +15,7 @@ var tlsRequiredBySender = &infer.Cause{
 	ID:       cause.TLSRequiredBySender,
 	About:    []evidence.Symptom{evidence.Send, evidence.OneMessage},
 	Requires: []*infer.Sign{requiredTLS},
+	Explains: []infer.Link{{Sign: messageRefused, P: 0.3}},
 	Proof:    []*infer.Sign{requiredTLS},
 	Params: func(e *evidence.Evidence) []cause.Param {
 		for _, b := range evidence.All[evidence.Bounced](e) {

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -47,11 +48,25 @@ func (r *Run) tryPublished(ctx context.Context, ep evidence.Endpoint, where, wor
 	fact.Outcome = outcomeOf(err)
 	if err == nil {
 		defer t.close()
-		err = t.signIn(ctx, evidence.AsGiven)
-		fact.Accepted = t.signedIn
+		if fact.Accepted, err = t.trial(ctx); errors.Is(err, ErrBlocked) {
+			return err
+		}
 	}
 	r.Evidence.Add(fact, "")
 	return err
+}
+
+// trial signs in as SignIn does, without a fact of its own: it is about the server, not about the account.
+func (t *talk) trial(ctx context.Context) (accepted bool, err error) {
+	mechanism := t.mechanism()
+	if !t.safe() || mechanism == "" || !t.run.budget.take(ctx) {
+		return false, fmt.Errorf("no sign-in is possible: %w", ErrBlocked)
+	}
+	name, password := t.run.credentials(evidence.AsGiven)
+	last, _, err := t.authenticate(ctx, mechanism, name, password)
+	accepted = err == nil && t.positive(last)
+	t.run.budget.settle(accepted)
+	return accepted, err
 }
 
 // openOnce makes a connection to an endpoint of its own, up to where a sign-in can follow.
