@@ -33,7 +33,10 @@ var noCommonWay = &infer.Sign{Name: "no-common-way", Of: func(e *evidence.Eviden
 	if len(evidence.Where(e, func(n evidence.NoCommonMechanism) bool { return n.Encrypted })) > 0 {
 		return infer.Yes
 	}
-	return allTrue(anyAccepted(e), infer.No)
+	if anyAccepted(e) == infer.Unknown {
+		return infer.Unknown // nothing came as far as a sign-in
+	}
+	return infer.No
 }}
 
 var mechanismMissing = &infer.Sign{Name: "mechanism-missing", Of: func(e *evidence.Evidence) infer.Truth {

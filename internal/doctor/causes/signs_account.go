@@ -44,17 +44,6 @@ func anyTrue(truths ...infer.Truth) infer.Truth {
 	return infer.Unknown
 }
 
-// allTrue is No when one is, Yes when all are.
-func allTrue(truths ...infer.Truth) infer.Truth {
-	switch {
-	case slices.Contains(truths, infer.No):
-		return infer.No
-	case slices.Contains(truths, infer.Unknown):
-		return infer.Unknown
-	}
-	return infer.Yes
-}
-
 // isSet is whether something that may not be known has a value.
 func isSet[T comparable](p *T, value T) infer.Truth {
 	if p == nil {
