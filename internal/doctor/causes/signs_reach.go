@@ -15,12 +15,16 @@ var (
 	// imapDead, submissionDead: nothing at all greets at the account's own servers, whatever stands in the way.
 	imapDead       = &infer.Sign{Name: "imap-does-not-greet", Of: func(e *evidence.Evidence) infer.Truth { return dead(e, evidence.IMAP) }}
 	submissionDead = &infer.Sign{Name: "submission-does-not-greet", Of: func(e *evidence.Evidence) infer.Truth { return dead(e, evidence.Submission) }}
-	// providerDead: nothing of the provider greets from here, and others' servers do.
+	// providerDead: nothing of the provider greets from here, and others' servers take connections; where none
+	// are known to compare with, a page that comes as it should stands for them.
 	providerDead = &infer.Sign{Name: "provider-dead-from-here", Of: func(e *evidence.Evidence) infer.Truth {
 		if t := dead(e, evidence.IMAP, evidence.Submission, evidence.POP3); t != infer.Yes || places(e) < 2 {
 			return infer.Is(false)
 		}
-		return anyOf(referenceConnects(e), connected)
+		if others := referenceConnects(e); len(others) > 0 {
+			return anyOf(others, connected)
+		}
+		return anyOf(evidence.All[evidence.Canary](e), func(c evidence.Canary) bool { return c.Outcome == evidence.OK && !c.Altered })
 	}}
 	// deadOnlyHere: another vantage sees what is dead from here; deadEverywhere: it does not either, or the
 	// provider itself says that it is down. Neither means anything while the provider answers.
