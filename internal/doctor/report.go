@@ -113,7 +113,7 @@ func (d *Doctor) report(e *evidence.Evidence, c infer.Conclusion, results []prob
 // verdict decides what may be said: a cause that is not clearly better than
 // another is not told as the cause.
 func (d *Doctor) verdict(c infer.Conclusion) Verdict {
-	v := Verdict{State: Healthy, Causes: []Cause{}, RuledOut: c.RuledOut, Unexplained: c.Unexplained}
+	v := Verdict{State: Healthy, Causes: []Cause{}, RuledOut: append([]cause.ID{}, c.RuledOut...), Unexplained: c.Unexplained}
 	unsure := false
 	for _, f := range c.Findings {
 		switch {
