@@ -101,12 +101,6 @@ func (r refusal) means(kinds ...dialect.Kind) bool {
 	return slices.ContainsFunc(kinds, func(k dialect.Kind) bool { return r.reading.Says(k) && r.reading.Weight(k) >= minWeight })
 }
 
-// first is the likeliest meaning.
-func (r refusal) first() dialect.Kind {
-	m := r.reading.First()
-	return m.Kind
-}
-
 // refusedAs finds the refusal that means one of the kinds; remote ones only, own ones only, or both.
 func refusedAs(e *evidence.Evidence, who func(refusal) bool, kinds ...dialect.Kind) (refusal, bool) {
 	for _, r := range refusals(e) {

@@ -55,10 +55,3 @@ func signIns(e *evidence.Evidence, p evidence.Protocol) []evidence.SignIn {
 func signInRefused(e *evidence.Evidence, p evidence.Protocol) infer.Truth {
 	return noneOf(signIns(e, p), func(s evidence.SignIn) bool { return s.Accepted })
 }
-
-// signInSays is Yes when a refused sign-in, by any protocol, can seriously mean one of the kinds.
-func signInSays(e *evidence.Evidence, kinds ...dialect.Kind) infer.Truth {
-	return anyOf(evidence.All[evidence.SignIn](e), func(s evidence.SignIn) bool {
-		return s.Outcome == evidence.OK && !s.Accepted && slices.ContainsFunc(kinds, s.Reading.Says)
-	})
-}

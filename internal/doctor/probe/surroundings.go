@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/postiljon/postiljon/internal/doctor/bounce"
 	"github.com/postiljon/postiljon/internal/doctor/evidence"
@@ -275,14 +274,4 @@ func Hosts(endpoints []evidence.Endpoint) []string {
 		}
 	}
 	return hosts
-}
-
-// waitFor sleeps, but not longer than the context.
-func waitFor(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
