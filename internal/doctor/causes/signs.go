@@ -3,7 +3,6 @@ package causes
 import (
 	"slices"
 
-	"github.com/postiljon/postiljon/internal/doctor/dialect"
 	"github.com/postiljon/postiljon/internal/doctor/evidence"
 	"github.com/postiljon/postiljon/internal/doctor/infer"
 )
