@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/doctor"
@@ -50,7 +51,7 @@ func (v *doctorView) writeTo(w io.Writer, r *doctor.Report) error {
 		if r.SignInAttempts.Tried == 0 {
 			p.line("  %s", v.Set.Say("say.healthy-no-password"))
 		}
-		p.line("  %s", v.dim(v.Set.Say("say.healthy-next")))
+		p.wrapped("  ", v.Set.Say("say.healthy-next"))
 	case doctor.Unknown:
 		p.line("%s %s", v.style("33", "?"), v.bold(v.headline(r)))
 		v.listing(p, "say.possible", v.titles(r.Verdict.Possible))
@@ -155,7 +156,7 @@ const columns = 92
 func (p *printer) wrapped(indent, text string) {
 	line := indent
 	for _, word := range strings.Fields(text) {
-		if len(line)+len(word) > columns && line != indent {
+		if utf8.RuneCountInString(line+word) > columns && line != indent {
 			p.line("%s", strings.TrimRight(line, " "))
 			line = indent
 		}

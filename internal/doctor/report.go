@@ -106,6 +106,9 @@ func (d *Doctor) report(e *evidence.Evidence, c infer.Conclusion, results []prob
 		r.Probes = append(r.Probes, ProbeReport{p.Name, p.State, p.Started.Milliseconds(), p.Took.Milliseconds(), e.Clean(p.Why)})
 	}
 	r.Verdict = d.verdict(c)
+	if r.Verdict.State == Healthy && !reached(e) {
+		r.Verdict.State = Unknown
+	}
 	d.InLanguage(r, cause.English)
 	return r
 }
@@ -142,6 +145,18 @@ func (d *Doctor) verdict(c infer.Conclusion) Verdict {
 		v.Possible = nil
 	}
 	return v
+}
+
+// reached reports whether the account's service was seen at all. Where it was
+// not, that nothing wrong showed does not mean that nothing is.
+func reached(e *evidence.Evidence) bool {
+	if inside, ok := evidence.First[*evidence.Inside](e); ok && inside.Exists {
+		return true
+	}
+	_, ok := evidence.Find(e, func(c evidence.Capabilities) bool {
+		return len(c.List) > 0 && c.Endpoint.Origin != evidence.MX && c.Endpoint.Origin != evidence.Reference
+	})
+	return ok
 }
 
 func (d *Doctor) cause(f infer.Finding) Cause {

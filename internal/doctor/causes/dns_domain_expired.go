@@ -44,6 +44,9 @@ var (
 
 var domainExpired = &infer.Sign{Name: "domain-expired", Of: func(e *evidence.Evidence) infer.Truth {
 	domain := e.Complaint.Domain()
+	if unregistrable(domain) {
+		return infer.No
+	}
 	soa, asked := lookup(e, 0, domain, "SOA")
 	if !asked || unanswered(soa) {
 		return infer.Unknown
@@ -54,6 +57,13 @@ var domainExpired = &infer.Sign{Name: "domain-expired", Of: func(e *evidence.Evi
 	ns, _ := lookup(e, 0, domain, "NS")
 	return infer.Is(slices.ContainsFunc(ns.Records, parked))
 }}
+
+// unregistrable reports whether a domain lies where nothing can be registered
+// (RFC 6761, RFC 8375, and what companies use inside).
+func unregistrable(domain string) bool {
+	last := domain[strings.LastIndexByte(domain, '.')+1:]
+	return slices.Contains([]string{"test", "invalid", "localhost", "local", "internal", "arpa"}, last)
+}
 
 func parked(server string) bool {
 	return slices.ContainsFunc(parking, func(p string) bool { return server == p || strings.HasSuffix(server, "."+p) }) ||

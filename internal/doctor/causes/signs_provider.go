@@ -21,10 +21,12 @@ var (
 	}}
 	// turnedAway: a server turns a connection away and takes another.
 	turnedAway = &infer.Sign{Name: "turned-away-now-and-then", Of: func(e *evidence.Evidence) infer.Truth {
-		good, bad := map[place]bool{}, map[place]bool{}
+		good, bad := map[evidence.Endpoint]bool{}, map[evidence.Endpoint]bool{}
 		for _, g := range ownGreetings(e) {
-			good[placeOf(g.Endpoint)] = good[placeOf(g.Endpoint)] || g.Positive
-			bad[placeOf(g.Endpoint)] = bad[placeOf(g.Endpoint)] || rejects(g)
+			at := g.Endpoint // spoken to in one way: with the wrong encryption a server is silent every time
+			at.Origin = ""
+			good[at] = good[at] || g.Positive
+			bad[at] = bad[at] || rejects(g)
 		}
 		if len(good) == 0 {
 			return infer.Unknown
