@@ -44,6 +44,7 @@ type doctorCommand struct {
 	Reference      []string      `placeholder:"HOST:PORT" help:"Service of somebody else to compare with; may be given several times."`
 	Canary         string        `placeholder:"URL" help:"Page that answers 204 and nothing else."`
 	Vantage        string        `placeholder:"URL" help:"Another place to look from."`
+	Server         string        `placeholder:"SOCKET" help:"Control socket of the server that hosts the account: it tells what it knows."`
 	ISPDB          string        `name:"ispdb" placeholder:"PATH" help:"File or folder of settings in the format of Thunderbird's database."`
 	Timeout        time.Duration `default:"30s" help:"End after this time (default: ${default})."`
 
@@ -215,7 +216,7 @@ func exitOf(r *doctor.Report) error {
 // complaint is what the person came with, read and checked.
 func (d *doctorCommand) complaint(s *streams) (doctor.Case, error) {
 	c := doctor.Case{Complaint: evidence.Complaint{
-		Symptom: evidence.Symptom(d.Symptom), Address: strings.TrimSpace(d.Address), GivenUsername: d.Username, Recipient: d.To, SendTest: d.SendTest,
+		Symptom: evidence.Symptom(d.Symptom), Address: strings.TrimSpace(d.Address), GivenUsername: d.Username, Recipient: d.To, SendTest: d.SendTest, Hosted: d.Server != "",
 	}}
 	for _, a := range []string{c.Address, c.Recipient} {
 		if _, err := address.Parse(a, address.Options{UTF8: true}); a != "" && err != nil {
@@ -306,6 +307,9 @@ func (d *doctorCommand) password(s *streams) (string, error) {
 // env is where the doctor looks from: this computer, but for what the flags say.
 func (d *doctorCommand) env() (probe.Env, error) {
 	env := probe.Env{Reference: d.Reference, Canary: d.Canary, Vantage: d.Vantage}
+	if d.Server != "" {
+		env.Inside = serverInside(d.Server)
+	}
 	var err error
 	if env.Table, err = settings.Load(); err != nil {
 		return env, err

@@ -107,7 +107,7 @@ func (p *policies) Sending(_ context.Context, a *store.Account, recipients int) 
 	if d := policy.StateForSending(*a); !d.Allowed() {
 		return d
 	}
-	return p.sending.ask(a.Address, recipients)
+	return p.sending.Ask(a.Address, recipients)
 }
 
 // Send implements inbound.Policy.

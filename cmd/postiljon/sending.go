@@ -50,7 +50,8 @@ func (s *sending) change(ctx context.Context, c *config.Config) error {
 	return nil
 }
 
-func (s *sending) ask(from string, recipients int) cause.Decision {
+// Ask tells whether a message to so many recipients may be sent now.
+func (s *sending) Ask(from string, recipients int) cause.Decision {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.current.Ask(from, recipients)

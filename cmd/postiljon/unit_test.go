@@ -173,7 +173,7 @@ func TestSendingLimitsChange(t *testing.T) {
 	if _, d := s.take("anna@example.org", 10); !d.Allowed() {
 		t.Fatalf("%+v", d)
 	}
-	if d := s.ask("anna@example.org", 1); d.Allowed() {
+	if d := s.Ask("anna@example.org", 1); d.Allowed() {
 		t.Error("the limit does not hold")
 	}
 	c.Limits.AddressHourly = 20
@@ -183,10 +183,10 @@ func TestSendingLimitsChange(t *testing.T) {
 	if used, limit := s.Used("anna@example.org"); used != 10 || limit != 20 {
 		t.Errorf("%d of %d", used, limit)
 	}
-	if d := s.ask("anna@example.org", 10); !d.Allowed() {
+	if d := s.Ask("anna@example.org", 10); !d.Allowed() {
 		t.Errorf("the new limit does not hold: %+v", d)
 	}
-	if d := s.ask("anna@example.org", 11); d.Allowed() {
+	if d := s.Ask("anna@example.org", 11); d.Allowed() {
 		t.Error("what was sent before is forgotten")
 	}
 }

@@ -274,6 +274,7 @@ func (s *Server) routes() http.Handler {
 		"queue.send":         method(s, s.sendNow),
 		"queue.cancel":       method(s, s.cancel),
 		"trace":              method(s, s.trace),
+		"evidence":           method(s, s.evidence),
 		"verify":             stream(s, s.verify),
 		"backup":             stream(s, s.backup),
 		"backup.prune":       stream(s, s.prune),

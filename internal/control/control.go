@@ -61,6 +61,8 @@ type Options struct {
 type Sending interface {
 	Used(address string) (used, limit int64)
 	UsedByDomain(domain string) (used, limit int64)
+	// Ask tells whether a message to so many recipients may be sent now.
+	Ask(address string, recipients int) cause.Decision
 }
 
 var _ Sending = (*policy.Sending)(nil)

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/postiljon/postiljon/internal/control"
+	"github.com/postiljon/postiljon/internal/doctor/evidence"
+	"github.com/postiljon/postiljon/internal/doctor/probe"
+	"github.com/postiljon/postiljon/internal/journal"
+)
+
+// serverInside is the control socket of a service, which tells the doctor what
+// it knows of its accounts.
+type serverInside string
+
+var _ probe.Inside = serverInside("")
+
+// Account implements probe.Inside.
+func (socket serverInside) Account(ctx context.Context, address string) (*evidence.Inside, error) {
+	client := control.NewClient(string(socket))
+	defer client.Close()
+	e, err := client.Evidence(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	return insideOf(&e), nil
+}
+
+// insideOf says in the words of the doctor what the service said in its own.
+func insideOf(e *control.Evidence) *evidence.Inside {
+	in := &evidence.Inside{
+		Address: e.Address, Exists: e.Exists, State: e.State, Reason: string(e.Reason), Off: e.Off, MailOff: e.MailOff, Until: e.Until,
+	}
+	if u := e.Usage; u != nil {
+		in.Usage = &evidence.Usage{Mail: u.Mail, Limit: u.Limit}
+	}
+	for _, l := range e.Limits {
+		in.Limits = append(in.Limits, evidence.Limit{Cause: string(l.Cause), Used: l.Used, Max: l.Max, Until: l.Until})
+	}
+	for _, q := range e.Queue {
+		in.Queue = append(in.Queue, evidence.Queued{
+			Trace: q.Trace, MessageID: q.MessageID, To: q.To, Subject: q.Subject, State: q.State,
+			Cause: string(q.Cause), Reply: q.Reply, Tries: q.Tries, Next: q.Next, Since: q.Since,
+		})
+	}
+	for _, event := range e.Events {
+		in.Events = append(in.Events, eventOf(event))
+	}
+	for _, b := range e.Bans {
+		in.Bans = append(in.Bans, evidence.Ban{Client: b.Client, Until: b.Until})
+	}
+	return in
+}
+
+// eventOf translates the kinds that the doctor looks for. Whom it calls the
+// client is, in the journal, the remote address.
+func eventOf(e control.EvidenceEvent) evidence.Event {
+	told := evidence.Event{At: e.At, Kind: e.Kind, Cause: string(e.Cause), Trace: e.Trace, MessageID: e.MessageID, Text: e.Text}
+	switch {
+	case e.Kind == journal.SignInOK || e.Kind == journal.SignInRefused:
+		told.Kind = "sign-in"
+		told.Text["client"] = e.Text["remote"]
+	case e.Kind == journal.MessageExpunged:
+		told.Kind = "removed"
+		if strings.EqualFold(e.Text["client"], "POP3") {
+			told.Text["protocol"], told.Text["client"] = "pop3", e.Text["remote"]
+		}
+	}
+	return told
+}

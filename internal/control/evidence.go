@@ -1,0 +1,246 @@
+package control
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/journal"
+	"github.com/postiljon/postiljon/internal/outbound"
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// Evidence is what the service knows of one account, for whoever has to find
+// out what is wrong with it. Nothing in it is a secret of the account.
+type Evidence struct {
+	Address string           `json:"address"`
+	Exists  bool             `json:"exists"`          // whether the address belongs to this service
+	State   string           `json:"state,omitempty"` // active, suspended, maintenance, or gone where no account has the address
+	Reason  cause.ID         `json:"reason,omitempty"`
+	Off     []string         `json:"off,omitempty"` // protocols that are switched off
+	MailOff bool             `json:"mail_off,omitempty"`
+	Until   *time.Time       `json:"until,omitempty"` // when the account opens again by itself
+	Usage   *EvidenceUsage   `json:"usage,omitempty"`
+	Limits  []EvidenceLimit  `json:"limits,omitempty"`
+	Queue   []EvidenceQueued `json:"queue,omitempty"`
+	Events  []EvidenceEvent  `json:"events,omitempty"` // at most 200, the newest last
+	Bans    []EvidenceBan    `json:"bans,omitempty"`
+}
+
+// EvidenceUsage is storage in octets; a limit of 0 is none.
+type EvidenceUsage struct{ Mail, Limit int64 }
+
+// EvidenceLimit is what was sent within the hour, and what may be.
+type EvidenceLimit struct {
+	Cause cause.ID   `json:"cause"`
+	Used  int64      `json:"used"`
+	Max   int64      `json:"max"`
+	Until *time.Time `json:"until,omitempty"` // when one more message may be sent, if none may now
+}
+
+// EvidenceQueued is a message on its way to one recipient.
+type EvidenceQueued struct {
+	Trace     string     `json:"trace"`
+	MessageID string     `json:"message_id,omitempty"`
+	To        string     `json:"to"`
+	Subject   string     `json:"subject,omitempty"`
+	State     string     `json:"state"` // queued, deferred, failed or delivered
+	Cause     cause.ID   `json:"cause,omitempty"`
+	Reply     string     `json:"reply,omitempty"`
+	Tries     int        `json:"tries"`
+	Next      *time.Time `json:"next,omitempty"`
+	Since     time.Time  `json:"since"`
+}
+
+// EvidenceEvent is an event of the journal; its kind is one of package journal.
+type EvidenceEvent struct {
+	At        time.Time         `json:"at"`
+	Kind      string            `json:"kind"`
+	Cause     cause.ID          `json:"cause,omitempty"`
+	Trace     string            `json:"trace,omitempty"`
+	MessageID string            `json:"message_id,omitempty"`
+	Text      map[string]string `json:"text,omitempty"`
+}
+
+// EvidenceBan is an address that may not connect because of this account.
+type EvidenceBan struct {
+	Client string    `json:"client"`
+	Until  time.Time `json:"until"`
+}
+
+// What is told at most.
+const (
+	maxEvidenceEvents = 200
+	maxEvidenceQueue  = 50
+)
+
+// Evidence tells what the service knows of an account. An address of a domain
+// that is not kept here is no error: it does not exist.
+func (c *Client) Evidence(ctx context.Context, address string) (Evidence, error) {
+	return call[Evidence](ctx, c, "evidence", Name{address})
+}
+
+func (s *Server) evidence(ctx context.Context, r Name) (Evidence, error) {
+	a, err := s.Store.AccountByAddress(ctx, r.Name)
+	switch {
+	case store.KindOf(err) == store.KindNotFound:
+		return s.evidenceOfNone(ctx, r.Name)
+	case err != nil:
+		return Evidence{}, err
+	}
+	e := Evidence{Address: a.Address, Exists: true, Off: protocolNames(store.AllProtocols &^ a.Protocols)}
+	for _, part := range []func(context.Context, *Evidence, *store.Account) error{
+		s.stateOf, s.usageOf, s.limitsOf, s.bansOf, s.eventsOf, s.queueOf,
+	} {
+		if err := part(ctx, &e, &a); err != nil {
+			return Evidence{}, err
+		}
+	}
+	return e, nil
+}
+
+// evidenceOfNone is about an address that no account has: an alias, one that is
+// gone or never was, or one of another service.
+func (s *Server) evidenceOfNone(ctx context.Context, address string) (Evidence, error) {
+	e := Evidence{Address: address}
+	local, err := s.Store.LocalDomain(ctx, domainOf(address))
+	if err != nil || !local {
+		return e, err
+	}
+	e.Exists = true
+	to, err := s.Store.Resolve(ctx, address)
+	switch {
+	case err != nil && store.KindOf(err) != store.KindNotFound:
+		return Evidence{}, err
+	case err != nil || len(to.Accounts) == 0:
+		e.State = "gone"
+	default:
+		e.State = "active"
+	}
+	return e, nil
+}
+
+func (s *Server) stateOf(ctx context.Context, e *Evidence, a *store.Account) error {
+	d, err := s.Store.Domain(ctx, a.Domain())
+	if err != nil {
+		return err
+	}
+	e.MailOff = a.Disabled || d.Disabled
+	e.Reason = a.Suspended
+	switch a.Suspended {
+	case "":
+		e.State = "active"
+	case cause.AccountMaintenance:
+		e.State = "maintenance"
+	default:
+		e.State = "suspended"
+	}
+	return nil
+}
+
+func (s *Server) usageOf(ctx context.Context, e *Evidence, a *store.Account) error {
+	u, err := s.Store.Usage(ctx, a.ID)
+	e.Usage = &EvidenceUsage{Mail: u.Size, Limit: a.Quota}
+	return err
+}
+
+func (s *Server) limitsOf(_ context.Context, e *Evidence, a *store.Account) error {
+	own := EvidenceLimit{Cause: cause.LimitAddressHourly}
+	own.Used, own.Max = s.Sending.Used(a.Address)
+	domain := EvidenceLimit{Cause: cause.LimitDomainHourly}
+	domain.Used, domain.Max = s.Sending.UsedByDomain(a.Domain())
+	e.Limits = []EvidenceLimit{own, domain}
+	d := s.Sending.Ask(a.Address, 1)
+	for i := range e.Limits {
+		if e.Limits[i].Cause == d.Cause && !d.Until.IsZero() {
+			e.Limits[i].Until = &d.Until
+		}
+	}
+	return nil
+}
+
+// bansOf tells of a lock of the account itself, and of the addresses that were
+// banned when they tried it.
+func (s *Server) bansOf(ctx context.Context, e *Evidence, a *store.Account) error {
+	for _, b := range s.Guard.Bans(ctx) {
+		switch a.Address {
+		case b.Key:
+			e.Until = &b.Until
+			if e.Reason == "" {
+				e.Reason = b.Cause
+			}
+		case b.Last:
+			e.Bans = append(e.Bans, EvidenceBan{Client: b.Key, Until: b.Until})
+		}
+	}
+	return nil
+}
+
+// eventsOf tells the newest events.
+func (s *Server) eventsOf(ctx context.Context, e *Evidence, a *store.Account) error {
+	// What happened a moment ago may still wait to be kept.
+	if err := s.Journal.Flush(ctx); err != nil {
+		return err
+	}
+	return s.Store.Events(ctx, a.ID, time.Time{}, time.Time{}, func(event *store.Event) error {
+		if len(e.Events) == 2*maxEvidenceEvents {
+			e.Events = slices.Delete(e.Events, 0, maxEvidenceEvents)
+		}
+		e.Events = append(e.Events, evidenceEvent(event))
+		return ctx.Err()
+	})
+}
+
+func evidenceEvent(event *store.Event) EvidenceEvent {
+	told := EvidenceEvent{
+		At: event.Time, Kind: event.Kind, Cause: event.Cause, Trace: event.Trace.String(),
+		MessageID: event.Field("message-id"), Text: make(map[string]string, len(event.Fields)+1),
+	}
+	for _, f := range event.Fields {
+		if _, known := told.Text[f.Name]; !known && f.Name != "message-id" {
+			told.Text[f.Name] = f.Value
+		}
+	}
+	return told
+}
+
+// queueOf tells what is on its way, with the subjects that the journal knows.
+func (s *Server) queueOf(ctx context.Context, e *Evidence, a *store.Account) error {
+	e.Events = e.Events[max(0, len(e.Events)-maxEvidenceEvents):]
+	subjects := map[string]string{}
+	for _, event := range e.Events {
+		if event.Kind == journal.MessageQueued {
+			subjects[event.Trace] = event.Text["subject"]
+		}
+	}
+	list, err := s.Queue.List(ctx, outbound.Filter{Account: &a.ID, Limit: maxEvidenceQueue})
+	for i := range list {
+		for j := range list[i].Recipients {
+			q := evidenceQueued(&list[i], &list[i].Recipients[j])
+			q.Subject = subjects[q.Trace]
+			e.Queue = append(e.Queue, q)
+		}
+	}
+	e.Queue = e.Queue[:min(len(e.Queue), maxEvidenceQueue)]
+	return err
+}
+
+func evidenceQueued(sub *store.Submission, r *store.SubmissionRecipient) EvidenceQueued {
+	q := EvidenceQueued{
+		Trace: sub.ID.String(), MessageID: sub.MessageID, To: r.Address, State: "failed",
+		Cause: r.Cause, Reply: r.Reply, Tries: r.Attempts, Since: sub.Created,
+	}
+	switch r.State {
+	case store.Placed, store.Relayed:
+		q.State = "delivered"
+	case store.Queued:
+		if q.State = "queued"; r.Attempts > 0 {
+			q.State = "deferred"
+		}
+		if !r.Next.IsZero() {
+			q.Next = &r.Next
+		}
+	}
+	return q
+}
