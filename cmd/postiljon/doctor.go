@@ -41,7 +41,7 @@ type doctorCommand struct {
 	SecondResolver string        `placeholder:"HOST:PORT" help:"Name server to compare with."`
 	CA             string        `name:"ca" placeholder:"FILE" help:"Certificates to trust, in PEM (default: the computer's)."`
 	Time           string        `placeholder:"TIME" help:"The time to take for now, in RFC 3339."`
-	Reference      []string      `placeholder:"HOST:PORT" help:"Service of somebody else to compare with; may be given several times."`
+	Reference      []string      `placeholder:"HOST:PORT" help:"Service of somebody else to compare with; may be given several times (default: without --canary, servers of two large providers)."`
 	Canary         string        `placeholder:"URL" help:"Page that answers 204 and nothing else."`
 	Vantage        string        `placeholder:"URL" help:"Another place to look from."`
 	Server         string        `placeholder:"SOCKET" help:"Control socket of the server that hosts the account: it tells what it knows."`
@@ -77,6 +77,9 @@ func (d *doctorCommand) Run(ctx context.Context, s *streams) error {
 	if err == nil {
 		var env probe.Env
 		if env, err = d.env(); err == nil {
+			if len(d.Reference) == 0 && d.Canary == "" {
+				env.Reference = defaultReferences(env.Table, c.Address, c.Given, d.Resolver)
+			}
 			return d.diagnose(ctx, s, env, c)
 		}
 	}
