@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -17,6 +18,7 @@ import (
 	"github.com/postiljon/postiljon/internal/certs"
 	"github.com/postiljon/postiljon/internal/config"
 	"github.com/postiljon/postiljon/internal/control"
+	"github.com/postiljon/postiljon/internal/doctor/vantage"
 	"github.com/postiljon/postiljon/internal/inbound"
 	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/metrics"
@@ -286,7 +288,7 @@ func (s *service) openWeb(context.Context) (err error) {
 	s.web, err = web.New(web.Options{
 		Catalogue: s.catalogue, Hostname: c.Hostname, MailServer: mailServer(c), Services: advertised(c), CAFile: s.certs.CAFile(),
 		Ready: s.ready, Metrics: s.metrics.Handler(), MetricsFrom: config.Prefixes(c.Web.MetricsFrom),
-		TLSConfig: s.certs.ServerConfig(), Log: s.log,
+		Vantage: vantageOf(c), TLSConfig: s.certs.ServerConfig(), Log: s.log,
 	})
 	if err != nil {
 		return err
@@ -294,6 +296,14 @@ func (s *service) openWeb(context.Context) (err error) {
 	s.onClose("web", s.web.Close)
 	s.registerGauges()
 	return nil
+}
+
+// vantageOf is the other place to look from for the doctor, nil if it is not wanted.
+func vantageOf(c *config.Config) http.Handler {
+	if !c.Doctor.Vantage {
+		return nil
+	}
+	return &vantage.Handler{Place: c.Hostname}
 }
 
 func (s *service) openControl(context.Context) error {

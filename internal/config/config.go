@@ -43,6 +43,7 @@ type Config struct {
 	Queue    Queue    `toml:"queue"`
 	Timeouts Timeouts `toml:"timeouts"`
 	Journal  Journal  `toml:"journal"`
+	Doctor   Doctor   `toml:"doctor"`
 	Log      Log      `toml:"log"`
 }
 
@@ -98,6 +99,11 @@ type Guard struct {
 	MaxBan          Duration  `toml:"max_ban"`
 	KnownFor        Duration  `toml:"known_for"`
 	Exempt          []Network `toml:"exempt"`
+}
+
+// Doctor is what the service does for postiljon doctor on other computers.
+type Doctor struct {
+	Vantage bool `toml:"vantage"`
 }
 
 // Limits are how much, how many and how fast.

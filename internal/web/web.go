@@ -44,8 +44,10 @@ type Options struct {
 	// Metrics serves /metrics to the addresses in MetricsFrom.
 	Metrics     http.Handler
 	MetricsFrom []netip.Prefix
-	TLSConfig   *tls.Config
-	Log         *slog.Logger
+	// Vantage serves /doctor/vantage; nil does not.
+	Vantage   http.Handler
+	TLSConfig *tls.Config
+	Log       *slog.Logger
 }
 
 // Service is one way to reach the mail.
@@ -134,6 +136,9 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /healthz", s.health)
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.HandleFunc("GET /metrics", s.metrics)
+	if s.options.Vantage != nil {
+		mux.Handle("/doctor/vantage", s.options.Vantage)
+	}
 	mux.HandleFunc("/", s.missing)
 	return mux
 }

@@ -224,6 +224,23 @@ func TestMetricsOnlyFromWhereTheyMay(t *testing.T) {
 	}
 }
 
+func TestVantageOnlyWhereItIsOffered(t *testing.T) {
+	ask := func(s *Server) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		s.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/doctor/vantage", strings.NewReader("{}")))
+		return w
+	}
+	if w := ask(server(t, nil)); w.Code != http.StatusMethodNotAllowed { // as any page that is none
+		t.Errorf("not offered: %d", w.Code)
+	}
+	offered := server(t, func(o *Options) {
+		o.Vantage = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "seen\n") })
+	})
+	if w := ask(offered); w.Code != http.StatusOK || w.Body.String() != "seen\n" {
+		t.Errorf("offered: %d %q", w.Code, w.Body)
+	}
+}
+
 func TestOnlyGet(t *testing.T) {
 	s := server(t, nil)
 	w := httptest.NewRecorder()
