@@ -31,7 +31,7 @@ var idleSilent = &infer.Sign{Name: "idle-connection-silent", Of: func(e *evidenc
 		now = f.At
 	}
 	stale := anyOf(e.Complaint.Client.IMAPSessions, func(s evidence.ClientSession) bool {
-		return s.State == "half-open" || s.State != "closed" && s.Idle && s.LastIO != nil && now.Sub(*s.LastIO) > silence
+		return s.Idle && (s.State == "half-open" || s.State != "closed" && s.LastIO != nil && now.Sub(*s.LastIO) > silence)
 	})
 	return both(stale, anyOf(signIns(e, evidence.IMAP), func(s evidence.SignIn) bool { return s.Accepted }))
 }}

@@ -68,13 +68,14 @@ func DomainOf(address string) string {
 }
 
 // About reports whether a complaint concerns one of the symptoms. A complaint
-// about anything concerns them all.
+// about anything concerns them all; what keeps mail from being received
+// keeps it from being pushed, too.
 func (c Complaint) About(symptoms ...Symptom) bool {
 	if c.Symptom == AnySymptom || c.Symptom == "" {
 		return true
 	}
 	for _, s := range symptoms {
-		if s == c.Symptom {
+		if s == c.Symptom || c.Symptom == Push && s == Receive {
 			return true
 		}
 	}
