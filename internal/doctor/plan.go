@@ -55,7 +55,7 @@ func services(r *probe.Run) []probe.Probe {
 	probes = append(probes, r.SignIns(endpoints)...)
 	probes = append(probes, r.Account()...)
 	probes = append(probes, r.StatusPage())
-	return append(probes, r.Search(), r.Outgoing(), r.Reverse(), r.SPF(), r.Blocklists())
+	return append(probes, r.Search(), r.FindLetter(), r.Outgoing(), r.Reverse(), r.SPF(), r.Blocklists())
 }
 
 // followUps are looks that cost more, or that only make sense after what was found.

@@ -3,5 +3,5 @@ package causes
 import "github.com/postiljon/postiljon/internal/doctor/infer"
 
 func rules() []*infer.Cause {
-	return []*infer.Cause{rulesLoop}
+	return []*infer.Cause{rulesMoved, rulesLoop}
 }

@@ -53,10 +53,12 @@ func (o Outgoing) FactName() string { return "outgoing " + o.Addr.String() }
 // Sought is what a search of one of the account's mailboxes found.
 type Sought struct {
 	Mailbox string `json:"mailbox"`
-	Role    string `json:"role"` // drafts, sent
+	Role    string `json:"role"` // as of Mailbox
 	To      string `json:"to,omitempty"`
 	Subject string `json:"subject,omitempty"`
-	Count   int    `json:"count"`
+	// MessageID is what was searched for, without brackets, where it was one message.
+	MessageID string `json:"message_id,omitempty"`
+	Count     int    `json:"count"`
 }
 
 // FactName implements Value.

@@ -32,10 +32,22 @@ func (r *Run) countMessages(ctx context.Context, t *opened, boxes []evidence.Mai
 	return nil
 }
 
-// mayBeHidden reports whether the mail program may not show a mailbox.
+// mayBeHidden reports whether the mail program may not show a mailbox, or a rule puts mail there.
 func (r *Run) mayBeHidden(m evidence.Mailbox) bool {
 	c := r.Evidence.Complaint.Client
-	return m.Role != "inbox" && (!m.Subscribed || c != nil && c.Folders != nil && slices.Contains(c.Folders.Hidden, m.Name))
+	return m.Role != "inbox" && (!m.Subscribed || c != nil && c.Folders != nil && slices.Contains(c.Folders.Hidden, m.Name) || r.ruled(m.Name))
+}
+
+// ruled reports whether a rule of the program, or of the server, moves mail to a mailbox.
+func (r *Run) ruled(mailbox string) bool {
+	var rules []evidence.ClientRule
+	if c := r.Evidence.Complaint.Client; c != nil {
+		rules = append(rules, c.Rules...)
+	}
+	if i, ok := evidence.First[*evidence.Inside](r.Evidence); ok && i != nil {
+		rules = append(rules, i.Rules...)
+	}
+	return slices.ContainsFunc(rules, func(rule evidence.ClientRule) bool { return strings.EqualFold(rule.Folder, mailbox) })
 }
 
 // statusItem reads a number of a STATUS reply (RFC 9051 section 7.3.4); -1 if it is not there.
