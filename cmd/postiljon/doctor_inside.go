@@ -38,6 +38,9 @@ func insideOf(e *control.Evidence) *evidence.Inside {
 	for _, l := range e.Limits {
 		in.Limits = append(in.Limits, evidence.Limit{Cause: string(l.Cause), Used: l.Used, Max: l.Max, Until: l.Until})
 	}
+	for _, s := range e.Sessions {
+		in.Sessions = append(in.Sessions, evidence.InsideSession{Protocol: s.Protocol, Client: s.Client, Since: s.Since, LastIO: s.Since, Open: s.Open})
+	}
 	for _, q := range e.Queue {
 		in.Queue = append(in.Queue, evidence.Queued{
 			Trace: q.Trace, MessageID: q.MessageID, To: q.To, Subject: q.Subject, State: q.State,

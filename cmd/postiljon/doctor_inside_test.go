@@ -165,6 +165,9 @@ func TestServerEvidence(t *testing.T) {
 	if e := in.Events[len(in.Events)-1]; e.Kind != "sign-in" || e.Text["client"] != "127.0.0.1" {
 		t.Errorf("the last event is %+v", e)
 	}
+	if len(in.Sessions) != 1 || in.Sessions[0].Protocol != "imap" || in.Sessions[0].Client != "127.0.0.1" || !in.Sessions[0].Open {
+		t.Errorf("sessions %+v", in.Sessions)
+	}
 	for address, want := range map[string]string{"bo@example.org": "gone", "bo@elsewhere.example": ""} {
 		in, err := serverInside(h.socket).Account(t.Context(), address)
 		if err != nil || in.State != want || in.Exists != (want != "") {

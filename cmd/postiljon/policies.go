@@ -140,15 +140,14 @@ func (p *policies) Receiving(ctx context.Context, a *store.Account, size int64) 
 // verifier is a sign-in on a connection that is counted, and whose session ends when the account
 // changes.
 func (p *policies) verifier(conn any, stop func(), protocol string, a policy.Attempt) sasl.Verifier {
-	return &verifier{p.signIn.Verifier(a), p, conn, stop, protocol}
+	return &verifier{p.signIn.Verifier(a), p, conn, session{protocol: protocol, remote: a.Remote, stop: stop}}
 }
 
 type verifier struct {
 	sasl.TokenVerifier
 	policies *policies
 	conn     any
-	stop     func()
-	protocol string
+	session  session
 }
 
 func (v *verifier) Password(ctx context.Context, authzid, user, password string) (sasl.Identity, cause.Decision) {
@@ -168,9 +167,10 @@ func (v *verifier) Token(ctx context.Context, authzid, token string) (sasl.Ident
 
 func (v *verifier) done(ctx context.Context, id sasl.Identity, d cause.Decision) cause.Decision {
 	if d.Allowed() {
-		d = v.policies.enter(ctx, v.conn, v.stop, id)
+		v.session.since = v.policies.store.Now()
+		d = v.policies.enter(ctx, v.conn, v.session, id)
 	}
-	v.policies.metrics.SignIn(v.protocol, d.Cause)
+	v.policies.metrics.SignIn(v.session.protocol, d.Cause)
 	return d
 }
 

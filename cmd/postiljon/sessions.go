@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/control"
 	"github.com/postiljon/postiljon/internal/policy"
 	"github.com/postiljon/postiljon/internal/sasl"
 	"github.com/postiljon/postiljon/internal/store"
@@ -15,23 +18,31 @@ import (
 // password or its state changes. It is safe for concurrent use.
 type sessions struct {
 	mu       sync.Mutex
-	accounts map[store.AccountID]map[any]func() // how to stop the session of a connection
+	accounts map[store.AccountID]map[any]session // by connection
 	conns    map[any]store.AccountID
 }
 
+// session is an account that is signed in on a connection.
+type session struct {
+	protocol string
+	remote   netip.Addr
+	since    time.Time
+	stop     func() // ends it
+}
+
 func newSessions() *sessions {
-	return &sessions{accounts: map[store.AccountID]map[any]func(){}, conns: map[any]store.AccountID{}}
+	return &sessions{accounts: map[store.AccountID]map[any]session{}, conns: map[any]store.AccountID{}}
 }
 
 // enter notes that an account is signed in on a connection.
-func (s *sessions) enter(a store.AccountID, conn any, stop func()) {
+func (s *sessions) enter(a store.AccountID, conn any, one session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.forget(conn)
 	if s.accounts[a] == nil {
-		s.accounts[a] = map[any]func(){}
+		s.accounts[a] = map[any]session{}
 	}
-	s.accounts[a][conn], s.conns[conn] = stop, a
+	s.accounts[a][conn], s.conns[conn] = one, a
 }
 
 // leave forgets a connection, whether an account was signed in or not.
@@ -56,19 +67,30 @@ func (s *sessions) forget(conn any) {
 func (s *sessions) end(a store.AccountID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, stop := range s.accounts[a] {
-		stop()
+	for _, one := range s.accounts[a] {
+		one.stop()
 	}
+}
+
+// of lists the sessions of an account, the oldest first.
+func (s *sessions) of(a store.AccountID) (all []control.EvidenceSession) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, one := range s.accounts[a] {
+		all = append(all, control.EvidenceSession{Protocol: one.protocol, Client: one.remote.String(), Since: one.since, Open: true})
+	}
+	slices.SortFunc(all, func(a, b control.EvidenceSession) int { return a.Since.Compare(b.Since) })
+	return all
 }
 
 // enter lets who has just signed in on a connection be found by end. A change of the account that
 // came between the check of the password and this would go unnoticed, so it is looked for.
-func (p *policies) enter(ctx context.Context, conn any, stop func(), who sasl.Identity) cause.Decision {
+func (p *policies) enter(ctx context.Context, conn any, one session, who sasl.Identity) cause.Decision {
 	identity, ok := who.Account.(policy.Identity)
 	if !ok {
 		return cause.Wait(cause.ProviderAuthBackendDown, time.Time{})
 	}
-	p.sessions.enter(identity.Account.ID, conn, stop)
+	p.sessions.enter(identity.Account.ID, conn, one)
 	now, err := p.store.Account(ctx, identity.Account.ID)
 	if err == nil && now.Version == identity.Account.Version {
 		return cause.Allow()

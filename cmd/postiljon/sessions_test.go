@@ -145,10 +145,10 @@ func TestChangesEndSessions(t *testing.T) {
 func TestSessions(t *testing.T) {
 	stopped := 0
 	s := newSessions()
-	s.enter(1, "a", func() { stopped++ })
-	s.enter(1, "b", func() { stopped++ })
-	s.enter(2, "c", func() { t.Error("another account") })
-	s.enter(2, "b", func() { t.Error("signed in to another account since") })
+	s.enter(1, "a", session{stop: func() { stopped++ }})
+	s.enter(1, "b", session{stop: func() { stopped++ }})
+	s.enter(2, "c", session{stop: func() { t.Error("another account") }})
+	s.enter(2, "b", session{stop: func() { t.Error("signed in to another account since") }})
 	s.end(1)
 	s.leave("a")
 	s.leave("nobody")

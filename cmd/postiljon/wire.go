@@ -314,7 +314,7 @@ func (s *service) openControl(context.Context) error {
 		Source: backup.Source{
 			Records: s.records, Blobs: s.blobs, Data: s.config.Data, Skip: []string{"control.sock"}, Config: s.configFiles,
 		},
-		SignOut: s.policies.sessions.end, TokensTaken: s.sasl.tokens.Load, Collect: s.maintenance.collectNow,
+		SignOut: s.policies.sessions.end, Sessions: s.policies.sessions.of, TokensTaken: s.sasl.tokens.Load, Collect: s.maintenance.collectNow,
 		Status: s.status, Reload: func(context.Context) error { return s.reload() }, Log: s.log,
 	})
 	s.onClose("control", s.control.Close)

@@ -44,6 +44,8 @@ type Options struct {
 	Source backup.Source
 	// SignOut ends all sessions of an account, after its passwords or its state have changed.
 	SignOut func(store.AccountID)
+	// Sessions lists the open sessions of an account; nil if they are not known.
+	Sessions func(store.AccountID) []EvidenceSession
 	// TokensTaken tells whether the service takes bearer tokens; nil if it does not.
 	TokensTaken func() bool
 	// Collect gives back the room of messages that nobody has for the given

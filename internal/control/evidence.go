@@ -14,18 +14,20 @@ import (
 // Evidence is what the service knows of one account, for whoever has to find
 // out what is wrong with it. Nothing in it is a secret of the account.
 type Evidence struct {
-	Address string           `json:"address"`
-	Exists  bool             `json:"exists"`          // whether the address belongs to this service
-	State   string           `json:"state,omitempty"` // active, suspended, maintenance, or gone where no account has the address
-	Reason  cause.ID         `json:"reason,omitempty"`
-	Off     []string         `json:"off,omitempty"` // protocols that are switched off
-	MailOff bool             `json:"mail_off,omitempty"`
-	Until   *time.Time       `json:"until,omitempty"` // when the account opens again by itself
-	Usage   *EvidenceUsage   `json:"usage,omitempty"`
-	Limits  []EvidenceLimit  `json:"limits,omitempty"`
-	Queue   []EvidenceQueued `json:"queue,omitempty"`
-	Events  []EvidenceEvent  `json:"events,omitempty"` // at most 200, the newest last
-	Bans    []EvidenceBan    `json:"bans,omitempty"`
+	Address string          `json:"address"`
+	Exists  bool            `json:"exists"`          // whether the address belongs to this service
+	State   string          `json:"state,omitempty"` // active, suspended, maintenance, or gone where no account has the address
+	Reason  cause.ID        `json:"reason,omitempty"`
+	Off     []string        `json:"off,omitempty"` // protocols that are switched off
+	MailOff bool            `json:"mail_off,omitempty"`
+	Until   *time.Time      `json:"until,omitempty"` // when the account opens again by itself
+	Usage   *EvidenceUsage  `json:"usage,omitempty"`
+	Limits  []EvidenceLimit `json:"limits,omitempty"`
+	// Sessions are those that are open now.
+	Sessions []EvidenceSession `json:"sessions,omitempty"`
+	Queue    []EvidenceQueued  `json:"queue,omitempty"`
+	Events   []EvidenceEvent   `json:"events,omitempty"` // at most 200, the newest last
+	Bans     []EvidenceBan     `json:"bans,omitempty"`
 }
 
 // EvidenceUsage is storage in octets; a limit of 0 is none.
@@ -37,6 +39,14 @@ type EvidenceLimit struct {
 	Used  int64      `json:"used"`
 	Max   int64      `json:"max"`
 	Until *time.Time `json:"until,omitempty"` // when one more message may be sent, if none may now
+}
+
+// EvidenceSession is a connection on which the account is signed in.
+type EvidenceSession struct {
+	Protocol string    `json:"protocol"` // imap, pop3 or submission
+	Client   string    `json:"client"`   // its IP address
+	Since    time.Time `json:"since"`    // it signed in
+	Open     bool      `json:"open"`
 }
 
 // EvidenceQueued is a message on its way to one recipient.
@@ -90,6 +100,9 @@ func (s *Server) evidence(ctx context.Context, r Name) (Evidence, error) {
 		return Evidence{}, err
 	}
 	e := Evidence{Address: a.Address, Exists: true, Off: protocolNames(store.AllProtocols &^ a.Protocols)}
+	if s.Sessions != nil {
+		e.Sessions = s.Sessions(a.ID)
+	}
 	for _, part := range []func(context.Context, *Evidence, *store.Account) error{
 		s.stateOf, s.usageOf, s.limitsOf, s.bansOf, s.eventsOf, s.queueOf,
 	} {
