@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -73,7 +74,8 @@ type EvidenceEvent struct {
 	Text      map[string]string `json:"text,omitempty"`
 }
 
-// EvidenceBan is an address that may not connect because of this account.
+// EvidenceBan is an address, or a block, that may not connect and from which the
+// account was used: those of strangers who guess are not its owner's trouble.
 type EvidenceBan struct {
 	Client string    `json:"client"`
 	Until  time.Time `json:"until"`
@@ -104,7 +106,7 @@ func (s *Server) evidence(ctx context.Context, r Name) (Evidence, error) {
 		e.Sessions = s.Sessions(a.ID)
 	}
 	for _, part := range []func(context.Context, *Evidence, *store.Account) error{
-		s.stateOf, s.usageOf, s.limitsOf, s.bansOf, s.eventsOf, s.queueOf,
+		s.stateOf, s.usageOf, s.limitsOf, s.eventsOf, s.bansOf, s.queueOf,
 	} {
 		if err := part(ctx, &e, &a); err != nil {
 			return Evidence{}, err
@@ -173,21 +175,40 @@ func (s *Server) limitsOf(_ context.Context, e *Evidence, a *store.Account) erro
 	return nil
 }
 
-// bansOf tells of a lock of the account itself, and of the addresses that were
-// banned when they tried it.
+// bansOf tells of a lock of the account itself, and of bans of addresses that it
+// signed in from.
 func (s *Server) bansOf(ctx context.Context, e *Evidence, a *store.Account) error {
 	for _, b := range s.Guard.Bans(ctx) {
-		switch a.Address {
-		case b.Key:
+		switch {
+		case b.Key == a.Address:
 			e.Until = &b.Until
 			if e.Reason == "" {
 				e.Reason = b.Cause
 			}
-		case b.Last:
+		case e.usedFrom(b.Key):
 			e.Bans = append(e.Bans, EvidenceBan{Client: b.Key, Until: b.Until})
 		}
 	}
 	return nil
+}
+
+// usedFrom tells whether the account signed in lately from an address or a block.
+func (e *Evidence) usedFrom(key string) bool {
+	block, err := netip.ParsePrefix(key)
+	if err != nil {
+		ip, err := netip.ParseAddr(key)
+		if err != nil {
+			return false
+		}
+		block = netip.PrefixFrom(ip, ip.BitLen())
+	}
+	return slices.ContainsFunc(e.Events, func(event EvidenceEvent) bool {
+		if event.Kind != journal.SignInOK {
+			return false
+		}
+		remote, err := netip.ParseAddr(event.Text["remote"])
+		return err == nil && block.Contains(remote.Unmap().WithZone(""))
+	})
 }
 
 // eventsOf tells the newest events.
