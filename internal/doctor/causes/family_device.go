@@ -3,5 +3,5 @@ package causes
 import "github.com/postiljon/postiljon/internal/doctor/infer"
 
 func device() []*infer.Cause {
-	return []*infer.Cause{deviceRestart}
+	return []*infer.Cause{deviceRestart, deviceAccountDamaged}
 }
