@@ -3,5 +3,5 @@ package causes
 import "github.com/postiljon/postiljon/internal/doctor/infer"
 
 func junk() []*infer.Cause {
-	return []*infer.Cause{junkFiled}
+	return []*infer.Cause{junkFiled, junkDropped}
 }
