@@ -247,7 +247,7 @@ func addToBundle(z *zip.Writer, name string, body any, password string) error {
 	if password != "" {
 		raw = bytes.ReplaceAll(raw, []byte(password), []byte("***"))
 	}
-	w, err := z.Create(name)
+	w, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: time.Now()})
 	if err != nil {
 		return err
 	}
