@@ -35,7 +35,6 @@ type doctorCommand struct {
 	Message      string `placeholder:"FILE" help:"The message that it is about."`
 	Bounce       string `placeholder:"FILE" help:"The message that came back."`
 	To           string `placeholder:"ADDRESS" help:"Whom the message is for."`
-	SendTest     bool   `help:"Send one message from the account to itself, see when it comes, and delete it."`
 
 	Resolver       string        `placeholder:"HOST:PORT" help:"Name server to ask (default: the computer's)."`
 	SecondResolver string        `placeholder:"HOST:PORT" help:"Name server to compare with."`
@@ -219,7 +218,7 @@ func exitOf(r *doctor.Report) error {
 // complaint is what the person came with, read and checked.
 func (d *doctorCommand) complaint(s *streams) (doctor.Case, error) {
 	c := doctor.Case{Complaint: evidence.Complaint{
-		Symptom: evidence.Symptom(d.Symptom), Address: strings.TrimSpace(d.Address), GivenUsername: d.Username, Recipient: d.To, SendTest: d.SendTest, Hosted: d.Server != "",
+		Symptom: evidence.Symptom(d.Symptom), Address: strings.TrimSpace(d.Address), GivenUsername: d.Username, Recipient: d.To, Hosted: d.Server != "",
 	}}
 	for _, a := range []string{c.Address, c.Recipient} {
 		if _, err := address.Parse(a, address.Options{UTF8: true}); a != "" && err != nil {

@@ -30,7 +30,7 @@ var sendingBlocked = &infer.Sign{Name: "sending-blocked", Of: func(e *evidence.E
 		return !c.Positive && c.Reading.Class == dialect.Permanent && !means(c.Reading, sendingLimits...) &&
 			!means(c.Reading, dialect.RateLimitedDomain, dialect.MailboxFull, dialect.MessageTooLarge, dialect.AccountSuspended)
 	}))
-	return anyTrue(told...)
+	return either(told...)
 }}
 
 // ownFromRefused: signed in, the account's own address is refused as the sender.

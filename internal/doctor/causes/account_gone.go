@@ -32,7 +32,7 @@ var ownAddressUnknown = &infer.Sign{Name: "own-address-unknown", Of: func(e *evi
 	if i, ok := fromInside(e); ok {
 		return infer.Is(i.State == "gone")
 	}
-	return anyTrue(
+	return either(
 		anyOf(ownRcpt(e), func(c evidence.Command) bool { return !c.Positive && means(c.Reading, dialect.RecipientUnknown) }),
 		signInMeans(e, dialect.AccountUnknown))
 }}

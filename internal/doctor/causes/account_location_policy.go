@@ -38,5 +38,5 @@ var notFromHere = &infer.Sign{Name: "not-from-here", Of: func(e *evidence.Eviden
 	if i, ok := fromInside(e); ok {
 		told = append(told, infer.Is(lastSignInEvent(i) == string(cause.AccountLocationPolicy)))
 	}
-	return anyTrue(told...)
+	return either(told...)
 }}

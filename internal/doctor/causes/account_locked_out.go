@@ -43,7 +43,7 @@ var lockedOut = &infer.Sign{Name: "locked-out", Of: func(e *evidence.Evidence) i
 	if signInMeans(e, dialect.CredentialsRefused) == infer.Yes || anyAccepted(e) == infer.Yes {
 		return infer.No
 	}
-	return anyTrue(signInMeans(e, dialect.AccountLocked), clientMeans(e, dialect.AccountLocked))
+	return either(signInMeans(e, dialect.AccountLocked), clientMeans(e, dialect.AccountLocked))
 }}
 
 // lastSignInEvent is the cause of the newest sign-in in the journal; "" if it succeeded or there is none.

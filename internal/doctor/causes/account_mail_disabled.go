@@ -25,7 +25,7 @@ var mailSwitchedOff = &infer.Sign{Name: "mail-switched-off", Of: func(e *evidenc
 	if i, ok := fromInside(e); ok {
 		told = append(told, infer.Is(i.MailOff))
 	}
-	return anyTrue(append(told, offEverywhere(e))...)
+	return either(append(told, offEverywhere(e))...)
 }}
 
 // offEverywhere: every sign-in was refused because the account or the protocol is off.

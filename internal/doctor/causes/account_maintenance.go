@@ -28,5 +28,5 @@ var accountInWork = &infer.Sign{Name: "account-in-work", Of: func(e *evidence.Ev
 	if i, ok := fromInside(e); ok {
 		told = append(told, infer.Is(i.State == "maintenance"))
 	}
-	return anyTrue(told...)
+	return either(told...)
 }}

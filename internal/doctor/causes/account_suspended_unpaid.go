@@ -31,7 +31,7 @@ var suspended = &infer.Sign{Name: "suspended", Of: func(e *evidence.Evidence) in
 	if invoiceUnpaid.Of(e) == infer.Yes && anyAccepted(e) == infer.No {
 		told = append(told, signInMeans(e, dialect.AccountDisabled, dialect.AccountSuspended))
 	}
-	return anyTrue(told...)
+	return either(told...)
 }}
 
 // invoiceUnpaid: the account page says that an invoice is not paid.

@@ -20,7 +20,7 @@ var authAppPasswordRequired = &infer.Cause{
 }
 
 var appPasswordWanted = &infer.Sign{Name: "app-password-wanted", Of: func(e *evidence.Evidence) infer.Truth {
-	said := anyTrue(signInMeans(e, dialect.AppPasswordNeeded), clientMeans(e, dialect.AppPasswordNeeded))
+	said := either(signInMeans(e, dialect.AppPasswordNeeded), clientMeans(e, dialect.AppPasswordNeeded))
 	if said == infer.Yes || credentialsRefused.Of(e) != infer.Yes {
 		return said
 	}
@@ -28,5 +28,5 @@ var appPasswordWanted = &infer.Sign{Name: "app-password-wanted", Of: func(e *evi
 	if p, ok := evidence.First[*evidence.Provider](e); ok && p.Result.Provider != nil && shown(e).WebLoginOK == nil {
 		elsewhere = append(elsewhere, infer.Is(p.Result.Provider.AppPassword == settings.Always))
 	}
-	return anyTrue(elsewhere...)
+	return either(elsewhere...)
 }}

@@ -40,7 +40,7 @@ var noCommonWay = &infer.Sign{Name: "no-common-way", Of: func(e *evidence.Eviden
 }}
 
 var mechanismMissing = &infer.Sign{Name: "mechanism-missing", Of: func(e *evidence.Evidence) infer.Truth {
-	return anyTrue(noCommonWay.Of(e), setMechanismMissing(e), signInMeans(e, dialect.MechanismUnsupported), clientMeans(e, dialect.MechanismUnsupported))
+	return either(noCommonWay.Of(e), setMechanismMissing(e), signInMeans(e, dialect.MechanismUnsupported), clientMeans(e, dialect.MechanismUnsupported))
 }}
 
 // wantedMechanism is the way to sign in that the mail program is set to, by its name in

@@ -26,7 +26,7 @@ var passwordsNotTaken = &infer.Sign{Name: "passwords-not-taken", Of: func(e *evi
 	offered := anyOf(evidence.All[evidence.Capabilities](e), func(c evidence.Capabilities) bool {
 		return c.Encrypted && !c.SignedIn && c.Endpoint.Origin != evidence.MX && onlyTokens(c)
 	})
-	return anyTrue(offered, signInMeans(e, dialect.OAuthNeeded), clientMeans(e, dialect.OAuthNeeded), settingWrong(e, string(cause.AuthOAuthRequired)))
+	return either(offered, signInMeans(e, dialect.OAuthNeeded), clientMeans(e, dialect.OAuthNeeded), settingWrong(e, string(cause.AuthOAuthRequired)))
 }}
 
 // onlyTokens reports whether a server offers ways to sign in, and all of them take a token.

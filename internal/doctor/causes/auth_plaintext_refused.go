@@ -35,7 +35,7 @@ var plainNotOffered = &infer.Sign{Name: "plain-not-offered", Of: func(e *evidenc
 	plain := evidence.Where(e, func(c evidence.Capabilities) bool {
 		return c.Endpoint.Security == evidence.Plain && !c.Encrypted && !c.SignedIn && c.Endpoint.Origin == evidence.Given && len(c.List) > 0
 	})
-	return anyTrue(anyOf(plain, func(c evidence.Capabilities) bool { return !offersSignIn(c) }), clientMeans(e, dialect.EncryptionNeeded))
+	return either(anyOf(plain, func(c evidence.Capabilities) bool { return !offersSignIn(c) }), clientMeans(e, dialect.EncryptionNeeded))
 }}
 
 // offersSignIn reports whether a password is taken on a connection, by what is offered on it.

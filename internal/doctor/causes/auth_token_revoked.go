@@ -22,5 +22,5 @@ var tokenRefused = &infer.Sign{Name: "token-refused", Of: func(e *evidence.Evide
 	if usesToken(e) {
 		told = append(told, credentialsRefused.Of(e))
 	}
-	return anyTrue(told...)
+	return either(told...)
 }}

@@ -40,7 +40,7 @@ var otherNameForm = &infer.Sign{Name: "other-name-form", Of: func(e *evidence.Ev
 	if anyAccepted(e) == infer.Yes && clientMeans(e, dialect.UsernameForm) != infer.Yes {
 		return infer.No
 	}
-	return anyTrue(signInMeans(e, dialect.UsernameForm), clientMeans(e, dialect.UsernameForm), settingWrong(e, string(cause.AuthUsernameForm)))
+	return either(signInMeans(e, dialect.UsernameForm), clientMeans(e, dialect.UsernameForm), settingWrong(e, string(cause.AuthUsernameForm)))
 }}
 
 // rightName is the user name that works, or that the provider says is right.

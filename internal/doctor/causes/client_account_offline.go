@@ -19,5 +19,5 @@ var clientAccountOffline = &infer.Cause{
 
 var accountOffline = &infer.Sign{Name: "account-offline", Of: func(e *evidence.Evidence) infer.Truth {
 	a := shownAccount(e)
-	return anyTrue(isSet(a.Enabled, false), isSet(a.Online, false))
+	return either(isSet(a.Enabled, false), isSet(a.Online, false))
 }}

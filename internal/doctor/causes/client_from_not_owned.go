@@ -35,5 +35,5 @@ var fromRefused = &infer.Sign{Name: "from-refused", Of: func(e *evidence.Evidenc
 			return c.Endpoint.Protocol == evidence.Submission && c.SignedIn && strings.EqualFold(c.Command, "MAIL FROM:<"+from+">") && c.Outcome == evidence.OK
 		}), func(c evidence.Command) bool { return !c.Positive && c.Reading.Class == dialect.Permanent })
 	}
-	return anyTrue(others, clientMeans(e, dialect.FromNotOwned), bounceMeans(e, dialect.FromNotOwned), commandMeans(e, evidence.Submission, dialect.FromNotOwned))
+	return either(others, clientMeans(e, dialect.FromNotOwned), bounceMeans(e, dialect.FromNotOwned), commandMeans(e, evidence.Submission, dialect.FromNotOwned))
 }}

@@ -23,12 +23,12 @@ var clientSMTPAuthOff = &infer.Cause{
 
 // sendsUnsigned: the mail program sends without having signed in.
 var sendsUnsigned = &infer.Sign{Name: "sends-unsigned", Of: func(e *evidence.Evidence) infer.Truth {
-	return anyTrue(isSet(shownAccount(e).SMTPAuth, false), toldToSignIn.Of(e))
+	return either(isSet(shownAccount(e).SMTPAuth, false), toldToSignIn.Of(e))
 }}
 
 // toldToSignIn: the error that the mail program shows is that of a server to which nobody signed in.
 var toldToSignIn = &infer.Sign{Name: "told-to-sign-in", Of: func(e *evidence.Evidence) infer.Truth {
-	return anyTrue(clientMeans(e, dialect.AuthRequired), clientMeans(e, dialect.RelayDenied))
+	return either(clientMeans(e, dialect.AuthRequired), clientMeans(e, dialect.RelayDenied))
 }}
 
 // unsignedTaken: the server takes mail for other domains from somebody who has not signed in.

@@ -34,7 +34,7 @@ var wrongPort = &infer.Sign{Name: "wrong-port", Of: func(e *evidence.Evidence) i
 	if told == infer.Yes && givenPortWorks(e) {
 		told = infer.No
 	}
-	return anyTrue(told, otherProtocolAnswers.Of(e))
+	return either(told, otherProtocolAnswers.Of(e))
 }}
 
 // otherProtocolAnswers: at the port that the mail program has, a server of another protocol greets.

@@ -23,7 +23,7 @@ var limitAddressHourly = &infer.Cause{
 }
 
 var sentTooMuch = &infer.Sign{Name: "sent-too-much", Of: func(e *evidence.Evidence) infer.Truth {
-	return anyTrue(commandMeans(e, evidence.Submission, sendingLimits...), clientMeans(e, sendingLimits...), bounceOfOwn(e, sendingLimits...),
+	return either(commandMeans(e, evidence.Submission, sendingLimits...), clientMeans(e, sendingLimits...), bounceOfOwn(e, sendingLimits...),
 		counterFull(e, string(cause.LimitAddressHourly)))
 }}
 

@@ -33,7 +33,7 @@ var limitBandwidth = &infer.Cause{
 }
 
 var volumeUsedUp = &infer.Sign{Name: "volume-used-up", Of: func(e *evidence.Evidence) infer.Truth {
-	return anyTrue(signInMeans(e, dialect.BandwidthLimit), clientMeans(e, dialect.BandwidthLimit),
+	return either(signInMeans(e, dialect.BandwidthLimit), clientMeans(e, dialect.BandwidthLimit),
 		commandMeans(e, evidence.IMAP, dialect.BandwidthLimit), commandMeans(e, evidence.POP3, dialect.BandwidthLimit),
 		counterFull(e, string(cause.LimitBandwidth)))
 }}

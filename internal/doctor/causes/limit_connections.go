@@ -35,7 +35,7 @@ var tooManyConnections = &infer.Sign{Name: "too-many-connections", Of: func(e *e
 	for _, p := range []evidence.Protocol{evidence.IMAP, evidence.Submission, evidence.POP3} {
 		told = append(told, commandMeans(e, p, dialect.ConnectionsLimit))
 	}
-	return anyTrue(told...)
+	return either(told...)
 }}
 
 // manySessions: the mail program itself holds many connections open.

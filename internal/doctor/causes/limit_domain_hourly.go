@@ -24,6 +24,6 @@ var domainSentTooMuch = &infer.Sign{Name: "domain-sent-too-much", Of: func(e *ev
 	if counterFull(e, string(cause.LimitAddressHourly)) == infer.Yes {
 		return infer.No
 	}
-	return anyTrue(commandMeans(e, evidence.Submission, dialect.RateLimitedDomain), clientMeans(e, dialect.RateLimitedDomain),
+	return either(commandMeans(e, evidence.Submission, dialect.RateLimitedDomain), clientMeans(e, dialect.RateLimitedDomain),
 		bounceOfOwn(e, dialect.RateLimitedDomain), counterFull(e, string(cause.LimitDomainHourly)))
 }}

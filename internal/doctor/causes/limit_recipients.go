@@ -33,7 +33,7 @@ var tooManyRecipients = &infer.Sign{Name: "too-many-recipients", Of: func(e *evi
 		}
 		told = append(told, infer.Is(most > allowed))
 	}
-	return anyTrue(told...)
+	return either(told...)
 }}
 
 // recipientsAllowed is how many recipients the provider takes in one message; 0 is not known.

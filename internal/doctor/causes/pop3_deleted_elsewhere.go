@@ -58,5 +58,5 @@ var fetchedByPOP3 = &infer.Sign{Name: "fetched-by-pop3", Leak: 0.02, Of: func(e 
 		}
 		told = append(told, infer.Is(removed))
 	}
-	return anyTrue(told...)
+	return either(told...)
 }}

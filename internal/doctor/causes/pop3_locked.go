@@ -37,6 +37,6 @@ var pop3Held = &infer.Sign{Name: "pop3-held", Of: func(e *evidence.Evidence) inf
 	if shown {
 		return infer.Yes
 	}
-	return anyTrue(anyOf(tried, func(s evidence.SignIn) bool { return !s.Accepted && means(s.Reading, dialect.LockedMailbox) }),
+	return either(anyOf(tried, func(s evidence.SignIn) bool { return !s.Accepted && means(s.Reading, dialect.LockedMailbox) }),
 		commandMeans(e, evidence.POP3, dialect.LockedMailbox))
 }}

@@ -33,5 +33,5 @@ var pushSwitchedOff = &infer.Sign{Name: "push-switched-off", Of: func(e *evidenc
 	if f.Push == nil && f.Mode != "" {
 		scheduled = infer.Is(f.Mode == "fetch")
 	}
-	return anyTrue(isSet(f.Push, false), other, scheduled)
+	return either(isSet(f.Push, false), other, scheduled)
 }}

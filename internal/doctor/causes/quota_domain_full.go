@@ -31,5 +31,5 @@ var domainFull = &infer.Sign{Name: "domain-full", Of: func(e *evidence.Evidence)
 		told = append(told, infer.Is(i.Usage.DomainUsed >= i.Usage.DomainLimit))
 	}
 	said := anyOf(evidence.All[evidence.Command](e), func(c evidence.Command) bool { return c.Reading.Cause == cause.QuotaDomainFull })
-	return anyTrue(append(told, said)...)
+	return either(append(told, said)...)
 }}

@@ -31,12 +31,12 @@ var mailboxFull = &infer.Sign{Name: "mailbox-full", Of: func(e *evidence.Evidenc
 	if i, ok := fromInside(e); ok && i.Usage != nil && i.Usage.Limit > 0 {
 		told = append(told, infer.Is(i.Usage.Mail+i.Usage.Other >= i.Usage.Limit))
 	}
-	return anyTrue(told...)
+	return either(told...)
 }}
 
 // saidFull: a reply to the mail program, or to us, says that the own mailbox is full.
 var saidFull = &infer.Sign{Name: "said-full", Leak: 0.01, Of: func(e *evidence.Evidence) infer.Truth {
-	return anyTrue(clientMeans(e, dialect.MailboxFull), commandMeans(e, evidence.IMAP, dialect.MailboxFull), commandMeans(e, evidence.Submission, dialect.MailboxFull))
+	return either(clientMeans(e, dialect.MailboxFull), commandMeans(e, evidence.IMAP, dialect.MailboxFull), commandMeans(e, evidence.Submission, dialect.MailboxFull))
 }}
 
 // ownQuotas are the quotas of the account itself, not those of the domain.

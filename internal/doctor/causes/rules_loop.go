@@ -29,7 +29,7 @@ var rulesLoop = &infer.Cause{
 }
 
 var mailLoops = &infer.Sign{Name: "mail-loops", Of: func(e *evidence.Evidence) infer.Truth {
-	return anyTrue(
+	return either(
 		anyOf(refusals(e), func(r refusal) bool { return r.means(dialect.Loop) }),
 		anyOf(evidence.All[evidence.Letter](e), func(l evidence.Letter) bool { return l.Loop }),
 	)

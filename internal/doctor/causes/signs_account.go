@@ -33,17 +33,6 @@ func means(r dialect.Reading, kinds ...dialect.Kind) bool {
 	})
 }
 
-// anyTrue is Yes when one is, No when one is known not to be and none is.
-func anyTrue(truths ...infer.Truth) infer.Truth {
-	switch {
-	case slices.Contains(truths, infer.Yes):
-		return infer.Yes
-	case slices.Contains(truths, infer.No):
-		return infer.No
-	}
-	return infer.Unknown
-}
-
 // isSet is whether something that may not be known has a value.
 func isSet[T comparable](p *T, value T) infer.Truth {
 	if p == nil {
@@ -144,7 +133,7 @@ func commandMeans(e *evidence.Evidence, p evidence.Protocol, kinds ...dialect.Ki
 // or when the mail program tried.
 func saidAtSignIn(name string, kinds ...dialect.Kind) *infer.Sign {
 	return &infer.Sign{Name: name, Of: func(e *evidence.Evidence) infer.Truth {
-		return anyTrue(signInMeans(e, kinds...), clientMeans(e, kinds...))
+		return either(signInMeans(e, kinds...), clientMeans(e, kinds...))
 	}}
 }
 

@@ -19,7 +19,7 @@ func TestTruths(t *testing.T) {
 		{[]infer.Truth{unknown}, unknown},
 		{[]infer.Truth{yes, yes}, yes},
 	} {
-		if got := anyTrue(c.of...); got != c.want {
+		if got := either(c.of...); got != c.want {
 			t.Errorf("any of %v is %v", c.of, got)
 		}
 	}

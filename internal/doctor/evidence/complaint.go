@@ -16,11 +16,6 @@ const (
 	OneMessage Symptom = "message"
 )
 
-// Symptoms lists them as the command line names them.
-func Symptoms() []Symptom {
-	return []Symptom{AnySymptom, Send, Receive, SignsIn, Push, Webmail, OneMessage}
-}
-
 // Complaint is what the person came with.
 type Complaint struct {
 	Symptom Symptom
@@ -36,8 +31,6 @@ type Complaint struct {
 	Client *ClientState
 	// Recipient is whom the message is for, where the symptom is about one.
 	Recipient string
-	// SendTest is consent to send one message from the account to itself.
-	SendTest bool
 	// Hosted says that inside evidence is at hand.
 	Hosted bool
 }

@@ -20,8 +20,7 @@ type Handshake struct {
 	Version  string        `json:"version,omitempty"`
 	Chain    []Certificate `json:"chain,omitempty"`
 	Trust    Trust         `json:"trust,omitempty"`
-	// TrustedBut tells what Trust would be at the time that others' clocks show.
-	Took time.Duration `json:"took_ns"`
+	Took     time.Duration `json:"took_ns"`
 }
 
 // FactName implements Value.
@@ -207,17 +206,3 @@ type Mailbox struct {
 
 // FactName implements Value.
 func (m Mailbox) FactName() string { return "mailbox " + m.Name }
-
-// RoundTrip is the message that was sent, with consent, from the account to itself.
-type RoundTrip struct {
-	Sent    bool            `json:"sent"`
-	Arrived bool            `json:"arrived"`
-	Mailbox string          `json:"mailbox,omitempty"`
-	Pushed  bool            `json:"pushed"` // an idle session was told of it
-	Took    time.Duration   `json:"took_ns"`
-	Reply   string          `json:"reply,omitempty"`
-	Reading dialect.Reading `json:"reading"`
-}
-
-// FactName implements Value.
-func (RoundTrip) FactName() string { return "round-trip" }

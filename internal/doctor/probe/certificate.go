@@ -6,13 +6,10 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
-	"net/netip"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/doctor/evidence"
 )
-
-type netipAddr = netip.Addr
 
 func certificates(chain []*x509.Certificate) []evidence.Certificate {
 	var all []evidence.Certificate

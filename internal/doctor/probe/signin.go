@@ -307,12 +307,7 @@ func (t *talk) authenticate(ctx context.Context, mechanism, name, password strin
 			}
 			return last, all, err
 		}
-		challenge, decodeErr := base64.StdEncoding.DecodeString(strings.TrimSpace(strings.TrimLeft(last, "+0123456789 ")))
-		if strings.HasPrefix(last, "334 ") {
-			challenge, decodeErr = base64.StdEncoding.DecodeString(strings.TrimSpace(last[4:]))
-		} else if strings.HasPrefix(last, "+ ") {
-			challenge, decodeErr = base64.StdEncoding.DecodeString(strings.TrimSpace(last[2:]))
-		}
+		challenge, decodeErr := base64.StdEncoding.DecodeString(encodedChallenge(last))
 		if decodeErr != nil {
 			challenge = nil
 		}
@@ -327,6 +322,15 @@ func (t *talk) authenticate(ctx context.Context, mechanism, name, password strin
 		last, all, err = t.continued(ctx, base64.StdEncoding.EncodeToString(next))
 	}
 	return last, all, err
+}
+
+// encodedChallenge is what stands behind the "334" of SMTP or the "+" of IMAP and POP3.
+func encodedChallenge(reply string) string {
+	encoded, ok := strings.CutPrefix(reply, "334")
+	if !ok {
+		encoded = strings.TrimPrefix(reply, "+")
+	}
+	return strings.TrimSpace(encoded)
 }
 
 func quoted(s string) string {

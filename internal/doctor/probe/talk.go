@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -189,7 +190,7 @@ func (t *talk) close() {
 
 // startTLS encrypts the connection and records the handshake. It goes on with
 // a certificate that is not trusted, but t.trusted then stays false.
-func (t *talk) startTLS(ctx context.Context, remote netipAddr) error {
+func (t *talk) startTLS(ctx context.Context, remote netip.Addr) error {
 	began := time.Now()
 	h := evidence.Handshake{Endpoint: t.ep, Addr: remote}
 	t.bound(ctx)
