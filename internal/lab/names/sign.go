@@ -39,15 +39,21 @@ func newKey(origin string) (*dns.DNSKEY, crypto.Signer, error) {
 		Hdr:   dns.RR_Header{Name: origin, Rrtype: dns.TypeDNSKEY, Class: dns.ClassINET, Ttl: 300},
 		Flags: keyFlags, Protocol: keyProtocol, Algorithm: dns.ECDSAP256SHA256,
 	}
-	private, err := key.Generate(keyBits)
-	if err != nil {
-		return nil, nil, fmt.Errorf("key: %w", err)
+	const attempts = 4 // one key in 65,536 has the tag 0, which the library takes for none and does not sign with
+	for range attempts {
+		private, err := key.Generate(keyBits)
+		if err != nil {
+			return nil, nil, fmt.Errorf("key: %w", err)
+		}
+		signer, ok := private.(crypto.Signer)
+		if !ok {
+			return nil, nil, errors.New("key cannot sign")
+		}
+		if key.KeyTag() != 0 {
+			return key, signer, nil
+		}
 	}
-	signer, ok := private.(crypto.Signer)
-	if !ok {
-		return nil, nil, errors.New("key cannot sign")
-	}
-	return key, signer, nil
+	return nil, nil, errors.New("key: no tag but 0")
 }
 
 // signed tells whether the zone itself claims to be signed.
