@@ -1,0 +1,293 @@
+package dkim
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/resolver"
+)
+
+// memory keeps records in memory, and can fail.
+type memory struct {
+	mu     sync.Mutex
+	all    map[string][]byte
+	broken error
+}
+
+func (m *memory) Setting(_ context.Context, name string) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.all[name], m.broken
+}
+
+func (m *memory) PutSetting(_ context.Context, name string, value []byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.broken != nil {
+		return m.broken
+	}
+	m.all[name] = bytes.Clone(value)
+	return nil
+}
+
+// zone answers for names, and can be out of order.
+type zone struct {
+	texts  map[string][]string
+	broken error
+}
+
+func (z *zone) TXT(_ context.Context, name string) ([]string, bool, error) {
+	if z.broken != nil {
+		return nil, false, z.broken
+	}
+	if t, ok := z.texts[name]; ok {
+		return t, false, nil
+	}
+	return nil, false, resolver.ErrNotExist
+}
+
+type fixture struct {
+	*Keeper
+	records *memory
+	dns     *zone
+	now     time.Time
+	heard   []string
+	log     *bytes.Buffer
+}
+
+func newFixture(t *testing.T) *fixture {
+	f := &fixture{
+		records: &memory{all: map[string][]byte{}}, dns: &zone{texts: map[string][]string{}},
+		now: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC), log: &bytes.Buffer{},
+	}
+	f.open()
+	return f
+}
+
+// open starts over with what was kept.
+func (f *fixture) open() {
+	f.Keeper = New(Options{
+		Records: f.records, DNS: f.dns, Now: func() time.Time { return f.now },
+		Domains: func(context.Context) ([]string, error) { return []string{"example.org", "example.net"}, nil },
+		Changed: func(k Key) { f.heard = append(f.heard, k.Selector+" "+string(k.State)) },
+		Log:     slog.New(slog.NewTextHandler(f.log, nil)),
+	})
+}
+
+func (f *fixture) publish(keys []Key) {
+	for _, k := range keys {
+		f.dns.texts[k.Name] = []string{"something else", strings.ReplaceAll(k.Record, "; ", ";")}
+	}
+}
+
+// states are the RSA keys of example.org and where they are in their lives.
+func (f *fixture) states(t *testing.T) string {
+	t.Helper()
+	keys, err := f.Keys(t.Context(), "example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, k := range keys {
+		if k.Algorithm == "rsa" {
+			all = append(all, k.Selector+" "+string(k.State))
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+func (f *fixture) want(t *testing.T, states string) {
+	t.Helper()
+	if got := f.states(t); got != states {
+		t.Fatalf("keys are %s, want %s", got, states)
+	}
+}
+
+func (f *fixture) advance(t *testing.T, d time.Duration) {
+	t.Helper()
+	f.now = f.now.Add(d)
+	if err := f.Advance(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRotation goes through the life of two pairs of keys.
+func TestRotation(t *testing.T) {
+	f := newFixture(t)
+	f.want(t, "202611-rsa signing")
+	f.advance(t, time.Hour) // the first pair need not be published
+	fresh, err := f.Rotate(t.Context(), "example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.want(t, "202611-rsa signing, 202611b-rsa waiting")
+	if _, err := f.Rotate(t.Context(), "example.org"); !errors.Is(err, ErrUnderWay) {
+		t.Fatalf("a third pair at once: %v", err)
+	}
+	f.advance(t, 30*24*time.Hour) // the DNS says that it is not there
+	f.want(t, "202611-rsa signing, 202611b-rsa waiting")
+	f.publish(fresh)
+	f.open() // all of it survives a restart
+	f.advance(t, time.Minute)
+	f.want(t, "202611b-rsa signing, 202611-rsa old")
+	signed, err := f.Sign(t.Context(), "example.org", strings.NewReader(letter), int64(len(letter)))
+	if err != nil || !bytes.Contains(signed, []byte("s=202611b-rsa")) || bytes.Contains(signed, []byte("s=202611-rsa")) {
+		t.Fatalf("signed by the wrong keys: %v\n%s", err, signed)
+	}
+	f.advance(t, keepOld)
+	f.want(t, "202611b-rsa signing, 202611-rsa old")
+	f.advance(t, time.Hour)
+	f.want(t, "202611b-rsa signing, 202611-rsa retired")
+	f.open()
+	f.want(t, "202611b-rsa signing, 202611-rsa retired")
+	f.advance(t, keepRetired+time.Hour)
+	f.want(t, "202611b-rsa signing")
+	if got := strings.Join(f.heard, "\n"); got != strings.Join([]string{
+		"202611b-rsa waiting", "202611b-ed25519 waiting", "202611-rsa old", "202611-ed25519 old",
+		"202611b-rsa signing", "202611b-ed25519 signing", "202611-rsa retired", "202611-ed25519 retired",
+	}, "\n") {
+		t.Errorf("told of\n%s", got)
+	}
+	if again, err := f.Rotate(t.Context(), "example.org"); err != nil || again[0].Selector != "202701-rsa" {
+		t.Errorf("in another month: %v, %v", again, err)
+	}
+}
+
+// TestBlindDNS: a pair that cannot be looked for signs after some time, one that is not there never.
+func TestBlindDNS(t *testing.T) {
+	f := newFixture(t)
+	f.want(t, "202611-rsa signing")
+	if _, err := f.Rotate(t.Context(), "example.org"); err != nil {
+		t.Fatal(err)
+	}
+	f.dns.broken = resolver.ErrTemporary
+	f.advance(t, patience)
+	f.want(t, "202611-rsa signing, 202611b-rsa waiting")
+	f.advance(t, time.Hour)
+	f.want(t, "202611b-rsa signing, 202611-rsa old")
+}
+
+func TestUseAndRetire(t *testing.T) {
+	f := newFixture(t)
+	ctx := t.Context()
+	f.want(t, "202611-rsa signing")
+	if _, err := f.Use(ctx, "example.org"); !errors.Is(err, ErrNoKey) {
+		t.Errorf("use of nothing: %v", err)
+	}
+	if _, err := f.Retire(ctx, "example.org", "202611-rsa"); !errors.Is(err, ErrInUse) {
+		t.Errorf("retired the only pair: %v", err)
+	}
+	if _, err := f.Retire(ctx, "example.org", "nonsense"); !errors.Is(err, ErrNoKey) {
+		t.Errorf("retired what is not there: %v", err)
+	}
+	if _, err := f.Rotate(ctx, "example.com"); !errors.Is(err, ErrNoDomain) {
+		t.Errorf("keys for a domain elsewhere: %v", err)
+	}
+	if _, err := f.Rotate(ctx, "example.org"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Use(ctx, "example.org"); err != nil {
+		t.Fatal(err)
+	}
+	f.want(t, "202611b-rsa signing, 202611-rsa old")
+	if _, err := f.Retire(ctx, "example.org", "202611-ed25519"); err != nil {
+		t.Fatal(err)
+	}
+	f.want(t, "202611b-rsa signing, 202611-rsa retired")
+	if _, err := f.Rotate(ctx, "example.org"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Retire(ctx, "example.org", "202611b"); err != nil { // stolen, say
+		t.Fatal(err)
+	}
+	f.want(t, "202611c-rsa signing, 202611-rsa retired, 202611b-rsa retired")
+}
+
+// TestFailures: nothing changes that could not be kept, and no key shows in an error.
+func TestFailures(t *testing.T) {
+	f := newFixture(t)
+	ctx := t.Context()
+	f.want(t, "202611-rsa signing")
+	f.records.broken = errors.New("disk full")
+	if _, err := f.Rotate(ctx, "example.org"); err == nil {
+		t.Error("a pair that was not kept")
+	}
+	if _, err := f.Keys(ctx, "example.net"); err == nil {
+		t.Error("keys that were not kept")
+	}
+	f.records.broken = nil
+	f.want(t, "202611-rsa signing")
+	for _, damage := range []string{"{", `{"pairs":[{"name":"x","state":"signing","rsa":"AAAA","ed25519":"AAAA"}]}`} {
+		f.records.all["dkim/example.org"] = []byte(damage)
+		f.open()
+		if _, err := f.Keys(ctx, "example.org"); err == nil || strings.Contains(err.Error(), "AAAA") {
+			t.Errorf("damaged keys: %v", err)
+		}
+	}
+	if err := f.Forget(ctx, "example.org"); err != nil {
+		t.Fatal(err)
+	}
+	f.want(t, "202611-rsa signing")
+}
+
+// TestNothingPrivate: what is shown and logged of keys has none of their private part.
+func TestNothingPrivate(t *testing.T) {
+	f := newFixture(t)
+	keys, err := f.Keys(t.Context(), "example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored := f.records.all["dkim/example.org"]
+	for _, k := range keys {
+		if len(k.Record) > 450 || bytes.Contains(stored, []byte(k.Record[len(k.Record)-60:])) {
+			t.Errorf("the record of %s has %d octets", k.Selector, len(k.Record))
+		}
+	}
+	if f.log.Len() > 0 {
+		t.Errorf("logged: %s", f.log)
+	}
+}
+
+func TestPublishes(t *testing.T) {
+	wanted := "v=DKIM1; k=ed25519; p=abc="
+	for text, want := range map[string]bool{
+		"v=DKIM1; k=ed25519; p=abc=":        true,
+		" k = ed25519 ;p= ab\tc=; t=s":      true,
+		"v=DKIM1; k=rsa; p=abc=":            false,
+		"v=DKIM1; p=abc=":                   false,
+		"v=DKIM1; k=ed25519; p=":            false,
+		"v=DKIM2; k=ed25519; p=abc=":        false,
+		"v=spf1 -all":                       false,
+		"":                                  false,
+		"v=DKIM1; k=ed25519; p=abd=; p=abc": false,
+	} {
+		if Publishes(text, wanted) != want {
+			t.Errorf("%q: not %v", text, want)
+		}
+	}
+	if !Publishes("p=abc", "v=DKIM1; k=rsa; p=abc") {
+		t.Error("a key without kind is RSA")
+	}
+}
+
+func TestDomainFor(t *testing.T) {
+	domains := []string{"example.org", "list.example.org", "example.net"}
+	got := map[string]string{}
+	for _, d := range []string{"example.org", "mail.example.org", "a.list.example.org", "org", "notexample.org", ""} {
+		got[d] = DomainFor(d, domains)
+	}
+	want := map[string]string{
+		"example.org": "example.org", "mail.example.org": "example.org", "a.list.example.org": "list.example.org",
+		"org": "", "notexample.org": "", "": "",
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("%v", got)
+	}
+}
