@@ -34,7 +34,8 @@ type doctorCommand struct {
 	ClientState  string `placeholder:"FILE" help:"What the mail program shows (postiljon.client-state/1)."`
 	Message      string `placeholder:"FILE" help:"The message that it is about."`
 	Bounce       string `placeholder:"FILE" help:"The message that came back."`
-	To           string `placeholder:"ADDRESS" help:"Whom the message is for."`
+	To           string `placeholder:"ADDRESS" help:"Whom the message is for: it is asked whether it would be taken; nothing is sent there."`
+	SendTest     bool   `help:"Send one message from the address to itself, wait for it, and delete it again."`
 
 	Resolver       string        `placeholder:"HOST:PORT" help:"Name server to ask (default: the computer's)."`
 	SecondResolver string        `placeholder:"HOST:PORT" help:"Name server to compare with."`
@@ -242,9 +243,32 @@ func (d *doctorCommand) complaint(s *streams) (doctor.Case, error) {
 	if err := d.readFiles(&c); err != nil {
 		return c, err
 	}
+	if err := d.consented(&c); err != nil {
+		return c, err
+	}
 	var err error
 	c.Password, err = d.password(s)
 	return c, err
+}
+
+// consented is what is done only because the person asked for it: a message to oneself, and a
+// connection that is held for a while, where push does not work or the doctor watches.
+func (d *doctorCommand) consented(c *doctor.Case) error {
+	if d.Watch || c.Symptom == evidence.Push {
+		c.HoldIdle = d.Timeout / 2
+	}
+	if !d.SendTest {
+		return nil
+	}
+	if d.Watch {
+		return usagef("--send-test sends one message, and --watch looks again and again: choose one of them")
+	}
+	phrases, err := doctor.SpeechIn(cause.Lang(d.Lang))
+	if err != nil {
+		return err
+	}
+	c.SendTest = &evidence.TestMessage{Subject: phrases.Say("trip.subject"), Text: phrases.Say("trip.text", "address", c.Address), Wait: d.Timeout}
+	return nil
 }
 
 func (d *doctorCommand) readFiles(c *doctor.Case) (err error) {

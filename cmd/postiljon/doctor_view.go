@@ -66,6 +66,7 @@ func (v *doctorView) writeTo(w io.Writer, r *doctor.Report) error {
 			v.cause(p, c)
 		}
 	}
+	v.trip(p, r)
 	if v.verbose {
 		v.details(p, r)
 	} else {

@@ -4,7 +4,8 @@
 // It looks with probes (package probe), which leave facts (package evidence);
 // causes (package causes) say which facts they would show as, and the model of
 // package infer finds those that explain the facts best. It never tries more
-// than two sign-ins that fail, and changes nothing at the provider.
+// than two sign-ins that fail, and changes nothing at the provider but for a test
+// message, where the person agreed to one.
 package doctor
 
 import (
@@ -44,6 +45,10 @@ type Case struct {
 	evidence.Complaint
 	// Bounce and Letter are files that came with the complaint; may be nil.
 	Bounce, Letter []byte
+	// SendTest is the message that the account may send to itself; nil sends none.
+	SendTest *evidence.TestMessage
+	// HoldIdle is how long a connection is let wait for news, to see whether it lives; 0 is not at all.
+	HoldIdle time.Duration
 	// Progress hears of every probe that ends; may be nil.
 	Progress func(probe.Result)
 }
@@ -85,7 +90,7 @@ func (d *Doctor) look(ctx context.Context, g *probe.Graph, r *probe.Run, c Case)
 	wg.Go(func() { aside = g.Run(ctx, surroundings(r, c)) })
 	err := g.Run(ctx, []probe.Probe{r.Settings()})
 	if err == nil {
-		err = g.Run(ctx, services(r))
+		err = g.Run(ctx, services(r, c))
 	}
 	wg.Wait()
 	if err == nil {

@@ -34,7 +34,7 @@ func surroundings(r *probe.Run, c Case) []probe.Probe {
 
 // services looks at the servers: those that the mail program has, and those
 // that are right.
-func services(r *probe.Run) []probe.Probe {
+func services(r *probe.Run, c Case) []probe.Probe {
 	endpoints := r.Endpoints()
 	probes := []probe.Probe{r.CompareGiven(), r.ReadClientErrors(endpoints)}
 	for _, host := range probe.Hosts(endpoints) {
@@ -55,7 +55,14 @@ func services(r *probe.Run) []probe.Probe {
 	probes = append(probes, r.SignIns(endpoints)...)
 	probes = append(probes, r.Account()...)
 	probes = append(probes, r.StatusPage())
-	return append(probes, r.Search(), r.FindLetter(), r.Outgoing(), r.Reverse(), r.SPF(), r.Blocklists())
+	probes = append(probes, r.Search(), r.FindLetter(), r.Idle())
+	if c.HoldIdle > 0 {
+		probes = append(probes, r.HoldIdle(c.HoldIdle))
+	}
+	if c.SendTest != nil {
+		probes = append(probes, r.RoundTrip(c.SendTest))
+	}
+	return append(probes, r.Outgoing(), r.Reverse(), r.SPF(), r.Blocklists())
 }
 
 // followUps are looks that cost more, or that only make sense after what was found.

@@ -22,7 +22,11 @@ var networkIdleDropped = &infer.Cause{
 // programs begin IDLE anew before 29 minutes are over (RFC 2177).
 const silence = 35 * time.Minute
 
+// idleSilent: seen here, where a connection was held on trial or a test message came; else as the program shows it.
 var idleSilent = &infer.Sign{Name: "idle-connection-silent", Of: func(e *evidence.Evidence) infer.Truth {
+	if seen := idleLost(e); seen == infer.Yes {
+		return both(seen, anyOf(signIns(e, evidence.IMAP), func(s evidence.SignIn) bool { return s.Accepted }))
+	}
 	if e.Complaint.Client == nil || len(e.Complaint.Client.IMAPSessions) == 0 {
 		return infer.Unknown
 	}

@@ -14,6 +14,7 @@ var outboxDeferred = &infer.Cause{
 	ID:       cause.OutboxDeferred,
 	About:    []evidence.Symptom{evidence.Send, evidence.OneMessage},
 	Requires: []*infer.Sign{messageDeferred},
+	Explains: []infer.Link{{Sign: testMissing, P: infer.Usually}},
 	Proof:    []*infer.Sign{messageDeferred},
 	Params: func(e *evidence.Evidence) []cause.Param {
 		for _, r := range refusals(e) {

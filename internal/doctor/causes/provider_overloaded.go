@@ -13,6 +13,7 @@ var providerOverloaded = &infer.Cause{
 	ID:       cause.ProviderOverloaded,
 	Requires: []*infer.Sign{overloaded},
 	Explains: []infer.Link{
+		{Sign: testMissing, P: infer.Sometimes},
 		{Sign: turnedAway, P: 0.3},
 		{Sign: saysBusy, P: 0.3},
 		{Sign: saysUnavailable, P: 0.15},

@@ -12,7 +12,7 @@ var pushUnsupported = &infer.Cause{
 	ID:       cause.PushUnsupported,
 	About:    []evidence.Symptom{evidence.Push, evidence.Receive},
 	Requires: []*infer.Sign{serverCannotPush},
-	Explains: []infer.Link{{Sign: pushSwitchedOff, P: infer.Usually}},
+	Explains: []infer.Link{{Sign: pushSwitchedOff, P: infer.Usually}, {Sign: idleRefused, P: infer.Usually}},
 	Proof:    []*infer.Sign{serverCannotPush},
 }
 
@@ -25,6 +25,6 @@ var serverCannotPush = &infer.Sign{Name: "server-cannot-push", Of: func(e *evide
 	return noneOf(evidence.Where(e, func(c evidence.Capabilities) bool {
 		return c.Endpoint.Protocol == evidence.IMAP && c.SignedIn && len(c.List) > 0
 	}), func(c evidence.Capabilities) bool {
-		return c.Has("IDLE") || c.Has("NOTIFY") || c.Has("XAPPLEPUSHSERVICE")
+		return c.Has("IDLE") && idleRefused.Of(e) != infer.Yes || c.Has("NOTIFY") || c.Has("XAPPLEPUSHSERVICE")
 	})
 }}

@@ -14,7 +14,7 @@ import (
 var quotaMailboxFull = &infer.Cause{
 	ID:       cause.QuotaMailboxFull,
 	Requires: []*infer.Sign{mailboxFull},
-	Explains: []infer.Link{{Sign: ownAddressRefused, P: infer.Sometimes}, {Sign: saidFull, P: infer.Sometimes}, {Sign: messageRefused, P: infer.Sometimes}},
+	Explains: []infer.Link{{Sign: ownAddressRefused, P: infer.Sometimes}, {Sign: saidFull, P: infer.Sometimes}, {Sign: messageRefused, P: infer.Sometimes}, {Sign: testMissing, P: infer.Sometimes}},
 	Proof:    []*infer.Sign{mailboxFull},
 	Params:   storageParams,
 }

@@ -57,7 +57,7 @@ func refusals(e *evidence.Evidence) []refusal {
 			all = append(all, refusal{own: own, live: true, to: to, stage: c.Stage, reply: c.Reply, reading: c.Reading})
 		}
 	}
-	return all
+	return append(all, testRefusals(e)...)
 }
 
 func bounced(e *evidence.Evidence) []refusal {
@@ -155,7 +155,9 @@ var toldRefuses = &infer.Sign{Name: "told-recipient-refuses", Of: func(e *eviden
 // messageRefused: some server said no to a message, for whatever reason. It has a
 // leak of its own, so that refusals of causes that do not name it stay small.
 var messageRefused = &infer.Sign{Name: "message-refused", Leak: 0.02, Of: func(e *evidence.Evidence) infer.Truth {
-	return anyOf(refusals(e), func(r refusal) bool { return !r.waits && r.reading.Class == dialect.Permanent })
+	return anyOf(refusals(e), func(r refusal) bool {
+		return !r.waits && (r.reading.Class == dialect.Permanent || r.live && r.to == e.Complaint.Address)
+	})
 }}
 
 // messageDeferred: a message of the account waits, because a server said "not now".
@@ -167,7 +169,7 @@ var messageDeferred = &infer.Sign{Name: "message-deferred", Of: func(e *evidence
 // shows without sending one.
 var sendingWorks = &infer.Sign{Name: "sending-works", Normal: true, Leak: 0.5, Of: func(e *evidence.Evidence) infer.Truth {
 	mails := evidence.Where(e, func(c evidence.Command) bool {
-		return c.Endpoint.Protocol == evidence.Submission && c.SignedIn && c.Outcome == evidence.OK && (c.Stage == dialect.StageMail || c.Stage == dialect.StageRcpt)
+		return c.Endpoint.Protocol == evidence.Submission && c.SignedIn && c.Outcome == evidence.OK && (c.Stage == dialect.StageMail || c.Stage == dialect.StageRcpt || isContent(c))
 	})
 	if anyOf(mails, func(c evidence.Command) bool {
 		return !c.Positive && c.Command != "RCPT TO:<"+e.Complaint.Recipient+">"

@@ -15,6 +15,7 @@ var rulesLoop = &infer.Cause{
 	About:    []evidence.Symptom{evidence.Send, evidence.Receive, evidence.OneMessage},
 	Requires: []*infer.Sign{mailLoops},
 	Explains: []infer.Link{
+		{Sign: testMissing, P: infer.Sometimes},
 		{Sign: messageRefused, P: infer.Usually}, {Sign: messageDeferred, P: infer.Seldom},
 	},
 	Proof: []*infer.Sign{mailLoops},

@@ -26,6 +26,9 @@ var rulesMoved = &infer.Cause{
 
 // movedByRule: it shows only where mail that is missed is the complaint: rules are no trouble else.
 var movedByRule = &infer.Sign{Name: "moved", Of: func(e *evidence.Evidence) infer.Truth {
+	if testMoved(e) != "" {
+		return infer.Yes
+	}
 	if _, asked := evidence.First[evidence.Letter](e); !asked && e.Complaint.Symptom != evidence.Receive && e.Complaint.Symptom != evidence.OneMessage {
 		return infer.Unknown
 	}
@@ -42,6 +45,10 @@ var movedByRule = &infer.Sign{Name: "moved", Of: func(e *evidence.Evidence) infe
 func whereMoved(e *evidence.Evidence) (box, rule string) {
 	if lies(e, "inbox") {
 		return "", ""
+	}
+	if box := testMoved(e); box != "" {
+		r, _ := ruleTo(e, box)
+		return box, r.Name
 	}
 	searched := false
 	for _, s := range evidence.All[evidence.Sought](e) {
@@ -92,10 +99,10 @@ func hides(e *evidence.Evidence, box string) bool {
 	return f != nil && (slices.Contains(f.Hidden, box) || len(f.Subscribed) > 0 && !slices.Contains(f.Subscribed, box))
 }
 
-// lies reports whether the message that is asked about was found in a mailbox with a role.
+// lies reports whether the message that is asked about, or a test message, was found in a mailbox with a role.
 func lies(e *evidence.Evidence, role string) bool {
 	_, found := evidence.Find(e, func(s evidence.Sought) bool { return s.MessageID != "" && s.Role == role && s.Count > 0 })
-	return found
+	return found || testLies(e, role)
 }
 
 // isLetter reports whether a Message-ID is that of the message that is asked about.

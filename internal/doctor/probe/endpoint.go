@@ -104,6 +104,17 @@ func (s *sessions) get(ep evidence.Endpoint) (*opened, error) {
 	return nil, fmt.Errorf("no connection to %s: %w", place(ep), ErrBlocked)
 }
 
+// take gives a connection away: it is whoever takes it who closes it.
+func (s *sessions) take(ep evidence.Endpoint) (*opened, error) {
+	o, err := s.get(ep)
+	if err == nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.open, ep)
+	}
+	return o, err
+}
+
 func (s *sessions) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

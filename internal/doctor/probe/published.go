@@ -48,7 +48,7 @@ func (r *Run) tryPublished(ctx context.Context, ep evidence.Endpoint, where, wor
 	fact.Outcome = outcomeOf(err)
 	if err == nil {
 		defer t.close()
-		if fact.Accepted, err = t.trial(ctx); errors.Is(err, ErrBlocked) {
+		if fact.Accepted, err = t.trial(ctx, evidence.AsGiven); errors.Is(err, ErrBlocked) {
 			return err
 		}
 	}
@@ -57,12 +57,12 @@ func (r *Run) tryPublished(ctx context.Context, ep evidence.Endpoint, where, wor
 }
 
 // trial signs in as SignIn does, without a fact of its own: it is about the server, not about the account.
-func (t *talk) trial(ctx context.Context) (accepted bool, err error) {
+func (t *talk) trial(ctx context.Context, form evidence.NameForm) (accepted bool, err error) {
 	mechanism := t.mechanism()
 	if !t.safe() || mechanism == "" || !t.run.budget.take(ctx) {
 		return false, fmt.Errorf("no sign-in is possible: %w", ErrBlocked)
 	}
-	name, password := t.run.credentials(evidence.AsGiven)
+	name, password := t.run.credentials(form)
 	last, _, err := t.authenticate(ctx, mechanism, name, password)
 	accepted = err == nil && t.positive(last)
 	t.run.budget.settle(accepted)
