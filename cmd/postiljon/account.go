@@ -14,7 +14,7 @@ type accountCommand struct {
 	Add     accountAdd     `cmd:"" help:"Add an account."`
 	List    accountList    `cmd:"" help:"List the accounts, of all domains or of one."`
 	Show    accountShow    `cmd:"" help:"Show an account with its mailboxes and passwords."`
-	Change  accountChange  `cmd:"" help:"Change name, language or protocols."`
+	Change  accountChange  `cmd:"" help:"Change name, language, protocols or sending limits."`
 	Quota   accountQuota   `cmd:"" help:"Set how much mail an account may keep."`
 	Enable  accountEnable  `cmd:"" help:"Switch mail on and end a suspension."`
 	Disable accountDisable `cmd:"" help:"Switch mail off; nothing is lost."`
@@ -106,7 +106,7 @@ func (a *accountShow) Run(ctx context.Context, s *streams, c *commands) error {
 	err = pairs(s.out, "Account", one.Address, "Name", one.Name, "State", stateText(one.Disabled, string(one.Suspended)),
 		"Since", moment(one.Created), "Language", one.Language, "Protocols", strings.Join(one.Protocols, " "),
 		"Storage", quotaText(one.Used, one.Quota), "Emails", strconv.FormatInt(one.Emails, 10),
-		"Sent this hour", fmt.Sprintf("%d of %d", one.Sent, one.SentLimit))
+		"Sent this hour", fmt.Sprintf("%d of %d", one.Sent, one.SentLimit), "Limits", planText(one.Plan, &one.Sending))
 	if err != nil {
 		return err
 	}
@@ -151,6 +151,7 @@ type accountChange struct {
 	Name      *string  `help:"Name of its holder."`
 	Language  *string  `placeholder:"LANG" help:"Language of reports to it: sv, nb or en."`
 	Protocols []string `placeholder:"P,..." help:"Protocols switched on: imap, pop3, submission, jmap, web."`
+	limitFlags
 }
 
 // Run changes an account.
@@ -159,8 +160,9 @@ func (a *accountChange) Run(ctx context.Context, s *streams, c *commands) error 
 	if len(a.Protocols) > 0 {
 		change.Protocols = &a.Protocols
 	}
-	if a.Name == nil && a.Language == nil && change.Protocols == nil {
-		return usagef("nothing to change; give --name, --language or --protocols")
+	change.ChangeLimits = a.change()
+	if a.Name == nil && a.Language == nil && change.Protocols == nil && !a.given() {
+		return usagef("nothing to change; give --name, --language, --protocols, --plan, --hourly or --recipients")
 	}
 	return changeAccount(ctx, c, change, func(one control.Account) error { return s.say("Changed %s.", one.Address) })
 }

@@ -124,8 +124,10 @@ func TestDoctorAsksTheServer(t *testing.T) {
 			h.change(t, control.ChangeAccount{Quota: &quota})
 		}},
 		{cause.LimitAddressHourly, "send", func(t *testing.T, h *hostedAccount) {
-			if _, d := h.policies.sending.take(hostedAddress, 3); !d.Allowed() {
-				t.Fatal(d.Cause)
+			for range 3 {
+				if _, d := h.policies.sending.Take(t.Context(), &store.Account{Address: hostedAddress}, 1); !d.Allowed() {
+					t.Fatal(d.Cause)
+				}
 			}
 		}},
 	} {
@@ -150,7 +152,9 @@ func fillMailbox(t *testing.T, h *hostedAccount) {
 // TestServerEvidence: the limits, the events and the addresses that nobody has.
 func TestServerEvidence(t *testing.T) {
 	h := hostAccount(t)
-	h.policies.sending.take(hostedAddress, 3)
+	for range 3 {
+		h.policies.sending.Take(t.Context(), &store.Account{Address: hostedAddress}, 1)
+	}
 	h.signIn("imaps", hostedPassword)
 	in, err := serverInside(h.socket).Account(t.Context(), hostedAddress)
 	if err != nil {

@@ -90,18 +90,24 @@ func (d *domainShow) Run(ctx context.Context, s *streams, c *commands) error {
 	}
 	return pairs(s.out, "Domain", one.Name, "State", stateText(one.Disabled, ""), "Since", moment(one.Created),
 		"Accounts", strconv.Itoa(one.Accounts), "Aliases", strconv.Itoa(one.Aliases), "Postmaster", one.Postmaster,
-		"Sent this hour", fmt.Sprintf("%d of %d", one.Sent, one.SentLimit))
+		"Sent this hour", fmt.Sprintf("%d of %d", one.Sent, one.SentLimit), "Limits", planText(one.Plan, &one.Sending))
 }
 
 type domainChange struct {
-	Domain     string `arg:"" help:"Name of the domain."`
-	Postmaster string `required:"" placeholder:"ADDRESS" help:"Who gets the mail for postmaster and abuse."`
+	Domain       string  `arg:"" help:"Name of the domain."`
+	Postmaster   *string `placeholder:"ADDRESS" help:"Who gets the mail for postmaster and abuse."`
+	DomainHourly *int64  `placeholder:"N" help:"Messages an hour that all its addresses together may send; 0 as the plan says."`
+	limitFlags
 }
 
 // Run changes a domain.
 func (d *domainChange) Run(ctx context.Context, s *streams, c *commands) error {
-	return changeDomain(ctx, c, control.ChangeDomain{Name: d.Domain, Postmaster: &d.Postmaster},
-		func(control.Domain) error { return s.say("Mail for postmaster@%s goes to %s.", d.Domain, d.Postmaster) })
+	change := control.ChangeDomain{Name: d.Domain, Postmaster: d.Postmaster, ChangeLimits: d.change()}
+	change.DomainHourly = d.DomainHourly
+	if d.Postmaster == nil && d.DomainHourly == nil && !d.given() {
+		return usagef("nothing to change; give --postmaster, --plan, --hourly, --domain-hourly or --recipients")
+	}
+	return changeDomain(ctx, c, change, func(one control.Domain) error { return s.say("Changed %s.", one.Name) })
 }
 
 func changeDomain(ctx context.Context, c *commands, change control.ChangeDomain, then func(control.Domain) error) error {

@@ -31,11 +31,20 @@ func guardLimits(c *config.Config) policy.GuardLimits {
 	return l
 }
 
-func sendingLimits(c *config.Config) policy.SendingLimits {
-	return policy.SendingLimits{
-		AddressHourly: int64(c.Limits.AddressHourly), DomainHourly: int64(c.Limits.DomainHourly),
-		Recipients: int64(c.Limits.Recipients), MessageSize: int64(c.Limits.MessageSize),
+func plans(c *config.Config) policy.Plans {
+	p := policy.Plans{
+		Default: policy.SendingLimits{
+			AddressHourly: int64(c.Limits.AddressHourly), DomainHourly: int64(c.Limits.DomainHourly),
+			RecipientsHourly: int64(c.Limits.RecipientsHourly),
+		},
+		Named: map[string]policy.SendingLimits{},
 	}
+	for name, plan := range c.Plans {
+		p.Named[name] = policy.SendingLimits{
+			AddressHourly: int64(plan.AddressHourly), DomainHourly: int64(plan.DomainHourly), RecipientsHourly: int64(plan.RecipientsHourly),
+		}
+	}
+	return p
 }
 
 func connectionLimits(c *config.Config) policy.ConnectionLimits {

@@ -38,6 +38,7 @@ type commands struct {
 	Ban         banCommand         `cmd:"" group:"people" help:"Blocks after wrong passwords."`
 
 	Trace  traceCommand  `cmd:"" group:"mail" help:"Tell what became of a message or a sign-in, and why."`
+	Limit  limitCommand  `cmd:"" group:"mail" help:"How much may be sent."`
 	Queue  queueCommand  `cmd:"" group:"mail" help:"Messages on their way to other servers."`
 	Causes causesCommand `cmd:"" group:"mail" help:"List the causes by which mail can fail, or explain one."`
 	Doctor doctorCommand `cmd:"" group:"mail" help:"Find out why mail does not work, for an account at any provider."`

@@ -26,7 +26,7 @@ type policies struct {
 	store       *store.Store
 	guard       *policy.Guard
 	signIn      *policy.SignIn
-	sending     *sending
+	sending     *policy.Sending
 	connections *policy.Connections
 	refusals    *policy.Refusals
 	sessions    *sessions
@@ -103,19 +103,22 @@ func (p *policies) Verifier(c *smtpd.Conn) sasl.Verifier {
 }
 
 // Sending implements inbound.Policy.
-func (p *policies) Sending(_ context.Context, a *store.Account, recipients int) cause.Decision {
+func (p *policies) Sending(ctx context.Context, a *store.Account, recipients int) cause.Decision {
 	if d := policy.StateForSending(*a); !d.Allowed() {
 		return d
 	}
-	return p.sending.Ask(a.Address, recipients)
+	if recipients == 0 {
+		return cause.Allow()
+	}
+	return p.sending.Try(ctx, a, recipients)
 }
 
 // Send implements inbound.Policy.
-func (p *policies) Send(_ context.Context, a *store.Account, recipients int) (undo func(), d cause.Decision) {
+func (p *policies) Send(ctx context.Context, a *store.Account, recipients int) (undo func(), d cause.Decision) {
 	if d := policy.StateForSending(*a); !d.Allowed() {
 		return func() {}, d
 	}
-	return p.sending.take(a.Address, recipients)
+	return p.sending.Take(ctx, a, recipients)
 }
 
 // Receiving implements inbound.Policy.

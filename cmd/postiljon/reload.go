@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"reflect"
 	"slices"
@@ -12,7 +11,7 @@ import (
 
 // live are the keys that a reload changes; those of other keys need a restart.
 var live = []string{
-	"tls.certificate", "tls.key", "tls.names", "auth.channel_binding", "auth.tokens", "log.level", "journal.keep", "limits.address_hourly", "limits.domain_hourly",
+	"tls.certificate", "tls.key", "tls.names", "auth.channel_binding", "auth.tokens", "log.level", "journal.keep", "limits.address_hourly", "limits.domain_hourly", "limits.recipients_hourly", "plans",
 }
 
 // reload reads the configuration and the certificate again. Sessions go on. A
@@ -37,9 +36,7 @@ func (s *service) reload() error {
 	if err := s.certs.Reload(&options); err != nil {
 		return err
 	}
-	if err := s.policies.sending.change(context.Background(), &next); err != nil {
-		return err
-	}
+	s.policies.sending.SetPlans(plans(&next))
 	s.sasl.offer(&next)
 	s.level.Set(level)
 	s.keep.Store(int64(next.Journal.Keep))

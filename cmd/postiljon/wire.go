@@ -163,11 +163,13 @@ func (s *service) openPolicies(ctx context.Context) (err error) {
 		return err
 	}
 	s.onClose("guard", p.guard.Close)
-	p.sending, err = openSending(ctx, &s.config, policy.FileRecord(s.path("sending.json")), s.log)
+	p.sending, err = policy.NewSending(ctx, policy.SendingOptions{
+		Domains: s.store, Plans: plans(&s.config), Record: policy.FileRecord(s.path("sending.json")), Log: s.log,
+	})
 	if err != nil {
 		return err
 	}
-	s.onClose("sending limits", p.sending.close)
+	s.onClose("sending limits", p.sending.Close)
 	if p.connections, err = policy.NewConnections(connectionLimits(&s.config), nil); err != nil {
 		return err
 	}

@@ -44,6 +44,7 @@ type Config struct {
 	Timeouts Timeouts `toml:"timeouts"`
 	Journal  Journal  `toml:"journal"`
 	Doctor   Doctor   `toml:"doctor"`
+	Plans    Plans    `toml:"plans"`
 	Log      Log      `toml:"log"`
 }
 
@@ -106,12 +107,23 @@ type Doctor struct {
 	Vantage bool `toml:"vantage"`
 }
 
+// Plans are limits by the name of the plan that domains and accounts are on.
+type Plans map[string]Plan
+
+// Plan is what those on it may send, as far as it differs from Limits: 0 is no difference.
+type Plan struct {
+	AddressHourly    int `toml:"address_hourly"`
+	DomainHourly     int `toml:"domain_hourly"`
+	RecipientsHourly int `toml:"recipients_hourly"`
+}
+
 // Limits are how much, how many and how fast.
 type Limits struct {
 	MessageSize           Size      `toml:"message_size"`
 	Recipients            int       `toml:"recipients"`
 	AddressHourly         int       `toml:"address_hourly"`
 	DomainHourly          int       `toml:"domain_hourly"`
+	RecipientsHourly      int       `toml:"recipients_hourly"`
 	Connections           int       `toml:"connections"`
 	ConnectionsPerAddress int       `toml:"connections_per_address"`
 	ConnectionsPerBlock   int       `toml:"connections_per_block"`

@@ -153,6 +153,14 @@ func (c *Config) validateLimits(f *faults) {
 	f.count("limits.recipients", l.Recipients, 100, 100_000) // RFC 5321 section 4.5.3.1.8
 	f.count("limits.address_hourly", l.AddressHourly, 1, 100_000_000)
 	f.count("limits.domain_hourly", l.DomainHourly, 1, 100_000_000)
+	f.count("limits.recipients_hourly", l.RecipientsHourly, 1, 100_000_000)
+	for name, plan := range c.Plans {
+		key := "plans." + name + "."
+		f.check(name != "", "plans", "a plan has no name")
+		f.count(key+"address_hourly", plan.AddressHourly, 0, 100_000_000)
+		f.count(key+"domain_hourly", plan.DomainHourly, 0, 100_000_000)
+		f.count(key+"recipients_hourly", plan.RecipientsHourly, 0, 100_000_000)
+	}
 	f.count("limits.connections", l.Connections, 10, 10_000_000)
 	f.count("limits.connections_per_address", l.ConnectionsPerAddress, 1, 10_000_000)
 	f.count("limits.connections_per_block", l.ConnectionsPerBlock, l.ConnectionsPerAddress, 10_000_000)

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/policy"
+	"github.com/postiljon/postiljon/internal/store"
 )
 
 // None is the request or the answer of a method that has none.
@@ -52,32 +54,65 @@ type Name struct {
 
 // Domain is a domain and what it holds.
 type Domain struct {
-	Name       string    `json:"name"`
-	Created    time.Time `json:"created"`
-	Disabled   bool      `json:"disabled,omitempty"`
-	Postmaster string    `json:"postmaster,omitempty"`
-	Accounts   int       `json:"accounts"`
-	Aliases    int       `json:"aliases"`
-	Sent       int64     `json:"sent"`       // messages within the hour
-	SentLimit  int64     `json:"sent_limit"` // of them allowed
+	Name       string              `json:"name"`
+	Created    time.Time           `json:"created"`
+	Disabled   bool                `json:"disabled,omitempty"`
+	Postmaster string              `json:"postmaster,omitempty"`
+	Accounts   int                 `json:"accounts"`
+	Aliases    int                 `json:"aliases"`
+	Sent       int64               `json:"sent"`       // messages within the hour
+	SentLimit  int64               `json:"sent_limit"` // of them allowed
+	Plan       string              `json:"plan,omitempty"`
+	Sending    store.SendingLimits `json:"sending,omitzero"` // as far as they were set
 }
 
 // Account is an account and what it uses.
 type Account struct {
-	Address   string    `json:"address"`
-	Name      string    `json:"name,omitempty"`
-	Created   time.Time `json:"created"`
-	Disabled  bool      `json:"disabled,omitempty"`
-	Suspended cause.ID  `json:"suspended,omitempty"`
-	Protocols []string  `json:"protocols"`
-	Language  string    `json:"language,omitempty"`
-	Quota     int64     `json:"quota"` // octets, 0 for no bound
-	Used      int64     `json:"used"`
-	Emails    int64     `json:"emails"`
-	Sent      int64     `json:"sent"`
-	SentLimit int64     `json:"sent_limit"`
-	Mailboxes []Mailbox `json:"mailboxes,omitempty"` // of account.show
-	Passwords []Secret  `json:"passwords,omitempty"` // of account.show, without what is secret
+	Address   string              `json:"address"`
+	Name      string              `json:"name,omitempty"`
+	Created   time.Time           `json:"created"`
+	Disabled  bool                `json:"disabled,omitempty"`
+	Suspended cause.ID            `json:"suspended,omitempty"`
+	Protocols []string            `json:"protocols"`
+	Language  string              `json:"language,omitempty"`
+	Quota     int64               `json:"quota"` // octets, 0 for no bound
+	Used      int64               `json:"used"`
+	Emails    int64               `json:"emails"`
+	Sent      int64               `json:"sent"`
+	SentLimit int64               `json:"sent_limit"`
+	Plan      string              `json:"plan,omitempty"`
+	Sending   store.SendingLimits `json:"sending,omitzero"` // as far as they were set
+	Meters    []Meter             `json:"meters"`
+	Mailboxes []Mailbox           `json:"mailboxes,omitempty"` // of account.show
+	Passwords []Secret            `json:"passwords,omitempty"` // of account.show, without what is secret
+}
+
+// Meter is how much of a sending limit is used up within the hour.
+type Meter struct {
+	Counted policy.Counted `json:"counted"`
+	Of      string         `json:"of"` // the address or the domain
+	Used    int64          `json:"used"`
+	Limit   int64          `json:"limit"`
+	Closed  bool           `json:"closed,omitempty"` // nothing may be sent before Resets
+	Resets  time.Time      `json:"resets,omitzero"`  // when there is more room
+}
+
+// Refusal is what an account tried to send, a limit refused, and it has not sent since.
+type Refusal struct {
+	From  string    `json:"from"`
+	To    string    `json:"to"`
+	Cause cause.ID  `json:"cause"`
+	Until time.Time `json:"until,omitzero"`
+	First time.Time `json:"first"`
+	Last  time.Time `json:"last"`
+	Times int       `json:"times"`
+}
+
+// Limits are the sending limits of an account, how far they are used up, and what they kept back.
+type Limits struct {
+	Address string    `json:"address"`
+	Meters  []Meter   `json:"meters"`
+	Refused []Refusal `json:"refused"`
 }
 
 // Mailbox is a mailbox of an account.
@@ -127,6 +162,15 @@ type ChangeAccount struct {
 	Name      *string   `json:"name,omitempty"`
 	Language  *string   `json:"language,omitempty"`
 	Protocols *[]string `json:"protocols,omitempty"`
+	ChangeLimits
+}
+
+// ChangeLimits changes what may be sent, as far as it is not nil; 0 is what the plan says.
+type ChangeLimits struct {
+	Plan             *string `json:"plan,omitempty"`
+	AddressHourly    *int64  `json:"address_hourly,omitempty"`
+	DomainHourly     *int64  `json:"domain_hourly,omitempty"`
+	RecipientsHourly *int64  `json:"recipients_hourly,omitempty"`
 }
 
 // ChangeDomain changes what is not nil.
@@ -134,6 +178,7 @@ type ChangeDomain struct {
 	Name       string  `json:"name"`
 	Disabled   *bool   `json:"disabled,omitempty"`
 	Postmaster *string `json:"postmaster,omitempty"`
+	ChangeLimits
 }
 
 // SetPassword asks for a new password of an account. Without one it is made.
@@ -257,6 +302,8 @@ func (s *Server) routes() http.Handler {
 		"account.list":       method(s, s.listAccounts),
 		"account.show":       method(s, s.showAccount),
 		"account.change":     method(s, s.changeAccount),
+		"limits.show":        method(s, s.showLimits),
+		"limits.reopen":      method(s, s.reopen),
 		"account.remove":     method(s, s.removeAccount),
 		"alias.add":          method(s, s.addAlias),
 		"alias.list":         method(s, s.listAliases),

@@ -149,6 +149,17 @@ func (c *Client) Account(ctx context.Context, address string) (Account, error) {
 	return call[Account](ctx, c, "account.show", Name{address})
 }
 
+// Limits tells how far the sending limits of an account are used up.
+func (c *Client) Limits(ctx context.Context, address string) (Limits, error) {
+	return call[Limits](ctx, c, "limits.show", Name{address})
+}
+
+// Reopen opens sending for an address or a domain that exceeded a limit.
+func (c *Client) Reopen(ctx context.Context, of string) error {
+	_, err := call[None](ctx, c, "limits.reopen", Name{of})
+	return err
+}
+
 // ChangeAccount changes an account.
 func (c *Client) ChangeAccount(ctx context.Context, change ChangeAccount) (Account, error) {
 	return call[Account](ctx, c, "account.change", change)

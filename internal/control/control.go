@@ -36,7 +36,7 @@ type Options struct {
 	Index     *index.Index
 	Hasher    *policy.Hasher
 	Guard     *policy.Guard
-	Sending   Sending
+	Sending   *policy.Sending
 	Journal   *journal.Journal
 	Queue     *outbound.Queue
 	Catalogue *cause.Catalogue
@@ -57,17 +57,6 @@ type Options struct {
 	Reload func(context.Context) error
 	Log    *slog.Logger
 }
-
-// Sending tells how much was sent within the hour, and how much may be;
-// *policy.Sending does.
-type Sending interface {
-	Used(address string) (used, limit int64)
-	UsedByDomain(domain string) (used, limit int64)
-	// Ask tells whether a message to so many recipients may be sent now.
-	Ask(address string, recipients int) cause.Decision
-}
-
-var _ Sending = (*policy.Sending)(nil)
 
 // Server answers the commands. It is safe for concurrent use.
 type Server struct {

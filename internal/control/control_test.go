@@ -66,7 +66,7 @@ func open(t *testing.T, change func(*Options)) *world {
 	must(err)
 	t.Cleanup(func() { must(guard.Close(context.Background())) })
 	sending, err := policy.NewSending(ctx, policy.SendingOptions{
-		Limits: policy.DefaultSendingLimits(), Record: policy.FileRecord(filepath.Join(dir, "sending")),
+		Domains: st, Plans: policy.Plans{Default: policy.DefaultSendingLimits()}, Record: policy.FileRecord(filepath.Join(dir, "sending")),
 	})
 	must(err)
 	t.Cleanup(func() { must(sending.Close(context.Background())) })

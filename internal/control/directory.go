@@ -63,10 +63,10 @@ func (s *Server) counts(ctx context.Context) (accounts, aliases map[string]int, 
 func domainOf(address string) string { return address[strings.LastIndexByte(address, '@')+1:] }
 
 func (s *Server) domain(d *store.Domain, accounts, aliases int) Domain {
-	sent, limit := s.Sending.UsedByDomain(d.Name)
+	meter := s.Sending.DomainMeter(d)
 	return Domain{
 		Name: d.Name, Created: d.Created, Disabled: d.Disabled, Postmaster: d.Postmaster,
-		Accounts: accounts, Aliases: aliases, Sent: sent, SentLimit: limit,
+		Accounts: accounts, Aliases: aliases, Sent: meter.Used, SentLimit: meter.Limit, Plan: d.Plan, Sending: d.Sending,
 	}
 }
 
@@ -109,9 +109,13 @@ func (s *Server) changeDomain(ctx context.Context, r ChangeDomain) (Domain, erro
 			return Domain{}, s.noAccount(ctx, *r.Postmaster, err)
 		}
 	}
+	if err := s.checkLimits(&r.ChangeLimits); err != nil {
+		return Domain{}, err
+	}
 	err := s.Store.UpdateDomain(ctx, r.Name, func(d *store.Domain) error {
 		set(&d.Disabled, r.Disabled)
 		set(&d.Postmaster, r.Postmaster)
+		r.ChangeLimits.apply(&d.Plan, &d.Sending)
 		return nil
 	})
 	if err != nil {
@@ -249,12 +253,19 @@ func (s *Server) listAccounts(ctx context.Context, r Name) ([]Account, error) {
 
 func (s *Server) account(ctx context.Context, a *store.Account) (Account, error) {
 	u, err := s.Store.Usage(ctx, a.ID)
-	sent, limit := s.Sending.Used(a.Address)
+	if err != nil {
+		return Account{}, err
+	}
+	meters, err := s.Sending.Meters(ctx, a)
+	if err != nil {
+		return Account{}, err
+	}
 	return Account{
 		Address: a.Address, Name: a.Name, Created: a.Created, Disabled: a.Disabled, Suspended: a.Suspended,
 		Protocols: protocolNames(a.Protocols), Language: a.Language, Quota: a.Quota,
-		Used: u.Size, Emails: u.Emails, Sent: sent, SentLimit: limit,
-	}, err
+		Used: u.Size, Emails: u.Emails, Sent: meters[0].Used, SentLimit: meters[0].Limit,
+		Plan: a.Plan, Sending: a.Sending, Meters: metersOf(meters),
+	}, nil
 }
 
 func (s *Server) showAccount(ctx context.Context, r Name) (Account, error) {
@@ -307,6 +318,9 @@ func (s *Server) changeAccount(ctx context.Context, r ChangeAccount) (Account, e
 			return Account{}, invalid("%q is no cause to suspend an account for; 'postiljon causes account' lists them", *r.Suspended)
 		}
 	}
+	if err := s.checkLimits(&r.ChangeLimits); err != nil {
+		return Account{}, err
+	}
 	changed, err := s.Store.UpdateAccount(ctx, a.ID, func(a *store.Account) error {
 		set(&a.Disabled, r.Disabled)
 		set(&a.Suspended, r.Suspended)
@@ -314,6 +328,7 @@ func (s *Server) changeAccount(ctx context.Context, r ChangeAccount) (Account, e
 		set(&a.Name, r.Name)
 		set(&a.Language, r.Language)
 		set(&a.Protocols, protocols)
+		r.ChangeLimits.apply(&a.Plan, &a.Sending)
 		return checkAccount(a)
 	})
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/outbound"
+	"github.com/postiljon/postiljon/internal/policy"
 	"github.com/postiljon/postiljon/internal/store"
 )
 
@@ -160,17 +161,20 @@ func (s *Server) usageOf(ctx context.Context, e *Evidence, a *store.Account) err
 	return err
 }
 
-func (s *Server) limitsOf(_ context.Context, e *Evidence, a *store.Account) error {
-	own := EvidenceLimit{Cause: cause.LimitAddressHourly}
-	own.Used, own.Max = s.Sending.Used(a.Address)
-	domain := EvidenceLimit{Cause: cause.LimitDomainHourly}
-	domain.Used, domain.Max = s.Sending.UsedByDomain(a.Domain())
-	e.Limits = []EvidenceLimit{own, domain}
-	d := s.Sending.Ask(a.Address, 1)
-	for i := range e.Limits {
-		if e.Limits[i].Cause == d.Cause && !d.Until.IsZero() {
-			e.Limits[i].Until = &d.Until
+func (s *Server) limitsOf(ctx context.Context, e *Evidence, a *store.Account) error {
+	meters, err := s.Sending.Meters(ctx, a)
+	if err != nil {
+		return err
+	}
+	causes := map[policy.Counted]cause.ID{
+		policy.MessagesOfAddress: cause.LimitAddressHourly, policy.RecipientsOfAddress: cause.LimitRecipients, policy.MessagesOfDomain: cause.LimitDomainHourly,
+	}
+	for _, m := range meters {
+		l := EvidenceLimit{Cause: causes[m.Counted], Used: m.Used, Max: m.Limit}
+		if m.Closed || m.Used >= m.Limit {
+			l.Until = &m.Resets
 		}
+		e.Limits = append(e.Limits, l)
 	}
 	return nil
 }

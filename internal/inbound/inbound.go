@@ -24,8 +24,8 @@ type Policy interface {
 	Connect(ctx context.Context, c *smtpd.Conn) (release func(), d cause.Decision)
 	// Verifier checks the passwords of a submission connection.
 	Verifier(c *smtpd.Conn) sasl.Verifier
-	// Sending decides whether an account may send to so many more recipients
-	// now. Send decides and counts them; undo, never nil, takes them back if
+	// Sending decides whether an account may send a message to so many recipients
+	// now; to none, whether it may send at all. Send decides and counts; undo, never nil, takes it back if
 	// the message was not accepted after all.
 	Sending(ctx context.Context, a *store.Account, recipients int) cause.Decision
 	Send(ctx context.Context, a *store.Account, recipients int) (undo func(), d cause.Decision)

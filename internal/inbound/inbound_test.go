@@ -381,7 +381,7 @@ func TestLimits(t *testing.T) {
 		"MAIL FROM:<anna@demo.test>", "250",
 		"RCPT TO:<anna@demo.test>", "250", "RCPT TO:<bjorn@demo.test>", "250", "RCPT TO:<bjorn+x@demo.test>", "450 4.7.1",
 		"DATA", "354", letter, "250",
-		"MAIL FROM:<anna@demo.test>", "450 4.7.1")
+		"MAIL FROM:<anna@demo.test>", "250", "RCPT TO:<bjorn@demo.test>", "450 4.7.1")
 	s.set(func() { s.sendLimit = 0 })
 	talk(t, s.mail,
 		"MAIL FROM:<>", "250",

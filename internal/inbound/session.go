@@ -84,7 +84,8 @@ func (s *session) decideMail(ctx context.Context, m *smtpd.Mail) cause.Decision 
 	if s.account == nil {
 		return cause.Allow()
 	}
-	if d := s.b.Policy.Sending(ctx, s.account, 1); !d.Allowed() {
+	// How much was sent is asked at each recipient: so the journal knows who has not got what.
+	if d := s.b.Policy.Sending(ctx, s.account, 0); !d.Allowed() {
 		return d
 	}
 	// Mail from the null path is for reports; a person's program has no use for

@@ -1,192 +1,319 @@
 package policy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/message/address"
+	"github.com/postiljon/postiljon/internal/store"
 )
 
-// SendingLimits are how much may be sent. A message counts once for each of its recipients,
-// because that is how many messages leave.
-type SendingLimits struct {
-	AddressHourly int64 // messages an hour of one address
-	DomainHourly  int64 // messages an hour of all addresses of one domain
-	Recipients    int64 // recipients of one message
-	MessageSize   int64 // octets of one message
-}
+// The window of hourly limits, and how long sending is closed once one of them was exceeded: until all that
+// was sent before no longer counts, by the rule that a second counts until it is over.
+const (
+	sendingWindow = time.Hour
+	sendingPause  = time.Hour + time.Second
+)
 
-// DefaultSendingLimits are those of an ordinary web host.
-func DefaultSendingLimits() SendingLimits {
-	return SendingLimits{AddressHourly: 300, DomainHourly: 2000, Recipients: 100, MessageSize: 50 << 20}
-}
-
-// The window of hourly limits.
-const sendingWindow = time.Hour
+// warnAt is the share of a limit, in percent, at which its owner is warned.
+const warnAt = 80
 
 // Sending counts what is sent, in windows that slide: in no hour, whenever it begins, is more sent
-// than the limit. Its counts survive a restart but for those of the last seconds before a crash.
+// than the limit. Who tries to send more is closed out for an hour from then on, so that the moment of reopening
+// is known and does not move. Its counts survive a restart but for those of the last seconds before a crash.
 type Sending struct {
-	limits SendingLimits
-	clock  Clock
-	saver  *saver
+	domains Domains
+	plans   atomic.Pointer[Plans]
+	clock   Clock
+	warn    func(Meter)
+	log     *slog.Logger
+	saver   *saver
 
-	mu        sync.Mutex
-	addresses map[string]*window
-	domains   map[string]*window
-	swept     time.Time
+	mu      sync.Mutex
+	tallies map[tallyKey]*tally
+	swept   time.Time
+}
+
+// Counted is what a limit is of.
+type Counted string
+
+// What is counted.
+const (
+	MessagesOfAddress   Counted = "messages of an address"
+	RecipientsOfAddress Counted = "recipients of an address"
+	MessagesOfDomain    Counted = "messages of a domain"
+)
+
+// tallyKey is whose what is counted: an address or a domain, normalized.
+type tallyKey struct {
+	counted Counted
+	of      string
+}
+
+// tally is what one address or domain sent.
+type tally struct {
+	window
+	closed int64 // the second in which it opens again; past if it is open
+	warned bool  // since it was last below warnAt
+}
+
+// Meter is how much was sent of what may be.
+type Meter struct {
+	Counted Counted
+	Of      string // the address or domain
+	Used    int64
+	Limit   int64
+	// Closed tells that nothing may be sent until Resets. While it is open, Resets is when the first of what was
+	// sent no longer counts, zero if nothing was.
+	Closed bool
+	Resets time.Time
+}
+
+// Domains finds a domain; *store.Store does.
+type Domains interface {
+	Domain(ctx context.Context, name string) (store.Domain, error)
 }
 
 // SendingOptions make a Sending.
 type SendingOptions struct {
-	Limits SendingLimits
-	Clock  Clock        // SystemClock if nil
-	Record Record       // the counts over a restart
-	Log    *slog.Logger // for a record that cannot be saved; nil is silent
+	Domains Domains
+	Plans   Plans
+	Clock   Clock        // SystemClock if nil
+	Record  Record       // the counts over a restart
+	Warn    func(Meter)  // hears of a limit of which most is used up, once; must not block; may be nil
+	Log     *slog.Logger // for a record that cannot be saved; nil is silent
 }
 
 // NewSending makes a Sending with the counts of its record. Close it.
 func NewSending(ctx context.Context, o SendingOptions) (*Sending, error) {
-	if l := o.Limits; l.AddressHourly < 1 || l.DomainHourly < 1 || l.Recipients < 1 || l.MessageSize < 1 {
+	if l := o.Plans.Default; l.AddressHourly < 1 || l.DomainHourly < 1 || l.RecipientsHourly < 1 {
 		return nil, fmt.Errorf("policy: sending limits below one: %+v", l)
 	}
-	s := &Sending{limits: o.Limits, clock: o.Clock, addresses: map[string]*window{}, domains: map[string]*window{}}
+	s := &Sending{domains: o.Domains, clock: o.Clock, warn: o.Warn, log: o.Log, tallies: map[tallyKey]*tally{}}
+	s.plans.Store(&o.Plans)
 	if s.clock == nil {
 		s.clock = SystemClock{}
 	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
+	if s.warn == nil {
+		s.warn = func(Meter) {}
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
 	}
 	if err := s.load(ctx, o.Record); err != nil {
 		return nil, err
 	}
-	s.saver = newSaver(o.Record, 10*time.Second, o.Log, s.snapshot)
+	s.saver = newSaver(o.Record, 10*time.Second, s.log, s.snapshot)
 	return s, nil
 }
 
 // Close saves the counts.
 func (s *Sending) Close(ctx context.Context) error { return s.saver.close(ctx) }
 
-// Message decides about the size of one message and how many recipients it has.
-func (s *Sending) Message(size int64, recipients int) cause.Decision {
-	switch {
-	case int64(recipients) > s.limits.Recipients:
-		return cause.Wait(cause.LimitRecipients, time.Time{}, cause.Count("limit", s.limits.Recipients))
-	case size > s.limits.MessageSize:
-		return cause.Refuse(cause.ContentTooLargeOwn, cause.Size("size", size), cause.Size("limit", s.limits.MessageSize))
+// SetPlans changes what may be sent from now on. The counts stay.
+func (s *Sending) SetPlans(p Plans) { s.plans.Store(&p) }
+
+// Plans are what may be sent.
+func (s *Sending) Plans() Plans { return *s.plans.Load() }
+
+// Ask tells whether an account could send a message to so many recipients now. Nothing is counted, and nobody closed out.
+func (s *Sending) Ask(ctx context.Context, a *store.Account, recipients int) cause.Decision {
+	return s.about(ctx, a, recipients, func(all []want) cause.Decision { return s.decide(all, false) })
+}
+
+// Try is Ask for somebody who is about to send: too much closes sending.
+func (s *Sending) Try(ctx context.Context, a *store.Account, recipients int) cause.Decision {
+	return s.about(ctx, a, recipients, func(all []want) cause.Decision { return s.decide(all, true) })
+}
+
+// Take is Try, and counts a message that may be sent. Undo, never nil, gives it back when it was
+// not sent after all; it may be called once, and not at all.
+func (s *Sending) Take(ctx context.Context, a *store.Account, recipients int) (undo func(), d cause.Decision) {
+	undo = func() {}
+	var warnings []Meter
+	d = s.about(ctx, a, recipients, func(all []want) cause.Decision {
+		d := s.decide(all, true)
+		if d.Allowed() {
+			warnings, undo = s.count(all)
+		}
+		return d
+	})
+	for _, m := range warnings {
+		s.warn(m)
+	}
+	return undo, d
+}
+
+// about decides on what an account wants to send by its limits.
+func (s *Sending) about(ctx context.Context, a *store.Account, recipients int, decide func([]want) cause.Decision) cause.Decision {
+	limits, err := s.limits(ctx, a)
+	if err != nil {
+		s.log.Error("limits of an account not found", "account", a.Address, "error", err)
+		return cause.Wait(cause.ProviderBackendBroken, time.Time{})
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return decide(s.wanted(a.Address, int64(recipients), limits))
+}
+
+func (s *Sending) limits(ctx context.Context, a *store.Account) (SendingLimits, error) {
+	d, err := s.domains.Domain(ctx, a.Domain())
+	if err != nil {
+		return SendingLimits{}, err
+	}
+	return s.plans.Load().Limits(a, &d), nil
+}
+
+// count adds a message to its tallies. s.mu is held.
+func (s *Sending) count(all []want) (warnings []Meter, undo func()) {
+	now := second(s.clock.Now())
+	for _, w := range all {
+		w.tally.add(now, w.n)
+		most := w.tally.total(now)*100 >= w.limit*warnAt
+		if most && !w.tally.warned {
+			warnings = append(warnings, w.meter(now))
+		}
+		w.tally.warned = most
+	}
+	s.saver.touch()
+	return warnings, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, w := range all {
+			w.tally.remove(now, w.n)
+		}
+	}
+}
+
+// Meters tell how much of its limits and those of its domain an account used within the hour.
+func (s *Sending) Meters(ctx context.Context, a *store.Account) ([]Meter, error) {
+	limits, err := s.limits(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := second(s.clock.Now())
+	var all []Meter
+	for _, w := range s.wanted(a.Address, 0, limits) {
+		all = append(all, w.meter(now))
+	}
+	return all, nil
+}
+
+// DomainMeter tells how much of its limit a domain used within the hour.
+func (s *Sending) DomainMeter(d *store.Domain) Meter {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := tallyKey{MessagesOfDomain, d.Name}
+	w := want{key: key, limit: s.plans.Load().OfDomain(d).DomainHourly, tally: s.tally(key)}
+	return w.meter(second(s.clock.Now()))
+}
+
+// Reopen opens sending for an address or a domain that was closed out, and forgets what it sent within the hour.
+func (s *Sending) Reopen(of string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key := range s.tallies {
+		if key.of == of {
+			delete(s.tallies, key)
+		}
+	}
+	s.saver.touch()
+}
+
+// want is what one message asks of one limit.
+type want struct {
+	key   tallyKey
+	cause cause.ID
+	n     int64
+	limit int64
+	tally *tally
+}
+
+// wanted are the limits that a message meets. The address comes first: it is what its owner
+// can do something about.
+func (s *Sending) wanted(from string, recipients int64, l SendingLimits) []want {
+	s.sweep()
+	name := normalize(from)
+	all := []want{
+		{key: tallyKey{MessagesOfAddress, name}, cause: cause.LimitAddressHourly, n: 1, limit: l.AddressHourly},
+		{key: tallyKey{RecipientsOfAddress, name}, cause: cause.LimitRecipients, n: recipients, limit: l.RecipientsHourly},
+		{key: tallyKey{MessagesOfDomain, domainOf(name)}, cause: cause.LimitDomainHourly, n: 1, limit: l.DomainHourly},
+	}
+	for i := range all {
+		all[i].tally = s.tally(all[i].key)
+	}
+	return all
+}
+
+func (s *Sending) tally(key tallyKey) *tally {
+	t := s.tallies[key]
+	if t == nil {
+		t = &tally{}
+		s.tallies[key] = t
+	}
+	return t
+}
+
+// decide answers by the first limit that a message does not fit. Closing, it closes out who tries.
+func (s *Sending) decide(all []want, closing bool) cause.Decision {
+	now := second(s.clock.Now())
+	for _, w := range all {
+		if w.n > w.limit { // will never pass
+			return cause.Refuse(cause.LimitRecipients, cause.Count("limit", w.limit))
+		}
+		open := w.opens(now)
+		if open <= now {
+			continue
+		}
+		if closing && w.tally.closed <= now {
+			w.tally.closed = now + int64(sendingPause/time.Second)
+			open = w.tally.closed
+			s.saver.touch()
+		}
+		return w.refusal(time.Unix(open, 0).UTC())
 	}
 	return cause.Allow()
 }
 
-// Ask tells whether a message to so many recipients may be sent now, without counting it.
-func (s *Sending) Ask(from string, recipients int) cause.Decision {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_, _, d := s.decide(from, int64(recipients))
-	return d
-}
-
-// Take counts a message to so many recipients, if it may be sent now. Undo gives it back when it was
-// not sent after all; it may be called once, and not at all.
-func (s *Sending) Take(from string, recipients int) (undo func(), d cause.Decision) {
-	n := int64(recipients)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	own, domain, d := s.decide(from, n)
-	if !d.Allowed() {
-		return func() {}, d
+// opens is the second from which what is wanted fits; now or before if it does already.
+func (w *want) opens(now int64) int64 {
+	if w.tally.closed > now {
+		return w.tally.closed
 	}
-	now := second(s.clock.Now())
-	own.add(now, n)
-	domain.add(now, n)
-	s.saver.touch()
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		own.remove(now, n)
-		domain.remove(now, n)
-	}, cause.Allow()
+	return w.tally.window.opens(now, w.n, w.limit)
 }
 
-// Sent counts what was sent without asking, at a time of the past: that is how counts are rebuilt
-// from the journal.
-func (s *Sending) Sent(from string, recipients int, at time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	own, domain := s.windows(from)
-	own.add(second(at), int64(recipients))
-	domain.add(second(at), int64(recipients))
-	s.saver.touch()
-}
-
-// Used is how much an address sent within the hour, for the meter in webmail, and its limit.
-func (s *Sending) Used(from string) (used, limit int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.used(s.addresses[normalize(from)]), s.limits.AddressHourly
-}
-
-// UsedByDomain is how much a domain sent within the hour, and its limit.
-func (s *Sending) UsedByDomain(domain string) (used, limit int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.used(s.domains[address.NormalizeDomain(domain)]), s.limits.DomainHourly
-}
-
-func (s *Sending) used(w *window) int64 {
-	if w == nil {
-		return 0
+func (w *want) refusal(until time.Time) cause.Decision {
+	switch w.key.counted {
+	case RecipientsOfAddress:
+		return cause.Wait(w.cause, until, cause.Count("limit", w.limit)).As("hourly")
+	case MessagesOfDomain:
+		return cause.Wait(w.cause, until, cause.Text("domain", w.key.of), cause.Count("limit", w.limit))
 	}
-	return w.total(second(s.clock.Now()))
+	return cause.Wait(w.cause, until, cause.Text("address", w.key.of), cause.Count("limit", w.limit))
 }
 
-// decide answers for n messages from an address. The address is told first: it is what its owner
-// can do something about.
-func (s *Sending) decide(from string, n int64) (own, domain *window, d cause.Decision) {
-	own, domain = s.windows(from)
-	name := normalize(from)
-	now := second(s.clock.Now())
-	for _, l := range []struct {
-		window *window
-		limit  int64
-		id     cause.ID
-		whose  cause.Param
-	}{
-		{own, s.limits.AddressHourly, cause.LimitAddressHourly, cause.Text("address", name)},
-		{domain, s.limits.DomainHourly, cause.LimitDomainHourly, cause.Text("domain", domainOf(name))},
-	} {
-		if n > l.limit { // will never pass
-			return own, domain, cause.Refuse(cause.LimitRecipients, cause.Count("limit", l.limit))
-		}
-		if open := l.window.opens(now, n, l.limit); open > now {
-			return own, domain, cause.Wait(l.id, time.Unix(open, 0).UTC(), l.whose, cause.Count("limit", l.limit))
-		}
+func (w *want) meter(now int64) Meter {
+	m := Meter{Counted: w.key.counted, Of: w.key.of, Used: w.tally.total(now), Limit: w.limit}
+	switch {
+	case w.tally.closed > now:
+		m.Closed, m.Resets = true, time.Unix(w.tally.closed, 0).UTC()
+	case len(w.tally.entries) > 0:
+		m.Resets = time.Unix(w.tally.entries[0].ends(), 0).UTC()
 	}
-	return own, domain, cause.Allow()
+	return m
 }
 
-// windows of an address and of its domain, made if there are none.
-func (s *Sending) windows(from string) (own, domain *window) {
-	name := normalize(from)
-	s.sweep()
-	return windowOf(s.addresses, name), windowOf(s.domains, domainOf(name))
-}
-
-func windowOf(all map[string]*window, name string) *window {
-	w := all[name]
-	if w == nil {
-		w = &window{}
-		all[name] = w
-	}
-	return w
-}
-
-// sweep drops windows in which nothing is left, now and then: only accounts send, so that their
+// sweep drops tallies of which nothing is left, now and then: only accounts send, so that their
 // number is bounded by that of the accounts that sent lately.
 func (s *Sending) sweep() {
 	now := s.clock.Now()
@@ -194,11 +321,9 @@ func (s *Sending) sweep() {
 		return
 	}
 	s.swept = now
-	for _, all := range []map[string]*window{s.addresses, s.domains} {
-		for name, w := range all {
-			if w.total(second(now)) == 0 {
-				delete(all, name)
-			}
+	for key, t := range s.tallies {
+		if t.total(second(now)) == 0 && t.closed <= second(now) {
+			delete(s.tallies, key)
 		}
 	}
 }
@@ -271,10 +396,18 @@ func (w *window) remove(at, n int64) {
 	}
 }
 
-// sendingRecord is what a Sending remembers over a restart: the counts of each address, as pairs
-// of a second and a count. Those of the domains are their sums.
+// sendingRecord is what a Sending remembers over a restart.
 type sendingRecord struct {
-	Addresses map[string][]int64 `json:"addresses"`
+	Tallies []tallyRecord `json:"tallies"`
+}
+
+// tallyRecord is a tally with its counts as pairs of a second and a count.
+type tallyRecord struct {
+	Counted Counted `json:"counted"`
+	Of      string  `json:"of"`
+	Counts  []int64 `json:"counts"`
+	Closed  int64   `json:"closed,omitempty"`
+	Warned  bool    `json:"warned,omitempty"`
 }
 
 func (s *Sending) load(ctx context.Context, r Record) error {
@@ -282,37 +415,39 @@ func (s *Sending) load(ctx context.Context, r Record) error {
 	if err := loadJSON(ctx, r, &doc); err != nil {
 		return err
 	}
-	for name, pairs := range doc.Addresses {
-		own, domain := windowOf(s.addresses, name), windowOf(s.domains, domainOf(name))
-		for i := 0; i+1 < len(pairs); i += 2 {
-			own.add(pairs[i], pairs[i+1])
-			domain.add(pairs[i], pairs[i+1])
+	for _, one := range doc.Tallies {
+		t := s.tally(tallyKey{one.Counted, one.Of})
+		t.closed, t.warned = one.Closed, one.Warned
+		for i := 0; i+1 < len(one.Counts); i += 2 {
+			t.add(one.Counts[i], one.Counts[i+1])
 		}
 	}
 	return nil
 }
 
-// snapshot is the record, with the part of the addresses that sent most.
+// snapshot is the record, with the part of the tallies that count most.
 func (s *Sending) snapshot(part float64) any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := second(s.clock.Now())
-	type sender struct {
-		name  string
-		total int64
-	}
-	var senders []sender
-	for name, w := range s.addresses {
-		if n := w.total(now); n > 0 {
-			senders = append(senders, sender{name, n})
+	var all []tallyRecord
+	for key, t := range s.tallies {
+		if t.total(now) > 0 || t.closed > now {
+			all = append(all, tallyRecord{key.counted, key.of, t.minutes(), t.closed, t.warned})
 		}
 	}
-	slices.SortFunc(senders, func(a, b sender) int { return int(b.total - a.total) })
-	doc := sendingRecord{Addresses: map[string][]int64{}}
-	for _, sender := range senders[:int(part*float64(len(senders)))] {
-		doc.Addresses[sender.name] = s.addresses[sender.name].minutes()
+	slices.SortFunc(all, func(a, b tallyRecord) int {
+		return cmp.Or(cmp.Compare(b.Closed, a.Closed), cmp.Compare(sum(b.Counts), sum(a.Counts)), cmp.Compare(a.Of, b.Of))
+	})
+	return sendingRecord{Tallies: all[:int(part*float64(len(all)))]}
+}
+
+// sum adds up the counts of pairs.
+func sum(pairs []int64) (n int64) {
+	for i := 1; i < len(pairs); i += 2 {
+		n += pairs[i]
 	}
-	return doc
+	return n
 }
 
 // minutes are the entries of a window as pairs, one a minute, each at its last second: what is

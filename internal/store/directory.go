@@ -21,10 +21,20 @@ const SubaddressSeparator = "+"
 
 // Domain is a domain whose mail is kept here.
 type Domain struct {
-	Name       string    `json:"name"` // lower-case A-labels
-	Created    time.Time `json:"created"`
-	Disabled   bool      `json:"disabled,omitempty"`
-	Postmaster string    `json:"postmaster,omitempty"` // who gets postmaster@ and abuse@; empty is the first account
+	Name       string        `json:"name"` // lower-case A-labels
+	Created    time.Time     `json:"created"`
+	Disabled   bool          `json:"disabled,omitempty"`
+	Postmaster string        `json:"postmaster,omitempty"` // who gets postmaster@ and abuse@; empty is the first account
+	Plan       string        `json:"plan,omitempty"`       // of the configuration, "" for none
+	Sending    SendingLimits `json:"sending,omitzero"`
+}
+
+// SendingLimits are how much may be sent, as far as it was set for a domain or an account; 0 where it was not. A
+// message counts once, however many recipients it has; those have a limit of their own.
+type SendingLimits struct {
+	AddressHourly    int64 `json:"address_hourly,omitempty"`    // messages an hour of one address
+	DomainHourly     int64 `json:"domain_hourly,omitempty"`     // messages an hour of all addresses of one domain
+	RecipientsHourly int64 `json:"recipients_hourly,omitempty"` // recipients an hour of all messages of one address
 }
 
 // Protocol is a set of ways to reach an account.
@@ -46,15 +56,17 @@ func (p Protocol) Has(q Protocol) bool { return p&q == q }
 
 // Account is a person's mail.
 type Account struct {
-	ID        AccountID `json:"id"`
-	Address   string    `json:"address"` // the whole address, normalized; the name to sign in with
-	Name      string    `json:"name,omitempty"`
-	Created   time.Time `json:"created"`
-	Disabled  bool      `json:"disabled,omitempty"`  // mail is switched off
-	Suspended cause.ID  `json:"suspended,omitempty"` // why the account may not be used, "" if it may
-	Protocols Protocol  `json:"protocols"`           // those switched on
-	Quota     int64     `json:"quota,omitempty"`     // octets, 0 for no bound
-	Language  string    `json:"language,omitempty"`  // sv, nb or en
+	ID        AccountID     `json:"id"`
+	Address   string        `json:"address"` // the whole address, normalized; the name to sign in with
+	Name      string        `json:"name,omitempty"`
+	Created   time.Time     `json:"created"`
+	Disabled  bool          `json:"disabled,omitempty"`  // mail is switched off
+	Suspended cause.ID      `json:"suspended,omitempty"` // why the account may not be used, "" if it may
+	Protocols Protocol      `json:"protocols"`           // those switched on
+	Quota     int64         `json:"quota,omitempty"`     // octets, 0 for no bound
+	Language  string        `json:"language,omitempty"`  // sv, nb or en
+	Plan      string        `json:"plan,omitempty"`      // of the configuration, "" for that of its domain
+	Sending   SendingLimits `json:"sending,omitzero"`
 	// Version rises with each change of the account or its credentials, so that
 	// what was derived from them can be told to be old.
 	Version uint64 `json:"version"`
