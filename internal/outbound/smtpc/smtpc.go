@@ -2,7 +2,7 @@
 //
 // It uses what the server offers: PIPELINING (RFC 2920), SIZE (RFC 1870),
 // 8BITMIME (RFC 6152), SMTPUTF8 (RFC 6531), CHUNKING and BINARYMIME (RFC 3030),
-// STARTTLS (RFC 3207), REQUIRETLS (RFC 8689) and DSN (RFC 3461). With pipelining
+// STARTTLS (RFC 3207), REQUIRETLS (RFC 8689), AUTH (RFC 4954) and DSN (RFC 3461). With pipelining
 // and chunking a small message takes one round trip. Replies are kept as they
 // came; what they mean is for others to say. All waits and sizes are bounded.
 package smtpc
@@ -30,8 +30,20 @@ type Options struct {
 	// connection goes on without: encryption is better than none (RFC 7435).
 	TLSConfig *tls.Config
 	// NoTLS leaves STARTTLS alone, for servers with which it has failed.
-	NoTLS    bool
-	Timeouts Timeouts
+	NoTLS bool
+	// Encrypt ends the session unless it is encrypted.
+	Encrypt bool
+	// Authenticate ends the session unless it is encrypted and the certificate proves
+	// who the server is.
+	Authenticate bool
+	// Verify judges the certificate; nil means that it must be for ServerName and
+	// lead to a root of TLSConfig.
+	Verify func(*tls.ConnectionState) error
+	// Implicit begins with TLS, without STARTTLS (RFC 8314 section 3.3).
+	Implicit bool
+	// Credentials sign in, once the connection is encrypted; nil for nobody.
+	Credentials *Credentials
+	Timeouts    Timeouts
 }
 
 // Timeouts bound the waits. Zero means the default, which is that of RFC 5321
@@ -63,6 +75,7 @@ func (t *Timeouts) setDefaults() {
 type Extensions struct {
 	Pipelining, EightBitMIME, SMTPUTF8, Chunking, BinaryMIME bool
 	StartTLS, RequireTLS, DSN, SizeOffered                   bool
+	Auth                                                     []string // mechanisms to sign in with
 	// Size is the largest message the server takes in octets, 0 if it does not say.
 	Size int64
 }
@@ -75,6 +88,7 @@ const (
 	StageBanner   Stage = "banner"
 	StageHello    Stage = "hello"
 	StageStartTLS Stage = "starttls"
+	StageAuth     Stage = "auth"
 	StageMail     Stage = "mail"
 	StageRcpt     Stage = "rcpt"
 	StageData     Stage = "data"
@@ -135,6 +149,11 @@ func New(ctx context.Context, conn net.Conn, o Options) (*Client, error) {
 }
 
 func (c *Client) open(ctx context.Context) error {
+	if c.opt.Implicit {
+		if err := c.secure(ctx); err != nil {
+			return err
+		}
+	}
 	banner, err := c.reply(StageBanner, c.opt.Timeouts.Banner)
 	if err != nil {
 		return err
@@ -145,10 +164,12 @@ func (c *Client) open(ctx context.Context) error {
 	if err := c.hello(); err != nil {
 		return err
 	}
-	if !c.ext.StartTLS || c.opt.NoTLS {
-		return nil
+	if !c.opt.Implicit && !c.opt.NoTLS {
+		if err := c.startTLS(ctx); err != nil {
+			return err
+		}
 	}
-	return c.startTLS(ctx)
+	return c.signIn()
 }
 
 // hello says EHLO, and HELO to servers that know no better (RFC 5321 section
@@ -198,6 +219,8 @@ func parseExtensions(lines []string) (x Extensions) {
 			x.RequireTLS = true
 		case "DSN":
 			x.DSN = true
+		case "AUTH":
+			x.Auth = strings.Fields(strings.ToUpper(args))
 		case "SIZE":
 			x.SizeOffered = true
 			if n, err := strconv.ParseInt(strings.TrimSpace(args), 10, 64); err == nil && n > 0 {
@@ -209,16 +232,40 @@ func parseExtensions(lines []string) (x Extensions) {
 	return x
 }
 
-// errInjected reports octets that came in the clear after the answer to
-// STARTTLS, where none may be.
-var errInjected = errors.New("plaintext after the answer to STARTTLS")
+// Errors of StageStartTLS.
+var (
+	// errInjected reports octets that came in the clear after the answer to
+	// STARTTLS, where none may be.
+	errInjected = errors.New("plaintext after the answer to STARTTLS")
+	// ErrNoStartTLS reports a server that does not offer STARTTLS, or refuses it,
+	// where the session must be encrypted.
+	ErrNoStartTLS = errors.New("the server does not begin TLS")
+)
 
-// startTLS encrypts the connection (RFC 3207). A server that refuses is talked
-// to in the clear.
+// ProofError reports a server whose certificate does not prove who it is, where it
+// must.
+type ProofError struct{ Err error }
+
+func (e *ProofError) Error() string { return "the certificate proves nothing: " + e.Err.Error() }
+
+func (e *ProofError) Unwrap() error { return e.Err }
+
+// startTLS encrypts the connection (RFC 3207). A server that does not offer it, or
+// refuses, is talked to in the clear if that is allowed.
 func (c *Client) startTLS(ctx context.Context) error {
+	needed := c.opt.Encrypt || c.opt.Authenticate
+	if !c.ext.StartTLS {
+		if needed {
+			return &Error{Stage: StageStartTLS, Err: ErrNoStartTLS}
+		}
+		return nil
+	}
 	r, err := c.exchange(StageStartTLS, "STARTTLS")
 	if err != nil {
 		return err
+	}
+	if r.Code != 220 && needed {
+		return &Error{Stage: StageStartTLS, Reply: r, Err: ErrNoStartTLS}
 	}
 	if r.Code == 421 {
 		return &Error{Stage: StageStartTLS, Reply: r}
@@ -229,6 +276,14 @@ func (c *Client) startTLS(ctx context.Context) error {
 	if c.in.Buffered() > 0 {
 		return &Error{Stage: StageStartTLS, Err: errInjected}
 	}
+	if err := c.secure(ctx); err != nil {
+		return err
+	}
+	return c.hello() // RFC 3207 section 4.2: what was said before is void
+}
+
+// secure does the handshake of TLS.
+func (c *Client) secure(ctx context.Context) error {
 	conn := tls.Client(c.conn, c.tlsConfig())
 	c.deadline(c.opt.Timeouts.Command)
 	if err := conn.HandshakeContext(ctx); err != nil {
@@ -237,10 +292,11 @@ func (c *Client) startTLS(ctx context.Context) error {
 	state := conn.ConnectionState()
 	c.conn, c.tls = conn, &state
 	c.in.Reset(conn)
-	return c.hello() // RFC 3207 section 4.2: what was said before is void
+	return nil
 }
 
-// tlsConfig verifies the certificate as usual but only notes the outcome.
+// tlsConfig checks the certificate. Where it need not prove anything, the outcome is
+// only noted.
 func (c *Client) tlsConfig() *tls.Config {
 	cfg := &tls.Config{}
 	if c.opt.TLSConfig != nil {
@@ -249,7 +305,14 @@ func (c *Client) tlsConfig() *tls.Config {
 	cfg.ServerName = c.opt.ServerName
 	cfg.InsecureSkipVerify = true
 	cfg.VerifyConnection = func(s tls.ConnectionState) error {
-		c.unproven = verify(&s, cfg, c.opt.ServerName)
+		if c.opt.Verify != nil {
+			c.unproven = c.opt.Verify(&s)
+		} else {
+			c.unproven = verify(&s, cfg, c.opt.ServerName)
+		}
+		if c.unproven != nil && c.opt.Authenticate {
+			return &ProofError{c.unproven}
+		}
 		return nil
 	}
 	return cfg

@@ -3,6 +3,7 @@ package smtpc
 import (
 	"bytes"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -233,4 +234,49 @@ func BenchmarkSend(b *testing.B) {
 	c.abandon()
 	_ = l.Close()
 	<-done
+}
+
+// TestPolicies: sessions that must be encrypted, or whose server must prove itself.
+func TestPolicies(t *testing.T) {
+	cert, pool := certstest.New(t, "mx.example")
+	_, secure := serve(t, &cert)
+	_, clear := serve(t, nil)
+	refuse := errors.New("not to my taste")
+	tests := []struct {
+		name, addr string
+		options    Options
+		err        error
+	}{
+		{"proven", secure, Options{ServerName: "mx.example", Authenticate: true}, nil},
+		{"encrypted", secure, Options{ServerName: "other.example", Encrypt: true}, nil},
+		{"in the clear", clear, Options{ServerName: "mx.example"}, nil},
+		{"another judge", secure, Options{ServerName: "other.example", Authenticate: true, Verify: func(*tls.ConnectionState) error { return nil }}, nil},
+		{"another judge refuses", secure, Options{ServerName: "mx.example", Authenticate: true, Verify: func(*tls.ConnectionState) error { return refuse }}, refuse},
+		{"another name", secure, Options{ServerName: "other.example", Authenticate: true}, x509.HostnameError{}},
+		{"no STARTTLS", clear, Options{ServerName: "mx.example", Encrypt: true}, ErrNoStartTLS},
+		{"no STARTTLS to prove with", clear, Options{ServerName: "mx.example", Authenticate: true}, ErrNoStartTLS},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			test.options.Hostname, test.options.TLSConfig = "us.example", &tls.Config{RootCAs: pool}
+			c, err := New(t.Context(), dial(t, test.addr), test.options)
+			if err == nil {
+				c.Quit()
+			}
+			var host x509.HostnameError
+			if _, wanted := test.err.(x509.HostnameError); wanted && errors.As(err, &host) {
+				return
+			}
+			var e *Error
+			if !errors.Is(err, test.err) || err != nil && (!errors.As(err, &e) || e.Stage != StageStartTLS) {
+				t.Errorf("%v instead of %v", err, test.err)
+			}
+		})
+	}
+	t.Run("refused", func(t *testing.T) {
+		const script = "S: 220 hi\nC: ...\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 454 4.7.0 no certificate"
+		if _, err := New(t.Context(), dialogue(t, script), Options{Hostname: "us.example", Encrypt: true}); !errors.Is(err, ErrNoStartTLS) {
+			t.Errorf("%v", err)
+		}
+	})
 }
