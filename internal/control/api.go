@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/outbound"
 	"github.com/postiljon/postiljon/internal/policy"
 	"github.com/postiljon/postiljon/internal/store"
 )
@@ -246,22 +247,29 @@ type Queued struct {
 	ID         string            `json:"id"`
 	Account    string            `json:"account,omitempty"` // "" for reports of the service
 	From       string            `json:"from"`
+	Subject    string            `json:"subject,omitempty"`    // only of one that was asked for
+	MessageID  string            `json:"message_id,omitempty"` // likewise
 	Size       int64             `json:"size"`
 	Created    time.Time         `json:"created"`
-	Expires    time.Time         `json:"expires"`
+	Expires    time.Time         `json:"expires"` // when it is given up
 	Recipients []QueuedRecipient `json:"recipients"`
 }
 
 // QueuedRecipient is a recipient of a message in the queue.
 type QueuedRecipient struct {
-	Address  string    `json:"address"`
+	Address string `json:"address"`
+	// State is waiting, sending, delayed, held, delivered, bounced or cancelled.
 	State    string    `json:"state"`
 	Attempts int       `json:"attempts"`
-	Next     time.Time `json:"next,omitzero"`
+	Last     time.Time `json:"last,omitzero"` // try
+	Next     time.Time `json:"next,omitzero"` // try
 	Reply    string    `json:"reply,omitempty"`
 	Host     string    `json:"host,omitempty"`
 	Cause    cause.ID  `json:"cause,omitempty"`
-	Why      string    `json:"why,omitempty"` // the cause told to the operator
+	Why      string    `json:"why,omitempty"`       // the cause told to the operator, in some words
+	Text     string    `json:"text,omitempty"`      // and in full
+	Actor    string    `json:"actor,omitempty"`     // who must act
+	NextStep string    `json:"next_step,omitempty"` // and how
 }
 
 // QueueItem names a message of the queue, and one recipient of it or all.
@@ -318,8 +326,11 @@ func (s *Server) routes() http.Handler {
 		"ban.list":           method(s, s.listBans),
 		"ban.lift":           method(s, s.liftBan),
 		"queue.list":         method(s, s.listQueue),
-		"queue.send":         method(s, s.sendNow),
-		"queue.cancel":       method(s, s.cancel),
+		"queue.show":         method(s, s.showQueued),
+		"queue.retry":        method(s, s.retry),
+		"queue.hold":         method(s, s.change((*outbound.Queue).Hold)),
+		"queue.release":      method(s, s.change((*outbound.Queue).Release)),
+		"queue.cancel":       method(s, s.change((*outbound.Queue).Cancel)),
 		"trace":              method(s, s.trace),
 		"evidence":           method(s, s.evidence),
 		"verify":             stream(s, s.verify),

@@ -235,9 +235,24 @@ func (c *Client) Queue(ctx context.Context, f QueueFilter) ([]Queued, error) {
 	return call[[]Queued](ctx, c, "queue.list", f)
 }
 
-// SendNow tries a message of the queue at once.
-func (c *Client) SendNow(ctx context.Context, id string) error {
-	return done(ctx, c, "queue.send", QueueItem{ID: id})
+// Queued shows one message of the queue.
+func (c *Client) Queued(ctx context.Context, id string) (Queued, error) {
+	return call[Queued](ctx, c, "queue.show", QueueItem{ID: id})
+}
+
+// Retry tries a message of the queue at once.
+func (c *Client) Retry(ctx context.Context, id string) error {
+	return done(ctx, c, "queue.retry", QueueItem{ID: id})
+}
+
+// Hold keeps a message of the queue until Release.
+func (c *Client) Hold(ctx context.Context, item QueueItem) error {
+	return done(ctx, c, "queue.hold", item)
+}
+
+// Release lets go what Hold keeps.
+func (c *Client) Release(ctx context.Context, item QueueItem) error {
+	return done(ctx, c, "queue.release", item)
 }
 
 // Cancel takes a message of the queue back.

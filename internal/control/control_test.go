@@ -153,8 +153,8 @@ func TestDirectory(t *testing.T) {
 		{"bad protocol", second(w.ChangeAccount(ctx, ChangeAccount{Address: "anna@example.org", Protocols: &[]string{"fax"}})), 400, "is no protocol"},
 		{"bad cause", second(w.ChangeAccount(ctx, ChangeAccount{Address: "anna@example.org", Suspended: new(cause.LimitRequest)})), 400, "is no cause"},
 		{"no ban", w.LiftBan(ctx, "192.0.2.1"), 404, ""},
-		{"bad id", w.SendNow(ctx, "x"), 400, "is no id"},
-		{"no message", w.SendNow(ctx, store.NewTraceID(time.Now()).String()), 404, "no message"},
+		{"bad id", w.Retry(ctx, "x"), 400, "is no id"},
+		{"no message", w.Retry(ctx, store.NewTraceID(time.Now()).String()), 404, "no message"},
 		{"bad trace", second(w.Trace(ctx, TraceQuery{Text: "?"})), 400, "is no address"},
 	} {
 		if got := status(t, c.err); got != c.status || !strings.Contains(c.err.Error(), c.text) {
@@ -280,7 +280,23 @@ func TestQueue(t *testing.T) {
 	if err := w.Cancel(ctx, QueueItem{ID: list[0].ID, Recipient: "c@elsewhere.test"}); status(t, err) != 404 {
 		t.Error(err)
 	}
-	if err := w.Cancel(ctx, QueueItem{ID: list[0].ID}); err != nil {
+	item := QueueItem{ID: list[0].ID}
+	for _, step := range []struct {
+		do     func(context.Context, QueueItem) error
+		status int
+		state  string
+	}{
+		{w.Release, 404, "delayed"}, {w.Hold, 200, "held"}, {w.Hold, 404, "held"}, {w.Release, 200, "delayed"}, {w.Hold, 200, "held"},
+	} {
+		if err := step.do(ctx, item); step.status == 200 && err != nil || step.status != 200 && status(t, err) != step.status {
+			t.Error(err)
+		}
+		q, err := w.Queued(ctx, item.ID)
+		if err != nil || q.Recipients[0].State != step.state || q.Recipients[0].Text == "" || q.Subject != "x" {
+			t.Errorf("%+v, %v", q, err)
+		}
+	}
+	if err := w.Cancel(ctx, item); err != nil {
 		t.Error(err)
 	}
 	if err := w.Cancel(ctx, QueueItem{ID: list[0].ID}); status(t, err) != 404 {

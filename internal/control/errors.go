@@ -65,8 +65,11 @@ func public(err error) *Error {
 	case errors.Is(err, policy.ErrWeak):
 		return &Error{Message: "the password is too short or too long", Status: http.StatusBadRequest,
 			Next: "Take at least 8 characters, or have one made with --generate."}
-	case errors.Is(err, policy.ErrNoBan), errors.Is(err, outbound.ErrNotQueued):
+	case errors.Is(err, policy.ErrNoBan):
 		return &Error{Message: err.Error(), Status: http.StatusNotFound}
+	case errors.Is(err, outbound.ErrNotQueued):
+		return &Error{Message: "no recipient of this message is in a state where that can be done", Status: http.StatusNotFound,
+			Next: "'postiljon queue show' tells the state of each."}
 	case errors.Is(err, outbound.ErrBusy):
 		return &Error{Message: "the message is being sent right now", Status: http.StatusConflict,
 			Next: "Try again in a minute; 'postiljon queue list' shows what became of it."}

@@ -15,6 +15,11 @@ const (
 	ConnectionRefused = "connection.refused" // a connection turned away: remote, protocol
 	MessageDuplicate  = "message.duplicate"  // came again and was kept once: from, to, message-id
 
+	// A message on its way out that waits for more than its turn.
+	MessageHeld        = "message.held"        // kept until it is released: to
+	MessageReleased    = "message.released"    // no longer kept: to
+	MessageUnconfirmed = "message.unconfirmed" // may have gone, though nobody heard a yes: to, host
+
 	// A message on its way out.
 	MessageQueued    = "message.queued"    // a submission is kept: from, to, message-id, subject, size
 	MessageRelayed   = "message.relayed"   // another server took it: to, host, reply

@@ -15,9 +15,35 @@ import (
 // content is the message of a submission, open for sending.
 type content struct {
 	io.ReaderAt
-	size   int64
-	header []byte // with the empty line, as far as it is within headSize
+	size   int64  // with what signing put in front
+	header []byte // as it was submitted, with the empty line, as far as it is within headSize
 	closer io.Closer
+}
+
+// sign puts the signatures of a message in front of it.
+func (c *content) sign(prefix []byte) {
+	if len(prefix) > 0 {
+		c.ReaderAt = &prefixed{prefix, c.ReaderAt}
+		c.size += int64(len(prefix))
+	}
+}
+
+// prefixed reads some octets and then what follows them.
+type prefixed struct {
+	prefix []byte
+	rest   io.ReaderAt
+}
+
+// ReadAt implements io.ReaderAt.
+func (p *prefixed) ReadAt(b []byte, off int64) (n int, err error) {
+	if off < int64(len(p.prefix)) {
+		n = copy(b, p.prefix[off:])
+		if n == len(b) {
+			return n, nil
+		}
+	}
+	m, err := p.rest.ReadAt(b[n:], off+int64(n)-int64(len(p.prefix)))
+	return n + m, err
 }
 
 // headSize is how much of a message is looked at for its header, and up to

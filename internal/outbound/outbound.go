@@ -52,6 +52,9 @@ type Options struct {
 	// versions; nil means Go's defaults. Certificates are always verified, but
 	// only messages with REQUIRETLS depend on the outcome.
 	TLSConfig *tls.Config
+	// Sign signs messages to other servers; nil leaves them as they are. It is
+	// called once for each message, at its first attempt, and the result kept.
+	Sign Sign
 	// Journal gets events that belong to no submission's commit; nil drops them.
 	Journal Journal
 	// Clock is the time; nil means the system's.

@@ -30,20 +30,30 @@ type Queue struct {
 	end  context.CancelFunc
 	work sync.WaitGroup
 
-	settling  [64]sync.Mutex // by submission, see settle
-	lastEvent atomic.Int64   // time of the latest event in microseconds
+	settling   [64]sync.Mutex // by submission, see settle
+	signatures signatures
+	lastEvent  atomic.Int64 // time of the latest event in microseconds
 
 	mu           sync.Mutex
 	phase        phase
 	known        map[deliveryKey]*delivery
 	waiting      deliveryHeap
 	destinations map[string]*destination
-	runnable     []*destination // those with ready deliveries, each once, in turn
-	active       int            // deliveries with a worker
-	idle         int            // workers that keep a connection open
-	horizon      time.Time      // what is due from then on had no room in memory; zero if all had
-	forgotten    time.Time      // when the first of what had no room comes; zero if none
-	scanning     bool           // the store is being read for what was forgotten
+	lanes        map[laneKey]*lane
+	proven       turns          // lanes in line, of destinations that are known to take mail
+	unproven     turns          // and of others
+	freed        []*destination // that have parked lanes and room again, each once
+	paused       pausedHeap     // that have parked lanes and shall be left alone for a moment
+	alternate    bool
+	ready        int       // deliveries in lanes
+	active       int       // deliveries with a worker
+	probing      int       // those of them to destinations that are not proven
+	idle         int       // workers that keep a connection open
+	swept        int       // how many destinations make a sweep worth while
+	horizon      time.Time // what is due from then on had no room in memory; zero if all had
+	forgotten    time.Time // when the first of what had no room comes; zero if none
+	scanning     bool      // the store is being read for what was forgotten
+	timer        time.Time // when it goes off
 	stopTimer    func() bool
 }
 
@@ -70,6 +80,7 @@ func New(o Options) (*Queue, error) {
 		opt: o, log: o.Log, texts: t,
 		known:        map[deliveryKey]*delivery{},
 		destinations: map[string]*destination{},
+		lanes:        map[laneKey]*lane{},
 	}
 	q.life, q.end = context.WithCancel(context.Background())
 	return q, nil
@@ -167,7 +178,7 @@ func (q *Queue) load(ctx context.Context) error {
 	var unsettled []deliveryKey
 	err := q.opt.Store.AllSubmissions(ctx, func(sub *store.Submission) error {
 		if len(sub.Recipients) > 0 && (sub.Done() || owes(sub)) {
-			unsettled = append(unsettled, deliveryKey{sub.Account, sub.ID, domainOf(sub.Recipients[0].Address)})
+			unsettled = append(unsettled, keyOf(sub, &sub.Recipients[0]))
 		}
 		q.Notify(sub)
 		return ctx.Err()
@@ -286,40 +297,80 @@ func (q *Queue) SendNow(ctx context.Context, account store.AccountID, id store.T
 // if recipient is empty. Errors: store.KindNotFound, ErrNotQueued, ErrBusy
 // while the message is being sent.
 func (q *Queue) Cancel(ctx context.Context, account store.AccountID, id store.TraceID, recipient string) error {
-	sub, err := q.opt.Store.Submission(ctx, account, id)
-	if err != nil {
-		return fmt.Errorf("outbound: cancel: %w", err)
-	}
-	keys := map[deliveryKey]bool{}
-	var events []store.Event
-	for i := range sub.Recipients {
-		if r := &sub.Recipients[i]; r.State == store.Queued && chosen(r, recipient) {
-			keys[deliveryKey{account, id, domainOf(r.Address)}] = true
-			events = append(events, q.event(&sub, journal.MessageCancelled, field("to", r.Address)))
-		}
-	}
-	if len(keys) == 0 {
-		return fmt.Errorf("outbound: cancel: %w", ErrNotQueued)
-	}
-	if !q.hold(keys) {
-		return fmt.Errorf("outbound: cancel: %w", ErrBusy)
-	}
-	updated, err := q.opt.Store.UpdateSubmission(ctx, account, id, func(s *store.Submission) error {
-		for i := range s.Recipients {
-			if r := &s.Recipients[i]; r.State == store.Queued && chosen(r, recipient) {
-				r.State, r.Next, r.Last = store.Cancelled, time.Time{}, q.opt.Clock.Now()
-			}
-		}
-		return nil
-	}, events...)
-	if err == nil {
-		sub = updated
-	}
-	q.release(keys, &sub)
+	waits := func(r *store.SubmissionRecipient) bool { return !r.State.Final() && chosen(r, recipient) }
+	err := q.change(ctx, account, id, journal.MessageCancelled, waits, func(r *store.SubmissionRecipient) {
+		r.State, r.Next, r.Last = store.Cancelled, time.Time{}, q.opt.Clock.Now()
+	})
 	if err != nil {
 		return fmt.Errorf("outbound: cancel: %w", err)
 	}
 	return q.settle(ctx, account, id)
+}
+
+// Hold keeps a submission until Release or Cancel, for one recipient or for all
+// that still wait. It is not given up meanwhile, and its sender is not told of a
+// delay. Errors as of Cancel.
+func (q *Queue) Hold(ctx context.Context, account store.AccountID, id store.TraceID, recipient string) error {
+	waits := func(r *store.SubmissionRecipient) bool { return r.State == store.Queued && chosen(r, recipient) }
+	err := q.change(ctx, account, id, journal.MessageHeld, waits, func(r *store.SubmissionRecipient) {
+		r.State, r.Next = store.Held, time.Time{}
+	})
+	if err != nil {
+		return fmt.Errorf("outbound: hold: %w", err)
+	}
+	return nil
+}
+
+// Release lets go what Hold keeps; it is tried at once. Errors as of Cancel.
+func (q *Queue) Release(ctx context.Context, account store.AccountID, id store.TraceID, recipient string) error {
+	held := func(r *store.SubmissionRecipient) bool { return r.State == store.Held && chosen(r, recipient) }
+	err := q.change(ctx, account, id, journal.MessageReleased, held, func(r *store.SubmissionRecipient) {
+		r.State, r.Next = store.Queued, q.opt.Clock.Now()
+	})
+	if err != nil {
+		return fmt.Errorf("outbound: release: %w", err)
+	}
+	return nil
+}
+
+// change gives the recipients of a submission that match another state, with an
+// event for each, while none of them is being sent to.
+func (q *Queue) change(ctx context.Context, account store.AccountID, id store.TraceID, kind string,
+	match func(*store.SubmissionRecipient) bool, set func(*store.SubmissionRecipient)) error {
+	sub, err := q.opt.Store.Submission(ctx, account, id)
+	if err != nil {
+		return err
+	}
+	keys := map[deliveryKey]bool{}
+	for i := range sub.Recipients {
+		if r := &sub.Recipients[i]; match(r) {
+			keys[keyOf(&sub, r)] = true
+		}
+	}
+	if len(keys) == 0 {
+		return ErrNotQueued
+	}
+	if !q.hold(keys) {
+		return ErrBusy
+	}
+	// What was read before hold may be over by now.
+	updated, err := q.opt.Store.ChangeSubmission(ctx, account, id, func(s *store.Submission) (events []store.Event, err error) {
+		for i := range s.Recipients {
+			if r := &s.Recipients[i]; match(r) && keys[keyOf(s, r)] {
+				set(r)
+				events = append(events, q.event(s, kind, field("to", r.Address)))
+			}
+		}
+		if len(events) == 0 {
+			return nil, ErrNotQueued
+		}
+		return events, nil
+	})
+	if err == nil {
+		sub = updated
+	}
+	q.release(keys, &sub)
+	return err
 }
 
 func chosen(r *store.SubmissionRecipient, recipient string) bool {
@@ -365,15 +416,50 @@ func hasDomain(sub *store.Submission, domain string) bool {
 	return false
 }
 
+// Progress is what people are told of a recipient's state.
+type Progress string
+
+// The states.
+const (
+	ProgressWaiting   Progress = "waiting" // for its first try
+	ProgressSending   Progress = "sending"
+	ProgressDelayed   Progress = "delayed" // tried, and to be tried again
+	ProgressHeld      Progress = "held"
+	ProgressDelivered Progress = "delivered" // in a mailbox here, or taken over by the next server
+	ProgressBounced   Progress = "bounced"
+	ProgressCancelled Progress = "cancelled"
+)
+
+// Progress tells how far a submission is for one of its recipients.
+func (q *Queue) Progress(sub *store.Submission, r *store.SubmissionRecipient) Progress {
+	switch r.State {
+	case store.Held:
+		return ProgressHeld
+	case store.Placed, store.Relayed:
+		return ProgressDelivered
+	case store.Failed, store.Expired:
+		return ProgressBounced
+	case store.Cancelled:
+		return ProgressCancelled
+	}
+	q.mu.Lock()
+	d := q.known[keyOf(sub, r)]
+	sending := d != nil && d.state == deliveryActive && !r.Next.After(q.opt.Clock.Now())
+	q.mu.Unlock()
+	switch {
+	case sending:
+		return ProgressSending
+	case r.Cause != "":
+		return ProgressDelayed
+	}
+	return ProgressWaiting
+}
+
 // Stats returns the size of the queue as it is in memory.
 func (q *Queue) Stats() Stats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	s := Stats{Waiting: len(q.waiting), Active: q.active}
-	for _, d := range q.destinations {
-		s.Ready += len(d.ready)
-	}
-	return s
+	return Stats{Waiting: len(q.waiting), Ready: q.ready, Active: q.active}
 }
 
 // domainOf returns the domain of a recipient in the form that names its

@@ -508,6 +508,51 @@ func TestControl(t *testing.T) {
 	wantList(t, "reports", w.local.reports(), nil)
 }
 
+// TestHold: what is held waits until it is released, whatever time passes.
+func TestHold(t *testing.T) {
+	w := newWorld(t)
+	far := w.serve("far.test", &peer{rcpt: func(_ string, n int) string {
+		if n == 1 {
+			return "451 4.3.0 later"
+		}
+		return ""
+	}})
+	ctx := t.Context()
+	id := w.submit([]string{"you@far.test", "too@far.test"})
+	w.settle()
+	if err := w.queue.Hold(ctx, w.account.ID, id, "YOU@far.test"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.queue.Hold(ctx, w.account.ID, id, "you@far.test"); !errors.Is(err, ErrNotQueued) {
+		t.Errorf("held twice: %v", err)
+	}
+	w.stop()
+	w.start()
+	w.pass(10*24*time.Hour, 12*time.Hour)
+	if got := far.letters(); len(got) != 1 || !slices.Equal(got[0].rcpts, []string{"too@far.test"}) {
+		t.Errorf("kept %+v", got)
+	}
+	list := w.queued()
+	if len(list) != 1 || w.queue.Progress(&list[0], &list[0].Recipients[0]) != ProgressHeld {
+		t.Fatalf("queued %+v", list)
+	}
+	if err := w.queue.Release(ctx, w.account.ID, id, ""); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	if got := far.letters(); len(got) != 2 || !slices.Equal(got[1].rcpts, []string{"you@far.test"}) {
+		t.Errorf("kept %+v", got)
+	}
+	if left := w.queued(); len(left) != 0 {
+		t.Errorf("left %+v", left)
+	}
+	wantList(t, "reports", w.local.reports(), nil)
+	wantList(t, "events", w.events(), []string{
+		"message.deferred you@far.test outbox.deferred", "message.deferred too@far.test outbox.deferred",
+		"message.held you@far.test", "message.relayed too@far.test", "message.released you@far.test", "message.relayed you@far.test",
+	})
+}
+
 // TestForgotten: more deliveries than memory holds are all made.
 func TestForgotten(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.Limits.Remembered = 16 })

@@ -39,6 +39,7 @@ func (q *Queue) record(ctx context.Context, a *attempted) (after *store.Submissi
 		var updated store.Submission
 		updated, err = q.opt.Store.UpdateSubmission(ctx, sub.Account, sub.ID, func(s *store.Submission) error {
 			last := unusedLast(s, now)
+			s.Prefix = sub.Prefix
 			for i := range a.outcomes {
 				n := a.outcomes[i].index
 				s.Recipients[n] = sub.Recipients[n]
@@ -156,6 +157,15 @@ func (q *Queue) decision(sub *store.Submission, r *store.SubmissionRecipient) ca
 		id = cause.OutboxExpired
 	}
 	return q.explained(sub, r, id)
+}
+
+// Why is why a recipient waits or was given up, with all that is known about it;
+// it allows where there is nothing to explain.
+func (q *Queue) Why(sub *store.Submission, r *store.SubmissionRecipient) cause.Decision {
+	if r.Cause == "" {
+		return cause.Allow()
+	}
+	return q.decision(sub, r)
 }
 
 // explained is a decision of a given cause about a recipient. Of what is known

@@ -55,6 +55,10 @@ func (w *worker) attemptRemote(ctx context.Context, sub *store.Submission, indic
 		return same(indices, outcome{state: store.Queued, decision: later(cause.ProviderStorageFailed)})
 	}
 	defer r.content.close()
+	if err := w.queue.sign(ctx, sub, r.content); err != nil {
+		w.queue.log.Error("outbound: sign message", "trace", sub.ID, "error", err)
+		return same(indices, outcome{state: store.Queued, decision: later(cause.ProviderStorageFailed)})
+	}
 	// RFC 5321 section 6.3.
 	if r.content.hops() > maxHops {
 		return same(indices, outcome{state: store.Failed, decision: cause.Refuse(cause.RulesLoop)})
@@ -77,7 +81,9 @@ func (q *Queue) outage(d *destination) (outcome, bool) {
 	if d.down == nil || !q.opt.Clock.Now().Before(d.down.until) {
 		return outcome{}, false
 	}
-	return d.down.result, true
+	o := d.down.result
+	o.echo = true
+	return o, true
 }
 
 func (r *remote) run() {
@@ -283,7 +289,7 @@ func (r *remote) message(l *link) (m *smtpc.Message, batch []int) {
 	utf8 := first || needsUTF8(r.sub.From) || r.sub.SMTPUTF8 && r.content.eightBitHeader()
 	m = &smtpc.Message{
 		From: wireAddress(r.sub.From, utf8), EnvID: r.sub.EnvID, Ret: r.sub.Ret,
-		Size: r.sub.Size, Content: r.content, UTF8: utf8, RequireTLS: r.sub.RequireTLS,
+		Size: r.content.size, Content: r.content, UTF8: utf8, RequireTLS: r.sub.RequireTLS,
 		Binary: r.sub.Body == "BINARYMIME",
 	}
 	// Clients say 8BITMIME of nearly everything: where it would stand in the

@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"slices"
 	"time"
+	"unique"
 
 	"github.com/postiljon/postiljon/internal/store"
 )
@@ -11,10 +12,11 @@ import (
 // delivery is what the queue remembers of the recipients of a submission that
 // share a domain: they are tried together.
 type delivery struct {
-	key   deliveryKey
-	due   time.Time
-	state deliveryState
-	index int // in the heap while it waits
+	key    deliveryKey
+	due    time.Time
+	index  int // in the heap while it waits
+	state  deliveryState
+	probes bool // it is with a worker and counts in Queue.probing
 
 	// unrecorded is what an attempt found and the store could not take.
 	unrecorded *attempted
@@ -23,34 +25,21 @@ type delivery struct {
 type deliveryKey struct {
 	account store.AccountID
 	id      store.TraceID
-	domain  string
+	domain  unique.Handle[string] // many have the same
+}
+
+func keyOf(sub *store.Submission, r *store.SubmissionRecipient) deliveryKey {
+	return deliveryKey{sub.Account, sub.ID, unique.Make(domainOf(r.Address))}
 }
 
 type deliveryState uint8
 
 const (
 	deliveryWaiting deliveryState = iota // in the heap
-	deliveryReady                        // in its destination's line
+	deliveryReady                        // in its lane
 	deliveryActive                       // with a worker
-	deliveryHeld                         // being cancelled
+	deliveryHeld                         // being cancelled, held or moved away
 )
-
-// destination is a domain that messages go to.
-type destination struct {
-	domain string
-	ready  []*delivery
-	listed bool // in Queue.runnable
-	active int
-	idle   []*worker // with an open connection, waiting for a message
-	down   *outage   // no server of the domain answered a moment ago
-}
-
-// outage is the answer for deliveries to a domain whose servers have just been
-// found out of reach.
-type outage struct {
-	until  time.Time
-	result outcome
-}
 
 // dismissIdle ends the workers that only keep a connection open.
 func (q *Queue) dismissIdle(d *destination) {
@@ -65,7 +54,7 @@ func (q *Queue) dismissIdle(d *destination) {
 func (q *Queue) remember(sub *store.Submission) {
 	for i := range sub.Recipients {
 		if r := &sub.Recipients[i]; r.State == store.Queued {
-			q.await(deliveryKey{sub.Account, sub.ID, domainOf(r.Address)}, r.Next)
+			q.await(keyOf(sub, r), r.Next)
 		}
 	}
 }
@@ -139,18 +128,30 @@ func (q *Queue) schedule() {
 	for len(q.waiting) > 0 && !q.waiting[0].due.After(now) {
 		q.makeReady(heap.Pop(&q.waiting).(*delivery))
 	}
-	q.dispatch()
+	q.endPauses(now)
+	q.dispatch(now)
 	q.recall(now)
 
 	next := q.forgotten
-	if len(q.waiting) > 0 && (next.IsZero() || q.waiting[0].due.Before(next)) {
-		next = q.waiting[0].due
+	if len(q.waiting) > 0 {
+		next = earlier(next, q.waiting[0].due)
+	}
+	if len(q.paused) > 0 {
+		next = earlier(next, q.paused[0].pace.until)
+	}
+	q.wakeAt(next, now)
+}
+
+// wakeAt sets the timer, unless it is set so already.
+func (q *Queue) wakeAt(next, now time.Time) {
+	if q.stopTimer != nil && next.Equal(q.timer) {
+		return
 	}
 	if q.stopTimer != nil {
 		q.stopTimer()
 		q.stopTimer = nil
 	}
-	if next.After(now) {
+	if q.timer = next; next.After(now) {
 		q.stopTimer = q.opt.Clock.AfterFunc(next.Sub(now), q.wake)
 	}
 }
@@ -158,74 +159,8 @@ func (q *Queue) schedule() {
 func (q *Queue) wake() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.stopTimer = nil
 	q.schedule()
-}
-
-// makeReady puts a delivery in its destination's line. A destination that
-// takes too little does not fill the memory: what is too much for its line is
-// looked for in the store again soon.
-func (q *Queue) makeReady(d *delivery) {
-	d.state = deliveryReady
-	dest := q.destinations[d.key.domain]
-	if dest == nil {
-		q.sweep()
-		dest = &destination{domain: d.key.domain}
-		q.destinations[d.key.domain] = dest
-	}
-	if len(dest.ready) >= max(q.opt.Limits.Remembered/4, 1) && d.unrecorded == nil {
-		delete(q.known, d.key)
-		q.forget(q.opt.Clock.Now().Add(retryStore))
-		return
-	}
-	dest.ready = append(dest.ready, d)
-	q.enlist(dest)
-}
-
-// enlist puts a destination that can use another worker in line.
-func (q *Queue) enlist(dest *destination) {
-	if !dest.listed && len(dest.ready) > 0 && dest.active < q.opt.Limits.PerDestination {
-		dest.listed = true
-		q.runnable = append(q.runnable, dest)
-	}
-}
-
-// dispatch gives ready deliveries to workers, one of each destination in turn,
-// so that none starves behind a large one.
-func (q *Queue) dispatch() {
-	for len(q.runnable) > 0 && q.active < q.opt.Limits.Concurrency {
-		dest := q.runnable[0]
-		q.runnable = q.runnable[1:]
-		dest.listed = false
-		d := q.take(dest)
-		if d == nil { // they were cancelled
-			q.discard(dest)
-			continue
-		}
-		if n := len(dest.idle); n > 0 {
-			dest.idle[n-1].next <- d // has room for one
-			dest.idle = dest.idle[:n-1]
-			q.idle--
-		} else {
-			w := &worker{queue: q, dest: dest, next: make(chan *delivery, 1)}
-			w.next <- d
-			q.work.Go(w.run)
-		}
-		q.enlist(dest)
-	}
-}
-
-// take makes the first ready delivery of a destination active.
-func (q *Queue) take(dest *destination) *delivery {
-	if len(dest.ready) == 0 || dest.active >= q.opt.Limits.PerDestination {
-		return nil
-	}
-	d := dest.ready[0]
-	dest.ready[0] = nil
-	dest.ready = dest.ready[1:]
-	d.state = deliveryActive
-	dest.active++
-	q.active++
-	return d
 }
 
 // finish takes a delivery back from its worker. A due time that is zero means
@@ -233,6 +168,10 @@ func (q *Queue) take(dest *destination) *delivery {
 func (q *Queue) finish(d *delivery, dest *destination, due time.Time) {
 	dest.active--
 	q.active--
+	if d.probes {
+		d.probes = false
+		q.probing--
+	}
 	switch {
 	case due.IsZero():
 		delete(q.known, d.key)
@@ -243,25 +182,7 @@ func (q *Queue) finish(d *delivery, dest *destination, due time.Time) {
 		d.state, d.due = deliveryWaiting, due
 		heap.Push(&q.waiting, d)
 	}
-	q.enlist(dest)
-}
-
-// sweep drops destinations that were kept for an outage that is over.
-func (q *Queue) sweep() {
-	const often = 1024
-	if len(q.destinations)%often == often-1 {
-		for _, dest := range q.destinations {
-			q.discard(dest)
-		}
-	}
-}
-
-// discard drops a destination that nothing uses.
-func (q *Queue) discard(dest *destination) {
-	stillDown := dest.down != nil && q.opt.Clock.Now().Before(dest.down.until)
-	if len(dest.ready) == 0 && dest.active == 0 && len(dest.idle) == 0 && !stillDown && !dest.listed {
-		delete(q.destinations, dest.domain)
-	}
+	q.unpark(dest, q.opt.Clock.Now())
 }
 
 // hold keeps deliveries from starting until release; false if one is active.
@@ -282,8 +203,7 @@ func (q *Queue) hold(keys map[deliveryKey]bool) bool {
 		case d.state == deliveryWaiting:
 			heap.Remove(&q.waiting, d.index)
 		case d.state == deliveryReady:
-			dest := q.destinations[k.domain]
-			dest.ready = slices.DeleteFunc(dest.ready, func(r *delivery) bool { return r == d })
+			q.unready(d)
 		}
 		d.state = deliveryHeld
 	}

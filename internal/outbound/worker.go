@@ -16,6 +16,7 @@ type worker struct {
 	dest  *destination
 	next  chan *delivery // has room for one; closed to dismiss an idle worker
 	link  *link          // open connection to a server of the destination, or nil
+	felt  feeling        // what the last attempt told of the destination's pace
 }
 
 // retryStore is when work is tried again that the store could not take.
@@ -25,43 +26,39 @@ const retryStore = time.Minute
 // long enough.
 func (w *worker) run() {
 	defer w.hangUp()
-	for d := <-w.next; d != nil; {
-		due := w.deliver(d)
-		var idle bool
-		if d, idle = w.handBack(d, due); idle {
-			d = w.rest()
+	for d := <-w.next; d != nil; d = w.rest() {
+		if due := w.deliver(d); !w.handBack(d, due) {
+			return
 		}
 	}
 }
 
-// handBack returns a delivery to the queue and takes the next of the same
-// destination. Without one, a worker with an open connection becomes idle.
-func (w *worker) handBack(done *delivery, due time.Time) (next *delivery, idle bool) {
+// handBack returns a delivery to the queue. A worker with an open connection
+// stays for the next one.
+func (w *worker) handBack(done *delivery, due time.Time) (idle bool) {
 	q := w.queue
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.learn(w.dest, w.felt)
+	w.felt = feltNothing
 	q.finish(done, w.dest, due)
 	defer q.schedule()
-	if q.phase == phaseRunning {
-		// Other destinations that wait for a place go first, in turn.
-		othersWait := len(q.runnable) > 1 || len(q.runnable) == 1 && !w.dest.listed
-		if !othersWait {
-			if d := q.take(w.dest); d != nil {
-				return d, false
-			}
-		}
-		if w.link.usable() && q.idle < q.opt.Limits.Concurrency {
-			w.dest.idle = append(w.dest.idle, w)
-			q.idle++
-			return nil, true
-		}
+	if q.phase == phaseRunning && w.link.usable() && q.idle < q.opt.Limits.Concurrency {
+		w.dest.idle = append(w.dest.idle, w)
+		q.idle++
+		return true
 	}
 	q.discard(w.dest)
-	return nil, false
+	return false
 }
 
 // rest waits for a delivery; nil means that the worker is not needed.
 func (w *worker) rest() *delivery {
+	select {
+	case d := <-w.next:
+		return d
+	default:
+	}
 	timer := time.NewTimer(w.queue.opt.Limits.Idle)
 	defer timer.Stop()
 	select {
@@ -93,6 +90,7 @@ type outcome struct {
 	reply    string
 	tls      TLSUse
 	promised bool // the next server took over the reports (RFC 3461 section 5.2.1)
+	echo     bool // it is that of another attempt: nobody was asked
 }
 
 // attempted is a submission as it was before an attempt, and what came of it.
@@ -116,11 +114,13 @@ func (w *worker) deliver(d *delivery) (due time.Time) {
 			q.log.Error("outbound: read submission", "trace", d.key.id, "error", err)
 			return retry
 		}
-		indices := dueRecipients(&sub, d.key.domain, q.opt.Clock.Now())
+		indices := dueRecipients(&sub, w.dest.domain, q.opt.Clock.Now())
 		if len(indices) == 0 {
 			return w.settle(d, &sub)
 		}
-		d.unrecorded = &attempted{sub: sub, outcomes: w.attempt(q.life, &sub, indices)}
+		outcomes := w.attempt(q.life, &sub, indices)
+		w.felt = felt(outcomes)
+		d.unrecorded = &attempted{sub, outcomes}
 	}
 	// The other server has answered: nothing may come between that and the
 	// record of it, not even Close.
@@ -140,7 +140,7 @@ func (w *worker) deliver(d *delivery) (due time.Time) {
 // delivery comes next.
 func (w *worker) settle(d *delivery, sub *store.Submission) (due time.Time) {
 	q := w.queue
-	due = nextDue(sub, d.key.domain)
+	due = nextDue(sub, w.dest.domain)
 	now := q.opt.Clock.Now()
 	if !sub.Done() && !owes(sub) && !q.delayOwed(sub, now) {
 		return due

@@ -147,8 +147,8 @@ func (w *world) settle() {
 	q := w.queue
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	w.t.Fatalf("the queue does not come to rest: %d active, %d can run, %d wait, of %d; forgotten %v, now %v, reading %t",
-		q.active, len(q.runnable), len(q.waiting), len(q.known), q.forgotten, w.clock.Now(), q.scanning)
+	w.t.Fatalf("the queue does not come to rest: %d active, %d ready, %d wait, of %d; forgotten %v, now %v, reading %t",
+		q.active, q.ready, len(q.waiting), len(q.known), q.forgotten, w.clock.Now(), q.scanning)
 }
 
 func (w *world) quiet() bool {
@@ -158,7 +158,8 @@ func (w *world) quiet() bool {
 	now := w.clock.Now()
 	due := len(q.waiting) > 0 && !q.waiting[0].due.After(now)
 	recall := !q.forgotten.IsZero() && !q.forgotten.After(now)
-	return q.active == 0 && len(q.runnable) == 0 && !due && !recall && !q.scanning
+	inLine := len(q.proven.order) + len(q.unproven.order) + len(q.freed)
+	return q.active == 0 && inLine == 0 && !due && !recall && !q.scanning
 }
 
 // pass lets time pass in steps.

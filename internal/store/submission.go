@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -25,6 +26,7 @@ type Submission struct {
 	Blob       blob.Ref              `json:"-"`
 	RawBlob    []byte                `json:"blob"`
 	Size       int64                 `json:"size"`
+	Prefix     []byte                `json:"prefix,omitempty"` // signatures that go out in front of the blob
 	Created    time.Time             `json:"created"`
 	Expires    time.Time             `json:"expires"` // when delivery is given up
 	Recipients []SubmissionRecipient `json:"recipients"`
@@ -33,9 +35,10 @@ type Submission struct {
 // RecipientState is what has become of a submission for one recipient.
 type RecipientState string
 
-// The states; all but Queued are final.
+// The states; all but Queued and Held are final.
 const (
 	Queued    RecipientState = "queued"
+	Held      RecipientState = "held"    // waits until somebody releases it
 	Placed    RecipientState = "placed"  // in a mailbox here
 	Relayed   RecipientState = "relayed" // accepted by the recipient's server
 	Failed    RecipientState = "failed"
@@ -58,10 +61,13 @@ type SubmissionRecipient struct {
 	Delayed  bool           `json:"delayed,omitempty"` // a delay was reported
 }
 
+// Final reports whether nothing more is tried.
+func (s RecipientState) Final() bool { return s != Queued && s != Held }
+
 // Done reports whether nothing is left to do for any recipient.
 func (s *Submission) Done() bool {
 	for i := range s.Recipients {
-		if s.Recipients[i].State == Queued {
+		if !s.Recipients[i].State.Final() {
 			return false
 		}
 	}
@@ -105,17 +111,20 @@ func (s *Store) CreateSubmission(ctx context.Context, sub Submission, events ...
 // it. It works on a full volume: a message that was sent must not be sent again
 // because nobody could note it. Kind: KindNotFound.
 func (s *Store) UpdateSubmission(ctx context.Context, a AccountID, id TraceID, fn func(*Submission) error, events ...Event) (sub Submission, err error) {
+	return s.ChangeSubmission(ctx, a, id, func(sub *Submission) ([]Event, error) { return events, fn(sub) })
+}
+
+// ChangeSubmission is UpdateSubmission for a change of which it is known only
+// when it is made what events tell of it.
+func (s *Store) ChangeSubmission(ctx context.Context, a AccountID, id TraceID, fn func(*Submission) ([]Event, error)) (sub Submission, err error) {
 	ctx = kv.WithReserve(ctx)
 	err = s.records.Update(ctx, kv.Account(a), func(tx kv.Tx) error {
-		k := submissionKey(id)
-		b, ok, err := tx.Get(k)
-		if err != nil || !ok {
-			return orMissing("update submission", err, "submission %s", id)
-		}
-		if sub, err = decodeSubmission(a, k, b); err != nil {
+		var err error
+		if sub, err = readSubmission(tx, a, id); err != nil {
 			return err
 		}
-		if err := fn(&sub); err != nil {
+		events, err := fn(&sub)
+		if err != nil {
 			return err
 		}
 		if err := putSubmission(tx, &sub); err != nil {
@@ -126,18 +135,46 @@ func (s *Store) UpdateSubmission(ctx context.Context, a AccountID, id TraceID, f
 	return sub, wrap("update submission", err)
 }
 
+func readSubmission(r kv.Reader, a AccountID, id TraceID) (sub Submission, err error) {
+	k := submissionKey(id)
+	b, ok, err := r.Get(k)
+	if err != nil || !ok {
+		return sub, orMissing("read submission", err, "submission %s", id)
+	}
+	return decodeSubmission(a, k, b)
+}
+
 // Submission returns a submission. Kind: KindNotFound.
 func (s *Store) Submission(ctx context.Context, a AccountID, id TraceID) (sub Submission, err error) {
 	err = s.view(ctx, "read submission", a, func(r kv.Reader) error {
-		k := submissionKey(id)
-		b, ok, err := r.Get(k)
-		if err != nil || !ok {
-			return orMissing("read submission", err, "submission %s", id)
-		}
-		sub, err = decodeSubmission(a, k, b)
+		sub, err = readSubmission(r, a, id)
 		return err
 	})
 	return sub, err
+}
+
+// FindSubmission returns the submission with an id, whosever it is, at the cost
+// of one look into each account. Kind: KindNotFound.
+func (s *Store) FindSubmission(ctx context.Context, id TraceID) (sub Submission, err error) {
+	const op = "find submission"
+	found := errors.New("found")
+	err = s.records.Accounts(ctx, func(a kv.Account) error {
+		one, err := s.Submission(ctx, AccountID(a), id)
+		if KindOf(err) == KindNotFound {
+			return nil
+		}
+		if sub = one; err == nil {
+			err = found
+		}
+		return err
+	})
+	if errors.Is(err, found) {
+		return sub, nil
+	}
+	if err == nil {
+		err = fail(op, KindNotFound, "submission %s", id)
+	}
+	return Submission{}, wrap(op, err)
 }
 
 // Submissions calls fn for the submissions of an account, oldest first.

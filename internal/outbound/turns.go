@@ -1,0 +1,359 @@
+package outbound
+
+import (
+	"container/heap"
+	"slices"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// Who comes next is decided so that nobody waits for others longer than must be.
+// What is ready stands in lanes, one for each account and destination. The
+// accounts that have lanes take turns, and each of them lets its lanes take turns:
+// neither an account with a great many messages nor a domain that many go to is
+// in the way of the others. A lane whose destination has no room is parked there
+// and comes when a place is free, again in turn; those destinations and the
+// accounts are served alternately. Destinations of which it is not known that
+// they take mail have at most half of all places, so that however many of them
+// hang, the others go on.
+
+// destination is a domain that messages go to.
+type destination struct {
+	domain string
+	pace   pace
+	ready  int     // deliveries in its lanes
+	parked []*lane // lanes that wait for room here, in turn
+	probe  *lane   // the one lane in Queue.unproven, if any
+	freed  bool    // it is in Queue.freed
+	paused bool    // it is in Queue.paused
+	index  int     // there
+	active int
+	idle   []*worker // with an open connection, waiting for a message
+	down   *outage   // no server of the domain answered a moment ago
+}
+
+// outage is the answer for deliveries to a domain whose servers have just been
+// found out of reach.
+type outage struct {
+	until  time.Time
+	result outcome
+}
+
+// lane is what is ready of one account for one destination, in order.
+type lane struct {
+	account store.AccountID
+	dest    *destination
+	ready   []*delivery
+	in      *turns // where it stands in line; places that it left count for nothing
+}
+
+type laneKey struct {
+	account store.AccountID
+	dest    *destination
+}
+
+// turns lets accounts take turns, and each account its lanes.
+type turns struct {
+	order []*turn // the accounts that have lanes
+	of    map[store.AccountID]*turn
+}
+
+type turn struct {
+	account store.AccountID
+	lanes   []*lane
+}
+
+func (t *turns) push(l *lane) {
+	one := t.of[l.account]
+	if one == nil {
+		if t.of == nil {
+			t.of = map[store.AccountID]*turn{}
+		}
+		one = &turn{account: l.account}
+		t.of[l.account] = one
+		t.order = append(t.order, one)
+	}
+	one.lanes = append(one.lanes, l)
+	l.in = t
+}
+
+// pop takes out the lane whose turn it is, nil if there is none.
+func (t *turns) pop() *lane {
+	for len(t.order) > 0 {
+		one := t.order[0]
+		l := shift(&one.lanes)
+		if len(one.lanes) == 0 {
+			shift(&t.order)
+			delete(t.of, one.account)
+		}
+		if l.in != t {
+			continue
+		}
+		if l.in = nil; len(one.lanes) > 0 {
+			t.order = append(t.order, shift(&t.order))
+		}
+		return l
+	}
+	return nil
+}
+
+// shift takes the first of a list out of it.
+func shift[T any](list *[]*T) *T {
+	first := (*list)[0]
+	(*list)[0] = nil
+	*list = (*list)[1:]
+	return first
+}
+
+// makeReady puts a delivery in its lane. A destination that takes too little
+// does not fill the memory: what is too much for it is looked for in the store
+// again soon.
+func (q *Queue) makeReady(d *delivery) {
+	d.state = deliveryReady
+	dest := q.destination(d.key.domain.Value())
+	if dest.ready >= max(q.opt.Limits.Remembered/4, 1) && d.unrecorded == nil {
+		delete(q.known, d.key)
+		q.forget(q.opt.Clock.Now().Add(retryStore))
+		return
+	}
+	k := laneKey{d.key.account, dest}
+	l := q.lanes[k]
+	if l == nil {
+		l = &lane{account: d.key.account, dest: dest}
+		q.lanes[k] = l
+		q.enlist(l)
+	}
+	l.ready = append(l.ready, d)
+	dest.ready++
+	q.ready++
+}
+
+// unready takes a delivery out of its lane. A lane that is empty then goes when
+// its turn comes.
+func (q *Queue) unready(d *delivery) {
+	dest := q.destinations[d.key.domain.Value()]
+	l := q.lanes[laneKey{d.key.account, dest}]
+	l.ready = slices.DeleteFunc(l.ready, func(r *delivery) bool { return r == d })
+	dest.ready--
+	q.ready--
+}
+
+func (q *Queue) destination(domain string) *destination {
+	dest := q.destinations[domain]
+	if dest == nil {
+		q.sweep()
+		dest = &destination{domain: domain, pace: newPace(&q.opt.Limits)}
+		q.destinations[domain] = dest
+	}
+	return dest
+}
+
+// enlist puts a lane in line for one of all places. Of a destination that is not
+// proven, one lane stands there for all.
+func (q *Queue) enlist(l *lane) {
+	switch dest := l.dest; {
+	case dest.pace.proven:
+		q.proven.push(l)
+	case dest.probe == nil:
+		dest.probe = l
+		q.unproven.push(l)
+	default:
+		dest.parked = append(dest.parked, l)
+	}
+}
+
+// learn lets a destination's pace follow what an attempt found. One that turns
+// out to take mail does not stand in line with the others any more.
+func (q *Queue) learn(dest *destination, f feeling) {
+	dest.pace.learn(f, q.opt.Clock.Now())
+	if dest.pace.proven && dest.probe != nil {
+		q.proven.push(dest.probe)
+		dest.probe = nil
+	}
+}
+
+// dispatch gives ready deliveries to workers, as long as there are places.
+func (q *Queue) dispatch(now time.Time) {
+	for q.active < q.opt.Limits.Concurrency {
+		l := q.nextLane(now)
+		if l == nil {
+			return
+		}
+		q.begin(l, now)
+	}
+}
+
+// nextLane returns the lane whose turn it is and that can go, nil if there is
+// none.
+func (q *Queue) nextLane(now time.Time) *lane {
+	for {
+		l := q.popLane()
+		switch {
+		case l == nil:
+			return nil
+		case len(l.ready) == 0: // cancelled
+			q.closeLane(l)
+			q.unpark(l.dest, now)
+		case !l.dest.pace.proven && !q.mayProbe():
+			q.enlist(l) // it was proven when it got in line
+		case l.dest.hasRoom(now):
+			return l
+		default:
+			q.park(l, now)
+		}
+	}
+}
+
+// popLane takes a lane out of the lines: of destinations with a free place and
+// of accounts, alternately.
+func (q *Queue) popLane() (l *lane) {
+	q.alternate = !q.alternate
+	if q.alternate && len(q.freed) > 0 {
+		return q.popFreed()
+	}
+	if l = q.proven.pop(); l == nil && q.mayProbe() {
+		if l = q.unproven.pop(); l != nil {
+			l.dest.probe = nil
+		}
+	}
+	if l == nil && len(q.freed) > 0 {
+		return q.popFreed()
+	}
+	return l
+}
+
+func (q *Queue) popFreed() *lane {
+	dest := shift(&q.freed)
+	dest.freed = false
+	return shift(&dest.parked)
+}
+
+// mayProbe reports whether a delivery may begin to a destination of which it is
+// not known whether it takes mail.
+func (q *Queue) mayProbe() bool { return q.probing < max(q.opt.Limits.Concurrency/2, 1) }
+
+func (d *destination) hasRoom(now time.Time) bool {
+	return d.active < int(d.pace.window) && !now.Before(d.pace.until)
+}
+
+// park lets a lane wait until its destination has room.
+func (q *Queue) park(l *lane, now time.Time) {
+	dest := l.dest
+	dest.parked = append(dest.parked, l)
+	if dest.pace.until.After(now) && !dest.paused {
+		dest.paused = true
+		heap.Push(&q.paused, dest)
+	}
+}
+
+// endPauses lets those go on whose pause is over.
+func (q *Queue) endPauses(now time.Time) {
+	for len(q.paused) > 0 && !q.paused[0].pace.until.After(now) {
+		dest := heap.Pop(&q.paused).(*destination)
+		dest.paused = false
+		q.unpark(dest, now)
+	}
+}
+
+// unpark puts the next lane of a destination that has room in line again.
+func (q *Queue) unpark(dest *destination, now time.Time) {
+	switch {
+	case len(dest.parked) == 0 || dest.freed || !dest.hasRoom(now):
+		// A pause that began after they were parked ends in schedule.
+		if len(dest.parked) > 0 && dest.pace.until.After(now) && !dest.paused {
+			dest.paused = true
+			heap.Push(&q.paused, dest)
+		}
+	case dest.pace.proven:
+		dest.freed = true
+		q.freed = append(q.freed, dest)
+	default:
+		q.enlist(shift(&dest.parked))
+	}
+}
+
+// begin gives the first delivery of a lane to a worker. The lane gets in line
+// again behind those that wait for the same destination.
+func (q *Queue) begin(l *lane, now time.Time) {
+	dest := l.dest
+	d := shift(&l.ready)
+	d.state = deliveryActive
+	dest.ready--
+	q.ready--
+	dest.active++
+	q.active++
+	if !dest.pace.proven {
+		d.probes = true
+		q.probing++
+	}
+	dest.pace.begun(now)
+	if n := len(dest.idle); n > 0 {
+		dest.idle[n-1].next <- d // has room for one
+		dest.idle = dest.idle[:n-1]
+		q.idle--
+	} else {
+		w := &worker{queue: q, dest: dest, next: make(chan *delivery, 1)}
+		w.next <- d
+		q.work.Go(w.run)
+	}
+	switch {
+	case len(l.ready) == 0:
+		q.closeLane(l)
+	case len(dest.parked) > 0:
+		dest.parked = append(dest.parked, l)
+	default:
+		q.enlist(l)
+	}
+	q.unpark(dest, now)
+}
+
+func (q *Queue) closeLane(l *lane) {
+	delete(q.lanes, laneKey{l.account, l.dest})
+	q.discard(l.dest)
+}
+
+// sweep drops destinations that were kept for what is over.
+func (q *Queue) sweep() {
+	const few = 1024
+	if len(q.destinations) < max(q.swept, few) {
+		return
+	}
+	for _, dest := range q.destinations {
+		q.discard(dest)
+	}
+	q.swept = 2 * len(q.destinations)
+}
+
+// discard drops a destination that nothing uses and of which nothing is to be
+// remembered.
+func (q *Queue) discard(dest *destination) {
+	now := q.opt.Clock.Now()
+	stillDown := dest.down != nil && now.Before(dest.down.until)
+	used := dest.probe != nil || dest.ready > 0 || dest.active > 0 || len(dest.idle) > 0 || len(dest.parked) > 0 || dest.freed || dest.paused
+	if !used && !stillDown && !now.Before(dest.pace.remember) && q.destinations[dest.domain] == dest {
+		delete(q.destinations, dest.domain)
+	}
+}
+
+// pausedHeap has the destination whose pause ends first at its top.
+type pausedHeap []*destination
+
+func (h pausedHeap) Len() int           { return len(h) }
+func (h pausedHeap) Less(i, j int) bool { return h[i].pace.until.Before(h[j].pace.until) }
+func (h pausedHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].index, h[j].index = i, j
+}
+func (h *pausedHeap) Push(x any) {
+	d := x.(*destination)
+	d.index = len(*h)
+	*h = append(*h, d)
+}
+func (h *pausedHeap) Pop() any {
+	old := *h
+	d := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	return d
+}

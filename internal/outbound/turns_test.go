@@ -1,0 +1,262 @@
+package outbound
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// bench is a queue without workers: what is begun is finished by hand.
+type bench struct {
+	*Queue
+	now    time.Time
+	worker map[*destination]*worker
+	begun  []*delivery
+	ids    uint64
+}
+
+func newBench(l Limits) *bench {
+	l.setDefaults()
+	b := &bench{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), worker: map[*destination]*worker{}}
+	b.Queue = &Queue{
+		opt:   Options{Limits: l, Clock: &clock{now: b.now}, Metrics: nowhere{}},
+		known: map[deliveryKey]*delivery{}, destinations: map[string]*destination{}, lanes: map[laneKey]*lane{}, phase: phaseRunning,
+	}
+	return b
+}
+
+func (b *bench) add(account store.AccountID, domain string) {
+	b.ids++
+	var id store.TraceID
+	copy(id[:], fmt.Sprintf("%016d", b.ids))
+	sub := &store.Submission{Account: account, ID: id}
+	d := &delivery{key: keyOf(sub, &store.SubmissionRecipient{Address: "x@" + domain})}
+	b.known[d.key] = d
+	b.makeReady(d)
+}
+
+// run begins what can begin and notes it in order. Instead of workers, deliveries
+// get one that is idle.
+func (b *bench) run() {
+	for b.active < b.opt.Limits.Concurrency {
+		l := b.nextLane(b.now)
+		if l == nil {
+			return
+		}
+		w := &worker{queue: b.Queue, dest: l.dest, next: make(chan *delivery, 1)}
+		l.dest.idle = append(l.dest.idle, w)
+		b.idle++
+		b.begin(l, b.now)
+		b.begun = append(b.begun, <-w.next)
+	}
+}
+
+func (b *bench) end(d *delivery, f feeling) {
+	dest := b.destinations[d.key.domain.Value()]
+	b.learn(dest, f)
+	b.finish(d, dest, time.Time{})
+	b.discard(dest)
+}
+
+// TestTurns: nobody waits for an account with many messages, for a domain that
+// many go to, or for one that hangs.
+func TestTurns(t *testing.T) {
+	tests := []struct {
+		name  string
+		add   func(b *bench)
+		hangs func(domain string) bool
+		most  int // begun before that of account 2 to one.test
+	}{
+		{"many to the same domain", func(b *bench) {
+			for range 500 {
+				b.add(1, "one.test")
+			}
+		}, nil, 10},
+		{"many to many domains", func(b *bench) {
+			for n := range 500 {
+				b.add(1, fmt.Sprintf("d%d.test", n))
+			}
+		}, nil, 20},
+		{"many accounts with many messages", func(b *bench) {
+			for n := range 500 {
+				b.add(store.AccountID(10+n%10), fmt.Sprintf("d%d.test", n%7))
+			}
+		}, nil, 60},
+		{"domains that hang", func(b *bench) {
+			for n := range 500 {
+				b.add(1, fmt.Sprintf("d%d.test", n))
+			}
+		}, func(domain string) bool { return domain != "one.test" }, 20},
+		{"one account, another domain", func(b *bench) {
+			for range 500 {
+				b.add(2, "big.test")
+			}
+		}, nil, 20},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newBench(Limits{Concurrency: 20, PerDestination: 10})
+			tt.add(b)
+			b.add(2, "one.test")
+			mine := func(d *delivery) bool { return d.key.account == 2 && d.key.domain.Value() == "one.test" }
+			for done := 0; ; {
+				b.run()
+				if i := slices.IndexFunc(b.begun, mine); i >= 0 {
+					if i > tt.most {
+						t.Errorf("%d began before", i)
+					}
+					return
+				}
+				next := slices.IndexFunc(b.begun[done:], func(d *delivery) bool { return tt.hangs == nil || !tt.hangs(d.key.domain.Value()) })
+				if next < 0 {
+					t.Fatalf("it never began; %d are under way", b.active)
+				}
+				b.begun[done], b.begun[done+next] = b.begun[done+next], b.begun[done]
+				b.end(b.begun[done], feltSuccess)
+				done++
+			}
+		})
+	}
+}
+
+// TestTurnsProperty: whatever comes and goes, no limit is broken, nothing is
+// left behind, and nothing waits while it could go.
+func TestTurnsProperty(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		limits := Limits{Concurrency: rapid.IntRange(1, 6).Draw(t, "concurrency"), PerDestination: rapid.IntRange(1, 8).Draw(t, "per destination")}
+		b := newBench(limits)
+		left, done := 0, 0
+		t.Repeat(map[string]func(*rapid.T){
+			"add": func(t *rapid.T) {
+				b.add(store.AccountID(rapid.IntRange(1, 3).Draw(t, "account")), fmt.Sprintf("d%d.test", rapid.IntRange(1, 4).Draw(t, "domain")))
+				left++
+			},
+			"end": func(t *rapid.T) {
+				if len(b.begun) == 0 {
+					t.Skip("nothing is under way")
+				}
+				n := rapid.IntRange(0, len(b.begun)-1).Draw(t, "which")
+				b.end(b.begun[n], feeling(rapid.IntRange(int(feltNothing), int(feltSilence)).Draw(t, "felt")))
+				b.begun = slices.Delete(b.begun, n, n+1)
+				done++
+			},
+			"cancel": func(t *rapid.T) {
+				for _, d := range b.known {
+					if d.state == deliveryReady {
+						b.unready(d)
+						delete(b.known, d.key)
+						left--
+						return
+					}
+				}
+			},
+			"time": func(*rapid.T) { b.pass(longestGap) },
+			"": func(t *rapid.T) {
+				b.run()
+				check(t, b, limits)
+			},
+		})
+		for range 10 * (left + 1) {
+			for _, d := range b.begun {
+				b.end(d, feltSuccess)
+				done++
+			}
+			b.begun = nil
+			b.pass(longestGap)
+			b.run()
+		}
+		if done != left || b.ready != 0 || b.active != 0 || b.probing != 0 || len(b.lanes) != 0 {
+			t.Fatalf("%d of %d done; %d ready, %d active, %d probing, %d lanes", done, left, b.ready, b.active, b.probing, len(b.lanes))
+		}
+	})
+}
+
+// pass lets time pass, as schedule does.
+func (b *bench) pass(d time.Duration) {
+	b.now = b.now.Add(d)
+	b.opt.Clock.(*clock).advance(d)
+	b.endPauses(b.now)
+}
+
+func check(t *rapid.T, b *bench, l Limits) {
+	if b.active > l.Concurrency || b.active != len(b.begun) {
+		t.Fatalf("%d active, %d begun", b.active, len(b.begun))
+	}
+	ready := 0
+	for _, dest := range b.destinations {
+		ready += dest.ready
+		if dest.active > l.PerDestination {
+			t.Fatalf("%d active at one destination", dest.active)
+		}
+		if dest.ready > 0 && dest.hasRoom(b.now) && b.active < l.Concurrency && (dest.pace.proven || b.mayProbe()) {
+			t.Fatalf("%s could go", dest.domain)
+		}
+	}
+	if ready != b.ready {
+		t.Fatalf("%d ready, counted %d", ready, b.ready)
+	}
+}
+
+func TestPace(t *testing.T) {
+	p := newPace(&Limits{PerDestination: 20})
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for _, step := range []struct {
+		felt   feeling
+		times  int
+		after  time.Duration
+		window int
+		gap    time.Duration
+	}{
+		{feltSuccess, 3, 0, 8, 0},
+		{feltSuccess, 30, 0, 20, 0},
+		{feltTrouble, 1, 0, 10, 0},
+		{feltSuccess, 10, 0, 10, 0}, // slowly
+		{feltSuccess, 10, 0, 11, 0},
+		{feltThrottle, 5, 0, 5, time.Second}, // five answers at once tell one thing
+		{feltThrottle, 1, time.Second, 2, 2 * time.Second},
+		{feltThrottle, 1, 2 * time.Second, 1, 4 * time.Second},
+		{feltThrottle, 9, time.Minute, 1, 8 * time.Second},
+		{feltSuccess, 30, time.Minute, 5, 0},
+		{feltSilence, 1, 0, 2, 0},
+		{feltAnswer, 1, 0, 2, 0},
+	} {
+		now = now.Add(step.after)
+		for range step.times {
+			p.learn(step.felt, now)
+		}
+		if int(p.window) != step.window || p.gap != step.gap {
+			t.Errorf("after %d times %d: window %v, gap %v, want %d, %v", step.times, step.felt, p.window, p.gap, step.window, step.gap)
+		}
+		if proven := step.felt != feltSilence; p.proven != proven {
+			t.Errorf("proven %t after %d", p.proven, step.felt)
+		}
+	}
+}
+
+func TestFelt(t *testing.T) {
+	for _, tt := range []struct {
+		o    outcome
+		want feeling
+	}{
+		{outcome{state: store.Relayed, reply: "250 2.0.0 ok"}, feltSuccess},
+		{outcome{state: store.Placed}, feltSuccess},
+		{outcome{state: store.Failed, reply: "550 5.1.1 no", decision: cause.Refuse(cause.RecipientUnknown)}, feltAnswer},
+		{outcome{state: store.Queued, reply: "421 4.7.0 slow down", decision: later(cause.OutboxDeferred)}, feltThrottle},
+		{outcome{state: store.Queued, reply: "450 4.7.1 rate limit", decision: later(cause.LimitReceiverThrottles)}, feltThrottle},
+		{outcome{state: store.Queued, reply: "450 4.3.2 later", decision: later(cause.OutboxDeferred)}, feltTrouble},
+		{outcome{state: store.Queued, reply: "450 4.2.0 greylisted", decision: later(cause.ReputationGreylisted)}, feltAnswer},
+		{outcome{state: store.Queued, decision: later(cause.RecipientServerUnreachable)}, feltSilence},
+		{outcome{state: store.Queued, decision: later(cause.RecipientServerUnreachable), echo: true}, feltNothing},
+		{outcome{state: store.Queued, decision: later(cause.DNSResolverDead)}, feltNothing},
+	} {
+		if got := felt([]outcome{tt.o}); got != tt.want {
+			t.Errorf("%+v: %d, want %d", tt.o, got, tt.want)
+		}
+	}
+}
