@@ -13,6 +13,7 @@ import (
 	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/metrics"
 	"github.com/postiljon/postiljon/internal/netserve"
+	"github.com/postiljon/postiljon/internal/notice"
 	"github.com/postiljon/postiljon/internal/policy"
 	"github.com/postiljon/postiljon/internal/protocol/imapd"
 	"github.com/postiljon/postiljon/internal/protocol/popd"
@@ -27,6 +28,7 @@ type policies struct {
 	guard       *policy.Guard
 	signIn      *policy.SignIn
 	sending     *policy.Sending
+	notices     *notice.Sender
 	connections *policy.Connections
 	refusals    *policy.Refusals
 	sessions    *sessions
@@ -132,6 +134,7 @@ func (p *policies) Receiving(ctx context.Context, a *store.Account, size int64) 
 		return cause.Wait(cause.ProviderBackendBroken, time.Time{})
 	}
 	d := policy.Quota(u.Size, a.Quota, size, u.FullSince, p.store.Now())
+	p.notices.Storage(a, u.Size+size)
 	if !d.Allowed() && u.FullSince.IsZero() {
 		if err := p.store.MarkFull(ctx, a.ID); err != nil {
 			p.log.Error("full account not noted", "account", a.Address, "error", err)

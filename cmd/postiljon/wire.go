@@ -22,6 +22,7 @@ import (
 	"github.com/postiljon/postiljon/internal/inbound"
 	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/metrics"
+	"github.com/postiljon/postiljon/internal/notice"
 	"github.com/postiljon/postiljon/internal/outbound"
 	"github.com/postiljon/postiljon/internal/policy"
 	"github.com/postiljon/postiljon/internal/protocol/imapd"
@@ -163,8 +164,12 @@ func (s *service) openPolicies(ctx context.Context) (err error) {
 		return err
 	}
 	s.onClose("guard", p.guard.Close)
+	if p.notices, err = notice.New(notice.Options{Store: s.store, Catalogue: s.catalogue, Hostname: s.config.Hostname, Log: s.log}); err != nil {
+		return err
+	}
+	s.onClose("notices", p.notices.Close)
 	p.sending, err = policy.NewSending(ctx, policy.SendingOptions{
-		Domains: s.store, Plans: plans(&s.config), Record: policy.FileRecord(s.path("sending.json")), Log: s.log,
+		Domains: s.store, Plans: plans(&s.config), Record: policy.FileRecord(s.path("sending.json")), Warn: p.notices.Limit, Log: s.log,
 	})
 	if err != nil {
 		return err

@@ -28,6 +28,7 @@ const (
 	MessageExpired   = "message.expired"   // was tried too long: to, host, reply
 	MessageCancelled = "message.cancelled" // taken back by its sender: to
 	ReportSent       = "report.sent"       // a report about delivery went to the sender: to
+	NoticeSent       = "notice.sent"       // the service wrote to an account holder: to, subject, mailbox
 
 	// A message that lies in a mailbox. by is who did it, if that is another than the owner.
 	MessageAppended    = "message.appended"     // put there by a client: mailbox, message-id, client, by

@@ -1,0 +1,28 @@
+package cause
+
+import (
+	"fmt"
+	"time"
+)
+
+// Value writes a parameter as it stands in texts of a language: numbers with their thousands apart, sizes
+// and spans with units, times with day and hour.
+func (c *Catalogue) Value(lang Lang, p Param) string {
+	w := writer{speech: c.speech[lang.known()], zone: c.zone}
+	kind := KindText
+	switch p.Value.(type) {
+	case int64:
+		kind = KindCount
+	case Bytes:
+		kind = KindSize
+	case time.Duration:
+		kind = KindSpan
+	case time.Time:
+		kind = KindTime
+	}
+	b, ok := w.appendValue(nil, kind, p.Value)
+	if !ok {
+		return fmt.Sprint(p.Value)
+	}
+	return string(b)
+}
