@@ -1,21 +1,27 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
 	"strings"
 
 	"github.com/postiljon/postiljon/internal/config"
+	"github.com/postiljon/postiljon/internal/control"
+	"github.com/postiljon/postiljon/internal/dkim"
 	"github.com/postiljon/postiljon/internal/message/address"
 )
 
 type dnsCommand struct {
 	Domain string `arg:"" help:"Name of the domain."`
+	Check  bool   `help:"Look the records up and say what is missing or differs. The exit code is 1 if mail suffers from it."`
+	outputFlags
 }
 
-// Run shows the records that a domain needs.
-func (d *dnsCommand) Run(s *streams, c *commands) error {
+// Run shows the records that a domain needs, or checks them.
+func (d *dnsCommand) Run(ctx context.Context, s *streams, c *commands) error {
 	conf, err := config.Load(c.configFile())
 	if err != nil {
 		return err
@@ -24,7 +30,26 @@ func (d *dnsCommand) Run(s *streams, c *commands) error {
 	if err != nil {
 		return err
 	}
-	return writeRecords(s, domain, &conf)
+	all := records(domain, &conf)
+	keys, keysErr := c.publicKeys(ctx, domain)
+	all = append(all, keyRecords(keys)...)
+	switch {
+	case d.Check:
+		return checkRecords(ctx, s, &dnsCheck{domain: domain, conf: &conf, records: all, json: d.JSON, keysErr: keysErr})
+	case d.JSON:
+		return printJSON(s, all)
+	}
+	return writeRecords(s, domain, &conf, all, keysErr)
+}
+
+// publicKeys are the keys of a domain that the running service has.
+func (c *commands) publicKeys(ctx context.Context, domain string) ([]control.DKIMKey, error) {
+	client, err := c.connect()
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	return client.DKIMKeys(ctx, domain)
 }
 
 func domainName(text string) (string, error) {
@@ -36,16 +61,50 @@ func domainName(text string) (string, error) {
 }
 
 // record is one DNS record to publish, and why.
-type record struct{ name, kind, value, why string }
+type record struct {
+	Name  string `json:"name"`
+	Kind  string `json:"type"`
+	Value string `json:"value"` // of TXT the whole text, without quotes
+	Why   string `json:"why"`
+	// Needed marks what mail suffers without; the rest only helps.
+	Needed bool `json:"needed"`
+}
+
+// maxString is the longest string of a TXT record (RFC 1035 section 3.3.14).
+const maxString = 255
+
+// data is the record's data as zone files have it.
+func (r *record) data() string {
+	if r.Kind != "TXT" {
+		return r.Value
+	}
+	var b strings.Builder
+	for text := r.Value; ; {
+		n := min(len(text), maxString)
+		b.WriteString(`"` + text[:n] + `"`)
+		if text = text[n:]; text == "" {
+			return b.String()
+		}
+		b.WriteByte(' ')
+	}
+}
+
+// write shows a record, its name in so many columns.
+func (r *record) write(s *streams, width int) error {
+	_, err := fmt.Fprintf(s.out, "  %-*s  IN %-5s %s  %s\n", width, r.Name, r.Kind, r.data(), s.dim("; "+r.Why))
+	return err
+}
 
 // records are what the DNS must say for the mail of a domain to come and to be
 // believed. What is not served here is not announced.
 func records(domain string, c *config.Config) []record {
 	all := []record{
-		{domain + ".", "MX", "10 " + c.Hostname + ".", "mail for the domain comes to this server"},
-		{domain + ".", "TXT", `"v=spf1 mx -all"`, "only this server sends for the domain (RFC 7208)"},
-		{"_dmarc." + domain + ".", "TXT", `"v=DMARC1; p=none; rua=mailto:postmaster@` + domain + `"`,
-			"others report misuse; p=quarantine once the reports are clean (RFC 7489)"},
+		{domain + ".", "MX", "10 " + c.Hostname + ".", "mail for the domain comes to this server", true},
+		{domain + ".", "TXT", "v=spf1 mx -all", "only this server sends for the domain (RFC 7208)", true},
+		{"_dmarc." + domain + ".", "TXT", "v=DMARC1; p=none; rua=mailto:postmaster@" + domain,
+			"others report misuse; p=quarantine once the reports are clean (RFC 7489)", false},
+		{"_smtp._tls." + domain + ".", "TXT", "v=TLSRPTv1; rua=mailto:postmaster@" + domain,
+			"others report when they cannot send to you encrypted (RFC 8460)", false},
 	}
 	for _, one := range []struct {
 		name      string
@@ -63,28 +122,66 @@ func records(domain string, c *config.Config) []record {
 			}
 			target, why = "0 1 "+port+" "+c.Hostname+".", "programs find the settings (RFC 6186, RFC 8314)"
 		}
-		all = append(all, record{one.name + "." + domain + ".", "SRV", target, why})
+		all = append(all, record{one.name + "." + domain + ".", "SRV", target, why, false})
 	}
 	if slices.ContainsFunc(c.Listen.HTTPS, func(address string) bool { return strings.HasSuffix(address, ":443") }) {
-		all = append(all, record{"_autodiscover._tcp." + domain + ".", "SRV", "0 1 443 " + c.Hostname + ".", "Outlook and others find the settings"})
+		all = append(all,
+			record{"_autodiscover._tcp." + domain + ".", "SRV", "0 1 443 " + c.Hostname + ".", "Outlook and others find the settings", false},
+			record{"autoconfig." + domain + ".", "CNAME", c.Hostname + ".", "Thunderbird and others find the settings; the certificate must have this name", false})
 	}
 	return all
 }
 
-func writeRecords(s *streams, domain string, c *config.Config) error {
+// keyRecords publish the keys that messages are signed with, as long as they are needed.
+func keyRecords(keys []control.DKIMKey) (all []record) {
+	for _, k := range keys {
+		if k.State == dkim.Retired {
+			continue
+		}
+		why := "proves that messages are yours (RFC 6376)"
+		switch {
+		case k.State == dkim.Waiting:
+			why = "the next key; it is used once this is published"
+		case k.State == dkim.Old:
+			why = "the last key, for messages that are still under way"
+		case k.Algorithm == "ed25519":
+			why = "the same with a modern kind of key (RFC 8463)"
+		}
+		all = append(all, record{k.Name + ".", "TXT", k.Record, why, k.Algorithm == "rsa" && k.State == dkim.Signing})
+	}
+	return all
+}
+
+func writeRecords(s *streams, domain string, c *config.Config, all []record, keysErr error) error {
 	if err := s.say("%s", s.bold("DNS records of "+domain)); err != nil {
 		return err
 	}
 	width := 0
-	all := records(domain, c)
-	for _, r := range all {
-		width = max(width, len(r.name))
+	for i := range all {
+		if all[i].Kind != "TXT" || len(all[i].Value) < maxString {
+			width = max(width, len(all[i].Name))
+		}
 	}
-	for _, r := range all {
-		if _, err := fmt.Fprintf(s.out, "  %-*s  IN %-4s %s  %s\n", width, r.name, r.kind, r.value, s.dim("; "+r.why)); err != nil {
+	for i := range all {
+		if err := all[i].write(s, width); err != nil {
 			return err
 		}
 	}
-	return s.say("  %s needs an A or AAAA record with the address of this machine, and that address a\n"+
-		"  PTR record back to %s (whoever gave you the address sets it).", c.Hostname, c.Hostname)
+	if err := s.say("  %s needs an A or AAAA record with the address of this machine, and that address a\n"+
+		"  PTR record back to %s (whoever gave you the address sets it).", c.Hostname, c.Hostname); err != nil {
+		return err
+	}
+	return sayKeys(s, domain, keysErr)
+}
+
+// sayKeys says why the records of the keys are not among the others.
+func sayKeys(s *streams, domain string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var refused *control.Error
+	if errors.As(err, &refused) && refused.Status == 404 {
+		return s.say("  %s is not among the domains here, so it has no keys for signing yet: postiljon domain add %s", domain, domain)
+	}
+	return s.say("  The records for signing (DKIM) are missing here, because the service cannot be asked:\n  %v", err)
 }

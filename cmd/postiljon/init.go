@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 
 	"github.com/postiljon/postiljon/internal/config"
+	"github.com/postiljon/postiljon/internal/control"
+	"github.com/postiljon/postiljon/internal/dkim"
 	"github.com/postiljon/postiljon/internal/policy"
 	"github.com/postiljon/postiljon/internal/store"
 )
@@ -45,14 +47,14 @@ func (i *initCommand) Run(ctx context.Context, s *streams, c *commands) error {
 	if err != nil {
 		return err
 	}
-	made, err := i.make(ctx, conf, domain, account, password)
+	made, keys, err := i.make(ctx, conf, domain, account, password)
 	if err != nil {
 		return err
 	}
 	if err := writeConfig(file, conf.Hostname, conf.Data); err != nil {
 		return err
 	}
-	return i.report(s, file, &conf, domain, account, made)
+	return i.report(s, file, &conf, domain, account, made, keys)
 }
 
 func (i *initCommand) config(domain string) (config.Config, error) {
@@ -95,12 +97,12 @@ func vacant(file, data string) error {
 }
 
 // make makes the data folder with keys, domain and account. It returns the
-// password if it was made.
-func (i *initCommand) make(ctx context.Context, conf config.Config, domain, account, password string) (made string, err error) {
+// password if it was made, and the keys that messages will be signed with.
+func (i *initCommand) make(ctx context.Context, conf config.Config, domain, account, password string) (made string, keys []dkim.Key, err error) {
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	s, err := openService(ctx, conf, "", quiet, new(slog.LevelVar))
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	defer func() { err = errors.Join(err, s.close(ctx)) }()
 	if password == "" {
@@ -109,13 +111,16 @@ func (i *initCommand) make(ctx context.Context, conf config.Config, domain, acco
 	}
 	credential, err := policy.NewPassword(ctx, s.hasher, password, s.store.Now())
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	if err := s.store.CreateDomain(ctx, store.Domain{Name: domain}); err != nil {
-		return "", err
+		return "", nil, err
+	}
+	if keys, err = s.dkim.Keys(ctx, domain); err != nil {
+		return "", nil, err
 	}
 	_, err = s.store.CreateAccount(ctx, store.Account{Address: account}, credential)
-	return made, err
+	return made, keys, err
 }
 
 func writeConfig(file, hostname, data string) (err error) {
@@ -130,7 +135,7 @@ func writeConfig(file, hostname, data string) (err error) {
 	return config.Write(f, hostname, data)
 }
 
-func (i *initCommand) report(s *streams, file string, conf *config.Config, domain, account, made string) error {
+func (i *initCommand) report(s *streams, file string, conf *config.Config, domain, account, made string, keys []dkim.Key) error {
 	password := "the password that you gave"
 	if made != "" {
 		password = "the password " + s.bold(made) + " (shown only now)"
@@ -139,7 +144,11 @@ func (i *initCommand) report(s *streams, file string, conf *config.Config, domai
 		s.bold("Postiljon is set up."), file, conf.Data, account, password); err != nil {
 		return err
 	}
-	if err := writeRecords(s, domain, conf); err != nil {
+	all := records(domain, conf)
+	for _, k := range keys {
+		all = append(all, keyRecords([]control.DKIMKey{{Key: k}})...)
+	}
+	if err := writeRecords(s, domain, conf, all, nil); err != nil {
 		return err
 	}
 	owner := ""

@@ -26,7 +26,8 @@ type commands struct {
 	Serve  serveCommand  `cmd:"" group:"service" help:"Run the service."`
 	Status statusCommand `cmd:"" group:"service" help:"Say how the running service is."`
 	Reload reloadCommand `cmd:"" group:"service" help:"Read configuration and certificates again; sessions go on."`
-	DNS    dnsCommand    `cmd:"" name:"dns" group:"service" help:"Show the DNS records that a domain needs."`
+	DNS    dnsCommand    `cmd:"" name:"dns" group:"service" help:"Show the DNS records that a domain needs, or check them."`
+	DKIM   dkimCommand   `cmd:"" name:"dkim" group:"service" help:"Keys that messages are signed with."`
 
 	Domain      domainCommand      `cmd:"" group:"people" help:"Domains."`
 	Account     accountCommand     `cmd:"" group:"people" help:"Accounts."`

@@ -109,6 +109,7 @@ func (s *service) start(ctx context.Context, stop context.CancelCauseFunc, backg
 	background.Go(func() { tuneRuntime(ctx) })
 	background.Go(func() { s.certs.Run(ctx) })
 	background.Go(func() { s.maintenance.run(ctx) })
+	background.Go(func() { s.runSigning(ctx) })
 	for _, service := range s.config.Listen.Services() {
 		for _, l := range open[service.Name] {
 			s.log.Info("listening", "service", service.Name, "address", l.Addr().String())

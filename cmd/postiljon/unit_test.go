@@ -49,7 +49,7 @@ func TestRecordsAnnounceOnlyWhatIsServed(t *testing.T) {
 	c.Listen.IMAP = nil
 	values := map[string]string{}
 	for _, r := range records("example.org", &c) {
-		values[r.name+" "+r.kind] = r.value
+		values[r.Name+" "+r.Kind] = r.Value
 	}
 	for name, want := range map[string]string{
 		"example.org. MX":                     "10 mail.example.org.",
@@ -69,8 +69,8 @@ func TestRecordsAnnounceOnlyWhatIsServed(t *testing.T) {
 	}
 	c.Listen.HTTPS = []string{"127.0.0.1:8443"} // programs ask at 443 only
 	for _, r := range records("example.org", &c) {
-		if strings.Contains(r.name, "autodiscover") {
-			t.Errorf("%s is announced as %s", r.name, r.value)
+		if strings.Contains(r.Name, "autodiscover") {
+			t.Errorf("%s is announced as %s", r.Name, r.Value)
 		}
 	}
 }

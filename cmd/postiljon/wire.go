@@ -18,6 +18,7 @@ import (
 	"github.com/postiljon/postiljon/internal/certs"
 	"github.com/postiljon/postiljon/internal/config"
 	"github.com/postiljon/postiljon/internal/control"
+	"github.com/postiljon/postiljon/internal/dkim"
 	"github.com/postiljon/postiljon/internal/doctor/vantage"
 	"github.com/postiljon/postiljon/internal/inbound"
 	"github.com/postiljon/postiljon/internal/journal"
@@ -28,6 +29,7 @@ import (
 	"github.com/postiljon/postiljon/internal/protocol/imapd"
 	"github.com/postiljon/postiljon/internal/protocol/popd"
 	"github.com/postiljon/postiljon/internal/protocol/smtpd"
+	"github.com/postiljon/postiljon/internal/resolver"
 	"github.com/postiljon/postiljon/internal/sasl"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/blob/disk"
@@ -61,6 +63,8 @@ type service struct {
 	hasher    *policy.Hasher
 	policies  *policies
 	sasl      signInOffers
+	resolver  *resolver.Resolver
+	dkim      *dkim.Keeper
 	queue     *outbound.Queue
 	smtp      *smtpd.Server
 	imap      *imapd.Server
@@ -87,7 +91,7 @@ func openService(ctx context.Context, c config.Config, file string, log *slog.Lo
 	s := &service{config: c, file: file, log: log, level: level, started: time.Now()}
 	s.keep.Store(int64(c.Journal.Keep))
 	for _, open := range []func(context.Context) error{
-		s.openStore, s.openIndex, s.openCauses, s.openPolicies, s.openQueue, s.openSMTP, s.openIMAP, s.openPOP3,
+		s.openStore, s.openIndex, s.openCauses, s.openPolicies, s.openResolver, s.openSigning, s.openQueue, s.openSMTP, s.openIMAP, s.openPOP3,
 		s.openWeb, s.openControl,
 	} {
 		if err := open(ctx); err != nil {
@@ -317,7 +321,7 @@ func (s *service) openControl(context.Context) error {
 	s.maintenance = s.newMaintenance()
 	s.control = control.New(control.Options{
 		Store: s.store, Index: s.index, Hasher: s.hasher, Guard: s.policies.guard, Sending: s.policies.sending,
-		Journal: s.journal, Queue: s.queue, Catalogue: s.catalogue,
+		Journal: s.journal, Queue: s.queue, Catalogue: s.catalogue, Keys: s.dkim, KeyDomains: s.signingDomains,
 		Source: backup.Source{
 			Records: s.records, Blobs: s.blobs, Data: s.config.Data, Skip: []string{"control.sock"}, Config: s.configFiles,
 		},

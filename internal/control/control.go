@@ -22,6 +22,7 @@ import (
 
 	"github.com/postiljon/postiljon/internal/backup"
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/dkim"
 	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/outbound"
 	"github.com/postiljon/postiljon/internal/policy"
@@ -40,6 +41,9 @@ type Options struct {
 	Journal   *journal.Journal
 	Queue     *outbound.Queue
 	Catalogue *cause.Catalogue
+	// Keys are those that messages are signed with, KeyDomains the domains that have some.
+	Keys       *dkim.Keeper
+	KeyDomains func(context.Context) ([]string, error)
 	// Source is what a backup copies.
 	Source backup.Source
 	// SignOut ends all sessions of an account, after its passwords or its state have changed.

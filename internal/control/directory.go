@@ -139,7 +139,7 @@ func (s *Server) removeDomain(ctx context.Context, r Name) (None, error) {
 	if err != nil {
 		return None{}, s.noDomain(ctx, r.Name, "", err)
 	}
-	return None{}, nil
+	return None{}, s.forgetKeys(ctx, r.Name)
 }
 
 // ---- accounts

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/postiljon/postiljon/internal/message"
+	"github.com/postiljon/postiljon/internal/message/address"
 	"github.com/postiljon/postiljon/internal/resolver"
 )
 
@@ -26,11 +28,12 @@ type TXT interface {
 	TXT(ctx context.Context, name string) (texts []string, secure bool, err error)
 }
 
-// Options are what a Keeper is made of. Records, Domains and DNS are required.
+// Options are what a Keeper is made of. Records, Domains, Has and DNS are required.
 type Options struct {
 	Records Records
-	// Domains are those that sign, in A-labels.
+	// Domains are those that sign, in A-labels; Has tells whether one is among them.
 	Domains func(context.Context) ([]string, error)
+	Has     func(ctx context.Context, domain string) (bool, error)
 	DNS     TXT
 	// Changed hears of each change of a key's state; nil means nobody does.
 	Changed func(Key)
@@ -91,13 +94,59 @@ func New(o Options) *Keeper {
 	return &Keeper{opt: o}
 }
 
-// Sign returns the signature fields of a domain for a message. Error: ErrNoDomain.
-func (k *Keeper) Sign(ctx context.Context, domain string, r io.ReaderAt, size int64) ([]byte, error) {
+// Sign returns the signature fields of a message for the domain of its From, none for a domain that
+// does not sign here. It is only for messages whose author is known to be who From says.
+func (k *Keeper) Sign(ctx context.Context, r io.ReaderAt, size int64) ([]byte, error) {
+	from, err := authorDomain(r, size)
+	if err != nil {
+		return nil, err
+	}
+	domain, err := k.domainFor(ctx, from)
+	if err != nil || domain == "" {
+		return nil, err
+	}
 	signers, err := k.Signers(ctx, domain)
 	if err != nil {
 		return nil, err
 	}
 	return Sign(r, size, k.opt.Now(), signers...)
+}
+
+// authorDomain returns the domain of From, "" unless there is one address in one field.
+func authorDomain(r io.ReaderAt, size int64) (string, error) {
+	header, _, err := split(r, size)
+	if err != nil {
+		return "", err
+	}
+	var authors []message.Address
+	fields := 0
+	for f := range message.HeaderFields(header) {
+		if strings.EqualFold(string(f.Name), "From") {
+			authors = message.ParseAddressList(string(f.Value()))
+			fields++
+		}
+	}
+	if fields != 1 || len(authors) != 1 {
+		return "", nil
+	}
+	email := authors[0].Email
+	return address.NormalizeDomain(email[strings.LastIndexByte(email, '@')+1:]), nil
+}
+
+// domainFor returns what signs for an author's domain: itself or the nearest above it, to which
+// DMARC aligns it (RFC 7489 section 3.1.1); "" for none.
+func (k *Keeper) domainFor(ctx context.Context, domain string) (string, error) {
+	for name := domain; strings.Contains(name, "."); {
+		has, err := k.opt.Has(ctx, name)
+		if err != nil {
+			return "", fmt.Errorf("dkim: look up %s: %w", name, err)
+		}
+		if has {
+			return name, nil
+		}
+		_, name, _ = strings.Cut(name, ".")
+	}
+	return "", nil
 }
 
 // Signers returns what signs for a domain, RSA first. Keys are made where there are none. Error:
@@ -142,11 +191,11 @@ func (k *Keeper) locked(ctx context.Context, domain string) (*ring, error) {
 	if r, ok := k.rings.Load(domain); ok {
 		return r.(*ring), nil
 	}
-	domains, err := k.opt.Domains(ctx)
+	has, err := k.opt.Has(ctx, domain)
 	if err != nil {
-		return nil, fmt.Errorf("dkim: list domains: %w", err)
+		return nil, fmt.Errorf("dkim: look up %s: %w", domain, err)
 	}
-	if !slices.Contains(domains, domain) {
+	if !has {
 		return nil, fmt.Errorf("%w: %s", ErrNoDomain, domain)
 	}
 	r, err := k.read(ctx, domain)
@@ -466,16 +515,4 @@ func (k *Keeper) expire(ctx context.Context, domain string, r *ring) error {
 		k.changed(domain, p)
 	}
 	return nil
-}
-
-// DomainFor returns which of the domains signs for an address's domain: itself or the nearest
-// above it, to which DMARC aligns it (RFC 7489 section 3.1.1); "" for none.
-func DomainFor(domain string, domains []string) string {
-	for name := domain; name != ""; {
-		if slices.Contains(domains, name) {
-			return name
-		}
-		_, name, _ = strings.Cut(name, ".")
-	}
-	return ""
 }

@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -71,11 +71,14 @@ func newFixture(t *testing.T) *fixture {
 	return f
 }
 
+var hosted = []string{"example.org", "example.net"}
+
 // open starts over with what was kept.
 func (f *fixture) open() {
 	f.Keeper = New(Options{
 		Records: f.records, DNS: f.dns, Now: func() time.Time { return f.now },
-		Domains: func(context.Context) ([]string, error) { return []string{"example.org", "example.net"}, nil },
+		Domains: func(context.Context) ([]string, error) { return hosted, nil },
+		Has:     func(_ context.Context, domain string) (bool, error) { return slices.Contains(hosted, domain), nil },
 		Changed: func(k Key) { f.heard = append(f.heard, k.Selector+" "+string(k.State)) },
 		Log:     slog.New(slog.NewTextHandler(f.log, nil)),
 	})
@@ -137,7 +140,7 @@ func TestRotation(t *testing.T) {
 	f.open() // all of it survives a restart
 	f.advance(t, time.Minute)
 	f.want(t, "202611b-rsa signing, 202611-rsa old")
-	signed, err := f.Sign(t.Context(), "example.org", strings.NewReader(letter), int64(len(letter)))
+	signed, err := f.Sign(t.Context(), strings.NewReader(letter), int64(len(letter)))
 	if err != nil || !bytes.Contains(signed, []byte("s=202611b-rsa")) || bytes.Contains(signed, []byte("s=202611-rsa")) {
 		t.Fatalf("signed by the wrong keys: %v\n%s", err, signed)
 	}
@@ -277,17 +280,31 @@ func TestPublishes(t *testing.T) {
 	}
 }
 
-func TestDomainFor(t *testing.T) {
-	domains := []string{"example.org", "list.example.org", "example.net"}
-	got := map[string]string{}
-	for _, d := range []string{"example.org", "mail.example.org", "a.list.example.org", "org", "notexample.org", ""} {
-		got[d] = DomainFor(d, domains)
+// TestWhoSigns: the domain of From, or the one above it; nobody for others, and for no or many authors.
+func TestWhoSigns(t *testing.T) {
+	f := newFixture(t)
+	for from, want := range map[string]string{
+		"From: a@example.org":                        "d=example.org;",
+		"From: A <a@EXAMPLE.Net>":                    "d=example.net;",
+		"From: postmaster@mail.example.org":          "d=example.org;",
+		"From: a@notexample.org":                     "",
+		"From: a@example.com":                        "",
+		"From: a@org":                                "",
+		"From: a@example.org, b@example.net":         "",
+		"From: a@example.org\r\nFrom: b@example.org": "",
+		"From: nobody":                               "",
+		"From: a@b.example.org.evil.example":         "",
+	} {
+		text := from + "\r\n\r\nHello\r\n"
+		fields, err := f.Sign(t.Context(), strings.NewReader(text), int64(len(text)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want == "" && len(fields) > 0 || !bytes.Contains(fields, []byte(want)) {
+			t.Errorf("%q, want %q:\n%s", from, want, fields)
+		}
 	}
-	want := map[string]string{
-		"example.org": "example.org", "mail.example.org": "example.org", "a.list.example.org": "list.example.org",
-		"org": "", "notexample.org": "", "": "",
-	}
-	if !maps.Equal(got, want) {
-		t.Errorf("%v", got)
+	if fields, err := f.Sign(t.Context(), strings.NewReader("x"), 2); err == nil {
+		t.Errorf("what cannot be read is signed: %s", fields)
 	}
 }

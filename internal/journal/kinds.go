@@ -54,6 +54,12 @@ const (
 	TokenCreated      = "token.created"      // credential
 	TokenRevoked      = "token.revoked"      // credential
 
+	// The keys that messages are signed with.
+	KeyWaiting = "dkim.waiting" // made, waits to be published: domain, selector
+	KeySigning = "dkim.signing" // signs from now on: domain, selector
+	KeyOld     = "dkim.old"     // signs no more: domain, selector
+	KeyRetired = "dkim.retired" // its private part was removed: domain, selector
+
 	// The service.
 	ServiceStarted = "service.started" // version
 	ServiceStopped = "service.stopped"

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"slices"
+
+	"github.com/postiljon/postiljon/internal/control"
+	"github.com/postiljon/postiljon/internal/dkim"
+	"github.com/postiljon/postiljon/internal/message/address"
+	"github.com/postiljon/postiljon/internal/resolver"
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// openResolver opens what asks the DNS.
+func (s *service) openResolver(context.Context) (err error) {
+	s.resolver, err = newResolver(s.config.Queue.Resolver)
+	return err
+}
+
+// newResolver asks one server, or those of the system where none is named.
+func newResolver(server string) (*resolver.Resolver, error) {
+	var o resolver.Options
+	if server != "" {
+		o.Servers = []string{server}
+	}
+	return resolver.New(o)
+}
+
+// openSigning opens the keys that messages are signed with.
+func (s *service) openSigning(context.Context) error {
+	s.dkim = dkim.New(dkim.Options{
+		Records: s.store, Domains: s.signingDomains, Has: s.signsFor, DNS: s.resolver, Log: s.log,
+		Changed: func(k dkim.Key) { s.journal.Record(context.Background(), control.KeyEvent(k, s.store.Now())) },
+	})
+	return nil
+}
+
+// runSigning looks after the keys until ctx ends.
+func (s *service) runSigning(ctx context.Context) { s.dkim.Run(ctx) }
+
+// signingDomains are the domains here, and the name of this server where none of them is above it:
+// reports to people elsewhere come from it.
+func (s *service) signingDomains(ctx context.Context) ([]string, error) {
+	domains, err := s.store.Domains(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, 0, len(domains)+1)
+	for _, d := range domains {
+		names = append(names, d.Name)
+	}
+	host := address.NormalizeDomain(s.config.Hostname)
+	signs, err := s.signsFor(ctx, host)
+	if signs && !slices.Contains(names, host) {
+		names = append(names, host)
+	}
+	return names, err
+}
+
+// signsFor reports whether a domain is one of signingDomains.
+func (s *service) signsFor(ctx context.Context, domain string) (bool, error) {
+	host := address.NormalizeDomain(s.config.Hostname)
+	switch _, err := s.store.Domain(ctx, domain); {
+	case err == nil:
+		return true, nil
+	case store.KindOf(err) != store.KindNotFound:
+		return false, err
+	case domain != host:
+		return false, nil
+	}
+	for _, above := range parents(host) {
+		if _, err := s.store.Domain(ctx, above); store.KindOf(err) != store.KindNotFound {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// parents are the names above a domain, the nearest first, but for the last label.
+func parents(domain string) (all []string) {
+	for i := range len(domain) {
+		if domain[i] == '.' && slices.Contains([]byte(domain[i+1:]), '.') {
+			all = append(all, domain[i+1:])
+		}
+	}
+	return all
+}
