@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"io"
 	"slices"
+	"time"
 
 	"github.com/postiljon/postiljon/internal/control"
 	"github.com/postiljon/postiljon/internal/dkim"
@@ -84,4 +86,22 @@ func parents(domain string) (all []string) {
 		}
 	}
 	return all
+}
+
+// sign makes the signatures of a message on its way out. Its author is known for messages of
+// accounts, whose From is theirs, and for reports of the service; what is only passed on keeps the
+// signatures that it has.
+func (s *service) sign(ctx context.Context, sub *store.Submission, content io.ReaderAt, size int64) ([]byte, error) {
+	if sub.Account == 0 && sub.From != "" {
+		return nil, nil
+	}
+	started := time.Now()
+	fields, err := s.dkim.Sign(ctx, content, size)
+	if err != nil {
+		// Unsigned is better than not at all: most receivers take it.
+		s.log.Error("message not signed", "trace", sub.ID, "error", err)
+		return nil, nil
+	}
+	s.log.Debug("message signed", "trace", sub.ID, "octets", len(fields), "took", time.Since(started))
+	return fields, nil
 }

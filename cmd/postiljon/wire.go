@@ -234,7 +234,7 @@ func (s *service) openQueue(ctx context.Context) (err error) {
 		Store: s.store, Resolver: resolver,
 		Local:     &inbound.Local{Store: s.store, Receiving: s.policies.Receiving, Log: s.log},
 		Catalogue: s.catalogue, Hostname: c.Hostname, Port: c.Queue.Port, AllowPrivate: c.Queue.AllowPrivate,
-		Journal: s.journal, Limits: limits, Log: s.log, Metrics: s.metrics.Outbound(),
+		Sign: s.sign, Journal: s.journal, Limits: limits, Log: s.log, Metrics: s.metrics.Outbound(),
 	})
 	if err != nil {
 		return err
