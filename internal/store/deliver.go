@@ -34,10 +34,26 @@ type Delivery struct {
 
 // DeliverTo is where a message goes for one recipient.
 type DeliverTo struct {
-	Account AccountID
-	Mailbox MailboxID // 0 means the one with Role
-	Role    Role
-	Events  []Event // kept with the placement
+	Account  AccountID
+	Mailbox  MailboxID // 0 means the one with Role
+	Role     Role
+	Flags    Flags // system flags, beside those of the email
+	Keywords []string
+	// Also are further mailboxes of the account that get the same email.
+	Also []DeliverPlace
+	// Nowhere places nothing and keeps the events and memories alone: rules dropped the message, or
+	// only sent it on.
+	Nowhere  bool
+	Events   []Event  // kept with the placement
+	Remember []Memory // kept with the placement
+}
+
+// DeliverPlace is a further mailbox for a recipient, and the flags that the message has there.
+type DeliverPlace struct {
+	Mailbox  MailboxID // 0 means the one with Role
+	Role     Role
+	Flags    Flags // system flags
+	Keywords []string
 }
 
 // Delivered is what became of a delivery for one recipient.
@@ -137,19 +153,15 @@ func (s *Store) deliverTo(tx kv.Tx, d *Delivery, to *DeliverTo, quota int64, res
 			return nil
 		}
 	}
-	m, err := c.target(to)
-	if err != nil {
-		return err
+	if !to.Nowhere {
+		if err := c.deliver(d, to, quota, result); err != nil {
+			return err
+		}
 	}
-	u, err := c.place(m, &d.Email, quota)
-	if err != nil {
-		return err
-	}
-	result.Mailbox, result.UIDValidity, result.UID = m.id, m.uidValidity, u
 	if d.ID != "" {
-		b := binary.BigEndian.AppendUint32(nil, uint32(m.id))
-		b = binary.BigEndian.AppendUint32(b, m.uidValidity)
-		b = binary.BigEndian.AppendUint32(b, uint32(u))
+		b := binary.BigEndian.AppendUint32(nil, uint32(result.Mailbox))
+		b = binary.BigEndian.AppendUint32(b, result.UIDValidity)
+		b = binary.BigEndian.AppendUint32(b, uint32(result.UID))
 		b = binary.BigEndian.AppendUint64(b, uint64(c.now.Unix()))
 		if err := tx.Set(known, b); err != nil {
 			return err
@@ -158,17 +170,62 @@ func (s *Store) deliverTo(tx kv.Tx, d *Delivery, to *DeliverTo, quota int64, res
 	if err := s.putEvents(tx, to.Events); err != nil {
 		return err
 	}
+	if err := s.remember(tx, to.Remember); err != nil {
+		return err
+	}
 	return c.finish()
+}
+
+// deliver places a message in the mailboxes of one recipient.
+func (c *change) deliver(d *Delivery, to *DeliverTo, quota int64, result *Delivered) error {
+	m, err := c.target(to.Mailbox, to.Role)
+	if err != nil {
+		return err
+	}
+	e := d.Email
+	e.Flags = e.Flags.With(to.Flags)
+	e.Keywords = c.known(slices.Concat(e.Keywords, to.Keywords))
+	u, err := c.place(m, &e, quota)
+	if err != nil {
+		return err
+	}
+	result.Mailbox, result.UIDValidity, result.UID = m.id, m.uidValidity, u
+	id, placed := c.head.nextEmail-1, []MailboxID{m.id}
+	for i := range to.Also {
+		also := &to.Also[i]
+		if m, err = c.target(also.Mailbox, also.Role); err != nil {
+			return err
+		}
+		if slices.Contains(placed, m.id) {
+			continue
+		}
+		placed = append(placed, m.id)
+		flags, err := c.flags(d.Email.Flags.With(also.Flags), c.known(slices.Concat(d.Email.Keywords, also.Keywords)))
+		if err != nil {
+			return err
+		}
+		if _, err := c.putNew(m, Placement{Email: id, Flags: flags, Size: e.Summary.Size, Saved: c.now}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// known leaves out keywords that the account has no room for: no message is refused for a flag.
+func (c *change) known(keywords []string) []string {
+	return slices.DeleteFunc(keywords, func(name string) bool {
+		_, err := c.flags(Flags{}, []string{name})
+		return KindOf(err) == KindLimit
+	})
 }
 
 // target returns the mailbox a delivery names; a role that no mailbox has means
 // INBOX, so that no message is lost for a folder somebody deleted.
-func (c *change) target(to *DeliverTo) (*mailboxRecord, error) {
-	id := to.Mailbox
+func (c *change) target(id MailboxID, role Role) (*mailboxRecord, error) {
 	if id == 0 {
 		id = InboxID
-		if to.Role != RoleNone && to.Role != RoleInbox {
-			m, err := readByRole(c.tx, to.Role)
+		if role != RoleNone && role != RoleInbox {
+			m, err := readByRole(c.tx, role)
 			if err == nil {
 				id = m.id
 			} else if KindOf(err) != KindNotFound {

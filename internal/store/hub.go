@@ -15,6 +15,8 @@ type hub struct {
 	counters [1024]atomic.Uint64
 	// annotated counts changes of annotations in the same way.
 	annotated [256]atomic.Uint64
+	// scripted counts changes of scripts in the same way.
+	scripted [256]atomic.Uint64
 }
 
 type watcher struct{ wake func() }

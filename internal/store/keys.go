@@ -28,6 +28,8 @@ const (
 	tablePostings     = 'w' // w part ...: the search index (postings.go)
 	tableAnnotation   = 'm' // m mailbox name: an annotation (RFC 5464)
 	tableGrant        = 'g' // g mailbox identifier: rights (RFC 4314)
+	tableScript       = 'v' // v name: a script of rules; v: the name of the active one (script.go)
+	tableMemory       = 'y' // y key: what rules remember for a while (script.go)
 )
 
 // The tables of the system's key space, beside tableEvent and tableSubmission.
