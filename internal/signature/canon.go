@@ -131,6 +131,11 @@ func (b *Body) run(p []byte) int {
 		}
 		return len(p)
 	}
+	// Most lines have single spaces between words and need no change.
+	if i := bytes.IndexByte(p, '\r'); i > 0 && !b.space && p[0] != ' ' && p[i-1] != ' ' &&
+		bytes.IndexByte(p[:i], '\t') < 0 && bytes.Index(p[:i], twoSpaces) < 0 {
+		return i
+	}
 	for i, c := range p {
 		if c == ' ' || c == '\r' || c == '\t' {
 			return i
@@ -138,6 +143,8 @@ func (b *Body) run(p []byte) int {
 	}
 	return len(p)
 }
+
+var twoSpaces = []byte("  ")
 
 // ordinary puts out what was held back, and then p.
 func (b *Body) ordinary(p []byte) {
