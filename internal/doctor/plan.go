@@ -52,6 +52,7 @@ func services(r *probe.Run, c Case) []probe.Probe {
 			probes = append(probes, r.WithoutSignIn(ep))
 		}
 	}
+	probes = append(probes, unguided(r)...)
 	probes = append(probes, r.SignIns(endpoints)...)
 	probes = append(probes, r.Account()...)
 	probes = append(probes, r.StatusPage())
@@ -63,6 +64,23 @@ func services(r *probe.Run, c Case) []probe.Probe {
 		probes = append(probes, r.RoundTrip(c.SendTest))
 	}
 	return append(probes, r.Outgoing(), r.Reverse(), r.SPF(), r.Blocklists())
+}
+
+// unguided looks at settings for which no source knows the right ones, or that contradict themselves.
+func unguided(r *probe.Run) []probe.Probe {
+	eps := r.Unguided()
+	probes := []probe.Probe{r.NearNames(eps)}
+	seen := map[string]bool{}
+	for _, ep := range eps {
+		if p := r.OtherPorts(ep); !seen[p.Name] {
+			seen[p.Name] = true
+			probes = append(probes, p)
+		}
+	}
+	for _, pair := range r.Twice() {
+		probes = append(probes, r.SamePort(pair[0], pair[1]))
+	}
+	return probes
 }
 
 // followUps are looks that cost more, or that only make sense after what was found.

@@ -147,11 +147,19 @@ func (d *Doctor) verdict(c infer.Conclusion) Verdict {
 	return v
 }
 
-// reached reports whether the account's service was seen at all. Where it was
+// reached reports whether the account's service was seen at all, and all of it that the mail program has. Where it was
 // not, that nothing wrong showed does not mean that nothing is.
 func reached(e *evidence.Evidence) bool {
 	if inside, ok := evidence.First[*evidence.Inside](e); ok && inside.Exists {
 		return true
+	}
+	for _, ep := range e.Complaint.Given {
+		_, greets := evidence.Find(e, func(g evidence.Greeting) bool {
+			return g.Endpoint.Host == ep.Host && g.Endpoint.Port == ep.Port && g.Positive
+		})
+		if !greets {
+			return false
+		}
 	}
 	_, ok := evidence.Find(e, func(c evidence.Capabilities) bool {
 		return len(c.List) > 0 && c.Endpoint.Origin != evidence.MX && c.Endpoint.Origin != evidence.Reference

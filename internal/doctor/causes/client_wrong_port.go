@@ -7,6 +7,7 @@ import (
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/doctor/evidence"
 	"github.com/postiljon/postiljon/internal/doctor/infer"
+	"github.com/postiljon/postiljon/internal/doctor/probe"
 )
 
 // client.wrong-port: the port in the settings is not that of the service. Another
@@ -15,26 +16,47 @@ import (
 var clientWrongPort = &infer.Cause{
 	ID:       cause.ClientWrongPort,
 	Requires: []*infer.Sign{wrongPort},
-	Explains: []infer.Link{{Sign: otherProtocolAnswers, P: infer.Sometimes}},
+	Explains: []infer.Link{{Sign: wrongPortShown, P: infer.Usually}, {Sign: otherProtocolAnswers, P: infer.Sometimes}, {Sign: imapDead, P: infer.Seldom}, {Sign: submissionDead, P: infer.Seldom}, {Sign: imapUnreachable, P: infer.Seldom}, {Sign: submissionUnreachable, P: infer.Seldom}},
 	Excludes: []*infer.Sign{foreignServer},
-	Proof:    []*infer.Sign{wrongPort},
+	Proof:    []*infer.Sign{wrongPortShown},
 	Params: func(e *evidence.Evidence) []cause.Param {
 		for _, g := range wrongSettings(e, func(g evidence.GivenSetting) bool { return g.Cause == cause.ClientWrongPort }) {
 			return []cause.Param{cause.Text("port", g.Given), cause.Text("suggestion", g.Right)}
 		}
+		if o, ok := evidence.Find(e, func(o evidence.OtherPort) bool { return o.Works }); ok {
+			return []cause.Param{cause.Text("port", strconv.Itoa(o.Given.Port)), cause.Text("suggestion", strconv.Itoa(o.Endpoint.Port))}
+		}
 		for _, g := range otherProtocols(e) {
 			return []cause.Param{cause.Text("port", strconv.Itoa(g.Endpoint.Port))}
+		}
+		if ep, ok := oddPort(e); ok {
+			return []cause.Param{cause.Text("port", strconv.Itoa(ep.Port))}
 		}
 		return nil
 	},
 }
 
+// wrongPort: that it is wrong shows, or is likely: the port is none of the usual ones, the host says that
+// nobody is there, and another service of the same host answers.
 var wrongPort = &infer.Sign{Name: "wrong-port", Of: func(e *evidence.Evidence) infer.Truth {
+	return either(wrongPortShown.Of(e), oddPortRefused.Of(e))
+}}
+
+var oddPortRefused = &infer.Sign{Name: "odd-port-refused", Normal: true, Leak: 0.05, Of: func(e *evidence.Evidence) infer.Truth {
+	if _, found := oddPort(e); found {
+		return infer.Yes
+	}
+	return infer.Unknown
+}}
+
+// wrongPortShown: somebody who knows says so, another protocol answers there, or the service greets at a usual port of the host.
+var wrongPortShown = &infer.Sign{Name: "wrong-port-shown", Normal: true, Leak: 0.05, Of: func(e *evidence.Evidence) infer.Truth {
 	told := settingWrong(e, string(cause.ClientWrongPort))
 	if told == infer.Yes && givenPortWorks(e) {
 		told = infer.No
 	}
-	return either(told, otherProtocolAnswers.Of(e))
+	elsewhere := anyOf(evidence.All[evidence.OtherPort](e), func(o evidence.OtherPort) bool { return o.Works })
+	return either(told, otherProtocolAnswers.Of(e), elsewhere)
 }}
 
 // otherProtocolAnswers: at the port that the mail program has, a server of another protocol greets.
@@ -61,4 +83,17 @@ func givenPortWorks(e *evidence.Evidence) bool {
 		return greets
 	})
 	return len(given) == 0
+}
+
+// oddPort returns a given endpoint at a port that is none of the usual ones of its protocol and that its
+// host refuses, where something else in the settings greets at the same host.
+func oddPort(e *evidence.Evidence) (evidence.Endpoint, bool) {
+	for _, ep := range e.Complaint.Given {
+		usual := slices.ContainsFunc(probe.StandardPorts(ep.Protocol), func(s evidence.Endpoint) bool { return s.Port == ep.Port })
+		_, lives := evidence.Find(e, func(g evidence.Greeting) bool { return g.Positive && g.Endpoint.Host == ep.Host })
+		if !usual && lives && len(rightHosts(e, ep.Protocol)) == 0 && refused(e, func(c evidence.Connect) bool { return placeOf(c.Endpoint) == placeOf(ep) }) == infer.Yes {
+			return ep, true
+		}
+	}
+	return evidence.Endpoint{}, false
 }

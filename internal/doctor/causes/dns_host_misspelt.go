@@ -13,10 +13,10 @@ var dnsHostMisspelt = &infer.Cause{
 	ID:       cause.DNSHostMisspelt,
 	Requires: []*infer.Sign{hostMisspelt},
 	Excludes: []*infer.Sign{noNames},
-	Proof:    []*infer.Sign{hostMisspelt},
+	Proof:    []*infer.Sign{hostMisspelt, nearNameKnown},
 	Params: func(e *evidence.Evidence) []cause.Param {
 		host, right := misspeltHost(e)
-		return []cause.Param{cause.Text("host", host), cause.Text("suggestion", right)}
+		return append(textParam("host", host), textParam("suggestion", right)...)
 	},
 }
 
@@ -28,7 +28,17 @@ var hostMisspelt = &infer.Sign{Name: "host-misspelt", Of: func(e *evidence.Evide
 	return infer.Is(host != "")
 }}
 
-// misspeltHost returns a given host that does not exist, and the right one that it is near to.
+// nearNameKnown: it is known which name was meant.
+var nearNameKnown = &infer.Sign{Name: "near-name-known", Normal: true, Leak: 0.05, Of: func(e *evidence.Evidence) infer.Truth {
+	host, right := misspeltHost(e)
+	if host == "" {
+		return infer.Unknown
+	}
+	return infer.Is(right != "")
+}}
+
+// misspeltHost returns a given host that does not exist, and the right one that it is near to. Where no source
+// knows the right one, it is a name near to it that is known otherwise, or none.
 func misspeltHost(e *evidence.Evidence) (host, right string) {
 	for _, g := range e.Complaint.Given {
 		l, asked := lookup(e, 0, g.Host, "A")
@@ -39,6 +49,9 @@ func misspeltHost(e *evidence.Evidence) (host, right string) {
 			if known != g.Host && distance(known, g.Host) <= 3 {
 				return g.Host, known
 			}
+		}
+		if n, ok := evidence.Find(e, func(n evidence.NearHost) bool { return n.Host == g.Host }); ok && len(rightHosts(e, g.Protocol)) == 0 {
+			return g.Host, n.Meant
 		}
 	}
 	return "", ""

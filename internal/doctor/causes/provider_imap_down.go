@@ -16,7 +16,7 @@ var providerIMAPDown = &infer.Cause{
 		{Sign: imapUnreachable, P: 0.3},
 		{Sign: saysUnavailable, P: 0.15},
 	},
-	Excludes: []*infer.Sign{addressForged, oldServer, shutOut, saysMaintenance},
-	Proof:    []*infer.Sign{readingDown},
+	Excludes: []*infer.Sign{oddPortRefused, addressForged, oldServer, shutOut, saysMaintenance},
+	Proof:    []*infer.Sign{readingDown, readingCompared},
 	Params:   aboutOutage,
 }

@@ -18,8 +18,8 @@ var providerSMTPDown = &infer.Cause{
 		{Sign: submissionUnreachable, P: 0.3},
 		{Sign: saysUnavailable, P: 0.15},
 	},
-	Excludes: []*infer.Sign{addressForged, oldServer, shutOut, saysMaintenance},
-	Proof:    []*infer.Sign{submissionDown},
+	Excludes: []*infer.Sign{oddPortRefused, addressForged, oldServer, shutOut, saysMaintenance},
+	Proof:    []*infer.Sign{submissionDown, submissionCompared},
 	Params:   aboutOutage,
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/postiljon/postiljon/internal/doctor/dialect"
 	"github.com/postiljon/postiljon/internal/doctor/evidence"
 	"github.com/postiljon/postiljon/internal/doctor/infer"
+	"github.com/postiljon/postiljon/internal/doctor/probe"
 )
 
 // Signs of a provider's servers that several causes share.
@@ -14,11 +15,14 @@ var (
 	// submissionDown, readingDown: one half of the service does not greet, the other does, and
 	// others' servers of the kind do from here.
 	submissionDown = &infer.Sign{Name: "only-submission-down", Of: func(e *evidence.Evidence) infer.Truth {
-		return both(dead(e, evidence.Submission), dead(e, evidence.IMAP).Not(), referenceTakes(e, evidence.Submission), portBlocked.Of(e).Not())
+		return both(dead(e, evidence.Submission), dead(e, evidence.IMAP).Not(), either(referenceTakes(e, evidence.Submission), refusedOutright(e, evidence.Submission)), portBlocked.Of(e).Not())
 	}}
 	readingDown = &infer.Sign{Name: "only-reading-down", Of: func(e *evidence.Evidence) infer.Truth {
-		return both(dead(e, evidence.IMAP), dead(e, evidence.Submission).Not(), referenceTakes(e, evidence.IMAP))
+		return both(dead(e, evidence.IMAP), dead(e, evidence.Submission).Not(), either(referenceTakes(e, evidence.IMAP), refusedOutright(e, evidence.IMAP)))
 	}}
+	// readingCompared, submissionCompared: others' servers of the kind do greet from here; without them it is likely at best.
+	readingCompared    = &infer.Sign{Name: "reading-elsewhere-works", Normal: true, Leak: 0.5, Of: func(e *evidence.Evidence) infer.Truth { return referenceTakes(e, evidence.IMAP) }}
+	submissionCompared = &infer.Sign{Name: "submission-elsewhere-works", Normal: true, Leak: 0.5, Of: func(e *evidence.Evidence) infer.Truth { return referenceTakes(e, evidence.Submission) }}
 	// turnedAway: a server turns a connection away and takes another.
 	turnedAway = &infer.Sign{Name: "turned-away-now-and-then", Of: func(e *evidence.Evidence) infer.Truth {
 		good, bad := map[evidence.Endpoint]bool{}, map[evidence.Endpoint]bool{}
@@ -63,6 +67,31 @@ func greetingSays(e *evidence.Evidence, kinds ...dialect.Kind) infer.Truth {
 // referenceTakes is Yes when somebody else's server of the protocol takes a connection.
 func referenceTakes(e *evidence.Evidence, p evidence.Protocol) infer.Truth {
 	return anyOf(slices.DeleteFunc(referenceConnects(e), func(c evidence.Connect) bool { return c.Endpoint.Protocol != p }), connected)
+}
+
+// refused is Yes where connections were tried and the hosts themselves said that nobody is there.
+func refused(e *evidence.Evidence, which func(evidence.Connect) bool) infer.Truth {
+	return allOf(evidence.Where(e, which), func(c evidence.Connect) bool { return c.Outcome == evidence.Refused })
+}
+
+// refusedOutright is Yes where the usual ports of a protocol were tried at the provider's hosts and all were
+// refused by them: no network in between does that as a rule.
+func refusedOutright(e *evidence.Evidence, p evidence.Protocol) infer.Truth {
+	usual, odd := map[place]bool{}, false
+	for _, c := range ownConnects(e) {
+		if c.Endpoint.Protocol != p {
+			continue
+		}
+		if slices.ContainsFunc(probe.StandardPorts(p), func(s evidence.Endpoint) bool { return s.Port == c.Endpoint.Port }) {
+			usual[placeOf(c.Endpoint)] = true
+		} else {
+			odd = true
+		}
+	}
+	if odd || len(usual) < 2 {
+		return infer.Unknown
+	}
+	return refused(e, func(c evidence.Connect) bool { return c.Endpoint.Protocol == p && own(e, c.Endpoint) })
 }
 
 // brokenAddress returns an address of the provider at which all tries of a port

@@ -21,6 +21,9 @@ var (
 		if t := dead(e, evidence.IMAP, evidence.Submission, evidence.POP3); t != infer.Yes || places(e) < 2 {
 			return infer.Is(false)
 		}
+		if onThisComputer(e) == infer.Yes {
+			return infer.Yes
+		}
 		if others := referenceConnects(e); len(others) > 0 {
 			return anyOf(others, connected)
 		}
@@ -41,7 +44,7 @@ var (
 		case saysDown(e, "mail") == infer.Yes:
 			return infer.Yes
 		}
-		return noneOf(evidence.All[evidence.Vantage](e), greetedThere)
+		return either(noneOf(evidence.All[evidence.Vantage](e), greetedThere), onThisComputer(e))
 	}}
 	// websiteDead: the web site of the domain is not reached either.
 	websiteDead = &infer.Sign{Name: "website-dead", Leak: 0.05, Normal: true, Of: func(e *evidence.Evidence) infer.Truth {
@@ -54,6 +57,11 @@ var (
 		})
 	}}
 )
+
+// onThisComputer is Yes where all servers are this computer and it says itself that nobody is there: no network is in between.
+func onThisComputer(e *evidence.Evidence) infer.Truth {
+	return allOf(ownConnects(e), func(c evidence.Connect) bool { return c.Addr.IsLoopback() && c.Outcome == evidence.Refused })
+}
 
 // greetedThere: another place was let in, not only answered.
 func greetedThere(v evidence.Vantage) bool {

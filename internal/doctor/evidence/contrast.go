@@ -42,3 +42,22 @@ type Published struct {
 
 // FactName implements Value.
 func (p Published) FactName() string { return "published " + place(p.Endpoint) }
+
+// OtherPort is a usual port of a given host, tried where the service does not greet at the given port.
+type OtherPort struct {
+	Given    Endpoint `json:"given"`
+	Endpoint Endpoint `json:"endpoint"` // as it was tried
+	Works    bool     `json:"works"`
+}
+
+// FactName implements Value.
+func (o OtherPort) FactName() string { return "other-port " + place(o.Endpoint) }
+
+// NearHost is a given server name that does not exist, and what was meant by it; "" is not known.
+type NearHost struct {
+	Host  string `json:"host"`
+	Meant string `json:"meant,omitempty"`
+}
+
+// FactName implements Value.
+func (n NearHost) FactName() string { return "misspelt " + n.Host }

@@ -164,7 +164,12 @@ func (r *Run) Settings() Probe {
 // is right, the other submission port, and the domain's MX.
 func (r *Run) Endpoints() []evidence.Endpoint {
 	c := r.Evidence.Complaint
-	list := slices.Clone(c.Given)
+	var list []evidence.Endpoint
+	for _, ep := range c.Given {
+		if !slices.ContainsFunc(list, func(o evidence.Endpoint) bool { return o.Host == ep.Host && o.Port == ep.Port }) { // see Twice
+			list = append(list, ep)
+		}
+	}
 	add := func(ep evidence.Endpoint) {
 		if !slices.ContainsFunc(list, ep.SamePlace) && !slices.ContainsFunc(list, func(o evidence.Endpoint) bool { return o.Host == ep.Host && o.Port == ep.Port }) {
 			list = append(list, ep)
