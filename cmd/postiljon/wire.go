@@ -21,6 +21,7 @@ import (
 	"github.com/postiljon/postiljon/internal/dkim"
 	"github.com/postiljon/postiljon/internal/doctor/vantage"
 	"github.com/postiljon/postiljon/internal/inbound"
+	"github.com/postiljon/postiljon/internal/inbound/genuine"
 	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/metrics"
 	"github.com/postiljon/postiljon/internal/notice"
@@ -243,12 +244,24 @@ func (s *service) openQueue(ctx context.Context) (err error) {
 	return s.queue.Start(ctx)
 }
 
+// checker finds out whether mail from other servers is genuine; nil if nobody wants to know.
+func (s *service) checker() *genuine.Checker {
+	c := &s.config.Inbound
+	if !c.Check {
+		return nil
+	}
+	return genuine.New(genuine.Options{
+		Resolver: s.resolver, AuthservID: s.config.Hostname, TrustedSealers: c.TrustedSealers, Lenient: c.Lenient,
+		RefuseSPFFail: c.RefuseSPFFail, Now: s.store.Now,
+	})
+}
+
 func (s *service) openSMTP(context.Context) (err error) {
 	c := &s.config
 	road := inbound.New(inbound.Options{
 		Store: s.store, Policy: s.policies, Journal: recorder{s.journal}, Queue: s.queue,
 		Hostname: c.Hostname, MaxSize: int64(c.Limits.MessageSize), MaxRecipients: c.Limits.Recipients,
-		MaxHops: c.Limits.Hops, Log: s.log,
+		MaxHops: c.Limits.Hops, Genuine: s.checker(), Trusted: config.Prefixes(c.Inbound.Trusted), Log: s.log,
 	})
 	s.smtp, err = smtpd.New(smtpd.Options{
 		Hostname: c.Hostname, Replies: s.catalogue, Backend: measured{road, s.metrics.Commit}, SASL: s.sasl.submission, TLS: s.certs.ServerConfig(),

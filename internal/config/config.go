@@ -40,6 +40,7 @@ type Config struct {
 	Auth     Auth     `toml:"auth"`
 	Guard    Guard    `toml:"guard"`
 	Limits   Limits   `toml:"limits"`
+	Inbound  Inbound  `toml:"inbound"`
 	Queue    Queue    `toml:"queue"`
 	Timeouts Timeouts `toml:"timeouts"`
 	Journal  Journal  `toml:"journal"`
@@ -132,6 +133,15 @@ type Limits struct {
 	Hops                  int       `toml:"hops"`
 	IMAPMessages          int       `toml:"imap_messages"`
 	Exempt                []Network `toml:"exempt"`
+}
+
+// Inbound is how mail from other servers is looked at.
+type Inbound struct {
+	Check          bool      `toml:"check"`
+	Trusted        []Network `toml:"trusted"`
+	TrustedSealers []string  `toml:"trusted_sealers"`
+	Lenient        bool      `toml:"lenient"`
+	RefuseSPFFail  bool      `toml:"refuse_spf_fail"`
 }
 
 // Queue is mail on its way to other servers.

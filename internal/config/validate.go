@@ -23,6 +23,7 @@ func (c *Config) Validate() error {
 	c.validateListen(&faults)
 	c.validateAuth(&faults)
 	c.validateLimits(&faults)
+	c.validateInbound(&faults)
 	c.validateQueue(&faults)
 	return errors.Join(faults...)
 }
@@ -168,6 +169,13 @@ func (c *Config) validateLimits(f *faults) {
 	f.count("limits.sessions_per_account", l.SessionsPerAccount, 1, 1_000_000)
 	f.count("limits.hops", l.Hops, 10, 1000)
 	f.count("limits.imap_messages", l.IMAPMessages, 0, 1_000_000_000)
+}
+
+func (c *Config) validateInbound(f *faults) {
+	for _, domain := range c.Inbound.TrustedSealers {
+		_, err := address.ParseDomain(domain, address.Options{UTF8: true})
+		f.check(err == nil && !strings.HasPrefix(domain, "["), "inbound.trusted_sealers", "%q is no domain", domain)
+	}
 }
 
 func (c *Config) validateQueue(f *faults) {

@@ -3,7 +3,6 @@ package inbound
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"fmt"
 	"slices"
 	"strconv"
@@ -11,9 +10,12 @@ import (
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/dmarc"
+	"github.com/postiljon/postiljon/internal/inbound/genuine"
 	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/protocol/smtpd"
+	"github.com/postiljon/postiljon/internal/signature"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/blob"
 )
@@ -22,8 +24,9 @@ import (
 // larger one goes to the blob store as it arrives.
 const spoolSize = 256 << 10
 
-// content is a message on its way in. It is read once, as it arrives: by the
-// scanner for its summary, and into memory or the blob store.
+// content is a message on its way in. A submission is read once, as it arrives: by the
+// scanner for its summary, and into memory or the blob store. Of mail from other servers it is
+// known only at its end what this server writes in front of it: the scanner reads it then.
 type content struct {
 	s       *session
 	scanner *message.Scanner
@@ -37,9 +40,14 @@ type content struct {
 	// header holds what came of a submission until its header is whole and what
 	// it lacks can be added; nil afterwards and for mail from other servers.
 	header []byte
+	// whole is mail from another server as it is kept, if it is in memory.
+	whole []byte
 }
 
-// Data begins the content with the trace fields that this server adds.
+// headroom is kept free in front of mail from other servers for the fields that this server adds.
+const headroom = 4 << 10
+
+// Data begins the content: that of a submission with the trace fields that this server adds.
 func (s *session) Data(ctx context.Context) (smtpd.Message, cause.Decision) {
 	m := &content{
 		s:       s,
@@ -47,39 +55,16 @@ func (s *session) Data(ctx context.Context) (smtpd.Message, cause.Decision) {
 		buffer:  s.b.buffers.Get().(*[]byte),
 	}
 	m.scanner.Reset()
-	if s.account != nil {
-		m.header = make([]byte, 0, 4<<10)
+	if s.account == nil {
+		*m.buffer = append(*m.buffer, make([]byte, headroom)...)
+		return m, cause.Allow()
 	}
-	if err := m.put(s.traceFields()); err != nil {
+	m.header = make([]byte, 0, 4<<10)
+	if err := m.put(s.traceFields(nil)); err != nil {
 		m.Abort()
 		return nil, s.b.storeTrouble("begin message", err)
 	}
 	return m, cause.Allow()
-}
-
-// traceFields are Return-Path and Received (RFC 5321 section 4.4). A message to
-// several recipients is stored once, so it names a recipient only if there is
-// one: nobody learns of blind copies.
-func (s *session) traceFields() []byte {
-	r := message.Received{
-		HELO: s.c.Helo, IP: s.c.Remote.Addr(), By: s.b.Hostname, Protocol: s.c.Protocol(s.mail.SMTPUTF8),
-		TLS: tlsText(s.c.TLS), ID: s.trace.String(), Date: s.b.Store.Now(),
-	}
-	if len(s.local) == 1 && len(s.remote) == 0 {
-		r.For = s.local[0].to
-	}
-	var b []byte
-	if len(s.remote) == 0 {
-		b = fmt.Appendf(b, "Return-Path: <%s>\r\n", s.from)
-	}
-	return r.AppendTo(b)
-}
-
-func tlsText(t *tls.ConnectionState) string {
-	if t == nil {
-		return ""
-	}
-	return tls.VersionName(t.Version) + " " + tls.CipherSuiteName(t.CipherSuite)
 }
 
 // Write takes content as it arrives.
@@ -96,92 +81,11 @@ func (m *content) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// begin waits for the first line of the content; from then on all passes as it is.
-func (m *content) begin(p []byte) error {
-	switch {
-	case m.opened:
-		return m.complete(p)
-	case len(m.opening) == 0 && bytes.IndexByte(p, '\n') >= 0: // as nearly always
-		return m.open(p)
-	}
-	m.opening = append(m.opening, p...)
-	if bytes.IndexByte(p, '\n') < 0 && len(m.opening) < maxOpening {
-		return nil
-	}
-	return m.open(m.opening)
-}
-
-// maxOpening is the longest line of RFC 5322 section 2.1.1: a longer one is no header field that
-// anybody can read.
-const maxOpening = 1000
-
-// open takes the beginning of the content. Text without a header, as people who test send it, is set
-// apart from the fields that stand before it now (RFC 5322 section 3.5): it would be taken for them.
-func (m *content) open(start []byte) error {
-	m.opened, m.opening = true, nil
-	if !hasHeader(start) {
-		if err := m.complete([]byte("\r\n")); err != nil {
+func (m *content) put(p []byte) (err error) {
+	if m.s.account != nil {
+		if _, err := m.scanner.Write(p); err != nil {
 			return err
 		}
-	}
-	return m.complete(start)
-}
-
-// hasHeader tells by its first line whether content begins with a header, be it empty. The line
-// that mbox files put before a header is often sent along.
-func hasHeader(content []byte) bool {
-	line, _, _ := bytes.Cut(content, []byte("\n"))
-	if len(bytes.TrimRight(line, "\r")) == 0 || bytes.HasPrefix(line, []byte("From ")) || bytes.HasPrefix(line, []byte(">From ")) {
-		return true
-	}
-	for f := range message.HeaderFields(line) {
-		return len(f.Name) > 0
-	}
-	return false
-}
-
-// complete adds to the header of a submission what it lacks (RFC 6409 section
-// 8); all else passes as it is.
-func (m *content) complete(p []byte) error {
-	if m.header == nil {
-		return m.put(p)
-	}
-	m.header = append(m.header, p...)
-	end := bytes.Index(m.header, []byte("\r\n\r\n"))
-	if end < 0 && !bytes.HasPrefix(m.header, []byte("\r\n")) && len(m.header) < spoolSize {
-		return nil
-	}
-	return m.flushHeader()
-}
-
-func (m *content) flushHeader() error {
-	header := m.header
-	m.header = nil
-	if err := m.put(m.s.missingFields(header)); err != nil {
-		return err
-	}
-	return m.put(header)
-}
-
-// missingFields returns the Date and Message-ID fields that a submission lacks.
-func (s *session) missingFields(header []byte) (b []byte) {
-	var date, id bool
-	for f := range message.HeaderFields(header) {
-		date = date || strings.EqualFold(string(f.Name), "Date")
-		id = id || strings.EqualFold(string(f.Name), "Message-ID")
-	}
-	if !date {
-		b = fmt.Appendf(b, "Date: %s\r\n", message.FormatDate(s.b.Store.Now()))
-	}
-	if !id {
-		b = fmt.Appendf(b, "Message-ID: <%s@%s>\r\n", s.trace, s.account.Domain())
-	}
-	return b
-}
-
-func (m *content) put(p []byte) (err error) {
-	if _, err := m.scanner.Write(p); err != nil {
-		return err
 	}
 	if m.spool != nil {
 		_, err := m.spool.Write(p)
@@ -193,9 +97,17 @@ func (m *content) put(p []byte) (err error) {
 	if m.spool, err = m.s.b.Store.Blobs().Create(context.Background()); err != nil {
 		return err
 	}
-	_, err = m.spool.Write(*m.buffer)
+	_, err = m.spool.Write((*m.buffer)[m.reserved():])
 	m.free()
 	return err
+}
+
+// reserved is how much of the buffer's beginning is headroom.
+func (m *content) reserved() int {
+	if m.s.account == nil {
+		return headroom
+	}
+	return 0
 }
 
 // free gives the buffer back, unless it has grown beyond what is usual.
@@ -231,10 +143,12 @@ func (m *content) Commit(ctx context.Context) (smtpd.Receipt, cause.Decision) {
 			return receipt, s.b.storeTrouble("spool message", err)
 		}
 	}
-	summary := m.scanner.Finish()
-	d := s.decideContent(ctx, summary)
+	d := m.receive(ctx)
 	if d.Allowed() {
-		d = m.send(ctx, summary)
+		summary := m.scanner.Finish()
+		if d = s.decideContent(ctx, summary); d.Allowed() {
+			d = m.send(ctx, summary)
+		}
 	}
 	if !d.Allowed() {
 		s.refused(journal.MessageRefused, s.firstRecipient(), d)
@@ -314,8 +228,11 @@ func (m *content) commit(ctx context.Context, summary *message.Summary) cause.De
 }
 
 func (m *content) store(ctx context.Context) (blob.Ref, error) {
-	if m.spool != nil {
+	switch {
+	case m.spool != nil:
 		return m.spool.Commit()
+	case m.whole != nil:
+		return m.s.b.Store.Blobs().Put(ctx, m.whole)
 	}
 	return m.s.b.Store.Blobs().Put(ctx, *m.buffer)
 }
@@ -331,21 +248,28 @@ func (s *session) places(now time.Time, summary *message.Summary) []store.Delive
 				continue
 			}
 			place := store.DeliverTo{Account: a.ID, Role: store.RoleInbox, Events: make([]store.Event, 0, 2)}
-			mailbox := "INBOX"
+			kind, mailbox := journal.MessageDelivered, "INBOX"
 			if m := &s.local[i].mailbox; m.ID != 0 {
 				place.Mailbox, mailbox = m.ID, m.Name
+			} else if s.suspect() {
+				kind, place.Role, mailbox = journal.MessageFiledJunk, store.RoleJunk, "Junk"
 			}
 			if s.account == nil || s.account.ID != a.ID { // who writes to himself has it among the sent ones
 				place.Events = append(place.Events, s.event(journal.MessageAccepted, now, to, summary))
 			}
 			place.Events = append(place.Events, store.Event{
-				Time: now, Trace: s.trace, Kind: journal.MessageDelivered,
+				Time: now, Trace: s.trace, Kind: kind,
 				Fields: []store.Field{{Name: "to", Value: to}, {Name: "mailbox", Value: mailbox}},
 			})
 			places = append(places, place)
 		}
 	}
 	return places
+}
+
+// suspect tells whether the domain that a message claims to be from wants it treated with care.
+func (s *session) suspect() bool {
+	return s.checked != nil && s.checked.Disposition == dmarc.Quarantine
 }
 
 // sentEvents tell the sender's journal that the message was taken, for each
@@ -363,13 +287,30 @@ func (s *session) sentEvents(now time.Time, summary *message.Summary) []store.Ev
 
 // event tells of the message: whose it is, where it came from and how.
 func (s *session) event(kind string, now time.Time, to string, summary *message.Summary) store.Event {
-	return store.Event{Time: now, Trace: s.trace, Kind: kind, Fields: []store.Field{
+	e := store.Event{Time: now, Trace: s.trace, Kind: kind, Fields: []store.Field{
 		{Name: "from", Value: s.from}, {Name: "to", Value: to},
 		{Name: "message-id", Value: summary.MessageID}, {Name: "subject", Value: summary.Subject},
 		{Name: "size", Value: strconv.FormatInt(summary.Size, 10)},
 		{Name: "remote", Value: s.c.Remote.Addr().String()}, {Name: "helo", Value: s.c.Helo},
 		{Name: "protocol", Value: s.c.Protocol(s.mail.SMTPUTF8)},
 	}}
+	if s.checked != nil {
+		e.Fields = append(e.Fields, store.Field{Name: "genuine", Value: outcomes(s.checked)})
+	}
+	return e
+}
+
+// outcomes is what was found out about a message in few words.
+func outcomes(r *genuine.Result) string {
+	b := fmt.Appendf(nil, "spf=%s", r.SPF.Outcome)
+	for _, d := range r.DKIM[:min(len(r.DKIM), 2)] {
+		b = fmt.Appendf(b, " dkim=%s (%s)", d.Outcome, d.Domain)
+	}
+	b = fmt.Appendf(b, " dmarc=%s", r.DMARC.Outcome)
+	if r.ARC.Outcome != signature.None {
+		b = fmt.Appendf(b, " arc=%s", r.ARC.Outcome)
+	}
+	return string(b)
 }
 
 func (s *session) submission(now time.Time, ref blob.Ref, summary *message.Summary) *store.Submission {

@@ -8,9 +8,12 @@ package inbound
 import (
 	"context"
 	"log/slog"
+	"net/netip"
+	"slices"
 	"sync"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/inbound/genuine"
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/protocol/smtpd"
 	"github.com/postiljon/postiljon/internal/sasl"
@@ -65,6 +68,10 @@ type Options struct {
 	// MaxHops is how many Received fields a message may have before it is taken
 	// to go in a circle (RFC 5321 section 6.3).
 	MaxHops int
+	// Genuine finds out whether mail from other servers is genuine; nil for nobody who does. What comes from the
+	// Trusted networks is not looked at.
+	Genuine *genuine.Checker
+	Trusted []netip.Prefix
 	Log     *slog.Logger
 }
 
@@ -83,6 +90,11 @@ func New(o Options) *Backend {
 	b.scanners.New = func() any { return message.NewScanner(message.Limits{}) }
 	b.buffers.New = func() any { buf := make([]byte, 0, 16<<10); return &buf }
 	return b
+}
+
+// trusts tells whether mail from an address is taken as it is.
+func (b *Backend) trusts(remote netip.Addr) bool {
+	return slices.ContainsFunc(b.Trusted, func(p netip.Prefix) bool { return p.Contains(remote.Unmap()) })
 }
 
 // NewSession asks the policy about a connection.

@@ -120,7 +120,7 @@ type service struct {
 	mail, submission string // addresses of the listeners
 }
 
-func start(t *testing.T) *service {
+func start(t *testing.T, change ...func(*inbound.Options)) *service {
 	t.Helper()
 	s := &service{desk: &desk{}, store: storetest.Open(t)}
 	s.anna = storetest.Account(t, s.store, "anna@demo.test")
@@ -129,10 +129,14 @@ func start(t *testing.T) *service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	backend := inbound.New(inbound.Options{
+	o := inbound.Options{
 		Store: s.store, Policy: s, Journal: s, Queue: s, Hostname: "mx.demo.test",
 		MaxSize: 1 << 20, MaxRecipients: 3, MaxHops: 5, Log: slog.New(slog.DiscardHandler),
-	})
+	}
+	for _, fn := range change {
+		fn(&o)
+	}
+	backend := inbound.New(o)
 	server, err := smtpd.New(smtpd.Options{
 		Hostname: "mx.demo.test", Replies: catalogue, Backend: backend, Log: slog.New(slog.DiscardHandler),
 		SASL: sasl.New(sasl.Options{Plaintext: true}), Limits: smtpd.Limits{Message: 2 << 20},

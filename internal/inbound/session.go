@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/inbound/genuine"
 	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/message/address"
 	"github.com/postiljon/postiljon/internal/protocol/smtpd"
@@ -31,6 +32,8 @@ type envelope struct {
 	local      []localRecipient
 	remote     []store.SubmissionRecipient
 	recipients int
+	early      *genuine.Early  // what is being found out about the sender, nil for submissions and trusted clients
+	checked    *genuine.Result // what was found out about the message
 	about      store.AccountID // whose mail the last refused recipient would have been
 }
 
@@ -66,6 +69,7 @@ func (s *session) SignedIn(ctx context.Context, id sasl.Identity) cause.Decision
 
 // Mail decides on the sender.
 func (s *session) Mail(ctx context.Context, m *smtpd.Mail) cause.Decision {
+	s.Reset()
 	s.envelope = envelope{trace: store.NewTraceID(s.b.Store.Now()), mail: *m, local: s.local[:0], remote: nil}
 	if !m.From.IsNull() {
 		s.from = m.From.String()
@@ -73,6 +77,8 @@ func (s *session) Mail(ctx context.Context, m *smtpd.Mail) cause.Decision {
 	d := s.decideMail(ctx, m)
 	if !d.Allowed() {
 		s.refused(journal.SenderRefused, "", d)
+	} else if remote := s.c.Remote.Addr(); s.account == nil && s.b.Genuine != nil && !s.b.trusts(remote) {
+		s.early = s.b.Genuine.Begin(context.WithoutCancel(ctx), genuine.Envelope{Remote: remote, HELO: s.c.Helo, From: s.from})
 	}
 	return d
 }
@@ -269,10 +275,18 @@ func (s *session) refused(kind, to string, d cause.Decision) {
 }
 
 // Reset ends the transaction.
-func (s *session) Reset() { s.envelope = envelope{local: s.local[:0]} }
+func (s *session) Reset() {
+	if s.early != nil {
+		s.early.Close()
+	}
+	s.envelope = envelope{local: s.local[:0]}
+}
 
 // Close gives the connection's place free.
-func (s *session) Close(smtpd.Reason) { s.release() }
+func (s *session) Close(smtpd.Reason) {
+	s.Reset()
+	s.release()
+}
 
 // bodyText writes BODY as RFC 6152 and RFC 3030 do.
 func bodyText(b smtpd.Body) string {
