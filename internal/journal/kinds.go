@@ -8,7 +8,6 @@ const (
 	MessageRefused    = "message.refused"    // refused or delayed at the end of its data: from, to, remote
 	MessageDelivered  = "message.delivered"  // placed in a mailbox: from, to, message-id, mailbox
 	MessageFiledJunk  = "message.filed-junk" // placed in Junk: from, to, message-id, score
-	MessageFiledRule  = "message.filed-rule" // placed or dropped by a rule: from, to, mailbox, rule
 	MessageForwarded  = "message.forwarded"  // sent on by a rule or an alias: from, to
 	RecipientRefused  = "recipient.refused"  // one recipient refused or delayed: from, to, remote
 	SenderRefused     = "sender.refused"     // the sender refused or delayed: from, remote
@@ -19,6 +18,19 @@ const (
 	MessageHeld        = "message.held"        // kept until it is released: to
 	MessageReleased    = "message.released"    // no longer kept: to
 	MessageUnconfirmed = "message.unconfirmed" // may have gone, though nobody heard a yes: to, host
+
+	// What the rules of the account did with a message; beside the fields here, each has from, to and
+	// rule. A message that is placed has the event of its delivery as well.
+	RulesMoved        = "rules.moved"         // placed it in a folder: mailbox
+	RulesKept         = "rules.kept"          // left it where it goes without rules
+	RulesForwarded    = "rules.forwarded"     // sent it on: address
+	RulesNotForwarded = "rules.not-forwarded" // wanted to, and it was not done: address, reason
+	RulesDiscarded    = "rules.discarded"     // dropped it
+	RulesRejected     = "rules.rejected"      // refused it
+	RulesAnswered     = "rules.answered"      // told the sender of the absence
+	RulesNotAnswered  = "rules.not-answered"  // wanted to, and it was not done: reason
+	RulesNoFolder     = "rules.no-folder"     // wanted it in a folder that does not exist: mailbox
+	RulesFailed       = "rules.failed"        // cannot be run: error
 
 	// A message on its way out.
 	MessageQueued    = "message.queued"    // a submission is kept: from, to, message-id, subject, size
@@ -53,6 +65,9 @@ const (
 	CredentialDeleted = "credential.deleted" // credential
 	TokenCreated      = "token.created"      // credential
 	TokenRevoked      = "token.revoked"      // credential
+
+	// What others make of messages from a domain here.
+	SenderUnproven = "sender.unproven" // neither DKIM nor SPF proves them: domain
 
 	// The keys that messages are signed with.
 	KeyWaiting = "dkim.waiting" // made, waits to be published: domain, selector
