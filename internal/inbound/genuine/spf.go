@@ -30,13 +30,16 @@ func checkSPF(ctx context.Context, r Resolver, remote netip.Addr, helo, sender s
 	if !isHost(domain) || !remote.IsValid() { // RFC 7208 section 4.3
 		return result
 	}
-	outcome, err := spf.CheckHostWithSender(remote.AsSlice(), helo, sender, spf.WithContext(ctx), spf.WithResolver(&spfResolver{r}))
+	asked := &spfResolver{r: r}
+	outcome, err := spf.CheckHostWithSender(remote.AsSlice(), helo, sender, spf.WithContext(ctx), spf.WithResolver(asked))
 	result.Outcome = signature.Outcome(outcome)
 	switch {
 	case outcome == spf.TempError || ctx.Err() != nil && outcome != spf.Pass:
 		result.Outcome, result.Reason = signature.TempError, "its records cannot be looked up now"
 	case outcome == spf.PermError:
-		result.Reason = spfReason(err)
+		if result.Reason = asked.fault; asked.fault == "" {
+			result.Reason = spfReason(err)
+		}
 	}
 	return result
 }
@@ -64,7 +67,8 @@ func spfReason(err error) string {
 
 // spfResolver gives our resolver the form that the library wants.
 type spfResolver struct {
-	r Resolver
+	r     Resolver
+	fault string // what is wrong with a record
 }
 
 // spfError turns an error into the library's: a name that does not exist, or trouble that may pass. That a
@@ -84,11 +88,22 @@ func (s *spfResolver) LookupTXT(ctx context.Context, name string) ([]string, err
 		return nil, spfError(resolver.ErrNotExist)
 	}
 	texts, _, err := s.r.TXT(ctx, name)
-	return texts, spfError(err)
+	list := make([]string, 0, len(texts))
+	for _, text := range texts {
+		if version, _, _ := strings.Cut(text, " "); !strings.EqualFold(version, "v=spf1") {
+			continue
+		}
+		if fault := checkRecord(text); fault != nil {
+			s.fault = fault.Error()
+			text = "v=spf1 invalid" // which the library finds invalid, too
+		}
+		list = append(list, maskSlashes(text))
+	}
+	return list, spfError(err)
 }
 
 func (s *spfResolver) LookupMX(ctx context.Context, name string) ([]*net.MX, error) {
-	if !canExist(name) {
+	if name = strings.ReplaceAll(name, slash, "/"); !canExist(name) {
 		return nil, spfError(resolver.ErrNotExist)
 	}
 	records, _, err := s.r.MX(ctx, name)
@@ -100,7 +115,7 @@ func (s *spfResolver) LookupMX(ctx context.Context, name string) ([]*net.MX, err
 }
 
 func (s *spfResolver) LookupIPAddr(ctx context.Context, host string) ([]net.IPAddr, error) {
-	if !canExist(host) {
+	if host = strings.ReplaceAll(host, slash, "/"); !canExist(host) {
 		return nil, spfError(resolver.ErrNotExist)
 	}
 	addrs, _, err := s.r.Addrs(ctx, host)
