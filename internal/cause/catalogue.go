@@ -14,8 +14,12 @@ type Catalogue struct {
 	causes  []Cause
 	entries map[ID]*entry
 	speech  map[Lang]*speech
-	link    string         // "https://mail.example.org/why/", or "" for no link
-	zone    *time.Location // where the reader's clock stands
+
+	remedies *remedyTable
+	guides   map[Lang]*guide
+
+	link string         // "https://mail.example.org/why/", or "" for no link
+	zone *time.Location // where the reader's clock stands
 }
 
 // Cause is one row of the table: the facts that do not depend on a language.
@@ -75,7 +79,7 @@ func Load() (*Catalogue, error) {
 // loadFrom loads the catalogue from any file system that holds its files.
 func loadFrom(fsys fs.FS) (*Catalogue, error) {
 	c := &Catalogue{zone: time.UTC}
-	steps := []func(fs.FS) error{c.readTable, c.readSpeech, c.readWire}
+	steps := []func(fs.FS) error{c.readTable, c.readSpeech, c.readWire, c.readRemedies}
 	for _, step := range steps {
 		if err := step(fsys); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrCatalogue, err)

@@ -85,6 +85,19 @@ func TestLoadRejects(t *testing.T) {
 		{"remote text not ASCII", "texts/en.toml", "remote = \"Everything works\"", "remote = \"Everything works – always\"", "US-ASCII"},
 		{"format not ASCII", "texts/en.toml", `unit_space = " "`, `unit_space = "\u00a0"`, "US-ASCII"},
 		{"variant not on the wire", "texts/en.toml", "login-delay = ", "login-haste = ", "variant"},
+		{"remedy of no kind", "remedies.toml", `do = ["guest-network"]`, `do = ["party-network"]`, "no remedy"},
+		{"nothing to do", "remedies.toml", `do = ["date-time"], `, "", "must act"},
+		{"related to nothing", "remedies.toml", `see = ["tls.expired"] }`, `see = ["tls.spoilt"] }`, "related"},
+		{"remedy of no row", "remedies.toml", `"push.off" = `, `"push.gone" = `, "no row"},
+		{"remedy without a title", "texts/paths/nb.toml", `outbox = "Se i utboksen"`, "", "title"},
+		{"no generic steps", "texts/paths/sv.toml", "[steps.pay]\ngeneric = ", "[steps.pay]\nios = ", "generic"},
+		{"steps for a program that does not exist", "texts/paths/sv.toml", "[steps.junk]\ngeneric = ", "[steps.junk]\npine = [\"A.\"]\ngeneric = ", "pine"},
+		{"steps for a program where they are the same in all", "texts/paths/sv.toml", "[steps.pay]\ngeneric = ", "[steps.pay]\nthunderbird = [\"A.\"]\ngeneric = ", "same"},
+		{"one program less", "texts/paths/nb.toml", "[steps.sign-in-method]\ngeneric", "[steps.sign-in-method]\nwebmail = [\"A.\"]\ngeneric", "English"},
+		{"unknown place", "texts/paths/sv.toml", "Öppna *{accounts}* och", "Öppna *{account}* och", "not whole"},
+		{"another place", "texts/paths/sv.toml", "Öppna *{accounts}* och", "Öppna *{mail}* och", "opens"},
+		{"odd asterisks", "texts/paths/sv.toml", "Tryck på bocken för att spara.", "Tryck på *bocken för att spara.", "not whole"},
+		{"program without a name", "texts/paths/nb.toml", `gmail-app = "Gmail-appen på Android"`, "", "no name"},
 		{"actor without a name", "texts/nb.toml", "operator = \"Kontoinnehaveren\"", "", "actor"},
 	}
 	for _, tt := range tests {
@@ -116,7 +129,10 @@ func containsAny(s string, parts []string) bool {
 func copyFiles(t *testing.T) fstest.MapFS {
 	t.Helper()
 	m := make(fstest.MapFS)
-	for _, name := range []string{"causes.tsv", "wire.toml", "texts/en.toml", "texts/sv.toml", "texts/nb.toml"} {
+	for _, name := range []string{
+		"causes.tsv", "wire.toml", "remedies.toml", "texts/en.toml", "texts/sv.toml", "texts/nb.toml",
+		"texts/paths/en.toml", "texts/paths/sv.toml", "texts/paths/nb.toml",
+	} {
 		data, err := fs.ReadFile(files, name)
 		if err != nil {
 			t.Fatal(err)

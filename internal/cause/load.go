@@ -13,7 +13,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-//go:embed causes.tsv wire.toml texts/*.toml
+//go:embed causes.tsv wire.toml remedies.toml texts/*.toml texts/paths/*.toml
 var files embed.FS
 
 // readTable reads causes.tsv, the facts: one row a cause.

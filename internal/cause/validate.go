@@ -29,7 +29,7 @@ func (c *Catalogue) validate() error {
 			return fmt.Errorf("%s: %w", e.ID, err)
 		}
 	}
-	return nil
+	return c.validateRemedies()
 }
 
 // validate checks that a language can write every kind of value and names
