@@ -26,6 +26,7 @@ import (
 	"github.com/postiljon/postiljon/internal/metrics"
 	"github.com/postiljon/postiljon/internal/notice"
 	"github.com/postiljon/postiljon/internal/outbound"
+	"github.com/postiljon/postiljon/internal/outbound/precheck"
 	"github.com/postiljon/postiljon/internal/policy"
 	"github.com/postiljon/postiljon/internal/protocol/imapd"
 	"github.com/postiljon/postiljon/internal/protocol/popd"
@@ -66,6 +67,7 @@ type service struct {
 	sasl      signInOffers
 	resolver  *resolver.Resolver
 	dkim      *dkim.Keeper
+	precheck  *precheck.Checker
 	queue     *outbound.Queue
 	smtp      *smtpd.Server
 	imap      *imapd.Server
@@ -92,7 +94,7 @@ func openService(ctx context.Context, c config.Config, file string, log *slog.Lo
 	s := &service{config: c, file: file, log: log, level: level, started: time.Now()}
 	s.keep.Store(int64(c.Journal.Keep))
 	for _, open := range []func(context.Context) error{
-		s.openStore, s.openIndex, s.openCauses, s.openPolicies, s.openResolver, s.openSigning, s.openQueue, s.openSMTP, s.openIMAP, s.openPOP3,
+		s.openStore, s.openIndex, s.openCauses, s.openPolicies, s.openResolver, s.openSigning, s.openPrecheck, s.openQueue, s.openSMTP, s.openIMAP, s.openPOP3,
 		s.openWeb, s.openControl,
 	} {
 		if err := open(ctx); err != nil {
@@ -235,7 +237,7 @@ func (s *service) openQueue(ctx context.Context) (err error) {
 		Store: s.store, Resolver: resolver,
 		Local:     &inbound.Local{Store: s.store, Receiving: s.policies.Receiving, Log: s.log},
 		Catalogue: s.catalogue, Hostname: c.Hostname, Port: c.Queue.Port, AllowPrivate: c.Queue.AllowPrivate,
-		Sign: s.sign, Journal: s.journal, Limits: limits, Log: s.log, Metrics: s.metrics.Outbound(),
+		Sign: s.sign, Announced: s.precheck.Announced, Journal: s.journal, Limits: limits, Log: s.log, Metrics: s.metrics.Outbound(),
 	})
 	if err != nil {
 		return err
@@ -259,7 +261,7 @@ func (s *service) checker() *genuine.Checker {
 func (s *service) openSMTP(context.Context) (err error) {
 	c := &s.config
 	road := inbound.New(inbound.Options{
-		Store: s.store, Policy: s.policies, Journal: recorder{s.journal}, Queue: s.queue,
+		Store: s.store, Policy: s.policies, Journal: recorder{s.journal}, Queue: s.queue, Precheck: s.precheck,
 		Hostname: c.Hostname, MaxSize: int64(c.Limits.MessageSize), MaxRecipients: c.Limits.Recipients,
 		MaxHops: c.Limits.Hops, Genuine: s.checker(), Trusted: config.Prefixes(c.Inbound.Trusted), Log: s.log,
 	})

@@ -42,6 +42,7 @@ type Config struct {
 	Limits   Limits   `toml:"limits"`
 	Inbound  Inbound  `toml:"inbound"`
 	Queue    Queue    `toml:"queue"`
+	Precheck Precheck `toml:"precheck"`
 	Timeouts Timeouts `toml:"timeouts"`
 	Journal  Journal  `toml:"journal"`
 	Doctor   Doctor   `toml:"doctor"`
@@ -154,6 +155,14 @@ type Queue struct {
 	Port           uint16     `toml:"port"`
 	AllowPrivate   bool       `toml:"allow_private"`
 	Resolver       string     `toml:"resolver"`
+}
+
+// Precheck is what is found out before a message for others is taken.
+type Precheck struct {
+	Recipients bool     `toml:"recipients"`
+	Sizes      bool     `toml:"sizes"`
+	Senders    string   `toml:"senders"`
+	Addresses  []string `toml:"addresses"`
 }
 
 // Timeouts are how long the service waits.

@@ -188,6 +188,12 @@ func (c *Config) validateQueue(f *faults) {
 	f.span("queue.delay_report", q.DelayReport, time.Minute, 30*24*time.Hour)
 	f.count("queue.concurrency", q.Concurrency, 1, 10_000)
 	f.count("queue.per_destination", q.PerDestination, 1, 10_000)
+	f.check(slices.Contains([]string{"off", "warn", "refuse"}, c.Precheck.Senders), "precheck.senders",
+		"%q is not off, warn or refuse", c.Precheck.Senders)
+	for _, a := range c.Precheck.Addresses {
+		_, err := netip.ParseAddr(a)
+		f.check(err == nil, "precheck.addresses", "%q is not an address such as \"192.0.2.25\"", a)
+	}
 	f.check(q.Port > 0, "queue.port", "0 is no port")
 	if q.Resolver != "" {
 		_, err := netip.ParseAddrPort(q.Resolver)

@@ -167,7 +167,7 @@ func (s *session) decideContent(ctx context.Context, m *message.Summary) cause.D
 			return d
 		}
 	}
-	return cause.Allow()
+	return s.precheckSender(ctx, m)
 }
 
 func (s *session) firstRecipient() string {

@@ -53,12 +53,24 @@ type Queue interface {
 	Report(ctx context.Context, sub *store.Submission) error
 }
 
+// Precheck finds out what would come of a message for others before it is taken; *precheck.Checker
+// does.
+type Precheck interface {
+	// Recipient decides whether a message of so many octets, 0 if they are not known, can reach an
+	// address elsewhere, whose domain is given in A-labels.
+	Recipient(ctx context.Context, a store.AccountID, to, domain string, size int64) cause.Decision
+	// Sender decides whether others would believe a message from a domain here.
+	Sender(ctx context.Context, domain string) cause.Decision
+}
+
 // Options are what the road in is made of.
 type Options struct {
 	Store   *store.Store
 	Policy  Policy
 	Journal Journal
 	Queue   Queue
+	// Precheck looks ahead for messages of accounts; nil lets the queue find out.
+	Precheck Precheck
 	// Hostname is the name of this server in Received fields.
 	Hostname string
 	// MaxSize is the largest message taken, in octets.

@@ -224,6 +224,9 @@ func (s *session) addRemote(ctx context.Context, r *smtpd.Rcpt, to string) cause
 	if r.To.IsLiteral() {
 		return cause.Refuse(cause.RecipientAddressInvalid, cause.Text("address", to))
 	}
+	if d := s.precheckRcpt(ctx, r, to); !d.Allowed() {
+		return d
+	}
 	if d := s.maySend(ctx); !d.Allowed() {
 		return d
 	}

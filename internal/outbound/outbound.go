@@ -55,6 +55,9 @@ type Options struct {
 	// Sign signs messages to other servers; nil leaves them as they are. It is
 	// called once for each message, at its first attempt, and the result kept.
 	Sign Sign
+	// Announced hears of the largest message that a server of a domain takes, in octets, 0 for any
+	// (RFC 1870); nil means nobody does. It must not block.
+	Announced func(domain string, limit int64)
 	// Journal gets events that belong to no submission's commit; nil drops them.
 	Journal Journal
 	// Clock is the time; nil means the system's.

@@ -158,6 +158,9 @@ func (r *remote) connect(host string) *link {
 	}
 	l := &link{client: client, host: host, tls: tlsUse(client), left: q.opt.Limits.PerConnection}
 	q.opt.Metrics.Connection(l.tls, nil)
+	if q.opt.Announced != nil {
+		q.opt.Announced(r.w.dest.domain, client.Extensions().Size)
+	}
 	return l
 }
 
