@@ -54,8 +54,7 @@ func (v *doctorView) writeTo(w io.Writer, r *doctor.Report) error {
 		p.wrapped("  ", v.Set.Say("say.healthy-next"))
 	case doctor.Unknown:
 		p.line("%s %s", v.style("33", "?"), v.bold(v.headline(r)))
-		v.listing(p, "say.possible", v.titles(r.Verdict.Possible))
-		p.line("  %s: %s", v.Set.Say("say.do"), v.Set.Say("say.unknown-next"))
+		v.unknown(p, r)
 	}
 	for _, c := range r.Verdict.Causes {
 		v.cause(p, c)
@@ -126,9 +125,9 @@ func (v *doctorView) listing(p *printer, heading string, items []string) {
 	if len(items) == 0 {
 		return
 	}
-	p.line("  %s", v.Set.Say(heading))
+	p.line("  %s:", v.Set.Say(heading))
 	for _, item := range items {
-		p.line("    %s", item)
+		p.hanging("    ", "      ", item)
 	}
 }
 
@@ -152,12 +151,15 @@ func (p *printer) line(format string, args ...any) {
 }
 
 // columns is how wide text is set.
-const columns = 92
+const columns = 80
 
-func (p *printer) wrapped(indent, text string) {
-	line := indent
+func (p *printer) wrapped(indent, text string) { p.hanging(indent, indent, text) }
+
+// hanging sets a text whose first line begins otherwise than the others.
+func (p *printer) hanging(first, indent, text string) {
+	line := first
 	for _, word := range strings.Fields(text) {
-		if utf8.RuneCountInString(line+word) > columns && line != indent {
+		if utf8.RuneCountInString(line+word) > columns && strings.TrimSpace(line) != "" {
 			p.line("%s", strings.TrimRight(line, " "))
 			line = indent
 		}

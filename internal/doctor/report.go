@@ -122,7 +122,6 @@ func (d *Doctor) verdict(c infer.Conclusion) Verdict {
 		switch {
 		case f.Certainty == infer.Possible:
 			unsure = unsure || f.Concerns
-			v.Possible = append(v.Possible, f.ID)
 		case f.Concerns:
 			v.Causes = append(v.Causes, d.cause(f))
 		default:
@@ -137,14 +136,31 @@ func (d *Doctor) verdict(c infer.Conclusion) Verdict {
 	case unsure || len(c.Unexplained) > 0:
 		v.State = Unknown
 	}
-	if unsure {
-		v.Possible = append(v.Possible, c.Rivals...)
-		slices.Sort(v.Possible)
-		v.Possible = slices.Compact(v.Possible)
-	} else {
-		v.Possible = nil
+	if v.Possible = nil; unsure || v.State == Unknown {
+		v.Possible = possible(c)
 	}
 	return v
+}
+
+// possible are the causes that could not be told apart, the most probable first.
+func possible(c infer.Conclusion) []cause.ID {
+	ids := slices.Clone(c.Probable)
+	for _, f := range c.Findings {
+		if f.Certainty == infer.Possible {
+			ids = append(ids, f.ID)
+		}
+	}
+	ids = append(ids, c.Rivals...)
+	told := func(id cause.ID) bool {
+		return slices.ContainsFunc(c.Findings, func(f infer.Finding) bool { return f.ID == id && f.Certainty != infer.Possible })
+	}
+	var once []cause.ID
+	for _, id := range ids {
+		if !told(id) && !slices.Contains(once, id) {
+			once = append(once, id)
+		}
+	}
+	return once
 }
 
 // reached reports whether the account's service was seen at all, and all of it that the mail program has. Where it was

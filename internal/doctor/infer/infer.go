@@ -48,6 +48,9 @@ type Conclusion struct {
 	Findings []Finding
 	// Rivals are causes of other explanations that are nearly as good.
 	Rivals []cause.ID
+	// Probable are up to three causes of the best explanations, the most probable first: those at most
+	// twenty times less probable than the best.
+	Probable []cause.ID
 	// RuledOut are causes that the evidence excludes.
 	RuledOut []cause.ID
 	// Unexplained are signs of trouble that no finding accounts for.
@@ -78,6 +81,7 @@ func (m *Model) Infer(e *evidence.Evidence) Conclusion {
 		c.Findings = append(c.Findings, r.finding(e, i, score-without))
 		c.Rivals = append(c.Rivals, r.rivals(i, best, score)...)
 	}
+	c.Probable = r.probable(score)
 	slices.SortStableFunc(c.Findings, func(a, b Finding) int { return cmp.Compare(b.Margin, a.Margin) })
 	slices.Sort(c.Rivals)
 	c.Rivals = slices.Compact(c.Rivals)
@@ -204,6 +208,21 @@ func (r *run) proof(c *Cause) bool {
 		}
 	}
 	return len(c.Proof) > 0
+}
+
+// probable returns the causes of the best sets, in their order.
+func (r *run) probable(score float64) (ids []cause.ID) {
+	for _, s := range r.scores {
+		if score-s.score > provenMargin {
+			break
+		}
+		for _, i := range s.set {
+			if id := r.causes[i].ID; len(ids) < MaxTogether && !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids
 }
 
 // rivals returns the causes that could stand in for one, in sets that are

@@ -15,6 +15,9 @@ import (
 	"github.com/postiljon/postiljon/internal/doctor/evidence"
 )
 
+// PlaceOf names an endpoint as people write it: HOST:PORT.
+func PlaceOf(ep evidence.Endpoint) string { return place(ep) }
+
 // place names an endpoint in the names of probes.
 func place(ep evidence.Endpoint) string { return fmt.Sprintf("%s:%d", ep.Host, ep.Port) }
 
