@@ -32,6 +32,7 @@ type Queue struct {
 
 	settling   [64]sync.Mutex // by submission, see settle
 	signatures signatures
+	marks      marks
 	lastEvent  atomic.Int64 // time of the latest event in microseconds
 
 	mu           sync.Mutex
@@ -81,6 +82,7 @@ func New(o Options) (*Queue, error) {
 		known:        map[deliveryKey]*delivery{},
 		destinations: map[string]*destination{},
 		lanes:        map[laneKey]*lane{},
+		marks:        marks{store: o.Store},
 	}
 	q.life, q.end = context.WithCancel(context.Background())
 	return q, nil
@@ -161,6 +163,9 @@ func (q *Queue) Start(ctx context.Context) error {
 	// What a crash left half done comes first: reports that are owed are written
 	// before a report that was written already can have left the queue, so that
 	// none is sent twice.
+	if err := q.unconfirmed(ctx); err != nil {
+		return fmt.Errorf("outbound: start: %w", err)
+	}
 	if err := q.load(ctx); err != nil {
 		return fmt.Errorf("outbound: start: %w", err)
 	}

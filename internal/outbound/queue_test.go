@@ -63,7 +63,7 @@ func TestOutcomes(t *testing.T) {
 		{"spam", &peer{final: func([]string, int) string { return "554 5.7.1 looks like spam" }}, nil,
 			"message.bounced you@far.test content.looks-like-spam", "failed you@far.test 5.7.1"},
 		{"drop in DATA", &peer{final: func([]string, int) string { return "drop" }}, nil,
-			"message.deferred you@far.test outbox.deferred", ""},
+			"message.unconfirmed you@far.test outbox.accepted-unconfirmed", ""},
 		{"busy", &peer{banner: "421 4.3.2 busy"}, nil,
 			"message.deferred you@far.test provider.overloaded", ""},
 		{"huge reply", &peer{banner: strings.Repeat("220-x\r\n", 500) + "220 x"}, nil,
@@ -235,8 +235,53 @@ func TestNextHost(t *testing.T) {
 			if len(second.letters()) != 1 {
 				t.Error("the second host got nothing")
 			}
-			wantList(t, "events", w.events(), []string{"message.relayed you@far.test"})
+			want := []string{"message.relayed you@far.test"}
+			if name == "drops" { // after the message: it may have it
+				want = append([]string{"message.unconfirmed you@far.test outbox.accepted-unconfirmed"}, want...)
+			}
+			wantList(t, "events", w.events(), want)
 		})
+	}
+}
+
+// TestUnconfirmed: an attempt that a crash cut off at its end is counted, told
+// of and made again; one whose outcome was recorded is not.
+func TestUnconfirmed(t *testing.T) {
+	w := newWorld(t)
+	far := w.serve("far.test", &peer{rcpt: func(_ string, n int) string {
+		if n == 1 {
+			return "451 4.3.0 later"
+		}
+		return ""
+	}})
+	id := w.submit([]string{"you@far.test", "me@here.test"})
+	w.settle()
+	w.stop()
+	w.clock.advance(time.Hour)
+	mark := store.SendingMark{Account: w.account.ID, ID: id, Domain: "far.test", Host: "mx1.far.test", Time: w.clock.Now()}
+	unfinished := mark
+	unfinished.Attempts = 1
+	gone := mark
+	gone.ID = store.NewTraceID(w.clock.Now())
+	other := mark
+	other.Domain = "near.test"
+	if err := w.store.MarkSending(t.Context(), 7, []store.SendingMark{mark, gone, unfinished, other}, nil); err != nil {
+		t.Fatal(err)
+	}
+	since := w.clock.Now()
+	w.clock.advance(time.Second)
+	w.start()
+	w.settle()
+	if got := far.letters(); len(got) != 1 {
+		t.Errorf("kept %+v", got)
+	}
+	wantList(t, "events", w.eventsSince(since), []string{
+		"message.unconfirmed you@far.test outbox.accepted-unconfirmed", "message.relayed you@far.test",
+	})
+	w.stop()
+	w.start()
+	if left, _, err := w.store.SendingMarks(t.Context()); err != nil || len(left) != 0 {
+		t.Errorf("marks %+v, %v", left, err)
 	}
 }
 
@@ -647,16 +692,17 @@ func TestProperty(t *testing.T) {
 		check++ // each has names of its own
 		since := w.clock.Now()
 		w.local.letters = nil
+		var peers []*peer
 		domains := []string{fmt.Sprintf("a%d.test", check), fmt.Sprintf("b%d.test", check), "none.test", "here.test"}
 		for _, domain := range domains[:2] {
 			seed := rapid.SliceOfN(rapid.IntRange(0, 99), 20, 20).Draw(rt, "will")
 			calls := 0
 			pick := func(from []string) string { calls++; return from[seed[calls%len(seed)]%len(from)] }
-			w.serve(domain, &peer{
+			peers = append(peers, w.serve(domain, &peer{
 				offers: rapid.SampledFrom(offers).Draw(rt, "offers"),
 				rcpt:   func(string, int) string { return pick(replies) },
 				final:  func([]string, int) string { return pick(finals) },
-			})
+			}))
 		}
 		restarts := rapid.IntRange(0, 2).Draw(rt, "restarts")
 		var all []string
@@ -694,7 +740,7 @@ func TestProperty(t *testing.T) {
 		if left := w.queued(); len(left) != 0 {
 			rt.Fatalf("left %+v", left)
 		}
-		ends, failed := map[string]int{}, map[string]int{}
+		ends, failed, unsure := map[string]int{}, map[string]int{}, map[string]int{}
 		for _, e := range w.eventsSince(since) {
 			kind, rest, _ := strings.Cut(e, " ")
 			to, _, _ := strings.Cut(rest, " ")
@@ -704,11 +750,21 @@ func TestProperty(t *testing.T) {
 				ends[to]++
 			case "message.relayed":
 				ends[to]++
+			case "message.unconfirmed":
+				unsure[to]++
 			}
 		}
 		for _, l := range w.local.letters {
 			if l.report == nil {
 				ends[l.To]++
+			}
+		}
+		kept := map[string]int{}
+		for _, p := range peers {
+			for _, l := range p.letters() {
+				for _, to := range l.rcpts {
+					kept[to]++
+				}
 			}
 		}
 		reported := map[string]int{}
@@ -720,6 +776,9 @@ func TestProperty(t *testing.T) {
 			}
 		}
 		for _, to := range all {
+			if kept[to] > 1+unsure[to] {
+				rt.Fatalf("%s got it %d times, and the trace doubts %d", to, kept[to], unsure[to])
+			}
 			want := 0
 			if n := notify[to]; failed[to] > 0 && (n == "" || strings.Contains(n, "FAILURE")) {
 				want = 1

@@ -127,15 +127,26 @@ func (q *Queue) nextTry(sub *store.Submission, r *store.SubmissionRecipient, o *
 
 // outcomeEvents tell of an outcome. That a message was placed here is told by
 // whoever placed it.
-func (q *Queue) outcomeEvents(sub *store.Submission, r *store.SubmissionRecipient, o *outcome) []store.Event {
+func (q *Queue) outcomeEvents(sub *store.Submission, r *store.SubmissionRecipient, o *outcome) (events []store.Event) {
+	unsure := o.unsure
+	if r.State == store.Queued && r.Cause == cause.OutboxAcceptedUnconfirmed {
+		unsure-- // the last is what the attempt ended in
+	}
+	for range unsure {
+		e := q.event(sub, journal.MessageUnconfirmed, field("to", r.Address))
+		e.SetDecision(q.explained(sub, r, cause.OutboxAcceptedUnconfirmed))
+		events = append(events, e)
+	}
 	kind := journal.MessageBounced
 	switch r.State {
 	case store.Placed:
-		return nil
+		return events
 	case store.Relayed:
 		kind = journal.MessageRelayed
 	case store.Queued:
-		kind = journal.MessageDeferred
+		if kind = journal.MessageDeferred; r.Cause == cause.OutboxAcceptedUnconfirmed {
+			kind = journal.MessageUnconfirmed
+		}
 	case store.Expired:
 		kind = journal.MessageExpired
 	}
@@ -146,7 +157,7 @@ func (q *Queue) outcomeEvents(sub *store.Submission, r *store.SubmissionRecipien
 	if r.State != store.Relayed {
 		e.SetDecision(q.decision(sub, r))
 	}
-	return []store.Event{e}
+	return append(events, e)
 }
 
 // decision is why a recipient waits or was given up, with all that is known

@@ -40,6 +40,21 @@ type remote struct {
 	done    []outcome
 	// failure is what kept the message from those who are pending.
 	failure outcome
+	// batch is that of the mark, 0 before there is one.
+	batch uint64
+	// ended is true while a server may have the message without having said so.
+	ended bool
+	// unsure are the recipients for whom that stayed so, each time.
+	unsure []int
+}
+
+func count(list []int, n int) (times int) {
+	for _, one := range list {
+		if one == n {
+			times++
+		}
+	}
+	return times
 }
 
 // attemptRemote tries the servers of the domain one after the other until each
@@ -64,13 +79,18 @@ func (w *worker) attemptRemote(ctx context.Context, sub *store.Submission, indic
 		return same(indices, outcome{state: store.Failed, decision: cause.Refuse(cause.RulesLoop)})
 	}
 	r.run()
-	if ctx.Err() != nil {
+	w.batch = r.batch
+	if ctx.Err() != nil && !r.ended {
 		return r.done // broken off by Close, which is no outcome for the others
 	}
 	if r.failure.state == "" {
 		r.fail("", "", later(cause.OutboxDeferred))
 	}
-	return append(r.done, same(r.pending, r.failure)...)
+	all := append(r.done, same(r.pending, r.failure)...)
+	for i := range all {
+		all[i].unsure = count(r.unsure, all[i].index)
+	}
+	return all
 }
 
 // outage returns the outcome for a destination whose servers have just been
@@ -200,6 +220,8 @@ func (r *remote) failSession(host string, err error) {
 		r.fail(host, "", later(cause.ProviderStorageFailed))
 	case e.Stage == smtpc.StageBanner:
 		r.fail(host, "", later(cause.RecipientServerUnreachable))
+	case r.ended:
+		r.fail(host, "", later(cause.OutboxAcceptedUnconfirmed))
 	default:
 		r.fail(host, "", later(cause.OutboxDeferred))
 	}
@@ -211,10 +233,18 @@ func (r *remote) send(l *link) {
 	for len(r.pending) > 0 && l.client.Usable() {
 		m, batch := r.message(l)
 		l.left--
+		r.ended = false
 		answers, err := l.client.Send(r.ctx, m)
 		progress := r.take(l, batch, answers)
 		var e *smtpc.Error
-		if errors.As(err, &e) {
+		isError := errors.As(err, &e)
+		if !isError || e.Reply.Code != 0 {
+			r.ended = false
+		}
+		if r.ended {
+			r.unsure = append(r.unsure, r.pending...)
+		}
+		if isError {
 			r.failSession(l.host, err)
 			return
 		}
@@ -226,6 +256,16 @@ func (r *remote) send(l *link) {
 			return
 		}
 	}
+}
+
+// beforeEnd marks the attempt, once, and notes that from now on the server may
+// have the message.
+func (r *remote) beforeEnd(host string) (err error) {
+	if r.batch == 0 {
+		r.batch, err = r.w.queue.mark(r.ctx, r.sub, r.w.dest.domain, host)
+	}
+	r.ended = err == nil
+	return err
 }
 
 // unsuited is what it means that a server lacks what a message needs.
@@ -293,7 +333,7 @@ func (r *remote) message(l *link) (m *smtpc.Message, batch []int) {
 	m = &smtpc.Message{
 		From: wireAddress(r.sub.From, utf8), EnvID: r.sub.EnvID, Ret: r.sub.Ret,
 		Size: r.content.size, Content: r.content, UTF8: utf8, RequireTLS: r.sub.RequireTLS,
-		Binary: r.sub.Body == "BINARYMIME",
+		Binary: r.sub.Body == "BINARYMIME", BeforeEnd: func() error { return r.beforeEnd(l.host) },
 	}
 	// Clients say 8BITMIME of nearly everything: where it would stand in the
 	// way, the content itself decides.

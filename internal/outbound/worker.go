@@ -16,6 +16,7 @@ type worker struct {
 	dest  *destination
 	next  chan *delivery // has room for one; closed to dismiss an idle worker
 	link  *link          // open connection to a server of the destination, or nil
+	batch uint64         // of the mark of the last attempt, 0 if there is none
 	felt  feeling        // what the last attempt told of the destination's pace
 }
 
@@ -90,6 +91,7 @@ type outcome struct {
 	reply    string
 	tls      TLSUse
 	promised bool // the next server took over the reports (RFC 3461 section 5.2.1)
+	unsure   int  // how often a server may have taken the message without saying so
 	echo     bool // it is that of another attempt: nobody was asked
 }
 
@@ -97,6 +99,7 @@ type outcome struct {
 type attempted struct {
 	sub      store.Submission
 	outcomes []outcome
+	batch    uint64 // of its mark, 0 if there is none
 }
 
 // deliver makes one attempt for the recipients of a delivery that are due and
@@ -118,9 +121,10 @@ func (w *worker) deliver(d *delivery) (due time.Time) {
 		if len(indices) == 0 {
 			return w.settle(d, &sub)
 		}
+		w.batch = 0
 		outcomes := w.attempt(q.life, &sub, indices)
 		w.felt = felt(outcomes)
-		d.unrecorded = &attempted{sub, outcomes}
+		d.unrecorded = &attempted{sub, outcomes, w.batch}
 	}
 	// The other server has answered: nothing may come between that and the
 	// record of it, not even Close.
@@ -128,6 +132,9 @@ func (w *worker) deliver(d *delivery) (due time.Time) {
 	if err != nil {
 		q.log.Error("outbound: record delivery", "trace", d.key.id, "error", err)
 		return retry
+	}
+	if d.unrecorded.batch > 0 {
+		q.marks.clear(d.unrecorded.batch)
 	}
 	d.unrecorded = nil
 	if after == nil {

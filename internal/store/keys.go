@@ -39,6 +39,7 @@ const (
 	tableAddress = 'a' // a address: an account's number or an alias
 	tableCounter = 'N' // N: the last account number
 	tableSetting = 'S' // S name: a small record of another package
+	tableSending = 'o' // o batch: messages whose end is about to go out (sending.go)
 	tableHint    = 'H' // H ...: who may share something with whom (hint.go)
 )
 

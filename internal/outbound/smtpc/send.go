@@ -22,6 +22,11 @@ type Message struct {
 	Binary     bool // the content needs BINARYMIME
 	UTF8       bool // the envelope or the header needs SMTPUTF8
 	RequireTLS bool // RFC 8689: only over verified TLS, to servers that promise the same
+
+	// BeforeEnd, if not nil, is called right before the octets go out with which
+	// the server has the whole message. An error ends the session without them;
+	// after it the server may have the message, whatever goes wrong.
+	BeforeEnd func() error
 }
 
 // Recipient is one recipient of a Message.
@@ -155,6 +160,9 @@ func (t *transaction) envelope(chunk []byte) (done bool, err error) {
 	case chunk != nil:
 		c.out = appendBDAT(c.out, len(chunk), true)
 		c.out = append(c.out, chunk...)
+		if err := t.beforeEnd(); err != nil {
+			return true, err
+		}
 	case !c.ext.Chunking:
 		c.out = append(c.out, "DATA\r\n"...)
 	}
@@ -306,6 +314,9 @@ func (t *transaction) sendData() error {
 		}
 	}
 	c.out = append(l.end(c.out[:0]), ".\r\n"...)
+	if err := t.beforeEnd(); err != nil {
+		return t.fail(err)
+	}
 	if err := c.flush(StageMessage, c.opt.Timeouts.Block); err != nil {
 		return t.fail(err)
 	}
@@ -330,6 +341,11 @@ func (t *transaction) sendChunks() error {
 			content = l.end(content)
 		}
 		c.out = append(appendBDAT(c.out[:0], len(content), last), content...)
+		if last {
+			if err := t.beforeEnd(); err != nil {
+				return t.fail(err)
+			}
+		}
 		if err := c.flush(StageData, c.opt.Timeouts.Block); err != nil {
 			return t.fail(err)
 		}
@@ -389,6 +405,16 @@ func (t *transaction) block(off int64) ([]byte, error) {
 		return nil, &Error{Stage: StageData, Err: fmt.Errorf("%w: %w", ErrContent, err)}
 	}
 	return t.c.block, nil
+}
+
+func (t *transaction) beforeEnd() error {
+	if t.m.BeforeEnd == nil {
+		return nil
+	}
+	if err := t.m.BeforeEnd(); err != nil {
+		return &Error{Stage: StageData, Err: fmt.Errorf("%w: %w", ErrContent, err)}
+	}
+	return nil
 }
 
 func appendBDAT(dst []byte, n int, last bool) []byte {
