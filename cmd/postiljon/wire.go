@@ -217,14 +217,6 @@ func (s *service) openSASL(ctx context.Context) error {
 
 func (s *service) openQueue(ctx context.Context) (err error) {
 	c := &s.config
-	var servers []string
-	if c.Queue.Resolver != "" {
-		servers = append(servers, c.Queue.Resolver)
-	}
-	resolver, err := outbound.NewResolver(servers...)
-	if err != nil {
-		return err
-	}
 	limits := outbound.Limits{
 		Concurrency: c.Queue.Concurrency, PerDestination: c.Queue.PerDestination,
 		DelayAfter: time.Duration(c.Queue.DelayReport), Lifetime: time.Duration(c.Queue.Lifetime),
@@ -234,7 +226,7 @@ func (s *service) openQueue(ctx context.Context) (err error) {
 		limits.Schedule = append(limits.Schedule, time.Duration(d))
 	}
 	s.queue, err = outbound.New(outbound.Options{
-		Store: s.store, Resolver: resolver,
+		Store: s.store, Resolver: s.resolver,
 		Local:     &inbound.Local{Store: s.store, Receiving: s.policies.Receiving, Log: s.log},
 		Catalogue: s.catalogue, Hostname: c.Hostname, Port: c.Queue.Port, AllowPrivate: c.Queue.AllowPrivate,
 		Sign: s.sign, Announced: s.precheck.Announced, Journal: s.journal, Limits: limits, Log: s.log, Metrics: s.metrics.Outbound(),

@@ -2,14 +2,13 @@ package control
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"runtime"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/postiljon/postiljon/internal/outbound"
+	dns "github.com/postiljon/postiljon/internal/resolver"
 )
 
 func netipAddr(text string) netip.Addr { return netip.MustParseAddr(text) }
@@ -17,12 +16,20 @@ func netipAddr(text string) netip.Addr { return netip.MustParseAddr(text) }
 // resolver knows nothing.
 type resolver struct{}
 
-func (resolver) LookupMX(context.Context, string) ([]outbound.MX, error) {
-	return nil, errors.New("no answer")
+func (resolver) MX(context.Context, string) ([]dns.MX, bool, error) {
+	return nil, false, dns.ErrTemporary
 }
 
-func (resolver) LookupIP(context.Context, string) ([]netip.Addr, error) {
-	return nil, errors.New("no answer")
+func (resolver) Host(context.Context, string) (dns.Host, error) {
+	return dns.Host{}, dns.ErrTemporary
+}
+
+func (resolver) CNAME(context.Context, string) (string, bool, error) {
+	return "", false, dns.ErrTemporary
+}
+
+func (resolver) TLSA(context.Context, string) ([]dns.TLSA, bool, error) {
+	return nil, false, dns.ErrTemporary
 }
 
 // as runs fn while this thread alone acts as another user.

@@ -97,6 +97,17 @@ func (c *content) hops() (n int) {
 	return n
 }
 
+// needsNoTLS reports whether the sender says that encryption does not matter (RFC 8689
+// section 5).
+func (c *content) needsNoTLS() bool {
+	for f := range message.HeaderFields(c.header) {
+		if bytes.EqualFold(f.Name, []byte("TLS-Required")) {
+			return bytes.EqualFold(bytes.TrimSpace(f.Value()), []byte("No"))
+		}
+	}
+	return false
+}
+
 func (c *content) eightBitHeader() bool { return eightBit(c.header) }
 
 // eightBit reads the whole message to see whether it is beyond 7 bits; it is

@@ -17,26 +17,27 @@ const maxAddresses = 8
 
 var errNoAddress = errors.New("outbound: no address to connect to")
 
-// dial connects to the first of the addresses that answers.
-func (q *Queue) dial(ctx context.Context, ips []netip.Addr) (net.Conn, error) {
+// dial connects to the first of the addresses that answers, and tells which it was.
+func (q *Queue) dial(ctx context.Context, ips []netip.Addr, port uint16) (net.Conn, netip.Addr, error) {
 	ctx, cancel := context.WithTimeout(ctx, q.opt.Limits.Connect)
 	defer cancel()
 	type dialed struct {
 		conn net.Conn
+		ip   netip.Addr
 		err  error
 	}
 	results := make(chan dialed)
 	begin := func(ip netip.Addr) {
 		go func() {
-			conn, err := q.opt.Dialer.DialContext(ctx, "tcp", netip.AddrPortFrom(ip, q.opt.Port).String())
-			results <- dialed{conn, err}
+			conn, err := q.opt.Dialer.DialContext(ctx, "tcp", netip.AddrPortFrom(ip, port).String())
+			results <- dialed{conn, ip, err}
 		}()
 	}
 	ips = ips[:min(len(ips), maxAddresses)]
 	next, running := 0, 0
-	var winner net.Conn
+	var winner dialed
 	err := errNoAddress
-	for winner == nil && (running > 0 || next < len(ips)) {
+	for winner.conn == nil && (running > 0 || next < len(ips)) {
 		var patience <-chan time.Time
 		if next < len(ips) {
 			begin(ips[next])
@@ -47,8 +48,8 @@ func (q *Queue) dial(ctx context.Context, ips []netip.Addr) (net.Conn, error) {
 		case <-patience:
 		case r := <-results:
 			running--
-			if winner = r.conn; r.err != nil {
-				winner, err = nil, r.err
+			if winner = r; r.err != nil {
+				winner, err = dialed{}, r.err
 			}
 		}
 	}
@@ -59,8 +60,8 @@ func (q *Queue) dial(ctx context.Context, ips []netip.Addr) (net.Conn, error) {
 			_ = r.conn.Close()
 		}
 	}
-	if winner == nil {
-		return nil, err
+	if winner.conn == nil {
+		return nil, netip.Addr{}, err
 	}
-	return winner, nil
+	return winner.conn, winner.ip, nil
 }

@@ -26,12 +26,15 @@ func (b blackhole) DialContext(ctx context.Context, _, addr string) (net.Conn, e
 // next, and nothing goes on behind the winner's back.
 func TestDialDeadIPv6(t *testing.T) {
 	d := blackhole{make(chan string, 10)}
-	q := &Queue{opt: Options{Dialer: d, Port: 25}}
+	q := &Queue{opt: Options{Dialer: d}}
 	q.opt.Limits.setDefaults()
 	ips := interleave([]netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("192.0.2.2")})
-	conn, err := q.dial(t.Context(), ips)
+	conn, ip, err := q.dial(t.Context(), ips, 25)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if ip.String() != "192.0.2.1" {
+		t.Errorf("connected to %v", ip)
 	}
 	_ = conn.Close()
 	close(d.tried)
@@ -46,10 +49,10 @@ func TestDialDeadIPv6(t *testing.T) {
 	cancel()
 	dead := blackhole{make(chan string, 10)}
 	q.opt.Dialer = dead
-	if _, err := q.dial(ctx, ips[:1]); !errors.Is(err, context.Canceled) {
+	if _, _, err := q.dial(ctx, ips[:1], 25); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
-	if _, err := q.dial(t.Context(), nil); !errors.Is(err, errNoAddress) {
+	if _, _, err := q.dial(t.Context(), nil, 25); !errors.Is(err, errNoAddress) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -21,10 +21,12 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"net/netip"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/outbound/mtasts"
+	"github.com/postiljon/postiljon/internal/outbound/tlsrpt"
+	"github.com/postiljon/postiljon/internal/resolver"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/blob"
 )
@@ -48,10 +50,16 @@ type Options struct {
 	// addresses that are not reached over the Internet. Without it a domain
 	// could make us talk to what stands beside us.
 	AllowPrivate bool
-	// TLSConfig is the base of STARTTLS to other servers: root certificates and
-	// versions; nil means Go's defaults. Certificates are always verified, but
-	// only messages with REQUIRETLS depend on the outcome.
+	// TLSConfig is the base of TLS to other servers: root certificates and versions;
+	// nil means Go's defaults. Certificates are always verified; whether anything depends
+	// on the outcome is for the policy of the domain, and for senders, to say.
 	TLSConfig *tls.Config
+	// Policies are what domains want by MTA-STS; nil means that none wants anything.
+	Policies Policies
+	// Reports hears of each session; nil means nobody does.
+	Reports Reports
+	// Relays take mail instead of the servers of its recipients; the first that fits does.
+	Relays []Relay
 	// Sign signs messages to other servers; nil leaves them as they are. It is
 	// called once for each message, at its first attempt, and the result kept.
 	Sign Sign
@@ -98,26 +106,23 @@ type Limits struct {
 	Stop    time.Duration // how long Close waits for running deliveries, by default 30 s
 }
 
-// Resolver finds servers. Its methods return ErrNoSuchDomain where the name
-// does not exist; any other error means that the answer is not known now.
+// Resolver finds servers; *resolver.Resolver is one, and says what its methods return.
 type Resolver interface {
-	// LookupMX returns the MX records of a domain given in A-labels, in any
-	// order; none and no error where the domain exists without them.
-	LookupMX(ctx context.Context, domain string) ([]MX, error)
-	// LookupIP returns the IPv6 and IPv4 addresses of a host; none and no error
-	// where it exists without them.
-	LookupIP(ctx context.Context, host string) ([]netip.Addr, error)
+	MX(ctx context.Context, domain string) ([]resolver.MX, bool, error)
+	Host(ctx context.Context, host string) (resolver.Host, error)
+	CNAME(ctx context.Context, name string) (string, bool, error)
+	TLSA(ctx context.Context, name string) ([]resolver.TLSA, bool, error)
 }
 
-// MX is a mail exchanger of a domain. Host has no final dot; it is "" for a
-// null MX (RFC 7505).
-type MX struct {
-	Host       string
-	Preference uint16
+// Policies knows the MTA-STS policies of domains; *mtasts.Keeper is one.
+type Policies interface {
+	Find(ctx context.Context, domain string) mtasts.Found
 }
 
-// ErrNoSuchDomain reports a name that does not exist (NXDOMAIN).
-var ErrNoSuchDomain = errors.New("outbound: no such domain")
+// Reports hears how sessions with other servers were encrypted; *tlsrpt.Collector is one.
+type Reports interface {
+	Note(s tlsrpt.Session)
+}
 
 // Dialer opens connections, as net.Dialer does.
 type Dialer interface {

@@ -15,6 +15,8 @@ import (
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/message/address"
+	"github.com/postiljon/postiljon/internal/outbound/mtasts"
+	"github.com/postiljon/postiljon/internal/outbound/tlsrpt"
 	"github.com/postiljon/postiljon/internal/store"
 )
 
@@ -101,6 +103,12 @@ func (o *Options) setDefaults() {
 	if o.Metrics == nil {
 		o.Metrics = nowhere{}
 	}
+	if o.Policies == nil {
+		o.Policies = nowhere{}
+	}
+	if o.Reports == nil {
+		o.Reports = nowhere{}
+	}
 	if o.Clock == nil {
 		o.Clock = systemClock{}
 	}
@@ -142,13 +150,16 @@ func (l *Limits) setDefaults() {
 
 var _ Journal = (*journal.Journal)(nil)
 
-// nowhere is the Journal and Metrics of a queue that has none.
+// nowhere is the Journal, Metrics, Policies and Reports of a queue that has none.
 type nowhere struct{}
 
 func (nowhere) Record(context.Context, store.Event) {}
 func (nowhere) Recipient(Outcome, cause.ID)         {}
 func (nowhere) Connection(TLSUse, error)            {}
 func (nowhere) Report(ReportKind)                   {}
+func (nowhere) Note(tlsrpt.Session)                 {}
+
+func (nowhere) Find(context.Context, string) mtasts.Found { return mtasts.Found{} }
 
 type systemClock struct{}
 

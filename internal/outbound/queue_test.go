@@ -16,6 +16,7 @@ import (
 
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/certs/certstest"
+	"github.com/postiljon/postiljon/internal/resolver"
 	"github.com/postiljon/postiljon/internal/store"
 )
 
@@ -124,20 +125,20 @@ func TestRoutes(t *testing.T) {
 	public := netip.MustParseAddr("192.88.1.1")
 	tests := []struct {
 		name   string
-		mx     []MX
+		mx     []resolver.MX
 		hosts  map[string][]netip.Addr
 		exists bool
 		event  string
 	}{
 		{"no domain", nil, nil, false, "message.bounced you@far.test recipient.domain-typo"},
-		{"null MX", []MX{{}}, nil, true, "message.bounced you@far.test dns.mx-null"},
+		{"null MX", []resolver.MX{{}}, nil, true, "message.bounced you@far.test dns.mx-null"},
 		{"neither MX nor address", nil, nil, true, "message.bounced you@far.test dns.mx-missing"},
-		{"MX without address", []MX{{Host: "mx.far.test"}}, nil, true, "message.bounced you@far.test dns.mx-unusable"},
-		{"MX at loopback", []MX{{Host: "mx.far.test"}}, map[string][]netip.Addr{"mx.far.test": {netip.MustParseAddr("127.0.0.1")}}, true,
+		{"MX without address", []resolver.MX{{Host: "mx.far.test"}}, nil, true, "message.bounced you@far.test dns.mx-unusable"},
+		{"MX at loopback", []resolver.MX{{Host: "mx.far.test"}}, map[string][]netip.Addr{"mx.far.test": {netip.MustParseAddr("127.0.0.1")}}, true,
 			"message.bounced you@far.test dns.mx-unusable"},
-		{"we are the MX", []MX{{Host: "us.test", Preference: 10}, {Host: "mx.far.test", Preference: 20}}, nil, true,
+		{"we are the MX", []resolver.MX{{Host: "us.test", Preference: 10}, {Host: "mx.far.test", Preference: 20}}, nil, true,
 			"message.bounced you@far.test rules.loop"},
-		{"nobody answers", []MX{{Host: "mx.far.test"}}, map[string][]netip.Addr{"mx.far.test": {public}}, true,
+		{"nobody answers", []resolver.MX{{Host: "mx.far.test"}}, map[string][]netip.Addr{"mx.far.test": {public}}, true,
 			"message.deferred you@far.test recipient.server-unreachable"},
 		{"implicit MX that does not answer", nil, map[string][]netip.Addr{"far.test": {public}}, true,
 			"message.deferred you@far.test recipient.server-unreachable"},
@@ -182,15 +183,15 @@ func TestIsPrivate(t *testing.T) {
 }
 
 func TestOrderMX(t *testing.T) {
-	list := []MX{{"c.test", 30}, {"a.test", 10}, {"US.test", 20}, {"b.test", 20}, {"", 5}}
+	list := []resolver.MX{{Host: "c.test", Preference: 30}, {Host: "a.test", Preference: 10}, {Host: "US.test", Preference: 20}, {Host: "b.test", Preference: 20}, {Host: "", Preference: 5}}
 	for range 20 {
-		if got := orderMX(list, "us.test"); !slices.Equal(got, []string{"a.test"}) {
-			t.Fatalf("with us: %q", got)
+		if got := orderMX(list, "us.test"); !slices.Equal(got, list[1:2]) {
+			t.Fatalf("with us: %v", got)
 		}
 	}
 	first := map[string]bool{}
 	for range 200 {
-		first[orderMX([]MX{{"a.test", 10}, {"b.test", 10}, {"c.test", 20}}, "us.test")[0]] = true
+		first[orderMX([]resolver.MX{{Host: "a.test", Preference: 10}, {Host: "b.test", Preference: 10}, {Host: "c.test", Preference: 20}}, "us.test")[0].Host] = true
 	}
 	if len(first) != 2 || !first["a.test"] || !first["b.test"] {
 		t.Errorf("the first of equals is always of %v", first)

@@ -151,9 +151,7 @@ func (q *Queue) outcomeEvents(sub *store.Submission, r *store.SubmissionRecipien
 		kind = journal.MessageExpired
 	}
 	e := q.event(sub, kind, field("to", r.Address), field("host", r.Host), field("reply", r.Reply))
-	if o.tls != "" {
-		e.Fields = append(e.Fields, field("tls", string(o.tls)))
-	}
+	e.Fields = append(e.Fields, o.way.fields()...)
 	if r.State != store.Relayed {
 		e.SetDecision(q.decision(sub, r))
 	}

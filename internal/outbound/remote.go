@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net/netip"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/message/address"
 	"github.com/postiljon/postiljon/internal/outbound/smtpc"
+	"github.com/postiljon/postiljon/internal/resolver"
 	"github.com/postiljon/postiljon/internal/store"
 )
 
@@ -17,8 +19,34 @@ import (
 type link struct {
 	client *smtpc.Client
 	host   string
-	tls    TLSUse
-	left   int // messages that it may still take
+	relay  *Relay // that it goes to; nil for a server of the domain
+	way    way
+	bound  bool // the server's name is proven
+	left   int  // messages that it may still take
+}
+
+// way is how an attempt reached a server, or tried to.
+type way struct {
+	ip      netip.Addr
+	tls     TLSUse
+	version string // of TLS, "1.3"
+	policy  TLSPolicy
+	trouble string // why the policy could not be kept to
+}
+
+// fields are what events tell of it.
+func (w *way) fields() (list []store.Field) {
+	if w.ip.IsValid() {
+		list = append(list, field("ip", w.ip.String()))
+	}
+	for _, f := range []store.Field{
+		field("tls", string(w.tls)), field("tls-version", w.version), field("policy", string(w.policy)), field("trouble", w.trouble),
+	} {
+		if f.Value != "" {
+			list = append(list, f)
+		}
+	}
+	return list
 }
 
 func (l *link) usable() bool { return l != nil && l.client.Usable() && l.left > 0 }
@@ -36,7 +64,9 @@ type remote struct {
 	ctx     context.Context
 	sub     *store.Submission
 	content *content
-	pending []int // recipients without an outcome
+	relay   *Relay // that the message goes to; nil for the servers of the domain
+	relaxed bool   // the sender does not mind broken encryption
+	pending []int  // recipients without an outcome
 	done    []outcome
 	// failure is what kept the message from those who are pending.
 	failure outcome
@@ -60,10 +90,10 @@ func count(list []int, n int) (times int) {
 // attemptRemote tries the servers of the domain one after the other until each
 // recipient has an outcome.
 func (w *worker) attemptRemote(ctx context.Context, sub *store.Submission, indices []int) []outcome {
-	if o, down := w.queue.outage(w.dest); down {
+	r := &remote{w: w, ctx: ctx, sub: sub, pending: indices, relay: w.queue.relayFor(sub.From, w.dest.domain)}
+	if o, down := w.queue.outage(w.dest); down && r.relay == nil {
 		return same(indices, o)
 	}
-	r := &remote{w: w, ctx: ctx, sub: sub, pending: indices}
 	var err error
 	if r.content, err = openContent(ctx, w.queue.opt.Store.Blobs(), sub); err != nil {
 		w.queue.log.Error("outbound: open message", "trace", sub.ID, "error", err)
@@ -78,6 +108,7 @@ func (w *worker) attemptRemote(ctx context.Context, sub *store.Submission, indic
 	if r.content.hops() > maxHops {
 		return same(indices, outcome{state: store.Failed, decision: cause.Refuse(cause.RulesLoop)})
 	}
+	r.relaxed = !sub.RequireTLS && r.content.needsNoTLS()
 	r.run()
 	w.batch = r.batch
 	if ctx.Err() != nil && !r.ended {
@@ -108,25 +139,25 @@ func (q *Queue) outage(d *destination) (outcome, bool) {
 
 func (r *remote) run() {
 	q := r.w.queue
-	if r.w.link.usable() {
-		if r.send(r.w.link); len(r.pending) == 0 {
+	if l := r.w.link; l.usable() && r.suits(l) {
+		if r.send(l); len(r.pending) == 0 {
 			return
 		}
 		// The server may just have closed what was idle.
 		r.failure = outcome{}
 	}
 	r.w.hangUp()
-	hosts, why := q.route(r.ctx, r.w.dest.domain)
+	way, why := r.route()
 	if !why.Allowed() {
 		r.fail("", "", why)
 		return
 	}
 	reached := false
-	for _, host := range hosts[:min(len(hosts), q.opt.Limits.Hosts)] {
+	for _, mx := range way.hosts[:min(len(way.hosts), q.opt.Limits.Hosts)] {
 		r.w.hangUp()
-		l := r.connect(host)
+		l := r.connect(way, mx.Host)
 		if l == nil {
-			reached = reached || r.failure.reply != ""
+			reached = reached || r.failure.reply != "" || r.failure.way.trouble != ""
 			continue
 		}
 		r.w.link, reached = l, true
@@ -134,17 +165,37 @@ func (r *remote) run() {
 			return
 		}
 	}
-	if !reached && r.failure.state == store.Queued && r.ctx.Err() == nil {
+	if !reached && r.relay == nil && r.failure.state == store.Queued && r.ctx.Err() == nil {
 		q.mu.Lock()
 		r.w.dest.down = &outage{until: q.opt.Clock.Now().Add(q.opt.Limits.Down), result: r.failure}
 		q.mu.Unlock()
 	}
 }
 
+// suits reports whether a link goes where the message must go, as it must.
+func (r *remote) suits(l *link) bool {
+	return l.relay == r.relay && (l.bound || !r.sub.RequireTLS) && (r.relaxed || l.way.policy != PolicyNone)
+}
+
+// route is the way that the message takes.
+func (r *remote) route() (*route, cause.Decision) {
+	if r.relay != nil {
+		return r.relay.route(r.w.dest.domain), cause.Allow()
+	}
+	way, why := r.w.queue.route(r.ctx, r.w.dest.domain)
+	if why.Allowed() {
+		r.w.queue.notePolicy(way)
+	}
+	return way, why
+}
+
 // fail notes why a host did not take the message. Where one host may take it
 // later, that counts more than that another never will.
-func (r *remote) fail(host, reply string, d cause.Decision) {
-	o := outcome{state: store.Queued, decision: d, host: host, reply: reply}
+func (r *remote) fail(host, reply string, d cause.Decision) { r.failWay(host, reply, way{}, d) }
+
+// failWay is fail with the way on which it was tried.
+func (r *remote) failWay(host, reply string, w way, d cause.Decision) {
+	o := outcome{state: store.Queued, decision: d, host: host, reply: reply, way: w}
 	if d.Action == cause.ActionRefuse {
 		o.state = store.Failed
 	}
@@ -154,47 +205,78 @@ func (r *remote) fail(host, reply string, d cause.Decision) {
 }
 
 // connect opens a session with a host; nil after fail.
-func (r *remote) connect(host string) *link {
+func (r *remote) connect(to *route, host string) *link {
 	q := r.w.queue
-	ips, why := q.addresses(r.ctx, host, r.w.dest.domain)
+	at, why := q.locate(r.ctx, to, host)
 	if !why.Allowed() {
+		if r.relay != nil { // a mistake of ours
+			why = later(cause.OutboxDeferred)
+		}
 		r.fail(host, "", why)
 		return nil
 	}
-	client, err := r.session(host, ips, false)
-	var e *smtpc.Error
-	if errors.As(err, &e) && e.Stage == smtpc.StageStartTLS && e.Reply.Code == 0 && r.ctx.Err() == nil {
-		if r.sub.RequireTLS {
-			r.fail(host, "", cause.Refuse(cause.TLSRequiredBySender))
-			return nil
-		}
+	p, why := q.protect(r.ctx, to, at, host)
+	if why.Allowed() {
+		why = p.demand(r)
+	}
+	if !why.Allowed() {
+		r.failWay(host, "", way{policy: p.policy}, why)
+		return nil
+	}
+	l, err := r.session(to, host, at, &p)
+	if r.encryptionBroke(err) && !p.encrypt && !p.authenticate {
+		q.noteFailed(&p, host, l.way.ip, err)
 		// Broken encryption must not be worse than none (RFC 7435 section 3).
-		client, err = r.session(host, ips, true)
+		p.plain = true
+		l, err = r.session(to, host, at, &p)
+	} else if err != nil {
+		q.noteFailed(&p, host, l.way.ip, err)
 	}
 	if err != nil {
 		q.opt.Metrics.Connection(TLSNone, err)
-		r.failSession(host, err)
+		if p.violated(err) {
+			l.way.trouble = err.Error()
+			r.failWay(host, "", l.way, p.refusal())
+		} else {
+			r.failSession(l, err)
+		}
 		return nil
 	}
-	l := &link{client: client, host: host, tls: tlsUse(client), left: q.opt.Limits.PerConnection}
-	q.opt.Metrics.Connection(l.tls, nil)
-	if q.opt.Announced != nil {
-		q.opt.Announced(r.w.dest.domain, client.Extensions().Size)
+	if !p.plain {
+		q.noteSession(&p, l)
 	}
+	q.opt.Metrics.Connection(l.way.tls, nil)
 	return l
 }
 
-// session connects and begins the dialogue.
-func (r *remote) session(host string, ips []netip.Addr, noTLS bool) (*smtpc.Client, error) {
-	o := &r.w.queue.opt
-	conn, err := r.w.queue.dial(r.ctx, ips)
-	if err != nil {
-		return nil, err
+// encryptionBroke reports whether a handshake failed that had begun.
+func (r *remote) encryptionBroke(err error) bool {
+	var e *smtpc.Error
+	return errors.As(err, &e) && e.Stage == smtpc.StageStartTLS && e.Reply.Code == 0 && r.ctx.Err() == nil
+}
+
+// session connects and begins the dialogue. Of a link that failed, only the way is
+// known.
+func (r *remote) session(to *route, host string, at resolver.Host, p *protection) (*link, error) {
+	q := r.w.queue
+	l := &link{host: host, relay: r.relay, bound: p.bound, left: q.opt.Limits.PerConnection, way: way{policy: p.policy}}
+	options, port := p.options(&q.opt), q.opt.Port
+	if to.relay != nil {
+		options.Credentials, port = to.relay.Credentials, to.relay.Port
 	}
-	return smtpc.New(r.ctx, conn, smtpc.Options{
-		Hostname: o.Hostname, ServerName: strings.Trim(host, "[]"), TLSConfig: o.TLSConfig, NoTLS: noTLS,
-		Timeouts: smtpc.Timeouts{Banner: o.Limits.Command, Command: o.Limits.Command, Message: o.Limits.Data},
-	})
+	conn, ip, err := q.dial(r.ctx, at.Addrs, port)
+	if err != nil {
+		return l, err
+	}
+	l.way.ip = ip
+	if l.client, err = smtpc.New(r.ctx, conn, options); err != nil {
+		return l, err
+	}
+	l.way.tls = tlsUse(l.client)
+	if state, _ := l.client.TLS(); state != nil {
+		l.way.version = strings.TrimPrefix(tls.VersionName(state.Version), "TLS ")
+	}
+	return l, nil
 }
 
 func tlsUse(c *smtpc.Client) TLSUse {
@@ -208,22 +290,27 @@ func tlsUse(c *smtpc.Client) TLSUse {
 }
 
 // failSession notes an error that ended a session, or kept it from beginning.
-func (r *remote) failSession(host string, err error) {
+func (r *remote) failSession(l *link, err error) {
+	fail := func(reply string, d cause.Decision) { r.failWay(l.host, reply, l.way, d) }
 	var e *smtpc.Error
 	switch {
 	case !errors.As(err, &e):
-		r.fail(host, "", later(cause.RecipientServerUnreachable))
+		fail("", later(cause.RecipientServerUnreachable))
+	case e.Stage == smtpc.StageAuth:
+		// A mistake of ours, or of who runs the relay: the message waits until it is mended.
+		r.w.queue.log.Error("outbound: sign in to relay", "host", l.host, "error", err)
+		fail(e.Reply.String(), later(cause.OutboxDeferred))
 	case e.Reply.Code != 0:
-		r.fail(host, e.Reply.String(), classify(e.Stage, &e.Reply))
+		fail(e.Reply.String(), classify(e.Stage, &e.Reply))
 	case errors.Is(err, smtpc.ErrContent):
 		r.w.queue.log.Error("outbound: read message", "trace", r.sub.ID, "error", err)
-		r.fail(host, "", later(cause.ProviderStorageFailed))
+		fail("", later(cause.ProviderStorageFailed))
 	case e.Stage == smtpc.StageBanner:
-		r.fail(host, "", later(cause.RecipientServerUnreachable))
+		fail("", later(cause.RecipientServerUnreachable))
 	case r.ended:
-		r.fail(host, "", later(cause.OutboxAcceptedUnconfirmed))
+		fail("", later(cause.OutboxAcceptedUnconfirmed))
 	default:
-		r.fail(host, "", later(cause.OutboxDeferred))
+		fail("", later(cause.OutboxDeferred))
 	}
 }
 
@@ -245,11 +332,11 @@ func (r *remote) send(l *link) {
 			r.unsure = append(r.unsure, r.pending...)
 		}
 		if isError {
-			r.failSession(l.host, err)
+			r.failSession(l, err)
 			return
 		}
 		if err != nil {
-			r.fail(l.host, "", unsuited(err))
+			r.failWay(l.host, "", l.way, unsuited(err))
 			return
 		}
 		if !progress {
@@ -297,7 +384,7 @@ func (r *remote) take(l *link, batch []int, answers []smtpc.Answer) (progress bo
 		case accepted && !a.Accepted && tooMany(&a.Reply):
 			continue // for the next transaction
 		}
-		o := outcome{index: i, host: l.host, reply: a.Reply.String(), tls: l.tls}
+		o := outcome{index: i, host: l.host, reply: a.Reply.String(), way: l.way}
 		if a.Accepted {
 			o.state, o.promised = store.Relayed, l.client.Extensions().DSN
 		} else if o.decision = classify(a.Stage, &a.Reply); o.decision.Action == cause.ActionRefuse {

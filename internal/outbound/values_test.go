@@ -1,14 +1,9 @@
 package outbound
 
 import (
-	"errors"
-	"net"
-	"net/netip"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/miekg/dns"
 
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/outbound/smtpc"
@@ -139,92 +134,5 @@ func TestTexts(t *testing.T) {
 	}
 	if texts.in("xx") != english {
 		t.Error("an unknown language is not told in English")
-	}
-}
-
-// listenBoth finds a port of loopback that is free for UDP and TCP.
-func listenBoth(t *testing.T) (net.PacketConn, net.Listener) {
-	for range 100 {
-		pc, err := net.ListenPacket("udp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		l, err := net.Listen("tcp", pc.LocalAddr().String())
-		if err == nil {
-			return pc, l
-		}
-		pc.Close()
-	}
-	t.Fatal("no port is free for both")
-	return nil, nil
-}
-
-// TestResolver asks a real name server.
-func TestResolver(t *testing.T) {
-	mux := dns.NewServeMux()
-	mux.HandleFunc(".", func(w dns.ResponseWriter, q *dns.Msg) {
-		m := new(dns.Msg).SetReply(q)
-		name, kind := q.Question[0].Name, q.Question[0].Qtype
-		add := func(s string) {
-			rr, err := dns.NewRR(s)
-			if err != nil {
-				t.Error(err)
-			}
-			m.Answer = append(m.Answer, rr)
-		}
-		_, overUDP := w.RemoteAddr().(*net.UDPAddr)
-		switch {
-		case name == "far.test." && kind == dns.TypeMX:
-			add("far.test. 60 IN MX 10 MX1.far.test.")
-			add("far.test. 60 IN MX 20 mx2.far.test.")
-		case name == "null.test." && kind == dns.TypeMX:
-			add("null.test. 60 IN MX 0 .")
-		case name == "mx1.far.test." && kind == dns.TypeA:
-			add("mx1.far.test. 60 IN A 192.0.2.1")
-		case name == "mx1.far.test." && kind == dns.TypeAAAA:
-			add("mx1.far.test. 60 IN AAAA 2001:db8::1")
-		case name == "large.test." && kind == dns.TypeMX && overUDP:
-			m.Truncated = true
-		case name == "large.test." && kind == dns.TypeMX:
-			add("large.test. 60 IN MX 10 mx.large.test.")
-		case name == "bogus.test.":
-			m.Rcode = dns.RcodeServerFailure
-		case name != "far.test.":
-			m.Rcode = dns.RcodeNameError
-		}
-		_ = w.WriteMsg(m)
-	})
-	pc, l := listenBoth(t)
-	for _, s := range []*dns.Server{{PacketConn: pc, Handler: mux}, {Listener: l, Handler: mux}} {
-		started, done := make(chan struct{}), make(chan struct{})
-		s.NotifyStartedFunc = func() { close(started) }
-		go func() { defer close(done); _ = s.ActivateAndServe() }()
-		<-started
-		t.Cleanup(func() { _ = s.Shutdown(); <-done })
-	}
-	r, err := NewResolver(pc.LocalAddr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for domain, want := range map[string][]MX{
-		"far.test": {{"mx1.far.test", 10}, {"mx2.far.test", 20}}, "null.test": {{"", 0}}, "large.test": {{"mx.large.test", 10}},
-	} {
-		if got, err := r.LookupMX(t.Context(), domain); err != nil || !slices.Equal(got, want) {
-			t.Errorf("MX of %s: %v, %v", domain, got, err)
-		}
-	}
-	ips, err := r.LookupIP(t.Context(), "mx1.far.test")
-	slices.SortFunc(ips, netip.Addr.Compare)
-	if want := []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}; err != nil || !slices.Equal(ips, want) {
-		t.Errorf("addresses %v, %v", ips, err)
-	}
-	if ips, err := r.LookupIP(t.Context(), "far.test"); err != nil || len(ips) != 0 {
-		t.Errorf("addresses %v, %v", ips, err)
-	}
-	if _, err := r.LookupMX(t.Context(), "none.test"); !errors.Is(err, ErrNoSuchDomain) {
-		t.Errorf("no domain: %v", err)
-	}
-	if _, err := r.LookupMX(t.Context(), "bogus.test"); err == nil || errors.Is(err, ErrNoSuchDomain) {
-		t.Errorf("failure: %v", err)
 	}
 }

@@ -89,7 +89,7 @@ type outcome struct {
 	decision cause.Decision // why it is Queued still, or Failed
 	host     string
 	reply    string
-	tls      TLSUse
+	way      way
 	promised bool // the next server took over the reports (RFC 3461 section 5.2.1)
 	unsure   int  // how often a server may have taken the message without saying so
 	echo     bool // it is that of another attempt: nobody was asked

@@ -20,6 +20,7 @@ import (
 
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/message"
+	"github.com/postiljon/postiljon/internal/resolver"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/blob/disk"
 	"github.com/postiljon/postiljon/internal/store/kv/pebble"
@@ -63,7 +64,7 @@ func newWorld(t testing.TB, change ...func(*Options)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.internet = &internet{mx: map[string][]MX{}, hosts: map[string][]netip.Addr{}, servers: map[netip.AddrPort]string{}}
+	w.internet = &internet{mx: map[string][]resolver.MX{}, hosts: map[string][]netip.Addr{}, servers: map[netip.AddrPort]string{}}
 	w.local = &mailboxes{w: w, placed: map[string]bool{}}
 	w.options = Options{
 		Store: w.store, Resolver: w.internet, Dialer: w.internet, Local: w.local, Catalogue: catalogue,
@@ -250,34 +251,45 @@ func (c *clock) advance(d time.Duration) {
 // internet is the DNS and the network around the queue.
 type internet struct {
 	mu      sync.Mutex
-	mx      map[string][]MX
+	mx      map[string][]resolver.MX
 	hosts   map[string][]netip.Addr
 	servers map[netip.AddrPort]string
 	failing error // of each look-up
 	dialed  int
 }
 
-func (n *internet) LookupMX(_ context.Context, domain string) ([]MX, error) {
+func (n *internet) MX(_ context.Context, domain string) ([]resolver.MX, bool, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.failing != nil {
-		return nil, n.failing
+		return nil, false, n.failing
 	}
 	list, ok := n.mx[domain]
 	if _, host := n.hosts[domain]; !ok && !host {
-		return nil, ErrNoSuchDomain
+		return nil, false, resolver.ErrNotExist
 	}
-	return list, nil
+	if len(list) == 0 {
+		return nil, false, resolver.ErrNoData
+	}
+	return list, false, nil
 }
 
-func (n *internet) LookupIP(_ context.Context, host string) ([]netip.Addr, error) {
+func (n *internet) Host(_ context.Context, host string) (resolver.Host, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	ips, ok := n.hosts[host]
 	if !ok {
-		return nil, ErrNoSuchDomain
+		return resolver.Host{Name: host}, resolver.ErrNotExist
 	}
-	return ips, nil
+	return resolver.Host{Name: host, Addrs: ips}, nil
+}
+
+func (n *internet) CNAME(context.Context, string) (string, bool, error) {
+	return "", false, resolver.ErrNoData
+}
+
+func (n *internet) TLSA(context.Context, string) ([]resolver.TLSA, bool, error) {
+	return nil, false, resolver.ErrNotExist
 }
 
 var errRefused = errors.New("connection refused")
@@ -302,7 +314,7 @@ func (n *internet) add(domain, host, listening string) {
 	ip := netip.AddrFrom4([4]byte{10, 0, byte(len(n.hosts) >> 8), byte(len(n.hosts) + 1)})
 	n.hosts[host] = []netip.Addr{ip}
 	n.servers[netip.AddrPortFrom(ip, 25)] = listening
-	n.mx[domain] = append(n.mx[domain], MX{Host: host, Preference: uint16(10 * (1 + len(n.mx[domain])))})
+	n.mx[domain] = append(n.mx[domain], resolver.MX{Host: host, Preference: uint16(10 * (1 + len(n.mx[domain])))})
 }
 
 // peer is a server of another domain, with a will of its own.

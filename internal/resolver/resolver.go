@@ -196,8 +196,8 @@ func (r *Resolver) CNAME(ctx context.Context, name string) (target string, secur
 }
 
 // Addrs returns the addresses of a host, in any order. One of the two questions may
-// fail if the other finds something; secure is for both. ErrNotExist and ErrNoData
-// mean that both say so.
+// fail if the other finds something; secure is for all answers there are. ErrNotExist
+// and ErrNoData mean that both say so.
 func (r *Resolver) Addrs(ctx context.Context, host string) (addrs []netip.Addr, secure bool, err error) {
 	h, err := r.Host(ctx, host)
 	return h.Addrs, h.Secure, err
@@ -221,11 +221,12 @@ func (r *Resolver) Host(ctx context.Context, host string) (Host, error) {
 	}
 	wg.Wait()
 	h := Host{Name: bare(host), Secure: true}
+	known := 0
 	for _, a := range answers {
-		if a == nil {
-			h.Secure = false
-			continue
+		if a == nil || errors.Is(a.err, ErrTemporary) {
+			continue // it takes nothing away from what the other answer proves
 		}
+		known++
 		h.Secure = h.Secure && a.secure
 		for _, rr := range a.records {
 			if ip, ok := address(rr); ok {
@@ -233,6 +234,7 @@ func (r *Resolver) Host(ctx context.Context, host string) (Host, error) {
 			}
 		}
 	}
+	h.Secure = h.Secure && known > 0
 	if len(h.Addrs) > 0 {
 		return h, nil
 	}

@@ -180,6 +180,21 @@ func TestAliasAcross(t *testing.T) {
 	}
 }
 
+// TestHalfAnswer: who can keep one of two answers away cannot make the other look
+// unsigned.
+func TestHalfAnswer(t *testing.T) {
+	w := newWorld(t)
+	w.zone.Sign(names.Good)
+	w.Resolver.cache.put(question{"mx1.north.example.", dns.TypeAAAA}, failed(question{}, ErrTemporary), w.now)
+	if h, err := w.Host(t.Context(), "mx1.north.example"); err != nil || !h.Secure || len(h.Addrs) != 1 {
+		t.Errorf("%+v, %v", h, err)
+	}
+	w.Resolver.cache.put(question{"mx1.north.example.", dns.TypeA}, failed(question{}, ErrTemporary), w.now)
+	if h, err := w.Host(t.Context(), "mx1.north.example"); !errors.Is(err, ErrTemporary) || h.Secure {
+		t.Errorf("%+v, %v", h, err)
+	}
+}
+
 func TestMemory(t *testing.T) {
 	w, ctx := newWorld(t), t.Context()
 	steps := []struct {

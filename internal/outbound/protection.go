@@ -1,0 +1,255 @@
+package outbound
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/outbound/dane"
+	"github.com/postiljon/postiljon/internal/outbound/mtasts"
+	"github.com/postiljon/postiljon/internal/outbound/smtpc"
+	"github.com/postiljon/postiljon/internal/outbound/tlsrpt"
+	"github.com/postiljon/postiljon/internal/resolver"
+)
+
+// TLSPolicy says by whose word a connection was encrypted as it was.
+type TLSPolicy string
+
+// The policies.
+const (
+	PolicyOpportunistic TLSPolicy = "opportunistic"   // nobody's: encrypted if it can be (RFC 7435)
+	PolicySTS           TLSPolicy = "mta-sts"         // the domain's, over the web (RFC 8461)
+	PolicySTSTesting    TLSPolicy = "mta-sts-testing" // the same, which only wants reports as yet
+	PolicyDANE          TLSPolicy = "dane"            // the domain's, with DNSSEC (RFC 7672)
+	PolicyRelay         TLSPolicy = "relay"           // ours, for a server that takes all mail
+	PolicyNone          TLSPolicy = "none"            // the sender's, who said that encryption does not matter (RFC 8689)
+)
+
+// protection is how a connection to one server is to be protected.
+type protection struct {
+	policy       TLSPolicy
+	encrypt      bool // nothing is said in the clear
+	authenticate bool // the server proves who it is
+	implicit     bool // TLS from the first octet
+	plain        bool // no TLS at all
+	tlsa         []resolver.TLSA
+	names        []string // whom the certificate may be for; the first is asked for
+	// bound tells that the name of the server is proven, too (RFC 8689 section 4.2.1).
+	bound bool
+	// strict tells that the sender wants it so, and not the domain.
+	strict bool
+	report tlsrpt.Policy
+}
+
+// protect decides how a server must be reached; or why it cannot be used. DANE goes
+// before MTA-STS, and that before what is merely possible (RFC 8461 section 2).
+func (q *Queue) protect(ctx context.Context, r *route, at resolver.Host, host string) (protection, cause.Decision) {
+	p := protection{policy: PolicyOpportunistic, names: []string{strings.Trim(host, "[]")}, bound: r.secure,
+		report: tlsrpt.Policy{Type: tlsrpt.NoPolicy, Domain: r.domain}}
+	if strings.HasPrefix(host, "[") {
+		return p, cause.Allow()
+	}
+	if r.relay != nil {
+		return r.relay.protection(), cause.Allow()
+	}
+	base, records, err := q.keys(ctx, r, at, host)
+	if err != nil {
+		// RFC 7672 section 2.2: whoever can make this question fail must not be able to
+		// switch the protection off.
+		q.noteFailure(&tlsrpt.Policy{Type: tlsrpt.TLSA, Domain: r.domain}, tlsrpt.DNSSECInvalid, host, netip.Addr{}, err)
+		return p, unresolved(err)
+	}
+	if len(records) > 0 {
+		p.policy, p.encrypt = PolicyDANE, true
+		p.names = []string{base, r.domain, host}
+		p.report.Type = tlsrpt.TLSA
+		for _, t := range records {
+			p.report.Strings = append(p.report.Strings, dane.String(t))
+		}
+		if p.tlsa = dane.Usable(records); len(p.tlsa) > 0 {
+			p.authenticate = true
+			return p, cause.Allow()
+		}
+	}
+	return q.protectBySTS(r, host, p)
+}
+
+// protectBySTS adds what an MTA-STS policy wants (RFC 8461 section 5).
+func (q *Queue) protectBySTS(r *route, host string, p protection) (protection, cause.Decision) {
+	sts := r.sts.Policy
+	if sts == nil || sts.Mode == mtasts.None {
+		return p, cause.Allow()
+	}
+	report := tlsrpt.Policy{Type: tlsrpt.STS, Domain: r.domain, Strings: sts.Lines(), MX: sts.MX}
+	if !sts.Matches(host) {
+		q.noteFailure(&report, tlsrpt.ValidationFailure, host, netip.Addr{}, errNotInPolicy)
+		if sts.Mode == mtasts.Enforce {
+			return p, later(cause.TLSPolicyMismatch)
+		}
+		p.policy = PolicySTSTesting
+		return p, cause.Allow()
+	}
+	p.report, p.bound, p.names = report, true, []string{host}
+	if p.policy = PolicySTSTesting; sts.Mode == mtasts.Enforce {
+		p.policy, p.encrypt, p.authenticate = PolicySTS, true, true
+	}
+	return p, cause.Allow()
+}
+
+var errNotInPolicy = errors.New("the MTA-STS policy does not name this server")
+
+// keys returns the TLSA records of a server and the name they are under; none where
+// DNSSEC does not vouch for the whole way to them (RFC 7672 section 2.2).
+func (q *Queue) keys(ctx context.Context, r *route, at resolver.Host, host string) (base string, records []resolver.TLSA, err error) {
+	if !r.secure {
+		return "", nil, nil
+	}
+	var bases []string
+	switch {
+	case at.Secure && at.Name != host:
+		bases = []string{at.Name, host} // section 2.2.2: where the alias leads to first
+	case at.Secure:
+		bases = []string{host}
+	case at.Name != host:
+		// The alias may be signed where it leads is not.
+		if _, secure, err := q.opt.Resolver.CNAME(ctx, host); err == nil && secure {
+			bases = []string{host}
+		} else if errors.Is(err, resolver.ErrTemporary) {
+			return "", nil, err
+		}
+	}
+	for _, base := range bases {
+		records, secure, err := q.opt.Resolver.TLSA(ctx, dane.Name(base, q.opt.Port))
+		if errors.Is(err, resolver.ErrTemporary) {
+			return "", nil, err
+		}
+		if err == nil && secure {
+			return base, records, nil
+		}
+	}
+	return "", nil, nil
+}
+
+// demand makes the protection what the sender of a message wants: REQUIRETLS (RFC 8689
+// section 4.2.1), or that nothing is required (section 4.2.2).
+func (p *protection) demand(m *remote) cause.Decision {
+	switch {
+	case m.sub.RequireTLS && !p.bound:
+		return cause.Refuse(cause.TLSRequiredBySender)
+	case m.sub.RequireTLS:
+		p.encrypt, p.authenticate, p.strict = true, true, true
+	case m.relaxed && p.policy != PolicyRelay:
+		*p = protection{policy: PolicyNone, names: p.names, report: p.report}
+	}
+	return cause.Allow()
+}
+
+// options are what the SMTP client is told.
+func (p *protection) options(o *Options) smtpc.Options {
+	return smtpc.Options{
+		Hostname: o.Hostname, ServerName: p.names[0], TLSConfig: o.TLSConfig, Verify: p.verify(o.TLSConfig),
+		Encrypt: p.encrypt, Authenticate: p.authenticate, Implicit: p.implicit, NoTLS: p.plain,
+		Timeouts: smtpc.Timeouts{Banner: o.Limits.Command, Command: o.Limits.Command, Message: o.Limits.Data},
+	}
+}
+
+// verify judges by the keys published with DANE; nil where the usual authorities judge.
+func (p *protection) verify(cfg *tls.Config) func(*tls.ConnectionState) error {
+	if len(p.tlsa) == 0 {
+		return nil
+	}
+	now := time.Now
+	if cfg != nil && cfg.Time != nil {
+		now = cfg.Time
+	}
+	return func(s *tls.ConnectionState) error { return dane.Verify(p.tlsa, s.PeerCertificates, p.names, now()) }
+}
+
+// violated reports whether a session failed because its protection could not be had.
+func (p *protection) violated(err error) bool {
+	var e *smtpc.Error
+	return (p.encrypt || p.authenticate) && errors.As(err, &e) && e.Stage == smtpc.StageStartTLS && e.Reply.Code != 421
+}
+
+// refusal is what it means for a message that the protection could not be had.
+func (p *protection) refusal() cause.Decision {
+	if p.strict {
+		return cause.Refuse(cause.TLSRequiredBySender)
+	}
+	return later(cause.TLSPolicyMismatch)
+}
+
+// noteSession counts a session for the domain's report.
+func (q *Queue) noteSession(p *protection, l *link) {
+	if p.policy == PolicyRelay {
+		return
+	}
+	state, unproven := l.client.TLS()
+	switch {
+	case state == nil:
+		q.noteFailure(&p.report, tlsrpt.StartTLSNotSupported, l.host, l.way.ip, smtpc.ErrNoStartTLS)
+	case unproven != nil && p.policy == PolicySTSTesting && p.report.Type == tlsrpt.STS:
+		q.noteFailure(&p.report, resultOf(unproven), l.host, l.way.ip, unproven)
+	default:
+		q.opt.Reports.Note(tlsrpt.Session{Policy: p.report})
+	}
+}
+
+// noteFailed counts a session that did not come to be because of its encryption.
+func (q *Queue) noteFailed(p *protection, host string, ip netip.Addr, err error) {
+	var e *smtpc.Error
+	if p.policy == PolicyRelay || !errors.As(err, &e) || e.Stage != smtpc.StageStartTLS {
+		return
+	}
+	q.noteFailure(&p.report, resultOf(err), host, ip, err)
+}
+
+func (q *Queue) noteFailure(p *tlsrpt.Policy, result tlsrpt.Result, host string, ip netip.Addr, err error) {
+	f := &tlsrpt.Failure{Result: result, Host: host, Reason: err.Error()}
+	if ip.IsValid() {
+		f.IP = ip.String()
+	}
+	q.opt.Reports.Note(tlsrpt.Session{Policy: *p, Failure: f})
+}
+
+// resultOf says in the words of reports why encryption failed (RFC 8460 section 4.3).
+func resultOf(err error) tlsrpt.Result {
+	var (
+		name    x509.HostnameError
+		invalid x509.CertificateInvalidError
+		unknown x509.UnknownAuthorityError
+	)
+	switch {
+	case errors.Is(err, smtpc.ErrNoStartTLS):
+		return tlsrpt.StartTLSNotSupported
+	case errors.Is(err, dane.ErrMismatch):
+		return tlsrpt.ValidationFailure
+	case errors.As(err, &name):
+		return tlsrpt.HostMismatch
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return tlsrpt.Expired
+	case errors.As(err, &invalid), errors.As(err, &unknown):
+		return tlsrpt.NotTrusted
+	}
+	return tlsrpt.ValidationFailure
+}
+
+// notePolicy counts that a domain's policy could not be had.
+func (q *Queue) notePolicy(r *route) {
+	if r.sts.Err == nil {
+		return
+	}
+	result := tlsrpt.STSFetchError
+	switch {
+	case errors.Is(r.sts.Err, mtasts.ErrCertificate):
+		result = tlsrpt.STSWebPKIInvalid
+	case errors.Is(r.sts.Err, mtasts.ErrInvalid):
+		result = tlsrpt.STSInvalid
+	}
+	q.noteFailure(&tlsrpt.Policy{Type: tlsrpt.STS, Domain: r.domain}, result, "", netip.Addr{}, r.sts.Err)
+}
