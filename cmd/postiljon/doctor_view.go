@@ -84,7 +84,27 @@ func (v *doctorView) cause(p *printer, c doctor.Cause) {
 	p.line("%s %s", mark, title)
 	p.wrapped("  ", x.Text)
 	p.wrapped("  ", v.Set.Say("say.do")+": "+x.NextStep)
+	v.steps(p, c.Steps)
 	p.line("  %s: %s  %s", v.Set.Say("say.who"), x.Actor, v.dim(string(c.ID)))
+}
+
+// steps tells how it is done. What there is to know of a program is said once.
+func (v *doctorView) steps(p *printer, list []doctor.Steps) {
+	note := ""
+	for _, s := range list {
+		title := s.Title
+		if s.Program != "" {
+			title += v.dim("  " + s.Program)
+		}
+		p.line("    %s", title)
+		if s.Note != note {
+			p.wrapped("       ", s.Note)
+			note = s.Note
+		}
+		for i, step := range s.Do {
+			p.hanging(fmt.Sprintf("    %d. ", i+1), "       ", step)
+		}
+	}
 }
 
 // details is the evidence, for whoever asks for it.
@@ -158,7 +178,7 @@ func (p *printer) wrapped(indent, text string) { p.hanging(indent, indent, text)
 // hanging sets a text whose first line begins otherwise than the others.
 func (p *printer) hanging(first, indent, text string) {
 	line := first
-	for _, word := range strings.Fields(text) {
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == '\n' }) { // what a no-break space joins stays together
 		if utf8.RuneCountInString(line+word) > columns && strings.TrimSpace(line) != "" {
 			p.line("%s", strings.TrimRight(line, " "))
 			line = indent

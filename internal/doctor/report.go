@@ -33,6 +33,8 @@ type Report struct {
 	Probes         []ProbeReport   `json:"probes"`
 	SignInAttempts SignIns         `json:"signin_attempts"`
 	TookMS         int64           `json:"took_ms"`
+
+	client cause.Client // the program that steps are for
 }
 
 // Subject is what was asked about.
@@ -65,6 +67,8 @@ type Cause struct {
 	Params    map[string]any  `json:"params"`
 	Title     string          `json:"title"`
 	NextStep  string          `json:"next_step"`
+	// Steps are the ways to do it, in the person's own mail program.
+	Steps []Steps `json:"steps,omitempty"`
 	// Signs are what was seen that speaks for it.
 	Signs []string `json:"signs,omitempty"`
 
@@ -94,7 +98,7 @@ func (d *Doctor) report(e *evidence.Evidence, c infer.Conclusion, results []prob
 	r := &Report{
 		Schema:  Schema,
 		Subject: Subject{Address: e.Complaint.Address, Symptom: e.Complaint.Symptom, To: e.Complaint.Recipient},
-		Facts:   e.Facts(), SignInAttempts: SignIns{a.tried, a.failed}, TookMS: took.Milliseconds(),
+		Facts:   e.Facts(), SignInAttempts: SignIns{a.tried, a.failed}, TookMS: took.Milliseconds(), client: clientOf(e),
 	}
 	if r.Subject.Symptom == "" {
 		r.Subject.Symptom = evidence.AnySymptom
@@ -203,6 +207,7 @@ func (d *Doctor) InLanguage(r *Report, lang cause.Lang) {
 		for i := range list {
 			x := d.catalogue.Explain(list[i].Decision, lang, cause.Holder)
 			list[i].Title, list[i].NextStep = x.Title, x.NextStep
+			list[i].Steps = d.stepsFor(list[i].ID, lang, r.client)
 		}
 	}
 }

@@ -21,6 +21,8 @@ type Message struct {
 	ReturnPath string    `json:"return_path,omitempty"`
 	Subject    string    `json:"subject,omitempty"`
 	Date       time.Time `json:"date,omitzero"`
+	// Program is the mail program that wrote it, as it calls itself in User-Agent or X-Mailer.
+	Program string `json:"program,omitempty"`
 	// Size is that of the whole message in octets, encoded as it travels.
 	Size        int64        `json:"size"`
 	Attachments []Attachment `json:"attachments,omitempty"`
@@ -127,6 +129,9 @@ const (
 	Structure      Fault = "structure" // MIME parts too many, too deep or not well formed
 )
 
+// maxProgram is how much of a program's name is kept.
+const maxProgram = 200
+
 // maxAttachments is how many attachments are kept.
 const maxAttachments = 100
 
@@ -140,6 +145,11 @@ func ReadMessage(eml []byte) *Message {
 	}
 	if path, ok := message.DecodedField(header, "Return-Path"); ok {
 		m.ReturnPath = strings.Trim(strings.TrimSpace(path), "<>")
+	}
+	for _, field := range []string{"X-Mailer", "User-Agent"} {
+		if program, ok := message.DecodedField(header, field); ok {
+			m.Program = strings.ToValidUTF8(program[:min(len(program), maxProgram)], "")
+		}
 	}
 	m.hops(header)
 	m.deliveredTwice(header)
