@@ -48,7 +48,7 @@ const checkTime = time.Minute
 
 // checkRecords looks all records up and says what is wrong with them.
 func checkRecords(ctx context.Context, s *streams, d *dnsCheck) (err error) {
-	if d.dns, err = newResolver(d.conf.Queue.Resolver); err != nil {
+	if d.dns, err = newResolver(d.conf.Queue.Resolver, d.conf.Queue.ResolverTrusted); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTime)

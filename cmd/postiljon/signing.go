@@ -15,13 +15,17 @@ import (
 
 // openResolver opens what asks the DNS.
 func (s *service) openResolver(context.Context) (err error) {
-	s.resolver, err = newResolver(s.config.Queue.Resolver)
+	s.resolver, err = newResolver(s.config.Queue.Resolver, s.config.Queue.ResolverTrusted)
 	return err
 }
 
-// newResolver asks one server, or those of the system where none is named.
-func newResolver(server string) (*resolver.Resolver, error) {
+// newResolver asks one server, or those of the system where none is named. trusted says that
+// what it tells about DNSSEC is believed wherever it is.
+func newResolver(server string, trusted bool) (*resolver.Resolver, error) {
 	var o resolver.Options
+	if trusted {
+		o.TrustAD = resolver.TrustAll
+	}
 	if server != "" {
 		o.Servers = []string{server}
 	}

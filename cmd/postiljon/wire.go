@@ -26,12 +26,15 @@ import (
 	"github.com/postiljon/postiljon/internal/metrics"
 	"github.com/postiljon/postiljon/internal/notice"
 	"github.com/postiljon/postiljon/internal/outbound"
+	"github.com/postiljon/postiljon/internal/outbound/mtasts"
 	"github.com/postiljon/postiljon/internal/outbound/precheck"
+	"github.com/postiljon/postiljon/internal/outbound/tlsrpt"
 	"github.com/postiljon/postiljon/internal/policy"
 	"github.com/postiljon/postiljon/internal/protocol/imapd"
 	"github.com/postiljon/postiljon/internal/protocol/popd"
 	"github.com/postiljon/postiljon/internal/protocol/smtpd"
 	"github.com/postiljon/postiljon/internal/resolver"
+	"github.com/postiljon/postiljon/internal/rules"
 	"github.com/postiljon/postiljon/internal/sasl"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/blob/disk"
@@ -64,16 +67,20 @@ type service struct {
 	certs     *certs.Keeper
 	hasher    *policy.Hasher
 	policies  *policies
+	rules     *rules.Engine
 	sasl      signInOffers
 	resolver  *resolver.Resolver
-	dkim      *dkim.Keeper
-	precheck  *precheck.Checker
-	queue     *outbound.Queue
-	smtp      *smtpd.Server
-	imap      *imapd.Server
-	pop3      *popd.Server
-	web       *web.Server
-	control   *control.Server
+
+	tlsPolicies *mtasts.Keeper
+	tlsReports  *tlsrpt.Collector
+	dkim        *dkim.Keeper
+	precheck    *precheck.Checker
+	queue       *outbound.Queue
+	smtp        *smtpd.Server
+	imap        *imapd.Server
+	pop3        *popd.Server
+	web         *web.Server
+	control     *control.Server
 
 	maintenance *maintenance
 }
@@ -94,7 +101,7 @@ func openService(ctx context.Context, c config.Config, file string, log *slog.Lo
 	s := &service{config: c, file: file, log: log, level: level, started: time.Now()}
 	s.keep.Store(int64(c.Journal.Keep))
 	for _, open := range []func(context.Context) error{
-		s.openStore, s.openIndex, s.openCauses, s.openPolicies, s.openResolver, s.openSigning, s.openPrecheck, s.openQueue, s.openSMTP, s.openIMAP, s.openPOP3,
+		s.openStore, s.openIndex, s.openCauses, s.openPolicies, s.openResolver, s.openSigning, s.openPrecheck, s.openTransport, s.openQueue, s.openSMTP, s.openIMAP, s.openPOP3,
 		s.openWeb, s.openControl,
 	} {
 		if err := open(ctx); err != nil {
@@ -190,6 +197,7 @@ func (s *service) openPolicies(ctx context.Context) (err error) {
 		Log: s.log, DefaultDomain: s.config.Auth.DefaultDomain,
 	})
 	s.policies = p
+	s.rules = rules.New(rules.Options{Store: s.store, Hostname: s.config.Hostname, Log: s.log})
 	return s.openSASL(ctx)
 }
 
@@ -225,8 +233,12 @@ func (s *service) openQueue(ctx context.Context) (err error) {
 	for _, d := range c.Queue.Retry {
 		limits.Schedule = append(limits.Schedule, time.Duration(d))
 	}
+	relays, err := relays(c, s.log)
+	if err != nil {
+		return err
+	}
 	s.queue, err = outbound.New(outbound.Options{
-		Store: s.store, Resolver: s.resolver,
+		Store: s.store, Resolver: s.resolver, Policies: s.tlsPolicies, Reports: s.tlsReports, Relays: relays,
 		Local:     &inbound.Local{Store: s.store, Receiving: s.policies.Receiving, Log: s.log},
 		Catalogue: s.catalogue, Hostname: c.Hostname, Port: c.Queue.Port, AllowPrivate: c.Queue.AllowPrivate,
 		Sign: s.sign, Announced: s.precheck.Announced, Journal: s.journal, Limits: limits, Log: s.log, Metrics: s.metrics.Outbound(),

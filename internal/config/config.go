@@ -47,6 +47,7 @@ type Config struct {
 	Journal  Journal  `toml:"journal"`
 	Doctor   Doctor   `toml:"doctor"`
 	Plans    Plans    `toml:"plans"`
+	Relays   Relays   `toml:"relays"`
 	Log      Log      `toml:"log"`
 }
 
@@ -155,6 +156,23 @@ type Queue struct {
 	Port           uint16     `toml:"port"`
 	AllowPrivate   bool       `toml:"allow_private"`
 	Resolver       string     `toml:"resolver"`
+
+	ResolverTrusted bool `toml:"resolver_trusted"`
+	TLSReports      bool `toml:"tls_reports"`
+}
+
+// Relays are servers that mail is handed to, by a name that the operator chose.
+type Relays map[string]Relay
+
+// Relay is a server that takes mail of some domains, or for some, or all.
+type Relay struct {
+	From         []string `toml:"from"`
+	To           []string `toml:"to"`
+	Host         string   `toml:"host"`
+	Port         uint16   `toml:"port"`
+	TLS          string   `toml:"tls"`
+	User         string   `toml:"user"`
+	PasswordFile string   `toml:"password_file"`
 }
 
 // Precheck is what is found out before a message for others is taken.

@@ -25,6 +25,7 @@ func (c *Config) Validate() error {
 	c.validateLimits(&faults)
 	c.validateInbound(&faults)
 	c.validateQueue(&faults)
+	c.validateRelays(&faults)
 	return errors.Join(faults...)
 }
 
@@ -169,6 +170,26 @@ func (c *Config) validateLimits(f *faults) {
 	f.count("limits.sessions_per_account", l.SessionsPerAccount, 1, 1_000_000)
 	f.count("limits.hops", l.Hops, 10, 1000)
 	f.count("limits.imap_messages", l.IMAPMessages, 0, 1_000_000_000)
+}
+
+func (c *Config) validateRelays(f *faults) {
+	for name, r := range c.Relays {
+		key := "relays." + name + "."
+		f.check(name != "", "relays", "a relay has no name")
+		for _, list := range []struct {
+			key     string
+			domains []string
+		}{{"host", []string{r.Host}}, {"from", r.From}, {"to", r.To}} {
+			for _, domain := range list.domains {
+				_, err := address.ParseDomain(domain, address.Options{UTF8: true})
+				f.check(err == nil && !strings.HasPrefix(domain, "["), key+list.key, "%q is no domain", domain)
+			}
+		}
+		f.check(slices.Contains([]string{"", "starttls", "tls", "plain"}, r.TLS), key+"tls", "%q is not starttls, tls or plain", r.TLS)
+		f.check((r.User == "") == (r.PasswordFile == ""), key+"user", "user and password_file are set together or not at all")
+		f.check(r.PasswordFile == "" || filepath.IsAbs(r.PasswordFile), key+"password_file", "%q is not an absolute path", r.PasswordFile)
+		f.check(r.User == "" || r.TLS != "plain", key+"tls", "a password does not go over a connection without TLS")
+	}
 }
 
 func (c *Config) validateInbound(f *faults) {
