@@ -33,6 +33,7 @@ type commands struct {
 	Account     accountCommand     `cmd:"" group:"people" help:"Accounts."`
 	Alias       aliasCommand       `cmd:"" group:"people" help:"Aliases."`
 	Share       shareCommand       `cmd:"" group:"people" help:"Mailboxes that accounts of a domain share."`
+	Rules       rulesCommand       `cmd:"" group:"people" help:"What accounts want done with their mail: rules, absence, forwarding."`
 	Password    passwordCommand    `cmd:"" group:"people" help:"Passwords of accounts."`
 	Apppassword appPasswordCommand `cmd:"" group:"people" help:"Passwords for single programs."`
 	Token       tokenCommand       `cmd:"" group:"people" help:"Tokens for single programs, in place of a password."`

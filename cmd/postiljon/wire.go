@@ -340,7 +340,7 @@ func (s *service) openControl(context.Context) error {
 	s.maintenance = s.newMaintenance()
 	s.control = control.New(control.Options{
 		Store: s.store, Index: s.index, Hasher: s.hasher, Guard: s.policies.guard, Sending: s.policies.sending,
-		Journal: s.journal, Queue: s.queue, Catalogue: s.catalogue, Keys: s.dkim, KeyDomains: s.signingDomains,
+		Journal: s.journal, Queue: s.queue, Rules: s.rules, Catalogue: s.catalogue, Keys: s.dkim, KeyDomains: s.signingDomains,
 		Source: backup.Source{
 			Records: s.records, Blobs: s.blobs, Data: s.config.Data, Skip: []string{"control.sock"}, Config: s.configFiles,
 		},

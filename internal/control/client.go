@@ -195,6 +195,41 @@ func (c *Client) Shares(ctx context.Context, address string) (Shares, error) {
 	return call[Shares](ctx, c, "share.list", Name{address})
 }
 
+// Rules tells what rules an account has.
+func (c *Client) Rules(ctx context.Context, address string) (Rules, error) {
+	return call[Rules](ctx, c, "rules.show", Name{address})
+}
+
+// ChangeRules gives an account other simple rules, and switches them on.
+func (c *Client) ChangeRules(ctx context.Context, change ChangeRules) (Rules, error) {
+	return call[Rules](ctx, c, "rules.change", change)
+}
+
+// Script returns a script of an account, text included.
+func (c *Client) Script(ctx context.Context, which RulesScript) (RulesScript, error) {
+	return call[RulesScript](ctx, c, "rules.script", which)
+}
+
+// StoreScript checks a script and stores it; Active switches it on.
+func (c *Client) StoreScript(ctx context.Context, script RulesScript) (RulesScript, error) {
+	return call[RulesScript](ctx, c, "rules.store", script)
+}
+
+// RemoveScript removes a script, also the active one.
+func (c *Client) RemoveScript(ctx context.Context, which RulesScript) (Rules, error) {
+	return call[Rules](ctx, c, "rules.remove", which)
+}
+
+// UseScript makes a script the one that runs, without a name none.
+func (c *Client) UseScript(ctx context.Context, which RulesScript) (Rules, error) {
+	return call[Rules](ctx, c, "rules.use", which)
+}
+
+// TestRules tells what the rules of an account would do with a message.
+func (c *Client) TestRules(ctx context.Context, test RulesTest) (RulesOutcome, error) {
+	return call[RulesOutcome](ctx, c, "rules.test", test)
+}
+
 // SetPassword gives an account a new password.
 func (c *Client) SetPassword(ctx context.Context, p SetPassword) (Password, error) {
 	return call[Password](ctx, c, "password.set", p)

@@ -26,6 +26,7 @@ import (
 	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/outbound"
 	"github.com/postiljon/postiljon/internal/policy"
+	"github.com/postiljon/postiljon/internal/rules"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/blob"
 	"github.com/postiljon/postiljon/internal/store/index"
@@ -44,6 +45,8 @@ type Options struct {
 	// Keys are those that messages are signed with, KeyDomains the domains that have some.
 	Keys       *dkim.Keeper
 	KeyDomains func(context.Context) ([]string, error)
+	// Rules runs the rules of accounts, to try them.
+	Rules *rules.Engine
 	// Source is what a backup copies.
 	Source backup.Source
 	// SignOut ends all sessions of an account, after its passwords or its state have changed.

@@ -31,6 +31,7 @@ const (
 	RulesNotAnswered  = "rules.not-answered"  // wanted to, and it was not done: reason
 	RulesNoFolder     = "rules.no-folder"     // wanted it in a folder that does not exist: mailbox
 	RulesFailed       = "rules.failed"        // cannot be run: error
+	RulesChanged      = "rules.changed"       // other rules from now on: script, client, remote
 
 	// A message on its way out.
 	MessageQueued    = "message.queued"    // a submission is kept: from, to, message-id, subject, size
