@@ -343,6 +343,37 @@ func TestField(t *testing.T) {
 	}
 }
 
+func TestObservation(t *testing.T) {
+	w := newWorld(t)
+	signed := w.sign("reject.test", text("a@reject.test"))
+	w.zone.Texts["_dmarc.other.test"] = []string{"v=DMARC1; p=reject; pct=10"}
+	for _, c := range []struct {
+		name, sender, message string
+		remote                netip.Addr
+		want                  string
+	}{
+		{"genuine", "a@reject.test", signed, good, "reject.test none true true  reject.test mfrom=pass 1"},
+		{"forged", "x@else.test", text("a@reject.test"), bad, "reject.test reject false false  else.test mfrom=none 0"},
+		{"report", "", text("a@sub.reject.test"), bad, "reject.test reject false false   helo=none 0"},
+		{"forwarded", "l@list.test", w.forward("list.test", "dmarc=pass header.from=reject.test", signed), bad, "reject.test none false false trusted_forwarder list.test mfrom=fail 1"},
+		{"sampled", "x@else.test", text("a@other.test"), bad, "other.test quarantine false false sampled_out else.test mfrom=none 0"},
+		{"no policy", "x@none.test", text("a@none.test"), good, "not told"},
+		{"no From", "x@none.test", "\r\n", good, "not told"},
+	} {
+		got := "not told"
+		if o, ok := w.check(c.remote, c.sender, c.message).Observation(); ok {
+			got = fmt.Sprintf("%s %s %v %v %s %s %s=%s %d", o.Policy.Domain, o.Disposition, o.SPF, o.DKIM, o.Reason.Type, o.Envelope, o.Sender.Scope, o.Sender.Result, len(o.Signatures))
+		}
+		if got != c.want {
+			t.Errorf("%s: %q", c.name, got)
+		}
+	}
+	w.opt.Lenient = true
+	if o, _ := w.check(bad, "x@else.test", text("a@reject.test")).Observation(); o.Disposition != dmarc.Quarantine || o.Reason.Type != "local_policy" {
+		t.Errorf("lenient: %+v", o)
+	}
+}
+
 // TestFieldOfStrangers: what a stranger wrote cannot change what the field says.
 func TestFieldOfStrangers(t *testing.T) {
 	w := newWorld(t)
