@@ -39,7 +39,7 @@ func insideOf(e *control.Evidence) *evidence.Inside {
 		in.Limits = append(in.Limits, evidence.Limit{Cause: string(l.Cause), Used: l.Used, Max: l.Max, Until: l.Until})
 	}
 	for _, s := range e.Sessions {
-		in.Sessions = append(in.Sessions, evidence.InsideSession{Protocol: s.Protocol, Client: s.Client, Since: s.Since, LastIO: s.Since, Open: s.Open})
+		in.Sessions = append(in.Sessions, evidence.InsideSession{Protocol: s.Protocol, Client: s.Client, Program: s.Program, Since: s.Since, LastIO: s.LastIO, Idle: s.Idle, Open: s.Open})
 	}
 	for _, q := range e.Queue {
 		in.Queue = append(in.Queue, evidence.Queued{

@@ -99,7 +99,7 @@ func (p *policies) Connect(ctx context.Context, c *smtpd.Conn) (release func(), 
 
 // Verifier implements inbound.Policy.
 func (p *policies) Verifier(c *smtpd.Conn) sasl.Verifier {
-	return p.verifier(c, c.Stop, "submission", policy.Attempt{
+	return p.verifier(c, &c.Conn, "submission", policy.Attempt{
 		Protocol: store.ProtocolSubmission, Remote: c.Remote.Addr(), TLS: c.TLS != nil, Client: c.Helo,
 	})
 }
@@ -145,8 +145,12 @@ func (p *policies) Receiving(ctx context.Context, a *store.Account, size int64) 
 
 // verifier is a sign-in on a connection that is counted, and whose session ends when the account
 // changes.
-func (p *policies) verifier(conn any, stop func(), protocol string, a policy.Attempt) sasl.Verifier {
-	return &verifier{p.signIn.Verifier(a), p, conn, session{protocol: protocol, remote: a.Remote, stop: stop}}
+func (p *policies) verifier(conn any, taken *netserve.Conn, protocol string, a policy.Attempt) sasl.Verifier {
+	one := session{protocol: protocol, remote: a.Remote, stop: taken.Stop, activity: taken.Activity}
+	if a.Protocol == store.ProtocolIMAP {
+		one.program = a.Client // elsewhere it is the name of a host
+	}
+	return &verifier{p.signIn.Verifier(a), p, conn, one}
 }
 
 type verifier struct {
@@ -174,6 +178,9 @@ func (v *verifier) Token(ctx context.Context, authzid, token string) (sasl.Ident
 func (v *verifier) done(ctx context.Context, id sasl.Identity, d cause.Decision) cause.Decision {
 	if d.Allowed() {
 		v.session.since = v.policies.store.Now()
+		if used, ok := id.Account.(policy.Identity); ok && used.App {
+			v.session.credential = used.CredentialID
+		}
 		d = v.policies.enter(ctx, v.conn, v.session, id)
 	}
 	v.policies.metrics.SignIn(v.session.protocol, d.Cause)
@@ -266,7 +273,7 @@ func (r *mailReaders) connect(ctx context.Context, conn any, protocol string, c 
 
 // Verifier checks the passwords of a connection.
 func (b imapBackend) Verifier(c *imapd.Conn) sasl.Verifier {
-	return b.verifier(c, c.Stop, "imap", policy.Attempt{
+	return b.verifier(c, &c.Conn, "imap", policy.Attempt{
 		Protocol: store.ProtocolIMAP, Remote: c.Remote.Addr(), TLS: c.TLS(), Client: clientName(c.Client),
 	})
 }
@@ -307,6 +314,9 @@ var imapKinds = map[imapd.EventKind]string{
 
 // Event keeps what a client did.
 func (b imapBackend) Event(c *imapd.Conn, e imapd.Event) {
+	if e.Kind == imapd.EventClient {
+		b.sessions.describe(c, clientName(c.Client))
+	}
 	kind, ok := imapKinds[e.Kind]
 	if !ok {
 		return
@@ -329,7 +339,7 @@ func (b pop3Backend) Connect(ctx context.Context, c *popd.Conn) cause.Decision {
 
 // Verifier checks the passwords of a connection.
 func (b pop3Backend) Verifier(c *popd.Conn) sasl.Verifier {
-	return b.verifier(c, c.Stop, "pop3", policy.Attempt{Protocol: store.ProtocolPOP3, Remote: c.Remote.Addr(), TLS: c.TLS()})
+	return b.verifier(c, &c.Conn, "pop3", policy.Attempt{Protocol: store.ProtocolPOP3, Remote: c.Remote.Addr(), TLS: c.TLS()})
 }
 
 // SignedIn counts the session of an account.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/control"
+	"github.com/postiljon/postiljon/internal/netserve"
 	"github.com/postiljon/postiljon/internal/policy"
 	"github.com/postiljon/postiljon/internal/sasl"
 	"github.com/postiljon/postiljon/internal/store"
@@ -28,6 +29,9 @@ type session struct {
 	remote   netip.Addr
 	since    time.Time
 	stop     func() // ends it
+	activity *netserve.Activity
+	// program is what the client says it is, credential the app password that it signed in with; both may be empty.
+	program, credential string
 }
 
 func newSessions() *sessions {
@@ -43,6 +47,19 @@ func (s *sessions) enter(a store.AccountID, conn any, one session) {
 		s.accounts[a] = map[any]session{}
 	}
 	s.accounts[a][conn], s.conns[conn] = one, a
+}
+
+// describe notes what the client on a connection says it is.
+func (s *sessions) describe(conn any, program string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a, ok := s.conns[conn]
+	if !ok {
+		return
+	}
+	one := s.accounts[a][conn]
+	one.program = program
+	s.accounts[a][conn] = one
 }
 
 // leave forgets a connection, whether an account was signed in or not.
@@ -77,7 +94,13 @@ func (s *sessions) of(a store.AccountID) (all []control.EvidenceSession) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, one := range s.accounts[a] {
-		all = append(all, control.EvidenceSession{Protocol: one.protocol, Client: one.remote.String(), Since: one.since, Open: true})
+		used, waits := one.activity.Last()
+		if used.Before(one.since) {
+			used = one.since
+		}
+		all = append(all, control.EvidenceSession{
+			Protocol: one.protocol, Client: one.remote.String(), Program: one.program, Since: one.since, LastIO: used, Idle: waits, Open: true, Credential: one.credential,
+		})
 	}
 	slices.SortFunc(all, func(a, b control.EvidenceSession) int { return a.Since.Compare(b.Since) })
 	return all

@@ -157,3 +157,35 @@ func TestSessions(t *testing.T) {
 		t.Errorf("%d stopped, %v, %v", stopped, s.accounts, s.conns)
 	}
 }
+
+// Who looks into an account sees which programs are connected, since when, when they last said something and which wait.
+func TestSessionsTold(t *testing.T) {
+	h := hostAccount(t)
+	phone := h.signIn("imaps", hostedPassword)
+	phone.ask(`b ID ("name" "Pocket Mail" "version" "7")`, "b OK")
+	phone.ask("c SELECT INBOX", "c OK")
+	phone.ask("d IDLE", "+ ")
+	app, err := h.AddAppPassword(t.Context(), control.NewAppPassword{Address: hostedAddress, Name: "Tablet"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.signIn("pop3s", app.Password)
+	told, err := h.Evidence(t.Context(), hostedAddress)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(told.Sessions) != 2 {
+		t.Fatalf("%+v", told.Sessions)
+	}
+	imap, pop := told.Sessions[0], told.Sessions[1]
+	if imap.Protocol != "imap" || !strings.Contains(imap.Program, "Pocket Mail") || !imap.Idle || imap.LastIO.Before(imap.Since) {
+		t.Errorf("the phone: %+v", imap)
+	}
+	if pop.Protocol != "pop3" || pop.Program != "Tablet" || pop.Idle {
+		t.Errorf("the tablet: %+v", pop)
+	}
+	phone.ask("DONE", "d OK")
+	if told, err = h.Evidence(t.Context(), hostedAddress); err != nil || told.Sessions[0].Idle {
+		t.Errorf("after DONE: %+v, %v", told.Sessions, err)
+	}
+}

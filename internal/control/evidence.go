@@ -45,10 +45,17 @@ type EvidenceLimit struct {
 
 // EvidenceSession is a connection on which the account is signed in.
 type EvidenceSession struct {
-	Protocol string    `json:"protocol"` // imap, pop3 or submission
-	Client   string    `json:"client"`   // its IP address
-	Since    time.Time `json:"since"`    // it signed in
-	Open     bool      `json:"open"`
+	Protocol string `json:"protocol"` // imap, pop3 or submission
+	Client   string `json:"client"`   // its IP address
+	// Program is what the client says it is (RFC 2971), else the name of the app password that it signed in with.
+	Program string    `json:"program,omitempty"`
+	Since   time.Time `json:"since"`          // it signed in
+	LastIO  time.Time `json:"last_io"`        // it said something
+	Idle    bool      `json:"idle,omitempty"` // it waits for news (RFC 2177)
+	Open    bool      `json:"open"`
+
+	// Credential is the id of the app password, for whoever makes the evidence.
+	Credential string `json:"-"`
 }
 
 // EvidenceQueued is a message on its way to one recipient.
@@ -105,6 +112,9 @@ func (s *Server) evidence(ctx context.Context, r Name) (Evidence, error) {
 	e := Evidence{Address: a.Address, Exists: true, Off: protocolNames(store.AllProtocols &^ a.Protocols)}
 	if s.Sessions != nil {
 		e.Sessions = s.Sessions(a.ID)
+		if err := s.nameSessions(ctx, e.Sessions, a.ID); err != nil {
+			return Evidence{}, err
+		}
 	}
 	for _, part := range []func(context.Context, *Evidence, *store.Account) error{
 		s.stateOf, s.usageOf, s.limitsOf, s.eventsOf, s.bansOf, s.queueOf,
@@ -114,6 +124,26 @@ func (s *Server) evidence(ctx context.Context, r Name) (Evidence, error) {
 		}
 	}
 	return e, nil
+}
+
+// nameSessions gives sessions whose client does not say what it is the name of their app password.
+func (s *Server) nameSessions(ctx context.Context, all []EvidenceSession, a store.AccountID) error {
+	named := slices.ContainsFunc(all, func(one EvidenceSession) bool { return one.Credential != "" && one.Program == "" })
+	if !named {
+		return nil
+	}
+	credentials, err := s.Store.Credentials(ctx, a)
+	if err != nil {
+		return err
+	}
+	for i, one := range all {
+		for _, c := range credentials {
+			if one.Program == "" && one.Credential == c.ID {
+				all[i].Program = c.Name
+			}
+		}
+	}
+	return nil
 }
 
 // evidenceOfNone is about an address that no account has: an alias, one that is

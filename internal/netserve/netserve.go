@@ -41,6 +41,8 @@ type Conn struct {
 	Admitted bool
 	// Stop is Session.Stop of the connection's session, for who has reason to end this one alone.
 	Stop func()
+	// Activity is what the session tells of its client.
+	Activity *Activity
 }
 
 // Admit decides whether a connection may begin its TLS handshake, by what is known without one.
@@ -195,7 +197,7 @@ func (s *Server) take(nc net.Conn, o Listener, open func(Conn, net.Conn) Session
 	var session Session // is there before anybody knows of c
 	c := Conn{
 		ID: s.ids.Add(1), Listener: o.Name, Remote: addrPort(nc.RemoteAddr()), Local: addrPort(nc.LocalAddr()),
-		Began: time.Now(), Stop: func() { session.Stop() },
+		Began: time.Now(), Stop: func() { session.Stop() }, Activity: new(Activity),
 	}
 	release := func() {}
 	if o.ImplicitTLS && s.options.Admit != nil {

@@ -19,7 +19,7 @@ var authPasswordStaleOneSide = &infer.Cause{
 	Excludes: []*infer.Sign{protocolOff},
 	Proof:    []*infer.Sign{oneSideRefused},
 	Params: func(e *evidence.Evidence) []cause.Param {
-		return []cause.Param{cause.Text("protocol", protocolName(staleSide(e)))}
+		return append(textParam("client", refusedDevice(e)), cause.Text("protocol", protocolName(staleSide(e))))
 	},
 }
 

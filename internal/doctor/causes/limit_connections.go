@@ -17,9 +17,11 @@ var limitConnections = &infer.Cause{
 	Proof:    []*infer.Sign{tooManyConnections},
 	Params: func(e *evidence.Evidence) []cause.Param {
 		if i, ok := fromInside(e); ok {
+			params := textParam("clients", connectedDevices(i))
 			if l, full := counter(i, string(cause.LimitConnections)); full {
-				return []cause.Param{cause.Count("limit", l.Max)}
+				params = append(params, cause.Count("limit", l.Max))
 			}
+			return params
 		}
 		return nil
 	},

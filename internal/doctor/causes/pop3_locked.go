@@ -21,7 +21,7 @@ var pop3Locked = &infer.Cause{
 		if i, ok := fromInside(e); ok {
 			for _, s := range i.Sessions {
 				if s.Protocol == "pop3" && s.Open {
-					return []cause.Param{cause.Text("client", s.Client)}
+					return textParam("client", deviceName(s))
 				}
 			}
 		}

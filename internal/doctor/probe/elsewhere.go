@@ -3,7 +3,6 @@ package probe
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 
 	"golang.org/x/net/publicsuffix"
@@ -61,20 +60,12 @@ func (r *Run) offers(ctx context.Context, ep evidence.Endpoint) bool {
 	return err == nil
 }
 
-// Unguided returns the given endpoints for which no source knows the right settings.
+// Unguided returns the given endpoints where no source knows any right settings.
 func (r *Run) Unguided() []evidence.Endpoint {
-	p, known := evidence.First[*evidence.Provider](r.Evidence)
-	return slices.DeleteFunc(slices.Clone(r.Evidence.Complaint.Given), func(ep evidence.Endpoint) bool {
-		if !known {
-			return false
-		}
-		protocol := settings.Protocol(ep.Protocol)
-		if ep.Protocol == evidence.Submission {
-			protocol = settings.SMTP
-		}
-		_, guided := p.Result.Server(protocol)
-		return guided
-	})
+	if p, ok := evidence.First[*evidence.Provider](r.Evidence); ok && len(p.Result.Chosen) > 0 {
+		return nil
+	}
+	return r.Evidence.Complaint.Given
 }
 
 // NearNames looks for what was meant by given names that do not exist: names of the account's

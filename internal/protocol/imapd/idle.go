@@ -10,6 +10,7 @@ import (
 func (s *session) idle(c *command) outcome {
 	s.raw("+ Idling\r\n")
 	s.idling = c.tag
+	s.conn.Activity.Wait(true)
 	if s.selected == nil {
 		return outcome{silent: true}
 	}
@@ -50,6 +51,7 @@ func (s *session) endIdle() {
 // stopIdle ends IDLE.
 func (s *session) stopIdle() {
 	s.idling = ""
+	s.conn.Activity.Wait(false)
 	if s.unwatch != nil {
 		s.unwatch()
 		s.unwatch = nil

@@ -149,6 +149,7 @@ func (s *session) next() {
 		return
 	}
 	began := time.Now()
+	s.conn.Activity.Used(began)
 	c, err := parseCommand(b, s.utf8Names())
 	var o outcome
 	if err != nil {

@@ -124,6 +124,7 @@ func (s *session) serveOne() {
 		return
 	}
 	began := time.Now()
+	s.conn.Activity.Used(began)
 	c, valid := parseCommand(line)
 	name, do := "UNKNOWN", (*session).unknown
 	if known, ok := commands[c.verb]; ok {

@@ -121,6 +121,7 @@ func (c *conn) serve(ctx context.Context) {
 			c.lineFailed(err)
 			continue
 		}
+		c.info.Activity.Used(time.Now())
 		c.command(ctx, line)
 	}
 	c.flush()
