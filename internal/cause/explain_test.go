@@ -2,6 +2,7 @@ package cause
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +26,7 @@ func TestExplainGolden(t *testing.T) {
 		}},
 		{limit, Swedish, Holder, Explanation{
 			Title:    "Du har skickat så mycket som får skickas på en timme",
-			Text:     "Din adress asa@example.org har skickat allt som är tillåtet på en timme: 2\u00a0000 meddelanden. Sändningen öppnas igen kl. 14.32 UTC. Gränsen finns för att ett stulet lösenord inte ska göra stor skada.",
+			Text:     "Din adress asa@example.org har skickat allt som är tillåtet på en timme: 2\u00a0000 meddelanden. Sändningen öppnas igen kl. 14:32 UTC. Gränsen finns för att ett stulet lösenord inte ska göra stor skada.",
 			NextStep: "Meddelanden i webbmejlens utkorg går i väg av sig själva när det öppnas. Det som ett annat program nekades måste skickas igen.",
 			Actor:    "Du",
 		}},
@@ -106,9 +107,9 @@ func TestExplainInZone(t *testing.T) {
 	c := load(t).In(time.FixedZone("CET", 3600))
 	d := Wait(LimitBandwidth, half)
 	tests := map[Lang]string{
-		English:   "It opens again by itself on 22 November 2026 at 15:32.",
-		Swedish:   "Det öppnas igen av sig självt den 22 november 2026 kl. 15.32.",
-		Norwegian: "Den åpner igjen av seg selv 22. november 2026 kl. 15.32.",
+		English:   "It opens again by itself on 22 November 2026 at 15:32 CET.",
+		Swedish:   "Det öppnas igen av sig självt den 22 november 2026 kl. 15:32 CET.",
+		Norwegian: "Den åpner igjen av seg selv 22. november 2026 kl. 15:32 CET.",
 	}
 	for lang, want := range tests {
 		if got := c.Explain(d, lang, Holder).Text; !strings.Contains(got, want) {
@@ -133,7 +134,7 @@ func TestExplainStrangersText(t *testing.T) {
 func TestWhy(t *testing.T) {
 	c := load(t)
 	got := c.Why(LimitAddressHourly, Swedish, Count("limit", 300), Time("until", half))
-	if want := "Gränsen för utgående meddelanden, 300 i timmen, är nådd, öppnas igen kl. 14.32 UTC."; got.Text != want {
+	if want := "Gränsen för utgående meddelanden, 300 i timmen, är nådd, öppnas igen kl. 14:32 UTC."; got.Text != want {
 		t.Errorf("text %q, want %q", got.Text, want)
 	}
 	if got.ID != LimitAddressHourly || got.Actor != "Den som har kontot eller enheten" || got.Holder.Actor != "Du" {
@@ -208,6 +209,89 @@ func TestValues(t *testing.T) {
 	for _, tt := range tests {
 		if tt.got != tt.want {
 			t.Errorf("got %q, want %q", tt.got, tt.want)
+		}
+	}
+}
+
+// Plural forms follow the rules of CLDR in each language.
+func TestPlural(t *testing.T) {
+	c := load(t)
+	tests := []struct {
+		n          int64
+		en, sv, nb string
+	}{
+		{0, "0 messages", "0 meddelanden", "0 meldinger"},
+		{1, "1 message.", "1 meddelande.", "1 melding."},
+		{2, "2 messages", "2 meddelanden", "2 meldinger"},
+		{5, "5 messages", "5 meddelanden", "5 meldinger"},
+		{21, "21 messages", "21 meddelanden", "21 meldinger"},
+		{1_000_001, "1,000,001 messages", "1\u00a0000\u00a0001 meddelanden", "1\u00a0000\u00a0001 meldinger"},
+	}
+	for _, tt := range tests {
+		d := Refuse(LimitAddressHourly, Count("limit", tt.n))
+		for lang, want := range map[Lang]string{English: tt.en, Swedish: tt.sv, Norwegian: tt.nb} {
+			if got := c.Explain(d, lang, Holder).Text; !strings.Contains(got, want) {
+				t.Errorf("%d in %s: %q lacks %q", tt.n, lang, got, want)
+			}
+		}
+	}
+	if got := c.SMTP(Refuse(LimitAddressHourly, Count("limit", 1))).Text; got != "Sending limit of 1 message an hour reached" {
+		t.Errorf("on the wire: %q", got)
+	}
+	lowest := string(c.speech[English].appendUnit(nil, -1<<63, []string{"one", "other"}))
+	if !strings.HasSuffix(lowest, "other") {
+		t.Errorf("the lowest number has the form of %q", lowest)
+	}
+}
+
+// Every text with a count reads well with none, one, few and many; so does a length of time.
+func TestEveryTextWithEveryCount(t *testing.T) {
+	c := load(t)
+	for _, row := range c.All() {
+		if !slices.ContainsFunc(row.Params, func(p Placeholder) bool { return p.Kind == KindCount || p.Kind == KindSpan }) {
+			continue
+		}
+		for _, n := range []int64{0, 1, 2, 5, 21} {
+			d := Decision{Action: ActionRefuse, Cause: row.ID}
+			for _, p := range fill(row.Params) {
+				switch p.Value.(type) {
+				case int64:
+					p.Value = n
+				case time.Duration:
+					p.Value = time.Duration(n) * time.Minute
+				}
+				d.Params = append(d.Params, p)
+			}
+			checkTexts(t, c, d)
+			if lone := regexp.MustCompile(`\b1[ \x{a0}](messages|meddelanden|meldinger|minutes|minuter|minutter|times|gånger|ganger|stops|levels|octets|recipients)\b`); n == 1 {
+				for _, lang := range Languages() {
+					x := c.Explain(d, lang, Holder)
+					if text := x.Text + x.NextStep + c.Explain(d, lang, Owner).Text + c.SMTP(d).Text; lone.MatchString(text) {
+						t.Errorf("%s in %s: %q", row.ID, lang, lone.FindString(text))
+					}
+				}
+			}
+		}
+	}
+}
+
+// Whose clock it is can always be seen.
+func TestZoneIsNamed(t *testing.T) {
+	c := load(t)
+	tests := []struct {
+		zone *time.Location
+		want string
+	}{
+		{time.UTC, "14:32 UTC"},
+		{time.FixedZone("CET", 3600), "15:32 CET"},
+		{time.FixedZone("", 0), "14:32 UTC"},
+		{time.FixedZone("", 5*3600+1800), "20:02 UTC+5:30"},
+		{time.FixedZone("+03", 3*3600), "17:32 UTC+3"},
+		{time.FixedZone("", -9*3600-300), "05:27 UTC-9:05"},
+	}
+	for _, tt := range tests {
+		if got := string(c.speech[Swedish].appendClock(nil, half.In(tt.zone))); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.zone, got, tt.want)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
+	"golang.org/x/text/language"
 )
 
 //go:embed causes.tsv wire.toml remedies.toml texts/*.toml texts/paths/*.toml
@@ -90,7 +91,7 @@ func (c *Catalogue) readSpeech(fsys fs.FS) error {
 		if err := readTOML(fsys, name, &f); err != nil {
 			return err
 		}
-		f.Format.actors = f.Actor
+		f.Format.actors, f.Format.lang = f.Actor, language.Make(string(lang))
 		c.speech[lang] = &f.Format
 		for id, text := range f.Cause {
 			e := c.entries[id]

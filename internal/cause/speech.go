@@ -1,9 +1,12 @@
 package cause
 
 import (
+	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
+	"golang.org/x/text/feature/plural"
 	"golang.org/x/text/language"
 )
 
@@ -64,12 +67,38 @@ type speech struct {
 	DaySuffix   string               `toml:"day_suffix"`   // after the day of the month
 	BeforeClock string               `toml:"before_clock"` // between date and hour
 	Months      []string             `toml:"months"`       // twelve
-	Sizes       []string             `toml:"sizes"`        // octet, then by 1024
-	Second      []string             `toml:"second"`       // one, many
+	Plural      []string             `toml:"plural"`       // the plural categories of the language, in the order of all lists of forms
+	Byte        []string             `toml:"byte"`         // its forms
+	Sizes       []string             `toml:"sizes"`        // 1024 octets, then by 1024
+	Second      []string             `toml:"second"`
 	Minute      []string             `toml:"minute"`
 	Hour        []string             `toml:"hour"`
 	Day         []string             `toml:"day"`
+	lang        language.Tag         // whose plural rules hold
 	actors      map[Actor]actorNames // from the file's [actor] tables
+}
+
+// categories are the names of the plural categories (Unicode TR 35, part 3).
+var categories = map[plural.Form]string{
+	plural.Zero: "zero", plural.One: "one", plural.Two: "two", plural.Few: "few", plural.Many: "many", plural.Other: "other",
+}
+
+// form chooses among the forms of a word the one that a whole number takes, by
+// the rules of CLDR: "1 meddelande", "21 meddelanden".
+func (s *speech) form(n int64, forms []string) string {
+	const million = 1_000_000 // the rules look at no more digits
+	digits := uint64(n)
+	if n < 0 {
+		digits = -digits
+	}
+	if digits > million {
+		digits = million + digits%million
+	}
+	i := slices.Index(s.Plural, categories[plural.Cardinal.MatchPlural(s.lang, int(digits), 0, 0, 0, 0)])
+	if i < 0 || i >= len(forms) {
+		i = len(forms) - 1
+	}
+	return forms[i]
 }
 
 // actorNames is how each audience calls an actor; the last is for anyone.
@@ -118,7 +147,10 @@ func (s *speech) appendSize(dst []byte, n Bytes) []byte {
 	if n < 0 {
 		n = 0
 	}
-	unit, size := 0, Bytes(1)
+	if n < 1024 {
+		return s.appendUnit(dst, int64(n), s.Byte)
+	}
+	unit, size := 0, Bytes(1024)
 	for unit+1 < len(s.Sizes) && n/size >= 1024 {
 		unit, size = unit+1, size*1024
 	}
@@ -164,25 +196,41 @@ func (s *speech) appendSpan(dst []byte, d time.Duration) []byte {
 func (s *speech) appendUnit(dst []byte, n int64, names []string) []byte {
 	dst = s.appendCount(dst, n)
 	dst = append(dst, s.UnitSpace...)
-	if n == 1 {
-		return append(dst, names[0]...)
-	}
-	return append(dst, names[1]...)
+	return append(dst, s.form(n, names)...)
 }
 
-// appendClock writes the hour: "14.32", and which clock if it is not the reader's own.
+// appendClock writes the hour and whose clock it is: "14:32 CET".
 func (s *speech) appendClock(dst []byte, t time.Time) []byte {
 	hour, minute, _ := t.Clock()
 	dst = append(dst, byte('0'+hour/10), byte('0'+hour%10))
 	dst = append(dst, s.ClockSep...)
 	dst = append(dst, byte('0'+minute/10), byte('0'+minute%10))
-	if t.Location() == time.UTC {
-		dst = append(dst, " UTC"...)
-	}
-	return dst
+	dst = append(dst, ' ')
+	return append(dst, zoneName(t)...)
 }
 
-// appendTime writes day and hour: "22 november 2026 kl. 14.32".
+// zoneName names the time zone, as "CET"; where it has no name of letters, by
+// its distance: "UTC+5:30".
+func zoneName(t time.Time) string {
+	name, offset := t.Zone()
+	if name != "" && name[0] != '+' && name[0] != '-' {
+		return name
+	}
+	if offset == 0 {
+		return "UTC"
+	}
+	sign := "+"
+	if offset < 0 {
+		sign, offset = "-", -offset
+	}
+	const minutes, hours = 60, 3600
+	if rest := offset % hours / minutes; rest > 0 {
+		return fmt.Sprintf("UTC%s%d:%02d", sign, offset/hours, rest)
+	}
+	return "UTC" + sign + strconv.Itoa(offset/hours)
+}
+
+// appendTime writes day and hour: "22 november 2026 kl. 14:32 CET".
 func (s *speech) appendTime(dst []byte, t time.Time) []byte {
 	year, month, day := t.Date()
 	dst = strconv.AppendInt(dst, int64(day), 10)

@@ -55,7 +55,8 @@ const until = "until"
 //	Sending limit[ of {limit} messages an hour] reached[, open again {until}]
 //
 // So every text also reads well with nothing filled in, which is how the why
-// page shows it.
+// page shows it. A word that depends on a count stands beside it with its forms
+// in the order of the language's plural categories: {limit} {limit:message|messages}.
 type template struct {
 	parts []part
 	names []string // the placeholders, in order of appearance
@@ -64,8 +65,12 @@ type template struct {
 // part is a stretch of text; an optional one has placeholders.
 type part []piece
 
-// piece is a literal or, if name is not empty, a placeholder.
-type piece struct{ literal, name string }
+// piece is a literal or, if name is not empty, a placeholder; with forms, it
+// shows the one that the count of this name takes.
+type piece struct {
+	literal, name string
+	forms         []string
+}
 
 // parseTemplate reads a template. Brackets do not nest.
 func parseTemplate(s string) (template, error) {
@@ -115,12 +120,17 @@ func parsePart(s string) (part, []string, error) {
 			break
 		}
 		name, after, closed := strings.Cut(rest, "}")
-		if !closed || name == "" || strings.ContainsAny(name, "{[ ") {
+		word, _, _ := strings.Cut(name, ":")
+		if !closed || word == "" || strings.ContainsAny(word, "{[ |") || strings.ContainsAny(name, "{[") {
 			return nil, nil, fmt.Errorf("bad placeholder")
+		}
+		s = after
+		if count, forms, ok := strings.Cut(name, ":"); ok {
+			p = append(p, piece{name: count, forms: strings.Split(forms, "|")})
+			continue
 		}
 		p = append(p, piece{name: name})
 		names = append(names, name)
-		s = after
 	}
 	if len(names) == 0 {
 		return nil, nil, fmt.Errorf("optional part without a placeholder")
@@ -137,6 +147,19 @@ func (t *template) plain() string {
 		}
 	}
 	return b.String()
+}
+
+// counted returns the names of counts that words depend on, with the number of their forms.
+func (t *template) counted() map[string]int {
+	counts := map[string]int{}
+	for _, p := range t.parts {
+		for _, piece := range p {
+			if piece.forms != nil {
+				counts[piece.name] = len(piece.forms)
+			}
+		}
+	}
+	return counts
 }
 
 // append writes the text with what the decision fills in.
@@ -169,12 +192,31 @@ func (p part) append(dst []byte, kinds map[string]Kind, d *Decision, w *writer) 
 			dst = append(dst, piece.literal...)
 			continue
 		}
+		if piece.forms != nil {
+			n, ok := d.count(piece.name)
+			if !ok {
+				return dst, false
+			}
+			dst = append(dst, w.speech.form(n, piece.forms)...)
+			continue
+		}
 		var ok bool
 		if dst, ok = d.appendValue(dst, piece.name, kinds[piece.name], w); !ok {
 			return dst, false
 		}
 	}
 	return dst, true
+}
+
+// count returns the value of a parameter that counts something.
+func (d *Decision) count(name string) (int64, bool) {
+	for i := range d.Params {
+		if d.Params[i].Name == name {
+			n, ok := d.Params[i].Value.(int64)
+			return n, ok
+		}
+	}
+	return 0, false
 }
 
 // appendValue writes what fills a placeholder. Decision.Until is {until},

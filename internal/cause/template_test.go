@@ -13,7 +13,12 @@ func TestParseTemplate(t *testing.T) {
 	if names := strings.Join(got.names, " "); names != "n span until" || got.plain() != "Limit reached" {
 		t.Errorf("names %q, plain %q", names, got.plain())
 	}
+	counted, err := parseTemplate("Limit[ of {n} {n:message|messages}] reached")
+	if err != nil || strings.Join(counted.names, " ") != "n" || counted.counted()["n"] != 2 {
+		t.Errorf("%+v, %v", counted, err)
+	}
 	for _, bad := range []string{
+		"[{:a|b}]", "[{n:a|b}]", "[{n} {n:{a}|b}]",
 		"{n}", "a {n} b", "a]", "a}", "[no placeholder]", "[", "[{n}", "[{n]", "[{}]", "[{a b}]", "[n}]", "[[{n}]]", "[{n}", "[]", "[{{n}}]",
 	} {
 		if _, err := parseTemplate(bad); err == nil {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"golang.org/x/text/feature/plural"
 )
 
 // validate checks what only shows when all files are read: that every cause
@@ -19,7 +21,9 @@ func (c *Catalogue) validate() error {
 	}
 	for _, row := range c.causes {
 		e := c.entries[row.ID]
-		checks := []func() error{e.validateFacts, e.validateTexts, e.validatePlaceholders, e.validateWire}
+		checks := []func() error{
+			e.validateFacts, e.validateTexts, e.validatePlaceholders, func() error { return e.validateForms(c.speech) }, e.validateWire,
+		}
 		for _, check := range checks {
 			if err := check(); err != nil {
 				return fmt.Errorf("%s: %w", e.ID, err)
@@ -38,15 +42,20 @@ func (s *speech) validate() error {
 	if s.Group == "" || s.Decimal == "" || s.UnitSpace == "" || s.ClockSep == "" || s.BeforeClock == "" {
 		return fmt.Errorf("format lacks a separator")
 	}
-	for name, words := range map[string][]string{
-		"second": s.Second, "minute": s.Minute, "hour": s.Hour, "day": s.Day,
-	} {
-		if len(words) != 2 {
-			return fmt.Errorf("format: %s needs one form for one and one for many", name)
+	for n := range int64(200) { // every category that the language has occurs among these
+		if c := categories[plural.Cardinal.MatchPlural(s.lang, int(n), 0, 0, 0, 0)]; !slices.Contains(s.Plural, c) {
+			return fmt.Errorf("format: plural lacks the category %q of %d", c, n)
 		}
 	}
-	if len(s.Months) != 12 || len(s.Sizes) != 5 {
-		return fmt.Errorf("format needs 12 months and 5 sizes")
+	for name, words := range map[string][]string{
+		"byte": s.Byte, "second": s.Second, "minute": s.Minute, "hour": s.Hour, "day": s.Day,
+	} {
+		if len(words) != len(s.Plural) {
+			return fmt.Errorf("format: %s needs a form for each of %q", name, s.Plural)
+		}
+	}
+	if len(s.Months) != 12 || len(s.Sizes) != 4 {
+		return fmt.Errorf("format needs 12 months and 4 sizes")
 	}
 	actors := []Actor{ActorUser, ActorAdmin, ActorProvider, ActorNetwork, ActorRecipient, ActorNobody}
 	for _, a := range actors {
@@ -64,7 +73,7 @@ func (s *speech) validate() error {
 // printable reports whether values are written in US-ASCII only.
 func (s *speech) printable() bool {
 	words := []string{s.Group, s.Decimal, s.UnitSpace, s.ClockSep, s.DaySuffix, s.BeforeClock}
-	for _, list := range [][]string{s.Months, s.Sizes, s.Second, s.Minute, s.Hour, s.Day} {
+	for _, list := range [][]string{s.Months, s.Byte, s.Sizes, s.Second, s.Minute, s.Hour, s.Day} {
 		words = append(words, list...)
 	}
 	return printable(strings.Join(words, ""))
@@ -157,6 +166,25 @@ func (e *entry) validatePlaceholders() error {
 		}
 		if n == until && kind != KindTime && kind != KindClock {
 			return fmt.Errorf("%q must be a time or a clock", until)
+		}
+	}
+	return nil
+}
+
+// validateForms checks that words depend on counts only, and have as many
+// forms as their language has plural categories.
+func (e *entry) validateForms(speeches map[Lang]*speech) error {
+	for _, lang := range Languages() {
+		texts := e.said[lang].texts()
+		for name, t := range e.said[lang].variants {
+			texts["variant "+name] = &t
+		}
+		for name, t := range texts {
+			for count, forms := range t.counted() {
+				if e.kinds[count] != KindCount || forms != len(speeches[lang].Plural) {
+					return fmt.Errorf("%s: %q has %d forms by %q, which is a %s", lang, name, forms, count, e.kinds[count])
+				}
+			}
 		}
 	}
 	return nil
