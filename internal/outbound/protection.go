@@ -43,7 +43,9 @@ type protection struct {
 	bound bool
 	// strict tells that the sender wants it so, and not the domain.
 	strict bool
-	report tlsrpt.Policy
+	// trouble is why a server is not used, where that needs more words than its cause.
+	trouble string
+	report  tlsrpt.Policy
 }
 
 // protect decides how a server must be reached; or why it cannot be used. DANE goes
@@ -88,11 +90,11 @@ func (q *Queue) protectBySTS(r *route, host string, p protection) (protection, c
 	report := tlsrpt.Policy{Type: tlsrpt.STS, Domain: r.domain, Strings: sts.Lines(), MX: sts.MX}
 	if !sts.Matches(host) {
 		q.noteFailure(&report, tlsrpt.ValidationFailure, host, netip.Addr{}, errNotInPolicy)
-		if sts.Mode == mtasts.Enforce {
-			return p, later(cause.TLSPolicyMismatch)
+		if p.policy = PolicySTSTesting; sts.Mode == mtasts.Testing {
+			return p, cause.Allow()
 		}
-		p.policy = PolicySTSTesting
-		return p, cause.Allow()
+		p.policy, p.trouble = PolicySTS, errNotInPolicy.Error()
+		return p, later(cause.TLSPolicyMismatch)
 	}
 	p.report, p.bound, p.names = report, true, []string{host}
 	if p.policy = PolicySTSTesting; sts.Mode == mtasts.Enforce {
@@ -135,17 +137,14 @@ func (q *Queue) keys(ctx context.Context, r *route, at resolver.Host, host strin
 	return "", nil, nil
 }
 
-// demand makes the protection what the sender of a message wants: REQUIRETLS (RFC 8689
-// section 4.2.1), or that nothing is required (section 4.2.2).
-func (p *protection) demand(m *remote) cause.Decision {
-	switch {
-	case m.sub.RequireTLS && !p.bound:
+// require makes the protection what REQUIRETLS wants (RFC 8689 section 4.2.1): the
+// server proves who it is, and its name was not just anybody's word.
+func (p *protection) require() cause.Decision {
+	if !p.bound {
+		p.trouble = "neither DNSSEC nor MTA-STS proves that this is a server of the domain"
 		return cause.Refuse(cause.TLSRequiredBySender)
-	case m.sub.RequireTLS:
-		p.encrypt, p.authenticate, p.strict = true, true, true
-	case m.relaxed && p.policy != PolicyRelay:
-		*p = protection{policy: PolicyNone, names: p.names, report: p.report}
 	}
+	p.encrypt, p.authenticate, p.strict = true, true, true
 	return cause.Allow()
 }
 
@@ -186,7 +185,7 @@ func (p *protection) refusal() cause.Decision {
 
 // noteSession counts a session for the domain's report.
 func (q *Queue) noteSession(p *protection, l *link) {
-	if p.policy == PolicyRelay {
+	if p.policy == PolicyRelay || p.policy == PolicyNone {
 		return
 	}
 	state, unproven := l.client.TLS()
@@ -203,7 +202,7 @@ func (q *Queue) noteSession(p *protection, l *link) {
 // noteFailed counts a session that did not come to be because of its encryption.
 func (q *Queue) noteFailed(p *protection, host string, ip netip.Addr, err error) {
 	var e *smtpc.Error
-	if p.policy == PolicyRelay || !errors.As(err, &e) || e.Stage != smtpc.StageStartTLS {
+	if p.policy == PolicyRelay || p.policy == PolicyNone || !errors.As(err, &e) || e.Stage != smtpc.StageStartTLS {
 		return
 	}
 	q.noteFailure(&p.report, resultOf(err), host, ip, err)

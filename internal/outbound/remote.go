@@ -215,12 +215,9 @@ func (r *remote) connect(to *route, host string) *link {
 		r.fail(host, "", why)
 		return nil
 	}
-	p, why := q.protect(r.ctx, to, at, host)
-	if why.Allowed() {
-		why = p.demand(r)
-	}
+	p, why := r.protection(to, at, host)
 	if !why.Allowed() {
-		r.failWay(host, "", way{policy: p.policy}, why)
+		r.failWay(host, "", way{policy: p.policy, trouble: p.trouble}, why)
 		return nil
 	}
 	l, err := r.session(to, host, at, &p)
@@ -247,6 +244,19 @@ func (r *remote) connect(to *route, host string) *link {
 	}
 	q.opt.Metrics.Connection(l.way.tls, nil)
 	return l
+}
+
+// protection is what the domain and the sender want of the connection to a host. Who says
+// that encryption does not matter overrides the domain (RFC 8689 section 5).
+func (r *remote) protection(to *route, at resolver.Host, host string) (protection, cause.Decision) {
+	if r.relaxed && to.relay == nil {
+		return protection{policy: PolicyNone, names: []string{strings.Trim(host, "[]")}}, cause.Allow()
+	}
+	p, why := r.w.queue.protect(r.ctx, to, at, host)
+	if why.Allowed() && r.sub.RequireTLS {
+		why = p.require()
+	}
+	return p, why
 }
 
 // encryptionBroke reports whether a handshake failed that had begun.

@@ -332,6 +332,13 @@ type peer struct {
 	open     int
 	most     int // sessions at once
 	kept     []letterKept
+	heard    []string // commands
+}
+
+func (p *peer) said() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.heard)
 }
 
 type letterKept struct {
@@ -398,6 +405,9 @@ func (p *peer) session(conn net.Conn) {
 			return
 		}
 		line = strings.TrimSpace(line)
+		p.mu.Lock()
+		p.heard = append(p.heard, line)
+		p.mu.Unlock()
 		switch verb, arg, _ := strings.Cut(line, " "); strings.ToUpper(verb) {
 		case "EHLO":
 			p.mu.Lock()
@@ -414,6 +424,8 @@ func (p *peer) session(conn net.Conn) {
 				return
 			}
 			conn, in = secure, bufio.NewReader(secure)
+		case "AUTH":
+			say("235 2.7.0 welcome")
 		case "MAIL":
 			mail, rcpts = arg, nil
 			say("250 ok")
