@@ -168,9 +168,11 @@ func possible(c infer.Conclusion) []cause.ID {
 }
 
 // reached reports whether the account's service was seen at all, and all of it that the mail program has. Where it was
-// not, that nothing wrong showed does not mean that nothing is.
+// not, that nothing wrong showed does not mean that nothing is. What the server knows does for it alone where nobody
+// looked from outside.
 func reached(e *evidence.Evidence) bool {
-	if inside, ok := evidence.First[*evidence.Inside](e); ok && inside.Exists {
+	_, looked := evidence.First[evidence.Lookup](e)
+	if inside, ok := evidence.First[*evidence.Inside](e); ok && inside.Exists && !looked {
 		return true
 	}
 	for _, ep := range e.Complaint.Given {

@@ -50,7 +50,7 @@ func misspeltHost(e *evidence.Evidence) (host, right string) {
 				return g.Host, known
 			}
 		}
-		if n, ok := evidence.Find(e, func(n evidence.NearHost) bool { return n.Host == g.Host }); ok && len(rightHosts(e, g.Protocol)) == 0 {
+		if n, ok := evidence.Find(e, func(n evidence.NearHost) bool { return n.Host == g.Host }); ok && len(rightHosts(e, g.Protocol)) == 0 && (g.Protocol != evidence.POP3 || pop3Missing.Of(e) != infer.Yes) {
 			return g.Host, n.Meant
 		}
 	}

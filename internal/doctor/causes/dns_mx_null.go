@@ -15,9 +15,9 @@ var dnsMXNull = &infer.Cause{
 	About:    []evidence.Symptom{evidence.Send, evidence.Receive, evidence.OneMessage},
 	Requires: []*infer.Sign{mxNull},
 	Explains: []infer.Link{
-		{Sign: messageRefused, P: infer.Usually},
-		{Sign: toldUnknown, P: infer.Sometimes},
-		{Sign: toldNoDomain, P: infer.Sometimes},
+		{Sign: messageRefused, P: 0.05}, // it may be the own domain, which refuses nobody's mail to others
+		{Sign: toldUnknown, P: 0.02},
+		{Sign: toldNoDomain, P: 0.02},
 	},
 	Proof: []*infer.Sign{mxNull},
 	Params: func(e *evidence.Evidence) []cause.Param {
@@ -27,6 +27,14 @@ var dnsMXNull = &infer.Cause{
 		return aboutDomain(e)
 	},
 }
+
+// recipientNull: it is the recipient's domain that takes no mail.
+var recipientNull = &infer.Sign{Name: "recipient-mx-null", Normal: true, Of: func(e *evidence.Evidence) infer.Truth {
+	if takesNoMail(e) != "" {
+		return infer.Yes
+	}
+	return infer.Unknown
+}}
 
 var mxNull = &infer.Sign{Name: "mx-null", Of: func(e *evidence.Evidence) infer.Truth {
 	if takesNoMail(e) != "" {

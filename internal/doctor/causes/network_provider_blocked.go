@@ -23,7 +23,7 @@ var networkProviderBlocked = &infer.Cause{
 		{Sign: websiteDead, P: 0.9},
 		{Sign: helloKilled, P: 0.15},
 	},
-	Excludes: []*infer.Sign{deadEverywhere, shutOut, serverRefuses, addressForged, largeLost},
+	Excludes: []*infer.Sign{deadEverywhere, shutOut, serverRefuses, addressForged, domainExpired, largeLost},
 	Proof:    []*infer.Sign{providerDead, deadOnlyHere},
 	Params: func(e *evidence.Evidence) []cause.Param {
 		return []cause.Param{cause.Text("host", firstHost(e))}

@@ -18,5 +18,6 @@ var providerIMAPDown = &infer.Cause{
 	},
 	Excludes: []*infer.Sign{oddPortRefused, addressForged, oldServer, shutOut, saysMaintenance},
 	Proof:    []*infer.Sign{readingDown, readingCompared},
+	Upstream: []cause.ID{cause.NetworkLossy},
 	Params:   aboutOutage,
 }

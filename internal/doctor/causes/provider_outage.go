@@ -23,7 +23,7 @@ var providerOutage = &infer.Cause{
 		{Sign: saysUnavailable, P: 0.3},
 		{Sign: helloKilled, P: 0.02},
 	},
-	Excludes: []*infer.Sign{deadOnlyHere, shutOut, saysMaintenance},
+	Excludes: []*infer.Sign{deadOnlyHere, shutOut, saysMaintenance, domainExpired, addressForged},
 	Proof:    []*infer.Sign{providerDead, deadEverywhere},
 	Params:   aboutOutage,
 }

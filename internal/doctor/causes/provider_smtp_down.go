@@ -20,6 +20,7 @@ var providerSMTPDown = &infer.Cause{
 	},
 	Excludes: []*infer.Sign{oddPortRefused, addressForged, oldServer, shutOut, saysMaintenance},
 	Proof:    []*infer.Sign{submissionDown, submissionCompared},
+	Upstream: []cause.ID{cause.NetworkLossy},
 	Params:   aboutOutage,
 }
 

@@ -14,6 +14,7 @@ var recipientUnknown = &infer.Cause{
 	About:    []evidence.Symptom{evidence.Send, evidence.OneMessage},
 	Requires: []*infer.Sign{toldUnknown},
 	Explains: []infer.Link{{Sign: messageRefused, P: infer.Usually}, {Sign: toldMoved, P: infer.Seldom}},
+	Excludes: []*infer.Sign{recipientNull},
 	Proof:    []*infer.Sign{toldUnknown},
 	Params:   refusedAddress(dialect.RecipientUnknown),
 }

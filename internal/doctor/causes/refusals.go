@@ -22,6 +22,7 @@ type refusal struct {
 	// original is the address that was written to, where that is another.
 	original string
 	waits    bool // the message is tried again
+	final    bool // it came back, and is not tried again
 	stage    dialect.Stage
 	reply    string
 	since    time.Time
@@ -69,7 +70,7 @@ func bounced(e *evidence.Evidence) []refusal {
 				continue
 			}
 			all = append(all, refusal{
-				own: r.RemoteMTA == "" && b.Form == bounce.FormDSN, to: r.Address, original: r.Original, waits: r.Action == message.ActionDelayed,
+				own: r.RemoteMTA == "" && b.Form == bounce.FormDSN, to: r.Address, original: r.Original, waits: r.Action == message.ActionDelayed, final: r.Action == message.ActionFailed,
 				stage: r.Stage, reply: r.Diagnostic, since: b.Original.Date, reading: r.Reading,
 			})
 		}
@@ -156,7 +157,7 @@ var toldRefuses = &infer.Sign{Name: "told-recipient-refuses", Of: func(e *eviden
 // leak of its own, so that refusals of causes that do not name it stay small.
 var messageRefused = &infer.Sign{Name: "message-refused", Leak: 0.02, Of: func(e *evidence.Evidence) infer.Truth {
 	return anyOf(refusals(e), func(r refusal) bool {
-		return !r.waits && (r.reading.Class == dialect.Permanent || r.live && r.to == e.Complaint.Address)
+		return !r.waits && (r.reading.Class == dialect.Permanent || r.final || r.live && r.to == e.Complaint.Address)
 	})
 }}
 

@@ -41,10 +41,11 @@ var (
 		switch {
 		case providerDead.Of(e) != infer.Yes:
 			return infer.Unknown
-		case saysDown(e, "mail") == infer.Yes:
+		case saysDown(e, "mail") == infer.Yes, onThisComputer(e) == infer.Yes:
 			return infer.Yes
 		}
-		return either(noneOf(evidence.All[evidence.Vantage](e), greetedThere), onThisComputer(e))
+		looked := evidence.Where(e, func(v evidence.Vantage) bool { return v.Outcome != evidence.OtherFailure }) // else it had no name or way itself
+		return noneOf(looked, greetedThere)
 	}}
 	// websiteDead: the web site of the domain is not reached either.
 	websiteDead = &infer.Sign{Name: "website-dead", Leak: 0.05, Normal: true, Of: func(e *evidence.Evidence) infer.Truth {

@@ -42,7 +42,13 @@ var tooOld = &infer.Sign{Name: "no-common-tls", Of: func(e *evidence.Evidence) i
 	alerts := anyOf(evidence.Where(e, func(h evidence.Handshake) bool { return needed(e, h.Endpoint) }), func(h evidence.Handshake) bool {
 		return h.Alert == 40 || h.Alert == 70 || h.Alert == 71 // handshake_failure, protocol_version, insufficient_security
 	})
-	return either(alerts, anyOf(evidence.All[evidence.OldTLS](e), oldWorks))
+	alone := evidence.Where(e, func(o evidence.OldTLS) bool { // where a new version works too, it was something else
+		_, new := evidence.Find(e, func(h evidence.Handshake) bool {
+			return placeOf(h.Endpoint) == placeOf(o.Endpoint) && h.Outcome == evidence.OK
+		})
+		return !new
+	})
+	return either(alerts, anyOf(alone, oldWorks))
 }}
 
 func oldWorks(o evidence.OldTLS) bool { return o.Works }

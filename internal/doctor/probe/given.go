@@ -102,14 +102,17 @@ func (r *Run) addClientError(where, text string) {
 }
 
 var (
-	smtpError = regexp.MustCompile(`(?i)^\s*[245]\d\d[ -]|\bsmtp\b|outgoing`)
-	imapError = regexp.MustCompile(`(?i)^\s*(\* |\w+ )?(NO|BAD|BYE)\b|\bIMAP\b|\[(AUTHENTICATIONFAILED|OVERQUOTA|LIMIT|UNAVAILABLE|ALERT|INUSE)\]|APPEND`)
+	smtpCode  = regexp.MustCompile(`^\s*[245]\d\d[ -]`)
+	smtpError = regexp.MustCompile(`(?i)\bsmtp\b|outgoing`)
+	imapError = regexp.MustCompile(`^\s*(\* |\w+ )?(NO|BAD|BYE)\b|(?i:\bIMAP\b|\[(AUTHENTICATIONFAILED|OVERQUOTA|LIMIT|UNAVAILABLE|ALERT|INUSE)\]|APPEND)`)
 	popError  = regexp.MustCompile(`(?i)^\s*-ERR|\bPOP3?\b`)
 )
 
 // errorProtocol tells whose reply an error reads like.
 func errorProtocol(where, text string) evidence.Protocol {
 	switch {
+	case smtpCode.MatchString(text):
+		return evidence.Submission
 	case popError.MatchString(text):
 		return evidence.POP3
 	case imapError.MatchString(text):

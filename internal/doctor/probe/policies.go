@@ -213,7 +213,10 @@ func (n *spfNames) LookupIPAddr(ctx context.Context, host string) ([]net.IPAddr,
 	if len(all) > 0 {
 		return all, nil
 	}
-	return nil, errors.Join(err, err6)
+	if answered := new(net.DNSError); err == nil || errors.As(err, &answered) && answered.IsNotFound && err6 != nil {
+		err = err6 // the package for SPF looks at the kind of one error, and a failure weighs more than a no
+	}
+	return nil, err
 }
 
 func (n *spfNames) LookupAddr(ctx context.Context, addr string) ([]string, error) {

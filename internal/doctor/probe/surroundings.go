@@ -160,6 +160,17 @@ func (r *Run) Settings() Probe {
 	}}
 }
 
+// ownChoices are the servers to use. Where the domain itself publishes some, those of
+// whoever takes its mail in do not stand in for what it leaves out: they may be another's.
+func ownChoices(r *settings.Result) []settings.Choice {
+	if !slices.ContainsFunc(r.Chosen, func(c settings.Choice) bool { return ownPublication(c.Origin) }) {
+		return r.Chosen
+	}
+	return slices.DeleteFunc(slices.Clone(r.Chosen), func(c settings.Choice) bool {
+		return c.Origin == settings.FromMXFile || c.Origin == settings.FromMXAutoconfig || c.Origin == settings.FromMXTable
+	})
+}
+
 // Endpoints returns the services to look at: what the mail program has, what
 // is right, the other submission port, and the domain's MX.
 func (r *Run) Endpoints() []evidence.Endpoint {
@@ -176,7 +187,7 @@ func (r *Run) Endpoints() []evidence.Endpoint {
 		}
 	}
 	if p, ok := evidence.First[*evidence.Provider](r.Evidence); ok {
-		for _, choice := range p.Result.Chosen {
+		for _, choice := range ownChoices(p.Result) {
 			right := endpointOf(choice.Server, evidence.Right)
 			if i := slices.IndexFunc(list, right.SamePlace); i >= 0 {
 				list[i].Origin = evidence.Right // what the mail program has is right

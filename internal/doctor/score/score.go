@@ -1,5 +1,5 @@
-// Package score lets the doctor look at every scenario of package fixtures, with
-// many seeds, and counts how often it is right; beside it, what the naive way
+// Package score lets the doctor look at every scenario of package fixtures, in
+// many variations, and counts how often it is right; beside it, what the naive way
 // would say, which takes the first check that fails for the cause.
 package score
 
@@ -19,11 +19,13 @@ import (
 
 // Options say which scenarios are scored.
 type Options struct {
-	// Seeds are tried one after the other: From, From+1, and so on.
-	From, Seeds uint64
-	// HeldOut scores only the scenarios that are kept apart from tuning.
+	// Variations are how many of each fixture.
+	Variations int
+	// HeldOut scores the scenarios that are kept apart from tuning, else only those for tuning.
 	HeldOut bool
-	// Only keeps scenarios whose cause and name contain it.
+	// Salt chooses which are kept apart; "" is that of the tests.
+	Salt string
+	// Only keeps scenarios whose name contains it.
 	Only string
 	// Parallel is how many run at once; 0 means 4.
 	Parallel int
@@ -31,36 +33,45 @@ type Options struct {
 	Progress func(done, of int)
 }
 
-// Run is one scenario with one seed, and what came of it.
+// Run is one scenario, and what came of it.
 type Run struct {
-	Fixture fixtures.Fixture
-	Seed    uint64
-	Found   []cause.ID
-	State   doctor.State
-	Naive   cause.ID // what the first failing check would say
-	// Right: the verdict is the wanted one, whatever the kind of scenario. Both: all wanted causes are named.
-	Right, Both, ActorRight, NaiveRight bool
-	FalseAlarm                          bool // named a cause that must not be, or any in a healthy scene
-	Leaks                               bool // the report tells the password
-	Failed                              int  // sign-ins that failed
-	Took, Slowest                       time.Duration
-	Err                                 error
+	fixtures.Scenario
+	fixtures.Judgement
+	Naive         cause.ID // what the first failing check would say
+	NaiveRight    bool
+	Leaks         bool // the report tells the password
+	Failed        int  // sign-ins that failed
+	Took, Slowest time.Duration
+	Err           error
 }
+
+// MaxFailed is how many sign-ins of a run may fail.
+const MaxFailed = 2
+
+// Good reports whether nothing is wrong with the run.
+func (r *Run) Good() bool { return r.Right() && !r.Never() }
+
+// Never reports what must not happen in any run.
+func (r *Run) Never() bool { return r.Leaks || r.Failed > MaxFailed || r.Err != nil }
 
 // Score runs all scenarios and returns how each went, in order.
 func Score(ctx context.Context, o Options) ([]Run, error) {
-	catalogue, err := cause.Load()
-	if err != nil {
-		return nil, err
+	if o.Salt == "" {
+		o.Salt = fixtures.Salt
 	}
 	var runs []Run
 	for _, f := range fixtures.All() {
-		if !strings.Contains(string(f.Of)+"/"+f.Name, o.Only) {
-			continue
+		n := o.Variations
+		if f.Made {
+			n = (n + 3) / 4 // they are many
 		}
-		for seed := o.From; seed < o.From+o.Seeds; seed++ {
-			if !o.HeldOut || f.HeldOut(seed) {
-				runs = append(runs, Run{Fixture: f, Seed: seed})
+		varied, err := f.Vary(n, o.HeldOut, o.Salt)
+		if err != nil {
+			return nil, err
+		}
+		for _, sc := range varied {
+			if strings.Contains(sc.Name(), o.Only) {
+				runs = append(runs, Run{Scenario: sc})
 			}
 		}
 	}
@@ -80,7 +91,7 @@ func Score(ctx context.Context, o Options) ([]Run, error) {
 				if i >= len(runs) {
 					return
 				}
-				runs[i].run(ctx, catalogue)
+				runs[i].run(ctx)
 				mu.Lock()
 				done++
 				if o.Progress != nil {
@@ -97,19 +108,17 @@ func Score(ctx context.Context, o Options) ([]Run, error) {
 // maxRun bounds one run.
 const maxRun = 30 * time.Second
 
-func (r *Run) run(ctx context.Context, catalogue *cause.Catalogue) {
+func (r *Run) run(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, maxRun)
 	defer cancel()
-	report, scene, err := fixtures.Run(ctx, r.Fixture, r.Seed)
+	report, scene, err := fixtures.Run(ctx, r.Scenario)
 	if err != nil {
-		r.Err = fmt.Errorf("%s/%s seed %d: %w", r.Fixture.Of, r.Fixture.Name, r.Seed, err)
+		r.Err = fmt.Errorf("%s: %w", r.Name(), err)
 		return
 	}
-	r.State, r.Naive = report.Verdict.State, naive(report)
-	for _, c := range report.Verdict.Causes {
-		r.Found = append(r.Found, c.ID)
-	}
-	r.judge(report, catalogue)
+	r.Judgement = r.Judge(report.Verdict)
+	r.Naive = naive(report)
+	r.NaiveRight = r.naiveRight()
 	r.Failed = report.SignInAttempts.Failed
 	r.Took = time.Duration(report.TookMS) * time.Millisecond
 	for _, p := range report.Probes {
@@ -120,26 +129,13 @@ func (r *Run) run(ctx context.Context, catalogue *cause.Catalogue) {
 	r.Leaks = scene.Case.Password != "" && strings.Contains(string(raw), scene.Case.Password)
 }
 
-func (r *Run) judge(report *doctor.Report, catalogue *cause.Catalogue) {
-	want := r.Fixture.Want
-	for _, not := range r.Fixture.Not {
-		r.FalseAlarm = r.FalseAlarm || slices.Contains(r.Found, not)
+// naiveRight is generous: any wanted cause will do.
+func (r *Run) naiveRight() bool {
+	switch {
+	case len(r.Want) > 0:
+		return slices.Contains(r.Want, r.Naive)
+	case r.State == doctor.Unknown:
+		return r.Naive == cause.Unknown
 	}
-	if len(want) == 0 {
-		r.Both = !r.FalseAlarm && (r.Fixture.Kind != fixtures.Noisy || r.State == doctor.Healthy)
-		r.FalseAlarm = r.FalseAlarm || r.Fixture.Kind == fixtures.Noisy && r.State != doctor.Healthy
-		r.Right, r.ActorRight = r.Both, r.Both
-		r.NaiveRight = r.Naive == cause.Healthy
-		return
-	}
-	r.Right = len(r.Found) > 0 && slices.Contains(want, r.Found[0]) && !r.FalseAlarm
-	r.Both = r.Right
-	for _, w := range want {
-		r.Both = r.Both && slices.Contains(r.Found, w)
-	}
-	wanted, _ := catalogue.Cause(want[0])
-	if len(report.Verdict.Causes) > 0 {
-		r.ActorRight = r.Right || report.Verdict.Causes[0].Actor == wanted.Actor
-	}
-	r.NaiveRight = slices.Contains(want, r.Naive)
+	return r.Naive == cause.Healthy
 }

@@ -5,33 +5,39 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/postiljon/postiljon/internal/doctor/fixtures"
 )
 
 // sum is what is counted of some runs.
 type sum struct {
-	name                                          string
-	runs, right, both, actor, alarms, naive, over int
-	failed                                        int
-	slowdowns                                     []float64
+	name                                                       string
+	runs, first, all, exact, actor, alarms, naive, over, never int
+	failed                                                     int
+	slowdowns                                                  []float64
+	slowest                                                    time.Duration
 }
 
-func (s *sum) add(r Run) {
+func (s *sum) add(r *Run) {
 	s.runs++
 	count := func(n *int, yes bool) {
 		if yes {
 			*n++
 		}
 	}
-	count(&s.right, r.Right)
-	count(&s.both, r.Both)
-	count(&s.actor, r.ActorRight)
-	count(&s.alarms, r.FalseAlarm)
+	count(&s.first, r.First)
+	count(&s.all, r.All)
+	count(&s.exact, r.Good())
+	count(&s.actor, r.Actor)
+	count(&s.alarms, r.Alarm)
 	count(&s.naive, r.NaiveRight)
-	count(&s.over, r.Failed > 2)
+	count(&s.over, r.Failed > MaxFailed)
+	count(&s.never, r.Never())
 	s.failed += r.Failed
+	s.slowest = max(s.slowest, r.Took)
 	if r.Slowest >= slowProbe {
 		s.slowdowns = append(s.slowdowns, float64(r.Took)/float64(r.Slowest))
 	}
@@ -44,69 +50,167 @@ func share(n, of int) string {
 	if of == 0 {
 		return "–"
 	}
-	return fmt.Sprintf("%.1f %%", 100*float64(n)/float64(of))
+	return fmt.Sprintf("%.1f %%", percent(n, of))
 }
 
-func (s *sum) slowdown() string {
+func percent(n, of int) float64 { return 100 * float64(n) / float64(max(of, 1)) }
+
+// slowdown is the median.
+func (s *sum) slowdown() float64 {
 	if len(s.slowdowns) == 0 {
-		return "–"
+		return 0
 	}
 	slices.Sort(s.slowdowns)
-	return fmt.Sprintf("%.2f", s.slowdowns[len(s.slowdowns)/2])
+	return s.slowdowns[len(s.slowdowns)/2]
 }
 
-// WriteTable writes the score as a table in Markdown, by kind of scenario.
+func (s *sum) row() []string {
+	slow := "–"
+	if d := s.slowdown(); d > 0 {
+		slow = fmt.Sprintf("%.2f", d)
+	}
+	return []string{
+		s.name, fmt.Sprint(s.runs), share(s.first, s.runs), share(s.all, s.runs), share(s.exact, s.runs), share(s.actor, s.runs), fmt.Sprint(s.alarms),
+		fmt.Sprintf("%.2f", float64(s.failed)/float64(max(s.runs, 1))), fmt.Sprintf("%.1f s", s.slowest.Seconds()), slow, share(s.naive, s.runs),
+	}
+}
+
+// heading names the columns; the first is what a row is of.
+func heading(first string) []string {
+	return []string{first, "runs", "right first", "all found", "nothing wrong", "actor right", "false alarms", "failed sign-ins", "longest", "time / probe", "checklist"}
+}
+
+// kinds are the groups in their order.
+func kinds() []fixtures.Kind {
+	return []fixtures.Kind{fixtures.Single, fixtures.LookAlike, fixtures.Compound, fixtures.Intermittent, fixtures.Noisy}
+}
+
+// WriteTable writes the score as a table in Markdown, by kind of scenario, and behind
+// it how far the targets are met.
 func WriteTable(w io.Writer, runs []Run) error {
-	return write(w, "scenarios", runs, func(r Run) string { return string(r.Fixture.Kind) },
-		[]string{string(fixtures.Single), string(fixtures.LookAlike), string(fixtures.Compound), string(fixtures.Intermittent), string(fixtures.Noisy)})
+	var order []string
+	for _, k := range kinds() {
+		order = append(order, string(k))
+	}
+	by, all := sums(runs, func(r *Run) string { return string(r.Kind) })
+	if err := write(w, "scenarios", order, by, all); err != nil {
+		return err
+	}
+	return writeTargets(w, by, all)
 }
 
-// WriteByCause writes the same by cause.
+// WriteByCause writes the same by cause, without the targets.
 func WriteByCause(w io.Writer, runs []Run) error {
 	var order []string
 	for _, r := range runs {
-		if !slices.Contains(order, string(r.Fixture.Of)) {
-			order = append(order, string(r.Fixture.Of))
+		if !slices.Contains(order, string(r.Of)) {
+			order = append(order, string(r.Of))
 		}
 	}
-	return write(w, "cause", runs, func(r Run) string { return string(r.Fixture.Of) }, order)
+	by, all := sums(runs, func(r *Run) string { return string(r.Of) })
+	return write(w, "cause", order, by, all)
 }
 
-func write(w io.Writer, heading string, runs []Run, key func(Run) string, order []string) error {
-	all := sum{name: "**all**"}
-	by := map[string]*sum{}
-	for _, r := range runs {
-		k := key(r)
+func sums(runs []Run, key func(*Run) string) (by map[string]*sum, all *sum) {
+	by, all = map[string]*sum{}, &sum{name: "all"}
+	for i := range runs {
+		k := key(&runs[i])
 		if by[k] == nil {
 			by[k] = &sum{name: k}
 		}
-		by[k].add(r)
-		all.add(r)
+		by[k].add(&runs[i])
+		all.add(&runs[i])
 	}
-	if _, err := fmt.Fprintf(w, "| %s | runs | right first | all found | actor right | false alarms | failed sign-ins a run | time / slowest probe | first failing check |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|\n", heading); err != nil {
-		return err
-	}
-	for _, k := range append(order, "") {
-		s := by[k]
-		if k == "" {
-			s = &all
-		}
-		if s == nil {
-			continue
-		}
-		if _, err := fmt.Fprintf(w, "| %s | %d | %s | %s | %s | %d | %.2f | %s | %s |\n", s.name, s.runs, share(s.right, s.runs), share(s.both, s.runs),
-			share(s.actor, s.runs), s.alarms, float64(s.failed)/float64(max(s.runs, 1)), s.slowdown(), share(s.naive, s.runs)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return by, all
 }
 
-// Wrong returns the runs that did not come out as they should, the worst first.
+func write(w io.Writer, first string, order []string, by map[string]*sum, all *sum) error {
+	rows := [][]string{heading(first)}
+	for _, k := range order {
+		if by[k] != nil {
+			rows = append(rows, by[k].row())
+		}
+	}
+	return writeRows(w, append(rows, all.row()))
+}
+
+// writeRows writes a table whose columns stand below each other: the first to the left, the others to the right.
+func writeRows(w io.Writer, rows [][]string) error {
+	width := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			width[i] = max(width[i], utf8.RuneCountInString(cell))
+		}
+	}
+	var b strings.Builder
+	for n, row := range rows {
+		for i, cell := range row {
+			fill := strings.Repeat(" ", width[i]-utf8.RuneCountInString(cell))
+			if i == 0 {
+				b.WriteString("| " + cell + fill)
+			} else {
+				b.WriteString(" | " + fill + cell)
+			}
+		}
+		b.WriteString(" |\n")
+		if n > 0 {
+			continue
+		}
+		for i := range row {
+			if i == 0 {
+				b.WriteString("|" + strings.Repeat("-", width[i]+2))
+			} else {
+				b.WriteString("|" + strings.Repeat("-", width[i]+1) + ":")
+			}
+		}
+		b.WriteString("|\n")
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// writeTargets writes what was aimed at, beside what came of it.
+func writeTargets(w io.Writer, by map[string]*sum, all *sum) error {
+	rows := [][]string{{"target", "aim", "measured", "met"}}
+	target := func(name, aim, measured string, met bool) {
+		yes := "no"
+		if met {
+			yes = "yes"
+		}
+		rows = append(rows, []string{name, aim, measured, yes})
+	}
+	atLeast := func(name string, aim float64, n, of int) {
+		if of > 0 {
+			target(name, fmt.Sprintf("≥ %.0f %%", aim), share(n, of), percent(n, of) >= aim)
+		}
+	}
+	none := func(name string, n int) { target(name, "0", fmt.Sprint(n), n == 0) }
+	if s := by[string(fixtures.Single)]; s != nil {
+		atLeast("single faults: right first", 95, s.first, s.runs)
+	}
+	if s := by[string(fixtures.Compound)]; s != nil {
+		atLeast("compounds: all found", 90, s.all, s.runs)
+	}
+	if s := by[string(fixtures.Intermittent)]; s != nil {
+		atLeast("intermittent: right first", 85, s.first, s.runs)
+	}
+	if s := by[string(fixtures.Noisy)]; s != nil {
+		none("healthy: false alarms", s.alarms)
+		target("healthy: longest run", "≤ 2 s", fmt.Sprintf("%.1f s", s.slowest.Seconds()), s.slowest <= 2*time.Second)
+	}
+	atLeast("actor right", 98, all.actor, all.runs)
+	target("time, of the slowest probe", "≤ 1.15", fmt.Sprintf("%.2f", all.slowdown()), all.slowdown() <= 1.15)
+	none("runs with more than two failed sign-ins", all.over)
+	none("runs that told a password, or failed", all.never-all.over)
+	if _, err := io.WriteString(w, "\n"); err != nil {
+		return err
+	}
+	return writeRows(w, rows)
+}
+
+// Wrong returns the runs that did not come out as they should, by cause.
 func Wrong(runs []Run) []Run {
-	wrong := slices.DeleteFunc(slices.Clone(runs), func(r Run) bool {
-		return r.Both && !r.FalseAlarm && !r.Leaks && r.Failed <= 2 && r.Err == nil
-	})
-	slices.SortStableFunc(wrong, func(a, b Run) int { return cmp.Compare(a.Fixture.Of, b.Fixture.Of) })
+	wrong := slices.DeleteFunc(slices.Clone(runs), func(r Run) bool { return r.Good() })
+	slices.SortStableFunc(wrong, func(a, b Run) int { return cmp.Compare(a.Of, b.Of) })
 	return wrong
 }

@@ -27,12 +27,20 @@ type Internet struct {
 	mu        sync.RWMutex // guards everything below and what the zones hold
 	zones     map[string]*Zone
 	resolvers map[string]*Resolver
+	trusted   sync.Map // of zones, by origin: verdict; forgotten with every change
 	over      chan struct{}
 	once      sync.Once
 }
 
 // Close ends what waits before it answers.
 func (in *Internet) Close() { in.once.Do(func() { close(in.over) }) }
+
+// change begins a change of zones: what was concluded about their keys is forgotten.
+// The caller gives in.mu back.
+func (in *Internet) change() {
+	in.mu.Lock()
+	in.trusted.Clear()
+}
 
 // New makes an internet with a signed root. now is the clock of signatures; fail
 // hears of records that cannot be read.
@@ -56,7 +64,7 @@ func (in *Internet) Anchor() *dns.DS {
 // Zone returns the zone of a domain and makes it if need be, unsigned, with its
 // top-level domain.
 func (in *Internet) Zone(domain string) *Zone {
-	in.mu.Lock()
+	in.change()
 	defer in.mu.Unlock()
 	z, err := in.zone(canonical(domain))
 	if err != nil {
@@ -69,7 +77,7 @@ func (in *Internet) Zone(domain string) *Zone {
 // Drop takes a zone away, as happens to a domain that nobody renews: its names do
 // not exist any more.
 func (in *Internet) Drop(domain string) {
-	in.mu.Lock()
+	in.change()
 	defer in.mu.Unlock()
 	delete(in.zones, canonical(domain))
 }
@@ -99,7 +107,7 @@ func (in *Internet) zone(origin string) (*Zone, error) {
 // AddHost gives a host an address record, and the address a reverse name. Without a
 // zone for it, that of its last two labels is made.
 func (in *Internet) AddHost(host string, addr netip.Addr) error {
-	in.mu.Lock()
+	in.change()
 	defer in.mu.Unlock()
 	name := canonical(host)
 	z := in.deepest(name)

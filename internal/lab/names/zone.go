@@ -45,7 +45,7 @@ func (z *Zone) Origin() string { return z.origin }
 // Add adds records in the syntax of zone files, "@ MX 10 mx" or "imap 60 A 192.0.2.1";
 // names without a final dot are below the zone (RFC 1035 section 5.1).
 func (z *Zone) Add(records ...string) *Zone {
-	z.in.mu.Lock()
+	z.in.change()
 	defer z.in.mu.Unlock()
 	for _, line := range records {
 		if err := z.add(line); err != nil {
@@ -57,7 +57,7 @@ func (z *Zone) Add(records ...string) *Zone {
 
 // Set adds records in place of those of the same name and type.
 func (z *Zone) Set(records ...string) *Zone {
-	z.in.mu.Lock()
+	z.in.change()
 	defer z.in.mu.Unlock()
 	var rrs []dns.RR
 	for _, line := range records {
@@ -77,7 +77,7 @@ func (z *Zone) Set(records ...string) *Zone {
 
 // Remove takes away the records of a name, all or those of some types: "MX", "A".
 func (z *Zone) Remove(name string, types ...string) *Zone {
-	z.in.mu.Lock()
+	z.in.change()
 	defer z.in.mu.Unlock()
 	owner := z.absolute(name)
 	for _, t := range types {
@@ -91,7 +91,7 @@ func (z *Zone) Remove(name string, types ...string) *Zone {
 
 // Sign says how the zone is signed from now on.
 func (z *Zone) Sign(s Signing) *Zone {
-	z.in.mu.Lock()
+	z.in.change()
 	defer z.in.mu.Unlock()
 	z.signing = s
 	return z

@@ -4,7 +4,6 @@ import (
 	_ "embed"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"regexp"
 	"slices"
 	"strings"
@@ -94,20 +93,6 @@ func Generic() Dialect {
 		return Dialect{Enhanced: true} // the test of the table finds it
 	}
 	return d
-}
-
-// AnyDialect returns a dialect with a language and with or without codes, always the
-// same for a seed.
-func AnyDialect(seed uint64) (Dialect, error) {
-	names, err := DialectNames()
-	if err != nil {
-		return Dialect{}, err
-	}
-	r := rand.New(rand.NewPCG(seed, 1))
-	d, err := Speak(names[r.IntN(len(names))])
-	d.Lang = []string{"en", "sv", "nb", "de"}[r.IntN(4)]
-	d.Enhanced = r.IntN(2) == 0
-	return d, err
 }
 
 // Occasions returns what the dialect has words for.

@@ -2,7 +2,6 @@ package peer
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -60,46 +59,5 @@ func checkReply(t *testing.T, d Dialect, proto Protocol, occasion string, shape 
 		if !d.Enhanced && regexp.MustCompile(`^\d\d\d[ -]\d\.\d+\.\d+ |(NO|ERR) \[[A-Z/]+\]`).MatchString(l) {
 			t.Errorf("%s %s %s without codes has one: %q", d.Name, proto, occasion, l)
 		}
-	}
-}
-
-func TestAnyDialect(t *testing.T) {
-	seen := make(map[string]bool)
-	for seed := range uint64(40) {
-		a, err := AnyDialect(seed)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := AnyDialect(seed)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if a.Name != b.Name || a.Lang != b.Lang || a.Enhanced != b.Enhanced {
-			t.Errorf("seed %d gives %v and %v", seed, a, b)
-		}
-		seen[a.Name] = true
-	}
-	if len(seen) < 5 {
-		t.Errorf("40 seeds give only %v", seen)
-	}
-	s := NewIMAP("imap.gmail.test", mail())
-	d, err := Speak("gmail")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.SetDialect(d)
-	play(t, start(t, s), `
-		S: * OK Gimap ready for requests from…
-		C: a CAPABILITY
-		S: * CAPABILITY IMAP4rev1 IDLE NAMESPACE UIDPLUS MOVE QUOTA SPECIAL-USE ID LITERAL+ UNSELECT SASL-IR XLIST CHILDREN X-GM-EXT-1 XYZZY LOGINDISABLED
-		S: a OK done
-		C: b ID NIL
-		S: * ID ("name" "GImap"…
-		S: b OK done`)
-	if _, err := Speak("klingon"); err == nil {
-		t.Error("an unknown dialect is spoken")
-	}
-	if got := d.reply(ProtoSMTP, "relay-denied", nil); !slices.Equal(got, []string{"554 5.7.1 Relay access denied"}) {
-		t.Errorf("what gmail has no words for: %v", got)
 	}
 }
