@@ -45,12 +45,17 @@ func (s *service) openTransport(ctx context.Context) (err error) {
 	return nil
 }
 
-// reportsFrom is the address that reports to other domains come from, at a domain that
-// we sign for; "" where they are switched off.
+// reportsFrom is the address that TLS reports come from; "" where they are switched off.
 func (s *service) reportsFrom() string {
 	if !s.config.Queue.TLSReports {
 		return ""
 	}
+	return s.reportAddress()
+}
+
+// reportAddress is the address that reports to other domains come from, at a domain that
+// we sign for.
+func (s *service) reportAddress() string {
 	host := address.NormalizeDomain(s.config.Hostname)
 	for _, domain := range append([]string{host}, parents(host)...) {
 		if _, err := s.store.Domain(context.Background(), domain); err == nil {

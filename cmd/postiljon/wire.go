@@ -19,6 +19,7 @@ import (
 	"github.com/postiljon/postiljon/internal/config"
 	"github.com/postiljon/postiljon/internal/control"
 	"github.com/postiljon/postiljon/internal/dkim"
+	"github.com/postiljon/postiljon/internal/dmarc"
 	"github.com/postiljon/postiljon/internal/doctor/vantage"
 	"github.com/postiljon/postiljon/internal/inbound"
 	"github.com/postiljon/postiljon/internal/inbound/genuine"
@@ -73,6 +74,7 @@ type service struct {
 
 	tlsPolicies *mtasts.Keeper
 	tlsReports  *tlsrpt.Collector
+	dmarc       *dmarc.Collector
 	dkim        *dkim.Keeper
 	precheck    *precheck.Checker
 	queue       *outbound.Queue
@@ -101,7 +103,7 @@ func openService(ctx context.Context, c config.Config, file string, log *slog.Lo
 	s := &service{config: c, file: file, log: log, level: level, started: time.Now()}
 	s.keep.Store(int64(c.Journal.Keep))
 	for _, open := range []func(context.Context) error{
-		s.openStore, s.openIndex, s.openCauses, s.openPolicies, s.openResolver, s.openSigning, s.openPrecheck, s.openTransport, s.openQueue, s.openSMTP, s.openIMAP, s.openPOP3,
+		s.openStore, s.openIndex, s.openCauses, s.openPolicies, s.openResolver, s.openSigning, s.openPrecheck, s.openTransport, s.openQueue, s.openDMARC, s.openSMTP, s.openIMAP, s.openPOP3,
 		s.openWeb, s.openControl,
 	} {
 		if err := open(ctx); err != nil {
@@ -258,7 +260,7 @@ func (s *service) checker() *genuine.Checker {
 	}
 	return genuine.New(genuine.Options{
 		Resolver: s.resolver, AuthservID: s.config.Hostname, TrustedSealers: c.TrustedSealers, Lenient: c.Lenient,
-		RefuseSPFFail: c.RefuseSPFFail, Now: s.store.Now,
+		RefuseSPFFail: c.RefuseSPFFail, Reports: s.dmarc, Now: s.store.Now,
 	})
 }
 

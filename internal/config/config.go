@@ -144,6 +144,7 @@ type Inbound struct {
 	TrustedSealers []string  `toml:"trusted_sealers"`
 	Lenient        bool      `toml:"lenient"`
 	RefuseSPFFail  bool      `toml:"refuse_spf_fail"`
+	DMARCReports   bool      `toml:"dmarc_reports"`
 }
 
 // Queue is mail on its way to other servers.

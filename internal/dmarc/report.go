@@ -2,9 +2,11 @@ package dmarc
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"encoding/xml"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -101,6 +103,13 @@ func (r *Report) Total() (all, failed, refused, junk int64) {
 		}
 	}
 	return all, failed, refused, junk
+}
+
+// Largest returns at most n records, those of the most messages first.
+func (r *Report) Largest(n int) []Row {
+	list := slices.Clone(r.Records)
+	slices.SortStableFunc(list, func(a, b Row) int { return cmp.Compare(b.Count, a.Count) })
+	return list[:max(0, min(n, len(list)))]
 }
 
 // compressed is the report as it is sent.

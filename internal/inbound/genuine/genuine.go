@@ -49,6 +49,8 @@ type Options struct {
 	// NeverWait takes mail that would be refused if its keys and policies, which cannot be looked up now,
 	// were as they seem. Otherwise such mail is to come again.
 	NeverWait bool
+	// Reports hears of the messages that their domains are told of; nil for none.
+	Reports Reports
 	// MaxSignatures is how many DKIM signatures of a message are checked, 8 if zero.
 	MaxSignatures int
 	// Timeout is for all of it, 10 s if zero.
@@ -57,6 +59,11 @@ type Options struct {
 	// Chance returns a number from 0 to 99 for policies that apply to a part of the mail (pct=); nil for
 	// random ones.
 	Chance func() int
+}
+
+// Reports tells domains what was received in their name; *dmarc.Collector is one.
+type Reports interface {
+	Note(o dmarc.Observation)
 }
 
 const (
@@ -165,6 +172,9 @@ func (c *Checker) Check(ctx context.Context, in Input) *Result {
 		r.ARC.Outcome, r.ARC.Reason = signature.TempError, readErr.Error()
 	}
 	c.judge(r, from, policies)
+	if o, tell := r.Observation(); tell && c.opt.Reports != nil {
+		c.opt.Reports.Note(o)
+	}
 	r.Took = time.Since(start)
 	return r
 }
