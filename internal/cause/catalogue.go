@@ -64,7 +64,8 @@ var ErrDecision = errors.New("cause: bad decision")
 type entry struct {
 	Cause
 	kinds    map[string]Kind
-	stranger ID // what someone who has not signed in is told instead, or ""
+	onWire   bool // it occurs on our own wire
+	stranger ID   // what someone who has not signed in is told instead, or ""
 	usual    form
 	variants map[string]*form
 	said     map[Lang]*said

@@ -63,6 +63,7 @@ type said struct {
 // textFile is a file of texts/.
 type textFile struct {
 	Format speech               `toml:"format"`
+	Group  map[string]string    `toml:"group"` // headings of causes by the first part of their id
 	Actor  map[Actor]actorNames `toml:"actor"`
 	Cause  map[ID]causeText     `toml:"cause"`
 }
@@ -91,7 +92,7 @@ func (c *Catalogue) readSpeech(fsys fs.FS) error {
 		if err := readTOML(fsys, name, &f); err != nil {
 			return err
 		}
-		f.Format.actors, f.Format.lang = f.Actor, language.Make(string(lang))
+		f.Format.actors, f.Format.groups, f.Format.lang = f.Actor, f.Group, language.Make(string(lang))
 		c.speech[lang] = &f.Format
 		for id, text := range f.Cause {
 			e := c.entries[id]
@@ -193,6 +194,7 @@ func (c *Catalogue) readWire(fsys fs.FS) error {
 
 func (e *entry) readWire(w wireCause) error {
 	e.kinds = w.Params
+	e.onWire = w.Wait+w.Refuse+w.IMAP+w.POP3 != "" || len(w.Variant) > 0
 	e.stranger = w.Stranger
 	for _, name := range slices.Sorted(maps.Keys(w.Params)) {
 		e.Params = append(e.Params, Placeholder{Name: name, Kind: w.Params[name]})

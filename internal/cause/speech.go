@@ -76,6 +76,7 @@ type speech struct {
 	Day         []string             `toml:"day"`
 	lang        language.Tag         // whose plural rules hold
 	actors      map[Actor]actorNames // from the file's [actor] tables
+	groups      map[string]string    // from its [group] table
 }
 
 // categories are the names of the plural categories (Unicode TR 35, part 3).

@@ -19,6 +19,13 @@ func (c *Catalogue) validate() error {
 	if !c.speech[English].printable() {
 		return fmt.Errorf("texts/en.toml: format is not US-ASCII, and English is the wire's")
 	}
+	for _, lang := range Languages() {
+		for _, row := range c.causes {
+			if kind, _, ok := strings.Cut(string(row.ID), "."); ok && c.speech[lang].groups[kind] == "" {
+				return fmt.Errorf("texts/%s.toml: group %s has no name", lang, kind)
+			}
+		}
+	}
 	for _, row := range c.causes {
 		e := c.entries[row.ID]
 		checks := []func() error{
