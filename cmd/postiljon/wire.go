@@ -77,6 +77,7 @@ type service struct {
 	dmarc       *dmarc.Collector
 	dkim        *dkim.Keeper
 	precheck    *precheck.Checker
+	forwarder   *inbound.Forwarder
 	queue       *outbound.Queue
 	smtp        *smtpd.Server
 	imap        *imapd.Server
@@ -103,7 +104,7 @@ func openService(ctx context.Context, c config.Config, file string, log *slog.Lo
 	s := &service{config: c, file: file, log: log, level: level, started: time.Now()}
 	s.keep.Store(int64(c.Journal.Keep))
 	for _, open := range []func(context.Context) error{
-		s.openStore, s.openIndex, s.openCauses, s.openPolicies, s.openResolver, s.openSigning, s.openPrecheck, s.openTransport, s.openQueue, s.openDMARC, s.openSMTP, s.openIMAP, s.openPOP3,
+		s.openStore, s.openIndex, s.openCauses, s.openPolicies, s.openResolver, s.openSigning, s.openPrecheck, s.openForwarding, s.openTransport, s.openQueue, s.openDMARC, s.openSMTP, s.openIMAP, s.openPOP3,
 		s.openWeb, s.openControl,
 	} {
 		if err := open(ctx); err != nil {
@@ -241,7 +242,7 @@ func (s *service) openQueue(ctx context.Context) (err error) {
 	}
 	s.queue, err = outbound.New(outbound.Options{
 		Store: s.store, Resolver: s.resolver, Policies: s.tlsPolicies, Reports: s.tlsReports, Relays: relays,
-		Local:     &inbound.Local{Store: s.store, Receiving: s.policies.Receiving, Log: s.log},
+		Local:     s.local(),
 		Catalogue: s.catalogue, Hostname: c.Hostname, Port: c.Queue.Port, AllowPrivate: c.Queue.AllowPrivate,
 		Sign: s.sign, Announced: s.precheck.Announced, Journal: s.journal, Limits: limits, Log: s.log, Metrics: s.metrics.Outbound(),
 	})
@@ -267,7 +268,7 @@ func (s *service) checker() *genuine.Checker {
 func (s *service) openSMTP(context.Context) (err error) {
 	c := &s.config
 	road := inbound.New(inbound.Options{
-		Store: s.store, Policy: s.policies, Journal: recorder{s.journal}, Queue: s.queue, Precheck: s.precheck,
+		Store: s.store, Policy: s.policies, Journal: recorder{s.journal}, Queue: s.queue, Precheck: s.precheck, Forward: s.forwarder,
 		Hostname: c.Hostname, MaxSize: int64(c.Limits.MessageSize), MaxRecipients: c.Limits.Recipients,
 		MaxHops: c.Limits.Hops, Genuine: s.checker(), Trusted: config.Prefixes(c.Inbound.Trusted), Log: s.log,
 	})

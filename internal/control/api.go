@@ -218,10 +218,11 @@ type Token struct {
 	Off     bool      `json:"off,omitempty"` // the service takes no tokens
 }
 
-// Alias is an address whose mail goes to others.
+// Alias is an address whose mail goes to others, here and elsewhere.
 type Alias struct {
 	Address string    `json:"address"`
 	Targets []string  `json:"targets"`
+	Forward []string  `json:"forward,omitempty"`
 	Created time.Time `json:"created,omitzero"`
 }
 

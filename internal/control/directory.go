@@ -357,11 +357,20 @@ func (s *Server) removeAccount(ctx context.Context, r Name) (None, error) {
 // ---- aliases
 
 func (s *Server) addAlias(ctx context.Context, r Alias) (Alias, error) {
-	if len(r.Targets) == 0 {
+	if len(r.Targets)+len(r.Forward) == 0 {
 		return Alias{}, invalid("alias %s goes nowhere", r.Address)
 	}
-	err := s.Store.CreateAlias(ctx, store.Alias{Address: r.Address, Targets: r.Targets})
+	err := s.Store.CreateAlias(ctx, store.Alias{Address: r.Address, Targets: r.Targets, Forward: r.Forward})
 	switch store.KindOf(err) {
+	case store.KindInvalid:
+		for _, to := range r.Forward {
+			if local, lerr := s.Store.LocalDomain(ctx, domainOf(to)); lerr == nil && local {
+				return Alias{}, invalid("%s is an address here, so it needs no --to", to)
+			}
+			if _, perr := store.NormalizeAddress(to); perr != nil {
+				return Alias{}, invalid("%q is no mail address", to)
+			}
+		}
 	case store.KindExists:
 		return Alias{}, taken("", "%s is an account or an alias already", r.Address)
 	case store.KindNotFound:

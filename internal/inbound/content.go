@@ -177,6 +177,9 @@ func (s *session) firstRecipient() string {
 	if len(s.remote) > 0 {
 		return s.remote[0].Address
 	}
+	if len(s.forward.by) > 0 {
+		return s.forward.by[0]
+	}
 	return ""
 }
 
@@ -213,6 +216,8 @@ func (m *content) commit(ctx context.Context, summary *message.Summary) cause.De
 	if len(s.remote) > 0 {
 		d.Submission = s.submission(now, ref, summary)
 		s.b.Queue.Prepare(d.Submission)
+	} else if trouble := s.passOn(ctx, &d, ref, summary); !trouble.Allowed() {
+		return trouble
 	}
 	results, err := s.b.Store.Deliver(ctx, d)
 	if err != nil {

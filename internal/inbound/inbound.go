@@ -71,6 +71,8 @@ type Options struct {
 	Queue   Queue
 	// Precheck looks ahead for messages of accounts; nil lets the queue find out.
 	Precheck Precheck
+	// Forward passes messages on to addresses elsewhere; nil refuses what would be passed on.
+	Forward *Forwarder
 	// Hostname is the name of this server in Received fields.
 	Hostname string
 	// MaxSize is the largest message taken, in octets.

@@ -22,20 +22,61 @@ type Local struct {
 	Store *store.Store
 	// Receiving decides whether a message fits an account, as Policy does.
 	Receiving func(ctx context.Context, a *store.Account, size int64) cause.Decision
-	Log       *slog.Logger
+	// Forward and Submit pass on what an address here leads elsewhere; both nil refuses it.
+	Forward *Forwarder
+	Submit  func(ctx context.Context, sub store.Submission, events ...store.Event) error
+	Log     *slog.Logger
 }
 
 var _ outbound.Local = (*Local)(nil)
 
 // DeliverLocal implements outbound.Local.
 func (l *Local) DeliverLocal(ctx context.Context, m outbound.LocalMessage) cause.Decision {
-	resolved, err := l.Store.Resolve(ctx, m.To)
+	resolved, err := l.resolve(ctx, m)
 	if store.KindOf(err) == store.KindNotFound {
 		return cause.Refuse(cause.RecipientUnknown, cause.Text("address", m.To))
 	}
 	if err != nil {
 		return l.trouble(m, err)
 	}
+	if len(resolved.Accounts) > 0 {
+		if d := l.place(ctx, m, resolved.Accounts); !d.Allowed() {
+			return d
+		}
+	}
+	if len(resolved.Forward) == 0 || l.Forward == nil {
+		return cause.Allow()
+	}
+	err = l.passOn(ctx, m, resolved.Forward)
+	if errors.Is(err, ErrLoop) {
+		return cause.Refuse(cause.RulesLoop)
+	}
+	if err != nil {
+		return l.trouble(m, err)
+	}
+	return cause.Allow()
+}
+
+// resolve finds out whose mail a message is. Reports to an address that was rewritten here are for
+// whom it stands.
+func (l *Local) resolve(ctx context.Context, m outbound.LocalMessage) (store.Resolution, error) {
+	resolved, err := l.Store.Resolve(ctx, m.To)
+	if store.KindOf(err) != store.KindNotFound || m.From != "" {
+		return resolved, err
+	}
+	original, ok := l.rewritten(m.To)
+	if !ok {
+		return resolved, err
+	}
+	resolved, err = l.Store.Resolve(ctx, original)
+	if store.KindOf(err) == store.KindNotFound && !resolved.Local {
+		return store.Resolution{Forward: []string{original}}, nil
+	}
+	return resolved, err
+}
+
+// place puts a message into the mailboxes of accounts.
+func (l *Local) place(ctx context.Context, m outbound.LocalMessage, accounts []store.Account) cause.Decision {
 	email, err := l.email(ctx, m)
 	if err != nil {
 		return l.trouble(m, err)
@@ -44,8 +85,8 @@ func (l *Local) DeliverLocal(ctx context.Context, m outbound.LocalMessage) cause
 	if len(d.ID) > store.MaxDeliveryID { // the blob tells messages apart as well
 		d.ID = fmt.Sprintf("%s/%x", m.ID, email.Blob.Hash())
 	}
-	for i := range resolved.Accounts {
-		a := &resolved.Accounts[i]
+	for i := range accounts {
+		a := &accounts[i]
 		if full := l.Receiving(ctx, a, m.Size); !full.Allowed() {
 			return full
 		}
@@ -77,7 +118,7 @@ func (l *Local) email(ctx context.Context, m outbound.LocalMessage) (email store
 	}
 	defer to.Abort()
 	scanner := message.NewScanner(message.Limits{})
-	whole := io.MultiReader(strings.NewReader("Return-Path: <"+m.From+">\r\n"), io.NewSectionReader(from, 0, from.Size()))
+	whole := io.MultiReader(strings.NewReader("Return-Path: <"+m.From+">\r\n"), io.NewSectionReader(from, m.Skip, from.Size()-m.Skip))
 	if _, err := io.Copy(io.MultiWriter(to, scanner), whole); err != nil {
 		return email, err
 	}

@@ -31,6 +31,7 @@ type envelope struct {
 	from       string // reverse-path as text, "" for the null path
 	local      []localRecipient
 	remote     []store.SubmissionRecipient
+	forward    forwards
 	recipients int
 	early      *genuine.Early  // what is being found out about the sender, nil for submissions and trusted clients
 	checked    *genuine.Result // what was found out about the message
@@ -171,6 +172,9 @@ func (s *session) decideRcpt(ctx context.Context, r *smtpd.Rcpt, to string) caus
 		}
 		res.Local = err == nil
 	}
+	if original, ok := s.bounced(r, res.Local); ok {
+		return s.addBounce(ctx, r, to, original)
+	}
 	switch {
 	case res.Local:
 		return cause.Refuse(cause.RecipientUnknown, cause.Text("address", to))
@@ -197,6 +201,9 @@ func (s *session) addLocal(ctx context.Context, r *smtpd.Rcpt, to string, res *s
 			s.about = accounts[i].ID
 			return d
 		}
+	}
+	if d := s.addForwards(r, to, res.Forward); !d.Allowed() || len(accounts) == 0 {
+		return d
 	}
 	mailbox, err := s.postTarget(ctx, res)
 	if err != nil {

@@ -54,7 +54,7 @@ const headSize = 64 << 10
 const maxHops = 100
 
 func openContent(ctx context.Context, blobs blob.Store, sub *store.Submission) (*content, error) {
-	head, err := blobs.Read(ctx, nil, sub.Blob, 0, headSize)
+	head, err := blobs.Read(ctx, nil, sub.Blob, sub.Skip, headSize)
 	if err != nil {
 		return nil, fmt.Errorf("outbound: read message: %w", err)
 	}
@@ -66,10 +66,10 @@ func openContent(ctx context.Context, blobs blob.Store, sub *store.Submission) (
 	if err != nil {
 		return nil, fmt.Errorf("outbound: open message: %w", err)
 	}
-	if b.Size() < sub.Size {
-		return nil, errors.Join(fmt.Errorf("outbound: message has %d octets of %d", b.Size(), sub.Size), b.Close())
+	if b.Size() < sub.Skip+sub.Size {
+		return nil, errors.Join(fmt.Errorf("outbound: message has %d octets of %d", b.Size(), sub.Skip+sub.Size), b.Close())
 	}
-	c.ReaderAt, c.closer = b, b
+	c.ReaderAt, c.closer = io.NewSectionReader(b, sub.Skip, sub.Size), b
 	return c, nil
 }
 

@@ -143,6 +143,7 @@ type LocalMessage struct {
 	From  string        // the return path, "" for reports
 	To    string        // the recipient's address
 	Blob  blob.Ref
+	Skip  int64 // octets at the blob's beginning that do not belong to the message
 	Size  int64
 }
 

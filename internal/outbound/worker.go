@@ -184,7 +184,7 @@ func (w *worker) attemptLocal(ctx context.Context, sub *store.Submission, indice
 		o := outcome{index: i, state: store.Placed}
 		o.decision = w.queue.opt.Local.DeliverLocal(ctx, LocalMessage{
 			ID: "out/" + sub.ID.String(), Trace: sub.ID, From: sub.From, To: sub.Recipients[i].Address,
-			Blob: sub.Blob, Size: sub.Size,
+			Blob: sub.Blob, Skip: sub.Skip, Size: sub.Size,
 		})
 		if ctx.Err() != nil && !o.decision.Allowed() {
 			return all // broken off by Close, which is no outcome

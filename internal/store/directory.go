@@ -75,10 +75,11 @@ type Account struct {
 // Domain returns the domain of the account's address.
 func (a *Account) Domain() string { return domainOf(a.Address) }
 
-// Alias is an address whose mail goes to other addresses here.
+// Alias is an address whose mail goes to other addresses: Targets are here, Forward elsewhere.
 type Alias struct {
 	Address string    `json:"address"`
 	Targets []string  `json:"targets"`
+	Forward []string  `json:"forward,omitempty"`
 	Created time.Time `json:"created"`
 }
 
@@ -472,15 +473,18 @@ func (s *Store) CreateAlias(ctx context.Context, a Alias) (err error) {
 	if a.Address, err = NormalizeAddress(a.Address); err != nil {
 		return err
 	}
-	if len(a.Targets) == 0 || len(a.Targets) > maxAliasTargets {
+	if n := len(a.Targets) + len(a.Forward); n == 0 || n > maxAliasTargets {
 		return fail(op, KindInvalid, "an alias has 1 to %d targets", maxAliasTargets)
+	}
+	if a.Forward, err = s.forwardTargets(ctx, a.Forward); err != nil {
+		return err
 	}
 	targets := slices.Clone(a.Targets)
 	for i := range targets {
 		if targets[i], err = NormalizeAddress(targets[i]); err != nil {
 			return err
 		}
-		if res, err := s.Resolve(ctx, targets[i]); err != nil || len(res.Accounts) == 0 {
+		if res, err := s.Resolve(ctx, targets[i]); err != nil || len(res.Accounts)+len(res.Forward) == 0 {
 			return orMissing(op, err, "target %s", targets[i])
 		}
 	}
@@ -494,6 +498,26 @@ func (s *Store) CreateAlias(ctx context.Context, a Alias) (err error) {
 		}
 		return setJSON(tx, addressKey(a.Address), addressRecord{Alias: &a})
 	})
+}
+
+// forwardTargets checks addresses elsewhere that an alias forwards to.
+func (s *Store) forwardTargets(ctx context.Context, addresses []string) (all []string, err error) {
+	const op = "create alias"
+	for _, text := range addresses {
+		a, err := address.Parse(strings.TrimSpace(text), address.Options{UTF8: true, LongLocal: true})
+		if err != nil || a.Domain == "" || a.IsLiteral() {
+			return nil, fail(op, KindInvalid, "%q is no address", text)
+		}
+		a.Domain = address.NormalizeDomain(a.Domain)
+		if _, err := s.Domain(ctx, a.Domain); KindOf(err) != KindNotFound {
+			if err == nil {
+				err = fail(op, KindInvalid, "%s is an address here", a)
+			}
+			return nil, err
+		}
+		all = append(all, a.String())
+	}
+	return all, nil
 }
 
 const (
@@ -541,6 +565,7 @@ func (s *Store) Aliases(ctx context.Context, domain string) (aliases []Alias, er
 type Resolution struct {
 	Local    bool      // its domain is kept here
 	Accounts []Account // whose mail it is, each once
+	Forward  []string  // addresses elsewhere that it goes on to, each once
 	Detail   string    // of a subaddress: "list" of anna+list@
 }
 
@@ -610,10 +635,39 @@ func (s *Store) resolve(ctx context.Context, addr string, res *Resolution, depth
 		}
 		found = found || err == nil
 	}
-	if !found {
+	forward, err := s.forward(ctx, rec.Alias.Forward, res, depth)
+	if err != nil {
+		return err
+	}
+	if !found && !forward {
 		return fail("resolve address", KindNotFound, "alias %s leads nowhere", addr)
 	}
 	return nil
+}
+
+// forward adds the addresses that an alias forwards to; one whose domain has come here since is
+// resolved as any.
+func (s *Store) forward(ctx context.Context, addresses []string, res *Resolution, depth int) (found bool, err error) {
+	for _, to := range addresses {
+		here, err := s.LocalDomain(ctx, domainOf(to))
+		if err != nil {
+			return false, err
+		}
+		if here {
+			if to, err = NormalizeAddress(to); err == nil {
+				err = s.resolve(ctx, to, res, depth+1)
+			}
+			if err != nil && KindOf(err) != KindNotFound {
+				return false, err
+			}
+			found = found || err == nil
+			continue
+		}
+		if found = true; !slices.Contains(res.Forward, to) {
+			res.Forward = append(res.Forward, to)
+		}
+	}
+	return found, nil
 }
 
 func (s *Store) resolvePostmaster(ctx context.Context, d Domain, res *Resolution) error {

@@ -25,7 +25,8 @@ type Submission struct {
 	MessageID  string                `json:"message_id,omitempty"`
 	Blob       blob.Ref              `json:"-"`
 	RawBlob    []byte                `json:"blob"`
-	Size       int64                 `json:"size"`
+	Skip       int64                 `json:"skip,omitempty"`   // octets at the blob's beginning that stay here
+	Size       int64                 `json:"size"`             // without them
 	Prefix     []byte                `json:"prefix,omitempty"` // signatures that go out in front of the blob
 	Created    time.Time             `json:"created"`
 	Expires    time.Time             `json:"expires"` // when delivery is given up

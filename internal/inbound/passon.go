@@ -1,0 +1,157 @@
+package inbound
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"slices"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/journal"
+	"github.com/postiljon/postiljon/internal/message"
+	"github.com/postiljon/postiljon/internal/message/address"
+	"github.com/postiljon/postiljon/internal/outbound"
+	"github.com/postiljon/postiljon/internal/protocol/smtpd"
+	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/blob"
+)
+
+// forwards is where a message goes on to, from addresses here.
+type forwards struct {
+	by []string // as they were named
+	to []store.SubmissionRecipient
+}
+
+func (f *forwards) add(by string, r *smtpd.Rcpt, to string) {
+	if !slices.Contains(f.by, by) {
+		f.by = append(f.by, by)
+	}
+	if !slices.ContainsFunc(f.to, func(have store.SubmissionRecipient) bool { return have.Address == to }) {
+		f.to = append(f.to, store.SubmissionRecipient{
+			Address: to, Notify: notifyText(r.Notify), ORcpt: originalRecipient(r, by), State: store.Queued,
+		})
+	}
+}
+
+// originalRecipient is whom the sender wrote to (RFC 3461 section 5.2.6).
+func originalRecipient(r *smtpd.Rcpt, by string) string {
+	if r.ORcpt != "" || r.Notify == 0 {
+		return r.ORcpt
+	}
+	return "rfc822;" + by
+}
+
+// addForwards adds the addresses elsewhere that an alias leads to. What an account here sends to it
+// goes on as the account's own mail; mail of others is passed on.
+func (s *session) addForwards(r *smtpd.Rcpt, by string, to []string) cause.Decision {
+	if len(to) == 0 {
+		return cause.Allow()
+	}
+	if s.b.Forward == nil {
+		return cause.Refuse(cause.RecipientUnknown, cause.Text("address", by))
+	}
+	s.recipients++
+	for _, one := range to {
+		if s.account == nil {
+			s.forward.add(by, r, one)
+			continue
+		}
+		s.remote = append(s.remote, store.SubmissionRecipient{
+			Address: one, Notify: notifyText(r.Notify), ORcpt: originalRecipient(r, by), State: store.Queued,
+		})
+	}
+	return cause.Allow()
+}
+
+// bounced returns whom a bounce is for that comes to an address which was rewritten here.
+func (s *session) bounced(r *smtpd.Rcpt, here bool) (original address.Address, ok bool) {
+	if !here || s.b.Forward == nil || s.account != nil || s.from != "" {
+		return original, false
+	}
+	original, err := s.b.Forward.SRS.Reverse(r.To)
+	return original, err == nil
+}
+
+// addBounce leads a bounce back to the sender of the message that was passed on.
+func (s *session) addBounce(ctx context.Context, r *smtpd.Rcpt, by string, original address.Address) cause.Decision {
+	res, err := s.b.Store.Resolve(ctx, original.String())
+	switch {
+	case err == nil:
+		return s.addLocal(ctx, r, original.String(), &res)
+	case store.KindOf(err) != store.KindNotFound:
+		return s.b.storeTrouble("resolve sender of forwarded message", err)
+	case res.Local:
+		return cause.Refuse(cause.RecipientUnknown, cause.Text("address", by))
+	}
+	s.recipients++
+	s.forward.add(by, r, original.String())
+	return cause.Allow()
+}
+
+// passOn adds to a delivery what goes on to addresses elsewhere.
+func (s *session) passOn(ctx context.Context, d *store.Delivery, ref blob.Ref, summary *message.Summary) cause.Decision {
+	if len(s.forward.to) == 0 {
+		return cause.Allow()
+	}
+	sub, err := s.b.Forward.Submission(ctx, Forwarded{
+		ID: s.trace, By: s.forward.by, From: s.mail.From, To: s.forward.to, Blob: ref, Checked: s.checked,
+		EnvID: s.mail.EnvID, Ret: s.mail.Ret, SMTPUTF8: s.mail.SMTPUTF8, Body: bodyText(s.mail.Body), MessageID: summary.MessageID,
+	})
+	if errors.Is(err, ErrLoop) {
+		return cause.Refuse(cause.RulesLoop)
+	}
+	if err != nil {
+		return s.b.storeTrouble("forward message", err)
+	}
+	sub.RequireTLS = s.mail.RequireTLS
+	s.b.Queue.Prepare(sub)
+	d.Submission = sub
+	for i := range sub.Recipients {
+		d.SenderEvents = append(d.SenderEvents, s.event(journal.MessageForwarded, d.Email.Received, sub.Recipients[i].Address, summary))
+	}
+	return cause.Allow()
+}
+
+// passOn sends a message of the queue on whose recipient here leads elsewhere: an alias, or an
+// address that was rewritten here, to which a report goes.
+func (l *Local) passOn(ctx context.Context, m outbound.LocalMessage, to []string) error {
+	from, err := address.Parse(m.From, address.Options{UTF8: true, LongLocal: true})
+	if m.From != "" && err != nil {
+		return err
+	}
+	recipients := make([]store.SubmissionRecipient, len(to))
+	for i, one := range to {
+		recipients[i] = store.SubmissionRecipient{Address: one, State: store.Queued}
+	}
+	sub, err := l.Forward.Submission(ctx, Forwarded{
+		ID: passOnID(m), By: []string{m.To}, From: from, To: recipients, Blob: m.Blob,
+	})
+	if err != nil {
+		return err
+	}
+	event := store.Event{Time: l.Store.Now(), Trace: m.Trace, Kind: journal.MessageForwarded, Fields: []store.Field{
+		{Name: "from", Value: m.From}, {Name: "to", Value: to[0]},
+	}}
+	return l.Submit(ctx, *sub, event)
+}
+
+// passOnID follows from what is passed on, so that a repetition replaces it.
+func passOnID(m outbound.LocalMessage) (id store.TraceID) {
+	sum := sha256.Sum256([]byte("passed on " + m.ID + " " + m.To))
+	copy(id[:6], m.Trace[:6]) // the time, by which ids are sorted
+	copy(id[6:], sum[:])
+	return id
+}
+
+// rewritten returns whom a message to an address is for that was rewritten here.
+func (l *Local) rewritten(to string) (original string, ok bool) {
+	if l.Forward == nil {
+		return "", false
+	}
+	parsed, err := address.Parse(to, address.Options{UTF8: true, LongLocal: true})
+	if err != nil {
+		return "", false
+	}
+	back, err := l.Forward.SRS.Reverse(parsed)
+	return back.String(), err == nil
+}
