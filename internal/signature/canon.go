@@ -59,8 +59,8 @@ func AppendField(dst, raw []byte, c Canon) []byte {
 	}
 	dst = append(dst, ':')
 	space, begun := false, false
-	for _, b := range value {
-		if b == ' ' || b == '\t' || b == '\r' || b == '\n' {
+	for i, b := range value {
+		if b == ' ' || b == '\t' || b == '\n' || b == '\r' && i+1 < len(value) && value[i+1] == '\n' {
 			space = true
 			continue
 		}

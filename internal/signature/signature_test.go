@@ -25,8 +25,14 @@ import (
 
 var now = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
+// failer is *testing.T and *rapid.T.
+type failer interface {
+	Helper()
+	Fatal(args ...any)
+}
+
 // verify checks all DKIM signatures of a message, as a receiver does.
-func verify(t testing.TB, zone *dnstest.Zone, message string) []*signature.Failure {
+func verify(t failer, zone *dnstest.Zone, message string) []*signature.Failure {
 	t.Helper()
 	h, start, err := signature.ReadHeader(strings.NewReader(message), int64(len(message)))
 	if err != nil {
