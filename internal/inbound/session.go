@@ -122,9 +122,12 @@ func (b *Backend) tooLarge(size int64) cause.Decision {
 // storeTrouble turns an error of the store into the cause that the other side
 // hears; operators read the log.
 func (b *Backend) storeTrouble(op string, err error) cause.Decision {
-	if store.KindOf(err) == store.KindNoSpace {
+	switch store.KindOf(err) {
+	case store.KindNoSpace:
 		b.Log.Warn(op, "error", err)
 		return cause.Wait(cause.ProviderStorageFailed, time.Time{})
+	case store.KindOverQuota: // a message to oneself
+		return cause.Wait(cause.QuotaMailboxFull, time.Time{})
 	}
 	b.Log.Error(op, "error", err)
 	return cause.Wait(cause.ProviderBackendBroken, time.Time{})

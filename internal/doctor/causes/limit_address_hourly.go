@@ -14,7 +14,7 @@ var limitAddressHourly = &infer.Cause{
 	ID:       cause.LimitAddressHourly,
 	About:    []evidence.Symptom{evidence.Send, evidence.OneMessage},
 	Requires: []*infer.Sign{sentTooMuch},
-	Explains: []infer.Link{{Sign: ownFromRefused, P: infer.Usually}, {Sign: messageRefused, P: infer.Sometimes}},
+	Explains: []infer.Link{{Sign: ownFromRefused, P: infer.Sometimes}, {Sign: messageRefused, P: infer.Sometimes}},
 	Excludes: []*infer.Sign{domainSentTooMuch},
 	Proof:    []*infer.Sign{sentTooMuch},
 	Params: func(e *evidence.Evidence) []cause.Param {

@@ -13,7 +13,7 @@ var limitDomainHourly = &infer.Cause{
 	ID:       cause.LimitDomainHourly,
 	About:    []evidence.Symptom{evidence.Send, evidence.OneMessage},
 	Requires: []*infer.Sign{domainSentTooMuch},
-	Explains: []infer.Link{{Sign: ownFromRefused, P: infer.Usually}, {Sign: messageRefused, P: infer.Sometimes}, {Sign: sentTooMuch, P: infer.Sometimes}},
+	Explains: []infer.Link{{Sign: ownFromRefused, P: infer.Sometimes}, {Sign: messageRefused, P: infer.Sometimes}, {Sign: sentTooMuch, P: infer.Sometimes}},
 	Proof:    []*infer.Sign{domainSentTooMuch},
 	Params: func(e *evidence.Evidence) []cause.Param {
 		return append([]cause.Param{cause.Text("domain", e.Complaint.Domain())}, counterParams(e, string(cause.LimitDomainHourly))...)

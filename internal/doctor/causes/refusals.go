@@ -157,7 +157,7 @@ var toldRefuses = &infer.Sign{Name: "told-recipient-refuses", Of: func(e *eviden
 // leak of its own, so that refusals of causes that do not name it stay small.
 var messageRefused = &infer.Sign{Name: "message-refused", Leak: 0.02, Of: func(e *evidence.Evidence) infer.Truth {
 	return anyOf(refusals(e), func(r refusal) bool {
-		return !r.waits && (r.reading.Class == dialect.Permanent || r.final || r.live && r.to == e.Complaint.Address)
+		return !r.waits && (r.reading.Class == dialect.Permanent || r.final || r.live && r.to == "")
 	})
 }}
 

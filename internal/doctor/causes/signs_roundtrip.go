@@ -28,12 +28,13 @@ func testMoved(e *evidence.Evidence) string {
 	return t.Mailbox
 }
 
-// testRefusals are the refusals of the message itself; those of its sender and recipient were met before.
+// testRefusals are the refusals of the message itself; those of its sender and recipient were met before. They
+// are about no recipient: it is the account itself.
 func testRefusals(e *evidence.Evidence) []refusal {
 	var all []refusal
 	for _, c := range evidence.All[evidence.Command](e) {
 		if isContent(c) && c.Outcome == evidence.OK && !c.Positive {
-			all = append(all, refusal{own: true, live: true, to: e.Complaint.Address, stage: c.Stage, reply: c.Reply, reading: c.Reading})
+			all = append(all, refusal{own: true, live: true, stage: c.Stage, reply: c.Reply, reading: c.Reading})
 		}
 	}
 	return all

@@ -3,6 +3,7 @@ package probe
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"sync"
 
 	"golang.org/x/net/publicsuffix"
@@ -77,6 +78,9 @@ func (r *Run) NearNames(eps []evidence.Endpoint) Probe {
 	}
 	p.Run = func(context.Context) error {
 		for _, ep := range eps {
+			if _, err := netip.ParseAddr(ep.Host); err == nil {
+				continue
+			}
 			l, asked := evidence.Find(r.Evidence, func(l evidence.Lookup) bool { return l.Name == ep.Host && l.Type == "A" && l.Resolver == 0 })
 			if asked && l.Answer == evidence.NXDomain {
 				r.Evidence.Add(evidence.NearHost{Host: ep.Host, Meant: r.meant(ep.Host)}, "")
