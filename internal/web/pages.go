@@ -22,8 +22,6 @@ type pages struct {
 type texts struct {
 	Name  string            `toml:"name"` // of the language, in itself
 	Words map[string]string `toml:"words"`
-	// Groups are the headings of causes by the first part of their id.
-	Groups map[string]string `toml:"groups"`
 }
 
 func loadPages() (*pages, error) {
@@ -57,6 +55,10 @@ type page struct {
 	Why      cause.WhyPage // why.html
 	Holder   bool          // the text for account holders says more
 	Owner    bool
+	Steps    []cause.Instruction // that fit any program
+	Programs []program
+	Wire     []cause.WireForm
+	Related  []link
 	Groups   []group // index.html
 	Server   string  // home.html
 	Services []Service
@@ -71,10 +73,23 @@ type language struct {
 	Current bool
 }
 
+// program is a mail program with what is done in it.
+type program struct {
+	cause.Program
+	Open  bool // this one was asked for
+	Steps []cause.Instruction
+}
+
+// link is a cause that a page leads to.
+type link struct {
+	ID    cause.ID
+	Title string
+}
+
 // group is the causes of one kind.
 type group struct {
 	ID, Title string
-	Causes    []cause.WhyPage
+	Causes    []link
 }
 
 func (s *Server) home(w http.ResponseWriter, r *http.Request) {
@@ -85,17 +100,27 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request) {
 	s.write(w, r, http.StatusOK, "home.html", p)
 }
 
-// why explains one cause to anyone.
+// why explains one cause to anyone, with the steps in each mail program; the one
+// named by ?program= is open.
 func (s *Server) why(w http.ResponseWriter, r *http.Request) {
 	p := s.page(r)
+	catalogue := s.options.Catalogue
 	id, status := cause.ID(r.PathValue("id")), http.StatusOK
-	if _, ok := s.options.Catalogue.Cause(id); !ok {
+	if _, ok := catalogue.Cause(id); !ok {
 		status = http.StatusNotFound
 	}
-	p.Why = s.options.Catalogue.Why(id, p.Lang)
+	p.Why = catalogue.Why(id, p.Lang)
 	p.Title = p.Why.Title
 	p.Holder = p.Why.Holder.Text != p.Why.Text
 	p.Owner = p.Why.Owner.Text != p.Why.Text && p.Why.Owner.Text != p.Why.Holder.Text
+	p.Steps = catalogue.Instructions(p.Why.ID, p.Lang, cause.Client{})
+	for _, one := range catalogue.Programs(p.Lang) {
+		if steps := catalogue.InstructionsIn(p.Why.ID, p.Lang, one.ID); len(steps) > 0 {
+			p.Programs = append(p.Programs, program{one, one.ID == r.URL.Query().Get("program"), steps})
+		}
+	}
+	p.Wire = catalogue.WireForms(p.Why.ID)
+	p.Related = s.links(catalogue.Related(p.Why.ID), p.Lang)
 	s.write(w, r, status, "why.html", p)
 }
 
@@ -103,20 +128,18 @@ func (s *Server) why(w http.ResponseWriter, r *http.Request) {
 func (s *Server) whyIndex(w http.ResponseWriter, r *http.Request) {
 	p := s.page(r)
 	p.Title = p.T["index_title"]
-	names := s.pages.texts[p.Lang].Groups
-	for _, c := range s.options.Catalogue.All() {
-		kind, _, _ := strings.Cut(string(c.ID), ".")
-		title, ok := names[kind]
-		if !ok {
-			continue // the two answers that name no fault
-		}
-		if len(p.Groups) == 0 || p.Groups[len(p.Groups)-1].ID != kind {
-			p.Groups = append(p.Groups, group{ID: kind, Title: title})
-		}
-		last := &p.Groups[len(p.Groups)-1]
-		last.Causes = append(last.Causes, s.options.Catalogue.Why(c.ID, p.Lang))
+	for _, g := range s.options.Catalogue.Groups(p.Lang) {
+		p.Groups = append(p.Groups, group{g.ID, g.Title, s.links(g.Causes, p.Lang)})
 	}
 	s.write(w, r, http.StatusOK, "index.html", p)
+}
+
+func (s *Server) links(ids []cause.ID, lang cause.Lang) []link {
+	var list []link
+	for _, id := range ids {
+		list = append(list, link{id, s.options.Catalogue.Why(id, lang).Title})
+	}
+	return list
 }
 
 func (s *Server) missing(w http.ResponseWriter, r *http.Request) {
@@ -145,6 +168,9 @@ func (s *Server) page(r *http.Request) page {
 	return p
 }
 
+// joined keeps the Swedish and Norwegian word for mail on one line: browsers break it after its hyphen.
+var joined = strings.NewReplacer("e-post", "e-\u2060post", "E-post", "E-\u2060post")
+
 // write makes the whole page before it sends any of it, so that an error in
 // the middle is not half a page.
 func (s *Server) write(w http.ResponseWriter, r *http.Request, status int, name string, p page) {
@@ -162,5 +188,5 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, status int, name 
 		h.Set("Cache-Control", "public, max-age=3600")
 	}
 	w.WriteHeader(status)
-	_, _ = b.WriteTo(w) // a client that went away
+	_, _ = joined.WriteString(w, b.String()) // a client that went away
 }
