@@ -22,7 +22,7 @@ import (
 // Bounds of what is read. Reports are small, and who sends one may wish us ill.
 const (
 	maxMessage = 32 << 20
-	maxXML     = 64 << 20 // uncompressed
+	maxXML     = 32 << 20 // uncompressed
 	maxRecords = 100_000
 	maxParts   = 100
 	maxDepth   = 5

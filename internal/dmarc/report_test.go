@@ -248,7 +248,7 @@ func TestRead(t *testing.T) {
 func TestReadTrouble(t *testing.T) {
 	record := sample[strings.Index(sample, "<record>") : strings.Index(sample, "</record>")+9]
 	head := strings.Replace(sample[:strings.Index(sample, "<record>")], "ISO-8859-1", "utf-8", 1)
-	bomb := head + "<x>" + strings.Repeat(" ", 65<<20) + "</x></feedback>"
+	bomb := head + "<x>" + strings.Repeat(" ", 33<<20) + "</x></feedback>"
 	for name, c := range map[string]struct {
 		file string
 		want error

@@ -133,7 +133,7 @@ func (b *Body) run(p []byte) int {
 	}
 	// Most lines have single spaces between words and need no change.
 	if i := bytes.IndexByte(p, '\r'); i > 0 && !b.space && p[0] != ' ' && p[i-1] != ' ' &&
-		bytes.IndexByte(p[:i], '\t') < 0 && bytes.Index(p[:i], twoSpaces) < 0 {
+		bytes.IndexByte(p[:i], '\t') < 0 && !bytes.Contains(p[:i], twoSpaces) {
 		return i
 	}
 	for i, c := range p {

@@ -152,7 +152,7 @@ func (s *Signature) readNames(tags Tags) error {
 		s.Names = append(s.Names, strings.ToLower(name))
 	}
 	if !slices.Contains(s.Names, "from") { // RFC 6376 section 5.4
-		return fmt.Errorf("From is not signed")
+		return fmt.Errorf("the field From is not signed")
 	}
 	return nil
 }

@@ -406,7 +406,7 @@ func BenchmarkCheck4K(b *testing.B) {
 		r := c.Check(context.Background(), genuine.Input{Early: early, Message: strings.NewReader(message), Size: int64(len(message))})
 		early.Close()
 		if r.DMARC.Outcome != signature.Pass || r.DKIM[0].Outcome != signature.Pass {
-			b.Fatal(fmt.Sprintf("%+v", r))
+			b.Fatalf("%+v", r)
 		}
 	}
 }
