@@ -11,6 +11,7 @@ import (
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/inbound"
 	"github.com/postiljon/postiljon/internal/journal"
+	"github.com/postiljon/postiljon/internal/junk"
 	"github.com/postiljon/postiljon/internal/metrics"
 	"github.com/postiljon/postiljon/internal/netserve"
 	"github.com/postiljon/postiljon/internal/notice"
@@ -29,6 +30,7 @@ type policies struct {
 	signIn      *policy.SignIn
 	sending     *policy.Sending
 	notices     *notice.Sender
+	trainer     *junk.Trainer
 	connections *policy.Connections
 	refusals    *policy.Refusals
 	sessions    *sessions
@@ -314,6 +316,14 @@ var imapKinds = map[imapd.EventKind]string{
 
 // Event keeps what a client did.
 func (b imapBackend) Event(c *imapd.Conn, e imapd.Event) {
+	if e.Kind == imapd.EventFiled {
+		owner := c.Account
+		if e.Owner != 0 {
+			owner = e.Owner
+		}
+		b.trainer.Moved(owner, e.Into, e.UIDs, e.From, e.To)
+		return
+	}
 	if e.Kind == imapd.EventClient {
 		b.sessions.describe(c, clientName(c.Client))
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/postiljon/postiljon/internal/inbound"
 	"github.com/postiljon/postiljon/internal/inbound/genuine"
 	"github.com/postiljon/postiljon/internal/journal"
+	"github.com/postiljon/postiljon/internal/junk"
 	"github.com/postiljon/postiljon/internal/metrics"
 	"github.com/postiljon/postiljon/internal/notice"
 	"github.com/postiljon/postiljon/internal/outbound"
@@ -185,6 +186,8 @@ func (s *service) openPolicies(ctx context.Context) (err error) {
 		return err
 	}
 	s.onClose("notices", p.notices.Close)
+	p.trainer = junk.NewTrainer(s.store, s.log)
+	s.onClose("learning about junk", p.trainer.Close)
 	p.sending, err = policy.NewSending(ctx, policy.SendingOptions{
 		Domains: s.store, Plans: plans(&s.config), Record: policy.FileRecord(s.path("sending.json")), Warn: p.notices.Limit, Log: s.log,
 	})
@@ -265,12 +268,33 @@ func (s *service) checker() *genuine.Checker {
 	})
 }
 
+// junkFilter judges mail from other servers; nil if nobody wants that.
+func (s *service) junkFilter() *junk.Filter {
+	c := &s.config.Junk
+	if !c.Filter {
+		return nil
+	}
+	o := junk.Options{Store: s.store, Threshold: c.Threshold, Certain: c.Certain, Log: s.log}
+	if c.Rspamd != "" {
+		o.Rspamd = &junk.Rspamd{URL: c.Rspamd, Client: &http.Client{}}
+	}
+	return junk.New(o)
+}
+
+func (s *service) blockLists() *junk.Lists {
+	var all []junk.ListOptions
+	for _, l := range s.config.Junk.Lists {
+		all = append(all, junk.ListOptions{Zone: l, Weight: s.config.Junk.Listed})
+	}
+	return junk.NewLists(all, s.resolver, s.log, s.store.Now)
+}
+
 func (s *service) openSMTP(context.Context) (err error) {
 	c := &s.config
 	road := inbound.New(inbound.Options{
 		Store: s.store, Policy: s.policies, Journal: recorder{s.journal}, Queue: s.queue, Precheck: s.precheck, Forward: s.forwarder,
 		Hostname: c.Hostname, MaxSize: int64(c.Limits.MessageSize), MaxRecipients: c.Limits.Recipients,
-		MaxHops: c.Limits.Hops, Genuine: s.checker(), Trusted: config.Prefixes(c.Inbound.Trusted), Log: s.log,
+		MaxHops: c.Limits.Hops, Genuine: s.checker(), Junk: s.junkFilter(), Lists: s.blockLists(), Trusted: config.Prefixes(c.Inbound.Trusted), Log: s.log,
 	})
 	s.smtp, err = smtpd.New(smtpd.Options{
 		Hostname: c.Hostname, Replies: s.catalogue, Backend: measured{road, s.metrics.Commit}, SASL: s.sasl.submission, TLS: s.certs.ServerConfig(),

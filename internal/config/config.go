@@ -41,6 +41,7 @@ type Config struct {
 	Guard    Guard    `toml:"guard"`
 	Limits   Limits   `toml:"limits"`
 	Inbound  Inbound  `toml:"inbound"`
+	Junk     Junk     `toml:"junk"`
 	Queue    Queue    `toml:"queue"`
 	Precheck Precheck `toml:"precheck"`
 	Timeouts Timeouts `toml:"timeouts"`
@@ -145,6 +146,16 @@ type Inbound struct {
 	Lenient        bool      `toml:"lenient"`
 	RefuseSPFFail  bool      `toml:"refuse_spf_fail"`
 	DMARCReports   bool      `toml:"dmarc_reports"`
+}
+
+// Junk is how junk is told from what is wanted.
+type Junk struct {
+	Filter    bool     `toml:"filter"`
+	Threshold float64  `toml:"threshold"`
+	Certain   float64  `toml:"certain"`
+	Lists     []string `toml:"lists"`
+	Listed    float64  `toml:"listed"`
+	Rspamd    string   `toml:"rspamd"`
 }
 
 // Queue is mail on its way to other servers.

@@ -24,6 +24,7 @@ func (c *Config) Validate() error {
 	c.validateAuth(&faults)
 	c.validateLimits(&faults)
 	c.validateInbound(&faults)
+	c.validateJunk(&faults)
 	c.validateQueue(&faults)
 	c.validateRelays(&faults)
 	return errors.Join(faults...)
@@ -196,6 +197,22 @@ func (c *Config) validateInbound(f *faults) {
 	for _, domain := range c.Inbound.TrustedSealers {
 		_, err := address.ParseDomain(domain, address.Options{UTF8: true})
 		f.check(err == nil && !strings.HasPrefix(domain, "["), "inbound.trusted_sealers", "%q is no domain", domain)
+	}
+}
+
+func (c *Config) validateJunk(f *faults) {
+	j := &c.Junk
+	f.check(j.Threshold > 0 && j.Threshold <= 100, "junk.threshold", "%g is not between 0 and 100", j.Threshold)
+	f.check(j.Certain > j.Threshold && j.Certain <= 1000, "junk.certain", "%g is not above junk.threshold", j.Certain)
+	f.check(j.Listed > 0 && j.Listed <= 100, "junk.listed", "%g is not between 0 and 100", j.Listed)
+	for _, zone := range j.Lists {
+		_, err := address.ParseDomain(zone, address.Options{})
+		f.check(err == nil && !strings.HasPrefix(zone, "["), "junk.lists", "%q is no domain", zone)
+	}
+	if j.Rspamd != "" {
+		u, err := url.Parse(j.Rspamd)
+		f.check(err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "", "junk.rspamd",
+			"%q is not an address such as \"http://127.0.0.1:11333\"", j.Rspamd)
 	}
 }
 

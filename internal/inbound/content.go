@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
-	"github.com/postiljon/postiljon/internal/dmarc"
 	"github.com/postiljon/postiljon/internal/inbound/genuine"
 	"github.com/postiljon/postiljon/internal/journal"
+	"github.com/postiljon/postiljon/internal/junk"
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/protocol/smtpd"
 	"github.com/postiljon/postiljon/internal/signature"
@@ -42,6 +42,10 @@ type content struct {
 	header []byte
 	// whole is mail from another server as it is kept, if it is in memory.
 	whole []byte
+	// ref is mail from another server that is kept already, for it is too large for memory.
+	ref blob.Ref
+	// told is set when the journal has why the message is refused.
+	told bool
 }
 
 // headroom is kept free in front of mail from other servers for the fields that this server adds.
@@ -150,7 +154,7 @@ func (m *content) Commit(ctx context.Context) (smtpd.Receipt, cause.Decision) {
 			d = m.send(ctx, summary)
 		}
 	}
-	if !d.Allowed() {
+	if !d.Allowed() && !m.told {
 		s.refused(journal.MessageRefused, s.firstRecipient(), d)
 	}
 	return receipt, d
@@ -201,39 +205,45 @@ func (m *content) send(ctx context.Context, summary *message.Summary) cause.Deci
 
 func (m *content) commit(ctx context.Context, summary *message.Summary) cause.Decision {
 	s := m.s
+	verdicts, d := m.filter(ctx, summary)
+	if !d.Allowed() {
+		return d
+	}
 	ref, err := m.store(ctx)
 	if err != nil {
 		return s.b.storeTrouble("store message", err)
 	}
 	now := s.b.Store.Now()
-	d := store.Delivery{
+	delivery := store.Delivery{
 		Email:      store.NewEmail{Blob: ref, Summary: summary, Received: now},
-		Recipients: s.places(now, summary),
+		Recipients: s.places(now, summary, verdicts),
 	}
 	if s.account != nil {
-		d.Sender, d.SenderEvents = s.account.ID, s.sentEvents(now, summary)
+		delivery.Sender, delivery.SenderEvents, delivery.SentTo = s.account.ID, s.sentEvents(now, summary), s.everybody()
 	}
 	if len(s.remote) > 0 {
-		d.Submission = s.submission(now, ref, summary)
-		s.b.Queue.Prepare(d.Submission)
-	} else if trouble := s.passOn(ctx, &d, ref, summary); !trouble.Allowed() {
+		delivery.Submission = s.submission(now, ref, summary)
+		s.b.Queue.Prepare(delivery.Submission)
+	} else if trouble := s.passOn(ctx, &delivery, ref, summary); !trouble.Allowed() {
 		return trouble
 	}
-	results, err := s.b.Store.Deliver(ctx, d)
+	results, err := s.b.Store.Deliver(ctx, delivery)
 	if err != nil {
 		return s.b.storeTrouble("queue message", err)
 	}
-	if trouble := s.settle(ctx, d, results); !trouble.Allowed() {
+	if trouble := s.settle(ctx, delivery, results); !trouble.Allowed() {
 		return trouble
 	}
-	if d.Submission != nil {
-		s.b.Queue.Notify(d.Submission)
+	if delivery.Submission != nil {
+		s.b.Queue.Notify(delivery.Submission)
 	}
 	return cause.Allow()
 }
 
 func (m *content) store(ctx context.Context) (blob.Ref, error) {
 	switch {
+	case m.ref != "":
+		return m.ref, nil
 	case m.spool != nil:
 		return m.spool.Commit()
 	case m.whole != nil:
@@ -243,7 +253,7 @@ func (m *content) store(ctx context.Context) (blob.Ref, error) {
 }
 
 // places returns the accounts that get the message, each once.
-func (s *session) places(now time.Time, summary *message.Summary) []store.DeliverTo {
+func (s *session) places(now time.Time, summary *message.Summary, verdicts map[store.AccountID]junk.Verdict) []store.DeliverTo {
 	places := make([]store.DeliverTo, 0, len(s.local))
 	for i := range s.local {
 		to := s.local[i].address
@@ -254,9 +264,10 @@ func (s *session) places(now time.Time, summary *message.Summary) []store.Delive
 			}
 			place := store.DeliverTo{Account: a.ID, Role: store.RoleInbox, Events: make([]store.Event, 0, 2)}
 			kind, mailbox := journal.MessageDelivered, "INBOX"
+			verdict := verdicts[a.ID]
 			if m := &s.local[i].mailbox; m.ID != 0 {
 				place.Mailbox, mailbox = m.ID, m.Name
-			} else if s.suspect() {
+			} else if verdict.Junk {
 				kind, place.Role, mailbox = journal.MessageFiledJunk, store.RoleJunk, "Junk"
 			}
 			if s.account == nil || s.account.ID != a.ID { // who writes to himself has it among the sent ones
@@ -264,17 +275,12 @@ func (s *session) places(now time.Time, summary *message.Summary) []store.Delive
 			}
 			place.Events = append(place.Events, store.Event{
 				Time: now, Trace: s.trace, Kind: kind,
-				Fields: []store.Field{{Name: "to", Value: to}, {Name: "mailbox", Value: mailbox}},
+				Fields: append([]store.Field{{Name: "to", Value: to}, {Name: "mailbox", Value: mailbox}}, verdictFields(verdict)...),
 			})
 			places = append(places, place)
 		}
 	}
 	return places
-}
-
-// suspect tells whether the domain that a message claims to be from wants it treated with care.
-func (s *session) suspect() bool {
-	return s.checked != nil && s.checked.Disposition == dmarc.Quarantine
 }
 
 // sentEvents tell the sender's journal that the message was taken, for each

@@ -8,6 +8,7 @@ import (
 	"github.com/postiljon/postiljon/internal/inbound"
 	"github.com/postiljon/postiljon/internal/inbound/genuine"
 	"github.com/postiljon/postiljon/internal/journal"
+	"github.com/postiljon/postiljon/internal/junk"
 	"github.com/postiljon/postiljon/internal/lab/names"
 	"github.com/postiljon/postiljon/internal/resolver"
 	"github.com/postiljon/postiljon/internal/store"
@@ -39,6 +40,7 @@ func checking(t *testing.T) func(*inbound.Options) {
 		t.Fatal(err)
 	}
 	return func(o *inbound.Options) {
+		o.Junk = junk.New(junk.Options{Store: o.Store})
 		o.Genuine = genuine.New(genuine.Options{Resolver: dns, AuthservID: o.Hostname})
 	}
 }

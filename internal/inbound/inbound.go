@@ -14,6 +14,7 @@ import (
 
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/inbound/genuine"
+	"github.com/postiljon/postiljon/internal/junk"
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/protocol/smtpd"
 	"github.com/postiljon/postiljon/internal/sasl"
@@ -86,7 +87,10 @@ type Options struct {
 	// Trusted networks is not looked at.
 	Genuine *genuine.Checker
 	Trusted []netip.Prefix
-	Log     *slog.Logger
+	// Junk judges mail from other servers, with what block lists say; nil for nobody who does.
+	Junk  *junk.Filter
+	Lists *junk.Lists
+	Log   *slog.Logger
 }
 
 // Backend implements smtpd.Backend.

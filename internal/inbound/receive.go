@@ -68,6 +68,9 @@ func (m *content) receiveLarge(ctx context.Context) cause.Decision {
 	if err == nil {
 		err = strip.Close()
 	}
+	if err == nil {
+		m.ref, err = m.spool.Commit()
+	}
 	if err != nil {
 		return b.storeTrouble("store message", err)
 	}
@@ -76,10 +79,10 @@ func (m *content) receiveLarge(ctx context.Context) cause.Decision {
 
 // check finds out about a message, unless its client is trusted.
 func (m *content) check(ctx context.Context, raw io.ReaderAt, size int64) cause.Decision {
-	if m.s.early == nil {
+	if m.s.early == nil || m.s.early.genuine == nil {
 		return cause.Allow()
 	}
-	m.s.checked = m.s.b.Genuine.Check(ctx, genuine.Input{Early: m.s.early, Message: raw, Size: size})
+	m.s.checked = m.s.b.Genuine.Check(ctx, genuine.Input{Early: m.s.early.genuine, Message: raw, Size: size})
 	return m.s.checked.Decision
 }
 

@@ -33,7 +33,7 @@ type envelope struct {
 	remote     []store.SubmissionRecipient
 	forward    forwards
 	recipients int
-	early      *genuine.Early  // what is being found out about the sender, nil for submissions and trusted clients
+	early      *early          // what is being found out about the sender, nil for submissions and trusted clients
 	checked    *genuine.Result // what was found out about the message
 	about      store.AccountID // whose mail the last refused recipient would have been
 }
@@ -78,8 +78,8 @@ func (s *session) Mail(ctx context.Context, m *smtpd.Mail) cause.Decision {
 	d := s.decideMail(ctx, m)
 	if !d.Allowed() {
 		s.refused(journal.SenderRefused, "", d)
-	} else if remote := s.c.Remote.Addr(); s.account == nil && s.b.Genuine != nil && !s.b.trusts(remote) {
-		s.early = s.b.Genuine.Begin(context.WithoutCancel(ctx), genuine.Envelope{Remote: remote, HELO: s.c.Helo, From: s.from})
+	} else if s.account == nil {
+		s.early = s.b.lookAt(ctx, genuine.Envelope{Remote: s.c.Remote.Addr(), HELO: s.c.Helo, From: s.from})
 	}
 	return d
 }
@@ -274,11 +274,12 @@ func notifyText(n smtpd.Notify) string {
 
 // refused leaves the event of a refusal: with the account that wanted to send,
 // and with the one that would have received.
-func (s *session) refused(kind, to string, d cause.Decision) {
+func (s *session) refused(kind, to string, d cause.Decision, more ...store.Field) {
 	e := store.Event{Time: s.b.Store.Now(), Trace: s.trace, Kind: kind, Fields: []store.Field{
 		{Name: "from", Value: s.from}, {Name: "to", Value: to},
 		{Name: "remote", Value: s.c.Remote.Addr().String()}, {Name: "helo", Value: s.c.Helo},
 	}}
+	e.Fields = append(e.Fields, more...)
 	e.SetDecision(d)
 	e.Account, s.about = s.about, 0
 	if s.account != nil {
@@ -289,9 +290,7 @@ func (s *session) refused(kind, to string, d cause.Decision) {
 
 // Reset ends the transaction.
 func (s *session) Reset() {
-	if s.early != nil {
-		s.early.Close()
-	}
+	s.early.close()
 	s.envelope = envelope{local: s.local[:0]}
 }
 

@@ -6,8 +6,8 @@ const (
 	// A message on its way in.
 	MessageAccepted   = "message.accepted"   // taken from another server or a client: from, to, message-id, subject, size, remote
 	MessageRefused    = "message.refused"    // refused or delayed at the end of its data: from, to, remote
-	MessageDelivered  = "message.delivered"  // placed in a mailbox: from, to, message-id, mailbox
-	MessageFiledJunk  = "message.filed-junk" // placed in Junk: from, to, message-id, score
+	MessageDelivered  = "message.delivered"  // placed in a mailbox: from, to, message-id, mailbox, score, reasons
+	MessageFiledJunk  = "message.filed-junk" // placed in Junk: from, to, message-id, score, reasons, instead
 	MessageForwarded  = "message.forwarded"  // sent on by a rule or an alias: from, to
 	RecipientRefused  = "recipient.refused"  // one recipient refused or delayed: from, to, remote
 	SenderRefused     = "sender.refused"     // the sender refused or delayed: from, remote

@@ -67,6 +67,10 @@ func (r *renderer) event(l *Line) {
 		text += " (" + r.word("repeated", "count", strconv.Itoa(l.Count), "last", r.time(l.Last)) + ")"
 	}
 	r.line(r.time(e.Time)+"  ", text)
+	if e.Kind == MessageFiledJunk || e.Kind == MessageRefused {
+		r.reasons("because", e.Field("reasons"))
+		r.reasons("instead", e.Field("instead"))
+	}
 	if e.Cause == "" {
 		return
 	}
@@ -77,6 +81,21 @@ func (r *renderer) event(l *Line) {
 		r.line(indent, r.word("next-by", "actor", x.Actor, "step", step))
 	} else if x.NextStep != "" {
 		r.line(indent, r.word("next", "step", x.NextStep))
+	}
+}
+
+// reasons says why a message is taken for junk: names with their weights, "dmarc-fail +1.5, listed +3.0". What speaks against
+// it is left out.
+func (r *renderer) reasons(word, list string) {
+	var all []string
+	for one := range strings.SplitSeq(list, ", ") {
+		name, weight, _ := strings.Cut(one, " ")
+		if text := r.language.Reasons[name]; text != "" && !strings.HasPrefix(weight, "-") {
+			all = append(all, text)
+		}
+	}
+	if len(all) > 0 {
+		r.line(indent, r.word(word, "reasons", strings.Join(all, "; ")))
 	}
 }
 

@@ -24,6 +24,8 @@ type language struct {
 	Events map[string]string `toml:"events"`
 	// Words are the phrases around them.
 	Words map[string]string `toml:"words"`
+	// Reasons are what speaks for or against a message, by the names that stand in the fields reasons and instead.
+	Reasons map[string]string `toml:"reasons"`
 
 	events, words map[string]phrase
 }
@@ -38,6 +40,8 @@ var wordNames = map[string][]string{
 	"looked":    {"accounts", "events", "from", "to"},
 	"truncated": {"count"},
 	"other":     {"kind"},
+	"because":   {"reasons"},
+	"instead":   {"reasons"},
 }
 
 // loadTexts reads all languages and checks that they say the same things.
@@ -59,6 +63,11 @@ func loadTexts() (texts, error) {
 		}
 		if len(l.events) != len(english.events) {
 			return nil, fmt.Errorf("journal: texts in %s: %d events, in English %d", lang, len(l.events), len(english.events))
+		}
+		for name := range english.Reasons {
+			if l.Reasons[name] == "" || len(l.Reasons) != len(english.Reasons) {
+				return nil, fmt.Errorf("journal: texts in %s: other reasons than in English, %s", lang, name)
+			}
 		}
 	}
 	return t, nil

@@ -340,6 +340,9 @@ func (c *change) dropEmail(p *Placement) (err error) {
 	c.head.size -= p.Size
 	c.head.emails--
 	c.head.fullSince = 0
+	if err := c.tx.Delete(junkKey(junkEmail).email(p.Email)); err != nil {
+		return err
+	}
 	return c.tx.Delete(table(tableEmail).email(p.Email))
 }
 

@@ -27,6 +27,8 @@ type Delivery struct {
 	Sender AccountID
 	// SenderEvents are kept with the sender, in the same commit.
 	SenderEvents []Event
+	// SentTo are the addresses that the sender wrote to, who are correspondents from now on.
+	SentTo []string
 	// Submission, if any, is queued with the sender in the same commit: the
 	// recipients of the message that are elsewhere.
 	Submission *Submission
@@ -119,6 +121,9 @@ func (s *Store) sent(tx kv.Tx, d *Delivery) error {
 		if err := putSubmission(tx, d.Submission); err != nil {
 			return err
 		}
+	}
+	if err := noteSent(tx, d.SentTo); err != nil {
+		return err
 	}
 	return s.putEvents(tx, d.SenderEvents)
 }

@@ -29,6 +29,7 @@ const (
 	tableAnnotation   = 'm' // m mailbox name: an annotation (RFC 5464)
 	tableGrant        = 'g' // g mailbox identifier: rights (RFC 4314)
 	tableScript       = 'v' // v name: a script of rules; v: the name of the active one (script.go)
+	tableJunk         = 'z' // z part ...: what the account taught about junk (junk.go)
 	tableMemory       = 'y' // y key: what rules remember for a while (script.go)
 )
 

@@ -37,6 +37,8 @@ const (
 	EventMailboxDeleted
 	// EventShared: a mailbox gives other rights to somebody.
 	EventShared
+	// EventFiled: messages lie in a mailbox of another role now, copied or moved. UIDs are those in Into.
+	EventFiled
 )
 
 // Event is something that a client did, for the journal.
@@ -50,4 +52,7 @@ type Event struct {
 	// Of EventShared: to whom it gives which rights now.
 	With   string
 	Rights store.Rights
+	// Of EventFiled: what mailbox they came from, and where they lie.
+	From, To store.Role
+	Into     store.MailboxID
 }

@@ -45,6 +45,7 @@ func (s *session) copyMessages(c *copyCommand) outcome {
 	if len(copied.From) == 0 {
 		return done()
 	}
+	s.noteFiled(&copied, &target)
 	if target.isForeign() {
 		s.note(Event{Kind: EventAppended, Mailbox: target.Name, UIDs: uid.Of(copied.To...)}, target.account, target.prefix)
 	}
@@ -61,6 +62,7 @@ func (s *session) moveTo(set uid.Set, target *place) outcome {
 		s.out = appendCopyUID(s.out, &moved)
 		s.raw("] Moved\r\n")
 		s.noteMoved(&moved, target)
+		s.noteFiled(&moved, target)
 	}
 	if err != nil {
 		return s.failedTarget(err, target.Name)
@@ -77,6 +79,15 @@ func (m *selected) copying(set uid.Set, target *place) store.Copying {
 	return store.Copying{
 		From: store.Place{Account: m.account, Mailbox: m.id}, To: target.at(), Set: set, Lose: target.rights.Fixed(),
 	}
+}
+
+// noteFiled tells where messages of an account lie now, if their role is another: that is how people say what is junk.
+func (s *session) noteFiled(copied *store.Copied, target *place) {
+	sel := s.selected
+	if target.account != sel.account || target.Role == sel.view.Mailbox.Role {
+		return
+	}
+	s.note(Event{Kind: EventFiled, From: sel.view.Mailbox.Role, To: target.Role, Into: target.ID, UIDs: uid.Of(copied.To...)}, sel.account, "")
 }
 
 // noteMoved tells the journals of both owners.

@@ -120,7 +120,7 @@ func TestEvents(t *testing.T) {
 	w.backend.mu.Lock()
 	defer w.backend.mu.Unlock()
 	want := []string{"1 >  [[name Testclient]]", "2 INBOX> 1 [[name Testclient]]", "2 INBOX> 2 [[name Testclient]]",
-		"3 INBOX> 1 [[name Testclient]]", "4 INBOX>Trash 2 [[name Testclient]]", "5 Trash>  [[name Testclient]]"}
+		"3 INBOX> 1 [[name Testclient]]", "4 INBOX>Trash 2 [[name Testclient]]", "7 > 1 [[name Testclient]]", "5 Trash>  [[name Testclient]]"}
 	if !slices.Equal(w.backend.events, want) {
 		t.Errorf("events\n%s\nwant\n%s", strings.Join(w.backend.events, "\n"), strings.Join(want, "\n"))
 	}

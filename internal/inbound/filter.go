@@ -1,0 +1,93 @@
+package inbound
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/journal"
+	"github.com/postiljon/postiljon/internal/junk"
+	"github.com/postiljon/postiljon/internal/message"
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// filter judges mail from other servers for each account that is to get it. What is certainly junk for all of them is refused.
+func (m *content) filter(ctx context.Context, summary *message.Summary) (map[store.AccountID]junk.Verdict, cause.Decision) {
+	s := m.s
+	if s.early == nil || s.b.Junk == nil {
+		return nil, cause.Allow()
+	}
+	raw, done, err := m.kept(ctx)
+	if err != nil {
+		return nil, s.b.storeTrouble("read message", err)
+	}
+	defer done()
+	mail := &junk.Message{
+		Checked: s.checked, Helo: s.c.Helo, Listed: <-s.early.listed, Summary: summary, Raw: raw,
+	}
+	verdicts, certain := map[store.AccountID]junk.Verdict{}, true
+	var refusal junk.Verdict
+	for i := range s.local {
+		for j := range s.local[i].accounts {
+			id := s.local[i].accounts[j].ID
+			if _, ok := verdicts[id]; ok {
+				continue
+			}
+			v, err := s.b.Junk.Judge(ctx, id, mail)
+			if err != nil { // nobody waits for his mail because a filter is out of order
+				s.b.Log.Error("mail not judged; it goes to the inbox", "trace", s.trace, "error", err)
+				v = junk.Verdict{}
+			}
+			verdicts[id], certain, refusal = v, certain && v.Certain, v
+		}
+	}
+	if len(verdicts) == 0 || !certain {
+		return verdicts, cause.Allow()
+	}
+	for i := range s.local { // each recipient's journal has why
+		for j := range s.local[i].accounts {
+			s.about = s.local[i].accounts[j].ID
+			s.refused(journal.MessageRefused, s.local[i].address, refusal.Decision(), verdictFields(refusal)...)
+		}
+	}
+	m.told = true
+	return nil, refusal.Decision()
+}
+
+// kept is the message as it is kept, where the offsets of its summary lead.
+func (m *content) kept(ctx context.Context) (io.ReaderAt, func() error, error) {
+	if m.ref == "" {
+		return bytes.NewReader(m.whole), func() error { return nil }, nil
+	}
+	b, err := m.s.b.Store.Blobs().Open(ctx, m.ref)
+	if err != nil {
+		return nil, nil, err
+	}
+	return b, b.Close, nil
+}
+
+// verdictFields are what an event keeps of a verdict.
+func verdictFields(v junk.Verdict) []store.Field {
+	if len(v.Reasons) == 0 {
+		return nil
+	}
+	fields := []store.Field{{Name: "score", Value: fmt.Sprintf("%.1f", v.Score)}, {Name: "reasons", Value: v.Text()}}
+	if v.Junk && len(v.Instead) > 0 {
+		fields = append(fields, store.Field{Name: "instead", Value: v.InsteadText()})
+	}
+	return fields
+}
+
+// everybody are the recipients of a submission.
+func (s *session) everybody() []string {
+	all := make([]string, 0, s.recipients)
+	for i := range s.local {
+		all = append(all, s.local[i].address)
+	}
+	for i := range s.remote {
+		all = append(all, s.remote[i].Address)
+	}
+	return all
+}
