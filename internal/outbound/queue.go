@@ -33,6 +33,7 @@ type Queue struct {
 	work sync.WaitGroup
 
 	settling   [64]sync.Mutex // by submission, see settle
+	taken      sync.Map       // what store.Outbox holds: ids to sets of keys
 	signatures signatures
 	marks      marks
 	lastEvent  atomic.Int64 // time of the latest event in microseconds
@@ -87,6 +88,7 @@ func New(o Options) (*Queue, error) {
 		marks:        marks{store: o.Store},
 	}
 	q.life, q.end = context.WithCancel(context.Background())
+	o.Store.SetOutbox(outbox{q})
 	return q, nil
 }
 
@@ -189,19 +191,34 @@ func (q *Queue) Start(ctx context.Context) error {
 	return nil
 }
 
+// maxUnshown bounds how many messages that wait are put into Outboxes at a start,
+// where a crash kept them from it. The others come there with their next attempt.
+const maxUnshown = 1000
+
 // load reads all submissions, remembers what waits and settles what is done.
 func (q *Queue) load(ctx context.Context) error {
 	var unsettled []deliveryKey
+	var unshown []store.Submission
 	err := q.opt.Store.AllSubmissions(ctx, func(sub *store.Submission) error {
 		if len(sub.Recipients) > 0 && (sub.Done() || owes(sub)) {
 			unsettled = append(unsettled, keyOf(sub, &sub.Recipients[0]))
 		}
-		q.Notify(sub)
+		if sub.Account != 0 && sub.Outbox == 0 && sub.Waits() && len(unshown) < maxUnshown {
+			unshown = append(unshown, *sub)
+		}
+		q.mu.Lock()
+		q.remember(sub)
+		q.mu.Unlock()
 		return ctx.Err()
 	})
 	if err != nil {
 		return err
 	}
+	q.background(func(ctx context.Context) {
+		for i := range unshown {
+			q.show(ctx, &unshown[i])
+		}
+	})
 	for _, k := range unsettled {
 		if err := q.settle(ctx, k.account, k.id); err != nil {
 			// A full volume must not keep the rest from going out.
@@ -277,6 +294,10 @@ func (q *Queue) Notify(sub *store.Submission) {
 	defer q.mu.Unlock()
 	q.remember(sub)
 	q.schedule()
+	if sub.Waits() && sub.Outbox == 0 && sub.Account != 0 { // for a limit, say
+		shown := *sub
+		q.work.Go(func() { q.show(q.life, &shown) })
+	}
 }
 
 // SendNow lets all that waits of a submission be tried at once. Errors:
@@ -386,6 +407,9 @@ func (q *Queue) change(ctx context.Context, account store.AccountID, id store.Tr
 		sub = updated
 	}
 	q.release(keys, &sub)
+	if err == nil {
+		q.show(ctx, &sub)
+	}
 	return err
 }
 

@@ -26,28 +26,15 @@ func (q *Queue) record(ctx context.Context, a *attempted) (after *store.Submissi
 	now := q.opt.Clock.Now()
 	sub := a.sub
 	sub.Recipients = slices.Clone(sub.Recipients)
-	var events []store.Event
 	for i := range a.outcomes {
-		r := &sub.Recipients[a.outcomes[i].index]
-		q.apply(&sub, r, &a.outcomes[i], now)
-		events = append(events, q.outcomeEvents(&sub, r, &a.outcomes[i])...)
+		o := &a.outcomes[i]
+		q.apply(&sub, &sub.Recipients[o.index], o, now)
 	}
 	// What is final and not owed stays so: the last act is to forget it all.
 	if sub.Done() && !owes(&sub) {
-		err = q.opt.Store.DeleteSubmission(ctx, sub.Account, sub.ID, events...)
+		err = q.opt.Store.DeleteSubmission(ctx, sub.Account, sub.ID, q.eventsOf(&sub, a.outcomes)...)
 	} else {
-		var updated store.Submission
-		updated, err = q.opt.Store.UpdateSubmission(ctx, sub.Account, sub.ID, func(s *store.Submission) error {
-			last := unusedLast(s, now)
-			s.Prefix = sub.Prefix
-			for i := range a.outcomes {
-				n := a.outcomes[i].index
-				s.Recipients[n] = sub.Recipients[n]
-				s.Recipients[n].Last = last
-			}
-			return nil
-		}, events...)
-		after = &updated
+		after, err = q.update(ctx, &sub, a.outcomes, now)
 	}
 	if err != nil {
 		return nil, err
@@ -57,6 +44,42 @@ func (q *Queue) record(ctx context.Context, a *attempted) (after *store.Submissi
 		q.opt.Metrics.Recipient(outcomeOf(r.State), r.Cause)
 	}
 	return after, nil
+}
+
+// update writes the outcomes of an attempt into the submission; sub has them
+// applied to what it was before. It returns nil if the submission is gone.
+func (q *Queue) update(ctx context.Context, sub *store.Submission, outcomes []outcome, now time.Time) (*store.Submission, error) {
+	updated, err := q.opt.Store.ChangeSubmission(ctx, sub.Account, sub.ID, func(s *store.Submission) ([]store.Event, error) {
+		last := unusedLast(s, now)
+		s.Prefix = sub.Prefix
+		var told []outcome
+		for _, o := range outcomes {
+			r := &s.Recipients[o.index]
+			if r.State != store.Queued && !sub.Recipients[o.index].State.Final() {
+				continue // it was taken back meanwhile, and did not go
+			}
+			*r = sub.Recipients[o.index]
+			r.Last = last
+			told = append(told, o)
+		}
+		return q.eventsOf(s, told), nil
+	})
+	if store.KindOf(err) != store.KindNotFound {
+		return &updated, err
+	}
+	// It was taken back for all, but what went has gone.
+	for _, e := range q.eventsOf(sub, outcomes) {
+		q.opt.Journal.Record(ctx, e)
+	}
+	return nil, nil
+}
+
+// eventsOf tell of outcomes.
+func (q *Queue) eventsOf(sub *store.Submission, outcomes []outcome) (events []store.Event) {
+	for i := range outcomes {
+		events = append(events, q.outcomeEvents(sub, &sub.Recipients[outcomes[i].index], &outcomes[i])...)
+	}
+	return events
 }
 
 // unusedLast is now, or right after, so that no other recipient has it.

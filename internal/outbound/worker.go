@@ -148,6 +148,7 @@ func (w *worker) deliver(d *delivery) (due time.Time) {
 func (w *worker) settle(d *delivery, sub *store.Submission) (due time.Time) {
 	q := w.queue
 	due = nextDue(sub, w.dest.domain)
+	q.show(context.WithoutCancel(q.life), sub)
 	now := q.opt.Clock.Now()
 	if !sub.Done() && !owes(sub) && !q.delayOwed(sub, now) {
 		return due

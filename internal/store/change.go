@@ -97,6 +97,9 @@ func (c *change) place(m *mailboxRecord, n *NewEmail, quota int64) (uid.UID, err
 
 // putNew gives a placement the next UID of a mailbox and writes it.
 func (c *change) putNew(m *mailboxRecord, p Placement) (uid.UID, error) {
+	if err := c.mayPlace(m); err != nil {
+		return 0, err
+	}
 	if m.uidNext == uid.Max {
 		return 0, fail("place message", KindLimit, "mailbox %d has no UIDs left", m.id)
 	}
@@ -315,6 +318,9 @@ func (c *change) expunge(m *mailboxRecord, set uid.Set, onlyDeleted bool) (done 
 
 // remove takes a placement out of a mailbox.
 func (c *change) remove(m *mailboxRecord, p *Placement) error {
+	if err := c.leaveOutbox(m, p.UID); err != nil {
+		return err
+	}
 	m.count(p, -1)
 	for _, k := range []key{
 		table(tablePlacement).mailbox(m.id).uid(p.UID),
@@ -379,7 +385,7 @@ func (s *Store) copy(ctx context.Context, a AccountID, from MailboxID, set uid.S
 			return err
 		}
 		return eachPlacement(ctx, c.tx, source.id, boundTo(set, source), func(p *Placement) error {
-			return c.copyTo(target, *p, lose, &done)
+			return c.copyTo(source, target, *p, lose, &done)
 		})
 	})
 	return done, err
@@ -398,8 +404,11 @@ func (c *change) pair(from, to MailboxID) (source, target *mailboxRecord, err er
 	return source, target, err
 }
 
-func (c *change) copyTo(target *mailboxRecord, p Placement, lose Flags, done *Copied) error {
+func (c *change) copyTo(source, target *mailboxRecord, p Placement, lose Flags, done *Copied) (err error) {
 	done.From = append(done.From, p.UID)
+	if p.Flags, err = c.fromOutbox(source, target, p.Flags); err != nil {
+		return err
+	}
 	p.Saved, p.Flags = c.now, p.Flags.Without(lose)
 	u, err := c.putNew(target, p)
 	done.To = append(done.To, u)
@@ -454,7 +463,7 @@ func (c *change) move(source, target *mailboxRecord, set uid.Set, lose Flags, do
 	}
 	var gone uid.Set
 	for i := range list {
-		if err := c.copyTo(target, list[i], lose, done); err != nil {
+		if err := c.copyTo(source, target, list[i], lose, done); err != nil {
 			return nil, err
 		}
 		if err := c.remove(source, &list[i]); err != nil {

@@ -239,7 +239,7 @@ func (c *change) target(id MailboxID, role Role) (*mailboxRecord, error) {
 		}
 	}
 	m, err := c.mailbox(id)
-	if KindOf(err) == KindNotFound && id != InboxID {
+	if id != InboxID && (KindOf(err) == KindNotFound || err == nil && m.role == RoleOutbox) {
 		return c.mailbox(InboxID)
 	}
 	return m, err

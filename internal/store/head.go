@@ -105,6 +105,12 @@ type change struct {
 	before    ModSeq // the counter before the change
 	mailboxes map[MailboxID]*mailboxRecord
 	keywords  *Keywords
+
+	// What the Outbox needs, see outbox.go.
+	store    *Store
+	account  AccountID
+	settling bool             // the queue itself changes the Outbox
+	taken    map[TraceID]bool // submissions that may be taken back
 }
 
 // begin reads the account's head.
@@ -137,18 +143,24 @@ func (c *change) finish() error {
 
 // change runs fn in a transaction of the account and tells its watchers.
 func (s *Store) change(ctx context.Context, op string, a AccountID, fn func(c *change) error) error {
-	changed := false
+	changed, taken := false, map[TraceID]bool(nil)
 	err := s.records.Update(ctx, kv.Account(a), func(tx kv.Tx) error {
 		c, err := begin(tx, s.now())
 		if err != nil {
 			return err
 		}
-		if err := fn(c); err != nil {
+		c.store, c.account, c.taken = s, a, taken
+		err = fn(c)
+		taken = c.taken
+		if err != nil {
 			return err
 		}
 		changed = c.head.modSeq != c.before
 		return c.finish()
 	})
+	for id := range taken {
+		s.outbox.Taken(a, id)
+	}
 	switch {
 	case changed && err == nil:
 		s.hub.notify(a)

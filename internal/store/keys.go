@@ -27,6 +27,7 @@ const (
 	tableEvent        = 'j' // j time trace number: an event
 	tablePostings     = 'w' // w part ...: the search index (postings.go)
 	tableAnnotation   = 'm' // m mailbox name: an annotation (RFC 5464)
+	tableOutbox       = 'O' // O uid: the submission that a message in the Outbox shows (outbox.go)
 	tableGrant        = 'g' // g mailbox identifier: rights (RFC 4314)
 	tableScript       = 'v' // v name: a script of rules; v: the name of the active one (script.go)
 	tableJunk         = 'z' // z part ...: what the account taught about junk (junk.go)

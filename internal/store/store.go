@@ -56,6 +56,7 @@ type Store struct {
 	log     *slog.Logger
 
 	hub       hub
+	outbox    Outbox // may be nil
 	directory directoryCache
 	views     viewCache
 	flags     kept // *FlagSets

@@ -10,6 +10,7 @@ import (
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/store/blob"
 	"github.com/postiljon/postiljon/internal/store/kv"
+	"github.com/postiljon/postiljon/internal/store/uid"
 )
 
 // Submission is a message on its way out, with one state for each recipient.
@@ -28,6 +29,7 @@ type Submission struct {
 	Skip       int64                 `json:"skip,omitempty"`   // octets at the blob's beginning that stay here
 	Size       int64                 `json:"size"`             // without them
 	Prefix     []byte                `json:"prefix,omitempty"` // signatures that go out in front of the blob
+	Outbox     uid.UID               `json:"outbox,omitempty"` // the message that shows it in the sender's Outbox, 0 for none
 	Created    time.Time             `json:"created"`
 	Expires    time.Time             `json:"expires"` // when delivery is given up
 	Recipients []SubmissionRecipient `json:"recipients"`
@@ -118,8 +120,7 @@ func (s *Store) UpdateSubmission(ctx context.Context, a AccountID, id TraceID, f
 // ChangeSubmission is UpdateSubmission for a change of which it is known only
 // when it is made what events tell of it.
 func (s *Store) ChangeSubmission(ctx context.Context, a AccountID, id TraceID, fn func(*Submission) ([]Event, error)) (sub Submission, err error) {
-	ctx = kv.WithReserve(ctx)
-	err = s.records.Update(ctx, kv.Account(a), func(tx kv.Tx) error {
+	err = s.withOutbox(ctx, a, func(tx kv.Tx, keep func(*Submission) error) error {
 		var err error
 		if sub, err = readSubmission(tx, a, id); err != nil {
 			return err
@@ -128,12 +129,44 @@ func (s *Store) ChangeSubmission(ctx context.Context, a AccountID, id TraceID, f
 		if err != nil {
 			return err
 		}
+		if err := keep(&sub); err != nil {
+			return err
+		}
 		if err := putSubmission(tx, &sub); err != nil {
 			return err
 		}
 		return s.putEvents(tx, events)
 	})
 	return sub, wrap("update submission", err)
+}
+
+// withOutbox runs a transaction of the queue; what it changed of a submission it
+// gives to keep. It works on a full volume.
+func (s *Store) withOutbox(ctx context.Context, a AccountID, fn func(tx kv.Tx, keep func(*Submission) error) error) error {
+	changed := false
+	err := s.records.Update(kv.WithReserve(ctx), kv.Account(a), func(tx kv.Tx) error {
+		return fn(tx, func(sub *Submission) error {
+			if sub.Outbox == 0 {
+				return nil
+			}
+			c, err := begin(tx, s.now())
+			if err != nil {
+				return err
+			}
+			if err := c.keepOutbox(sub); err != nil {
+				return err
+			}
+			changed = c.head.modSeq != c.before
+			return c.finish()
+		})
+	})
+	switch {
+	case changed && err == nil:
+		s.hub.notify(a)
+	case changed:
+		s.hub.count(a)
+	}
+	return err
 }
 
 func readSubmission(r kv.Reader, a AccountID, id TraceID) (sub Submission, err error) {
@@ -203,8 +236,15 @@ func (s *Store) AllSubmissions(ctx context.Context, fn func(*Submission) error) 
 // DeleteSubmission forgets a submission; its blob is collected later. It works
 // on a full volume.
 func (s *Store) DeleteSubmission(ctx context.Context, a AccountID, id TraceID, events ...Event) error {
-	ctx = kv.WithReserve(ctx)
-	err := s.records.Update(ctx, kv.Account(a), func(tx kv.Tx) error {
+	err := s.withOutbox(ctx, a, func(tx kv.Tx, keep func(*Submission) error) error {
+		sub, err := readSubmission(tx, a, id)
+		if err == nil {
+			sub.Recipients = nil // nothing of it waits
+			err = keep(&sub)
+		}
+		if err != nil && KindOf(err) != KindNotFound {
+			return err
+		}
 		if err := tx.Delete(submissionKey(id)); err != nil {
 			return err
 		}

@@ -159,6 +159,14 @@ func (im *Importer) box(ctx context.Context, item *Item) (*importBox, error) {
 	if err != nil {
 		return nil, err
 	}
+	if m.Role == store.RoleOutbox { // only what waits to be sent is there
+		if m, err = im.store.MailboxByRole(ctx, im.account, store.RoleDrafts); store.KindOf(err) == store.KindNotFound {
+			m, err = im.store.MailboxByRole(ctx, im.account, store.RoleInbox)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
 	b := &importBox{id: m.ID, there: map[[32]byte]struct{}{}}
 	err = im.store.Messages(ctx, im.account, m.ID, uid.All(), func(msg *store.Message) error {
 		b.there[msg.Email.Blob.Hash()] = struct{}{}

@@ -30,6 +30,9 @@ import (
 //	@upgrade 1       begins TLS
 //	@compress 1      begins to compress
 //	@put MAILBOX FILE [FLAG...]  puts testdata/messages/FILE.eml into a mailbox
+//	@waits FILE       puts testdata/messages/FILE.eml into the queue, where it waits, and into the Outbox
+//	@queued N         so many messages must be left in the queue
+//	@sending          from now on all that waits is being sent
 //	@raw 1 TEXT      sends a Go string literal as it stands
 //	@closed 1        the server must have closed the connection
 //	{filler}         in C: lines and @raw is 4097 octets, {filler1000} and {filler4000} are so many
@@ -176,6 +179,14 @@ func (p *player) direct(words []string, line string) {
 		c.r = bufio.NewReader(c.conn)
 	case "put":
 		p.put(words[1], words[2], words[3:])
+	case "waits":
+		p.world.waits(p.message(words[1]))
+	case "queued":
+		if n := p.world.queued(); fmt.Sprint(n) != words[1] {
+			p.t.Fatalf("%s: %d are queued", p.where, n)
+		}
+	case "sending":
+		p.world.store.SetOutbox(sending{})
 	case "raw":
 		text, err := strconv.Unquote(strings.TrimSpace(line[strings.IndexAny(line, "\"`"):]))
 		if err != nil {
@@ -191,12 +202,16 @@ func (p *player) direct(words []string, line string) {
 	}
 }
 
-func (p *player) put(mailbox, file string, flags []string) {
+func (p *player) message(file string) []byte {
 	raw, err := os.ReadFile(filepath.Join("testdata", "messages", file+".eml"))
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	raw = []byte(strings.ReplaceAll(strings.ReplaceAll(string(raw), "\r\n", "\n"), "\n", "\r\n"))
+	return []byte(strings.ReplaceAll(strings.ReplaceAll(string(raw), "\r\n", "\n"), "\n", "\r\n"))
+}
+
+func (p *player) put(mailbox, file string, flags []string) {
+	raw := p.message(file)
 	var system store.Flags
 	var keywords []string
 	for _, f := range flags {

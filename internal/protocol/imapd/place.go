@@ -56,6 +56,9 @@ func (s *session) reach(name string, need store.Rights) (place, outcome) {
 // client is told that it can create it (RFC 9051 section 6.3.12), if it can.
 func (s *session) reachTarget(name string) (place, outcome) {
 	p, o := s.reach(name, store.RightInsert)
+	if p.Role == store.RoleOutbox {
+		return p, refuse(cause.Refuse(cause.AccountAccessDenied, cause.Text("mailbox", name)).As("outbox"))
+	}
 	if o.refused == nil || o.refused.Cause != cause.MailboxNotFound {
 		return p, o
 	}
