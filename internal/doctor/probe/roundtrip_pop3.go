@@ -44,8 +44,8 @@ func (b *popInbox) await(ctx context.Context, t *trip, while time.Duration) erro
 	until := accepted.Add(while)
 	for {
 		found, err := b.visit(ctx, t.fact.MessageID)
-		if err != nil {
-			return err
+		if errors.Is(err, ErrBlocked) {
+			return err // no sign-in is left
 		}
 		if found {
 			t.fact.Arrived, t.fact.Mailbox, t.fact.Role, t.fact.ArrivedIn = true, "INBOX", "inbox", time.Since(accepted)
@@ -54,10 +54,10 @@ func (b *popInbox) await(ctx context.Context, t *trip, while time.Duration) erro
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(min(b.run.Step, max(time.Until(until), 0))):
+		case <-time.After(min(b.run.Step/2, max(time.Until(until), 0))):
 		}
 		if !time.Now().Before(until) {
-			return nil
+			return err // one that went wrong is repeated: the session before may hold the maildrop still
 		}
 	}
 }
