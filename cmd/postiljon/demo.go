@@ -34,7 +34,7 @@ var demoPorts = []struct {
 	service string
 	port    int
 }{
-	{"smtp", 25}, {"submission", 587}, {"submissions", 465}, {"imap", 143}, {"imaps", 993}, {"pop3s", 995}, {"https", 443},
+	{"smtp", 25}, {"submission", 587}, {"submissions", 465}, {"imap", 143}, {"imaps", 993}, {"pop3s", 995}, {"sieve", 4190}, {"https", 443},
 }
 
 const (
@@ -158,7 +158,7 @@ func (d *demoCommand) config(base int) (config.Config, error) {
 	at := func(port int) []string { return []string{net.JoinHostPort("127.0.0.1", strconv.Itoa(base+port))} }
 	c.Hostname, c.Data = "mail."+d.Domain, d.Data
 	c.Listen = config.Listen{
-		SMTP: at(25), Submission: at(587), Submissions: at(465), IMAP: at(143), IMAPS: at(993), POP3S: at(995), HTTPS: at(443),
+		SMTP: at(25), Submission: at(587), Submissions: at(465), IMAP: at(143), IMAPS: at(993), POP3S: at(995), Sieve: at(4190), HTTPS: at(443),
 	}
 	c.Precheck = config.Precheck{Senders: "off"} // its domain is in no DNS
 	c.Web.URL = fmt.Sprintf("https://localhost:%d", base+443)

@@ -17,6 +17,7 @@ type demoReady struct {
 	IMAP        string        `json:"imap"`
 	IMAPS       string        `json:"imaps"`
 	POP3S       string        `json:"pop3s"`
+	Sieve       string        `json:"sieve"`
 	HTTPS       string        `json:"https"`
 	Control     string        `json:"control"`
 	CA          string        `json:"ca"`
@@ -29,7 +30,7 @@ type demoReady struct {
 func (d *demoCommand) present(out *streams, s *service, open listeners, state demoState, moved bool) error {
 	ready := demoReady{
 		SMTP: open.first("smtp"), Submission: open.first("submission"), Submissions: open.first("submissions"),
-		IMAP: open.first("imap"), IMAPS: open.first("imaps"), POP3S: open.first("pop3s"), HTTPS: open.first("https"),
+		IMAP: open.first("imap"), IMAPS: open.first("imaps"), POP3S: open.first("pop3s"), Sieve: open.first("sieve"), HTTPS: open.first("https"),
 		Control: s.config.Socket(), CA: s.certs.CAFile(), Data: s.config.Data, PID: os.Getpid(), Accounts: state.Accounts,
 	}
 	if d.JSON {
@@ -107,6 +108,7 @@ For measurements: this machine is exempt from sending limits, connection limits 
   Submission   {{pad 18 .Submission}} {{dim "STARTTLS"}}    {{pad 18 .Submissions}} {{dim "TLS"}}
   IMAP         {{pad 18 .IMAP}} {{dim "STARTTLS"}}    {{pad 18 .IMAPS}} {{dim "TLS"}}
   POP3         {{pad 18 .POP3S}} {{dim "TLS"}}
+  ManageSieve  {{pad 18 .Sieve}} {{dim "STARTTLS; programs edit rules"}}
   Web          https://{{.HTTPS}}/ {{dim "how to connect; why something was refused"}}
   Certificate  {{.CA}} {{dim "is the authority to trust"}}
   Data         {{.Data}} {{dim "keeps everything; delete it to begin anew"}}

@@ -112,7 +112,7 @@ func records(domain string, c *config.Config) []record {
 	}{
 		{"_submissions._tcp", c.Listen.Submissions}, {"_submission._tcp", c.Listen.Submission},
 		{"_imaps._tcp", c.Listen.IMAPS}, {"_imap._tcp", c.Listen.IMAP},
-		{"_pop3s._tcp", c.Listen.POP3S}, {"_pop3._tcp", c.Listen.POP3},
+		{"_pop3s._tcp", c.Listen.POP3S}, {"_pop3._tcp", c.Listen.POP3}, {"_sieve._tcp", c.Listen.Sieve},
 	} {
 		target, why := "0 0 0 .", "this service is not offered"
 		if len(one.addresses) > 0 {

@@ -19,6 +19,7 @@ import (
 	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/protocol/imapd"
 	"github.com/postiljon/postiljon/internal/protocol/popd"
+	"github.com/postiljon/postiljon/internal/protocol/sieved"
 	"github.com/postiljon/postiljon/internal/protocol/smtpd"
 	"github.com/postiljon/postiljon/internal/store"
 )
@@ -142,6 +143,8 @@ func (s *service) serveListener(ctx context.Context, name string, l net.Listener
 		return s.pop3.Serve(ctx, l, popd.ListenerOptions{Name: name})
 	case "pop3s":
 		return s.pop3.Serve(ctx, l, popd.ListenerOptions{Name: name, ImplicitTLS: true})
+	case "sieve":
+		return s.sieve.Serve(ctx, l, sieved.ListenerOptions{Name: name})
 	}
 	return errors.Join(fmt.Errorf("no service %q", name), l.Close())
 }

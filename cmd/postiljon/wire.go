@@ -34,10 +34,12 @@ import (
 	"github.com/postiljon/postiljon/internal/policy"
 	"github.com/postiljon/postiljon/internal/protocol/imapd"
 	"github.com/postiljon/postiljon/internal/protocol/popd"
+	"github.com/postiljon/postiljon/internal/protocol/sieved"
 	"github.com/postiljon/postiljon/internal/protocol/smtpd"
 	"github.com/postiljon/postiljon/internal/resolver"
 	"github.com/postiljon/postiljon/internal/rules"
 	"github.com/postiljon/postiljon/internal/sasl"
+	"github.com/postiljon/postiljon/internal/sieve"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/blob/disk"
 	"github.com/postiljon/postiljon/internal/store/index"
@@ -70,6 +72,7 @@ type service struct {
 	hasher    *policy.Hasher
 	policies  *policies
 	rules     *rules.Engine
+	sieve     *sieved.Server
 	sasl      signInOffers
 	resolver  *resolver.Resolver
 
@@ -106,7 +109,7 @@ func openService(ctx context.Context, c config.Config, file string, log *slog.Lo
 	s.keep.Store(int64(c.Journal.Keep))
 	for _, open := range []func(context.Context) error{
 		s.openStore, s.openIndex, s.openCauses, s.openPolicies, s.openResolver, s.openSigning, s.openPrecheck, s.openForwarding, s.openTransport, s.openQueue, s.openDMARC, s.openSMTP, s.openIMAP, s.openPOP3,
-		s.openWeb, s.openControl,
+		s.openSieve, s.openWeb, s.openControl,
 	} {
 		if err := open(ctx); err != nil {
 			return nil, errors.Join(err, s.close(ctx))
@@ -337,6 +340,19 @@ func (s *service) openPOP3(context.Context) (err error) {
 		return err
 	}
 	s.onClose("POP3", s.pop3.Close)
+	return nil
+}
+
+func (s *service) openSieve(context.Context) (err error) {
+	s.sieve, err = sieved.New(sieved.Options{
+		Store: s.store, Catalogue: s.catalogue, Backend: sieveBackend{newMailReaders(s.policies)}, SASL: s.sasl.sieve,
+		Check: rules.Check, Extensions: sieve.Extensions(), Redirects: rules.MaxForwards,
+		TLSConfig: s.certs.ServerConfig("managesieve"), Admit: s.policies.admit("sieve"), Log: s.log, Metrics: s.metrics.Sieve(),
+	})
+	if err != nil {
+		return err
+	}
+	s.onClose("ManageSieve", s.sieve.Close)
 	return nil
 }
 

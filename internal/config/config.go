@@ -61,6 +61,7 @@ type Listen struct {
 	IMAPS       []string `toml:"imaps"`
 	POP3        []string `toml:"pop3"`
 	POP3S       []string `toml:"pop3s"`
+	Sieve       []string `toml:"sieve"`
 	HTTPS       []string `toml:"https"`
 }
 

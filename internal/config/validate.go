@@ -80,7 +80,7 @@ func (c *Config) validateService(f *faults) {
 func (l *Listen) Services() []Service {
 	return []Service{
 		{"smtp", l.SMTP}, {"submission", l.Submission}, {"submissions", l.Submissions},
-		{"imap", l.IMAP}, {"imaps", l.IMAPS}, {"pop3", l.POP3}, {"pop3s", l.POP3S}, {"https", l.HTTPS},
+		{"imap", l.IMAP}, {"imaps", l.IMAPS}, {"pop3", l.POP3}, {"pop3s", l.POP3S}, {"sieve", l.Sieve}, {"https", l.HTTPS},
 	}
 }
 
@@ -115,7 +115,7 @@ func (c *Config) validatePlaintext(f *faults) {
 		return
 	}
 	for _, service := range c.Listen.Services() {
-		if !slices.Contains([]string{"submission", "imap", "pop3"}, service.Name) {
+		if !slices.Contains([]string{"submission", "imap", "pop3", "sieve"}, service.Name) {
 			continue
 		}
 		for _, a := range service.Addresses {
@@ -134,8 +134,8 @@ func (c *Config) validateAuth(f *faults) {
 	f.count("auth.hash_passes", c.Auth.HashPasses, 1, 16)
 	f.count("auth.hash_concurrency", c.Auth.HashConcurrency, 0, 1024)
 	for _, service := range c.Auth.ChannelBinding {
-		f.check(slices.Contains([]string{"imap", "pop3", "submission"}, service), "auth.channel_binding",
-			"%q is not imap, pop3 or submission", service)
+		f.check(slices.Contains([]string{"imap", "pop3", "submission", "sieve"}, service), "auth.channel_binding",
+			"%q is not imap, pop3, submission or sieve", service)
 	}
 	g := &c.Guard
 	f.count("guard.free_failures", g.FreeFailures, 0, 1000)

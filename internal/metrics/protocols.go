@@ -9,6 +9,7 @@ import (
 	"github.com/postiljon/postiljon/internal/outbound"
 	"github.com/postiljon/postiljon/internal/protocol/imapd"
 	"github.com/postiljon/postiljon/internal/protocol/popd"
+	"github.com/postiljon/postiljon/internal/protocol/sieved"
 	"github.com/postiljon/postiljon/internal/protocol/smtpd"
 )
 
@@ -87,6 +88,29 @@ func (m *POP3) Command(name string, ok bool, took time.Duration) {
 
 // Sessions implements popd.Metrics.
 func (m *POP3) Sessions(delta int) { m.sessions.Add(float64(delta)) }
+
+// Sieve counts for sieved.
+type Sieve struct {
+	set      *Set
+	sessions prometheus.Gauge
+}
+
+var _ sieved.Metrics = (*Sieve)(nil)
+
+// Sieve is what the ManageSieve server tells.
+func (s *Set) Sieve() *Sieve { return &Sieve{set: s, sessions: s.sessions.WithLabelValues("sieve")} }
+
+// Command implements sieved.Metrics.
+func (m *Sieve) Command(name string, ok bool, took time.Duration) {
+	status := "OK"
+	if !ok {
+		status = "NO"
+	}
+	m.set.commands.WithLabelValues("sieve", name, status).Observe(took.Seconds())
+}
+
+// Sessions implements sieved.Metrics.
+func (m *Sieve) Sessions(delta int) { m.sessions.Add(float64(delta)) }
 
 // Outbound counts for the queue.
 type Outbound struct{ set *Set }

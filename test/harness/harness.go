@@ -33,6 +33,7 @@ type Info struct {
 	IMAP        string    `json:"imap"`
 	IMAPS       string    `json:"imaps"`
 	POP3S       string    `json:"pop3s"`
+	Sieve       string    `json:"sieve"`
 	HTTPS       string    `json:"https"`
 	Control     string    `json:"control"`
 	CA          string    `json:"ca"`

@@ -306,6 +306,8 @@ func (s *session) refuse(how string, d cause.Decision) {
 		code = "TRYLATER"
 	case d.Cause == cause.MailboxInUse:
 		code = "ACTIVE" // RFC 5804 section 2.10
+	case how == "BYE":
+		code = ""
 	}
 	if code != "" {
 		how += " (" + code + ")"
