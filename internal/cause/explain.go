@@ -34,10 +34,14 @@ func (c *Catalogue) Explain(d Decision, lang Lang, audience Audience) Explanatio
 	}
 	s := e.said[lang]
 	w := writer{speech: c.speech[lang], zone: c.zone}
+	var next []byte
+	if audience == Owner && s.passedOn && e.Actor != ActorAdmin && e.Actor != ActorNobody {
+		next = append(next, w.speech.Advise...)
+	}
 	return Explanation{
 		Title:    s.title,
 		Text:     string(s.body[audience].append(nil, e.kinds, &d, &w)),
-		NextStep: string(s.next[audience].append(nil, e.kinds, &d, &w)),
+		NextStep: string(s.next[audience].append(next, e.kinds, &d, &w)),
 		Actor:    c.speech[lang].actor(e.Actor, audience),
 	}
 }

@@ -42,10 +42,16 @@ func TestExplainGolden(t *testing.T) {
 			NextStep: "Läs spårningen. Saknas en orsak i katalogen, lägg till den.",
 			Actor:    "Ingen",
 		}},
+		{Refuse(PushOff), Swedish, Owner, Explanation{
+			Title:    "Ny post skickas inte direkt till enheten",
+			Text:     "Push är avstängt på personens enhet. Posten kommer i tid till servern.",
+			NextStep: "Säg till personen: Slå på push för kontot i enhetens e-postinställningar. Pröva genom att skicka ett meddelande till dig själv.",
+			Actor:    "Den som har kontot",
+		}},
 		{Refuse(Healthy), "xx", 77, Explanation{
 			Title:    "Everything works",
 			Text:     "All that has to do with your question was tried, and it works. Perhaps the trouble has passed.",
-			NextStep: "Nothing. If it happens again, check once more while it lasts.",
+			NextStep: "You need not do anything. If it happens again, check once more while it lasts.",
 			Actor:    "Nobody",
 		}},
 	}
@@ -292,6 +298,24 @@ func TestZoneIsNamed(t *testing.T) {
 	for _, tt := range tests {
 		if got := string(c.speech[Swedish].appendClock(nil, half.In(tt.zone))); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.zone, got, tt.want)
+		}
+	}
+}
+
+// What an account holder reads has no codes and no jargon; the ports and names
+// that stand in settings are what they must look for there.
+func TestNoCodesToHolders(t *testing.T) {
+	c := load(t)
+	code := regexp.MustCompile(`\b([245]\.\d+\.\d+|[2-5]\d\d|[A-Z][A-Z0-9]{2,})\b`)
+	known := []string{"VPN", "POP3", "IMAP", "SSL", "TLS", "STARTTLS", "DNS", "MTU", "465", "587"}
+	for _, lang := range Languages() {
+		for _, row := range c.All() {
+			x := c.Explain(Refuse(row.ID), lang, Holder)
+			for _, word := range code.FindAllString(x.Title+" "+x.Text+" "+x.NextStep, -1) {
+				if !slices.Contains(known, word) {
+					t.Errorf("%s in %s says %q", row.ID, lang, word)
+				}
+			}
 		}
 	}
 }

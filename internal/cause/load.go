@@ -55,6 +55,7 @@ func (c *Catalogue) readTable(fsys fs.FS) error {
 // said is a cause in one language.
 type said struct {
 	title              string
+	passedOn           bool // the owner's next step is the holder's
 	body, next         [audiences]template
 	remote, nextRemote template
 	variants           map[string]template
@@ -69,7 +70,7 @@ type textFile struct {
 }
 
 // causeText is a cause in a text file. Next stands for every audience that
-// has none of its own.
+// has none of its own; the owner is asked to pass it on.
 type causeText struct {
 	Title        string            `toml:"title"`
 	Holder       string            `toml:"holder"`
@@ -116,7 +117,7 @@ func (c *Catalogue) readSpeech(fsys fs.FS) error {
 
 // parse compiles the templates of a cause.
 func (ct causeText) parse() (*said, error) {
-	s := &said{title: ct.Title, variants: make(map[string]template, len(ct.Variant))}
+	s := &said{title: ct.Title, passedOn: ct.NextOwner == "", variants: make(map[string]template, len(ct.Variant))}
 	for _, t := range []struct {
 		to   *template
 		text string

@@ -66,6 +66,7 @@ type speech struct {
 	ClockSep    string               `toml:"clock_sep"`    // between hours and minutes
 	DaySuffix   string               `toml:"day_suffix"`   // after the day of the month
 	BeforeClock string               `toml:"before_clock"` // between date and hour
+	Advise      string               `toml:"advise"`       // before what an owner is to tell a person
 	Months      []string             `toml:"months"`       // twelve
 	Plural      []string             `toml:"plural"`       // the plural categories of the language, in the order of all lists of forms
 	Byte        []string             `toml:"byte"`         // its forms
