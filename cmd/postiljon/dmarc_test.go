@@ -51,7 +51,7 @@ Questions to: d@big.test
 	}
 }
 
-func outputOf(t *testing.T, command *dmarcReport) string {
+func outputOf(t *testing.T, command interface{ Run(*streams) error }) string {
 	t.Helper()
 	out, err := os.CreateTemp(t.TempDir(), "out")
 	if err != nil {

@@ -311,6 +311,7 @@ func (s *Server) routes() http.Handler {
 		"account.list":       method(s, s.listAccounts),
 		"account.show":       method(s, s.showAccount),
 		"account.change":     method(s, s.changeAccount),
+		"route":              method(s, s.route),
 		"limits.show":        method(s, s.showLimits),
 		"limits.reopen":      method(s, s.reopen),
 		"account.remove":     method(s, s.removeAccount),

@@ -35,9 +35,9 @@ const (
 
 	// A message on its way out.
 	MessageQueued    = "message.queued"    // a submission is kept: from, to, message-id, subject, size
-	MessageRelayed   = "message.relayed"   // another server took it: to, host, reply
-	MessageDeferred  = "message.deferred"  // could not go yet: to, host, reply
-	MessageBounced   = "message.bounced"   // cannot go: to, host, reply
+	MessageRelayed   = "message.relayed"   // another server took it: to, host, reply, ip, tls, tls-version, policy
+	MessageDeferred  = "message.deferred"  // could not go yet: to, host, reply, and as for relayed; trouble: why it could not be encrypted as it must
+	MessageBounced   = "message.bounced"   // cannot go: as for deferred
 	MessageExpired   = "message.expired"   // was tried too long: to, host, reply
 	MessageCancelled = "message.cancelled" // taken back by its sender: to
 	ReportSent       = "report.sent"       // a report about delivery went to the sender: to

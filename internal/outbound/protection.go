@@ -46,6 +46,8 @@ type protection struct {
 	// trouble is why a server is not used, where that needs more words than its cause.
 	trouble string
 	report  tlsrpt.Policy
+	// missed is what the domain is told of that was found before any session.
+	missed *tlsrpt.Session
 }
 
 // protect decides how a server must be reached; or why it cannot be used. DANE goes
@@ -63,7 +65,7 @@ func (q *Queue) protect(ctx context.Context, r *route, at resolver.Host, host st
 	if err != nil {
 		// RFC 7672 section 2.2: whoever can make this question fail must not be able to
 		// switch the protection off.
-		q.noteFailure(&tlsrpt.Policy{Type: tlsrpt.TLSA, Domain: r.domain}, tlsrpt.DNSSECInvalid, host, netip.Addr{}, err)
+		p.missed = failed(&tlsrpt.Policy{Type: tlsrpt.TLSA, Domain: r.domain}, tlsrpt.DNSSECInvalid, host, netip.Addr{}, err)
 		return p, unresolved(err)
 	}
 	if len(records) > 0 {
@@ -78,18 +80,18 @@ func (q *Queue) protect(ctx context.Context, r *route, at resolver.Host, host st
 			return p, cause.Allow()
 		}
 	}
-	return q.protectBySTS(r, host, p)
+	return p.bySTS(r, host)
 }
 
-// protectBySTS adds what an MTA-STS policy wants (RFC 8461 section 5).
-func (q *Queue) protectBySTS(r *route, host string, p protection) (protection, cause.Decision) {
+// bySTS adds what an MTA-STS policy wants (RFC 8461 section 5).
+func (p protection) bySTS(r *route, host string) (protection, cause.Decision) {
 	sts := r.sts.Policy
 	if sts == nil || sts.Mode == mtasts.None {
 		return p, cause.Allow()
 	}
 	report := tlsrpt.Policy{Type: tlsrpt.STS, Domain: r.domain, Strings: sts.Lines(), MX: sts.MX}
 	if !sts.Matches(host) {
-		q.noteFailure(&report, tlsrpt.ValidationFailure, host, netip.Addr{}, errNotInPolicy)
+		p.missed = failed(&report, tlsrpt.ValidationFailure, host, netip.Addr{}, errNotInPolicy)
 		if p.policy = PolicySTSTesting; sts.Mode == mtasts.Testing {
 			return p, cause.Allow()
 		}
@@ -183,6 +185,18 @@ func (p *protection) refusal() cause.Decision {
 	return later(cause.TLSPolicyMismatch)
 }
 
+// troubleOf says what was wrong with the encryption of a session.
+func troubleOf(err error) string {
+	var e *smtpc.Error
+	if !errors.As(err, &e) || e.Err == nil {
+		return err.Error()
+	}
+	if e.Reply.Code != 0 {
+		return e.Err.Error() + ": " + e.Reply.String()
+	}
+	return e.Err.Error()
+}
+
 // noteSession counts a session for the domain's report.
 func (q *Queue) noteSession(p *protection, l *link) {
 	if p.policy == PolicyRelay || p.policy == PolicyNone {
@@ -209,11 +223,16 @@ func (q *Queue) noteFailed(p *protection, host string, ip netip.Addr, err error)
 }
 
 func (q *Queue) noteFailure(p *tlsrpt.Policy, result tlsrpt.Result, host string, ip netip.Addr, err error) {
-	f := &tlsrpt.Failure{Result: result, Host: host, Reason: err.Error()}
+	q.opt.Reports.Note(*failed(p, result, host, ip, err))
+}
+
+// failed is a session that did not keep to its policy.
+func failed(p *tlsrpt.Policy, result tlsrpt.Result, host string, ip netip.Addr, err error) *tlsrpt.Session {
+	f := &tlsrpt.Failure{Result: result, Host: host, Reason: troubleOf(err)}
 	if ip.IsValid() {
 		f.IP = ip.String()
 	}
-	q.opt.Reports.Note(tlsrpt.Session{Policy: *p, Failure: f})
+	return &tlsrpt.Session{Policy: *p, Failure: f}
 }
 
 // resultOf says in the words of reports why encryption failed (RFC 8460 section 4.3).

@@ -232,7 +232,7 @@ func (r *remote) connect(to *route, host string) *link {
 	if err != nil {
 		q.opt.Metrics.Connection(TLSNone, err)
 		if p.violated(err) {
-			l.way.trouble = err.Error()
+			l.way.trouble = troubleOf(err)
 			r.failWay(host, "", l.way, p.refusal())
 		} else {
 			r.failSession(l, err)
@@ -243,6 +243,9 @@ func (r *remote) connect(to *route, host string) *link {
 		q.noteSession(&p, l)
 	}
 	q.opt.Metrics.Connection(l.way.tls, nil)
+	if q.opt.Announced != nil && r.relay == nil {
+		q.opt.Announced(r.w.dest.domain, l.client.Extensions().Size)
+	}
 	return l
 }
 
@@ -253,6 +256,9 @@ func (r *remote) protection(to *route, at resolver.Host, host string) (protectio
 		return protection{policy: PolicyNone, names: []string{strings.Trim(host, "[]")}}, cause.Allow()
 	}
 	p, why := r.w.queue.protect(r.ctx, to, at, host)
+	if p.missed != nil {
+		r.w.queue.opt.Reports.Note(*p.missed)
+	}
 	if why.Allowed() && r.sub.RequireTLS {
 		why = p.require()
 	}
