@@ -82,6 +82,7 @@ type service struct {
 	dkim        *dkim.Keeper
 	precheck    *precheck.Checker
 	forwarder   *inbound.Forwarder
+	bounces     func(eml []byte) []inbound.Bounced
 	queue       *outbound.Queue
 	smtp        *smtpd.Server
 	imap        *imapd.Server
@@ -108,7 +109,7 @@ func openService(ctx context.Context, c config.Config, file string, log *slog.Lo
 	s := &service{config: c, file: file, log: log, level: level, started: time.Now()}
 	s.keep.Store(int64(c.Journal.Keep))
 	for _, open := range []func(context.Context) error{
-		s.openStore, s.openIndex, s.openCauses, s.openPolicies, s.openResolver, s.openSigning, s.openPrecheck, s.openForwarding, s.openTransport, s.openQueue, s.openDMARC, s.openSMTP, s.openIMAP, s.openPOP3,
+		s.openStore, s.openIndex, s.openCauses, s.openPolicies, s.openResolver, s.openSigning, s.openPrecheck, s.openForwarding, s.openBounces, s.openTransport, s.openQueue, s.openDMARC, s.openSMTP, s.openIMAP, s.openPOP3,
 		s.openSieve, s.openWeb, s.openControl,
 	} {
 		if err := open(ctx); err != nil {
@@ -295,7 +296,7 @@ func (s *service) blockLists() *junk.Lists {
 func (s *service) openSMTP(context.Context) (err error) {
 	c := &s.config
 	road := inbound.New(inbound.Options{
-		Store: s.store, Policy: s.policies, Journal: recorder{s.journal}, Queue: s.queue, Precheck: s.precheck, Forward: s.forwarder,
+		Store: s.store, Policy: s.policies, Journal: recorder{s.journal}, Queue: s.queue, Precheck: s.precheck, Forward: s.forwarder, Bounces: s.bounces,
 		Hostname: c.Hostname, MaxSize: int64(c.Limits.MessageSize), MaxRecipients: c.Limits.Recipients,
 		MaxHops: c.Limits.Hops, Genuine: s.checker(), Junk: s.junkFilter(), Lists: s.blockLists(), Trusted: config.Prefixes(c.Inbound.Trusted), Log: s.log,
 	})

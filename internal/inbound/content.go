@@ -237,6 +237,7 @@ func (m *content) commit(ctx context.Context, summary *message.Summary) cause.De
 	if delivery.Submission != nil {
 		s.b.Queue.Notify(delivery.Submission)
 	}
+	s.joinReport(ctx, ref, summary)
 	return cause.Allow()
 }
 

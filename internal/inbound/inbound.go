@@ -74,6 +74,8 @@ type Options struct {
 	Precheck Precheck
 	// Forward passes messages on to addresses elsewhere; nil refuses what would be passed on.
 	Forward *Forwarder
+	// Bounces reads reports from other servers about messages of accounts; nil leaves them unread.
+	Bounces func(eml []byte) []Bounced
 	// Hostname is the name of this server in Received fields.
 	Hostname string
 	// MaxSize is the largest message taken, in octets.
