@@ -298,7 +298,7 @@ func (s *service) openSMTP(context.Context) (err error) {
 	road := inbound.New(inbound.Options{
 		Store: s.store, Policy: s.policies, Journal: recorder{s.journal}, Queue: s.queue, Precheck: s.precheck, Forward: s.forwarder, Bounces: s.bounces,
 		Hostname: c.Hostname, MaxSize: int64(c.Limits.MessageSize), MaxRecipients: c.Limits.Recipients,
-		MaxHops: c.Limits.Hops, Genuine: s.checker(), Junk: s.junkFilter(), Lists: s.blockLists(), Trusted: config.Prefixes(c.Inbound.Trusted), Log: s.log,
+		MaxHops: c.Limits.Hops, Genuine: s.checker(), Rules: s.rules, Junk: s.junkFilter(), Lists: s.blockLists(), Trusted: config.Prefixes(c.Inbound.Trusted), Log: s.log,
 	})
 	s.smtp, err = smtpd.New(smtpd.Options{
 		Hostname: c.Hostname, Replies: s.catalogue, Backend: measured{road, s.metrics.Commit}, SASL: s.sasl.submission, TLS: s.certs.ServerConfig(),

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -214,9 +215,14 @@ func (m *content) commit(ctx context.Context, summary *message.Summary) cause.De
 		return s.b.storeTrouble("store message", err)
 	}
 	now := s.b.Store.Now()
-	delivery := store.Delivery{
-		Email:      store.NewEmail{Blob: ref, Summary: summary, Received: now},
-		Recipients: s.places(now, summary, verdicts),
+	delivery := store.Delivery{Email: store.NewEmail{Blob: ref, Summary: summary, Received: now}}
+	recipients := s.places(now, summary, verdicts)
+	ruled, d := m.obey(ctx, delivery.Email, recipients)
+	if !d.Allowed() {
+		return d
+	}
+	for i := range recipients {
+		delivery.Recipients = append(delivery.Recipients, recipients[i].DeliverTo)
 	}
 	if s.account != nil {
 		delivery.Sender, delivery.SenderEvents, delivery.SentTo = s.account.ID, s.sentEvents(now, summary), s.everybody()
@@ -227,13 +233,19 @@ func (m *content) commit(ctx context.Context, summary *message.Summary) cause.De
 	} else if trouble := s.passOn(ctx, &delivery, ref, summary); !trouble.Allowed() {
 		return trouble
 	}
+	if err := ruled.keep(ctx, s.b); err != nil {
+		return s.b.storeTrouble("queue what rules send", err)
+	}
 	results, err := s.b.Store.Deliver(ctx, delivery)
 	if err != nil {
+		ruled.drop(ctx, s.b)
 		return s.b.storeTrouble("queue message", err)
 	}
-	if trouble := s.settle(ctx, delivery, results); !trouble.Allowed() {
+	if trouble := s.settle(ctx, delivery, results, ruled.rejected); !trouble.Allowed() {
+		ruled.drop(ctx, s.b)
 		return trouble
 	}
+	ruled.send(s.b)
 	if delivery.Submission != nil {
 		s.b.Queue.Notify(delivery.Submission)
 	}
@@ -253,14 +265,22 @@ func (m *content) store(ctx context.Context) (blob.Ref, error) {
 	return m.s.b.Store.Blobs().Put(ctx, *m.buffer)
 }
 
+// recipient is an account that is to get a message, where, and by which address.
+type recipient struct {
+	store.DeliverTo
+	account *store.Account
+	local   *localRecipient
+	verdict junk.Verdict
+}
+
 // places returns the accounts that get the message, each once.
-func (s *session) places(now time.Time, summary *message.Summary, verdicts map[store.AccountID]junk.Verdict) []store.DeliverTo {
-	places := make([]store.DeliverTo, 0, len(s.local))
+func (s *session) places(now time.Time, summary *message.Summary, verdicts map[store.AccountID]junk.Verdict) []recipient {
+	places := make([]recipient, 0, len(s.local))
 	for i := range s.local {
 		to := s.local[i].address
 		for j := range s.local[i].accounts {
 			a := &s.local[i].accounts[j]
-			if a.Disabled || slices.ContainsFunc(places, func(p store.DeliverTo) bool { return p.Account == a.ID }) {
+			if a.Disabled || slices.ContainsFunc(places, func(p recipient) bool { return p.Account == a.ID }) {
 				continue
 			}
 			place := store.DeliverTo{Account: a.ID, Role: store.RoleInbox, Events: make([]store.Event, 0, 2)}
@@ -278,7 +298,7 @@ func (s *session) places(now time.Time, summary *message.Summary, verdicts map[s
 				Time: now, Trace: s.trace, Kind: kind,
 				Fields: append([]store.Field{{Name: "to", Value: to}, {Name: "mailbox", Value: mailbox}}, verdictFields(verdict)...),
 			})
-			places = append(places, place)
+			places = append(places, recipient{place, a, &s.local[i], verdict})
 		}
 	}
 	return places
@@ -336,8 +356,9 @@ func (s *session) submission(now time.Time, ref blob.Ref, summary *message.Summa
 // settle looks at what became of each recipient here. If none could be reached
 // the client hears why and may try again; if some could, the message is
 // accepted and the sender is told of the others.
-func (s *session) settle(ctx context.Context, d store.Delivery, results []store.Delivered) cause.Decision {
+func (s *session) settle(ctx context.Context, d store.Delivery, results []store.Delivered, rejected map[store.AccountID]cause.Decision) cause.Decision {
 	failed := map[store.AccountID]cause.Decision{}
+	maps.Copy(failed, rejected)
 	var last cause.Decision
 	for i, r := range results {
 		if r.Err != nil {

@@ -58,8 +58,18 @@ func (m *content) filter(ctx context.Context, summary *message.Summary) (map[sto
 
 // kept is the message as it is kept, where the offsets of its summary lead.
 func (m *content) kept(ctx context.Context) (io.ReaderAt, func() error, error) {
+	if m.ref == "" && m.spool != nil {
+		var err error
+		if m.ref, err = m.spool.Commit(); err != nil {
+			return nil, nil, err
+		}
+	}
 	if m.ref == "" {
-		return bytes.NewReader(m.whole), func() error { return nil }, nil
+		whole := m.whole
+		if whole == nil {
+			whole = *m.buffer
+		}
+		return bytes.NewReader(whole), func() error { return nil }, nil
 	}
 	b, err := m.s.b.Store.Blobs().Open(ctx, m.ref)
 	if err != nil {

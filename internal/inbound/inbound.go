@@ -17,6 +17,7 @@ import (
 	"github.com/postiljon/postiljon/internal/junk"
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/protocol/smtpd"
+	"github.com/postiljon/postiljon/internal/rules"
 	"github.com/postiljon/postiljon/internal/sasl"
 	"github.com/postiljon/postiljon/internal/store"
 )
@@ -89,6 +90,8 @@ type Options struct {
 	// Trusted networks is not looked at.
 	Genuine *genuine.Checker
 	Trusted []netip.Prefix
+	// Rules are what accounts want done with their mail; nil for nothing.
+	Rules *rules.Engine
 	// Junk judges mail from other servers, with what block lists say; nil for nobody who does.
 	Junk  *junk.Filter
 	Lists *junk.Lists

@@ -46,6 +46,7 @@ type localRecipient struct {
 	notify   smtpd.Notify
 	orcpt    string
 	accounts []store.Account
+	detail   string        // of a subaddress
 	mailbox  store.Mailbox // that the address names for this sender; zero: INBOX
 }
 
@@ -213,7 +214,7 @@ func (s *session) addLocal(ctx context.Context, r *smtpd.Rcpt, to string, res *s
 		return s.b.storeTrouble("find mailbox of recipient", err)
 	}
 	s.recipients++
-	s.local = append(s.local, localRecipient{address: to, to: r.To, notify: r.Notify, orcpt: r.ORcpt, accounts: accounts, mailbox: mailbox})
+	s.local = append(s.local, localRecipient{address: to, to: r.To, notify: r.Notify, orcpt: r.ORcpt, accounts: accounts, detail: res.Detail, mailbox: mailbox})
 	return cause.Allow()
 }
 

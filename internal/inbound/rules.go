@@ -1,0 +1,156 @@
+package inbound
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/journal"
+	"github.com/postiljon/postiljon/internal/rules"
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// ruled is what the rules of accounts want beside placing a message: whom it goes on to, who is answered, and who
+// does not take it.
+type ruled struct {
+	submissions []*store.Submission
+	rejected    map[store.AccountID]cause.Decision
+}
+
+// obey runs the rules of each account that is to get a message, and changes where it goes. If nobody takes it, the
+// message is refused. Rules that cannot be run lose nothing: the message goes where it goes without them.
+func (m *content) obey(ctx context.Context, email store.NewEmail, recipients []recipient) (*ruled, cause.Decision) {
+	s, r := m.s, &ruled{rejected: map[store.AccountID]cause.Decision{}}
+	if s.b.Rules == nil || len(recipients) == 0 {
+		return r, cause.Allow()
+	}
+	raw, done, err := m.kept(ctx)
+	if err != nil {
+		return r, s.b.storeTrouble("read message", err)
+	}
+	defer done()
+	for i := range recipients {
+		to := &recipients[i]
+		out, err := s.b.Rules.Run(ctx, rules.Input{
+			Account: to.account, Trace: s.trace, From: s.from, To: to.local.address, Detail: to.local.detail,
+			Message: raw, Summary: email.Summary, Junk: to.verdict.Junk, Mailbox: to.Mailbox,
+			RemoteHost: s.c.Helo, RemoteIP: s.c.Remote.Addr().String(),
+		})
+		if err == nil && out.Ran {
+			err = s.carryOut(ctx, r, to, &out, email)
+		}
+		if err != nil {
+			s.b.Log.Error("rules not run; the message goes where it goes without them", "trace", s.trace, "account", to.account.Address, "error", err)
+		}
+	}
+	if len(r.rejected) == len(recipients) && len(s.remote) == 0 && len(s.forward.to) == 0 {
+		s.about = recipients[0].account.ID
+		return r, r.rejected[s.about]
+	}
+	return r, cause.Allow()
+}
+
+// carryOut does what the rules of one recipient want.
+func (s *session) carryOut(ctx context.Context, r *ruled, to *recipient, out *rules.Outcome, email store.NewEmail) error {
+	onward, err := s.onward(ctx, to, out, email)
+	if err != nil {
+		return err
+	}
+	if len(out.Places) > 0 && out.Reject == nil {
+		names := make([]string, len(out.Places))
+		for i := range out.Places {
+			names[i] = out.Places[i].Name
+		}
+		to.delivered().Fields[1].Value = strings.Join(names, ", ")
+	} else {
+		to.Events = slices.DeleteFunc(to.Events, func(e store.Event) bool {
+			return e.Kind == journal.MessageDelivered || e.Kind == journal.MessageFiledJunk
+		})
+	}
+	out.DeliverTo(&to.DeliverTo)
+	if out.Reject != nil {
+		to.Nowhere = true
+		r.rejected[to.account.ID] = *out.Reject
+	}
+	r.submissions = append(r.submissions, onward...)
+	return nil
+}
+
+// delivered is the event that tells where a message was placed.
+func (r *recipient) delivered() *store.Event { return &r.Events[len(r.Events)-1] }
+
+// onward makes what goes out: the message itself, and an answer.
+func (s *session) onward(ctx context.Context, to *recipient, out *rules.Outcome, email store.NewEmail) (all []*store.Submission, err error) {
+	if len(out.Redirects) > 0 && s.b.Forward != nil {
+		f := Forwarded{
+			ID: s.trace, By: []string{to.local.address}, From: s.mail.From, Blob: email.Blob, Checked: s.checked,
+			SMTPUTF8: s.mail.SMTPUTF8, Body: bodyText(s.mail.Body), MessageID: email.Summary.MessageID,
+		}
+		if s.account != nil && s.account.ID == to.account.ID { // it may have sent the message to others, too
+			f.ID = answerID(s.trace, "forward")
+		}
+		for _, address := range out.Redirects {
+			f.To = append(f.To, store.SubmissionRecipient{Address: address, State: store.Queued})
+		}
+		sub, err := s.b.Forward.Submission(ctx, f)
+		switch {
+		case errors.Is(err, ErrLoop): // the message is here, and that is where it stays
+			s.b.Log.Warn("rules would send a message on in a circle", "trace", s.trace, "account", to.account.Address)
+		case err != nil:
+			return nil, err
+		default:
+			sub.Account = to.account.ID
+			all = append(all, sub)
+		}
+	}
+	if out.Vacation != nil {
+		ref, err := s.b.Store.Blobs().Put(ctx, out.Vacation.Message)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, &store.Submission{
+			ID: answerID(s.trace, "answer"), Account: to.account.ID, Blob: ref, Size: int64(len(out.Vacation.Message)), Created: email.Received,
+			Recipients: []store.SubmissionRecipient{{Address: out.Vacation.To, Notify: "NEVER", State: store.Queued}},
+		})
+	}
+	return all, nil
+}
+
+// answerID is the id of a message that follows from another one.
+func answerID(of store.TraceID, what string) (id store.TraceID) {
+	sum := sha256.Sum256(append([]byte(what), of[:]...))
+	copy(id[:6], of[:6]) // the time, by which ids are sorted
+	copy(id[6:], sum[:])
+	return id
+}
+
+// keep makes durable what goes out. It goes when the message itself is safe (send), or not at all (drop).
+func (r *ruled) keep(ctx context.Context, b *Backend) error {
+	for i, sub := range r.submissions {
+		b.Queue.Prepare(sub)
+		if err := b.Store.CreateSubmission(ctx, *sub); err != nil {
+			r.submissions = r.submissions[:i]
+			r.drop(ctx, b)
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *ruled) drop(ctx context.Context, b *Backend) {
+	for _, sub := range r.submissions {
+		if err := b.Store.DeleteSubmission(context.WithoutCancel(ctx), sub.Account, sub.ID); err != nil {
+			b.Log.Error("what rules would have sent is still in the queue", "trace", sub.ID, "error", err)
+		}
+	}
+	r.submissions = nil
+}
+
+func (r *ruled) send(b *Backend) {
+	for _, sub := range r.submissions {
+		b.Queue.Notify(sub)
+	}
+}
