@@ -354,7 +354,7 @@ func (v *lookupView) limits(l settings.Limits) string {
 		{"limit-recipients-day", l.RecipientsDay}, {"limit-recipients", l.Recipients}, {"limit-domain-hour", l.DomainHour},
 	} {
 		if one.count > 0 {
-			all = append(all, v.Say("say."+one.key, "count", strconv.Itoa(one.count)))
+			all = append(all, v.Say("say."+one.key, "count", v.catalogue.Number(v.lang, int64(one.count))))
 		}
 	}
 	return strings.Join(all, ", ")

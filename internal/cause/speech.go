@@ -85,6 +85,18 @@ var categories = map[plural.Form]string{
 	plural.Zero: "zero", plural.One: "one", plural.Two: "two", plural.Few: "few", plural.Many: "many", plural.Other: "other",
 }
 
+// Form chooses among the forms of a word, as one and other, the one that a whole
+// number takes, by the rules of CLDR.
+func (l Lang) Form(n int64, forms []string) string {
+	s := speech{Plural: []string{"one", "other"}, lang: language.Make(string(l))}
+	return s.form(n, forms)
+}
+
+// Number writes a whole number as the language does: "2 000".
+func (c *Catalogue) Number(lang Lang, n int64) string {
+	return string(c.speech[lang.known()].appendCount(nil, n))
+}
+
 // form chooses among the forms of a word the one that a whole number takes, by
 // the rules of CLDR: "1 meddelande", "21 meddelanden".
 func (s *speech) form(n int64, forms []string) string {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -83,10 +84,10 @@ func loadLanguage(lang cause.Lang) (*language, error) {
 	if err := toml.NewDecoder(raw).DisallowUnknownFields().Decode(&l); err != nil {
 		return nil, err
 	}
-	if l.events, err = parsePhrases(l.Events); err != nil {
+	if l.events, err = parsePhrases(l.Events, lang); err != nil {
 		return nil, err
 	}
-	if l.words, err = parsePhrases(l.Words); err != nil {
+	if l.words, err = parsePhrases(l.Words, lang); err != nil {
 		return nil, err
 	}
 	if len(l.words) != len(wordNames) {
@@ -100,28 +101,35 @@ func loadLanguage(lang cause.Lang) (*language, error) {
 	return &l, nil
 }
 
-func parsePhrases(raw map[string]string) (map[string]phrase, error) {
+func parsePhrases(raw map[string]string, lang cause.Lang) (map[string]phrase, error) {
 	phrases := make(map[string]phrase, len(raw))
 	for name, text := range raw {
 		p, err := parsePhrase(text)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
+		for i := range p {
+			p[i].lang = lang
+		}
 		phrases[name] = p
 	}
 	return phrases, nil
 }
 
-// phrase is a text with placeholders. A part in brackets is left out when a value in it is missing:
+// phrase is a text with placeholders. A part in brackets is left out when a value in it is missing.
+// A word that depends on a count has its forms there:
 //
 //	Accepted[ from {from}][ for {to}]
+//	Moved[: {count} {count:message|messages}]
 type phrase []segment
 
 // segment is the text around at most one placeholder; one of an optional part belongs to a group.
 type segment struct {
 	text  string // before the placeholder
 	name  string // "" for none
-	group int    // 0: not optional
+	forms []string
+	lang  cause.Lang // whose forms they are
+	group int        // 0: not optional
 }
 
 func parsePhrase(text string) (p phrase, err error) {
@@ -146,7 +154,10 @@ func parsePhrase(text string) (p phrase, err error) {
 			if end < i+2 {
 				return nil, fmt.Errorf("placeholder without end in %q", text)
 			}
-			s.name, i = rest[i+1:end], end
+			name, forms, counted := strings.Cut(rest[i+1:end], ":")
+			if s.name, i = name, end; counted {
+				s.forms = strings.Split(forms, "|")
+			}
 		default:
 			return nil, fmt.Errorf("stray %q in %q", c, text)
 		}
@@ -183,7 +194,11 @@ func (p phrase) fill(value func(name string) string) string {
 			continue
 		}
 		b.WriteString(s.text)
-		if s.name != "" {
+		switch {
+		case s.forms != nil:
+			n, _ := strconv.ParseInt(value(s.name), 10, 64) // what is no number is as many as 0
+			b.WriteString(s.lang.Form(n, s.forms))
+		case s.name != "":
 			b.WriteString(value(s.name))
 		}
 	}
