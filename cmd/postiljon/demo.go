@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/postiljon/postiljon/internal/config"
 	"github.com/postiljon/postiljon/internal/policy"
@@ -27,6 +28,8 @@ type demoCommand struct {
 	JSON              bool   `name:"json" help:"Print one JSON object when ready instead of the screen."`
 	LogLevel          string `enum:"debug,info,warn,error" default:"warn" help:"What is logged to standard error: ${enum} (default: ${default})."`
 	PlaintextLoopback bool   `hidden:"" help:"Take passwords without TLS, for measurements."`
+	Resolver          string `hidden:"" help:"DNS server for mail to elsewhere, whose servers may be on this machine; for tests and measurements."`
+	RemotePort        uint16 `hidden:"" default:"25" help:"Port of those servers."`
 }
 
 // demoPorts are what is added to the base, by service.
@@ -164,6 +167,10 @@ func (d *demoCommand) config(base int) (config.Config, error) {
 	c.Web.URL = fmt.Sprintf("https://localhost:%d", base+443)
 	c.Log.Level = d.LogLevel
 	c.Auth.PlaintextLoopback = d.PlaintextLoopback
+	if d.Resolver != "" {
+		c.Queue.Resolver, c.Queue.Port, c.Queue.AllowPrivate = d.Resolver, d.RemotePort, true
+		c.Queue.Retry = []config.Duration{config.Duration(time.Second)}
+	}
 	if d.Accounts > 0 {
 		c.Auth.PasswordLength = 1 // the password is the caller's choice
 		// Measurements come from one machine and fast.
