@@ -34,7 +34,7 @@ func (r *Report) Areas() []Area {
 	s := sight{r}
 	return slices.DeleteFunc([]Area{
 		s.network(), s.names(), s.servers("reading", evidence.IMAP, evidence.POP3), s.servers("sending", evidence.Submission), s.encryption(),
-		s.signIn(), s.mailbox(), s.submission(), s.incoming(), s.records(), s.inside(), s.program(),
+		s.signIn(), s.mailbox(), s.submission(), s.incoming(), s.records(), s.webmail(), s.inside(), s.program(),
 	}, func(a Area) bool { return a.Condition == "" })
 }
 
@@ -211,6 +211,14 @@ func (s sight) records() Area {
 	found := slices.DeleteFunc(seen[evidence.Policy](s), func(p evidence.Policy) bool { return p.State == "missing" })
 	return judged("records", found, func(p evidence.Policy) bool { return p.State != "permerror" && p.State != "temperror" },
 		func(p evidence.Policy) string { return p.Kind }, "no-records")
+}
+
+// webmail: its page and the parts of it come; it is looked at only where it is asked about.
+func (s sight) webmail() Area {
+	if s.Subject.Symptom != evidence.Webmail {
+		return Area{}
+	}
+	return judged("webmail", seen[evidence.WebLook](s), evidence.WebLook.Came, func(w evidence.WebLook) string { return w.URL }, "no-webmail")
 }
 
 // inside: the service told what it knows.

@@ -56,7 +56,7 @@ func services(r *probe.Run, c Case) []probe.Probe {
 	probes = append(probes, r.SignIns(endpoints)...)
 	probes = append(probes, r.Account()...)
 	probes = append(probes, r.StatusPage())
-	probes = append(probes, r.Search(), r.FindLetter(), r.Idle())
+	probes = append(probes, r.Search(), r.FindLetter(), r.Idle(), r.Webmail())
 	if c.HoldIdle > 0 {
 		probes = append(probes, r.HoldIdle(c.HoldIdle))
 	}

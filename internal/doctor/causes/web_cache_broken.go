@@ -7,7 +7,7 @@ import (
 )
 
 // web.cache-broken: the browser shows an old copy of the webmail. The page's own version
-// differs from the one that the server has. An old page may not understand the new server,
+// differs from the one that the server has, as the browser knows it or as it was fetched just now. An old page may not understand the new server,
 // which looks as if something in between took part of it.
 var webCacheBroken = &infer.Cause{
 	ID:       cause.WebCacheBroken,
@@ -19,8 +19,15 @@ var webCacheBroken = &infer.Cause{
 
 var pageStale = &infer.Sign{Name: "page-stale", Of: func(e *evidence.Evidence) infer.Truth {
 	w := shown(e).Web
-	if w == nil || w.AssetsVersion == "" || w.ServerVersion == "" {
+	if w == nil || w.AssetsVersion == "" {
 		return infer.Unknown
 	}
-	return infer.Is(w.AssetsVersion != w.ServerVersion)
+	now := w.ServerVersion
+	if page, ok := evidence.Find(e, func(w evidence.WebLook) bool { return w.Version != "" }); ok && now == "" {
+		now = page.Version
+	}
+	if now == "" {
+		return infer.Unknown
+	}
+	return infer.Is(w.AssetsVersion != now)
 }}
