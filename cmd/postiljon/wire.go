@@ -268,7 +268,7 @@ func (s *service) checker() *genuine.Checker {
 	}
 	return genuine.New(genuine.Options{
 		Resolver: s.resolver, AuthservID: s.config.Hostname, TrustedSealers: c.TrustedSealers, Lenient: c.Lenient,
-		RefuseSPFFail: c.RefuseSPFFail, Reports: s.dmarc, Now: s.store.Now,
+		RefuseSPFFail: c.RefuseSPFFail, RequirePTR: c.RequirePTR, Reports: s.dmarc, Now: s.store.Now,
 	})
 }
 

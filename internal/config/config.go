@@ -146,6 +146,7 @@ type Inbound struct {
 	TrustedSealers []string  `toml:"trusted_sealers"`
 	Lenient        bool      `toml:"lenient"`
 	RefuseSPFFail  bool      `toml:"refuse_spf_fail"`
+	RequirePTR     bool      `toml:"require_ptr"`
 	DMARCReports   bool      `toml:"dmarc_reports"`
 }
 

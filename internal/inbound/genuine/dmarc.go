@@ -5,9 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/dmarc"
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/message/address"
@@ -193,19 +191,4 @@ func (c *Checker) vouchedFor(r *Result) string {
 		}
 	}
 	return ""
-}
-
-// decide says whether a message is refused.
-func (c *Checker) decide(r *Result) cause.Decision {
-	d := &r.DMARC
-	client := cause.Text("client", r.Envelope.Remote.String())
-	switch {
-	case r.Disposition == dmarc.Reject:
-		return cause.Refuse(cause.SenderNotAligned, cause.Text("domain", d.From), client)
-	case d.Outcome == signature.TempError && d.Policy != nil && d.Policy.Apply == dmarc.Reject && !c.opt.NeverWait && !c.opt.Lenient:
-		return cause.Wait(cause.SenderNotAligned, time.Time{}, cause.Text("domain", d.From), client)
-	case c.opt.RefuseSPFFail && r.SPF.Outcome == signature.Fail && d.Outcome == signature.None && !d.DKIM:
-		return cause.Refuse(cause.SenderSPFFail, cause.Text("domain", r.SPF.Domain), client)
-	}
-	return cause.Allow()
 }

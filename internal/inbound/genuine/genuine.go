@@ -46,6 +46,8 @@ type Options struct {
 	// RefuseSPFFail refuses mail from a server that its domain's SPF excludes ("-all") although the domain
 	// says nothing by DMARC. It refuses forwarded mail, too, so it is not the default.
 	RefuseSPFFail bool
+	// RequirePTR refuses mail from servers whose address has no reverse name that leads back to it.
+	RequirePTR bool
 	// NeverWait takes mail that would be refused if its keys and policies, which cannot be looked up now,
 	// were as they seem. Otherwise such mail is to come again.
 	NeverWait bool
@@ -126,6 +128,7 @@ type Result struct {
 	Took time.Duration
 
 	authservID string
+	forwarded  bool   // the header has traces of a forwarder
 	unreadable string // why the message could not be read, if so
 }
 
@@ -141,6 +144,7 @@ func (c *Checker) Check(ctx context.Context, in Input) *Result {
 		r.unreadable = err.Error()
 		header, body = signature.ParseHeader(nil), in.Size
 	}
+	r.forwarded = hasForwarder(header)
 	from := readFrom(header)
 	signatures := c.readSignatures(header, from, r)
 	chain := arc.Read(header)

@@ -210,6 +210,41 @@ func TestOptions(t *testing.T) {
 	}
 }
 
+// TestCauses: who is refused hears what would have proven the message.
+func TestCauses(t *testing.T) {
+	w := newWorld(t)
+	w.zone.Texts["broken.test"] = []string{"v=spf1 ip4:192.0.2.1/33 -all"}
+	w.zone.Texts["_dmarc.broken.test"] = []string{"v=DMARC1; p=reject"}
+	signed := w.sign("reject.test", text("a@reject.test"))
+	client := cause.Text("client", bad.String())
+	for _, c := range []struct {
+		name, sender, message string
+		want                  cause.Decision
+	}{
+		{"changed on the way", "a@reject.test", signed + "more", cause.Refuse(cause.SenderDKIMBroken, cause.Text("domain", "reject.test"), cause.Text("selector", "s"))},
+		{"no such key", "a@reject.test", strings.Replace(signed, "s=s;", "s=old;", 1), cause.Refuse(cause.SenderDKIMBroken, cause.Text("domain", "reject.test"), cause.Text("selector", "old"))},
+		{"another's broken signature", "a@reject.test", w.sign("other.test", text("a@reject.test")) + "more", cause.Refuse(cause.SenderNotAligned, cause.Text("domain", "reject.test"), client)},
+		{"wrong record", "a@broken.test", text("a@broken.test"), cause.Refuse(cause.SenderSPFBroken, cause.Text("domain", "broken.test"), cause.Text("detail", "ip4 has an invalid prefix length"))},
+		{"another's wrong record", "a@broken.test", text("a@reject.test"), cause.Refuse(cause.SenderNotAligned, cause.Text("domain", "reject.test"), client)},
+		{"forwarded", "a@reject.test", "Delivered-To: b@list.test\r\n" + text("a@reject.test"), cause.Refuse(cause.SenderForwardingBreaksSPF, cause.Text("domain", "reject.test"), cause.Text("host", bad.String()))},
+	} {
+		if d := cmp.Diff(c.want, w.check(bad, c.sender, c.message).Decision); d != "" {
+			t.Errorf("%s: %s", c.name, d)
+		}
+	}
+	w.opt.RequirePTR = true
+	if d := cmp.Diff(cause.Refuse(cause.SenderPTRMissing, client, cause.Text("host", "mail.none.test")), w.check(bad, "a@none.test", text("a@none.test")).Decision); d != "" {
+		t.Error(d)
+	}
+	if r := w.check(good, "a@none.test", text("a@none.test")); !r.Decision.Allowed() {
+		t.Errorf("a server with a name: %v", r.Decision)
+	}
+	w.zone.Broken[bad.String()] = true
+	if r := w.check(bad, "a@none.test", text("a@none.test")); !r.Decision.Allowed() {
+		t.Errorf("a name that cannot be looked up: %v", r.Decision)
+	}
+}
+
 func TestPercent(t *testing.T) {
 	w := newWorld(t)
 	for _, c := range []struct {
