@@ -88,7 +88,7 @@ var categories = map[plural.Form]string{
 // Form chooses among the forms of a word, as one and other, the one that a whole
 // number takes, by the rules of CLDR.
 func (l Lang) Form(n int64, forms []string) string {
-	s := speech{Plural: []string{"one", "other"}, lang: language.Make(string(l))}
+	s := speech{Plural: []string{"one", "other"}, lang: language.Make(string(l.known()))}
 	return s.form(n, forms)
 }
 

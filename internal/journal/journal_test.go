@@ -248,7 +248,7 @@ func TestEveryKindIsSaidInEveryLanguage(t *testing.T) {
 }
 
 func TestPhrase(t *testing.T) {
-	values := map[string]string{"a": "A", "b": "B"}
+	values := map[string]string{"a": "A", "b": "B", "n": "1", "m": "21"}
 	for _, tt := range []struct{ text, want string }{
 		{"plain", "plain"},
 		{"x[ from {a}][ to {none}] y", "x from A y"},
@@ -256,6 +256,8 @@ func TestPhrase(t *testing.T) {
 		{"[{a} and {none}]z", "z"},
 		{"[{a} and {b}]z", "A and Bz"},
 		{"{none}", ""},
+		{"{n} {n:time|times}, {m} {m:time|times}", "1 time, 21 times"},
+		{"x[ {none:time|times}]", "x"},
 	} {
 		p, err := parsePhrase(tt.text)
 		if err != nil {
