@@ -36,11 +36,17 @@ func (e *Error) Say(lang cause.Lang) string {
 	pairs := slices.Clone(e.Pairs)
 	for i := 1; i < len(pairs); i += 2 {
 		if pairs[i] == "" { // a token that is none
-			pairs[i] = set.Say("word.end")
+			pairs[i] = atEnd
 		}
 	}
-	return set.Say("word.place", "line", fmt.Sprint(e.Line), "column", fmt.Sprint(e.Column), "text", set.Say("error."+e.Code, pairs...))
+	text := set.Say("error."+e.Code, pairs...)
+	end := set.Say("word.end")
+	text = strings.NewReplacer("“"+atEnd+"”", end, "”"+atEnd+"”", end, "«"+atEnd+"»", end, atEnd, end).Replace(text)
+	return set.Say("word.place", "line", fmt.Sprint(e.Line), "column", fmt.Sprint(e.Column), "text", text)
 }
+
+// atEnd stands for a token where there is none; what is said of it stands in no quotation marks.
+const atEnd = "\x00"
 
 // Errors are what is wrong in a script, in its order.
 type Errors []*Error

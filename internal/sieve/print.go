@@ -80,7 +80,7 @@ func (t *Test) String() string {
 	return b.String()
 }
 
+var escapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+
 // Quote writes a string as it stands in a script (RFC 5228 section 2.4.2).
-func Quote(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
-}
+func Quote(s string) string { return `"` + escapes.Replace(s) + `"` }
