@@ -38,6 +38,7 @@ var programs = []struct {
 	{"go-imap", "", "", testGoimap},
 	{"alpine", "alpine", "alpine tmux", testAlpine},
 	{"offlineimap", "offlineimap", "offlineimap3", testOfflineimap},
+	{"sieve-connect", "sieve-connect", "sieve-connect", testSieveConnect},
 	{"thunderbird", "thunderbird", "thunderbird xvfb xdotool libnss3-tools", testThunderbird},
 }
 
