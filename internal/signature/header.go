@@ -10,10 +10,13 @@ import (
 	"github.com/postiljon/postiljon/internal/message"
 )
 
-// MaxHeader is the largest header that is checked, in octets.
-const MaxHeader = 1 << 20
+// MaxHeader is the largest header that is checked, in octets, MaxFields how many fields it may have.
+const (
+	MaxHeader = 1 << 20
+	MaxFields = 10_000
+)
 
-// ErrHeaderTooLarge tells that a header is longer than MaxHeader.
+// ErrHeaderTooLarge tells that a header is longer than MaxHeader or has more than MaxFields.
 var ErrHeaderTooLarge = errors.New("signature: header too large")
 
 // Header is the header of a message with its fields by name.
@@ -61,16 +64,29 @@ func ReadHeader(r io.ReaderAt, size int64) (h *Header, body int64, err error) {
 				return nil, 0, fmt.Errorf("signature: read header: %w", err)
 			}
 		}
-		if end, next := headerEnd(buf, max(0, from-3)); end >= 0 {
-			return ParseHeader(buf[:end]), int64(next), nil
+		end, next := headerEnd(buf, max(0, from-3))
+		if end < 0 && int64(len(buf)) == size {
+			end, next = len(buf), len(buf)
 		}
-		if int64(len(buf)) == size {
-			return ParseHeader(buf), size, nil
-		}
-		if len(buf) > MaxHeader {
+		switch {
+		case end < 0 && len(buf) <= MaxHeader:
+			continue
+		case end < 0 || end > MaxHeader || bytes.Count(buf[:end], []byte("\n")) > MaxFields && tooMany(buf[:end]):
 			return nil, 0, ErrHeaderTooLarge
 		}
+		return ParseHeader(buf[:end]), int64(next), nil
 	}
+}
+
+// tooMany tells whether a header has more fields than there may be.
+func tooMany(raw []byte) bool {
+	n := 0
+	for range message.HeaderFields(raw) {
+		if n++; n > MaxFields {
+			return true
+		}
+	}
+	return false
 }
 
 // headerEnd finds the empty line that ends a header: where the fields end, and where the body begins.

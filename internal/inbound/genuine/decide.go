@@ -1,6 +1,7 @@
 package genuine
 
 import (
+	"errors"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
@@ -12,6 +13,9 @@ import (
 func (c *Checker) decide(r *Result) cause.Decision {
 	d := &r.DMARC
 	switch {
+	case errors.Is(r.unreadable, signature.ErrHeaderTooLarge):
+		// Nobody writes such a header; From could be hidden anywhere in it.
+		return cause.Refuse(cause.ContentMalformed, cause.Text("detail", "the header has more than 1 MiB or 10,000 fields")).As("header")
 	case c.opt.RequirePTR && (r.IPRev.Outcome == signature.PermError || r.IPRev.Outcome == signature.Fail):
 		return cause.Refuse(cause.SenderPTRMissing, r.client(), cause.Text("host", r.Envelope.HELO))
 	case r.Disposition == dmarc.Reject:

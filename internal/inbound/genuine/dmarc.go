@@ -35,8 +35,11 @@ type fromField struct {
 	fault   string   // why it is not one valid field
 }
 
-// maxFrom is how many different domains in From are looked at.
-const maxFrom = 4
+// maxFrom is how many different domains in From are looked at, of at most maxAddresses.
+const (
+	maxFrom      = 4
+	maxAddresses = 100
+)
 
 // readFrom reads From (RFC 7489 section 6.6.1). A message with several such fields shows one to the reader
 // and may prove another, so all are looked at and it cannot pass.
@@ -49,7 +52,12 @@ func readFrom(h *signature.Header) (f fromField) {
 		}
 	}
 	for _, field := range fields {
-		for _, a := range message.ParseAddressList(field.Value()) {
+		list := message.ParseAddressList(field.Value())
+		if len(list) > maxAddresses {
+			f.fault = "From has too many addresses"
+			list = list[:maxAddresses]
+		}
+		for _, a := range list {
 			domain := address.NormalizeDomain(a.Email[strings.LastIndexByte(a.Email, '@')+1:])
 			// A name with a comma and without quotes reads like an address more: it does no harm.
 			if !strings.Contains(a.Email, "@") || !canExist(domain) || slices.Contains(f.domains, domain) {
@@ -87,6 +95,8 @@ func (c *Checker) judge(r *Result, from fromField, policies []found) {
 		}
 	}
 	switch {
+	case r.unreadable != nil:
+		r.DMARC.Outcome, r.DMARC.Reason = signature.TempError, r.unreadable.Error()
 	case len(from.domains) == 0: // RFC 7489 section 6.6.1: nothing to apply a policy of
 		r.DMARC.Outcome, r.DMARC.Reason = signature.PermError, from.fault
 	case from.fault != "":

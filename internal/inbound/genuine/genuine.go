@@ -128,8 +128,8 @@ type Result struct {
 	Took time.Duration
 
 	authservID string
-	forwarded  bool   // the header has traces of a forwarder
-	unreadable string // why the message could not be read, if so
+	forwarded  bool  // the header has traces of a forwarder
+	unreadable error // why the message could not be read, if so
 }
 
 // Check finds out all about a message. It reads the message once, and never fails: what could not be
@@ -141,7 +141,7 @@ func (c *Checker) Check(ctx context.Context, in Input) *Result {
 	r := &Result{Envelope: in.Early.envelope, authservID: c.opt.AuthservID, Disposition: dmarc.None}
 	header, body, err := signature.ReadHeader(in.Message, in.Size)
 	if err != nil {
-		r.unreadable = err.Error()
+		r.unreadable = err
 		header, body = signature.ParseHeader(nil), in.Size
 	}
 	r.forwarded = hasForwarder(header)

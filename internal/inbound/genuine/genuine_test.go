@@ -148,6 +148,7 @@ func TestSeveralFrom(t *testing.T) {
 		{"two domains in one, one of them protected", text("a@none.test, b@reject.test"), "fail", dmarc.Reject},
 		{"two of one domain", text("a@p-none.test, b@p-none.test"), "pass", dmarc.None},
 		{"many domains", text("a@a1.test, a@a2.test, a@a3.test, a@a4.test, a@a5.test"), "fail", dmarc.Quarantine},
+		{"many addresses", text(strings.Repeat("a@none.test, ", 200) + "a@reject.test"), "fail", dmarc.Quarantine},
 		{"none", "To: a@b.test\r\n\r\n", "permerror", dmarc.None},
 		{"no domain", text("undisclosed"), "permerror", dmarc.None},
 		{"a group", text("friends:;"), "permerror", dmarc.None},
@@ -354,7 +355,15 @@ func TestLarge(t *testing.T) {
 	if allocated > 5000 {
 		t.Errorf("%v allocations", allocated)
 	}
-	if r := w.checkReader(good, "a@reject.test", strings.NewReader(header[:100]), size); r.DMARC.Outcome != signature.PermError || r.Decision.Allowed() != true {
+	for _, long := range []string{"X: " + strings.Repeat("x", 1<<20) + "\r\n", strings.Repeat("X:\r\n", 10_001)} {
+		if r := w.check(bad, "a@reject.test", long+text("a@reject.test")); r.Decision.Cause != cause.ContentMalformed || r.Decision.Action != cause.ActionRefuse {
+			t.Errorf("a header of %d octets: %v", len(long), r.Decision)
+		}
+	}
+	if r := w.check(bad, "a@reject.test", strings.Repeat("X:\r\n y\r\n", 9_000)+text("a@reject.test")); r.Decision.Cause != cause.SenderNotAligned {
+		t.Errorf("a header of 9,000 fields: %v", r.Decision)
+	}
+	if r := w.checkReader(good, "a@reject.test", strings.NewReader(header[:100]), size); r.DMARC.Outcome != signature.TempError || !r.Decision.Allowed() {
 		t.Errorf("a message that cannot be read: %+v", r.DMARC)
 	}
 }

@@ -51,7 +51,7 @@ func (r *Result) Value() string {
 
 func (r *Result) writeDKIM(w *resultsWriter) {
 	if len(r.DKIM) == 0 {
-		w.method("dkim", signature.None, r.unreadable)
+		w.method("dkim", signature.None, "")
 	}
 	for _, d := range r.DKIM {
 		w.method("dkim", d.Outcome, d.Reason)
