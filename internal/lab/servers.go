@@ -153,6 +153,7 @@ func (w *World) RunPostfixDovecot(domain string, accounts []real.MailAccount, ch
 	}
 	if w.kernel != nil {
 		o.Address, o.Ports = i.Host.V4().String(), servicePorts()
+		o.Resolver = w.Host(ISPResolver).V4().String()
 	}
 	for _, c := range change {
 		c(&o)

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"text/template"
 	"time"
+
+	"github.com/postiljon/postiljon/internal/lab/netns"
 )
 
 // ErrNeedsRoot is what servers say that only root can run.
@@ -32,7 +34,9 @@ type PostfixDovecotOptions struct {
 	Accounts    []MailAccount
 	Dovecot     string // further lines of dovecot.conf
 	Postfix     string // further lines of main.cf
-	Place       Place
+	// Resolver is the DNS server that Postfix asks when it sends; "" is that of the system.
+	Resolver string
+	Place    Place
 }
 
 // MailAccount is an account of Dovecot's.
@@ -197,13 +201,35 @@ func (s *PostfixDovecot) start() (err error) {
 	if err := s.prepareQueue(); err != nil {
 		return err
 	}
-	cmd := exec.Command("/usr/lib/postfix/sbin/master", "-c", s.o.Dir, "-d", "-s")
-	cmd.Env = append(os.Environ(), "MAIL_CONFIG="+s.o.Dir, "config_directory="+s.o.Dir, "queue_directory="+filepath.Join(s.o.Dir, "spool"),
+	cmd, err := s.master("-c", s.o.Dir, "-d", "-s")
+	if err != nil {
+		return err
+	}
+	cmd.Env = append(os.Environ(), "LAB_RESOLV_CONF="+s.resolvConf(), "MAIL_CONFIG="+s.o.Dir, "config_directory="+s.o.Dir, "queue_directory="+filepath.Join(s.o.Dir, "spool"),
 		"daemon_directory=/usr/lib/postfix/sbin", "command_directory=/usr/sbin", "mail_owner=postfix", "setgid_group=postdrop", "MAIL_LOGTAG=postfix")
 	if s.postfix, err = startProcess(s.o.Place, cmd); err != nil {
 		return err
 	}
 	return s.ready()
+}
+
+func (s *PostfixDovecot) resolvConf() string { return filepath.Join(s.o.Dir, "resolv.conf") }
+
+// master is the first process of Postfix. Where it has a DNS server of its own, it sees
+// another resolv.conf than the rest of the machine.
+func (s *PostfixDovecot) master(args ...string) (*exec.Cmd, error) {
+	const program = "/usr/lib/postfix/sbin/master"
+	if s.o.Resolver == "" {
+		return exec.Command(program, args...), nil
+	}
+	conf := "nameserver " + s.o.Resolver + "\noptions edns0 trust-ad\n"
+	if err := os.WriteFile(s.resolvConf(), []byte(conf), 0o644); err != nil {
+		return nil, fmt.Errorf("real: %w", err)
+	}
+	const mounted = `mount --make-rprivate / && mount --bind "$LAB_RESOLV_CONF" /etc/resolv.conf && exec "$0" "$@"`
+	cmd := exec.Command("/bin/sh", append([]string{"-c", mounted, program}, args...)...)
+	netns.PrivateMounts(cmd)
+	return cmd, nil
 }
 
 // prepareQueue lets Postfix make the folders of its queue.
