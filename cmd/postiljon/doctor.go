@@ -99,6 +99,7 @@ func (d *doctorCommand) diagnose(ctx context.Context, s *streams, env probe.Env,
 	if err != nil {
 		return err
 	}
+	catalogue = catalogue.In(time.Local)
 	phrases, err := doctor.SpeechIn(cause.Lang(d.Lang))
 	if err != nil {
 		return err
