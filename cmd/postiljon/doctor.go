@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -44,7 +45,7 @@ type doctorCommand struct {
 	Reference      []string      `placeholder:"HOST:PORT" help:"Service of somebody else to compare with; may be given several times (default: without --canary, servers of two large providers)."`
 	Canary         string        `placeholder:"URL" help:"Page that answers 204 and nothing else."`
 	Vantage        string        `placeholder:"URL" help:"Another place to look from."`
-	Server         string        `placeholder:"SOCKET" help:"Control socket of the server that hosts the account: it tells what it knows."`
+	Server         string        `placeholder:"SOCKET|URL" help:"Service that hosts the account and tells what it knows: its control socket, or its address (https://mail.example.org), which wants the password."`
 	ISPDB          string        `name:"ispdb" placeholder:"PATH" help:"File or folder of settings in the format of Thunderbird's database."`
 	Timeout        time.Duration `default:"30s" help:"End after this time (default: ${default})."`
 
@@ -76,7 +77,7 @@ func (d *doctorCommand) Run(ctx context.Context, s *streams) error {
 	c, err := d.complaint(s)
 	if err == nil {
 		var env probe.Env
-		if env, err = d.env(); err == nil {
+		if env, err = d.env(c.Password); err == nil {
 			if len(d.Reference) == 0 && d.Canary == "" {
 				env.Reference = defaultReferences(env.Table, c.Address, c.Given, d.Resolver)
 			}
@@ -332,11 +333,8 @@ func (d *doctorCommand) password(s *streams) (string, error) {
 }
 
 // env is where the doctor looks from: this computer, but for what the flags say.
-func (d *doctorCommand) env() (probe.Env, error) {
+func (d *doctorCommand) env(password string) (probe.Env, error) {
 	env := probe.Env{Reference: d.Reference, Canary: d.Canary, Vantage: d.Vantage}
-	if d.Server != "" {
-		env.Inside = serverInside(d.Server)
-	}
 	var err error
 	if env.Table, err = settings.Load(); err != nil {
 		return env, err
@@ -361,12 +359,29 @@ func (d *doctorCommand) env() (probe.Env, error) {
 			return env, err
 		}
 	}
+	if err := d.inside(&env, password); err != nil {
+		return env, err
+	}
 	if d.ISPDB != "" {
 		if env.Files, _, err = settings.ReadFiles(d.ISPDB); err != nil {
 			return env, usageError{err}
 		}
 	}
 	return env, d.resolvers(&env)
+}
+
+// inside is the service that hosts the account, by its control socket or by its web address.
+func (d *doctorCommand) inside(env *probe.Env, password string) error {
+	switch u, err := url.Parse(d.Server); {
+	case d.Server == "":
+	case err == nil && u.Scheme == "https" && u.Host != "":
+		env.Inside, env.InsideSignsIn = webInside{d.Server, password, env.Roots}, true
+	case strings.Contains(d.Server, "://"):
+		return usagef("--server %q is neither a socket nor an address that begins with https://", d.Server)
+	default:
+		env.Inside = serverInside(d.Server)
+	}
+	return nil
 }
 
 func (d *doctorCommand) resolvers(env *probe.Env) error {

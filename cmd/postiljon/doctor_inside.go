@@ -2,6 +2,12 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
 	"strings"
 
 	"github.com/postiljon/postiljon/internal/control"
@@ -71,4 +77,46 @@ func eventOf(e control.EvidenceEvent) evidence.Event {
 		}
 	}
 	return told
+}
+
+// webInside is the web server of a service, which tells the holder of an account what it knows.
+type webInside struct {
+	base     string // "https://mail.example.org"
+	password string
+	roots    *x509.CertPool
+}
+
+var _ probe.Inside = webInside{}
+
+// maxInside bounds what a service tells.
+const maxInside = 4 << 20
+
+// Account implements probe.Inside. It signs in: a refusal is probe.ErrSignInRefused.
+func (s webInside) Account(ctx context.Context, address string) (*evidence.Inside, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(s.base, "/")+evidencePath, nil)
+	if err != nil {
+		return nil, err
+	}
+	r.SetBasicAuth(address, s.password)
+	client := &http.Client{
+		Transport:     &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.roots}, DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the password goes nowhere else
+	}
+	resp, err := client.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	switch resp.StatusCode {
+	case http.StatusOK:
+	case http.StatusUnauthorized:
+		return nil, probe.ErrSignInRefused
+	default:
+		return nil, fmt.Errorf("%s does not tell: %s", s.base, resp.Status)
+	}
+	var e control.Evidence
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxInside)).Decode(&e); err != nil {
+		return nil, fmt.Errorf("%s: %w", s.base, err)
+	}
+	return insideOf(&e), nil
 }

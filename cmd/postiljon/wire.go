@@ -362,7 +362,7 @@ func (s *service) openWeb(context.Context) (err error) {
 	s.web, err = web.New(web.Options{
 		Catalogue: s.catalogue, Hostname: c.Hostname, MailServer: mailServer(c), Services: advertised(c), CAFile: s.certs.CAFile(),
 		Ready: s.ready, Metrics: s.metrics.Handler(), MetricsFrom: config.Prefixes(c.Web.MetricsFrom),
-		Vantage: vantageOf(c), TLSConfig: s.certs.ServerConfig(), Log: s.log,
+		Vantage: vantageOf(c), Evidence: s.evidenceForHolders(), TLSConfig: s.certs.ServerConfig(), Log: s.log,
 	})
 	if err != nil {
 		return err
@@ -378,6 +378,13 @@ func vantageOf(c *config.Config) http.Handler {
 		return nil
 	}
 	return &vantage.Handler{Place: c.Hostname}
+}
+
+// evidenceForHolders is what the service tells of accounts on the web; control opens after it.
+func (s *service) evidenceForHolders() http.Handler {
+	return &evidenceHandler{signIn: s.policies.signIn, tell: func(ctx context.Context, address string) (control.Evidence, error) {
+		return s.control.EvidenceOf(ctx, address)
+	}}
 }
 
 func (s *service) openControl(context.Context) error {

@@ -101,6 +101,11 @@ func (c *Client) Evidence(ctx context.Context, address string) (Evidence, error)
 	return call[Evidence](ctx, c, "evidence", Name{address})
 }
 
+// EvidenceOf tells what the service knows of an account, as Client.Evidence does. Who asks must have been let to.
+func (s *Server) EvidenceOf(ctx context.Context, address string) (Evidence, error) {
+	return s.evidence(ctx, Name{address})
+}
+
 func (s *Server) evidence(ctx context.Context, r Name) (Evidence, error) {
 	a, err := s.Store.AccountByAddress(ctx, r.Name)
 	switch {

@@ -28,7 +28,9 @@ func surroundings(r *probe.Run, c Case) []probe.Probe {
 	probes = append(probes, r.Recipient()...)
 	probes = append(probes, r.Signatures(c.Letter))
 	probes = append(probes, r.SecondResolver(), r.DomainWithoutDNSSEC(), r.Website(), r.PolicyMTASTS(), r.PolicyDANE())
-	probes = append(probes, r.Inside(), r.Queue())
+	if !r.InsideSignsIn {
+		probes = append(probes, r.Inside(), r.Queue())
+	}
 	return probes
 }
 
@@ -54,6 +56,9 @@ func services(r *probe.Run, c Case) []probe.Probe {
 	}
 	probes = append(probes, unguided(r)...)
 	probes = append(probes, r.SignIns(endpoints)...)
+	if r.InsideSignsIn {
+		probes = append(probes, r.Inside(), r.Queue())
+	}
 	probes = append(probes, r.Account()...)
 	probes = append(probes, r.StatusPage())
 	probes = append(probes, r.Search(), r.FindLetter(), r.Idle(), r.Webmail())

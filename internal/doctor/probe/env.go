@@ -33,6 +33,9 @@ type Inside interface {
 	Account(ctx context.Context, address string) (*evidence.Inside, error)
 }
 
+// ErrSignInRefused, returned by an Inside that signs in, says that name or password was not taken.
+var ErrSignInRefused = errors.New("the sign-in was refused")
+
 // Env is where the doctor looks from. Everything but Table and Book may be
 // left out: the computer's own is used.
 type Env struct {
@@ -57,6 +60,8 @@ type Env struct {
 	StatusURL string
 	// Inside is set when the account may be hosted by a server that answers.
 	Inside Inside
+	// InsideSignsIn tells that Inside wants the account's password: asking it is a sign-in.
+	InsideSignsIn bool
 	// Files are settings in the format of Thunderbird's database.
 	Files *settings.Files
 	// Step bounds each single wait for the network; 0 means DefaultStep.

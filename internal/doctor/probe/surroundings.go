@@ -2,12 +2,14 @@ package probe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"slices"
 
 	"github.com/postiljon/postiljon/internal/doctor/bounce"
+	"github.com/postiljon/postiljon/internal/doctor/dialect"
 	"github.com/postiljon/postiljon/internal/doctor/evidence"
 	"github.com/postiljon/postiljon/internal/settings"
 )
@@ -114,19 +116,44 @@ func (r *Run) Domain() []Probe {
 	return probes
 }
 
-// Inside asks the server that may host the account.
+// Inside asks the server that may host the account. One that wants the password is asked after the other
+// sign-ins, and not where they were refused as wrong.
 func (r *Run) Inside() Probe {
-	return Probe{Name: "inside", Run: func(ctx context.Context) error {
+	p := Probe{Name: "inside"}
+	if r.InsideSignsIn {
+		p.After = []string{SignInOf(evidence.IMAP), SignInOf(evidence.Submission), SignInOf(evidence.POP3)}
+	}
+	p.Run = func(ctx context.Context) error {
 		if r.Env.Inside == nil {
 			return fmt.Errorf("no server to ask: %w", ErrBlocked)
 		}
-		found, err := r.Env.Inside.Account(ctx, r.Evidence.Complaint.Address)
+		found, err := r.askInside(ctx)
 		if err != nil {
 			return err
 		}
 		r.Evidence.Add(found, "")
 		return nil
-	}}
+	}
+	return p
+}
+
+func (r *Run) askInside(ctx context.Context) (*evidence.Inside, error) {
+	address := r.Evidence.Complaint.Address
+	if !r.InsideSignsIn {
+		return r.Env.Inside.Account(ctx, address)
+	}
+	_, wrong := evidence.Find(r.Evidence, func(s evidence.SignIn) bool {
+		return !s.Accepted && s.Reading.First().Kind == dialect.CredentialsRefused
+	})
+	if wrong || r.Evidence.Complaint.Password == "" {
+		return nil, fmt.Errorf("it is asked only by who can sign in: %w", ErrBlocked)
+	}
+	if !r.budget.take(ctx) {
+		return nil, fmt.Errorf("two sign-ins failed already: %w", ErrBlocked)
+	}
+	found, err := r.Env.Inside.Account(ctx, address)
+	r.budget.settle(!errors.Is(err, ErrSignInRefused))
+	return found, err
 }
 
 // Settings finds out whose account it is and which servers are right. For a

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/control"
+	"github.com/postiljon/postiljon/internal/policy"
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// evidenceHandler tells the holder of an account what the service knows of it: whoever has the password
+// (RFC 7617), over TLS alone. An account that is suspended or switched off is told of, too: that is what its
+// holder asks about.
+type evidenceHandler struct {
+	signIn *policy.SignIn
+	tell   func(ctx context.Context, address string) (control.Evidence, error)
+}
+
+// evidencePath is where the web server has it.
+const evidencePath = "/doctor/evidence"
+
+func (h *evidenceHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	name, password, given := r.BasicAuth()
+	remote, err := netip.ParseAddrPort(r.RemoteAddr)
+	if r.TLS == nil || err != nil {
+		http.Error(w, "only over TLS", http.StatusForbidden)
+		return
+	}
+	d := cause.Refuse(cause.AuthPasswordWrong)
+	if given {
+		_, d = h.signIn.Password(r.Context(), policy.Attempt{Protocol: store.ProtocolWeb, Remote: remote.Addr().Unmap(), TLS: true, Client: "postiljon doctor"}, name, password)
+	}
+	if !d.Allowed() && !passwordWasRight(d.Cause) {
+		w.Header().Set("WWW-Authenticate", `Basic realm="postiljon", charset="UTF-8"`)
+		http.Error(w, string(d.Cause), http.StatusUnauthorized)
+		return
+	}
+	told, err := h.tell(r.Context(), name)
+	if err != nil {
+		http.Error(w, "not now", http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(told) // who went away hears nothing
+}
+
+// passwordWasRight tells of causes of refused sign-ins that are told only after the right password: the
+// state of the account. Being locked out is not one of them.
+func passwordWasRight(id cause.ID) bool {
+	return strings.HasPrefix(string(id), "account.") && id != cause.AccountLockedOut
+}
