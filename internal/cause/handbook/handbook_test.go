@@ -2,6 +2,7 @@ package handbook
 
 import (
 	"errors"
+	"flag"
 	"os"
 	"path"
 	"path/filepath"
@@ -22,10 +23,19 @@ func load(t *testing.T) *cause.Catalogue {
 	return c
 }
 
-// docs/causes says what the texts say.
+var update = flag.Bool("update", false, "write docs/causes anew")
+
+// docs/causes says what the texts say. After a change of texts:
+// go test ./internal/cause/handbook -update
 func TestDocsAreUpToDate(t *testing.T) {
-	if err := Check("../../../docs/causes", load(t)); err != nil {
-		t.Errorf("%v; run: go run ./cmd/postiljon causes --write docs/causes", err)
+	const dir = "../../../docs/causes"
+	if *update {
+		if err := Write(dir, load(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Check(dir, load(t)); err != nil {
+		t.Errorf("%v; write the pages anew with -update", err)
 	}
 }
 
