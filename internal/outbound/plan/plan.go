@@ -82,6 +82,8 @@ func (s *Speaker) Write(w io.Writer, p *Plan) error {
 		add("  ", s.verdict(p.Cause, p.Waits, p.Domain, ""))
 	case p.Implicit:
 		add("  ", s.Speech.Say("way.implicit"))
+	case len(p.Servers) == 1:
+		add("  ", s.Speech.Say("way.mx-one"))
 	default:
 		add("  ", s.Speech.Say("way.mx", "count", strconv.Itoa(len(p.Servers))))
 	}
