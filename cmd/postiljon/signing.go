@@ -32,10 +32,22 @@ func newResolver(server string, trusted bool) (*resolver.Resolver, error) {
 	return resolver.New(o)
 }
 
+// freshTXT looks texts up without remembering: who has just published a key wants to see it.
+type freshTXT string
+
+// TXT implements dkim.TXT.
+func (server freshTXT) TXT(ctx context.Context, name string) (texts []string, secure bool, err error) {
+	r, err := newResolver(string(server), false) // nothing here depends on DNSSEC
+	if err != nil {
+		return nil, false, err
+	}
+	return r.TXT(ctx, name)
+}
+
 // openSigning opens the keys that messages are signed with.
 func (s *service) openSigning(context.Context) error {
 	s.dkim = dkim.New(dkim.Options{
-		Records: s.store, Domains: s.signingDomains, Has: s.signsFor, DNS: s.resolver, Log: s.log,
+		Records: s.store, Domains: s.signingDomains, Has: s.signsFor, DNS: freshTXT(s.config.Queue.Resolver), Log: s.log,
 		Changed: func(k dkim.Key) { s.journal.Record(context.Background(), control.KeyEvent(k, s.store.Now())) },
 	})
 	return nil

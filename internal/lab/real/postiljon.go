@@ -70,6 +70,7 @@ func (s *Postiljon) configure() error {
 	for _, service := range PostiljonServices() {
 		fmt.Fprintf(&b, "%s = []\n", service) // only on what it is given
 	}
+	b.WriteString("sieve = []\n") // nobody asks for it in a world
 	fmt.Fprintf(&b, "[tls]\ncertificate = %q\nkey = %q\n", chain, key)
 	fmt.Fprintf(&b, "[queue]\nresolver = %q\nallow_private = true\n", s.o.Resolver)
 	b.WriteString(s.o.Config)
