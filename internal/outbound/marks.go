@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/journal"
@@ -130,10 +131,20 @@ func (q *Queue) unconfirmed(ctx context.Context) error {
 		return err
 	}
 	q.marks.last = last
+	// An attempt has several marks if the message went out several times.
+	times := map[store.SendingMark]int{}
 	for i := range left {
-		if err := q.doubt(ctx, &left[i]); err != nil {
+		m := left[i]
+		m.Host, m.Time = "", time.Time{}
+		times[m]++
+	}
+	for i := range left {
+		m := left[i]
+		m.Host, m.Time = "", time.Time{}
+		if err := q.doubt(ctx, &left[i], times[m]); err != nil {
 			return err
 		}
+		delete(times, m)
 	}
 	if len(left) == 0 {
 		return nil
@@ -141,9 +152,12 @@ func (q *Queue) unconfirmed(ctx context.Context) error {
 	return q.opt.Store.ClearSendingMarks(ctx)
 }
 
-// doubt counts an attempt whose outcome is unknown. Who had been due by then is
-// tried again at once.
-func (q *Queue) doubt(ctx context.Context, m *store.SendingMark) error {
+// doubt counts an attempt whose outcome is unknown, and in which the message went
+// out so many times. Who had been due by then is tried again at once.
+func (q *Queue) doubt(ctx context.Context, m *store.SendingMark, times int) error {
+	if times == 0 {
+		return nil // it was counted already
+	}
 	sub, err := q.opt.Store.ChangeSubmission(ctx, m.Account, m.ID, func(s *store.Submission) (events []store.Event, err error) {
 		if attemptsOf(s, m.Domain) != m.Attempts {
 			return nil, errRecorded
@@ -152,15 +166,17 @@ func (q *Queue) doubt(ctx context.Context, m *store.SendingMark) error {
 			r := &s.Recipients[i]
 			r.Attempts++
 			r.Last, r.Host, r.Reply, r.Cause = m.Time, m.Host, "", cause.OutboxAcceptedUnconfirmed
-			e := q.event(s, journal.MessageUnconfirmed, field("to", r.Address), field("host", m.Host))
-			e.SetDecision(q.decision(s, r))
-			events = append(events, e)
+			for range times {
+				e := q.event(s, journal.MessageUnconfirmed, field("to", r.Address), field("host", m.Host))
+				e.SetDecision(q.decision(s, r))
+				events = append(events, e)
+			}
 		}
 		return events, nil
 	})
 	switch {
 	case err == nil:
-		q.log.Warn("outbound: it is not known whether a message was taken before the crash", "trace", sub.ID, "domain", m.Domain, "host", m.Host)
+		q.log.Warn("outbound: it is not known whether a message was taken before the crash", "trace", sub.ID.String(), "domain", m.Domain, "host", m.Host)
 	case store.KindOf(err) == store.KindNotFound, errors.Is(err, errRecorded):
 		return nil
 	}

@@ -338,7 +338,7 @@ func TestReport(t *testing.T) {
 		t.Error("the message is not returned")
 	}
 	explained := w.options.Catalogue.Explain(cause.Refuse(cause.RecipientUnknown, cause.Text("address", "you@far.test")), cause.Swedish, cause.Holder)
-	for _, part := range []string{"nådde inte fram", explained.Text, explained.NextStep, "Glögg", "nobody of that name"} {
+	for _, part := range []string{"Ditt meddelande ”Glögg” till you@far.test levererades inte: mottagaren finns inte. Du kan själv rätta till det: ", explained.Text, explained.NextStep, "Glögg", "nobody of that name"} {
 		if !strings.Contains(r.Text, part) {
 			t.Errorf("%q is not in the text:\n%s", part, r.Text)
 		}

@@ -70,8 +70,8 @@ type remote struct {
 	done    []outcome
 	// failure is what kept the message from those who are pending.
 	failure outcome
-	// batch is that of the mark, 0 before there is one.
-	batch uint64
+	// batches are those of the marks, one for each end of the message that went out.
+	batches []uint64
 	// ended is true while a server may have the message without having said so.
 	ended bool
 	// unsure are the recipients for whom that stayed so, each time.
@@ -110,7 +110,7 @@ func (w *worker) attemptRemote(ctx context.Context, sub *store.Submission, indic
 	}
 	r.relaxed = !sub.RequireTLS && r.content.needsNoTLS()
 	r.run()
-	w.batch = r.batch
+	w.batches = r.batches
 	if ctx.Err() != nil && !r.ended {
 		return r.done // broken off by Close, which is no outcome for the others
 	}
@@ -361,14 +361,15 @@ func (r *remote) send(l *link) {
 	}
 }
 
-// beforeEnd marks the attempt, once, and notes that from now on the server may
-// have the message.
-func (r *remote) beforeEnd(host string) (err error) {
-	if r.batch == 0 {
-		r.batch, err = r.w.queue.mark(r.ctx, r.sub, r.w.dest.domain, host)
+// beforeEnd marks the attempt and notes that from now on the server may have the
+// message.
+func (r *remote) beforeEnd(host string) error {
+	batch, err := r.w.queue.mark(r.ctx, r.sub, r.w.dest.domain, host)
+	if err != nil {
+		return err
 	}
-	r.ended = err == nil
-	return err
+	r.batches, r.ended = append(r.batches, batch), true
+	return nil
 }
 
 // unsuited is what it means that a server lacks what a message needs.

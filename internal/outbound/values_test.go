@@ -120,11 +120,15 @@ func TestTexts(t *testing.T) {
 	english := texts.in(cause.English)
 	for _, lang := range cause.Languages() {
 		have := texts.in(lang)
-		pairs := [][2]string{{have.About, english.About}, {have.Next, english.Next}, {have.Answer, english.Answer},
-			{have.Placed, english.Placed}, {have.Relayed, english.Relayed}, {have.Signature, english.Signature}}
+		pairs := [][2]string{{have.Titled, english.Titled}, {have.Untitled, english.Untitled}, {have.Recipient, english.Recipient},
+			{have.Expired, english.Expired}, {have.Answer, english.Answer}, {have.Signature, english.Signature}}
+		for actor, who := range english.Who {
+			pairs = append(pairs, [2]string{have.Who[actor], who})
+		}
 		for kind, k := range english.Kinds {
 			h := have.Kinds[kind]
-			pairs = append(pairs, [2]string{h.Subject, k.Subject}, [2]string{h.Several, k.Several}, [2]string{h.Opening, k.Opening})
+			pairs = append(pairs, [2]string{h.Subject, k.Subject}, [2]string{h.Several, k.Several}, [2]string{h.One, k.One},
+				[2]string{h.Many, k.Many}, [2]string{h.Rest, k.Rest})
 		}
 		for _, p := range pairs {
 			if !slices.Equal(places(p[0]), places(p[1])) {

@@ -16,8 +16,9 @@ type worker struct {
 	dest  *destination
 	next  chan *delivery // has room for one; closed to dismiss an idle worker
 	link  *link          // open connection to a server of the destination, or nil
-	batch uint64         // of the mark of the last attempt, 0 if there is none
 	felt  feeling        // what the last attempt told of the destination's pace
+
+	batches []uint64 // of the marks of the last attempt
 }
 
 // retryStore is when work is tried again that the store could not take.
@@ -99,7 +100,7 @@ type outcome struct {
 type attempted struct {
 	sub      store.Submission
 	outcomes []outcome
-	batch    uint64 // of its mark, 0 if there is none
+	batches  []uint64 // of its marks
 }
 
 // deliver makes one attempt for the recipients of a delivery that are due and
@@ -121,10 +122,10 @@ func (w *worker) deliver(d *delivery) (due time.Time) {
 		if len(indices) == 0 {
 			return w.settle(d, &sub)
 		}
-		w.batch = 0
+		w.batches = nil
 		outcomes := w.attempt(q.life, &sub, indices)
 		w.felt = felt(outcomes)
-		d.unrecorded = &attempted{sub, outcomes, w.batch}
+		d.unrecorded = &attempted{sub, outcomes, w.batches}
 	}
 	// The other server has answered: nothing may come between that and the
 	// record of it, not even Close.
@@ -133,8 +134,8 @@ func (w *worker) deliver(d *delivery) (due time.Time) {
 		q.log.Error("outbound: record delivery", "trace", d.key.id, "error", err)
 		return retry
 	}
-	if d.unrecorded.batch > 0 {
-		q.marks.clear(d.unrecorded.batch)
+	for _, batch := range d.unrecorded.batches {
+		q.marks.clear(batch)
 	}
 	d.unrecorded = nil
 	if after == nil {

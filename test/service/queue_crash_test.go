@@ -161,7 +161,7 @@ func (r *remote) note(id string, rcpts []string) {
 // again. Every acknowledged message must arrive; it may arrive twice only if its
 // trace says that it was not known whether it had arrived.
 func TestQueueKillLoop(t *testing.T) {
-	least, most, during := 20, 80, 20*time.Second
+	least, most, during := 15, 60, 12*time.Second
 	if testing.Short() {
 		least, most = 4, 4
 	}
