@@ -56,6 +56,9 @@ func insideOf(e *control.Evidence) *evidence.Inside {
 	for _, event := range e.Events {
 		in.Events = append(in.Events, eventOf(event))
 	}
+	for _, r := range e.Rules {
+		in.Rules = append(in.Rules, evidence.ClientRule{Name: r.Rule, If: r.Condition, Action: r.Action, Folder: r.Folder, To: r.To})
+	}
 	for _, b := range e.Bans {
 		in.Bans = append(in.Bans, evidence.Ban{Client: b.Client, Until: b.Until})
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/outbound"
 	"github.com/postiljon/postiljon/internal/policy"
+	"github.com/postiljon/postiljon/internal/rules"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/index"
 	"github.com/postiljon/postiljon/internal/store/storetest"
@@ -75,7 +76,7 @@ func open(t *testing.T, change func(*Options)) *world {
 	})
 	must(err)
 	o := Options{
-		Store: st, Index: index.New(index.Options{Store: st}), Hasher: hasher, Guard: guard, Sending: sending, Journal: j, Queue: queue, Catalogue: catalogue,
+		Store: st, Index: index.New(index.Options{Store: st}), Hasher: hasher, Guard: guard, Sending: sending, Journal: j, Queue: queue, Catalogue: catalogue, Rules: rules.New(rules.Options{Store: st}),
 		Source: backup.Source{}, Status: func(context.Context) Status { return Status{Hostname: "mail.example.org"} },
 		Reload: func(context.Context) error { return nil },
 	}

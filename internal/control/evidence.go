@@ -10,6 +10,7 @@ import (
 	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/outbound"
 	"github.com/postiljon/postiljon/internal/policy"
+	"github.com/postiljon/postiljon/internal/rules"
 	"github.com/postiljon/postiljon/internal/store"
 )
 
@@ -30,6 +31,7 @@ type Evidence struct {
 	Queue    []EvidenceQueued  `json:"queue,omitempty"`
 	Events   []EvidenceEvent   `json:"events,omitempty"` // at most 200, the newest last
 	Bans     []EvidenceBan     `json:"bans,omitempty"`
+	Rules    []rules.Effect    `json:"rules,omitempty"` // what the script that runs can do to mail
 }
 
 // EvidenceUsage is storage in octets; a limit of 0 is none.
@@ -122,7 +124,7 @@ func (s *Server) evidence(ctx context.Context, r Name) (Evidence, error) {
 		}
 	}
 	for _, part := range []func(context.Context, *Evidence, *store.Account) error{
-		s.stateOf, s.usageOf, s.limitsOf, s.eventsOf, s.bansOf, s.queueOf,
+		s.stateOf, s.usageOf, s.limitsOf, s.eventsOf, s.bansOf, s.queueOf, s.effectsOf,
 	} {
 		if err := part(ctx, &e, &a); err != nil {
 			return Evidence{}, err

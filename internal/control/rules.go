@@ -131,6 +131,16 @@ func (s *Server) use(ctx context.Context, a *store.Account, name string) (Rules,
 	return s.rulesOf(ctx, a)
 }
 
+// effectsOf adds what the rules of an account can do to its mail.
+func (s *Server) effectsOf(ctx context.Context, e *Evidence, a *store.Account) error {
+	active, err := s.Store.ActiveScript(ctx, a.ID)
+	if store.KindOf(err) == store.KindNotFound {
+		return nil
+	}
+	e.Rules = rules.Effects(active.Name, active.Text)
+	return err
+}
+
 // wrongRules is about what the caller wrote.
 func wrongRules(err error) error {
 	var setting *rules.Invalid

@@ -63,7 +63,7 @@ func (o *outcome) do(action sieve.Action) error {
 		o.step(Step{Kind: StepDiscard}, a.Where)
 		o.event(journal.RulesDiscarded, o.script.rule(a.Where))
 	case sieve.Reject:
-		d := cause.Refuse(cause.RecipientRefuses, cause.Text("address", o.in.To)).As("rule")
+		d := cause.Refuse(cause.RecipientRefuses, cause.Text("address", o.in.To), cause.Text("reason", oneLine(a.Reason))).As("rule")
 		o.Reject, o.RejectText = &d, a.Reason
 		o.step(Step{Kind: StepReject, To: o.in.From}, a.Where)
 		o.event(journal.RulesRejected, o.script.rule(a.Where))
@@ -71,6 +71,16 @@ func (o *outcome) do(action sieve.Action) error {
 		return o.answer(&a)
 	}
 	return nil
+}
+
+// oneLine makes a text fit into a reply.
+func oneLine(text string) string {
+	const most = 200
+	line := strings.Join(strings.Fields(text), " ")
+	if len(line) > most {
+		line = strings.ToValidUTF8(line[:most], "") + "..."
+	}
+	return line
 }
 
 // step notes what was done, for people.
@@ -147,7 +157,7 @@ func (o *outcome) folder(a *sieve.FileInto) (m store.Mailbox, ok bool, err error
 	if o.in.Dry {
 		return store.Mailbox{Name: a.Mailbox}, true, nil
 	}
-	m, err = o.e.Store.CreateMailbox(o.ctx, account, a.Mailbox, store.RoleNone)
+	m, err = o.e.Store.CreateMailbox(o.ctx, account, a.Mailbox, uses[strings.ToLower(a.SpecialUse)]) // RFC 8579 section 4
 	switch store.KindOf(err) {
 	case store.KindInvalid, store.KindLimit, store.KindExists: // the last: made by another message just now
 		if err != nil {

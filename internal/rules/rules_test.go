@@ -313,15 +313,36 @@ func TestDelivered(t *testing.T) {
 	}
 }
 
+func TestEffects(t *testing.T) {
+	s := Settings{
+		Forward: &Forward{To: []string{"x@other.test"}, Keep: true},
+		Rules:   []Rule{{Name: "Bo", Conditions: []Condition{{Field: "from", Values: []string{"bo"}}}, Move: "Friends"}, {Name: "Old", Delete: true}},
+	}
+	script, err := s.Script()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `[{Forward  forward  x@other.test} {Bo header :contains "from" ["bo"] move Friends } {Old  move Trash }]`
+	if got := fmt.Sprint(Effects("main", script)); got != want {
+		t.Errorf("%s, not %s", got, want)
+	}
+	if got := fmt.Sprint(Effects("main", "if true {\n  discard; } else { stop; }")); got != "[{main:2 true delete  }]" {
+		t.Error(got)
+	}
+	if got := Effects("main", "if"); got != nil {
+		t.Error(got)
+	}
+}
+
 func TestRejectIsACause(t *testing.T) {
 	catalogue, err := cause.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := newWorld(t)
-	w.activate(`require "ereject"; ereject "No";`)
+	w.activate("require \"ereject\"; ereject \"No,\nthank you\";")
 	o := w.run(w.input(letter()))
-	if reply := catalogue.SMTP(*o.Reject); reply.Code != 550 {
+	if reply := catalogue.SMTP(*o.Reject); reply.Code != 550 || reply.Text != "A rule of the recipient refuses this message: No, thank you" {
 		t.Errorf("%+v", reply)
 	}
 }
