@@ -39,15 +39,16 @@ type commands struct {
 	Token       tokenCommand       `cmd:"" group:"people" help:"Tokens for single programs, in place of a password."`
 	Ban         banCommand         `cmd:"" group:"people" help:"Blocks after wrong passwords."`
 
-	Trace  traceCommand  `cmd:"" group:"mail" help:"Tell what became of a message or a sign-in, and why."`
-	Limit  limitCommand  `cmd:"" group:"mail" help:"How much may be sent."`
-	Queue  queueCommand  `cmd:"" group:"mail" help:"Messages on their way to other servers."`
-	Route  routeCommand  `cmd:"" group:"mail" help:"Say which way mail to a domain would take, and how it would be protected."`
-	TLSRPT tlsrptCommand `cmd:"" name:"tlsrpt" group:"mail" help:"Reports of other services on encryption of mail to a domain."`
-	DMARC  dmarcCommand  `cmd:"" name:"dmarc" group:"mail" help:"Reports of other services on mail in a domain's name."`
-	Causes causesCommand `cmd:"" group:"mail" help:"List the causes by which mail can fail, or explain one."`
-	Doctor doctorCommand `cmd:"" group:"mail" help:"Find out why mail does not work, for an account at any provider."`
-	Lookup lookupCommand `cmd:"" group:"mail" help:"Find the right settings of a mailbox at any provider, and compare them with yours."`
+	Trace   traceCommand   `cmd:"" group:"mail" help:"Tell what became of a message or a sign-in, and why."`
+	Limit   limitCommand   `cmd:"" group:"mail" help:"How much may be sent."`
+	Refused refusedCommand `cmd:"" group:"mail" help:"Mail for an account that was turned away."`
+	Queue   queueCommand   `cmd:"" group:"mail" help:"Messages on their way to other servers."`
+	Route   routeCommand   `cmd:"" group:"mail" help:"Say which way mail to a domain would take, and how it would be protected."`
+	TLSRPT  tlsrptCommand  `cmd:"" name:"tlsrpt" group:"mail" help:"Reports of other services on encryption of mail to a domain."`
+	DMARC   dmarcCommand   `cmd:"" name:"dmarc" group:"mail" help:"Reports of other services on mail in a domain's name."`
+	Causes  causesCommand  `cmd:"" group:"mail" help:"List the causes by which mail can fail, or explain one."`
+	Doctor  doctorCommand  `cmd:"" group:"mail" help:"Find out why mail does not work, for an account at any provider."`
+	Lookup  lookupCommand  `cmd:"" group:"mail" help:"Find the right settings of a mailbox at any provider, and compare them with yours."`
 
 	Verify  verifyCommand  `cmd:"" group:"data" help:"Check all that is stored against itself."`
 	Backup  backupCommand  `cmd:"" group:"data" help:"Make a backup while the service goes on."`

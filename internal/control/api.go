@@ -279,10 +279,41 @@ type QueueItem struct {
 	Recipient string `json:"recipient,omitempty"`
 }
 
+// LedgerQuery asks what mail for an account was turned away.
+type LedgerQuery struct {
+	Address string    `json:"address"`
+	Since   time.Time `json:"since,omitzero"` // all that is kept, if zero
+	Lang    string    `json:"lang,omitempty"`
+}
+
+// TurnedAway is mail for an account that was refused or told to come later.
+type TurnedAway struct {
+	From      string    `json:"from"`
+	To        string    `json:"to"`
+	Remote    string    `json:"remote,omitempty"`
+	AfterData bool      `json:"after_data,omitempty"` // it was judged by its text
+	Refused   bool      `json:"refused"`              // else it was told to come later
+	Cause     cause.ID  `json:"cause"`
+	Why       string    `json:"why"`
+	Trace     string    `json:"trace"`
+	First     time.Time `json:"first"`
+	Last      time.Time `json:"last"`
+	Times     int       `json:"times"`
+	Came      time.Time `json:"came,omitzero"` // when the sender came through later
+}
+
+// AllowSender asks to let mail of a sender through to an account.
+type AllowSender struct {
+	Address string `json:"address"`
+	Sender  string `json:"sender"`
+}
+
 // TraceQuery asks what became of something.
 type TraceQuery struct {
 	Text  string    `json:"text"`
+	With  string    `json:"with,omitempty"` // the other side of the message
 	From  time.Time `json:"from,omitzero"`
+	To    time.Time `json:"to,omitzero"`
 	Lang  string    `json:"lang,omitempty"`
 	Limit int       `json:"limit,omitempty"`
 	JSON  bool      `json:"json,omitempty"`
@@ -313,6 +344,8 @@ func (s *Server) routes() http.Handler {
 		"account.change":     method(s, s.changeAccount),
 		"route":              method(s, s.route),
 		"limits.show":        method(s, s.showLimits),
+		"ledger":             method(s, s.ledger),
+		"sender.allow":       method(s, s.allowSender),
 		"limits.reopen":      method(s, s.reopen),
 		"account.remove":     method(s, s.removeAccount),
 		"alias.add":          method(s, s.addAlias),

@@ -149,6 +149,17 @@ func (c *Client) Account(ctx context.Context, address string) (Account, error) {
 	return call[Account](ctx, c, "account.show", Name{address})
 }
 
+// Ledger lists the mail for an account that was turned away.
+func (c *Client) Ledger(ctx context.Context, q LedgerQuery) ([]TurnedAway, error) {
+	return call[[]TurnedAway](ctx, c, "ledger", q)
+}
+
+// AllowSender lets mail of a sender through to an account.
+func (c *Client) AllowSender(ctx context.Context, r AllowSender) error {
+	_, err := call[None](ctx, c, "sender.allow", r)
+	return err
+}
+
 // Limits tells how far the sending limits of an account are used up.
 func (c *Client) Limits(ctx context.Context, address string) (Limits, error) {
 	return call[Limits](ctx, c, "limits.show", Name{address})

@@ -62,7 +62,7 @@ func (s *Server) trace(ctx context.Context, r TraceQuery) (Trace, error) {
 	if err := s.Journal.Flush(ctx); err != nil {
 		return Trace{}, err
 	}
-	timeline, err := s.Journal.Trace(ctx, journal.Query{Text: r.Text, From: r.From, Reader: cause.Operator, Limit: r.Limit})
+	timeline, err := s.Journal.Trace(ctx, journal.Query{Text: r.Text, With: r.With, From: r.From, To: r.To, Reader: cause.Operator, Limit: r.Limit})
 	if err != nil {
 		return Trace{}, err
 	}

@@ -155,8 +155,8 @@ func (m *content) Commit(ctx context.Context) (smtpd.Receipt, cause.Decision) {
 			d = m.send(ctx, summary)
 		}
 	}
-	if !d.Allowed() && !m.told {
-		s.refused(journal.MessageRefused, s.firstRecipient(), d)
+	if !d.Allowed() {
+		m.tell(d)
 	}
 	return receipt, d
 }

@@ -46,14 +46,29 @@ func (m *content) filter(ctx context.Context, summary *message.Summary) (map[sto
 	if len(verdicts) == 0 || !certain {
 		return verdicts, cause.Allow()
 	}
-	for i := range s.local { // each recipient's journal has why
-		for j := range s.local[i].accounts {
-			s.about = s.local[i].accounts[j].ID
-			s.refused(journal.MessageRefused, s.local[i].address, refusal.Decision(), verdictFields(refusal)...)
-		}
+	m.tell(refusal.Decision(), verdictFields(refusal)...)
+	return nil, refusal.Decision()
+}
+
+// tell leaves the event of a message that is refused: of mail from other servers with each account that would have got it.
+func (m *content) tell(d cause.Decision, more ...store.Field) {
+	s := m.s
+	if m.told {
+		return
 	}
 	m.told = true
-	return nil, refusal.Decision()
+	told := map[store.AccountID]bool{}
+	for i := range s.local {
+		for j := range s.local[i].accounts {
+			if id := s.local[i].accounts[j].ID; s.account == nil && !told[id] {
+				told[id], s.about = true, id
+				s.refused(journal.MessageRefused, s.local[i].address, d, more...)
+			}
+		}
+	}
+	if len(told) == 0 {
+		s.refused(journal.MessageRefused, s.firstRecipient(), d, more...)
+	}
 }
 
 // kept is the message as it is kept, where the offsets of its summary lead.

@@ -41,6 +41,8 @@ type Policy interface {
 // Journal keeps events without making anybody wait.
 type Journal interface {
 	Record(e store.Event)
+	// Visit counts a message that another server began to bring.
+	Visit(remote, helo, domain string)
 }
 
 // Queue sends on what is for other servers, and tells senders what became of

@@ -24,6 +24,7 @@ import (
 // desk is a policy, journal, queue and reporter whose answers a test chooses
 // and whose calls it sees.
 type desk struct {
+	visits    []string
 	mu        sync.Mutex
 	events    []store.Event
 	queued    []*store.Submission
@@ -75,6 +76,10 @@ func (d *desk) Record(e store.Event) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.events = append(d.events, e)
+}
+
+func (d *desk) Visit(remote, helo, domain string) {
+	d.set(func() { d.visits = append(d.visits, helo+" "+domain) })
 }
 
 func (d *desk) Prepare(s *store.Submission) { s.Expires = s.Created.Add(time.Hour) }

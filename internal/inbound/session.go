@@ -80,6 +80,7 @@ func (s *session) Mail(ctx context.Context, m *smtpd.Mail) cause.Decision {
 	if !d.Allowed() {
 		s.refused(journal.SenderRefused, "", d)
 	} else if s.account == nil {
+		s.b.Journal.Visit(s.c.Remote.Addr().String(), s.c.Helo, m.From.Domain)
 		s.early = s.b.lookAt(ctx, genuine.Envelope{Remote: s.c.Remote.Addr(), HELO: s.c.Helo, From: s.from})
 	}
 	return d

@@ -20,6 +20,7 @@ import (
 
 // Store is where events are kept and what addresses mean; *store.Store is one.
 type Store interface {
+	LocalDomain(ctx context.Context, name string) (bool, error)
 	RecordEvents(ctx context.Context, events []store.Event) error
 	Events(ctx context.Context, a store.AccountID, from, to time.Time, fn func(*store.Event) error) error
 	TrimEvents(ctx context.Context, before time.Time) error
@@ -58,6 +59,7 @@ type Journal struct {
 	done    chan struct{}
 
 	dropped atomic.Uint64
+	visits  visits
 }
 
 // New makes a Journal and starts it. Close it.
@@ -82,6 +84,7 @@ func New(o Options) (*Journal, error) {
 	if o.Queue == 0 {
 		o.Queue = 20_000
 	}
+	j.visits.since, j.visits.seen = j.now(), map[visitor]*visit{}
 	j.queue = make(chan store.Event, o.Queue)
 	j.flushes = make(chan chan error)
 	j.done = make(chan struct{})
@@ -132,6 +135,7 @@ func (j *Journal) Flush(ctx context.Context) error {
 
 // Close keeps what waits and ends the Journal. Later events are dropped.
 func (j *Journal) Close() error {
+	j.keepVisits()
 	j.closing.Lock()
 	first := !j.closed
 	j.closed = true

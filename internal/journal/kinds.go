@@ -79,4 +79,5 @@ const (
 	// The service.
 	ServiceStarted = "service.started" // version
 	ServiceStopped = "service.stopped"
+	ServerVisited  = "server.visited" // another server brought mail: remote, helo, domain, count, first
 )

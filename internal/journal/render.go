@@ -56,6 +56,13 @@ func (r *renderer) nothing(t *Timeline) {
 	r.line("", r.word("nothing", "query", t.Query))
 	r.line("", r.word("looked", "events", strconv.Itoa(t.Looked.Events), "accounts", strconv.Itoa(t.Looked.Accounts),
 		"from", r.time(t.Looked.From), "to", r.time(t.Looked.To)))
+	switch v := t.Visited; {
+	case v == nil:
+	case v.Count == 0:
+		r.line("", r.word("absent", "domain", v.Domain))
+	default:
+		r.line("", r.word("never", "domain", v.Domain, "count", strconv.Itoa(v.Count), "last", r.time(v.Last), "servers", strings.Join(v.Servers, ", ")))
+	}
 }
 
 const indent = "                     " // as wide as a time and two spaces

@@ -41,6 +41,8 @@ var wordNames = map[string][]string{
 	"looked":    {"accounts", "events", "from", "to"},
 	"truncated": {"count"},
 	"other":     {"kind"},
+	"never":     {"domain", "count", "last", "servers"},
+	"absent":    {"domain"},
 	"because":   {"reasons"},
 	"instead":   {"reasons"},
 }

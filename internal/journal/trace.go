@@ -16,8 +16,10 @@ import (
 
 // Query is a question for what became of something.
 type Query struct {
-	// Text is an address, a Message-ID (with or without its angle brackets) or a trace id.
+	// Text is an address, a Message-ID (with or without its angle brackets), a trace id, or words of a subject.
 	Text string
+	// With, if not "", is the other side: an address that the message must also be from or to.
+	With string
 	// From and To bound when it began; zero leaves that end open.
 	From, To time.Time
 	// Account asks on behalf of an account: only its own events are looked through, and of what
@@ -29,8 +31,8 @@ type Query struct {
 	Limit int
 }
 
-// ErrQuery reports a question that is no address, Message-ID or trace id.
-var ErrQuery = errors.New("journal: neither an address, a Message-ID nor a trace id")
+// ErrQuery reports a question of nothing.
+var ErrQuery = errors.New("journal: no address, Message-ID, trace id or word of a subject")
 
 // Timeline is the answer to a Query: what happened, oldest first. Without lines, nothing is known.
 type Timeline struct {
@@ -38,6 +40,8 @@ type Timeline struct {
 	Lines     []Line
 	Truncated bool   // there were more lines than wanted, or than can be held
 	Looked    Looked // what was looked through
+	// Visited tells of a message that nobody knows what the servers of its sender did in that time; nil where the sender is not known.
+	Visited *Visited
 
 	reader cause.Audience
 	texts  texts
@@ -68,6 +72,7 @@ const (
 // Trace answers a question. Events are found by what they name; then all other events of the same
 // messages are added, whosever account they happened to.
 func (j *Journal) Trace(ctx context.Context, q Query) (*Timeline, error) {
+	j.keepVisits()
 	if err := j.Flush(ctx); err != nil {
 		return nil, err
 	}
@@ -81,7 +86,15 @@ func (j *Journal) Trace(ctx context.Context, q Query) (*Timeline, error) {
 	if err := s.follow(ctx); err != nil {
 		return nil, fmt.Errorf("journal: trace %q: %w", q.Text, err)
 	}
-	return s.timeline(), nil
+	t := s.timeline()
+	if domain := s.stranger(ctx); len(t.Lines) == 0 && domain != "" {
+		visited, err := j.visitedBy(ctx, domain, t.Looked.From, q.To)
+		if err != nil {
+			return nil, fmt.Errorf("journal: trace %q: %w", q.Text, err)
+		}
+		t.Visited = &visited
+	}
+	return t, nil
 }
 
 // search is one answer in the making.
@@ -90,6 +103,8 @@ type search struct {
 	query   Query
 	trace   store.TraceID // zero if the text is none
 	name    string        // the text as an address or Message-ID, comparable
+	words   []string      // the text as words of a subject, in small letters
+	with    string        // the other side, comparable
 	own     map[store.AccountID]bool
 	scope   []store.AccountID // accounts to look through
 
@@ -110,8 +125,11 @@ func (j *Journal) newSearch(ctx context.Context, q Query) (*search, error) {
 	if id, err := store.ParseTraceID(text); err == nil {
 		s.trace = id
 	} else if s.name = canonical(text); !strings.Contains(s.name, "@") {
-		return nil, ErrQuery
+		if s.name, s.words = "", strings.Fields(strings.ToLower(strings.Trim(text, "<> "))); len(s.words) == 0 {
+			return nil, ErrQuery
+		}
 	}
+	s.with = canonical(q.With)
 	if s.name != "" && !strings.HasPrefix(text, "<") {
 		accounts, err := s.accountsOf(ctx, s.name)
 		if err != nil {
@@ -193,12 +211,38 @@ func (s *search) named(a store.AccountID, e *store.Event) bool {
 	if !s.trace.IsZero() {
 		return e.Trace == s.trace
 	}
+	if s.with != "" && !names(e, s.with) {
+		return false
+	}
+	if len(s.words) > 0 {
+		subject := strings.ToLower(e.Field("subject"))
+		return subject != "" && !slices.ContainsFunc(s.words, func(w string) bool { return !strings.Contains(subject, w) })
+	}
 	if s.own[a] {
 		return true
 	}
+	return names(e, s.name)
+}
+
+// names tells whether an event names an address or a Message-ID.
+func names(e *store.Event, name string) bool {
 	return slices.ContainsFunc(e.Fields, func(f store.Field) bool {
-		return (f.Name == "message-id" || f.Name == "from" || f.Name == "to" || f.Name == "key") && canonical(f.Value) == s.name
+		return (f.Name == "message-id" || f.Name == "from" || f.Name == "to" || f.Name == "key") && canonical(f.Value) == name
 	})
+}
+
+// stranger is the domain of the side that is not kept here, "" if the question names none.
+func (s *search) stranger(ctx context.Context) string {
+	for _, one := range []string{s.name, s.with} {
+		at := strings.LastIndexByte(one, '@')
+		if at < 0 {
+			continue
+		}
+		if local, err := s.journal.store.LocalDomain(ctx, one[at+1:]); err == nil && !local {
+			return one[at+1:]
+		}
+	}
+	return ""
 }
 
 // mention notes whose accounts may have events of the same message.
@@ -375,7 +419,8 @@ func (t *Timeline) JSON(w io.Writer) error {
 		Lines     []jsonLine `json:"lines"`
 		Truncated bool       `json:"truncated"`
 		Looked    Looked     `json:"looked"`
-	}{t.Query, lines, t.Truncated, t.Looked})
+		Visited   *Visited   `json:"visited,omitempty"`
+	}{t.Query, lines, t.Truncated, t.Looked, t.Visited})
 	if err != nil {
 		return fmt.Errorf("journal: write JSON: %w", err)
 	}

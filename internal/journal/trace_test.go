@@ -126,6 +126,9 @@ func TestTrace(t *testing.T) {
 		{"the recipient asks for his mail", Query{Text: "bo@example.org", Account: s.bo.ID}, []string{MessageDelivered, MessageFetchedPOP3}},
 		{"one asks for the other", Query{Text: "bo@example.org", Account: s.anna.ID}, told},
 		{"nobody", Query{Text: "nobody@example.com"}, nil},
+		{"words of the subject", Query{Text: "LUNCH", With: "bo@example.org"}, all[:len(all)-4]},
+		{"words that are not in it", Query{Text: "lunch today"}, nil},
+		{"with somebody else", Query{Text: "anna@example.org", With: "bo@elsewhere.example"}, nil},
 		{"unknown message", Query{Text: "<none@example.org>"}, nil},
 	}
 	for _, tt := range tests {
@@ -142,7 +145,7 @@ func TestTrace(t *testing.T) {
 			}
 		})
 	}
-	for _, text := range []string{"", "anna", "<>", "0123"} {
+	for _, text := range []string{"", "  ", "<>"} {
 		if _, err := s.Trace(t.Context(), Query{Text: text}); !errors.Is(err, ErrQuery) {
 			t.Errorf("%q: %v", text, err)
 		}
