@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -305,13 +306,16 @@ func TestManySignatures(t *testing.T) {
 	for range 20 {
 		message = w.sign("other.test", message)
 	}
-	asked := 0
-	w.zone.Asked = func(string) { asked++ }
+	var asked atomic.Int64
+	w.zone.Asked = func(string) { asked.Add(1) }
 	w.opt.MaxSignatures = 3
 	message = message[:len(message)-2] + " \r\n" // relaxed: nothing changes
 	r := w.check(bad, "a@reject.test", message)
 	if len(r.DKIM) != 3 || r.Skipped != 18 || r.DKIM[0].Domain != "reject.test" || r.DMARC.Outcome != signature.Pass {
 		t.Errorf("%d signatures, %d skipped, %+v, DMARC %s", len(r.DKIM), r.Skipped, r.DKIM[0], r.DMARC.Outcome)
+	}
+	if n := asked.Load(); n < 4 || n > 8 { // three keys, the policy, SPF of HELO and sender, the reverse name
+		t.Errorf("%d questions", n)
 	}
 }
 
