@@ -78,6 +78,11 @@ func (c *causesCommand) explain(s *streams, catalogue *cause.Catalogue, one caus
 		if err := s.say("\n%s", s.dim(strings.TrimSuffix(x.Title+": "+x.Program, ": "))); err != nil {
 			return err
 		}
+		if x.Note != "" {
+			if err := s.say("  %s", x.Note); err != nil {
+				return err
+			}
+		}
 		for i, step := range x.Steps {
 			if err := s.say("  %d. %s", i+1, step.Plain()); err != nil {
 				return err

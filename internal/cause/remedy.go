@@ -109,8 +109,11 @@ func (g *guide) instructions(remedies []Remedy, e *edition, system string) []Ins
 		for _, s := range g.Steps[r][key] {
 			x.Steps = append(x.Steps, g.fill(s, e))
 		}
-		if e != nil && key != generic {
-			x.Program, x.Note = g.Program[e.ID], g.Note[e.ID]
+		if e != nil {
+			x.Note = g.Note[e.ID]
+			if key != generic {
+				x.Program = g.Program[e.ID]
+			}
 		}
 		list = append(list, x)
 	}
