@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,7 +25,7 @@ func (s *service) openPrecheck(context.Context) error {
 	c := &s.config.Precheck
 	s.precheck = precheck.New(precheck.Options{
 		DNS: s.resolver, Recipients: c.Recipients, Sizes: c.Sizes, Senders: precheck.Action(c.Senders),
-		Signed: s.keyShows, Addresses: s.leavesFrom, Warn: s.warnUnproven,
+		Signed: s.keyShows, Addresses: s.leavesFrom, Relayed: s.relayed, Warn: s.warnUnproven,
 		Near: func(ctx context.Context, a store.AccountID, domain string) string {
 			if near := settings.Nearest(domain, s.familiar(ctx, a)); near != "" {
 				return near
@@ -33,6 +34,26 @@ func (s *service) openPrecheck(context.Context) error {
 		},
 	})
 	return nil
+}
+
+// relayed implements precheck.Options.Relayed by the relays of the configuration.
+func (s *service) relayed(ctx context.Context, id store.AccountID, from, to string) bool {
+	if len(s.config.Relays) == 0 {
+		return false
+	}
+	if from == "" {
+		if a, err := s.store.Account(ctx, id); err == nil {
+			from = a.Domain()
+		}
+	}
+	for _, r := range s.config.Relays {
+		takesFrom := len(r.From) == 0 || slices.Contains(normalized(r.From), from)
+		takesTo := len(r.To) == 0 || slices.Contains(normalized(r.To), to)
+		if takesFrom && takesTo {
+			return true
+		}
+	}
+	return false
 }
 
 // keyShows reports whether the DNS shows a key that messages of a domain are signed with. A domain

@@ -120,12 +120,6 @@ func (r *Rewriter) reverse1(rest string) (address.Address, error) {
 	return address.Address{Local: "SRS0" + tail, Domain: first}, nil
 }
 
-// IsRewritten reports whether an address looks like one that was rewritten, by whomever.
-func IsRewritten(local string) bool {
-	kind, _ := cut(local)
-	return kind != ""
-}
-
 // cut returns which kind of rewritten address a local part is, srs0, srs1 or "", and what follows
 // that, with the separator: "=", "+" or "-".
 func cut(local string) (kind, rest string) {

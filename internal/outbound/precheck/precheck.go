@@ -37,6 +37,9 @@ type Options struct {
 	Signed func(ctx context.Context, domain string) (bool, error)
 	// Addresses are those that messages leave from.
 	Addresses func(ctx context.Context) ([]netip.Addr, error)
+	// Relayed reports whether messages of an account to a domain go by another server, which knows its
+	// own ways; or, with from and without to, whether all messages from a domain here do.
+	Relayed func(ctx context.Context, a store.AccountID, from, to string) bool
 	// Warn hears of a domain whose messages others will hardly believe, once a day.
 	Warn func(domain string, why cause.Decision)
 

@@ -105,6 +105,10 @@ func TestRecipients(t *testing.T) {
 			t.Errorf("%s: %s, want %s", one.domain, got, one.want)
 		}
 	}
+	w.opt.Relayed = func(_ context.Context, a store.AccountID, from, to string) bool { return a == 7 && from == "" }
+	if got := inShort(w.Recipient(t.Context(), 7, "bo@null.example", "null.example", 0)); got != "allow" {
+		t.Errorf("another server's way: %s", got)
+	}
 	w.opt.Recipients = false
 	if got := inShort(w.Recipient(t.Context(), 1, "bo@null.example", "null.example", 0)); got != "allow" {
 		t.Errorf("switched off: %s", got)
@@ -231,6 +235,12 @@ func TestSubdomain(t *testing.T) {
 	}
 	if got := inShort(w.Sender(t.Context(), "own.example")); got != "allow" {
 		t.Error(got)
+	}
+	w.opt.Relayed = func(_ context.Context, _ store.AccountID, from, to string) bool {
+		return from == "sub.own.example" && to == ""
+	}
+	if got := inShort(w.Sender(t.Context(), "sub.own.example")); got != "allow" {
+		t.Errorf("by another server: %s", got)
 	}
 }
 

@@ -21,10 +21,14 @@ func (c *Checker) Recipient(ctx context.Context, a store.AccountID, to, domain s
 			return cause.Refuse(cause.ContentTooLargeRecipient, cause.Text("address", to), cause.Size("size", size), cause.Size("limit", limit))
 		}
 	}
-	if c.opt.Recipients {
+	if c.opt.Recipients && !c.relayed(ctx, a, "", domain) {
 		c.ask(ctx, func(ctx context.Context) { d = c.reachable(ctx, a, to, domain) })
 	}
 	return d
+}
+
+func (c *Checker) relayed(ctx context.Context, a store.AccountID, from, to string) bool {
+	return c.opt.Relayed != nil && c.opt.Relayed(ctx, a, from, to)
 }
 
 // reachable looks for the servers of a domain (RFC 5321 section 5.1).

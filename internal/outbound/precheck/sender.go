@@ -40,7 +40,7 @@ const (
 // whether its signatures can be verified or its SPF record names this server. If neither, its owner
 // is warned; the message is refused only where the domain itself asks others to reject it.
 func (c *Checker) Sender(ctx context.Context, domain string) cause.Decision {
-	if c.opt.Senders == Nothing || c.opt.Senders == "" {
+	if c.opt.Senders == Nothing || c.opt.Senders == "" || c.relayed(ctx, 0, domain, "") {
 		return cause.Allow()
 	}
 	now := c.opt.Now()
