@@ -23,12 +23,13 @@ func (q *Queue) Plan(ctx context.Context, from, domain string) (*plan.Plan, erro
 	if p.Local {
 		return p, nil
 	}
-	way, why := (*route)(nil), cause.Allow()
-	if relay := q.relayFor(from, domain); relay != nil {
-		way, p.Relay = relay.route(domain), relay.Host
-	} else if way, why = q.route(ctx, domain); !why.Allowed() {
+	way, why := q.wayFor(ctx, q.relayFor(from, domain), domain)
+	if !why.Allowed() {
 		p.Cause, p.Waits = why.Cause, why.Action == cause.ActionWait
 		return p, nil
+	}
+	if way.relay != nil {
+		p.Relay = way.relay.Host
 	}
 	p.Implicit, p.Secure, p.STS = way.implicit, way.secure, planSTS(way)
 	for _, mx := range way.hosts[:min(len(way.hosts), q.opt.Limits.Hosts)] {

@@ -84,7 +84,7 @@ func newSecured(t *testing.T, change ...func(*Options)) *secured {
 	if s.cert, err = s.authority.Issue([]string{"mx1.far.test"}); err != nil {
 		t.Fatal(err)
 	}
-	ask, err := resolver.New(resolver.Options{Servers: []string{server.UDP}, Timeout: time.Second})
+	ask, err := resolver.New(resolver.Options{Servers: []string{server.UDP}, Timeout: time.Second, Now: func() time.Time { return s.clock.Now() }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,6 +95,15 @@ func newSecured(t *testing.T, change ...func(*Options)) *secured {
 	s.zone.Add("@ 1 MX 10 mx1", "mx1 1 A 10.0.0.1")
 	s.far = s.serve("far.test", &peer{offers: []string{"STARTTLS", "REQUIRETLS"}, tls: s.handshake})
 	return s
+}
+
+// alone waits until nobody is connected.
+func (p *peer) alone() {
+	for open := 1; open > 0; time.Sleep(time.Millisecond) {
+		p.mu.Lock()
+		open = p.open
+		p.mu.Unlock()
+	}
 }
 
 // handshake is the server's side of TLS.
@@ -295,8 +304,8 @@ func TestAliases(t *testing.T) {
 	}
 	hoster.Sign(names.Unsigned)
 	s.zone.Add(strings.Replace(tlsa(t, 3, s.authority.Root().Raw), "mx1", "mx", 1))
-	time.Sleep(1100 * time.Millisecond) // what was remembered
-	s.clock.advance(time.Hour)
+	s.far.alone()
+	s.clock.advance(time.Hour) // forgets what the DNS said
 	s.submit([]string{"you@far.test"})
 	s.settle()
 	if used, trouble := s.used(); used != "dane" || trouble == "" {
@@ -306,8 +315,7 @@ func TestAliases(t *testing.T) {
 
 // TestPolicyOverTheWeb: all parts together, with a policy that is fetched.
 func TestPolicyOverTheWeb(t *testing.T) {
-	var s *secured
-	s = newSecured(t)
+	s := newSecured(t)
 	s.stop()
 	web := s.webServer("version: STSv1\nmode: enforce\nmx: mx9.far.test\nmax_age: 86400\n")
 	s.zone.Add(`_mta-sts 1 TXT "v=STSv1; id=1;"`, "mta-sts 1 A 10.0.0.77")

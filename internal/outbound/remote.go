@@ -147,11 +147,12 @@ func (r *remote) run() {
 		r.failure = outcome{}
 	}
 	r.w.hangUp()
-	way, why := r.route()
+	way, why := q.wayFor(r.ctx, r.relay, r.w.dest.domain)
 	if !why.Allowed() {
 		r.fail("", "", why)
 		return
 	}
+	q.notePolicy(way)
 	reached := false
 	for _, mx := range way.hosts[:min(len(way.hosts), q.opt.Limits.Hosts)] {
 		r.w.hangUp()
@@ -175,18 +176,6 @@ func (r *remote) run() {
 // suits reports whether a link goes where the message must go, as it must.
 func (r *remote) suits(l *link) bool {
 	return l.relay == r.relay && (l.bound || !r.sub.RequireTLS) && (r.relaxed || l.way.policy != PolicyNone)
-}
-
-// route is the way that the message takes.
-func (r *remote) route() (*route, cause.Decision) {
-	if r.relay != nil {
-		return r.relay.route(r.w.dest.domain), cause.Allow()
-	}
-	way, why := r.w.queue.route(r.ctx, r.w.dest.domain)
-	if why.Allowed() {
-		r.w.queue.notePolicy(way)
-	}
-	return way, why
 }
 
 // fail notes why a host did not take the message. Where one host may take it

@@ -29,6 +29,14 @@ type route struct {
 	relay    *Relay       // whom everything is handed to instead
 }
 
+// wayFor is the way to a relay, if there is one, else to the domain itself.
+func (q *Queue) wayFor(ctx context.Context, relay *Relay, domain string) (*route, cause.Decision) {
+	if relay != nil {
+		return relay.route(domain), cause.Allow()
+	}
+	return q.route(ctx, domain)
+}
+
 // route returns the hosts that take mail for a domain, the best first (RFC 5321
 // section 5.1); or why there are none.
 func (q *Queue) route(ctx context.Context, domain string) (*route, cause.Decision) {

@@ -97,7 +97,10 @@ func TestSignInSCRAM(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stored := maker.GetStoredCredentials(scram.KeyFactors{Salt: "salt of some length", Iters: 4096})
+	stored, err := maker.GetStoredCredentialsWithError(scram.KeyFactors{Salt: "salt of some length", Iters: 4096})
+	if err != nil {
+		t.Fatal(err)
+	}
 	server, err := scram.SHA256.NewServer(func(string) (scram.StoredCredentials, error) { return stored, nil })
 	if err != nil {
 		t.Fatal(err)
