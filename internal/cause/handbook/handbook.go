@@ -16,7 +16,6 @@ import (
 	"strings"
 
 	"github.com/postiljon/postiljon/internal/cause"
-	"github.com/postiljon/postiljon/internal/phrases"
 )
 
 //go:embed texts/*.toml
@@ -27,11 +26,10 @@ var texts embed.FS
 func Pages(catalogue *cause.Catalogue) (map[string][]byte, error) {
 	pages := make(map[string][]byte)
 	for _, lang := range cause.Languages() {
-		words, err := phrases.Load(texts, lang)
+		b, err := newBook(catalogue, lang)
 		if err != nil {
 			return nil, err
 		}
-		b := &book{catalogue, lang, words}
 		folder := folderOf(lang)
 		pages[folder+"README.md"] = b.index()
 		for _, c := range catalogue.All() {

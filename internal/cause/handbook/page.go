@@ -14,6 +14,21 @@ type book struct {
 	catalogue *cause.Catalogue
 	lang      cause.Lang
 	words     *phrases.Set
+	helps     map[cause.Remedy][]cause.ID // what each remedy helps against
+}
+
+func newBook(catalogue *cause.Catalogue, lang cause.Lang) (*book, error) {
+	words, err := phrases.Load(texts, lang)
+	if err != nil {
+		return nil, err
+	}
+	b := &book{catalogue, lang, words, map[cause.Remedy][]cause.ID{}}
+	for _, c := range catalogue.All() {
+		for _, x := range catalogue.Instructions(c.ID, lang, cause.Client{}) {
+			b.helps[x.Remedy] = append(b.helps[x.Remedy], c.ID)
+		}
+	}
+	return b, nil
 }
 
 // page is one that is being written.
@@ -99,15 +114,10 @@ func (b *book) remedy(x cause.Instruction) []byte {
 		}
 		numbered(p, own.Steps)
 	}
-	var helps []string
-	for _, c := range b.catalogue.All() {
-		for _, y := range b.catalogue.Instructions(c.ID, b.lang, cause.Client{}) {
-			if y.Remedy == x.Remedy {
-				helps = append(helps, fmt.Sprintf("- [%s](../%s.md)\n", b.title(c.ID), c.ID))
-			}
-		}
+	p.add("\n## %s\n\n", b.words.Say("say.helps"))
+	for _, id := range b.helps[x.Remedy] {
+		p.add("- [%s](../%s.md)\n", b.title(id), id)
 	}
-	p.add("\n## %s\n\n%s", b.words.Say("say.helps"), strings.Join(helps, ""))
 	return p.Bytes()
 }
 
