@@ -285,6 +285,15 @@ func (s *service) junkFilter() *junk.Filter {
 	return junk.New(o)
 }
 
+// greylist has mail under suspicion come again; nil if nobody wants that.
+func (s *service) greylist() *junk.Greylist {
+	c := &s.config.Junk
+	if !c.Filter || c.GreylistDelay == 0 {
+		return nil
+	}
+	return &junk.Greylist{Store: s.store, From: c.Greylist, Delay: time.Duration(c.GreylistDelay)}
+}
+
 func (s *service) blockLists() *junk.Lists {
 	var all []junk.ListOptions
 	for _, l := range s.config.Junk.Lists {
@@ -298,7 +307,7 @@ func (s *service) openSMTP(context.Context) (err error) {
 	road := inbound.New(inbound.Options{
 		Store: s.store, Policy: s.policies, Journal: recorder{s.journal}, Queue: s.queue, Precheck: s.precheck, Forward: s.forwarder, Bounces: s.bounces,
 		Hostname: c.Hostname, MaxSize: int64(c.Limits.MessageSize), MaxRecipients: c.Limits.Recipients,
-		MaxHops: c.Limits.Hops, Genuine: s.checker(), Rules: s.rules, Junk: s.junkFilter(), Lists: s.blockLists(), Trusted: config.Prefixes(c.Inbound.Trusted), Log: s.log,
+		MaxHops: c.Limits.Hops, Genuine: s.checker(), Rules: s.rules, Junk: s.junkFilter(), Lists: s.blockLists(), Greylist: s.greylist(), Trusted: config.Prefixes(c.Inbound.Trusted), Log: s.log,
 	})
 	s.smtp, err = smtpd.New(smtpd.Options{
 		Hostname: c.Hostname, Replies: s.catalogue, Backend: measured{road, s.metrics.Commit}, SASL: s.sasl.submission, TLS: s.certs.ServerConfig(),

@@ -158,6 +158,9 @@ type Junk struct {
 	Lists     []string `toml:"lists"`
 	Listed    float64  `toml:"listed"`
 	Rspamd    string   `toml:"rspamd"`
+
+	Greylist      float64  `toml:"greylist"`
+	GreylistDelay Duration `toml:"greylist_delay"`
 }
 
 // Queue is mail on its way to other servers.

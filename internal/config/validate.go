@@ -205,6 +205,8 @@ func (c *Config) validateJunk(f *faults) {
 	f.check(j.Threshold > 0 && j.Threshold <= 100, "junk.threshold", "%g is not between 0 and 100", j.Threshold)
 	f.check(j.Certain > j.Threshold && j.Certain <= 1000, "junk.certain", "%g is not above junk.threshold", j.Certain)
 	f.check(j.Listed > 0 && j.Listed <= 100, "junk.listed", "%g is not between 0 and 100", j.Listed)
+	f.check(j.Greylist > 0 && j.Greylist <= 100, "junk.greylist", "%g is not between 0 and 100", j.Greylist)
+	f.span("junk.greylist_delay", j.GreylistDelay, 0, 12*time.Hour)
 	for _, zone := range j.Lists {
 		_, err := address.ParseDomain(zone, address.Options{})
 		f.check(err == nil && !strings.HasPrefix(zone, "["), "junk.lists", "%q is no domain", zone)

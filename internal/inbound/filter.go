@@ -43,11 +43,43 @@ func (m *content) filter(ctx context.Context, summary *message.Summary) (map[sto
 			verdicts[id], certain, refusal = v, certain && v.Certain, v
 		}
 	}
-	if len(verdicts) == 0 || !certain {
-		return verdicts, cause.Allow()
+	d := cause.Allow()
+	switch {
+	case len(verdicts) == 0:
+	case certain:
+		d = refusal.Decision()
+	default:
+		d = s.greylist(ctx, verdicts)
 	}
-	m.tell(refusal.Decision(), verdictFields(refusal)...)
-	return nil, refusal.Decision()
+	if !d.Allowed() {
+		m.tell(d, verdictFields(refusal)...)
+	}
+	return verdicts, d
+}
+
+// greylist has mail come again that is under suspicion for everybody who is to get it.
+func (s *session) greylist(ctx context.Context, verdicts map[store.AccountID]junk.Verdict) cause.Decision {
+	g := s.b.Greylist
+	if g == nil {
+		return cause.Allow()
+	}
+	var asked store.AccountID
+	for id, v := range verdicts {
+		if v.Score < g.From {
+			return cause.Allow()
+		}
+		if asked == 0 || id < asked {
+			asked = id
+		}
+	}
+	until, err := g.Ask(ctx, asked, s.c.Remote.Addr(), s.from)
+	if err != nil {
+		s.b.Log.Error("mail under suspicion passes", "trace", s.trace, "error", err)
+	}
+	if err != nil || until.IsZero() {
+		return cause.Allow()
+	}
+	return cause.Wait(cause.ReputationGreylisted, until)
 }
 
 // tell leaves the event of a message that is refused: of mail from other servers with each account that would have got it.

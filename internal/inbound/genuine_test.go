@@ -102,6 +102,37 @@ func TestGenuine(t *testing.T) {
 	want(t, "told", told, []string{"spf=pass dmarc=pass", "spf=fail dmarc=fail"})
 }
 
+// Mail under suspicion must come again; nothing is stored until it does.
+func TestGreylist(t *testing.T) {
+	var grey *junk.Greylist
+	s := start(t, checking(t), func(o *inbound.Options) {
+		grey = &junk.Greylist{Store: o.Store, From: 2, Delay: time.Hour}
+		o.Greylist = grey
+	})
+	const text = "From: bo@nobody.example\r\nReply-To: x@elsewhere.example\r\nSubject: WIN A PRIZE NOW!!!\r\n\r\nHej\r\n."
+	offer := func(end string) {
+		t.Helper()
+		talk(t, s.mail, "MAIL FROM:<bo@nobody.example>", "250", "RCPT TO:<anna@demo.test>", "250", "DATA", "354", text, end)
+	}
+	offer("451 4.7.1")
+	offer("451 4.7.1")
+	if got := s.kinds(t, s.anna); len(got) != 0 {
+		t.Errorf("the store has %v", got)
+	}
+	told := 0
+	for _, e := range s.events {
+		if e.Account == s.anna.ID && e.Cause == "reputation.greylisted" && e.Field("reasons") != "" {
+			told++
+		}
+	}
+	if told != 2 {
+		t.Errorf("%d events: %+v", told, s.events)
+	}
+	grey.Delay = 0
+	offer("250")
+	talk(t, s.mail, "MAIL FROM:<bo@good.example>", "250", "RCPT TO:<anna@demo.test>", "250", "DATA", "354", "From: bo@good.example\r\nSubject: hej\r\n\r\nHej\r\n.", "250")
+}
+
 // A message that is too large for memory goes the same way.
 func TestGenuineLarge(t *testing.T) {
 	s := start(t, checking(t))

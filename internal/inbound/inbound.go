@@ -97,7 +97,9 @@ type Options struct {
 	// Junk judges mail from other servers, with what block lists say; nil for nobody who does.
 	Junk  *junk.Filter
 	Lists *junk.Lists
-	Log   *slog.Logger
+	// Greylist has mail under suspicion come again; nil for nobody who does.
+	Greylist *junk.Greylist
+	Log      *slog.Logger
 }
 
 // Backend implements smtpd.Backend.
