@@ -9,7 +9,6 @@ import (
 
 	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/message"
-	"github.com/postiljon/postiljon/internal/message/address"
 	"github.com/postiljon/postiljon/internal/rules"
 	"github.com/postiljon/postiljon/internal/sieve"
 	"github.com/postiljon/postiljon/internal/store"
@@ -232,9 +231,6 @@ func (s *Server) testRules(ctx context.Context, r RulesTest) (RulesOutcome, erro
 	}
 	if in.From == "" {
 		in.From = returnPath(r.Message, in.Summary)
-	}
-	if local, _, ok := strings.Cut(in.To, "@"); ok {
-		_, in.Detail, _ = address.SplitSubaddress(local, store.SubaddressSeparator)
 	}
 	var o rules.Outcome
 	if r.Script != nil {

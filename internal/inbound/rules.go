@@ -35,7 +35,7 @@ func (m *content) obey(ctx context.Context, email store.NewEmail, recipients []r
 	for i := range recipients {
 		to := &recipients[i]
 		out, err := s.b.Rules.Run(ctx, rules.Input{
-			Account: to.account, Trace: s.trace, From: s.from, To: to.local.address, Detail: to.local.detail,
+			Account: to.account, Trace: s.trace, From: s.from, To: to.local.address,
 			Message: raw, Summary: email.Summary, Junk: to.verdict.Junk, Mailbox: to.Mailbox,
 			RemoteHost: s.c.Helo, RemoteIP: s.c.Remote.Addr().String(),
 		})

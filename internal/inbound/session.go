@@ -46,7 +46,6 @@ type localRecipient struct {
 	notify   smtpd.Notify
 	orcpt    string
 	accounts []store.Account
-	detail   string        // of a subaddress
 	mailbox  store.Mailbox // that the address names for this sender; zero: INBOX
 }
 

@@ -125,7 +125,13 @@ func (r *renderer) happened(e *store.Event) string {
 	if !ok {
 		return r.word("other", "kind", e.Kind)
 	}
-	return p.fill(func(name string) string { return printable(values(e, name)) })
+	return p.fill(func(name string) string {
+		value := values(e, name)
+		if text := r.language.Reasons["rule-"+value]; name == "reason" && text != "" { // why rules did not do what they wanted
+			return text
+		}
+		return printable(value)
+	})
 }
 
 // maxValues is how many values of one field are shown, such as the recipients of a message.

@@ -25,7 +25,8 @@ type language struct {
 	Events map[string]string `toml:"events"`
 	// Words are the phrases around them.
 	Words map[string]string `toml:"words"`
-	// Reasons are what speaks for or against a message, by the names that stand in the fields reasons and instead.
+	// Reasons are what speaks for or against a message, by the names that stand in the fields reasons and instead;
+	// with rule- before them, why rules did not do what they wanted, by the field reason.
 	Reasons map[string]string `toml:"reasons"`
 
 	events, words map[string]phrase

@@ -62,10 +62,8 @@ type Input struct {
 	// From and To are the envelope: the return path, "" for the null sender, and the recipient
 	// address that led to the account.
 	From, To string
-	// Detail is that of a subaddress in To, as store.Resolve tells it.
-	Detail  string
-	Message io.ReaderAt
-	Summary *message.Summary
+	Message  io.ReaderAt
+	Summary  *message.Summary
 	// Junk: the message was judged to be junk. What the script keeps then goes to Junk, and it is
 	// neither sent on nor answered.
 	Junk bool

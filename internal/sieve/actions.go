@@ -104,9 +104,6 @@ type fileIntoAction struct {
 }
 
 func buildFileInto(c *compiler, u *call) step {
-	if u.has("create") || u.has("specialuse") {
-		c.script.uses.Mailboxes = true
-	}
 	return &fileIntoAction{
 		Position: u.Position, mailbox: c.text(u.args[0].Strings[0]), use: c.optional(u, "specialuse"), byUse: u.has("specialuse"),
 		own: u.has("flags"), flags: c.texts(u.tags["flags"]), create: u.has("create"), copy: u.has("copy"),

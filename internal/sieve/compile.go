@@ -201,11 +201,8 @@ func (c *compiler) require(x *Command, depth int) {
 			continue
 		}
 		c.script.extensions[s.Value] = true
-		switch s.Value {
-		case "vacation-seconds": // RFC 6131 section 2: it stands for vacation as well
+		if s.Value == "vacation-seconds" { // RFC 6131 section 2: it stands for vacation as well
 			c.script.extensions["vacation"] = true
-		case "special-use", "mailbox":
-			c.script.uses.Mailboxes = true
 		}
 	}
 }

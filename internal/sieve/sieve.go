@@ -72,25 +72,6 @@ type Script struct {
 	extensions map[string]bool
 	includes   map[string]*Script // by name; shared by all scripts of one reading
 	limits     Limits
-	uses       Uses
-}
-
-// Uses tell what a script looks at, so that a caller need not have ready what it does not.
-type Uses struct {
-	Body      bool // the body test
-	Duplicate bool // the duplicate test
-	Mailboxes bool // whether mailboxes exist
-}
-
-// Uses returns what the script, and those it includes, look at.
-func (s *Script) Uses() Uses {
-	u := s.uses
-	for _, other := range s.includes {
-		u.Body = u.Body || other.uses.Body
-		u.Duplicate = u.Duplicate || other.uses.Duplicate
-		u.Mailboxes = u.Mailboxes || other.uses.Mailboxes
-	}
-	return u
 }
 
 // extensions are what a script can require. The comparators that need not be required may be.

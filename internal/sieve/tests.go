@@ -345,7 +345,6 @@ func buildBody(c *compiler, u *call) condition {
 	case u.has("content"):
 		t.kind, t.types = BodyContent, c.texts(u.tags["content"])
 	}
-	c.script.uses.Body = true
 	return t
 }
 
@@ -434,7 +433,6 @@ func buildDuplicate(c *compiler, u *call) condition {
 	if a := u.tags["seconds"]; a != nil {
 		t.keep = seconds(a.Number, MaxDuplicate)
 	}
-	c.script.uses.Duplicate = true
 	return t
 }
 
