@@ -2,10 +2,20 @@ package main
 
 import (
 	"io"
+	"net/netip"
+	"net/textproto"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/config"
+	"github.com/postiljon/postiljon/internal/dmarc"
+	"github.com/postiljon/postiljon/internal/lab/names"
+	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/storetest"
+	"github.com/postiljon/postiljon/internal/store/uid"
 )
 
 const aggregateReport = `<feedback><report_metadata><org_name>Big` + "\x1b[2J" + `</org_name><email>d@big.test</email><date_range><begin>1763683200</begin><end>1763769599</end></date_range></report_metadata>
@@ -69,4 +79,76 @@ func outputOf(t *testing.T, command interface{ Run(*streams) error }) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+// TestDMARCReported: what comes in a domain's name is checked, counted, and reported to whom the domain names; here to
+// an account of our own, in whose inbox the report lies.
+func TestDMARCReported(t *testing.T) {
+	in, err := names.New(time.Now, func(err error) { t.Error(err) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	server, err := names.Serve(in.Resolver("r"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	in.Zone("far.example").Set("_dmarc TXT \"v=DMARC1; p=none; rua=mailto:anna@example.org\"", "@ TXT \"v=spf1 -all\"")
+	in.Zone("example.org").Set("far.example._report._dmarc TXT \"v=DMARC1\"")
+	if err := in.AddHost("mail.example.org", netip.MustParseAddr("192.0.2.25")); err != nil {
+		t.Fatal(err)
+	}
+	s := serveMail(t, func(c *config.Config) { c.Queue.Resolver, c.Inbound.Trusted = server.UDP, nil })
+	anna := storetest.Account(t, s.store, "anna@example.org")
+	c := textproto.NewConn(s.dial("smtp"))
+	for _, step := range []struct {
+		send string
+		code int
+	}{
+		{"", 220}, {"EHLO client.test", 250}, {"MAIL FROM:<bo@far.example>", 250}, {"RCPT TO:<anna@example.org>", 250}, {"DATA", 354},
+		{"From: bo@far.example\r\nSubject: Hej\r\n\r\nHej\r\n.", 250},
+	} {
+		if step.send != "" {
+			if err := c.PrintfLine("%s", step.send); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, text, err := c.ReadResponse(step.code); err != nil {
+			t.Fatalf("%q: %v %s", step.send, err, text)
+		}
+	}
+	s.dmarc.Send(t.Context(), time.Now().Add(48*time.Hour))
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		for _, text := range inboxOf(t, s.store, anna) {
+			if !strings.Contains(text, "Report Domain: far.example") {
+				continue
+			}
+			r, err := dmarc.Read(strings.NewReader(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if row := r.Records[0]; row.Count != 1 || row.Source != "127.0.0.1" || row.SPF != "fail" || row.Senders[0].Result != "fail" || r.Published.Policy != "none" {
+				t.Errorf("%+v", r)
+			}
+			if !strings.Contains(text, "From: postmaster@example.org\r\n") {
+				t.Errorf("%.600s", text)
+			}
+			return
+		}
+	}
+	t.Error("the report did not come")
+}
+
+func inboxOf(t *testing.T, s *store.Store, a store.Account) (texts []string) {
+	t.Helper()
+	err := s.Messages(t.Context(), a.ID, store.InboxID, uid.All(), func(m *store.Message) error {
+		b, err := s.ReadBody(t.Context(), nil, &m.Email, 0, m.Email.Size)
+		texts = append(texts, string(b))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return texts
 }
