@@ -214,7 +214,7 @@ func (s *session) addLocal(ctx context.Context, r *smtpd.Rcpt, to string, res *s
 		return s.b.storeTrouble("find mailbox of recipient", err)
 	}
 	s.recipients++
-	s.local = append(s.local, localRecipient{address: to, to: r.To, notify: r.Notify, orcpt: r.ORcpt, accounts: accounts, detail: res.Detail, mailbox: mailbox})
+	s.local = append(s.local, localRecipient{address: to, to: r.To, notify: r.Notify, orcpt: r.ORcpt, accounts: accounts, mailbox: mailbox})
 	return cause.Allow()
 }
 
