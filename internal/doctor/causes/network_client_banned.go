@@ -23,6 +23,7 @@ var networkClientBanned = &infer.Cause{
 		{Sign: submissionUnreachable, P: 0.3},
 		{Sign: providerDead, P: 0.5},
 		{Sign: deadOnlyHere, P: infer.Always},
+		{Sign: hostsRefuse, P: 0.3},
 		{Sign: imapSignInRefused, P: 0.15},
 		{Sign: submissionSignInRefused, P: 0.15},
 		{Sign: pop3SignInRefused, P: 0.15},

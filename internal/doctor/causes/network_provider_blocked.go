@@ -30,6 +30,15 @@ var networkProviderBlocked = &infer.Cause{
 	},
 }
 
+// hostsRefuse: the hosts themselves, or who answers for them, say at every port that nobody is there, while others' servers take
+// connections. A service that stopped shows so; who keeps a network from a provider mostly stays silent.
+var hostsRefuse = &infer.Sign{Name: "hosts-refuse", Normal: true, Leak: 0.05, Of: func(e *evidence.Evidence) infer.Truth {
+	if providerDead.Of(e) != infer.Yes {
+		return infer.Unknown
+	}
+	return refused(e, func(c evidence.Connect) bool { return own(e, c.Endpoint) })
+}}
+
 // helloKilled: connections to the provider come about and end, or fall silent, at the first
 // octets of TLS; those to others do not.
 var helloKilled = &infer.Sign{Name: "killed-at-hello", Of: func(e *evidence.Evidence) infer.Truth {

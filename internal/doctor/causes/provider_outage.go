@@ -21,6 +21,7 @@ var providerOutage = &infer.Cause{
 		{Sign: deadEverywhere, P: infer.Always},
 		{Sign: websiteDead, P: 0.4},
 		{Sign: saysUnavailable, P: 0.3},
+		{Sign: hostsRefuse, P: infer.Sometimes},
 		{Sign: helloKilled, P: 0.02},
 	},
 	Excludes: []*infer.Sign{deadOnlyHere, shutOut, saysMaintenance, domainExpired, addressForged},
