@@ -150,10 +150,18 @@ func (p *protection) require() cause.Decision {
 	return cause.Allow()
 }
 
-// options are what the SMTP client is told.
+// options are what the SMTP client is told. Where nothing is required, old TLS is better
+// than none (RFC 7435 section 3).
 func (p *protection) options(o *Options) smtpc.Options {
+	cfg := &tls.Config{}
+	if o.TLSConfig != nil {
+		cfg = o.TLSConfig.Clone()
+	}
+	if !p.authenticate && cfg.MinVersion == 0 {
+		cfg.MinVersion = tls.VersionTLS10
+	}
 	return smtpc.Options{
-		Hostname: o.Hostname, ServerName: p.names[0], TLSConfig: o.TLSConfig, Verify: p.verify(o.TLSConfig),
+		Hostname: o.Hostname, ServerName: p.names[0], TLSConfig: cfg, Verify: p.verify(o.TLSConfig),
 		Encrypt: p.encrypt, Authenticate: p.authenticate, Implicit: p.implicit, NoTLS: p.plain,
 		Timeouts: smtpc.Timeouts{Banner: o.Limits.Command, Command: o.Limits.Command, Message: o.Limits.Data},
 	}

@@ -35,6 +35,7 @@ type secured struct {
 	in        *names.Internet
 	authority *ca.Authority
 	cert      tls.Certificate
+	newest    uint16 // version of TLS that the server knows; 0 for all
 	far       *peer
 	policies  fixedPolicies
 	reports   *noted
@@ -108,7 +109,7 @@ func (p *peer) alone() {
 
 // handshake is the server's side of TLS.
 func (s *secured) handshake(conn net.Conn) (net.Conn, bool) {
-	secure := tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{s.cert}})
+	secure := tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{s.cert}, MinVersion: tls.VersionTLS10, MaxVersion: s.newest})
 	return secure, secure.Handshake() == nil
 }
 
@@ -170,6 +171,7 @@ func TestProtection(t *testing.T) {
 		}
 	}
 	clear := func(s *secured) { s.far.offers = nil }
+	old := func(s *secured) { s.newest = tls.VersionTLS10 }
 	broken := func(s *secured) { s.far.tls = func(net.Conn) (net.Conn, bool) { return nil, false } }
 	signed := func(s *secured) { s.zone.Sign(names.Good) }
 	withKey := func(s *secured) { s.zone.Add(tlsa(s.t, 3, s.cert.Certificate[0])).Sign(names.Good) }
@@ -194,6 +196,8 @@ func TestProtection(t *testing.T) {
 		{"a certificate for another name", prepare{other}, false, relayed, "opportunistic unverified 1.3", "", "no-policy-found ok"},
 		{"no STARTTLS", prepare{clear}, false, relayed, "opportunistic none", "", "no-policy-found starttls-not-supported"},
 		{"broken STARTTLS", prepare{broken}, false, relayed, "opportunistic none", "", "no-policy-found validation-failure"},
+
+		{"old TLS", prepare{old}, false, relayed, "opportunistic verified 1.0", "", "no-policy-found ok"},
 
 		{"DANE", prepare{withKey}, false, relayed, "dane verified 1.3", "", "tlsa ok"},
 		{"DANE, whatever the name", prepare{other, withKey}, false, relayed, "dane verified 1.3", "", "tlsa ok"},
@@ -221,6 +225,7 @@ func TestProtection(t *testing.T) {
 		{"MTA-STS and no STARTTLS", prepare{enforce, clear}, false, mismatch, "mta-sts", "does not begin TLS", "sts starttls-not-supported"},
 		{"MTA-STS and another server", prepare{func(s *secured) { *s.policies.found = sts(mtasts.Enforce, "mx2.far.test") }}, false, mismatch,
 			"mta-sts", "does not name this server", "sts validation-failure"},
+		{"MTA-STS and old TLS", prepare{enforce, old}, false, mismatch, "mta-sts", "protocol version", "sts validation-failure"},
 		{"MTA-STS as a test", prepare{testing1}, false, relayed, "mta-sts-testing verified 1.3", "", "sts ok"},
 		{"MTA-STS as a test and another name", prepare{testing1, other}, false, relayed, "mta-sts-testing unverified 1.3", "", "sts certificate-host-mismatch"},
 		{"MTA-STS as a test and another server", prepare{func(s *secured) { *s.policies.found = sts(mtasts.Testing, "mx2.far.test") }}, false, relayed,
@@ -259,6 +264,25 @@ func TestProtection(t *testing.T) {
 				t.Errorf("%d letters arrived", kept)
 			}
 		})
+	}
+}
+
+// TestSecondDoor: a server that turns us away at its IPv6 address takes the message at
+// its IPv4 address.
+func TestSecondDoor(t *testing.T) {
+	w := newWorld(t)
+	w.serve("far.test", &peer{banner: "554 5.7.1 your address has no name"})
+	far := w.serve("far.test", &peer{})
+	six := netip.MustParseAddr("fd00::1")
+	w.internet.hosts["mx1.far.test"] = append(w.internet.hosts["mx1.far.test"], six)
+	w.internet.servers[netip.AddrPortFrom(six, 25)] = w.internet.servers[netip.MustParseAddrPort("10.0.0.1:25")]
+	w.internet.servers[netip.MustParseAddrPort("10.0.0.1:25")] = w.internet.servers[netip.MustParseAddrPort("10.0.0.2:25")]
+	w.internet.mx["far.test"] = w.internet.mx["far.test"][:1]
+	w.submit([]string{"you@far.test"})
+	w.settle()
+	wantList(t, "events", w.events(), []string{relayed})
+	if len(far.letters()) != 1 {
+		t.Errorf("kept %+v", far.letters())
 	}
 }
 

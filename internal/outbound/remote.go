@@ -1,6 +1,7 @@
 package outbound
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -260,16 +261,53 @@ func (r *remote) encryptionBroke(err error) bool {
 	return errors.As(err, &e) && e.Stage == smtpc.StageStartTLS && e.Reply.Code == 0 && r.ctx.Err() == nil
 }
 
-// session connects and begins the dialogue. Of a link that failed, only the way is
-// known.
+// maxDoors bounds at how many addresses of a host the greeting is waited for.
+const maxDoors = 2
+
+// session connects and begins the dialogue. A host that does not greet us at one of its
+// addresses may at another, of the other family first: many turn away IPv6 that has no
+// name, and take IPv4 (RFC 5321 section 5.1 wants two tried). Of a link that failed, only
+// the way is known.
 func (r *remote) session(to *route, host string, at resolver.Host, p *protection) (*link, error) {
+	addrs := at.Addrs
+	l, err := r.knock(to, host, addrs, p)
+	for range maxDoors - 1 {
+		var e *smtpc.Error
+		if !errors.As(err, &e) || e.Stage != smtpc.StageBanner && e.Stage != smtpc.StageHello || r.ctx.Err() != nil {
+			break
+		}
+		tried := l.way.ip
+		addrs = slices.DeleteFunc(slices.Clone(addrs), func(ip netip.Addr) bool { return ip == tried })
+		slices.SortStableFunc(addrs, func(a, b netip.Addr) int {
+			return cmp.Compare(family(a, tried), family(b, tried))
+		})
+		if len(addrs) == 0 {
+			break
+		}
+		if next, nextErr := r.knock(to, host, addrs, p); nextErr == nil || errors.As(nextErr, &e) {
+			l, err = next, nextErr // where nobody answers, what was said before counts
+		}
+	}
+	return l, err
+}
+
+// family is 1 for an address of the same family as another, else 0.
+func family(a, as netip.Addr) int {
+	if a.Is4() == as.Is4() {
+		return 1
+	}
+	return 0
+}
+
+// knock is one try of session.
+func (r *remote) knock(to *route, host string, addrs []netip.Addr, p *protection) (*link, error) {
 	q := r.w.queue
 	l := &link{host: host, relay: r.relay, bound: p.bound, left: q.opt.Limits.PerConnection, way: way{policy: p.policy}}
 	options, port := p.options(&q.opt), q.opt.Port
 	if to.relay != nil {
 		options.Credentials, port = to.relay.Credentials, to.relay.Port
 	}
-	conn, ip, err := q.dial(r.ctx, at.Addrs, port)
+	conn, ip, err := q.dial(r.ctx, addrs, port)
 	if err != nil {
 		return l, err
 	}
