@@ -12,6 +12,7 @@ import (
 	"github.com/postiljon/postiljon/internal/control"
 	"github.com/postiljon/postiljon/internal/dkim"
 	"github.com/postiljon/postiljon/internal/message/address"
+	"github.com/postiljon/postiljon/internal/outbound/mtasts"
 )
 
 type dnsCommand struct {
@@ -129,7 +130,19 @@ func records(domain string, c *config.Config) []record {
 			record{"_autodiscover._tcp." + domain + ".", "SRV", "0 1 443 " + c.Hostname + ".", "Outlook and others find the settings", false},
 			record{"autoconfig." + domain + ".", "CNAME", c.Hostname + ".", "Thunderbird and others find the settings; the certificate must have this name", false})
 	}
-	return all
+	return append(all, mtaSTSRecords(domain, c)...)
+}
+
+// mtaSTSRecords lead others to the policy by which mail wants to be brought.
+func mtaSTSRecords(domain string, c *config.Config) []record {
+	if c.Web.MTASTS == "off" {
+		return nil
+	}
+	_, announced := mtasts.Publish(mtasts.Mode(c.Web.MTASTS), c.Hostname)
+	return []record{
+		{"_mta-sts." + domain + ".", "TXT", announced, "others bring mail only encrypted and only to this server (RFC 8461)", false},
+		{"mta-sts." + domain + ".", "CNAME", c.Hostname + ".", "where they ask for that; the certificate must have this name", false},
+	}
 }
 
 // keyRecords publish the keys that messages are signed with, as long as they are needed.

@@ -67,6 +67,14 @@ func TestRecordsAnnounceOnlyWhatIsServed(t *testing.T) {
 			t.Errorf("%s is announced and not served", name)
 		}
 	}
+	c.Web.MTASTS = "testing"
+	values = map[string]string{}
+	for _, r := range records("example.org", &c) {
+		values[r.Name+" "+r.Kind] = r.Value
+	}
+	if !strings.HasPrefix(values["_mta-sts.example.org. TXT"], "v=STSv1; id=") || values["mta-sts.example.org. CNAME"] != "mail.example.org." {
+		t.Errorf("MTA-STS is announced as %v", values)
+	}
 	c.Listen.HTTPS = []string{"127.0.0.1:8443"} // programs ask at 443 only
 	for _, r := range records("example.org", &c) {
 		if strings.Contains(r.Name, "autodiscover") {

@@ -371,7 +371,7 @@ func (s *service) openWeb(context.Context) (err error) {
 	s.web, err = web.New(web.Options{
 		Catalogue: s.catalogue, Hostname: c.Hostname, MailServer: mailServer(c), Services: advertised(c), CAFile: s.certs.CAFile(),
 		Ready: s.ready, Metrics: s.metrics.Handler(), MetricsFrom: config.Prefixes(c.Web.MetricsFrom),
-		Vantage: vantageOf(c), Evidence: s.evidenceForHolders(), TLSConfig: s.certs.ServerConfig(), Log: s.log,
+		MTASTS: s.mtaSTS(), Vantage: vantageOf(c), Evidence: s.evidenceForHolders(), TLSConfig: s.certs.ServerConfig(), Log: s.log,
 	})
 	if err != nil {
 		return err

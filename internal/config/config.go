@@ -76,6 +76,7 @@ type TLS struct {
 type Web struct {
 	URL         string    `toml:"url"`
 	MetricsFrom []Network `toml:"metrics_from"`
+	MTASTS      string    `toml:"mta_sts"`
 }
 
 // Auth is about signing in.

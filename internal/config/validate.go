@@ -60,6 +60,8 @@ func (c *Config) validateService(f *faults) {
 	f.check(len(c.Socket()) <= 107, "control",
 		"the path of the control socket, %s, is longer than 107 octets; set control to a shorter one", c.Socket())
 	f.check((c.TLS.Certificate == "") == (c.TLS.Key == ""), "tls", "certificate and key are set together or not at all")
+	f.check(slices.Contains([]string{"off", "none", "testing", "enforce"}, c.Web.MTASTS), "web.mta_sts",
+		"%q is not off, none, testing or enforce", c.Web.MTASTS)
 	if c.Web.URL != "" {
 		u, err := url.Parse(c.Web.URL)
 		f.check(err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.RawQuery == "" && u.Fragment == "",

@@ -38,6 +38,9 @@ type Options struct {
 	// CAFile is the certificate of a private authority, which programs must be
 	// told to trust; "" if the certificate is one that they trust already.
 	CAFile string
+	// MTASTS returns the MTA-STS policy of a domain, nil for one that is not here; if it is nil
+	// itself, there are no policies.
+	MTASTS func(ctx context.Context, domain string) []byte
 	// Ready looks whether the service can do its work; each error is one part
 	// that cannot.
 	Ready func(ctx context.Context) error
@@ -135,6 +138,9 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /autodiscover/autodiscover.xml", s.autodiscover)
 	mux.HandleFunc("POST /Autodiscover/Autodiscover.xml", s.autodiscover)
 	mux.HandleFunc("GET /connect.mobileconfig", s.profile)
+	if s.options.MTASTS != nil {
+		mux.HandleFunc("GET /.well-known/mta-sts.txt", s.mtaSTS)
+	}
 	mux.HandleFunc("GET /healthz", s.health)
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.HandleFunc("GET /metrics", s.metrics)
