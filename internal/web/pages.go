@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 type pages struct {
 	templates *template.Template
 	texts     map[cause.Lang]texts
+	style     string // the version of the style sheet, so that no browser shows a new page in an old one
 }
 
 // texts are the words of the pages that are not those of a cause.
@@ -30,6 +32,11 @@ func loadPages() (*pages, error) {
 	if p.templates, err = template.ParseFS(files, "templates/*.html"); err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}
+	style, err := files.ReadFile("assets/style.css")
+	if err != nil {
+		return nil, fmt.Errorf("web: %w", err)
+	}
+	p.style = fmt.Sprintf("%.8x", sha256.Sum256(style))
 	for _, lang := range cause.Languages() {
 		raw, err := files.ReadFile("texts/" + string(lang) + ".toml")
 		if err != nil {
@@ -50,6 +57,7 @@ type page struct {
 	T         map[string]string
 	Title     string
 	Hostname  string
+	Style     string
 	Languages []language
 
 	Why      cause.WhyPage // why.html
@@ -161,7 +169,7 @@ func (s *Server) page(r *http.Request) page {
 		accept = r.Header.Get("Accept-Language")
 	}
 	lang := cause.ParseLang(accept)
-	p := page{Lang: lang, T: s.pages.texts[lang].Words, Hostname: s.options.Hostname}
+	p := page{Lang: lang, T: s.pages.texts[lang].Words, Hostname: s.options.Hostname, Style: s.pages.style}
 	for _, l := range cause.Languages() {
 		p.Languages = append(p.Languages, language{l, s.pages.texts[l].Name, l == lang})
 	}
