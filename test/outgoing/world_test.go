@@ -105,7 +105,7 @@ func (w *world) start() {
 	w.t.Cleanup(func() { os.RemoveAll(dir) })
 	w.p, err = real.StartPostiljon(real.PostiljonOptions{
 		Binary: harness.Binary(w.t), Dir: dir, Domain: "own.example", Hostname: "mx.own.example", Certificate: cert,
-		Sockets: sockets, Resolver: w.dns.UDP, Config: fmt.Sprintf("port = %d\n[inbound]\ntrusted = []\n", w.far.port()),
+		Sockets: sockets, Resolver: w.dns.UDP, Config: fmt.Sprintf("port = %d\n[inbound]\ntrusted = []\n[junk]\ngreylist_delay = \"0s\"\n", w.far.port()),
 	})
 	if err != nil {
 		w.t.Fatal(err)
