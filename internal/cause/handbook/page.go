@@ -3,6 +3,7 @@ package handbook
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/postiljon/postiljon/internal/cause"
@@ -103,6 +104,9 @@ func (b *book) steps(p *page, id cause.ID) {
 func (b *book) remedy(x cause.Instruction) []byte {
 	p := b.begin("steps/"+string(x.Remedy)+".md", x.Title, "")
 	numbered(p, x.Steps)
+	if b.hasPrograms(x.Remedy) {
+		p.add("\n%s\n", b.words.Say("say.other"))
+	}
 	for _, program := range b.catalogue.Programs(b.lang) {
 		own, ok := b.catalogue.Remedy(x.Remedy, b.lang, program.ID)
 		if !ok {
@@ -119,6 +123,14 @@ func (b *book) remedy(x cause.Instruction) []byte {
 		p.add("- [%s](../%s.md)\n", b.title(id), id)
 	}
 	return p.Bytes()
+}
+
+// hasPrograms reports whether there are steps for any program of their own.
+func (b *book) hasPrograms(r cause.Remedy) bool {
+	return slices.ContainsFunc(b.catalogue.Programs(b.lang), func(p cause.Program) bool {
+		_, ok := b.catalogue.Remedy(r, b.lang, p.ID)
+		return ok
+	})
 }
 
 // wire shows what the other side is told.
