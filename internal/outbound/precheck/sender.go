@@ -3,13 +3,11 @@ package precheck
 import (
 	"context"
 	"errors"
-	"strings"
 	"sync"
 	"time"
 
-	"golang.org/x/net/publicsuffix"
-
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/dmarc"
 	"github.com/postiljon/postiljon/internal/resolver"
 )
 
@@ -117,57 +115,11 @@ func (c *Checker) proven(ctx context.Context, domain string) (proven, certain bo
 	return false, certain
 }
 
-// rejects reports whether a domain asks others to reject all messages that nothing proves (RFC 7489
-// section 6.3).
+// rejects reports whether a domain asks others to reject all messages that nothing proves.
 func (c *Checker) rejects(ctx context.Context, domain string) (rejects, certain bool) {
-	policy, err := c.dmarc(ctx, domain)
-	if err != nil {
-		return false, false
+	policy, err := dmarc.Discover(ctx, c.opt.DNS, domain)
+	if err != nil { // without a policy, or with one that is wrong, nothing is asked
+		return false, !errors.Is(err, resolver.ErrTemporary) && ctx.Err() == nil
 	}
-	asked := policy["p"]
-	if policy == nil {
-		org, err := publicsuffix.EffectiveTLDPlusOne(domain)
-		if err != nil || org == domain {
-			return false, true
-		}
-		if policy, err = c.dmarc(ctx, org); err != nil {
-			return false, false
-		}
-		if asked = policy["sp"]; asked == "" {
-			asked = policy["p"]
-		}
-	}
-	all := policy["pct"] == "" || policy["pct"] == "100"
-	return strings.EqualFold(asked, "reject") && all, true
-}
-
-// dmarc returns the tags of a domain's DMARC record, nil if it has none that counts.
-func (c *Checker) dmarc(ctx context.Context, domain string) (map[string]string, error) {
-	texts, _, err := c.opt.DNS.TXT(ctx, "_dmarc."+domain)
-	if errors.Is(err, resolver.ErrNotExist) || errors.Is(err, resolver.ErrNoData) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	var found []map[string]string
-	for _, text := range texts {
-		if tags := tags(text); tags["v"] == "DMARC1" {
-			found = append(found, tags)
-		}
-	}
-	if len(found) != 1 {
-		return nil, nil
-	}
-	return found[0], nil
-}
-
-func tags(text string) map[string]string {
-	all := map[string]string{}
-	for tag := range strings.SplitSeq(text, ";") {
-		if name, value, ok := strings.Cut(tag, "="); ok {
-			all[strings.ToLower(strings.TrimSpace(name))] = strings.TrimSpace(value)
-		}
-	}
-	return all
+	return policy.Apply == dmarc.Reject && policy.Percent == 100, true
 }
