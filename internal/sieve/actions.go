@@ -70,7 +70,7 @@ func (a endAction) run(*machine) error { return a.err }
 type keepAction struct {
 	Position
 	own   bool // flags are given
-	flags []text
+	flags texts
 }
 
 func (a *keepAction) run(m *machine) error {
@@ -99,7 +99,7 @@ type fileIntoAction struct {
 	mailbox, use text
 	byUse        bool
 	own          bool // flags are given
-	flags        []text
+	flags        texts
 	create, copy bool
 }
 
@@ -216,7 +216,7 @@ type vacationAction struct {
 	Position
 	every                         time.Duration
 	subject, from, handle, reason text
-	addresses                     []text
+	addresses                     texts
 	mime                          bool
 }
 
@@ -390,7 +390,7 @@ func (a *globalAction) run(m *machine) error {
 type flagAction struct {
 	Position
 	variable string // "" is the internal one
-	flags    []text
+	flags    texts
 	change   func(old, flags []string) []string
 }
 
@@ -479,7 +479,7 @@ func validFlag(f string) bool {
 }
 
 // flagsFor are the flags of a keep or fileinto: those given, or the internal variable (RFC 5232 section 2.1).
-func (m *machine) flagsFor(own bool, given []text) ([]string, error) {
+func (m *machine) flagsFor(own bool, given texts) ([]string, error) {
 	if !own {
 		return m.flags, nil
 	}

@@ -88,7 +88,7 @@ func (t *dateTest) holds(m *machine) (bool, error) {
 // currentDateTest is currentdate (RFC 5260 section 5).
 type currentDateTest struct {
 	zone  *time.Location
-	parts []text
+	parts texts
 	match matcher
 }
 

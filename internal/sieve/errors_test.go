@@ -163,6 +163,19 @@ func TestLimits(t *testing.T) {
 			t.Errorf("%s: %s, not %s", tt.name, got, tt.want)
 		}
 	}
+	// What takes long by its nature, on a body of the largest size.
+	large := newEnv(t, "Subject: x\n\n"+strings.Repeat("a", maxBody))
+	many := strings.Repeat("a", 10_000) + "b"
+	for _, tt := range []struct{ script, want string }{
+		{`if body :raw :contains "` + many + `" { discard; }`, "implicit"},
+		{`if body :raw :matches "*` + many + `*" { discard; }`, "implicit; error steps"},
+		{`if body :raw :regex "(a|b|c){200}(a|b){100}x" { discard; }`, "implicit; error steps"},
+		{strings.Repeat(`if body :contains ["`+many+`", "x"] { discard; }`, 6), "implicit"},
+	} {
+		if got := run(t, large, all+tt.script, Options{}); got != tt.want {
+			t.Errorf("%.60s: %s, not %s", tt.script, got, tt.want)
+		}
+	}
 	count := 0
 	_, err := Parse(`require "include"; include "0";`, Options{Include: func(name string) (string, bool) {
 		count++

@@ -40,10 +40,10 @@ type matcher struct {
 	kind       string
 	comparator string
 	relation   string // of :count and :value
-	keys       []text
-	literal    []string         // the keys, if none has variables
-	regexes    []*regexp.Regexp // of literal keys of :regex
-	silent     bool             // sets no match variables (RFC 5173 section 6)
+	keys       texts
+	folded     []string // of literal keys of :contains
+	regexes    []*regex // of literal keys of :regex
+	silent     bool     // sets no match variables (RFC 5173 section 6)
 }
 
 // matcher reads the tags and keys of a comparing test.
@@ -69,19 +69,14 @@ func (c *compiler) matcher(u *call, keys *Argument) matcher {
 
 // prepare makes ready what does not change from run to run.
 func (c *compiler) prepare(mt *matcher) {
-	literal := make([]string, len(mt.keys))
-	for i := range mt.keys {
-		if mt.keys[i].pieces != nil {
-			return
-		}
-		literal[i] = mt.keys[i].literal
+	if mt.kind == matchContains && mt.comparator == casemap && mt.keys.literal != nil {
+		mt.folded = foldAll(mt.keys.literal)
 	}
-	mt.literal = literal
 	if mt.kind != matchRegex {
 		return
 	}
-	for i, key := range literal {
-		re, wrong := compileRegex(key, mt.comparator, mt.keys[i].Position)
+	for i, key := range mt.keys.literal {
+		re, wrong := compileRegex(key, mt.comparator, mt.keys.list[i].Position)
 		if wrong != nil {
 			c.fail(wrong.Position, wrong.Code, wrong.Pairs...)
 			return
@@ -118,8 +113,14 @@ const (
 	maxRegexProgram = 5000 // instructions
 )
 
+// regex is a regular expression and how many instructions it has: what an octet can cost at worst.
+type regex struct {
+	*regexp.Regexp
+	instructions int
+}
+
 // compileRegex reads an extended regular expression of POSIX.
-func compileRegex(expression, comparator string, at Position) (*regexp.Regexp, *Error) {
+func compileRegex(expression, comparator string, at Position) (*regex, *Error) {
 	if len(expression) > maxRegex {
 		return nil, failAt(at, "regex-large")
 	}
@@ -140,22 +141,30 @@ func compileRegex(expression, comparator string, at Position) (*regexp.Regexp, *
 		return nil, failAt(at, "regex-wrong", "reason", err.Error())
 	}
 	re.Longest()
-	return re, nil
+	return &regex{re, len(program.Inst)}, nil
 }
 
 // match tells whether one of the values matches one of the keys.
 func (m *machine) match(mt *matcher, values []string) (bool, error) {
-	keys := mt.literal
-	if keys == nil {
-		var err error
-		if keys, err = m.fillAll(mt.keys); err != nil {
-			return false, err
-		}
+	keys, err := m.fillAll(mt.keys)
+	if err != nil {
+		return false, err
 	}
-	if mt.kind == matchCount {
+	folded := mt.folded
+	contains := mt.kind == matchContains && mt.comparator == casemap
+	switch {
+	case mt.kind == matchCount:
 		values = []string{strconv.Itoa(len(values))}
+	case contains && folded == nil:
+		folded = foldAll(keys)
+	}
+	if contains {
+		keys = folded
 	}
 	for _, v := range values {
+		if contains { // once for all keys
+			v = m.fold(v)
+		}
 		for i, k := range keys {
 			if err := m.spend(1 + (len(v)+len(k))/64); err != nil {
 				return false, err
@@ -168,16 +177,13 @@ func (m *machine) match(mt *matcher, values []string) (bool, error) {
 	return false, nil
 }
 
-// compare compares one value with the key at a place in the list.
+// compare compares one value with the key at a place in the list. For :contains, both are folded.
 func (m *machine) compare(mt *matcher, value, key string, at int) (bool, error) {
 	switch mt.kind {
 	case matchIs:
 		return order(value, key, mt.comparator) == 0, nil
 	case matchContains:
-		if mt.comparator == octet {
-			return strings.Contains(value, key), nil
-		}
-		return containsFold(value, key), nil
+		return strings.Contains(value, key), nil
 	case matchMatches:
 		captures, ok, err := m.glob(value, key, mt.comparator)
 		if ok && !mt.silent {
@@ -193,7 +199,7 @@ func (m *machine) compare(mt *matcher, value, key string, at int) (bool, error) 
 }
 
 func (m *machine) regex(mt *matcher, value, key string, at int) (bool, error) {
-	var re *regexp.Regexp
+	var re *regex
 	if mt.regexes != nil {
 		re = mt.regexes[at]
 	} else {
@@ -205,7 +211,7 @@ func (m *machine) regex(mt *matcher, value, key string, at int) (bool, error) {
 			return false, m.failAt(wrong.Position, wrong.Code, wrong.Pairs...)
 		}
 	}
-	if err := m.spend(len(value) / 4); err != nil {
+	if err := m.spend(len(value) * re.instructions / 64); err != nil {
 		return false, err
 	}
 	found := re.FindStringSubmatch(value)
@@ -276,26 +282,52 @@ func fold(c byte) byte {
 	return c
 }
 
-// containsFold is strings.Contains where ASCII letters of both cases are equal.
-func containsFold(value, key string) bool {
-	if key == "" {
-		return true
+// foldText puts the ASCII letters of a text in lower case (RFC 4790 section 9.2).
+func foldText(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r >= 'A' && r <= 'Z' }) {
+		return s
 	}
-	first := fold(key[0])
-	for i := 0; i+len(key) <= len(value); i++ {
-		if fold(value[i]) == first && order(value[i:i+len(key)], key, casemap) == 0 {
-			return true
+	b := []byte(s)
+	for i, c := range b {
+		b[i] = fold(c)
+	}
+	return string(b)
+}
+
+// fold is foldText, which is done once for each header field of a message.
+func (m *machine) fold(s string) string {
+	const mostOctets, mostTexts = 1000, 100
+	if len(s) > mostOctets {
+		return foldText(s)
+	}
+	folded, known := m.folded[s]
+	if !known {
+		folded = foldText(s)
+		if m.folded == nil {
+			m.folded = map[string]string{}
+		}
+		if len(m.folded) < mostTexts {
+			m.folded[s] = folded
 		}
 	}
-	return false
+	return folded
+}
+
+func foldAll(list []string) []string {
+	folded := make([]string, len(list))
+	for i, s := range list {
+		folded[i] = foldText(s)
+	}
+	return folded
 }
 
 // glob matches a value with a pattern of *, ? and \ (RFC 5228 section 2.7.1). It returns what the
 // wildcards stand for, after the whole value; each * takes as little as it can (RFC 5229 section 3.2).
 func (m *machine) glob(value, pattern, comparator string) (captures []string, ok bool, err error) {
-	g := globber{value: value, pattern: pattern, octets: comparator == octet}
+	const perStep = 64
+	g := globber{value: value, pattern: pattern, octets: comparator == octet, most: (m.limits.Steps - m.result.Steps) * perStep}
 	ok = g.run()
-	if err = m.spend(g.work / 64); err != nil || !ok {
+	if err = m.spend(g.work/perStep + 1); err != nil || !ok {
 		return nil, false, err
 	}
 	return append([]string{value}, g.captures...), true, nil
@@ -307,7 +339,7 @@ type globber struct {
 	value, pattern string
 	octets         bool
 	captures       []string
-	work           int
+	work, most     int // characters looked at; it gives up at most
 }
 
 func (g *globber) run() bool {
@@ -315,7 +347,9 @@ func (g *globber) run() bool {
 	star := -1                      // where the last * is in the pattern
 	from, upTo, captured := 0, 0, 0 // what it takes of the value, and how many captures come before
 	for {
-		g.work++
+		if g.work++; g.work > g.most {
+			return false
+		}
 		if p == len(g.pattern) && v == len(g.value) {
 			return true
 		}

@@ -16,7 +16,8 @@ type machine struct {
 	kept    bool     // the implicit keep was taken away
 	flags   []string // the internal variable of imap4flags
 	globals map[string]string
-	count   int // variables
+	count   int               // variables
+	folded  map[string]string // texts in lower case; see fold
 	once    map[string]bool
 	frames  []*frame
 }

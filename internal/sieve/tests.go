@@ -146,7 +146,7 @@ func pick[T any](list []T, x index) []T {
 // headerTest is header (RFC 5228 section 5.7).
 type headerTest struct {
 	index index
-	names []text
+	names texts
 	match matcher
 }
 
@@ -154,6 +154,9 @@ func (t *headerTest) holds(m *machine) (bool, error) {
 	names, err := m.fillAll(t.names)
 	if err != nil {
 		return false, err
+	}
+	if len(names) == 1 {
+		return m.match(&t.match, pick(m.env.Header(names[0]), t.index))
 	}
 	var values []string
 	for _, name := range names {
@@ -163,7 +166,7 @@ func (t *headerTest) holds(m *machine) (bool, error) {
 }
 
 // existsTest is exists (RFC 5228 section 5.5): all fields must be there.
-type existsTest struct{ names []text }
+type existsTest struct{ names texts }
 
 func (t *existsTest) holds(m *machine) (bool, error) {
 	names, err := m.fillAll(t.names)
@@ -179,7 +182,7 @@ func (t *existsTest) holds(m *machine) (bool, error) {
 type addressTest struct {
 	index index
 	part  string
-	names []text
+	names texts
 	match matcher
 }
 
@@ -234,7 +237,7 @@ func addressPart(address, part string) (string, bool) {
 // envelopeTest is envelope (RFC 5228 section 5.4).
 type envelopeTest struct {
 	part  string
-	names []text
+	names texts
 	match matcher
 }
 
@@ -289,7 +292,7 @@ func (t *sizeTest) holds(m *machine) (bool, error) {
 
 // stringTest is string (RFC 5229 section 5). For :count, empty strings do not count.
 type stringTest struct {
-	source []text
+	source texts
 	match  matcher
 }
 
@@ -299,7 +302,7 @@ func (t *stringTest) holds(m *machine) (bool, error) {
 		return false, err
 	}
 	if t.match.kind == matchCount {
-		values = slices.DeleteFunc(values, func(s string) bool { return s == "" })
+		values = slices.DeleteFunc(slices.Clone(values), func(s string) bool { return s == "" })
 	}
 	return m.match(&t.match, values)
 }
@@ -324,7 +327,7 @@ func (t *hasFlagTest) holds(m *machine) (bool, error) {
 	}
 	match := t.match
 	if match.kind != matchCount && match.kind != matchRegex { // a key may name several
-		match.literal = strings.Fields(strings.Join(keys, " "))
+		match.keys.literal, match.folded = strings.Fields(strings.Join(keys, " ")), nil
 	}
 	return m.match(&match, flags)
 }
@@ -332,7 +335,7 @@ func (t *hasFlagTest) holds(m *machine) (bool, error) {
 // bodyTest is body (RFC 5173).
 type bodyTest struct {
 	kind  BodyKind
-	types []text
+	types texts
 	match matcher
 }
 
@@ -379,7 +382,7 @@ func (t *environmentTest) holds(m *machine) (bool, error) {
 }
 
 // mailboxTest is mailboxexists (RFC 5490 section 3.1).
-type mailboxTest struct{ names []text }
+type mailboxTest struct{ names texts }
 
 func (t *mailboxTest) holds(m *machine) (bool, error) {
 	names, err := m.fillAll(t.names)
@@ -395,13 +398,13 @@ func (t *mailboxTest) holds(m *machine) (bool, error) {
 }
 
 // specialUseTest is specialuse_exists (RFC 8579 section 3).
-type specialUseTest struct{ mailbox, uses []text }
+type specialUseTest struct{ mailbox, uses texts }
 
 func (t *specialUseTest) holds(m *machine) (bool, error) {
 	mailbox := ""
-	if len(t.mailbox) > 0 {
+	if len(t.mailbox.list) > 0 {
 		var err error
-		if mailbox, err = m.fill(&t.mailbox[0]); err != nil {
+		if mailbox, err = m.fill(&t.mailbox.list[0]); err != nil {
 			return false, err
 		}
 	}

@@ -15,6 +15,12 @@ type text struct {
 	pieces  []piece // nil: the text is literal
 }
 
+// texts are the strings of an argument. Literal has them as they are, if none has variables.
+type texts struct {
+	list    []text
+	literal []string
+}
+
 // piece is text and a reference behind it. Match is the number of a match variable, or -1.
 type piece struct {
 	literal string
@@ -88,15 +94,21 @@ func (c *compiler) variableName(name string, at Position) {
 }
 
 // texts reads the strings of an argument, none of nil.
-func (c *compiler) texts(a *Argument) []text {
+func (c *compiler) texts(a *Argument) (all texts) {
 	if a == nil {
-		return nil
+		return all
 	}
-	list := make([]text, len(a.Strings))
+	all.list, all.literal = make([]text, len(a.Strings)), make([]string, len(a.Strings))
+	variables := false
 	for i := range a.Strings {
-		list[i] = c.text(a.Strings[i])
+		all.list[i] = c.text(a.Strings[i])
+		all.literal[i] = all.list[i].literal
+		variables = variables || all.list[i].pieces != nil
 	}
-	return list
+	if variables {
+		all.literal = nil
+	}
+	return all
 }
 
 // optional reads the string of a tag, the zero text where there is none.
@@ -198,11 +210,14 @@ func (m *machine) fill(t *text) (string, error) {
 	return b.String(), m.spend(1 + b.Len()/64)
 }
 
-// fillAll returns texts with their variables.
-func (m *machine) fillAll(list []text) ([]string, error) {
-	out := make([]string, len(list))
-	for i := range list {
-		s, err := m.fill(&list[i])
+// fillAll returns texts with their variables, not to be changed.
+func (m *machine) fillAll(all texts) ([]string, error) {
+	if all.literal != nil || all.list == nil {
+		return all.literal, nil
+	}
+	out := make([]string, len(all.list))
+	for i := range all.list {
+		s, err := m.fill(&all.list[i])
 		if err != nil {
 			return nil, err
 		}
