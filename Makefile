@@ -5,7 +5,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Packages whose work is done by several goroutines: tested again with -race.
 RACE = ./internal/store/... ./internal/protocol/... ./internal/policy/... ./internal/journal/... \
 	./internal/inbound/... ./internal/outbound/... ./internal/sasl/... ./internal/control/... ./internal/backup/... \
-	./internal/settings/... ./internal/resolver ./internal/lab ./internal/lab/names ./internal/lab/peer
+	./internal/rules ./internal/settings/... ./internal/resolver ./internal/lab ./internal/lab/names ./internal/lab/peer
 
 # Where `make install` puts the program and the units of systemd.
 PREFIX ?= /usr/local
