@@ -120,12 +120,20 @@ func run(args []string) int {
 	if err != nil {
 		fmt.Fprintf(s.err, "postiljon: %v\n", err)
 		fmt.Fprintln(s.err, "'postiljon --help' lists the commands, 'postiljon COMMAND --help' explains one.")
-		return exitUsage
+		return misused(args)
 	}
 	if err := parsed.Run(); err != nil {
 		return fail(s, err)
 	}
 	return 0
+}
+
+// misused is the exit code for a command line that cannot be read: the doctor's own, for 2 is one of its answers.
+func misused(args []string) int {
+	if len(args) > 0 && args[0] == "doctor" {
+		return exitDoctorMisused
+	}
+	return exitUsage
 }
 
 var groups = []kong.Group{

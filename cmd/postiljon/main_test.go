@@ -27,8 +27,9 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"demo": scriptDemo,
-			"exit": scriptExit,
+			"demo":  scriptDemo,
+			"exit":  scriptExit,
+			"names": scriptNames,
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("POSTILJON_SOCKET", "")

@@ -148,6 +148,14 @@ func (r *Run) askInside(ctx context.Context) (*evidence.Inside, error) {
 	if wrong || r.Evidence.Complaint.Password == "" {
 		return nil, fmt.Errorf("it is asked only by who can sign in: %w", ErrBlocked)
 	}
+	// Where the service said why the account may not sign in, the password is right: this is no guess.
+	_, told := evidence.Find(r.Evidence, func(s evidence.SignIn) bool {
+		first := s.Reading.First()
+		return !s.Accepted && (first.Kind == dialect.AccountSuspended || first.Kind == dialect.AccountDisabled || first.Kind == dialect.ProtocolDisabled) && first.Weight >= 0.8
+	})
+	if told {
+		return r.Env.Inside.Account(ctx, address)
+	}
 	if !r.budget.take(ctx) {
 		return nil, fmt.Errorf("two sign-ins failed already: %w", ErrBlocked)
 	}
