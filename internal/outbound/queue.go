@@ -50,7 +50,9 @@ type Queue struct {
 	paused       pausedHeap     // that have parked lanes and shall be left alone for a moment
 	alternate    bool
 	ready        int       // deliveries in lanes
-	active       int       // deliveries with a worker
+	active       int       // deliveries with a worker that have one of all places
+	slow         int       // and those that lost theirs, since they take long
+	running      []running // deliveries with a worker, those that began first in front
 	probing      int       // those of them to destinations that are not proven
 	idle         int       // workers that keep a connection open
 	swept        int       // how many destinations make a sweep worth while
@@ -499,7 +501,7 @@ func (q *Queue) Progress(sub *store.Submission, r *store.SubmissionRecipient) Pr
 func (q *Queue) Stats() Stats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return Stats{Waiting: len(q.waiting), Ready: q.ready, Active: q.active}
+	return Stats{Waiting: len(q.waiting), Ready: q.ready, Active: q.active + q.slow}
 }
 
 // domainOf returns the domain of a recipient in the form that names its

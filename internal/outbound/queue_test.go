@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/postiljon/postiljon/internal/certs/certstest"
 	"github.com/postiljon/postiljon/internal/resolver"
 	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/uid"
 )
 
 func wantList(t testing.TB, what string, got, want []string) {
@@ -832,4 +834,38 @@ func BenchmarkQueue(b *testing.B) {
 		}
 	})
 	w.settle()
+}
+
+// BenchmarkStart takes up what waits; one operation is one submission.
+func BenchmarkStart(b *testing.B) {
+	w := newWorld(b)
+	w.stop()
+	ref, err := w.store.Blobs().Put(b.Context(), []byte(letter))
+	if err != nil {
+		b.Fatal(err)
+	}
+	var next atomic.Int64
+	b.SetParallelism(50)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			n := next.Add(1)
+			err := w.store.CreateSubmission(b.Context(), store.Submission{
+				ID: store.NewTraceID(w.clock.Now()), Account: w.account.ID, From: "anna@here.test", Blob: ref, Size: int64(len(letter)),
+				Created: w.clock.Now(), Outbox: uid.UID(n),
+				Recipients: []store.SubmissionRecipient{{
+					Address: fmt.Sprintf("you%d@far%d.test", n, n%500), State: store.Queued, Attempts: 1, Cause: cause.OutboxDeferred,
+					Reply: "451 4.3.0 The server is busy, try again later", Host: "mx.far.test", Next: w.clock.Now().Add(time.Hour),
+				}},
+			})
+			if err != nil {
+				b.Error(err)
+			}
+		}
+	})
+	b.ResetTimer()
+	w.start()
+	b.StopTimer()
+	if s := w.queue.Stats(); s.Waiting != b.N {
+		b.Errorf("%d wait of %d", s.Waiting, b.N)
+	}
 }

@@ -16,7 +16,9 @@ type delivery struct {
 	due    time.Time
 	index  int // in the heap while it waits
 	state  deliveryState
-	probes bool // it is with a worker and counts in Queue.probing
+	probes bool   // it is with a worker and counts in Queue.probing
+	slow   bool   // it is with a worker and counts in Queue.slow instead of active
+	run    uint32 // how often it ended
 
 	// unrecorded is what an attempt found and the store could not take.
 	unrecorded *attempted
@@ -129,6 +131,7 @@ func (q *Queue) schedule() {
 		q.makeReady(heap.Pop(&q.waiting).(*delivery))
 	}
 	q.endPauses(now)
+	q.losePatience(now)
 	q.dispatch(now)
 	q.recall(now)
 
@@ -138,6 +141,9 @@ func (q *Queue) schedule() {
 	}
 	if len(q.paused) > 0 {
 		next = earlier(next, q.paused[0].pace.until)
+	}
+	if len(q.running) > 0 && q.slow < q.maxSlow() {
+		next = earlier(next, q.running[0].begun.Add(patience))
 	}
 	q.wakeAt(next, now)
 }
@@ -167,11 +173,8 @@ func (q *Queue) wake() {
 // that nothing of it waits any more.
 func (q *Queue) finish(d *delivery, dest *destination, due time.Time) {
 	dest.active--
-	q.active--
-	if d.probes {
-		d.probes = false
-		q.probing--
-	}
+	q.leavePlace(d)
+	d.run++
 	switch {
 	case due.IsZero():
 		delete(q.known, d.key)

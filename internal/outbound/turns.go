@@ -15,8 +15,9 @@ import (
 // in the way of the others. A lane whose destination has no room is parked there
 // and comes when a place is free, again in turn; those destinations and the
 // accounts are served alternately. Destinations of which it is not known that
-// they take mail have at most half of all places, so that however many of them
-// hang, the others go on.
+// they take mail have at most half of all places, and who keeps a place for some
+// seconds loses it to others while going on, so that however many servers hang, the
+// rest goes on.
 
 // destination is a domain that messages go to.
 type destination struct {
@@ -288,6 +289,7 @@ func (q *Queue) begin(l *lane, now time.Time) {
 		q.probing++
 	}
 	dest.pace.begun(now)
+	q.running = append(q.running, running{d, d.run, now})
 	if n := len(dest.idle); n > 0 {
 		dest.idle[n-1].next <- d // has room for one
 		dest.idle = dest.idle[:n-1]
@@ -306,6 +308,51 @@ func (q *Queue) begin(l *lane, now time.Time) {
 		q.enlist(l)
 	}
 	q.unpark(dest, now)
+}
+
+// running is a delivery that began.
+type running struct {
+	d     *delivery
+	run   uint32
+	begun time.Time
+}
+
+// patience is how long a delivery keeps its place among all.
+const patience = 5 * time.Second
+
+// maxSlow bounds how many deliveries are under way beside those that have a place.
+func (q *Queue) maxSlow() int { return 4 * q.opt.Limits.Concurrency }
+
+// losePatience takes their places from deliveries that take long. They go on.
+func (q *Queue) losePatience(now time.Time) {
+	for len(q.running) > 0 {
+		r := &q.running[0]
+		under := r.d.run == r.run
+		if under && (now.Sub(r.begun) < patience || q.slow >= q.maxSlow()) {
+			return
+		}
+		if under {
+			q.leavePlace(r.d)
+			r.d.slow = true
+			q.slow++
+		}
+		*r = running{}
+		q.running = q.running[1:]
+	}
+}
+
+// leavePlace takes a delivery's place from it.
+func (q *Queue) leavePlace(d *delivery) {
+	if d.slow {
+		d.slow = false
+		q.slow--
+		return
+	}
+	q.active--
+	if d.probes {
+		d.probes = false
+		q.probing--
+	}
 }
 
 func (q *Queue) closeLane(l *lane) {

@@ -171,7 +171,7 @@ func TestTurnsProperty(t *testing.T) {
 			b.pass(longestGap)
 			b.run()
 		}
-		if done != left || b.ready != 0 || b.active != 0 || b.probing != 0 || len(b.lanes) != 0 {
+		if done != left || b.ready != 0 || b.active != 0 || b.slow != 0 || b.probing != 0 || len(b.lanes) != 0 {
 			t.Fatalf("%d of %d done; %d ready, %d active, %d probing, %d lanes", done, left, b.ready, b.active, b.probing, len(b.lanes))
 		}
 	})
@@ -182,11 +182,12 @@ func (b *bench) pass(d time.Duration) {
 	b.now = b.now.Add(d)
 	b.opt.Clock.(*clock).advance(d)
 	b.endPauses(b.now)
+	b.losePatience(b.now)
 }
 
 func check(t *rapid.T, b *bench, l Limits) {
-	if b.active > l.Concurrency || b.active != len(b.begun) {
-		t.Fatalf("%d active, %d begun", b.active, len(b.begun))
+	if b.active > l.Concurrency || b.active+b.slow != len(b.begun) || b.slow > b.maxSlow() {
+		t.Fatalf("%d active, %d slow, %d begun", b.active, b.slow, len(b.begun))
 	}
 	ready := 0
 	for _, dest := range b.destinations {

@@ -160,7 +160,7 @@ func (w *world) quiet() bool {
 	due := len(q.waiting) > 0 && !q.waiting[0].due.After(now)
 	recall := !q.forgotten.IsZero() && !q.forgotten.After(now)
 	inLine := len(q.proven.order) + len(q.unproven.order) + len(q.freed)
-	return q.active == 0 && inLine == 0 && !due && !recall && !q.scanning
+	return q.active+q.slow == 0 && inLine == 0 && !due && !recall && !q.scanning
 }
 
 // pass lets time pass in steps.
