@@ -120,15 +120,15 @@ func (k *Keeper) Close(ctx context.Context) error {
 	return k.save(ctx)
 }
 
-// run saves policies soon after they changed and refreshes them every day.
+// run saves policies soon after they changed and refreshes those that are a day old.
 func (k *Keeper) run() {
-	daily := time.NewTicker(fresh)
-	defer daily.Stop()
+	often := time.NewTicker(time.Hour)
+	defer often.Stop()
 	for {
 		select {
 		case <-k.life.Done():
 			return
-		case <-daily.C:
+		case <-often.C:
 			k.refresh()
 			continue
 		case <-k.changed:
