@@ -27,7 +27,8 @@ func TestEditionOf(t *testing.T) {
 		{Client{"New Outlook", "1.2024.1", "Windows 11"}, "outlook-new"},
 		{Client{"Outlook", "4.2440", "Android 15"}, "outlook-mobile"},
 		{Client{"Outlook", "4.2440", "iOS 18"}, "outlook-mobile"},
-		{Client{"Thunderbird", "128.3.1", "Windows 11"}, "thunderbird"},
+		{Client{"Thunderbird", "140.1", "Windows 11"}, "thunderbird"},
+		{Client{"Thunderbird", "128.3.1", "Windows 11"}, "thunderbird-115"},
 		{Client{"Mozilla/5.0 (X11; Linux x86_64; rv:115.0) Gecko/20100101 Thunderbird/115.12.2", "", ""}, "thunderbird-115"},
 		{Client{"Thunderbird", "", ""}, "thunderbird"},
 		{Client{"Thunderbird", "8.0", "Android 14"}, ""}, // another program of that name
@@ -68,9 +69,11 @@ func TestInstructions(t *testing.T) {
 		{PushOff, Swedish, Client{Name: "iOS Mail", System: "iOS 17"}, "Slå på push",
 			"Mail på iPhone och iPad (iOS 16 och 17)", "Öppna Inställningar › Mail › Konton och tryck på Hämta nya data."},
 		{PushOff, Norwegian, Client{}, "Slå på push", "", "Åpne innstillingene i e-postprogrammet og finn push, eller «straks»."},
-		{TLSClockWrong, Swedish, Client{Name: "Thunderbird", Version: "128", System: "Windows 11"}, "Ställ in datum och tid",
-			"Thunderbird (128 och senare)", "Öppna Inställningar › Tid och språk › Datum och tid."},
+		{TLSClockWrong, Swedish, Client{Name: "Thunderbird", Version: "140", System: "Windows 11"}, "Ställ in datum och tid",
+			"Thunderbird (140 och senare)", "Öppna Inställningar › Tid och språk › Datum och tid."},
 		{TLSClockWrong, Norwegian, Client{System: "Android 15"}, "Still dato og klokkeslett", "", "Åpne Innstillinger › System › Dato og klokkeslett."},
+		{JunkFiled, Norwegian, Client{Name: "Thunderbird", Version: "128"}, "Se i søppelposten og merk det som ikke er søppel",
+			"Thunderbird (115 til 139)", "Klikk på Uønsket under kontoen din."},
 		{JunkFiled, English, Client{Name: "Windows Mail"}, "Look in Junk and mark good mail", "Mail for Windows", "Click Junk Email in the list of folders."},
 		{AccountSuspendedUnpaid, English, Client{Name: "Thunderbird"}, "Pay the invoice", "", "Sign in on your provider's website and open the invoices."},
 	}

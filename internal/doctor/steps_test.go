@@ -53,11 +53,11 @@ func TestSteps(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := &Doctor{catalogue: catalogue}
-	r := &Report{client: cause.Client{Name: "Thunderbird", Version: "128", System: "Windows 11"}}
+	r := &Report{client: cause.Client{Name: "Thunderbird", Version: "140", System: "Windows 11"}}
 	r.Verdict.Causes = []Cause{{ID: cause.PushOff, Decision: cause.Refuse(cause.PushOff)}}
 	d.InLanguage(r, cause.Norwegian)
 	got := r.Verdict.Causes[0].Steps
-	if len(got) != 1 || got[0].Remedy != "push" || got[0].Program != "Thunderbird (128 og nyere)" ||
+	if len(got) != 1 || got[0].Remedy != "push" || got[0].Program != "Thunderbird (140 og nyere)" ||
 		got[0].Do[0] != "Velg ≡ › Kontoinnstillinger og så Serverinnstillinger under kontoen din." {
 		t.Errorf("%+v", got)
 	}
