@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -157,8 +158,11 @@ func (p *protection) options(o *Options) smtpc.Options {
 	if o.TLSConfig != nil {
 		cfg = o.TLSConfig.Clone()
 	}
-	if !p.authenticate && cfg.MinVersion == 0 {
+	if !p.authenticate && cfg.MinVersion == 0 && cfg.CipherSuites == nil {
 		cfg.MinVersion = tls.VersionTLS10
+		for _, suite := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
+			cfg.CipherSuites = append(cfg.CipherSuites, suite.ID)
+		}
 	}
 	return smtpc.Options{
 		Hostname: o.Hostname, ServerName: p.names[0], TLSConfig: cfg, Verify: p.verify(o.TLSConfig),

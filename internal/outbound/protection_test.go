@@ -35,7 +35,8 @@ type secured struct {
 	in        *names.Internet
 	authority *ca.Authority
 	cert      tls.Certificate
-	newest    uint16 // version of TLS that the server knows; 0 for all
+	newest    uint16   // version of TLS that the server knows; 0 for all
+	suites    []uint16 // nil for the usual
 	far       *peer
 	policies  fixedPolicies
 	reports   *noted
@@ -109,7 +110,7 @@ func (p *peer) alone() {
 
 // handshake is the server's side of TLS.
 func (s *secured) handshake(conn net.Conn) (net.Conn, bool) {
-	secure := tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{s.cert}, MinVersion: tls.VersionTLS10, MaxVersion: s.newest})
+	secure := tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{s.cert}, MinVersion: tls.VersionTLS10, MaxVersion: s.newest, CipherSuites: s.suites})
 	return secure, secure.Handshake() == nil
 }
 
@@ -172,6 +173,16 @@ func TestProtection(t *testing.T) {
 	}
 	clear := func(s *secured) { s.far.offers = nil }
 	old := func(s *secured) { s.newest = tls.VersionTLS10 }
+	oldCiphers := func(s *secured) {
+		key, err := ca.NewRSAKey()
+		if err == nil {
+			s.cert, err = s.authority.Issue([]string{"mx1.far.test"}, ca.WithKey(key))
+		}
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		s.newest, s.suites = tls.VersionTLS12, []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}
+	}
 	broken := func(s *secured) { s.far.tls = func(net.Conn) (net.Conn, bool) { return nil, false } }
 	signed := func(s *secured) { s.zone.Sign(names.Good) }
 	withKey := func(s *secured) { s.zone.Add(tlsa(s.t, 3, s.cert.Certificate[0])).Sign(names.Good) }
@@ -197,6 +208,7 @@ func TestProtection(t *testing.T) {
 		{"no STARTTLS", prepare{clear}, false, relayed, "opportunistic none", "", "no-policy-found starttls-not-supported"},
 		{"broken STARTTLS", prepare{broken}, false, relayed, "opportunistic none", "", "no-policy-found validation-failure"},
 
+		{"old ciphers", prepare{oldCiphers}, false, relayed, "opportunistic verified 1.2", "", "no-policy-found ok"},
 		{"old TLS", prepare{old}, false, relayed, "opportunistic verified 1.0", "", "no-policy-found ok"},
 
 		{"DANE", prepare{withKey}, false, relayed, "dane verified 1.3", "", "tlsa ok"},
