@@ -24,6 +24,7 @@ func (s *Server) addDomain(ctx context.Context, r Name) (Domain, error) {
 		}
 		return Domain{}, err
 	}
+	s.makeKeys(ctx, r.Name)
 	return s.showDomain(ctx, r)
 }
 

@@ -101,6 +101,16 @@ func (s *Server) noKey(ctx context.Context, r DKIMName, err error) error {
 	return err
 }
 
+// makeKeys makes the keys of a domain that was added. If that fails, they are made when they are needed.
+func (s *Server) makeKeys(ctx context.Context, domain string) {
+	if s.Keys == nil {
+		return
+	}
+	if _, err := s.Keys.Keys(ctx, address.NormalizeDomain(domain)); err != nil {
+		s.Log.Error("control: keys of a new domain", "domain", domain, "error", err)
+	}
+}
+
 // forgetKeys removes the keys of a domain that was removed.
 func (s *Server) forgetKeys(ctx context.Context, domain string) error {
 	if s.Keys == nil {

@@ -246,3 +246,31 @@ func BenchmarkSign(b *testing.B) {
 		})
 	}
 }
+
+// FuzzSign signs whatever comes: every field is well formed, and so is the choice of who signs.
+func FuzzSign(f *testing.F) {
+	p, err := newPair("202611", time.Now())
+	if err != nil {
+		f.Fatal(err)
+	}
+	signers := p.signers("example.org")[1:]
+	f.Add([]byte(letter))
+	f.Add([]byte("From:a@b.example\r\nfrom : c\r\n d\r\n\r\n\r\n"))
+	f.Add([]byte("From: <@x>, \"a\" <b@c>\nTo: \x00\r\n\r\n.\r \n"))
+	f.Add([]byte("\r\n\r\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		r, size := bytes.NewReader(text), int64(len(text))
+		if _, err := authorDomain(r, size); err != nil {
+			t.Fatal(err)
+		}
+		fields, err := Sign(r, size, time.Now(), signers...)
+		if err != nil {
+			return
+		}
+		for line := range bytes.SplitSeq(bytes.TrimSuffix(fields, []byte("\r\n")), []byte("\r\n")) {
+			if len(line) == 0 || len(line) > 998 || bytes.ContainsAny(line, "\r\n\x00") {
+				t.Fatalf("%q", fields)
+			}
+		}
+	})
+}
