@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -66,7 +65,7 @@ func (q *Queue) protect(ctx context.Context, r *route, at resolver.Host, host st
 	if err != nil {
 		// RFC 7672 section 2.2: whoever can make this question fail must not be able to
 		// switch the protection off.
-		p.missed = failed(&tlsrpt.Policy{Type: tlsrpt.TLSA, Domain: r.domain}, tlsrpt.DNSSECInvalid, host, netip.Addr{}, err)
+		p.missed = failed(&tlsrpt.Policy{Type: tlsrpt.TLSA, Domain: r.domain}, tlsrpt.DNSSECInvalid, host, nil, err)
 		return p, unresolved(err)
 	}
 	if len(records) > 0 {
@@ -92,7 +91,7 @@ func (p protection) bySTS(r *route, host string) (protection, cause.Decision) {
 	}
 	report := tlsrpt.Policy{Type: tlsrpt.STS, Domain: r.domain, Strings: sts.Lines(), MX: sts.MX}
 	if !sts.Matches(host) {
-		p.missed = failed(&report, tlsrpt.ValidationFailure, host, netip.Addr{}, errNotInPolicy)
+		p.missed = failed(&report, tlsrpt.ValidationFailure, host, nil, errNotInPolicy)
 		if p.policy = PolicySTSTesting; sts.Mode == mtasts.Testing {
 			return p, cause.Allow()
 		}
@@ -217,32 +216,35 @@ func (q *Queue) noteSession(p *protection, l *link) {
 	state, unproven := l.client.TLS()
 	switch {
 	case state == nil:
-		q.noteFailure(&p.report, tlsrpt.StartTLSNotSupported, l.host, l.way.ip, smtpc.ErrNoStartTLS)
+		q.noteFailure(&p.report, tlsrpt.StartTLSNotSupported, l.host, &l.way, smtpc.ErrNoStartTLS)
 	case unproven != nil && p.policy == PolicySTSTesting && p.report.Type == tlsrpt.STS:
-		q.noteFailure(&p.report, resultOf(unproven), l.host, l.way.ip, unproven)
+		q.noteFailure(&p.report, resultOf(unproven), l.host, &l.way, unproven)
 	default:
 		q.opt.Reports.Note(tlsrpt.Session{Policy: p.report})
 	}
 }
 
 // noteFailed counts a session that did not come to be because of its encryption.
-func (q *Queue) noteFailed(p *protection, host string, ip netip.Addr, err error) {
+func (q *Queue) noteFailed(p *protection, l *link, err error) {
 	var e *smtpc.Error
 	if p.policy == PolicyRelay || p.policy == PolicyNone || !errors.As(err, &e) || e.Stage != smtpc.StageStartTLS {
 		return
 	}
-	q.noteFailure(&p.report, resultOf(err), host, ip, err)
+	q.noteFailure(&p.report, resultOf(err), l.host, &l.way, err)
 }
 
-func (q *Queue) noteFailure(p *tlsrpt.Policy, result tlsrpt.Result, host string, ip netip.Addr, err error) {
-	q.opt.Reports.Note(*failed(p, result, host, ip, err))
+func (q *Queue) noteFailure(p *tlsrpt.Policy, result tlsrpt.Result, host string, w *way, err error) {
+	q.opt.Reports.Note(*failed(p, result, host, w, err))
 }
 
-// failed is a session that did not keep to its policy.
-func failed(p *tlsrpt.Policy, result tlsrpt.Result, host string, ip netip.Addr, err error) *tlsrpt.Session {
+// failed is a session that did not keep to its policy, on its way, if it came that far.
+func failed(p *tlsrpt.Policy, result tlsrpt.Result, host string, w *way, err error) *tlsrpt.Session {
 	f := &tlsrpt.Failure{Result: result, Host: host, Reason: troubleOf(err)}
-	if ip.IsValid() {
-		f.IP = ip.String()
+	if w != nil && w.ip.IsValid() {
+		f.IP = w.ip.String()
+	}
+	if w != nil && w.from.IsValid() && !isPrivate(w.from) { // that of a private network means nothing to others
+		f.SendingIP = w.from.String()
 	}
 	return &tlsrpt.Session{Policy: *p, Failure: f}
 }
@@ -281,5 +283,5 @@ func (q *Queue) notePolicy(r *route) {
 	case errors.Is(r.sts.Err, mtasts.ErrInvalid):
 		result = tlsrpt.STSInvalid
 	}
-	q.noteFailure(&tlsrpt.Policy{Type: tlsrpt.STS, Domain: r.domain}, result, "", netip.Addr{}, r.sts.Err)
+	q.noteFailure(&tlsrpt.Policy{Type: tlsrpt.STS, Domain: r.domain}, result, "", nil, r.sts.Err)
 }

@@ -28,6 +28,7 @@ type link struct {
 
 // way is how an attempt reached a server, or tried to.
 type way struct {
+	from    netip.Addr // our own
 	ip      netip.Addr
 	tls     TLSUse
 	version string // of TLS, "1.3"
@@ -212,12 +213,12 @@ func (r *remote) connect(to *route, host string) *link {
 	}
 	l, err := r.session(to, host, at, &p)
 	if r.encryptionBroke(err) && !p.encrypt && !p.authenticate {
-		q.noteFailed(&p, host, l.way.ip, err)
+		q.noteFailed(&p, l, err)
 		// Broken encryption must not be worse than none (RFC 7435 section 3).
 		p.plain = true
 		l, err = r.session(to, host, at, &p)
 	} else if err != nil {
-		q.noteFailed(&p, host, l.way.ip, err)
+		q.noteFailed(&p, l, err)
 	}
 	if err != nil {
 		q.opt.Metrics.Connection(TLSNone, err)
@@ -312,6 +313,9 @@ func (r *remote) knock(to *route, host string, addrs []netip.Addr, p *protection
 		return l, err
 	}
 	l.way.ip = ip
+	if local, err := netip.ParseAddrPort(conn.LocalAddr().String()); err == nil {
+		l.way.from = local.Addr().Unmap().WithZone("")
+	}
 	if l.client, err = smtpc.New(r.ctx, conn, options); err != nil {
 		return l, err
 	}
