@@ -40,6 +40,12 @@ var lockedOut = &infer.Sign{Name: "locked-out", Of: func(e *evidence.Evidence) i
 	if i, ok := fromInside(e); ok && (i.Reason == string(cause.AccountLockedOut) || lastSignInEvent(i) == string(cause.AccountLockedOut)) {
 		return infer.Yes
 	}
+	// A server that names its cause says so only after the right password; others are told "wrong" meanwhile.
+	if _, named := evidence.Find(e, func(s evidence.SignIn) bool {
+		return s.Reading.First().Kind == dialect.AccountLocked && s.Reading.First().Basis == dialect.BasisCause
+	}); named {
+		return infer.Yes
+	}
 	if signInMeans(e, dialect.CredentialsRefused) == infer.Yes || anyAccepted(e) == infer.Yes {
 		return infer.No
 	}

@@ -50,7 +50,7 @@ func protocolsOff(e *evidence.Evidence) []string {
 	}
 	for _, s := range sideRefusals(e) {
 		vague := vagueRefusals(e) && s.Endpoint.Protocol != evidence.Submission && (s.Reading.Says(dialect.ProtocolDisabled) || s.Reading.Says(dialect.CredentialsRefused))
-		if means(s.Reading, dialect.ProtocolDisabled) || vague {
+		if means(s.Reading, dialect.ProtocolDisabled, dialect.AccountDisabled) || vague {
 			names = append(names, protocolName(s.Endpoint.Protocol))
 		}
 	}

@@ -43,7 +43,7 @@ func staleSide(e *evidence.Evidence) evidence.Protocol {
 	sides := map[evidence.Protocol]bool{}
 	var side evidence.Protocol
 	for _, c := range evidence.All[evidence.ClientError](e) {
-		if means(c.Reading, dialect.CredentialsRefused, dialect.AccountLocked) {
+		if means(c.Reading, dialect.CredentialsRefused, dialect.AccountLocked) && c.Reading.First().Weight >= 0.5 { // a bare no can mean anything
 			side = c.Protocol
 			if side == "" {
 				side = evidence.IMAP

@@ -33,6 +33,9 @@ func foreignSetting(e *evidence.Evidence, g evidence.GivenSetting) bool {
 	if g.Field != settings.FieldHost || g.Verdict != settings.Wrong {
 		return false
 	}
+	if _, takes := evidence.Find(e, func(s evidence.SignIn) bool { return s.Accepted && s.Endpoint.Host == g.Given }); takes {
+		return false
+	}
 	_, answers := evidence.Find(e, func(x evidence.Greeting) bool { return x.Endpoint.Host == g.Given && x.Positive })
 	return g.Cause == cause.ClientWrongHost || answers
 }

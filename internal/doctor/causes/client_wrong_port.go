@@ -32,6 +32,9 @@ var clientWrongPort = &infer.Cause{
 		if ep, ok := oddPort(e); ok {
 			return []cause.Param{cause.Text("port", strconv.Itoa(ep.Port))}
 		}
+		if ep, other := closedPort(e); ep.Port != 0 {
+			return []cause.Param{cause.Text("port", strconv.Itoa(ep.Port)), cause.Text("suggestion", strconv.Itoa(other))}
+		}
 		return nil
 	},
 }
@@ -39,8 +42,36 @@ var clientWrongPort = &infer.Cause{
 // wrongPort: that it is wrong shows, or is likely: the port is none of the usual ones, the host says that
 // nobody is there, and another service of the same host answers.
 var wrongPort = &infer.Sign{Name: "wrong-port", Of: func(e *evidence.Evidence) infer.Truth {
-	return either(wrongPortShown.Of(e), oddPortRefused.Of(e))
+	return either(wrongPortShown.Of(e), oddPortRefused.Of(e), portNotOffered.Of(e))
 }}
+
+// portNotOffered: of the two ports for sending, the host has only the other one.
+var portNotOffered = &infer.Sign{Name: "port-not-offered", Normal: true, Leak: 0.05, Of: func(e *evidence.Evidence) infer.Truth {
+	if ep, _ := closedPort(e); ep.Port != 0 {
+		return infer.Yes
+	}
+	return infer.Unknown
+}}
+
+// closedPort returns a given endpoint for sending whose host says that nobody is there, and the port at which
+// that host greets; others' servers answer at both from here.
+func closedPort(e *evidence.Evidence) (closed evidence.Endpoint, open int) {
+	for _, ep := range e.Complaint.Given {
+		if ep.Protocol != evidence.Submission || refused(e, func(c evidence.Connect) bool { return placeOf(c.Endpoint) == placeOf(ep) }) != infer.Yes {
+			continue
+		}
+		lives, found := evidence.Find(e, func(g evidence.Greeting) bool {
+			return g.Positive && g.Speaks == evidence.Submission && g.Endpoint.Host == ep.Host && g.Endpoint.Port != ep.Port
+		})
+		_, there := evidence.Find(e, func(c evidence.Connect) bool {
+			return c.Endpoint.Origin == evidence.Reference && c.Endpoint.Port == ep.Port && connected(c)
+		})
+		if found && there {
+			return ep, lives.Endpoint.Port
+		}
+	}
+	return evidence.Endpoint{}, 0
+}
 
 var oddPortRefused = &infer.Sign{Name: "odd-port-refused", Normal: true, Leak: 0.05, Of: func(e *evidence.Evidence) infer.Truth {
 	if _, found := oddPort(e); found {

@@ -39,7 +39,9 @@ func failsByItself(e *evidence.Evidence) infer.Truth {
 		return infer.No
 	}
 	return anyOf(evidence.Where(e, func(c evidence.ClientError) bool { return c.Where == "last-error" }), func(c evidence.ClientError) bool {
-		return c.Reading.Class != dialect.Temporary && c.Reading.Class != dialect.Permanent && c.Reading.First().Kind == dialect.Unknown
+		kind := c.Reading.First().Kind
+		return c.Reading.Class != dialect.Temporary && c.Reading.Class != dialect.Permanent &&
+			(kind == dialect.Unknown || kind == dialect.ServerUnavailable && c.Protocol == "") // "internal error" of the program
 	})
 }
 

@@ -30,10 +30,10 @@ var deniedHere = &infer.Sign{Name: "denied-by-the-device", Of: func(e *evidence.
 	if len(all) < 3 || len(referenceConnects(e)) == 0 {
 		return infer.Unknown
 	}
+	denied := func(c evidence.Connect) bool { return c.Outcome == evidence.Denied || c.Outcome == evidence.NoHost }
 	return both(
-		anyOf(all, func(c evidence.Connect) bool { return c.Outcome == evidence.Denied || c.Outcome == evidence.NoHost }),
-		allOf(all, func(c evidence.Connect) bool {
-			return c.Outcome == evidence.Denied || c.Outcome == evidence.NoHost || c.Outcome == evidence.NoNetwork && isV6(c.Addr)
-		}),
+		anyOf(referenceConnects(e), denied), // one of the others may be down beside it
+		noneOf(referenceConnects(e), connected),
+		allOf(ownConnects(e), func(c evidence.Connect) bool { return denied(c) || c.Outcome == evidence.NoNetwork && isV6(c.Addr) }),
 	)
 }}

@@ -20,7 +20,7 @@ var networkTLSInspected = &infer.Cause{
 	},
 	Proof: []*infer.Sign{sameForeignIssuer},
 	Params: func(e *evidence.Evidence) []cause.Param {
-		for _, h := range ownHandshakes(e) {
+		for _, h := range slices.Concat(ownHandshakes(e), referenceHandshakes(e)) {
 			if distrusted(h) && len(h.Chain) > 0 {
 				return []cause.Param{cause.Text("issuer", commonName(h.Chain[0].Issuer))}
 			}
@@ -30,8 +30,11 @@ var networkTLSInspected = &infer.Cause{
 }
 
 var sameForeignIssuer = &infer.Sign{Name: "same-unknown-issuer-everywhere", Of: func(e *evidence.Evidence) infer.Truth {
-	theirs := referenceHandshakes(e)
-	return anyOf(ownHandshakes(e), func(h evidence.Handshake) bool {
+	theirs, own := referenceHandshakes(e), ownHandshakes(e)
+	if len(own) == 0 {
+		own = theirs // it is not known which servers are the account's
+	}
+	return anyOf(own, func(h evidence.Handshake) bool {
 		return distrusted(h) && slices.ContainsFunc(theirs, func(o evidence.Handshake) bool {
 			return distrusted(o) && o.Chain[0].Issuer == h.Chain[0].Issuer && o.Chain[0].Fingerprint != h.Chain[0].Fingerprint
 		})

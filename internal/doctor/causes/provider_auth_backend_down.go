@@ -12,12 +12,13 @@ import (
 var providerAuthBackendDown = &infer.Cause{
 	ID:       cause.ProviderAuthBackendDown,
 	About:    []evidence.Symptom{evidence.Send, evidence.Receive, evidence.SignsIn, evidence.Push},
-	Requires: []*infer.Sign{cannotCheck},
+	Requires: []*infer.Sign{uncheckedSignIns},
 	Explains: []infer.Link{
 		{Sign: credentialsRefused, P: 0.15},
 		{Sign: imapSignInRefused, P: 0.8},
 		{Sign: submissionSignInRefused, P: 0.8},
 		{Sign: pop3SignInRefused, P: 0.8},
+		{Sign: signInUnanswered, P: infer.Sometimes},
 		{Sign: turnedAway, P: 0.02},
 	},
 	Proof: []*infer.Sign{cannotCheck},
@@ -32,8 +33,14 @@ var providerAuthBackendDown = &infer.Cause{
 }
 
 // cannotCheck: a refusal of a sign-in most likely means that it could not be checked.
-var cannotCheck = &infer.Sign{Name: "sign-in-cannot-be-checked", Of: func(e *evidence.Evidence) infer.Truth {
+var cannotCheck = &infer.Sign{Name: "sign-in-cannot-be-checked", Normal: true, Of: func(e *evidence.Evidence) infer.Truth {
 	return anyOf(evidence.All[evidence.SignIn](e), func(s evidence.SignIn) bool {
 		return s.Outcome == evidence.OK && !s.Accepted && s.Reading.First().Kind == dialect.AuthBackendDown
 	})
+}}
+
+// uncheckedSignIns: so it says, or the server that greeted and answered falls silent at every sign-in.
+var uncheckedSignIns = &infer.Sign{Name: "sign-ins-unanswered", Of: func(e *evidence.Evidence) infer.Truth {
+	all := evidence.All[evidence.SignIn](e)
+	return either(cannotCheck.Of(e), allOf(all, func(s evidence.SignIn) bool { return s.Outcome == evidence.TimedOut }))
 }}

@@ -44,3 +44,22 @@ func TestCodesAlone(t *testing.T) {
 		}
 	}
 }
+
+// TestCodesWithoutTag reads IMAP replies as they are kept, without the tag: their codes count all the same.
+func TestCodesWithoutTag(t *testing.T) {
+	b := load(t)
+	for reply, want := range map[string]Kind{
+		"NO [LIMIT] Nope":                     ConnectionsLimit,
+		"a1 NO [LIMIT] Nope":                  ConnectionsLimit,
+		"NO [EXPIRED] Nope":                   PasswordExpired,
+		"BYE [UNAVAILABLE] Nope":              AuthBackendDown,
+		"NO [AUTHENTICATIONFAILED] No luck":   CredentialsRefused,
+		"NO [PRIVACYREQUIRED] no such luck":   EncryptionNeeded,
+		"OK [CAPABILITY IMAP4rev1] signed in": Accepted,
+	} {
+		r := b.Read("", IMAP, StageAuth, reply)
+		if got := r.First().Kind; got != want {
+			t.Errorf("%q is read as %s, want %s", reply, got, want)
+		}
+	}
+}

@@ -161,7 +161,7 @@ func (p *parsed) challenge(text string) {
 	}
 }
 
-var imapLine = regexp.MustCompile(`^(?i)(\S+) (OK|NO|BAD|BYE|PREAUTH)\b ?(?:\[([^\]]*)\])? ?(.*)$`)
+var imapLine = regexp.MustCompile(`^(?i)(?:(\S+) )?(OK|NO|BAD|BYE|PREAUTH)\b ?(?:\[([^\]]*)\])? ?(.*)$`)
 
 // imap reads status responses (RFC 9051 section 7.1). An untagged NO only warns (section 7.1.2).
 // Where one refuses, those that do not refuse come after it.

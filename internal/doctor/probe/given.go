@@ -132,8 +132,16 @@ func (r *Run) readError(p evidence.Protocol, text string) (dialect.Stage, dialec
 		evidence.POP3:       {dialect.StageAuth, dialect.StageSelect},
 		"":                  {dialect.StageAuth},
 	}[p]
-	if p == evidence.Submission && authError.MatchString(text) {
+	switch {
+	case p != evidence.Submission:
+	case authError.MatchString(text):
 		stages = stages[3:]
+	case aboutMail.MatchString(text):
+		stages = stages[:1]
+	case aboutRcpt.MatchString(text):
+		stages = stages[1:2]
+	case !aboutAuth.MatchString(text):
+		stages = stages[:3]
 	}
 	if p == "" {
 		p = evidence.IMAP
@@ -163,3 +171,10 @@ func (r *Run) readError(p evidence.Protocol, text string) (dialect.Stage, dialec
 
 // authError are the codes that belong to signing in alone (RFC 4954 section 6).
 var authError = regexp.MustCompile(`^\s*(534|535|538|525|454|432)[ -]`)
+
+// What tells that a reply with another code was to a command or not.
+var (
+	aboutMail = regexp.MustCompile(`(?i)\bMAIL FROM\b`)
+	aboutRcpt = regexp.MustCompile(`(?i)\bRCPT TO\b`)
+	aboutAuth = regexp.MustCompile(`(?i)^\s*(5(00|02|03|04|23|30)|421)[ -]|auth|log.?in|password|passwor[dt]|credential|user.?name|sign.?in|mechanism|token|logg|lösen|passord|anmeld|kennwort`)
+)

@@ -135,9 +135,11 @@ func (r *Run) signInAtBest(ctx context.Context, eps []evidence.Endpoint, x *expe
 	return last
 }
 
-// foreign reports whether an endpoint is another provider's: a password has no business there.
+// foreign reports whether an endpoint is another provider's: a password has no business there. A host
+// of the address's own domain is none, whatever that domain publishes.
 func (r *Run) foreign(ep evidence.Endpoint) bool {
-	if ep.Origin != evidence.Given {
+	domain := r.Evidence.Complaint.Domain()
+	if ep.Origin != evidence.Given || ep.Host == domain || strings.HasSuffix(ep.Host, "."+domain) {
 		return false
 	}
 	p := settings.Protocol(ep.Protocol)

@@ -27,6 +27,8 @@ type Options struct {
 	Salt string
 	// Only keeps scenarios whose name contains it.
 	Only string
+	// Step is how long a probe waits; 0 is that of the tests. A busy machine needs more.
+	Step time.Duration
 	// Parallel is how many run at once; 0 means 4.
 	Parallel int
 	// Progress hears of every run; may be nil. It is called by one goroutine at a time.
@@ -71,6 +73,7 @@ func Score(ctx context.Context, o Options) ([]Run, error) {
 		}
 		for _, sc := range varied {
 			if strings.Contains(sc.Name(), o.Only) {
+				sc.Step = o.Step
 				runs = append(runs, Run{Scenario: sc})
 			}
 		}

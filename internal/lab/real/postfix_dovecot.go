@@ -233,13 +233,16 @@ func (s *PostfixDovecot) master(args ...string) (*exec.Cmd, error) {
 }
 
 // prepareQueue lets Postfix make the folders of its queue.
-func (s *PostfixDovecot) prepareQueue() error {
+func (s *PostfixDovecot) prepareQueue() error { return s.command("postfix", "-c", s.o.Dir, "check") }
+
+// command runs a command of one of the two.
+func (s *PostfixDovecot) command(name string, args ...string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), commandTime)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "postfix", "-c", s.o.Dir, "check")
+	cmd := exec.CommandContext(ctx, name, args...)
 	return s.o.Place.do(func() error {
 		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("real: postfix check: %w: %s", err, bytes.TrimSpace(out))
+			return fmt.Errorf("real: %s: %w: %s", name, err, bytes.TrimSpace(out))
 		}
 		return nil
 	})
@@ -285,6 +288,21 @@ func (s *PostfixDovecot) log(name string, p *process) string {
 	}
 	return said + string(b[max(0, len(b)-tailSize):])
 }
+
+// SetCertificate lets both show another certificate from now on.
+func (s *PostfixDovecot) SetCertificate(cert tls.Certificate) error {
+	chain, key, err := writeCertificate(s.o.Dir, cert)
+	if err != nil {
+		return err
+	}
+	if err := s.chain(key, chain); err != nil {
+		return err
+	}
+	return errors.Join(s.command("doveadm", "-c", filepath.Join(s.o.Dir, "dovecot.conf"), "reload"), s.command("postfix", "-c", s.o.Dir, "reload"))
+}
+
+// StopDovecot ends Dovecot alone: nobody can read, and Postfix has nobody to ask about passwords.
+func (s *PostfixDovecot) StopDovecot() error { return s.imap.stop() }
 
 // Log returns the ends of both logs.
 func (s *PostfixDovecot) Log() string {
