@@ -29,7 +29,7 @@ type world struct {
 	*Resolver
 }
 
-func newWorld(t *testing.T, change ...func(*Options)) *world {
+func newWorld(t testing.TB, change ...func(*Options)) *world {
 	t.Helper()
 	in, err := names.New(time.Now, func(err error) { t.Error(err) })
 	if err != nil {
@@ -55,7 +55,7 @@ func newWorld(t *testing.T, change ...func(*Options)) *world {
 	return w
 }
 
-func serve(t *testing.T, h names.Handler) *names.Server {
+func serve(t testing.TB, h names.Handler) *names.Server {
 	t.Helper()
 	s, err := names.Serve(h)
 	if err != nil {
@@ -402,4 +402,28 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 	})
+}
+
+// BenchmarkKnown asks what is remembered, as every message to a busy domain does.
+func BenchmarkKnown(b *testing.B) {
+	w := newWorld(b)
+	for b.Loop() {
+		if _, _, err := w.MX(b.Context(), "north.example"); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := w.Host(b.Context(), "mx1.north.example"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkAsked asks the name server each time.
+func BenchmarkAsked(b *testing.B) {
+	w := newWorld(b)
+	for b.Loop() {
+		w.now = w.now.Add(48 * time.Hour)
+		if _, _, err := w.MX(b.Context(), "north.example"); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
