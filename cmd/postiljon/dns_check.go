@@ -73,6 +73,10 @@ func (d *dnsCheck) report(s *streams, found []finding) error {
 	if err := s.say("%s", s.bold("DNS records of "+d.domain)); err != nil {
 		return err
 	}
+	if !slices.ContainsFunc(found, func(f finding) bool { return f.State != recordUnknown }) {
+		return s.say("  No name server answers, so nothing could be checked. Which one is asked says the key resolver in [queue] of the\n" +
+			"  configuration, or the system's /etc/resolv.conf.")
+	}
 	colours := map[string]string{recordOK: "32", recordMissing: "33", recordDiffers: "33", recordUnknown: "33"}
 	wrong := 0
 	for i := range found {

@@ -163,3 +163,13 @@ func TestWrongRecords(t *testing.T) {
 		})
 	}
 }
+
+// TestNoNameServer: where nobody answers, that is said once.
+func TestNoNameServer(t *testing.T) {
+	z := newZoneCheck(t)
+	z.conf.Queue.Resolver = "127.0.0.1:1"
+	text, suffers := z.report()
+	if !suffers || !strings.Contains(text, "No name server answers") || strings.Contains(text, "unknown") {
+		t.Errorf("the check says\n%s", text)
+	}
+}
