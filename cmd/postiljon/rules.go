@@ -81,7 +81,11 @@ func showRules(s *streams, r *control.Rules) error {
 			return err
 		}
 	}
-	if r.Active != "" && r.Active != rules.SettingsScript && (len(r.Settings.Rules) > 0 || r.Settings.Vacation != nil || r.Settings.Forward != nil) {
+	if r.Active == "" {
+		if err := s.say("Nothing runs: 'postiljon rules use %s NAME' switches a script on; %s is that of the rules.", r.Account, rules.SettingsScript); err != nil {
+			return err
+		}
+	} else if r.Active != rules.SettingsScript && (len(r.Settings.Rules) > 0 || r.Settings.Vacation != nil || r.Settings.Forward != nil) {
 		if err := s.say("What stands here does not run, the script %s does: 'postiljon rules use %s %s' changes that.", r.Active, r.Account, rules.SettingsScript); err != nil {
 			return err
 		}

@@ -119,11 +119,11 @@ func TestErrors(t *testing.T) {
 
 func TestErrorsAreForPeople(t *testing.T) {
 	_, err := Parse("require [\"fileinto\"];\nif header :contains \"subject\" \"x\" {\n  fileinto \"A\"\n}\nfoo;\n", Options{})
-	if got := err.Error(); got != "line 4, column 1: “fileinto” must end with a semicolon, but here is “}”" {
+	if got := err.Error(); got != "line 3, column 15: “fileinto” must end with a semicolon, but “}” follows" {
 		t.Error(got)
 	}
 	var list Errors
-	if errors.As(err, &list); list.Say("sv") != "rad 4, kolumn 1: ”fileinto” måste sluta med semikolon, men här står ”}”" {
+	if errors.As(err, &list); list.Say("sv") != "rad 3, kolumn 15: ”fileinto” måste sluta med semikolon, men ”}” följer" {
 		t.Error(list.Say("sv"))
 	}
 	_, err = Parse("foo;\nkeep 1;", Options{})
@@ -131,7 +131,7 @@ func TestErrorsAreForPeople(t *testing.T) {
 		t.Error(got)
 	}
 	_, err = Parse("keep", Options{})
-	if got := err.Error(); got != "line 1, column 5: “keep” must end with a semicolon, but here is the end of the script" {
+	if got := err.Error(); got != "line 1, column 5: “keep” must end with a semicolon, but the end of the script follows" {
 		t.Error(got)
 	}
 	_, err = Parse(strings.Repeat("x;", 100), Options{})

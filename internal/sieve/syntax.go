@@ -58,6 +58,7 @@ type String struct {
 type parser struct {
 	lexer
 	token  token
+	behind Position // the token before
 	limits *Limits
 	depth  int
 	count  int // commands and tests
@@ -114,6 +115,7 @@ func invalidUTF8(text string) int {
 }
 
 func (p *parser) advanceToken() (err *Error) {
+	p.behind = p.at
 	p.token, err = p.next()
 	return err
 }
@@ -165,7 +167,7 @@ func (p *parser) command() (c Command, err *Error) {
 	case p.is("{"):
 		return c, p.block(&c)
 	}
-	return c, failAt(p.token.Position, "command-end", "command", shorten(c.Name), "found", p.token.shown())
+	return c, failAt(p.behind, "command-end", "command", shorten(c.Name), "found", p.token.shown())
 }
 
 func (p *parser) block(c *Command) (err *Error) {
