@@ -287,3 +287,29 @@ func TestConcurrent(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// BenchmarkRecipient is what a look ahead costs a recipient whose domain was looked up before.
+func BenchmarkRecipient(b *testing.B) {
+	in, err := names.New(time.Now, func(err error) { b.Error(err) })
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(in.Close)
+	in.Zone("far.example").Add("far.example. 3600 IN MX 10 mx.far.example.")
+	server, err := names.Serve(in.Resolver("r"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { server.Close() })
+	dns, err := resolver.New(resolver.Options{Servers: []string{server.UDP}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	c := New(Options{DNS: dns, Recipients: true, Sizes: true})
+	b.ReportAllocs()
+	for b.Loop() {
+		if d := c.Recipient(b.Context(), 1, "bo@far.example", "far.example", 1000); !d.Allowed() {
+			b.Fatal(d)
+		}
+	}
+}
