@@ -190,8 +190,11 @@ func (p *protection) violated(err error) bool {
 
 // refusal is what it means for a message that the protection could not be had.
 func (p *protection) refusal() cause.Decision {
-	if p.strict {
+	switch {
+	case p.strict:
 		return cause.Refuse(cause.TLSRequiredBySender)
+	case p.policy == PolicyRelay: // which is for whoever runs this service to mend
+		return later(cause.OutboxDeferred)
 	}
 	return later(cause.TLSPolicyMismatch)
 }

@@ -440,7 +440,10 @@ func TestRelays(t *testing.T) {
 		s, p := start(t, "AUTH PLAIN")
 		s.submit([]string{"you@far.test"})
 		s.settle()
-		wantList(t, "events", s.events(), []string{mismatch})
+		wantList(t, "events", s.events(), []string{"message.deferred you@far.test outbox.deferred"})
+		if _, trouble := s.used(); !strings.Contains(trouble, "does not begin TLS") {
+			t.Errorf("trouble %q", trouble)
+		}
 		if slices.ContainsFunc(p.said(), func(line string) bool { return strings.HasPrefix(line, "AUTH") }) {
 			t.Errorf("the password went in the clear: %q", p.said())
 		}

@@ -224,6 +224,9 @@ func (r *remote) connect(to *route, host string) *link {
 		q.opt.Metrics.Connection(TLSNone, err)
 		if p.violated(err) {
 			l.way.trouble = troubleOf(err)
+			if r.relay != nil {
+				q.log.Error("outbound: encrypt to relay", "host", host, "error", err)
+			}
 			r.failWay(host, "", l.way, p.refusal())
 		} else {
 			r.failSession(l, err)
