@@ -21,6 +21,7 @@ func TestSettingsRun(t *testing.T) {
 		{"copy", "in Friends; in INBOX; moved", Settings{Rules: []Rule{{Name: "a", Move: "Friends", Copy: true}}}},
 		{"all must hold", "in INBOX; kept", Settings{Rules: []Rule{{Name: "a", Conditions: []Condition{{Field: "from", Values: []string{"bo"}}, {Field: "subject", Op: "is", Values: []string{"x"}}}, Delete: true}}}},
 		{"any is enough", "in Trash; moved", Settings{Rules: []Rule{{Name: "a", Any: true, Conditions: []Condition{{Field: "from", Values: []string{"bo"}}, {Field: "subject", Op: "is", Values: []string{"x"}}}, Delete: true}}}},
+		{"letters of any case", "in Trash; moved", Settings{Rules: []Rule{{Name: "a", Conditions: []Condition{{Field: "subject", Op: "is", Values: []string{"MÖTE"}}}, Delete: true}}}},
 		{"marks", "in INBOX; flags 5 [$Work]; kept", Settings{Rules: []Rule{{Name: "a", Star: true, Read: true, Label: "$Work"}}}},
 		{"off", "in INBOX; kept", Settings{Rules: []Rule{{Name: "a", Off: true, Delete: true}}, Vacation: &Vacation{Off: true, Text: "x"}, Forward: &Forward{Off: true, To: []string{"x@other.test"}}}},
 		{"body, list, size and headers", "in Trash; moved", Settings{Rules: []Rule{{Name: "a", Conditions: []Condition{

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/postiljon/postiljon/internal/sieve"
 )
@@ -140,7 +141,7 @@ func (w *writer) condition(c *Condition) string {
 	case "not":
 		not = "not "
 	}
-	values := list(c.Values)
+	values := list(spellings(c.Values))
 	switch {
 	case c.Field == "body":
 		w.need("body")
@@ -155,6 +156,23 @@ func (w *writer) condition(c *Condition) string {
 		return fmt.Sprintf(`%sheader %s ["To", "Cc"] %s`, not, match, values)
 	}
 	return fmt.Sprintf("%sheader %s %s %s", not, match, sieve.Quote(strings.TrimSuffix(c.Field, ":")), values)
+}
+
+// spellings adds to values with letters beyond ASCII how they are spelled in small and in capital
+// letters: scripts compare those letters exactly (RFC 4790 section 9.2), and people do not mean that.
+func spellings(values []string) (all []string) {
+	for _, v := range values {
+		all = append(all, v)
+		if !strings.ContainsFunc(v, func(r rune) bool { return r > unicode.MaxASCII }) {
+			continue
+		}
+		for _, other := range []string{strings.ToLower(v), strings.ToUpper(v)} {
+			if !slices.Contains(all, other) {
+				all = append(all, other)
+			}
+		}
+	}
+	return all
 }
 
 // actions are the commands of a rule. Flags come first: what is filed later has them.
