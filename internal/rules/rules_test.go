@@ -26,8 +26,19 @@ type world struct {
 }
 
 func newWorld(t testing.TB) *world {
-	w := &world{t: t, store: storetest.Open(t)}
-	w.account = storetest.Account(t, w.store, own)
+	return on(t, storetest.Open(t))
+}
+
+// on makes a world of a store that had one: with the account as if it were new.
+func on(t testing.TB, s *store.Store) *world {
+	t.Helper()
+	w := &world{t: t, store: s}
+	if a, err := s.AccountByAddress(context.Background(), own); err == nil {
+		if err := s.DeleteAccount(context.Background(), a.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.account = storetest.Account(t, s, own)
 	w.engine = New(Options{Store: w.store, Hostname: "mail.demo.test", Redirects: 4, Answers: 4, Log: slog.New(slog.DiscardHandler)})
 	return w
 }
@@ -97,7 +108,7 @@ func short(o *Outcome) string {
 
 func TestRun(t *testing.T) {
 	const need = `require ["fileinto", "reject", "vacation", "copy", "imap4flags", "mailbox", "special-use", "envelope", "subaddress", "duplicate", "variables"];` + "\n"
-	plain := letter()
+	plain, shared := letter(), storetest.Open(t)
 	for _, tt := range []struct {
 		name, script, text, want string
 		change                   func(*Input)
@@ -137,7 +148,7 @@ func TestRun(t *testing.T) {
 		{"another address", `vacation :addresses "all@demo.test" "Away";`, strings.Replace(plain, "anna@demo.test", "all@demo.test", 1), "in INBOX; answer bo@elsewhere.test; answered", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t)
+			w := on(t, shared)
 			w.activate(need + tt.script)
 			in := w.input(tt.text)
 			if tt.change != nil {

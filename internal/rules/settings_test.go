@@ -8,9 +8,11 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/store/storetest"
 )
 
 func TestSettingsRun(t *testing.T) {
+	shared := storetest.Open(t)
 	for _, tt := range []struct {
 		name, want string
 		settings   Settings
@@ -40,7 +42,7 @@ func TestSettingsRun(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			w := newWorld(t)
+			w := on(t, shared)
 			if err := w.store.PutScript(t.Context(), w.account.ID, "other", `require "fileinto"; fileinto "Archive";`); err != nil {
 				t.Fatal(err)
 			}
