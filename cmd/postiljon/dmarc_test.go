@@ -99,7 +99,7 @@ func TestDMARCReported(t *testing.T) {
 	if err := in.AddHost("mail.example.org", netip.MustParseAddr("192.0.2.25")); err != nil {
 		t.Fatal(err)
 	}
-	s := serveMail(t, func(c *config.Config) { c.Queue.Resolver, c.Inbound.Trusted = server.UDP, nil })
+	s := serveMail(t, func(c *config.Config) { c.Queue.Resolver, c.Inbound.Trusted, c.Junk.GreylistDelay = server.UDP, nil, 0 })
 	anna := storetest.Account(t, s.store, "anna@example.org")
 	c := textproto.NewConn(s.dial("smtp"))
 	for _, step := range []struct {

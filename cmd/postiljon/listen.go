@@ -110,7 +110,7 @@ func inherit() (listeners, error) {
 		}
 		if !isService(name) {
 			l.close()
-			return nil, fmt.Errorf("systemd hands over a socket named %q; FileDescriptorName must be smtp, submission, submissions, imap, imaps, pop3, pop3s, sieve or https", name)
+			return nil, fmt.Errorf("systemd hands over a socket named %q; FileDescriptorName must be smtp, submission, submissions, imap, imaps, pop3, pop3s, sieve, http or https", name)
 		}
 		f := os.NewFile(uintptr(firstInherited+i), name)
 		one, err := net.FileListener(f) // a copy

@@ -137,6 +137,8 @@ func (s *service) serveListener(ctx context.Context, name string, l net.Listener
 		return s.imap.Serve(ctx, l, imapd.ListenerOptions{Name: name})
 	case "imaps":
 		return s.imap.Serve(ctx, l, imapd.ListenerOptions{Name: name, ImplicitTLS: true})
+	case "http":
+		return s.plainWeb.Serve(netutil.LimitListener(l, s.config.Limits.Connections))
 	case "https":
 		return s.web.Serve(netutil.LimitListener(l, s.config.Limits.Connections))
 	case "pop3":

@@ -88,6 +88,7 @@ type service struct {
 	imap        *imapd.Server
 	pop3        *popd.Server
 	web         *web.Server
+	plainWeb    *web.Plain
 	control     *control.Server
 
 	maintenance *maintenance
@@ -155,8 +156,15 @@ func (s *service) openCauses(context.Context) (err error) {
 	}
 	s.catalogue = s.catalogue.WithWhyBase(s.config.BaseURL())
 	s.metrics = metrics.New()
-	s.certs, err = certs.Open(s.certOptions(&s.config))
-	return err
+	o := s.certOptions(&s.config)
+	if o.ACME, err = s.acme(); err != nil {
+		return err
+	}
+	if s.certs, err = certs.Open(o); err != nil {
+		return err
+	}
+	s.onClose("certificates", s.certs.Close)
+	return nil
 }
 
 func (s *service) certOptions(c *config.Config) certs.Options {
@@ -369,14 +377,17 @@ func (s *service) openSieve(context.Context) (err error) {
 func (s *service) openWeb(context.Context) (err error) {
 	c := &s.config
 	s.web, err = web.New(web.Options{
-		Catalogue: s.catalogue, Hostname: c.Hostname, MailServer: mailServer(c), Services: advertised(c), CAFile: s.certs.CAFile(),
+		Catalogue: s.catalogue, Hostname: c.Hostname, MailServer: mailServer(c), Services: advertised(c), CAFile: s.certs.CAFile,
 		Ready: s.ready, Metrics: s.metrics.Handler(), MetricsFrom: config.Prefixes(c.Web.MetricsFrom),
-		MTASTS: s.mtaSTS(), Vantage: vantageOf(c), Evidence: s.evidenceForHolders(), TLSConfig: s.certs.ServerConfig(), Log: s.log,
+		MTASTS: s.mtaSTS(), Vantage: vantageOf(c), Evidence: s.evidenceForHolders(), TLSConfig: s.certs.ServerConfig("h2", "http/1.1", certs.ACMEProtocol), Log: s.log,
+		SecurityContact: c.Web.SecurityContact, SignProfile: s.certs.SignDocument,
 	})
 	if err != nil {
 		return err
 	}
 	s.onClose("web", s.web.Close)
+	s.plainWeb = web.NewPlain(s.certs.HTTPChallenge(web.ToHTTPS(s.config.BaseURL())), s.log)
+	s.onClose("web without encryption", s.plainWeb.Close)
 	s.registerGauges()
 	return nil
 }

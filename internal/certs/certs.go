@@ -1,6 +1,6 @@
 // Package certs holds the certificate that every listener shows. It comes from
-// two files that somebody else renews, or from a private authority of the
-// installation's own.
+// two files that somebody else renews, from a public authority (ACME), or from a private
+// authority of the installation's own.
 //
 // A Keeper swaps the certificate while sessions run: those that stand go on
 // with the old one, new handshakes get the new one.
@@ -34,6 +34,9 @@ type Options struct {
 	// Names are the host names that the issued certificate is for. localhost,
 	// 127.0.0.1 and ::1 are always added.
 	Names []string
+	// ACME gets the certificate from a public authority; until it has one, that of the private authority is
+	// shown. nil does not. A reload does not change it.
+	ACME *ACME
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Log gets renewals and failures to renew; nil means slog.Default.
@@ -47,6 +50,8 @@ const checkInterval = time.Minute
 // Keeper keeps the current certificate. It is safe for concurrent use.
 type Keeper struct {
 	current atomic.Pointer[state]
+
+	acme *acme // nil without
 
 	mu      sync.Mutex // one reload at a time
 	options Options
@@ -76,7 +81,21 @@ func Open(o Options) (*Keeper, error) {
 	if err := k.Reload(nil); err != nil {
 		return nil, err
 	}
+	if o.ACME != nil && o.CertFile == "" {
+		var err error
+		if k.acme, err = openACME(o.ACME, o.Dir, o.Names, o.Log); err != nil {
+			return nil, err
+		}
+	}
 	return k, nil
+}
+
+// Close ends what gets certificates from a public authority.
+func (k *Keeper) Close(context.Context) error {
+	if k.acme != nil {
+		k.acme.close()
+	}
+	return nil
 }
 
 // Reload reads or issues the certificate again; a change of options is taken
@@ -181,21 +200,39 @@ func (k *Keeper) log() *slog.Logger {
 }
 
 // Leaf is the current certificate.
-func (k *Keeper) Leaf() *x509.Certificate { return k.current.Load().certificate.Leaf }
+func (k *Keeper) Leaf() *x509.Certificate {
+	if c := k.public(); c != nil {
+		return c.Leaf
+	}
+	return k.current.Load().certificate.Leaf
+}
+
+// public is the certificate of a public authority, nil while there is none.
+func (k *Keeper) public() *tls.Certificate {
+	if k.acme == nil {
+		return nil
+	}
+	return k.acme.current()
+}
 
 // CAFile is the file with the certificate of the private authority, for
 // clients that shall trust it; "" if the certificate comes from elsewhere.
 func (k *Keeper) CAFile() string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.options.CertFile != "" {
+	if k.options.CertFile != "" || k.public() != nil {
 		return ""
 	}
 	return filepath.Join(k.options.Dir, authorityFile)
 }
 
 // GetCertificate returns the current certificate for a handshake.
-func (k *Keeper) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+func (k *Keeper) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if k.acme != nil {
+		if c := k.acme.certificate(hello); c != nil {
+			return c, nil
+		}
+	}
 	return k.current.Load().certificate, nil
 }
 

@@ -36,6 +36,7 @@ type Config struct {
 
 	Listen   Listen   `toml:"listen"`
 	TLS      TLS      `toml:"tls"`
+	ACME     ACME     `toml:"acme"`
 	Web      Web      `toml:"web"`
 	Auth     Auth     `toml:"auth"`
 	Guard    Guard    `toml:"guard"`
@@ -62,6 +63,7 @@ type Listen struct {
 	POP3        []string `toml:"pop3"`
 	POP3S       []string `toml:"pop3s"`
 	Sieve       []string `toml:"sieve"`
+	HTTP        []string `toml:"http"`
 	HTTPS       []string `toml:"https"`
 }
 
@@ -72,11 +74,19 @@ type TLS struct {
 	Names       []string `toml:"names"`
 }
 
+// ACME is a public authority that certificates come from by themselves.
+type ACME struct {
+	Directory string `toml:"directory"`
+	Email     string `toml:"email"`
+	Roots     string `toml:"roots"`
+}
+
 // Web is the HTTPS server.
 type Web struct {
-	URL         string    `toml:"url"`
-	MetricsFrom []Network `toml:"metrics_from"`
-	MTASTS      string    `toml:"mta_sts"`
+	URL             string    `toml:"url"`
+	MetricsFrom     []Network `toml:"metrics_from"`
+	MTASTS          string    `toml:"mta_sts"`
+	SecurityContact string    `toml:"security_contact"`
 }
 
 // Auth is about signing in.

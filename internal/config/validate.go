@@ -67,6 +67,12 @@ func (c *Config) validateService(f *faults) {
 		f.check(err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.RawQuery == "" && u.Fragment == "",
 			"web.url", "%q is not an address such as \"https://mail.example.org\"", c.Web.URL)
 	}
+	if c.ACME.Directory != "" {
+		u, err := url.Parse(c.ACME.Directory)
+		f.check(err == nil && u.Scheme == "https" && u.Host != "", "acme.directory", "%q is not an address that begins with https://", c.ACME.Directory)
+		f.check(c.TLS.Certificate == "", "acme.directory", "tls.certificate and acme.directory are not set together")
+		f.check(len(c.Listen.HTTP)+len(c.Listen.HTTPS) > 0, "acme.directory", "the authority needs listen.http or listen.https")
+	}
 	f.span("timeouts.smtp", c.Timeouts.SMTP, time.Second, 24*time.Hour)
 	f.span("timeouts.imap", c.Timeouts.IMAP, time.Second, 24*time.Hour)
 	f.span("timeouts.pop3", c.Timeouts.POP3, time.Second, 24*time.Hour)
@@ -82,7 +88,7 @@ func (c *Config) validateService(f *faults) {
 func (l *Listen) Services() []Service {
 	return []Service{
 		{"smtp", l.SMTP}, {"submission", l.Submission}, {"submissions", l.Submissions},
-		{"imap", l.IMAP}, {"imaps", l.IMAPS}, {"pop3", l.POP3}, {"pop3s", l.POP3S}, {"sieve", l.Sieve}, {"https", l.HTTPS},
+		{"imap", l.IMAP}, {"imaps", l.IMAPS}, {"pop3", l.POP3}, {"pop3s", l.POP3S}, {"sieve", l.Sieve}, {"http", l.HTTP}, {"https", l.HTTPS},
 	}
 }
 

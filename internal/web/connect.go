@@ -80,6 +80,14 @@ func (s *Server) profile(w http.ResponseWriter, r *http.Request) {
 		s.missing(w, r)
 		return
 	}
+	if s.options.SignProfile != nil {
+		signed, err := s.options.SignProfile(profile)
+		if err != nil { // the device says that it is not signed, and takes it
+			s.options.Log.Error("profile not signed", "error", err)
+		} else {
+			profile = signed
+		}
+	}
 	w.Header().Set("Content-Disposition", `attachment; filename="mail.mobileconfig"`)
 	document(w, "application/x-apple-aspen-config", profile)
 }

@@ -103,7 +103,7 @@ type group struct {
 func (s *Server) home(w http.ResponseWriter, r *http.Request) {
 	p := s.page(r)
 	p.Title, p.Server = p.T["home_title"], s.options.MailServer
-	p.Services, p.CA = s.options.Services, s.options.CAFile != ""
+	p.Services, p.CA = s.options.Services, s.caFile() != ""
 	p.Profile = s.published(s.options.Hostname).Profile("") != nil
 	s.write(w, r, http.StatusOK, "home.html", p)
 }

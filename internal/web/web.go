@@ -37,10 +37,14 @@ type Options struct {
 	Services []Service
 	// CAFile is the certificate of a private authority, which programs must be
 	// told to trust; "" if the certificate is one that they trust already.
-	CAFile string
+	CAFile func() string
 	// MTASTS returns the MTA-STS policy of a domain, nil for one that is not here; if it is nil
 	// itself, there are no policies.
 	MTASTS func(ctx context.Context, domain string) []byte
+	// SecurityContact is who hears of security holes (RFC 9116): an address of mail or of the web; "" for postmaster.
+	SecurityContact string
+	// SignProfile signs what is handed to devices; nil leaves it unsigned.
+	SignProfile func(document []byte) ([]byte, error)
 	// Ready looks whether the service can do its work; each error is one part
 	// that cannot.
 	Ready func(ctx context.Context) error
@@ -107,6 +111,14 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
+// caFile is the certificate that programs must be told to trust, "" for none.
+func (s *Server) caFile() string {
+	if s.options.CAFile == nil {
+		return ""
+	}
+	return s.options.CAFile()
+}
+
 // Handler answers requests; it is what Serve serves.
 func (s *Server) Handler() http.Handler { return s.server.Handler }
 
@@ -141,6 +153,7 @@ func (s *Server) routes() http.Handler {
 	if s.options.MTASTS != nil {
 		mux.HandleFunc("GET /.well-known/mta-sts.txt", s.mtaSTS)
 	}
+	mux.HandleFunc("GET /.well-known/security.txt", s.security)
 	mux.HandleFunc("GET /healthz", s.health)
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.HandleFunc("GET /metrics", s.metrics)
@@ -169,11 +182,11 @@ func secure(next http.Handler) http.Handler {
 // authority hands out the certificate of the private authority, which is
 // public; programs that have it trust the service.
 func (s *Server) authority(w http.ResponseWriter, r *http.Request) {
-	if s.options.CAFile == "" {
+	if s.caFile() == "" {
 		s.missing(w, r)
 		return
 	}
-	pem, err := os.ReadFile(s.options.CAFile)
+	pem, err := os.ReadFile(s.caFile())
 	if err != nil {
 		s.options.Log.Error("web: certificate of the authority", "error", err)
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)

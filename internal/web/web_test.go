@@ -146,7 +146,7 @@ func TestHome(t *testing.T) {
 	if err := os.WriteFile(file, []byte("certificate"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := server(t, func(o *Options) { o.CAFile = file })
+	s := server(t, func(o *Options) { o.CAFile = func() string { return file } })
 	text := body(t, get(s, "/?lang=en"))
 	for _, want := range []string{"mail.example.org", "993", "587", "STARTTLS", "/ca.pem", "your whole mail address"} {
 		if !strings.Contains(text, want) {
