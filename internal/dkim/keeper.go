@@ -112,8 +112,9 @@ func (k *Keeper) Sign(ctx context.Context, r io.ReaderAt, size int64) ([]byte, e
 	return Sign(r, size, k.opt.Now(), signers...)
 }
 
-// authorDomain returns the domain of From, "" unless there is one address in one field.
-func authorDomain(r io.ReaderAt, size int64) (string, error) {
+// authorDomain returns the domain of From, "" unless all its addresses are in one field and of one
+// domain.
+func authorDomain(r io.ReaderAt, size int64) (domain string, err error) {
 	header, _, err := split(r, size)
 	if err != nil {
 		return "", err
@@ -126,11 +127,14 @@ func authorDomain(r io.ReaderAt, size int64) (string, error) {
 			fields++
 		}
 	}
-	if fields != 1 || len(authors) != 1 {
-		return "", nil
+	for i, a := range authors {
+		one := address.NormalizeDomain(a.Email[strings.LastIndexByte(a.Email, '@')+1:])
+		if fields != 1 || i > 0 && one != domain {
+			return "", nil
+		}
+		domain = one
 	}
-	email := authors[0].Email
-	return address.NormalizeDomain(email[strings.LastIndexByte(email, '@')+1:]), nil
+	return domain, nil
 }
 
 // domainFor returns what signs for an author's domain: itself or the nearest above it, to which

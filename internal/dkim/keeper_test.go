@@ -290,6 +290,7 @@ func TestWhoSigns(t *testing.T) {
 		"From: a@notexample.org":                     "",
 		"From: a@example.com":                        "",
 		"From: a@org":                                "",
+		"From: a@example.org, b@Example.org":         "d=example.org;",
 		"From: a@example.org, b@example.net":         "",
 		"From: a@example.org\r\nFrom: b@example.org": "",
 		"From: nobody":                               "",

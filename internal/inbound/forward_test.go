@@ -99,7 +99,7 @@ func TestForward(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	want(t, "events", told, []string{journal.MessageForwarded + " Carl@elsewhere.example"})
+	want(t, "events", told, []string{journal.MessageAccepted + " Team@demo.test", journal.MessageForwarded + " Carl@elsewhere.example"})
 }
 
 // TestForwardOwn: what an account here sends to an alias is its own mail.

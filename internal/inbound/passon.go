@@ -106,6 +106,9 @@ func (s *session) passOn(ctx context.Context, d *store.Delivery, ref blob.Ref, s
 	sub.RequireTLS = s.mail.RequireTLS
 	s.b.Queue.Prepare(sub)
 	d.Submission = sub
+	for _, by := range s.forward.by {
+		d.SenderEvents = append(d.SenderEvents, s.event(journal.MessageAccepted, d.Email.Received, by, summary))
+	}
 	for i := range sub.Recipients {
 		d.SenderEvents = append(d.SenderEvents, s.event(journal.MessageForwarded, d.Email.Received, sub.Recipients[i].Address, summary))
 	}

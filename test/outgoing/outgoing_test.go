@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -175,11 +176,12 @@ func forwarded(t *testing.T, w *world) {
 	} else {
 		t.Errorf("not sealed:\n%s", m.text)
 	}
-	back := w.incoming()
-	w.send(back, "", m.from, report("Received: from mx.far.example by mx.other.example with ESMTP id x\r\n"))
+	header, _, _ := bytes.Cut(m.text, []byte("\r\n\r\n"))
+	w.send(w.incoming(), "", m.from, report(string(header)+"\r\n"))
 	if m := w.far.next(t); m.from != "" || m.to != "dora@far.example" {
 		t.Errorf("the bounce goes from %q to %s", m.from, m.to)
 	}
+	w.traced(t, "team@own.example", "to team@own.example", "Forwarded to carl@far.example", "Could not be delivered to bo@far.example by mx.far.example")
 	loop := w.incoming()
 	if err := loop.Mail("dora@far.example"); err != nil {
 		t.Fatal(err)
@@ -217,17 +219,21 @@ func bounced(t *testing.T, w *world) {
 	if id == nil {
 		t.Fatalf("no trace in\n%s", header)
 	}
-	var out string
-	for range 50 {
-		if out = w.command("trace", string(id[1])); strings.Contains(out, "Could not be delivered") {
-			break
-		}
+	w.traced(t, string(id[1]), "Handed over for bo@far.example", "Could not be delivered to bo@far.example by mx.far.example", "552 5.2.2 mailbox full")
+}
+
+// traced waits until a trace tells all of some texts.
+func (w *world) traced(t *testing.T, about string, says ...string) {
+	t.Helper()
+	lacks := func(out string) bool {
+		return slices.ContainsFunc(says, func(text string) bool { return !strings.Contains(out, text) })
+	}
+	out := w.command("trace", about)
+	for end := time.Now().Add(10 * time.Second); lacks(out) && time.Now().Before(end); out = w.command("trace", about) {
 		time.Sleep(100 * time.Millisecond)
 	}
-	for _, says := range []string{"Handed over for bo@far.example", "Could not be delivered to bo@far.example by mx.far.example", "552 5.2.2 mailbox full"} {
-		if !strings.Contains(out, says) {
-			t.Errorf("the trace lacks %q:\n%s", says, out)
-		}
+	if lacks(out) {
+		t.Errorf("the trace lacks one of %q:\n%s", says, out)
 	}
 }
 
