@@ -39,7 +39,7 @@ func measureGrowth(o settings) error {
 		}
 		sizes = append(sizes, n)
 	}
-	s, err := startPostiljon(o.binary, o.dir)
+	s, err := startPostiljon(o.binary, o.dir, nil)
 	if err != nil {
 		return err
 	}

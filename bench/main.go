@@ -6,6 +6,7 @@
 //	go run ./bench -read -fts   the same with Dovecot's search index (Xapian)
 //	go run ./bench -growth      Postiljon alone: one mailbox of 10,000, 100,000 and 1,000,000
 //	go run ./bench -idle 10000  both: so many idle connections over TLS
+//	go run ./bench -outbound    both: mail out to 100 domains, with smtp-sink as their server
 //	go run ./bench -peer none   Postiljon alone
 //	go run ./bench -reps 1      quicker and noisier
 //
@@ -40,6 +41,9 @@ type settings struct {
 	fts      bool
 	idle     int
 	growth   bool
+	outbound bool
+	dead     int
+	dkim     bool
 	sizes    string
 	binary   string
 	dir      string // of all that is made
@@ -58,6 +62,9 @@ func main() {
 	flag.IntVar(&o.mailbox, "mailbox", 20000, "messages of the mailbox that is read")
 	flag.BoolVar(&o.fts, "fts", false, "give Dovecot its search index")
 	flag.BoolVar(&o.growth, "growth", false, "measure how costs grow with one mailbox")
+	flag.BoolVar(&o.outbound, "outbound", false, "measure sending to other servers instead; needs root")
+	flag.BoolVar(&o.dkim, "dkim", false, "with -outbound: have Postiljon sign each message, RSA and Ed25519; Postfix does not")
+	flag.IntVar(&o.dead, "dead", 0, "with -outbound: so many messages before to a domain whose server never answers")
 	flag.StringVar(&o.sizes, "sizes", "10000,100000,1000000", "messages of the mailbox that grows")
 	flag.StringVar(&o.binary, "binary", "", "the program; built if empty")
 	flag.Parse()
@@ -80,13 +87,20 @@ func run(o settings) error {
 	if o.growth {
 		return measureGrowth(o)
 	}
-	ours, err := measureServer(o, "postiljon", func() (*server, error) { return startPostiljon(o.binary, dir) })
+	var far *elsewhere
+	if o.outbound {
+		if far, err = openElsewhere(dir, o.dkim); err != nil {
+			return err
+		}
+		defer far.stop()
+	}
+	ours, err := measureServer(o, "postiljon", func() (*server, error) { return startPostiljon(o.binary, dir, far) })
 	if err != nil {
 		return err
 	}
 	results := []results{ours}
 	if o.peer == "postfix-dovecot" {
-		theirs, err := measureServer(o, o.peer, func() (*server, error) { return startPeer(filepath.Join(dir, "peer"), o.fts) })
+		theirs, err := measureServer(o, o.peer, func() (*server, error) { return startPeer(filepath.Join(dir, "peer"), o.fts, far) })
 		if err != nil {
 			return err
 		}
@@ -100,6 +114,8 @@ func (o settings) rows() []row {
 	switch {
 	case o.read:
 		return readRows
+	case o.outbound:
+		return outboundRows
 	case o.idle > 0:
 		return idleRows
 	}

@@ -31,6 +31,7 @@ type server struct {
 	stop                           func()
 	pids                           func() ([]int, error) // its first processes
 	binary, control                string                // of Postiljon
+	elsewhere                      *elsewhere            // where mail out goes, nil if there is none
 }
 
 // stopOnSignal leaves nothing behind when the measurement is interrupted, until the
@@ -53,7 +54,7 @@ func (s *server) stopOnSignal(dir string) (done func()) {
 
 // startPostiljon runs the demo with its accounts made for measurements: sign-in
 // without TLS is taken, as the peer takes it.
-func startPostiljon(binary, dir string) (*server, error) {
+func startPostiljon(binary, dir string, far *elsewhere) (*server, error) {
 	if binary == "" {
 		binary = filepath.Join(dir, "postiljon")
 		build := exec.Command("go", "build", "-trimpath", "-o", binary, "./cmd/postiljon")
@@ -68,6 +69,12 @@ func startPostiljon(binary, dir string) (*server, error) {
 	}
 	cmd := exec.Command(binary, "demo", "--json", "--data", filepath.Join(dir, "data"), "--domain", "bench.test",
 		"--accounts", strconv.Itoa(accounts), "--password", password, "--port-base", strconv.Itoa(base), "--plaintext-loopback")
+	if far != nil {
+		cmd.Args = append(cmd.Args, "--resolver", far.resolver, "--remote-port", strconv.Itoa(far.port))
+		if !far.dkim {
+			cmd.Args = append(cmd.Args, "--no-dkim")
+		}
+	}
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -92,7 +99,7 @@ func startPostiljon(binary, dir string) (*server, error) {
 	return &server{
 		smtp: info.SMTP, submissions: info.Submissions, imap: info.IMAP, imaps: info.IMAPS, stop: stop,
 		pids:   func() ([]int, error) { return []int{cmd.Process.Pid}, nil },
-		binary: binary, control: info.Control,
+		binary: binary, control: info.Control, elsewhere: far,
 	}, nil
 }
 
@@ -119,7 +126,7 @@ var peerScript string
 
 // startPeer runs Postfix and Dovecot by the script beside this file, with fts with
 // a search index.
-func startPeer(dir string, fts bool) (*server, error) {
+func startPeer(dir string, fts bool, far *elsewhere) (*server, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -141,6 +148,13 @@ func startPeer(dir string, fts bool) (*server, error) {
 		if fts {
 			cmd.Env = append(cmd.Env, "FTS=1")
 		}
+		if far != nil {
+			file, err := far.resolvConf()
+			if err != nil {
+				return err
+			}
+			cmd.Env = append(cmd.Env, "RESOLV_CONF="+file, "REMOTE_PORT="+strconv.Itoa(far.port))
+		}
 		cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 		return cmd.Run()
 	}
@@ -149,7 +163,7 @@ func startPeer(dir string, fts bool) (*server, error) {
 	}
 	s := &server{
 		smtp: at(25), submissions: at(465), imap: at(143), imaps: at(993),
-		stop: func() { do("stop") },
+		stop: func() { do("stop") }, elsewhere: far,
 		pids: func() (pids []int, err error) {
 			out, err := exec.Command(script, "pids", dir).Output()
 			for _, field := range strings.Fields(string(out)) {

@@ -30,6 +30,7 @@ type demoCommand struct {
 	PlaintextLoopback bool   `hidden:"" help:"Take passwords without TLS, for measurements."`
 	Resolver          string `hidden:"" help:"DNS server for mail to elsewhere, whose servers may be on this machine; for tests and measurements."`
 	RemotePort        uint16 `hidden:"" default:"25" help:"Port of those servers."`
+	DKIM              bool   `name:"dkim" hidden:"" default:"true" negatable:"" help:"Sign messages."`
 }
 
 // demoPorts are what is added to the base, by service.
@@ -167,6 +168,7 @@ func (d *demoCommand) config(base int) (config.Config, error) {
 	c.Web.URL = fmt.Sprintf("https://localhost:%d", base+443)
 	c.Log.Level = d.LogLevel
 	c.Auth.PlaintextLoopback = d.PlaintextLoopback
+	c.Queue.DKIM = d.DKIM
 	if d.Resolver != "" {
 		c.Queue.Resolver, c.Queue.Port, c.Queue.AllowPrivate = d.Resolver, d.RemotePort, true
 		c.Queue.Retry = []config.Duration{config.Duration(time.Second)}

@@ -255,11 +255,15 @@ func (s *service) openQueue(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	sign := outbound.Sign(s.sign)
+	if !c.Queue.DKIM {
+		sign = nil
+	}
 	s.queue, err = outbound.New(outbound.Options{
 		Store: s.store, Resolver: s.resolver, Policies: s.tlsPolicies, Reports: s.tlsReports, Relays: relays,
 		Local:     s.local(),
 		Catalogue: s.catalogue, Hostname: c.Hostname, Port: c.Queue.Port, AllowPrivate: c.Queue.AllowPrivate,
-		Sign: s.sign, Announced: s.precheck.Announced, Journal: s.journal, Limits: limits, Log: s.log, Metrics: s.metrics.Outbound(),
+		Sign: sign, Announced: s.precheck.Announced, Journal: s.journal, Limits: limits, Log: s.log, Metrics: s.metrics.Outbound(),
 	})
 	if err != nil {
 		return err

@@ -187,6 +187,7 @@ type Queue struct {
 
 	ResolverTrusted bool `toml:"resolver_trusted"`
 	TLSReports      bool `toml:"tls_reports"`
+	DKIM            bool `toml:"dkim"`
 }
 
 // Relays are servers that mail is handed to, by a name that the operator chose.
