@@ -111,6 +111,9 @@ func (s *Server) changeRules(ctx context.Context, r ChangeRules) (Rules, error) 
 	if now.Active != "" && now.Active != rules.SettingsScript {
 		r.Settings.Then = now.Active
 	}
+	if err := r.Settings.CheckFor(a.Address); err != nil {
+		return now, wrongRules(err)
+	}
 	text, err := r.Settings.Script()
 	if err != nil {
 		return now, wrongRules(err)

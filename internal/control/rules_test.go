@@ -76,6 +76,8 @@ func TestRules(t *testing.T) {
 		{"use no script", second(w.UseScript(ctx, RulesScript{Account: hosted, Name: "other"})), 404, "no script other"},
 		{"remove no script", second(w.RemoveScript(ctx, RulesScript{Account: hosted, Name: "other"})), 404, "no script other"},
 		{"a wrong script", second(w.StoreScript(ctx, RulesScript{Account: hosted, Name: "other", Text: "keep"})), 400, "line 1, column 5"},
+		{"to itself", second(w.ChangeRules(ctx, ChangeRules{Account: hosted, Replace: true, Settings: rules.Settings{Forward: &rules.Forward{To: []string{"Anna+x@example.org"}}}})), 400, "is the account itself"},
+		{"a rule to itself", second(w.ChangeRules(ctx, ChangeRules{Account: hosted, Replace: true, Settings: rules.Settings{Rules: []rules.Rule{{Name: "x", Forward: hosted}}}})), 400, "is the account itself"},
 		{"a wrong rule", second(w.ChangeRules(ctx, ChangeRules{Account: hosted, Replace: true, Settings: rules.Settings{Rules: []rules.Rule{{Name: "x"}}}})), 400, "it does nothing"},
 	} {
 		if got := status(t, c.err); got != c.status || !strings.Contains(c.err.Error(), c.text) {

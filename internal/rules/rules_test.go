@@ -2,9 +2,11 @@ package rules
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -201,6 +203,38 @@ func TestAnsweredOnceAtOnce(t *testing.T) {
 	}
 	if answers != 1 {
 		t.Errorf("%d answers", answers)
+	}
+}
+
+// Messages come for many accounts at once, while scripts change.
+func TestConcurrently(t *testing.T) {
+	w := newWorld(t)
+	accounts := make([]store.Account, 4)
+	for i := range accounts {
+		accounts[i] = storetest.Account(t, w.store, fmt.Sprintf("u%d@demo.test", i))
+	}
+	var all sync.WaitGroup
+	for i := range 12 {
+		all.Go(func() {
+			in := w.input(letter())
+			in.Account = &accounts[i%len(accounts)]
+			in.To = in.Account.Address
+			for n := range 20 {
+				if i < len(accounts) && n%5 == 0 {
+					script := []string{`discard;`, `keep;`, `require "vacation"; vacation "x";`, `wrong`}[n/5]
+					if err := errors.Join(w.store.PutScript(context.Background(), in.Account.ID, "s", script), w.store.ActivateScript(context.Background(), in.Account.ID, "s")); err != nil {
+						t.Error(err)
+					}
+				}
+				if o, err := w.engine.Run(context.Background(), in); err != nil || o.Ran && len(o.Steps) == 0 {
+					t.Errorf("%+v, %v", o, err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if o := w.run(Input{Account: &accounts[0], Message: strings.NewReader(letter()), Summary: message.Summarize([]byte(letter()))}); short(&o) != "in INBOX; failed" {
+		t.Errorf("the last script is not the one that runs: %s", short(&o))
 	}
 }
 

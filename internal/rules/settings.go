@@ -171,6 +171,24 @@ func (s *Settings) Check() error {
 	return s.Vacation.check()
 }
 
+// CheckFor tells what is wrong with settings for one account: mail is not sent on to itself. The error is
+// an *Invalid.
+func (s *Settings) CheckFor(account string) error {
+	if s.Forward != nil {
+		for _, to := range s.Forward.To {
+			if plain(to) == plain(account) {
+				return &Invalid{Code: "itself", Value: to}
+			}
+		}
+	}
+	for i := range s.Rules {
+		if r := &s.Rules[i]; r.Forward != "" && plain(r.Forward) == plain(account) {
+			return &Invalid{Rule: r.Name, Code: "itself", Value: r.Forward}
+		}
+	}
+	return nil
+}
+
 func (r *Rule) check() error {
 	wrong := func(code, value string) error { return &Invalid{Rule: r.Name, Code: code, Value: value} }
 	if r.Name == "" || len(r.Name) > 100 || strings.ContainsAny(r.Name, "]\r\n\x00") {
