@@ -22,7 +22,7 @@ import (
 )
 
 // TestBothWays exchanges mail with Debian's Postfix over a real network, with signed names
-// and DANE on both sides, and sends to a domain with an MTA-STS policy.
+// and DANE on both sides, and sends to a domain with an MTA-STS policy and through a relay.
 func TestBothWays(t *testing.T) {
 	if os.Geteuid() != 0 {
 		return // TestRealServers says what is missing
@@ -33,7 +33,12 @@ func TestBothWays(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("SSL_CERT_FILE", trust)
-	p, err := w.RunPostiljon(harness.Binary(t), "south.example", "resolver_trusted = true\n[auth]\npassword_length = 1\n")
+	password := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(password, []byte("secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, err := w.RunPostiljon(harness.Binary(t), "south.example", "resolver_trusted = true\n[auth]\npassword_length = 1\n"+
+		"[relays.north]\nto = [\"west.example\"]\nhost = \"smtp.north.example\"\nuser = \"anna@south.example\"\npassword_file = \""+password+"\"\n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,16 +61,19 @@ func TestBothWays(t *testing.T) {
 	publishKey(t, w, d.Zone, "mail.east.example")
 	north := w.Provider("north.example")
 	north.Mail.Add("cai@north.example", "secret")
+	north.Mail.Add("anna@south.example", "secret") // who may relay there
+	west := w.Provider("west.example")
+	west.Mail.Add("dan@west.example", "secret")
 
 	const plain = "AUTH PLAIN AGFubmFAc291dGguZXhhbXBsZQBzZWNyZXQ="
-	for _, to := range []string{"bo@east.example", "cai@north.example", "nobody@east.example"} {
+	for _, to := range []string{"bo@east.example", "cai@north.example", "dan@west.example", "nobody@east.example"} {
 		hear(t, w.Home(), "smtp.south.example:465", true, "kept as", "EHLO x.test", plain, "MAIL FROM:<anna@south.example>",
 			"RCPT TO:<"+to+">", "DATA", "From: anna@south.example\r\nTo: "+to+"\r\nSubject: hello\r\n\r\nHello.\r\n.")
 	}
 	untilHeard(t, w, "imap.east.example:993", "1 EXISTS", "a LOGIN bo@east.example secret", "b SELECT INBOX", "c LOGOUT")
 	untilHeard(t, w, "imap.south.example:993", "1 EXISTS", "a LOGIN anna@south.example secret", "b SELECT INBOX", "c LOGOUT") // the report
 	wantCommand(t, p.Postiljon, []string{"trace", "anna@south.example", "--json"}, func(out string) bool {
-		return strings.Contains(out, `"dane"`) && strings.Contains(out, `"mta-sts"`)
+		return strings.Contains(out, `"dane"`) && strings.Contains(out, `"mta-sts"`) && strings.Contains(out, `"relay"`)
 	})
 	wantCommand(t, p.Postiljon, []string{"route", "bo@east.example"}, func(out string) bool {
 		return strings.Contains(out, "with a key that the domain publishes (DANE)")
@@ -73,6 +81,12 @@ func TestBothWays(t *testing.T) {
 	wantCommand(t, p.Postiljon, []string{"route", "north.example"}, func(out string) bool {
 		return strings.Contains(out, "MTA-STS: mail goes only to mx.north.example")
 	})
+
+	for end := time.Now().Add(20 * time.Second); len(west.Mail.Messages("dan@west.example", "INBOX")) == 0; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the relay brings nothing")
+		}
+	}
 
 	hear(t, w.Home(), "smtp.east.example:465", true, "250 2.0.0", "EHLO x.test", "AUTH PLAIN AGJvQGVhc3QuZXhhbXBsZQBzZWNyZXQ=",
 		"MAIL FROM:<bo@east.example>", "RCPT TO:<anna@south.example>", "DATA", "From: bo@east.example\r\nTo: anna@south.example\r\nSubject: hello back\r\n\r\nHello.\r\n.")
