@@ -31,6 +31,9 @@ func (q *Queue) Plan(ctx context.Context, from, domain string) (*plan.Plan, erro
 	if way.relay != nil {
 		p.Relay = way.relay.Host
 	}
+	if dns, ok := q.opt.Resolver.(interface{ Trusted() bool }); ok {
+		p.Unbelieved = !dns.Trusted()
+	}
 	p.Implicit, p.Secure, p.STS = way.implicit, way.secure, planSTS(way)
 	for _, mx := range way.hosts[:min(len(way.hosts), q.opt.Limits.Hosts)] {
 		p.Servers = append(p.Servers, q.planServer(ctx, way, mx.Host, mx.Preference))

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -127,6 +128,12 @@ func New(o Options) (*Resolver, error) {
 		return nil, errors.New("resolver: no name servers")
 	}
 	return r, nil
+}
+
+// Trusted reports whether any server's word on DNSSEC is taken. Without, no answer is
+// secure.
+func (r *Resolver) Trusted() bool {
+	return slices.ContainsFunc(r.servers, func(s *server) bool { return s.trusted })
 }
 
 // MX returns the hosts that take mail of a domain, in any order. secure tells that

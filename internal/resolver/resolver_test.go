@@ -141,6 +141,9 @@ func TestSecurity(t *testing.T) {
 	} {
 		w := newWorld(t, func(o *Options) { o.TrustAD = test.trust })
 		w.zone.Sign(test.signing)
+		if w.Trusted() != (test.trust != TrustNone) {
+			t.Errorf("trust %d: trusted %v", test.trust, w.Trusted())
+		}
 		_, secure, err := w.MX(t.Context(), "north.example")
 		if secure != test.secure || !errors.Is(err, test.err) {
 			t.Errorf("signing %d, trust %d: secure %v, %v", test.signing, test.trust, secure, err)

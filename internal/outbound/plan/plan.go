@@ -16,15 +16,18 @@ import (
 
 // Plan is the way that mail to a domain would take now.
 type Plan struct {
-	Domain   string   `json:"domain"`
-	Local    bool     `json:"local,omitempty"`    // its mailboxes are here
-	Relay    string   `json:"relay,omitempty"`    // a relay takes it, as the configuration says
-	Implicit bool     `json:"implicit,omitempty"` // no MX: the domain's own host is meant
-	Secure   bool     `json:"secure"`             // DNSSEC vouches for the list of servers
-	Cause    cause.ID `json:"cause,omitempty"`    // why nothing can be sent
-	Waits    bool     `json:"waits,omitempty"`    // mail waits, and is not refused
-	STS      *STS     `json:"mta_sts,omitempty"`
-	Servers  []Server `json:"servers,omitempty"`
+	Domain   string `json:"domain"`
+	Local    bool   `json:"local,omitempty"`    // its mailboxes are here
+	Relay    string `json:"relay,omitempty"`    // a relay takes it, as the configuration says
+	Implicit bool   `json:"implicit,omitempty"` // no MX: the domain's own host is meant
+	Secure   bool   `json:"secure"`             // DNSSEC vouches for the list of servers
+	// Unbelieved tells that nothing is known of DNSSEC, for the DNS server is not believed.
+	Unbelieved bool `json:"dnssec_unbelieved,omitempty"`
+
+	Cause   cause.ID `json:"cause,omitempty"` // why nothing can be sent
+	Waits   bool     `json:"waits,omitempty"` // mail waits, and is not refused
+	STS     *STS     `json:"mta_sts,omitempty"`
+	Servers []Server `json:"servers,omitempty"`
 }
 
 // STS is the MTA-STS policy of the domain.
@@ -88,7 +91,7 @@ func (s *Speaker) Write(w io.Writer, p *Plan) error {
 		add("  ", s.Speech.Say("way.mx", "count", strconv.Itoa(len(p.Servers))))
 	}
 	if p.Relay == "" && len(p.Servers) > 0 {
-		add("  ", s.Speech.Say(either(p.Secure, "way.secure", "way.insecure")))
+		add("  ", s.Speech.Say(either(p.Secure, "way.secure", either(p.Unbelieved, "way.unbelieved", "way.insecure"))))
 		add("  ", s.policy(p.STS))
 	}
 	for i := range p.Servers {

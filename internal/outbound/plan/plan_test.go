@@ -21,7 +21,7 @@ func TestTexts(t *testing.T) {
 	}
 	plans := []Plan{{Domain: "a.example", Local: true}, {Domain: "b.example", Cause: cause.DNSMXNull}, {Domain: "c.example", Cause: cause.DNSResolverDead, Waits: true}}
 	for _, mode := range []string{"enforce", "testing", "none", ""} {
-		p := Plan{Domain: "d.example", Secure: mode == "", STS: &STS{Mode: mode, MX: []string{"*.d.example"}, Until: time.Unix(0, 0), Error: "gone"}}
+		p := Plan{Domain: "d.example", Secure: mode == "", Unbelieved: mode == "testing", STS: &STS{Mode: mode, MX: []string{"*.d.example"}, Until: time.Unix(0, 0), Error: "gone"}}
 		for _, policy := range []string{"opportunistic", "mta-sts", "mta-sts-testing", "dane", "relay"} {
 			p.Servers = append(p.Servers, Server{Host: "mx.d.example", Preference: 5, Policy: policy}, Server{Host: "mx", Policy: policy, Encrypted: true, Proven: true})
 		}
