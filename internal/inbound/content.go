@@ -172,7 +172,7 @@ func (s *session) decideContent(ctx context.Context, m *message.Summary) cause.D
 			return d
 		}
 	}
-	return s.precheckSender(ctx, m)
+	return s.precheckContent(ctx, m)
 }
 
 func (s *session) firstRecipient() string {

@@ -276,9 +276,15 @@ func TestLocalPassesOn(t *testing.T) {
 }
 
 // precheck answers as a test wants.
-type precheck struct{ recipient, sender cause.Decision }
+type precheck struct {
+	recipient, sender cause.Decision
+	limit             int64 // of a size, for addresses that begin with "bo"
+}
 
-func (p precheck) Recipient(context.Context, store.AccountID, string, string, int64) cause.Decision {
+func (p precheck) Recipient(_ context.Context, _ store.AccountID, to, _ string, size int64) cause.Decision {
+	if p.limit > 0 && size > p.limit && strings.HasPrefix(to, "bo") {
+		return cause.Refuse(cause.ContentTooLargeRecipient, cause.Text("address", to), cause.Size("size", size), cause.Size("limit", p.limit))
+	}
 	return p.recipient
 }
 func (p precheck) Sender(context.Context, string) cause.Decision { return p.sender }
@@ -327,4 +333,25 @@ func TestPrecheck(t *testing.T) {
 		// Mail between accounts here is nobody else's business.
 		talk(t, s.submission, signIn, "235", "MAIL FROM:<anna@demo.test>", "250", "RCPT TO:<bjorn@demo.test>", "250", "DATA", "354", letter, "250")
 	}
+}
+
+// TestPrecheckSize: a client that does not say the size hears at the end, unless somebody can have the message.
+func TestPrecheckSize(t *testing.T) {
+	s := start(t, func(o *inbound.Options) { o.Precheck = precheck{limit: 10} })
+	for _, c := range []struct {
+		to    []string
+		reply string
+	}{
+		{[]string{"bo@far.example"}, "552 5.2.3"},
+		{[]string{"bo@far.example", "bosse@far.example"}, "552 5.2.3"},
+		{[]string{"bo@far.example", "carl@far.example"}, "250"},
+		{[]string{"bo@far.example", "bjorn@demo.test"}, "250"},
+	} {
+		dialogue := []string{signIn, "235", "MAIL FROM:<anna@demo.test>", "250"}
+		for _, to := range c.to {
+			dialogue = append(dialogue, "RCPT TO:<"+to+">", "250")
+		}
+		talk(t, s.submission, append(dialogue, "DATA", "354", letter, c.reply)...)
+	}
+	talk(t, s.submission, signIn, "235", "MAIL FROM:<anna@demo.test> SIZE=11", "250", "RCPT TO:<bo@far.example>", "552 5.2.3")
 }

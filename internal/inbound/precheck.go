@@ -18,10 +18,14 @@ func (s *session) precheckRcpt(ctx context.Context, r *smtpd.Rcpt, to string) ca
 	return s.b.Precheck.Recipient(ctx, s.account.ID, to, address.NormalizeDomain(r.To.Domain), s.mail.Size)
 }
 
-// precheckSender asks whether others would believe the author of a message, if it is for others.
-func (s *session) precheckSender(ctx context.Context, m *message.Summary) cause.Decision {
+// precheckContent asks whether others would believe the author of a message, and take so large a one,
+// if it is for others.
+func (s *session) precheckContent(ctx context.Context, m *message.Summary) cause.Decision {
 	if s.b.Precheck == nil || len(s.remote) == 0 {
 		return cause.Allow()
+	}
+	if d := s.precheckSize(ctx, m.Size); !d.Allowed() {
+		return d
 	}
 	for _, from := range m.From {
 		domain := address.NormalizeDomain(from.Email[strings.LastIndexByte(from.Email, '@')+1:])
@@ -30,4 +34,20 @@ func (s *session) precheckSender(ctx context.Context, m *message.Summary) cause.
 		}
 	}
 	return cause.Allow()
+}
+
+// precheckSize asks again about recipients whose client did not say the size before. Where some can
+// have the message, a report tells of the others.
+func (s *session) precheckSize(ctx context.Context, size int64) (last cause.Decision) {
+	if s.mail.Size > 0 || len(s.local) > 0 {
+		return cause.Allow()
+	}
+	for i := range s.remote {
+		to := s.remote[i].Address
+		domain := address.NormalizeDomain(to[strings.LastIndexByte(to, '@')+1:])
+		if last = s.b.Precheck.Recipient(ctx, s.account.ID, to, domain, size); last.Allowed() {
+			break
+		}
+	}
+	return last
 }

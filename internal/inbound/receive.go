@@ -29,7 +29,7 @@ func (m *content) receive(ctx context.Context) cause.Decision {
 		raw = m.stripped(raw)
 	}
 	front := m.s.traceFields(m.s.checked)
-	whole := (*m.buffer)[:0]
+	var whole []byte
 	if keep := headroom - len(front); keep >= 0 && len(raw) == len(*m.buffer)-headroom {
 		whole = (*m.buffer)[keep:]
 		copy(whole, front)
