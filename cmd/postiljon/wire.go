@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
@@ -383,7 +384,7 @@ func (s *service) openWeb(context.Context) (err error) {
 	s.web, err = web.New(web.Options{
 		Catalogue: s.catalogue, Hostname: c.Hostname, MailServer: mailServer(c), Services: advertised(c), CAFile: s.certs.CAFile,
 		Ready: s.ready, Metrics: s.metrics.Handler(), MetricsFrom: config.Prefixes(c.Web.MetricsFrom),
-		MTASTS: s.mtaSTS(), Vantage: vantageOf(c), Evidence: s.evidenceForHolders(), TLSConfig: s.certs.ServerConfig("h2", "http/1.1", certs.ACMEProtocol), Log: s.log,
+		MTASTS: s.mtaSTS(), Vantage: vantageOf(c), Holders: s.forHolders(), TLSConfig: s.certs.ServerConfig("h2", "http/1.1", certs.ACMEProtocol), Log: s.log,
 		SecurityContact: c.Web.SecurityContact, SignProfile: s.certs.SignDocument,
 	})
 	if err != nil {
@@ -404,11 +405,25 @@ func vantageOf(c *config.Config) http.Handler {
 	return &vantage.Handler{Place: c.Hostname}
 }
 
-// evidenceForHolders is what the service tells of accounts on the web; control opens after it.
-func (s *service) evidenceForHolders() http.Handler {
-	return &evidenceHandler{signIn: s.policies.signIn, tell: func(ctx context.Context, address string) (control.Evidence, error) {
-		return s.control.EvidenceOf(ctx, address)
-	}}
+// forHolders is what the service tells the holders of accounts on the web; control opens after it.
+func (s *service) forHolders() map[string]http.Handler {
+	tell := func(fn func(ctx context.Context, address string, query url.Values) (any, error)) http.Handler {
+		return &holderHandler{signIn: s.policies.signIn, tell: fn}
+	}
+	return map[string]http.Handler{
+		evidencePath: tell(func(ctx context.Context, address string, _ url.Values) (any, error) {
+			return s.control.EvidenceOf(ctx, address)
+		}),
+		"/api/trace": tell(func(ctx context.Context, address string, q url.Values) (any, error) {
+			return s.control.TraceOf(ctx, address, q)
+		}),
+		"/api/limits": tell(func(ctx context.Context, address string, _ url.Values) (any, error) {
+			return s.control.LimitsOf(ctx, address)
+		}),
+		"/api/refused": tell(func(ctx context.Context, address string, q url.Values) (any, error) {
+			return s.control.RefusedOf(ctx, address, q)
+		}),
+	}
 }
 
 func (s *service) openControl(context.Context) error {

@@ -8,6 +8,11 @@ import (
 )
 
 func (s *Server) ledger(ctx context.Context, r LedgerQuery) ([]TurnedAway, error) {
+	return s.ledgerFor(ctx, r, cause.Operator)
+}
+
+// ledgerFor explains to a reader what was turned away.
+func (s *Server) ledgerFor(ctx context.Context, r LedgerQuery, reader cause.Audience) ([]TurnedAway, error) {
 	a, err := s.find(ctx, r.Address)
 	if err != nil {
 		return nil, err
@@ -20,7 +25,7 @@ func (s *Server) ledger(ctx context.Context, r LedgerQuery) ([]TurnedAway, error
 	for i, l := range lines {
 		list[i] = TurnedAway{
 			From: l.From, To: l.To, Remote: l.Remote, AfterData: l.AfterData, Refused: l.Decision.Action == cause.ActionRefuse,
-			Cause: l.Decision.Cause, Why: s.Catalogue.Explain(l.Decision, cause.ParseLang(r.Lang), cause.Operator).Title,
+			Cause: l.Decision.Cause, Why: s.Catalogue.Explain(l.Decision, cause.ParseLang(r.Lang), reader).Title,
 			Trace: l.Trace.String(), First: l.First, Last: l.Last, Times: l.Times, Came: l.Came,
 		}
 	}

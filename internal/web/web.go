@@ -51,8 +51,8 @@ type Options struct {
 	// Metrics serves /metrics to the addresses in MetricsFrom.
 	Metrics     http.Handler
 	MetricsFrom []netip.Prefix
-	// Evidence serves /doctor/evidence: what the service knows of an account, to its holder; nil does not.
-	Evidence http.Handler
+	// Holders tell the holders of accounts what the service knows, by path: each asks for the password itself.
+	Holders map[string]http.Handler
 	// Vantage serves /doctor/vantage; nil does not.
 	Vantage   http.Handler
 	TLSConfig *tls.Config
@@ -157,8 +157,8 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /healthz", s.health)
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.HandleFunc("GET /metrics", s.metrics)
-	if s.options.Evidence != nil {
-		mux.Handle("GET /doctor/evidence", s.options.Evidence)
+	for path, h := range s.options.Holders {
+		mux.Handle("GET "+path, h)
 	}
 	if s.options.Vantage != nil {
 		mux.Handle("/doctor/vantage", s.options.Vantage)

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 
 	"github.com/postiljon/postiljon/internal/cause"
@@ -13,18 +15,18 @@ import (
 	"github.com/postiljon/postiljon/internal/store"
 )
 
-// evidenceHandler tells the holder of an account what the service knows of it: whoever has the password
+// holderHandler tells the holder of an account what the service knows: whoever has the password
 // (RFC 7617), over TLS alone. An account that is suspended or switched off is told of, too: that is what its
 // holder asks about.
-type evidenceHandler struct {
+type holderHandler struct {
 	signIn *policy.SignIn
-	tell   func(ctx context.Context, address string) (control.Evidence, error)
+	tell   func(ctx context.Context, address string, query url.Values) (any, error)
 }
 
 // evidencePath is where the web server has it.
 const evidencePath = "/doctor/evidence"
 
-func (h *evidenceHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (h *holderHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	name, password, given := r.BasicAuth()
 	remote, err := netip.ParseAddrPort(r.RemoteAddr)
@@ -34,14 +36,18 @@ func (h *evidenceHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	d := cause.Refuse(cause.AuthPasswordWrong)
 	if given {
-		_, d = h.signIn.Password(r.Context(), policy.Attempt{Protocol: store.ProtocolWeb, Remote: remote.Addr().Unmap(), TLS: true, Client: "postiljon doctor"}, name, password)
+		_, d = h.signIn.Password(r.Context(), policy.Attempt{Protocol: store.ProtocolWeb, Remote: remote.Addr().Unmap(), TLS: true, Client: "web"}, name, password)
 	}
 	if !d.Allowed() && !passwordWasRight(d.Cause) {
 		w.Header().Set("WWW-Authenticate", `Basic realm="postiljon", charset="UTF-8"`)
 		http.Error(w, string(d.Cause), http.StatusUnauthorized)
 		return
 	}
-	told, err := h.tell(r.Context(), name)
+	told, err := h.tell(r.Context(), name, r.URL.Query())
+	if errors.Is(err, control.ErrQuestion) {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
 	if err != nil {
 		http.Error(w, "not now", http.StatusServiceUnavailable)
 		return
