@@ -78,11 +78,11 @@ func (v *env) Environment(name string) (string, bool) {
 	case "host":
 		return v.e.Hostname, true
 	case "location":
-		return "MS", true
+		return "MTA", true
 	case "name":
 		return "Postiljon", true
 	case "phase":
-		return "pre", true
+		return "during", true
 	case "remote-host":
 		return v.in.RemoteHost, v.in.RemoteHost != ""
 	case "remote-ip":

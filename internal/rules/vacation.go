@@ -63,7 +63,7 @@ func (o *outcome) notAnswered(a *sieve.Vacation) (string, error) {
 	}
 	handle := a.Handle
 	if handle == "" { // RFC 5230 section 4.2: other words are another answer
-		handle = a.Subject + "\x00" + a.Sender + "\x00" + a.Reason
+		handle = fmt.Sprint(a.Subject, "\x00", a.Sender, "\x00", a.MIME, a.Reason)
 	}
 	key := memoryKey("answered", handle, plain(o.in.From))
 	_, before, err := o.e.Store.Remembered(o.ctx, o.in.Account.ID, key)

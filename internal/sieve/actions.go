@@ -291,23 +291,34 @@ func (a *setAction) run(m *machine) error {
 	return m.setVariable(a.Position, a.name, value)
 }
 
+// modify applies a modifier. Those of case change ASCII letters alone (RFC 5229 section 4.1.3).
 func modify(value, modifier string) string {
-	_, first := utf8.DecodeRuneInString(value)
+	first := min(1, len(value))
 	switch modifier {
 	case "lower":
-		return strings.ToLower(value)
+		return foldText(value)
 	case "upper":
-		return strings.ToUpper(value)
+		return capitals(value)
 	case "lowerfirst":
-		return strings.ToLower(value[:first]) + value[first:]
+		return foldText(value[:first]) + value[first:]
 	case "upperfirst":
-		return strings.ToUpper(value[:first]) + value[first:]
+		return capitals(value[:first]) + value[first:]
 	case "quotewildcard":
 		return escape(value, `*?\`)
 	case "quoteregex":
 		return escape(value, `\.+*?()|[]{}^$`)
 	}
 	return strconv.Itoa(utf8.RuneCountInString(value)) // length
+}
+
+func capitals(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if c >= 'a' && c <= 'z' {
+			b[i] = c - 'a' + 'A'
+		}
+	}
+	return string(b)
 }
 
 // escape puts a backslash before some characters.

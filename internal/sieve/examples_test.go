@@ -92,6 +92,12 @@ var examples = []struct {
 	// RFC 5229.
 	{name: "set", script: `set "honorific" "Mr"; set "vacation" "Dear ${HONORIFIC} ${last}"; fileinto "${vacation}";`, want: "into Dear Mr "},
 	{name: "set modifiers", script: `set "a" "juMBlEd lETteRS"; set :length "b" "${a}"; set :lower "c" "${a}"; set :upperfirst "d" "${a}"; set :upperfirst :lower "e" "${a}"; fileinto "${b} ${c} ${d} ${e}";`, want: "into 15 jumbled letters JuMBlEd lETteRS Jumbled letters"},
+	{name: "set modifiers change ASCII alone", script: `set :upper "a" "åäa"; set :upperfirst "b" "ås"; set :lowerfirst "c" "Abc"; set :upper "d" ""; fileinto "${a} ${b} ${c}${d}";`, want: "into åäA ås abc"},
+	{name: "references in references", script: `set "Company" "ACME"; fileinto "&%${}! ${doh!} ${full}${company} ${BAD${Company} ${President, ${Company} Inc.}";`, want: "into &%${}! ${doh!} ACME ${BADACME ${President, ACME Inc.}"},
+	{name: "quoting comes first", script: `set "foo" "x"; fileinto "${fo\o}|${fo\\o}|\${foo}|\\${foo}";`, want: `into x|${fo\o}|x|\x`},
+	{name: "encoded before variables", script: `set "name" "Ethelbert"; fileinto "dear${hex:20 24 7b 4e}ame}";`, want: "into dear Ethelbert"},
+	{name: "two wildcards", script: `if address :matches ["To", "Cc"] ["coyote@**.com", "road*@**.com"] { fileinto "${1}|${2}|${3}|${0}"; }`, want: "into runner||acme.example|roadrunner@acme.example.com"},
+	{name: "not evaluated, not set", script: `if anyof (true, header :matches "subject" "*") { fileinto "x${1}"; }`, want: "into x"},
 	{name: "set quotewildcard", script: `set :quotewildcard "a" "Rock*"; fileinto "${a}";`, want: `into Rock\*`},
 	{name: "match variables", script: `if header :matches "subject" "[*] [fwd] *" { fileinto "${1}|${2}|${0}"; }`, want: "into acme-users|version 1.0 is out|[acme-users] [fwd] version 1.0 is out"},
 	{name: "match variables shortest", script: `if header :matches "subject" "*[*" { fileinto "${1}|${2}"; }`, want: "into |acme-users] [fwd] version 1.0 is out"},
@@ -134,6 +140,7 @@ var examples = []struct {
 	{name: "not a duplicate", script: `if duplicate :handle "h" { discard; }`, want: "implicit", env: func(e *testEnv) { e.seen = map[string]bool{"/<1@example.org>": true} }},
 	{name: "duplicate by header", script: `if duplicate :header "X-Priority" :handle "p" { discard; }`, want: "discard", env: func(e *testEnv) { e.seen = map[string]bool{"p/2": true} }},
 	{name: "duplicate by value", script: `if header :matches "subject" "*version *is out" { if duplicate :seconds 1800 :uniqueid "${2}" { discard; } }`, want: "discard", env: func(e *testEnv) { e.seen = map[string]bool{"/1.0 ": true} }},
+	{name: "duplicate for no time", script: `if duplicate :seconds 0 { discard; }`, want: "implicit", env: func(e *testEnv) { e.seen = map[string]bool{"/<1@example.org>": true} }},
 	{name: "duplicate without identifier", script: `if duplicate :header "X-None" { discard; }`, want: "implicit"},
 
 	// RFC 5233.

@@ -450,7 +450,7 @@ func (t *duplicateTest) holds(m *machine) (bool, error) {
 		return false, err
 	}
 	id, err := t.unique(m)
-	if id == "" || err != nil { // RFC 7352 section 3: what has no identifier is no duplicate
+	if id == "" || t.keep == 0 || err != nil { // RFC 7352 sections 3.1 and 3.3
 		return false, err
 	}
 	known, err := m.env.Duplicate(handle, id)
