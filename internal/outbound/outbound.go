@@ -91,6 +91,10 @@ type Limits struct {
 	// Schedule are the waits after the first, second ... failed attempt; the last
 	// repeats. By default 5 min, 15 min, 30 min, 1 h, 2 h, 4 h.
 	Schedule []time.Duration
+	// Jitter is the largest part of itself by which a wait is made longer, so that
+	// what failed together does not come again together; by default 0.1, below 0
+	// none.
+	Jitter float64
 	// DelayAfter is when the sender is told that a message still waits, by
 	// default after 4 h. One attempt is made right before.
 	DelayAfter time.Duration

@@ -146,6 +146,9 @@ func (l *Limits) setDefaults() {
 			*d.value = d.usual
 		}
 	}
+	if l.Jitter == 0 {
+		l.Jitter = 0.1
+	}
 	if len(l.Schedule) == 0 {
 		l.Schedule = []time.Duration{5 * time.Minute, 15 * time.Minute, 30 * time.Minute,
 			time.Hour, 2 * time.Hour, 4 * time.Hour}

@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"context"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -138,7 +139,8 @@ func (q *Queue) expires(sub *store.Submission) time.Time {
 // right before the message is given up.
 func (q *Queue) nextTry(sub *store.Submission, r *store.SubmissionRecipient, o *outcome, now time.Time) time.Time {
 	s := q.opt.Limits.Schedule
-	next := now.Add(s[min(max(r.Attempts, 1), len(s))-1])
+	wait := s[min(max(r.Attempts, 1), len(s))-1]
+	next := now.Add(wait + time.Duration(rand.Float64()*max(q.opt.Limits.Jitter, 0)*float64(wait)))
 	if o.decision.Until.After(next) {
 		next = o.decision.Until
 	}

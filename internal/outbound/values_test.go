@@ -4,9 +4,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/outbound/smtpc"
+	"github.com/postiljon/postiljon/internal/store"
 )
 
 func TestClassify(t *testing.T) {
@@ -99,6 +101,45 @@ func parseReply(s string) (r smtpc.Reply) {
 	}
 	r.Lines = []string{text}
 	return r
+}
+
+// TestNextTry: waits grow, those of what failed together differ a little, and there
+// is an attempt right before a delay is reported and before all is given up.
+func TestNextTry(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	q := &Queue{}
+	q.opt.Limits.setDefaults()
+	for _, tt := range []struct {
+		attempts         int
+		age              time.Duration
+		until            time.Duration
+		earliest, latest time.Duration
+	}{
+		{1, 0, 0, 5 * time.Minute, 330 * time.Second},
+		{2, 5 * time.Minute, 0, 15 * time.Minute, 990 * time.Second},
+		{5, 5 * time.Hour, 0, 2 * time.Hour, 132 * time.Minute},
+		{50, 5 * time.Hour, 0, 4 * time.Hour, 264 * time.Minute},
+		{1, 0, time.Hour, time.Hour, time.Hour},                                  // as the other side says
+		{5, 3*time.Hour + 30*time.Minute, 0, 30 * time.Minute, 30 * time.Minute}, // the report of the delay
+		{50, 119 * time.Hour, 0, time.Hour, time.Hour},                           // the end
+	} {
+		sub := &store.Submission{Created: now.Add(-tt.age)}
+		o := &outcome{}
+		if tt.until > 0 {
+			o.decision.Until = now.Add(tt.until)
+		}
+		seen := map[time.Duration]bool{}
+		for range 100 {
+			wait := q.nextTry(sub, &store.SubmissionRecipient{Attempts: tt.attempts}, o, now).Sub(now)
+			seen[wait] = true
+			if wait < tt.earliest || wait > tt.latest {
+				t.Errorf("after %d attempts in %v it waits %v, want %v to %v", tt.attempts, tt.age, wait, tt.earliest, tt.latest)
+			}
+		}
+		if tt.latest > tt.earliest && len(seen) < 10 {
+			t.Errorf("after %d attempts there are %d different waits", tt.attempts, len(seen))
+		}
+	}
 }
 
 func TestTexts(t *testing.T) {

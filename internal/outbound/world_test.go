@@ -69,7 +69,7 @@ func newWorld(t testing.TB, change ...func(*Options)) *world {
 	w.options = Options{
 		Store: w.store, Resolver: w.internet, Dialer: w.internet, Local: w.local, Catalogue: catalogue,
 		Hostname: "us.test", AllowPrivate: true, Clock: w.clock, Log: quiet,
-		Limits: Limits{Idle: 20 * time.Millisecond, Command: 5 * time.Second, Data: 5 * time.Second, Connect: 5 * time.Second},
+		Limits: Limits{Idle: 20 * time.Millisecond, Command: 5 * time.Second, Data: 5 * time.Second, Connect: 5 * time.Second, Jitter: -1},
 	}
 	for _, c := range change {
 		c(&w.options)
