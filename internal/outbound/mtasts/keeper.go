@@ -60,7 +60,11 @@ type entry struct {
 	Fetched time.Time `json:"fetched"`
 }
 
-func (e *entry) holds(now time.Time) bool { return now.Before(e.Fetched.Add(e.Policy.MaxAge)) }
+// holds reports whether the policy counts: as long as it says, and at least for the message
+// that it was fetched for.
+func (e *entry) holds(now time.Time) bool {
+	return now.Before(e.Fetched.Add(max(e.Policy.MaxAge, minAge)))
+}
 
 // failure is why a policy could not be fetched.
 type failure struct {
@@ -85,6 +89,7 @@ const (
 	pause       = 5 * time.Minute // after a failed fetch (RFC 8461 section 3.3)
 	fresh       = 24 * time.Hour  // after which a policy is fetched anew, so that it never runs out
 	saveDelay   = 2 * time.Second
+	minAge      = time.Minute
 )
 
 // New makes a keeper with the policies that its record holds.

@@ -223,6 +223,16 @@ func TestKeeper(t *testing.T) {
 	w.find(7*24*time.Hour, "", 0, nil)
 }
 
+// TestNoAge: a policy that is not to be kept counts for the message at hand.
+func TestNoAge(t *testing.T) {
+	w := newWorld(t)
+	w.serve("text/plain", strings.Replace(enforce, "604800", "0", 1))
+	w.find(0, Enforce, 1, nil)
+	w.find(minAge, Enforce, 1, nil)
+	w.zone.Remove("_mta-sts")
+	w.find(minAge, "", 0, nil)
+}
+
 func TestRefresh(t *testing.T) {
 	w := newWorld(t)
 	w.find(0, Enforce, 1, nil)
