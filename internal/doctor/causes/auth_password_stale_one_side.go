@@ -1,6 +1,8 @@
 package causes
 
 import (
+	"slices"
+
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/doctor/dialect"
 	"github.com/postiljon/postiljon/internal/doctor/evidence"
@@ -35,7 +37,13 @@ func staleSide(e *evidence.Evidence) evidence.Protocol {
 	if anyAccepted(e) != infer.Yes {
 		return ""
 	}
-	for _, s := range sideRefusals(e) {
+	refused := sideRefusals(e)
+	if slices.ContainsFunc(refused, func(s evidence.SignIn) bool {
+		return means(s.Reading, dialect.AccountDisabled, dialect.ProtocolDisabled)
+	}) {
+		return "" // one that says only "wrong" says less
+	}
+	for _, s := range refused {
 		if means(s.Reading, dialect.CredentialsRefused, dialect.AccountLocked) {
 			return s.Endpoint.Protocol
 		}
