@@ -5,6 +5,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/journal"
@@ -23,7 +26,6 @@ type outcome struct {
 	env    *env
 	now    time.Time
 	lost   bool // something that the script wanted was not done, so the message must be kept
-	kept   *sieve.Keep
 }
 
 // take goes through what the script wants.
@@ -36,11 +38,8 @@ func (o *outcome) take(r *sieve.Result) error {
 			return err
 		}
 	}
-	if o.kept == nil && o.lost && o.Reject == nil && len(o.Places) == 0 {
-		o.kept = &sieve.Keep{Implicit: true}
-	}
-	if o.kept != nil {
-		o.keep(o.kept)
+	if o.lost && o.Reject == nil && len(o.Places) == 0 {
+		o.keep(&sieve.Keep{Implicit: true})
 	}
 	for _, t := range r.Tracked {
 		o.Remember = append(o.Remember, store.Memory{Key: memoryKey("seen", t.Handle, t.ID), Until: o.now.Add(t.Keep)})
@@ -54,7 +53,7 @@ func (o *outcome) take(r *sieve.Result) error {
 func (o *outcome) do(action sieve.Action) error {
 	switch a := action.(type) {
 	case sieve.Keep:
-		o.kept = &a
+		o.keep(&a)
 	case sieve.FileInto:
 		return o.move(&a)
 	case sieve.Redirect:
@@ -73,14 +72,32 @@ func (o *outcome) do(action sieve.Action) error {
 	return nil
 }
 
-// oneLine makes a text fit into a reply.
+// oneLine makes a text fit into a reply: replies are ASCII, and letters without their marks are read
+// more easily than escapes (RFC 5429 section 2.1.1 leaves the form to us).
 func oneLine(text string) string {
 	const most = 200
-	line := strings.Join(strings.Fields(text), " ")
-	if len(line) > most {
-		line = strings.ToValidUTF8(line[:most], "") + "..."
+	var b strings.Builder
+	for _, r := range norm.NFD.String(strings.Join(strings.Fields(text), " ")) {
+		switch {
+		case r <= unicode.MaxASCII:
+			b.WriteRune(r)
+		case unicode.Is(unicode.Mn, r):
+		case unlike[r] != "":
+			b.WriteString(unlike[r])
+		default:
+			b.WriteByte('?')
+		}
+		if b.Len() > most {
+			return b.String() + "..."
+		}
 	}
-	return line
+	return b.String()
+}
+
+// unlike are letters and marks that are none of ASCII with something added.
+var unlike = map[rune]string{
+	'æ': "ae", 'Æ': "AE", 'ø': "o", 'Ø': "O", 'ß': "ss", 'đ': "d", 'Đ': "D", 'ł': "l", 'Ł': "L", 'þ': "th", 'ð': "d",
+	'’': "'", '‘': "'", '“': `"`, '”': `"`, '„': `"`, '«': `"`, '»': `"`, '–': "-", '—': "-", '…': "...", '€': "EUR",
 }
 
 // step notes what was done, for people.
@@ -112,12 +129,16 @@ func (o *outcome) keep(k *sieve.Keep) {
 	o.place(o.in.kept(k.Flags))
 }
 
-// place adds a place, once for each mailbox.
+// place adds a place, once for each mailbox: the flags named last hold (RFC 5232 section 3).
 func (o *outcome) place(p Place) {
-	same := func(q Place) bool { return q.Mailbox == p.Mailbox && (p.Mailbox != 0 || q.Role == p.Role) }
-	if !slices.ContainsFunc(o.Places, same) {
-		o.Places = append(o.Places, p)
+	same := func(q Place) bool {
+		return p.Mailbox != 0 && q.Mailbox == p.Mailbox || p.Role != store.RoleNone && q.Role == p.Role
 	}
+	if i := slices.IndexFunc(o.Places, same); i >= 0 {
+		o.Places[i] = p
+		return
+	}
+	o.Places = append(o.Places, p)
 }
 
 // move is fileinto.

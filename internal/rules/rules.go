@@ -73,6 +73,8 @@ type Input struct {
 	RemoteHost, RemoteIP string
 	// Dry only looks: no folder is made, nothing counts. What the script tracks is not noted.
 	Dry bool
+
+	mailbox string // the name of Mailbox
 }
 
 // Outcome is what the rules of an account make of a message. See DeliverTo for the short way to carry it out.
@@ -177,6 +179,15 @@ func (e *Engine) run(ctx context.Context, in *Input, script *compiled) (Outcome,
 		o.failed(script.err.Error())
 		return o.Outcome, nil
 	}
+	if in.Mailbox != 0 {
+		m, err := e.Store.Mailbox(ctx, in.Account.ID, in.Mailbox)
+		if ok, err := found(err); err != nil {
+			return Outcome{}, err
+		} else if !ok {
+			in.Mailbox = 0
+		}
+		in.mailbox = m.Name
+	}
 	env := &env{Message: sieve.NewMessage(in.Message, in.Summary), e: e, ctx: ctx, in: in, now: o.now}
 	if err := env.Load(); err != nil {
 		return Outcome{}, err
@@ -194,9 +205,12 @@ func (e *Engine) run(ctx context.Context, in *Input, script *compiled) (Outcome,
 
 // kept is the place of a message that is kept.
 func (in *Input) kept(flags []string) Place {
-	p := Place{Mailbox: in.Mailbox, Role: store.RoleInbox, Name: "INBOX"}
-	if in.Junk {
+	p := Place{Mailbox: store.InboxID, Role: store.RoleInbox, Name: "INBOX"}
+	switch {
+	case in.Junk:
 		p = Place{Role: store.RoleJunk, Name: "Junk"}
+	case in.Mailbox != 0:
+		p = Place{Mailbox: in.Mailbox, Name: in.mailbox}
 	}
 	p.Flags, p.Keywords = splitFlags(flags)
 	return p

@@ -132,7 +132,10 @@ func TestRun(t *testing.T) {
 		{"junk is not forwarded", `redirect "x@other.test";`, plain, "in Junk; not-forwarded", func(in *Input) { in.Junk = true }},
 		{"junk is kept in Junk", `keep;`, plain, "in Junk; kept", func(in *Input) { in.Junk = true }},
 		{"subaddress", `if envelope :detail "to" "work" { fileinto "Archive"; }`, plain, "in Archive; moved", func(in *Input) { in.To = "anna+work@demo.test" }},
-		{"its own mailbox", `keep;`, plain, "in INBOX; kept", func(in *Input) { in.Mailbox = 4 }},
+		{"its own mailbox", `keep;`, plain, "in Archive; kept", func(in *Input) { in.Mailbox = 4 }},
+		{"its own mailbox, gone", `keep;`, plain, "in INBOX; kept", func(in *Input) { in.Mailbox = 99 }},
+		{"the last flags", `setflag "a"; keep; setflag "b"; fileinto "INBOX";`, plain, "in INBOX; flags 0 [b]; moved", nil},
+		{"the last flags are the first", `setflag "a"; fileinto "INBOX"; setflag "b"; keep;`, plain, "in INBOX; flags 0 [b]; moved", nil},
 		{"error while running", `set "a" "x"; redirect "${a}";`, plain, "in INBOX; failed", nil},
 		{"error in the script", `frobnicate;`, plain, "in INBOX; failed", nil},
 
@@ -235,6 +238,30 @@ func TestConcurrently(t *testing.T) {
 	all.Wait()
 	if o := w.run(Input{Account: &accounts[0], Message: strings.NewReader(letter()), Summary: message.Summarize([]byte(letter()))}); short(&o) != "in INBOX; failed" {
 		t.Errorf("the last script is not the one that runs: %s", short(&o))
+	}
+}
+
+// What variables make of an answer is the same answer; another answer is another one.
+func TestAnswersAreTold(t *testing.T) {
+	w := newWorld(t)
+	count := func(subject string) int {
+		in := w.input(strings.Replace(letter(), "Möte", subject, 1))
+		if o := w.run(in); o.Vacation == nil {
+			return 0
+		}
+		return 1
+	}
+	w.activate(`require ["vacation", "variables"]; if header :matches "subject" "*" { vacation :subject "Re: ${1}" "Away"; }`)
+	if n := count("one") + count("two"); n != 1 {
+		t.Errorf("%d answers with variables", n)
+	}
+	w.activate(`require ["vacation", "variables"]; if header :is "subject" "one" { vacation "1"; } else { vacation "2"; }`)
+	if n := count("one") + count("two") + count("one"); n != 2 {
+		t.Errorf("%d answers of two", n)
+	}
+	w.activate(`require "vacation"; if header :is "subject" "one" { vacation :handle "h" "1"; } else { vacation :handle "h" "2"; }`)
+	if n := count("one") + count("two"); n != 1 {
+		t.Errorf("%d answers with a handle", n)
 	}
 }
 
@@ -385,9 +412,9 @@ func TestRejectIsACause(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := newWorld(t)
-	w.activate("require \"ereject\"; ereject \"No,\nthank you\";")
+	w.activate("require \"ereject\"; ereject \"Nåja,\n“Ærlig” тк\";")
 	o := w.run(w.input(letter()))
-	if reply := catalogue.SMTP(*o.Reject); reply.Code != 550 || reply.Text != "A rule of the recipient refuses this message: No, thank you" {
+	if reply := catalogue.SMTP(*o.Reject); reply.Code != 550 || reply.Text != "A rule of the recipient refuses this message: Naja, \"AErlig\" ??" {
 		t.Errorf("%+v", reply)
 	}
 }

@@ -61,11 +61,7 @@ func (o *outcome) notAnswered(a *sieve.Vacation) (string, error) {
 	case !o.addressed(a.Addresses):
 		return "not-addressed", nil
 	}
-	handle := a.Handle
-	if handle == "" { // RFC 5230 section 4.2: other words are another answer
-		handle = fmt.Sprint(a.Subject, "\x00", a.Sender, "\x00", a.MIME, a.Reason)
-	}
-	key := memoryKey("answered", handle, plain(o.in.From))
+	key := memoryKey("answered", a.Key, plain(o.in.From))
 	_, before, err := o.e.Store.Remembered(o.ctx, o.in.Account.ID, key)
 	if err != nil {
 		return "", err
@@ -109,7 +105,7 @@ func (o *outcome) isAutomatic() bool {
 func isRole(addr string) bool {
 	local, _, _ := strings.Cut(plain(addr), "@")
 	for _, name := range []string{
-		"mailer-daemon", "postmaster", "listserv", "majordomo", "noreply", "no-reply", "donotreply", "do-not-reply",
+		"mailer-daemon", "listserv", "majordomo", "noreply", "no-reply", "donotreply", "do-not-reply",
 	} {
 		if local == name {
 			return true
@@ -161,7 +157,10 @@ func (o *outcome) answersAs(wanted string) (message.Address, error) {
 // compose writes the answer (RFC 5230 section 5, RFC 3834 section 3).
 func (o *outcome) compose(a *sieve.Vacation, from message.Address) []byte {
 	subject := a.Subject
-	if subject == "" {
+	switch {
+	case subject == "" && o.in.Summary.Subject == "":
+		subject = "Automated reply"
+	case subject == "":
 		subject = "Auto: " + o.in.Summary.Subject
 	}
 	h := message.Header{}

@@ -1,6 +1,7 @@
 package sieve
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -218,12 +219,16 @@ type vacationAction struct {
 	subject, from, handle, reason text
 	addresses                     texts
 	mime                          bool
+	key                           string // without a handle
 }
 
 func buildVacation(c *compiler, u *call) step {
 	a := &vacationAction{
 		Position: u.Position, every: 7 * 24 * time.Hour, subject: c.optional(u, "subject"), from: c.optional(u, "from"),
 		handle: c.optional(u, "handle"), reason: c.text(u.args[0].Strings[0]), addresses: c.texts(u.tags["addresses"]), mime: u.has("mime"),
+	}
+	if !u.has("handle") { // RFC 5230 section 4.2: variables make no other answer
+		a.key = fmt.Sprintf("%q %q %t %q", a.subject.literal, a.from.literal, a.mime, a.reason.literal)
 	}
 	if v := u.tags["days"]; v != nil {
 		a.every = seconds(min(v.Number, 1<<20)*86400, MaxVacation)
@@ -244,17 +249,23 @@ func (a *vacationAction) run(m *machine) error {
 			return m.failAt(a.Position, "vacation-twice")
 		}
 	}
-	v := Vacation{Where: m.where(a.Position), Every: a.every, MIME: a.mime}
+	v := Vacation{Where: m.where(a.Position), Every: a.every, MIME: a.mime, Key: a.key}
 	for _, field := range []struct {
 		from *text
 		to   *string
-	}{{&a.subject, &v.Subject}, {&a.from, &v.Sender}, {&a.handle, &v.Handle}, {&a.reason, &v.Reason}} {
+	}{{&a.subject, &v.Subject}, {&a.from, &v.Sender}, {&a.reason, &v.Reason}} {
 		var err error
 		if *field.to, err = m.fill(field.from); err != nil {
 			return err
 		}
 	}
-	var err error
+	handle, err := m.fill(&a.handle)
+	if err != nil {
+		return err
+	}
+	if a.key == "" {
+		v.Key = "handle " + handle
+	}
 	if v.Addresses, err = m.fillAll(a.addresses); err != nil {
 		return err
 	}

@@ -77,6 +77,6 @@ type Vacation struct {
 	Sender    string        // of :from, "" for the account's own
 	Addresses []string      // further ones of the account
 	MIME      bool          // Reason is a MIME entity
-	Handle    string        // what the answers are counted under
+	Key       string        // what answers are counted under: the handle, or all that makes the answer, without variables filled in
 	Reason    string
 }
