@@ -15,6 +15,7 @@ import (
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/message/address"
 	"github.com/postiljon/postiljon/internal/resolver"
+	"github.com/postiljon/postiljon/internal/signature"
 )
 
 // Records keeps what a Keeper has to remember; *store.Store does. Who can read it has the keys.
@@ -115,21 +116,18 @@ func (k *Keeper) Sign(ctx context.Context, r io.ReaderAt, size int64) ([]byte, e
 // authorDomain returns the domain of From, "" unless all its addresses are in one field and of one
 // domain.
 func authorDomain(r io.ReaderAt, size int64) (domain string, err error) {
-	header, _, err := split(r, size)
+	h, _, err := signature.ReadHeader(r, size)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("dkim: %w", err)
 	}
-	var authors []message.Address
-	fields := 0
-	for f := range message.HeaderFields(header) {
-		if strings.EqualFold(string(f.Name), "From") {
-			authors = message.ParseAddressList(string(f.Value()))
-			fields++
-		}
+	fields := h.All("from")
+	if len(fields) != 1 {
+		return "", nil
 	}
+	authors := message.ParseAddressList(fields[0].Value())
 	for i, a := range authors {
 		one := address.NormalizeDomain(a.Email[strings.LastIndexByte(a.Email, '@')+1:])
-		if fields != 1 || i > 0 && one != domain {
+		if i > 0 && one != domain {
 			return "", nil
 		}
 		domain = one

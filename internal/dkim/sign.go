@@ -7,12 +7,7 @@
 package dkim
 
 import (
-	"bytes"
 	"crypto"
-	"crypto/ed25519"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -22,7 +17,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/postiljon/postiljon/internal/message"
+	"github.com/postiljon/postiljon/internal/signature"
 )
 
 // Signer is a key that signs for a domain.
@@ -32,68 +27,31 @@ type Signer struct {
 	Key      crypto.Signer // *rsa.PrivateKey or ed25519.PrivateKey
 }
 
-// Algorithm is the name that the signer's kind of key has in signatures (RFC 6376 section 3.3, RFC
-// 8463 section 3); "" for any other kind.
-func (s *Signer) Algorithm() string {
-	switch s.Key.(type) {
-	case *rsa.PrivateKey:
-		return "rsa-sha256"
-	case ed25519.PrivateKey:
-		return "ed25519-sha256"
-	}
-	return ""
-}
-
-// maxHeader is the longest header that is signed, in octets.
-const maxHeader = 1 << 20
-
-// ErrHeader is returned for a message whose header is too long, or that has no From.
-var ErrHeader = errors.New("dkim: header has no From or is too long")
+// ErrAuthor is returned for a message that has no From, or several.
+var ErrAuthor = errors.New("dkim: the message has not one From")
 
 // Sign returns the DKIM-Signature fields of all signers for a message, to be put in front of it.
-// The message is read once, whatever the number of signers. It must have CR LF line ends.
+// Its body is read once, whatever the number of signers. It must have CR LF line ends.
 func Sign(r io.ReaderAt, size int64, now time.Time, signers ...Signer) ([]byte, error) {
-	header, body, err := split(r, size)
+	h, start, err := signature.ReadHeader(r, size)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("dkim: %w", err)
 	}
-	fields, names := choose(header)
-	if len(fields) == 0 {
-		return nil, ErrHeader
+	if len(h.All("from")) != 1 {
+		return nil, ErrAuthor
 	}
-	bodyHash, err := hashBody(io.NewSectionReader(r, body, size-body))
-	if err != nil {
+	body := signature.NewBody(signature.Relaxed, -1)
+	if _, err := io.CopyBuffer(struct{ io.Writer }{body}, io.NewSectionReader(r, start, size-start), make([]byte, min(32<<10, size-start+1))); err != nil {
 		return nil, fmt.Errorf("dkim: read message: %w", err)
 	}
+	names, sum := choose(h), body.Sum()
 	var out []byte
 	for i := range signers {
-		if out, err = signers[i].append(out, fields, names, bodyHash, now); err != nil {
+		if out, err = signers[i].append(out, h, names, sum, now); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
-}
-
-// split returns the header, without the empty line after it, and where the body begins.
-func split(r io.ReaderAt, size int64) (header []byte, body int64, err error) {
-	for want := int64(16 << 10); ; want *= 4 {
-		want = min(want, size, maxHeader)
-		header = make([]byte, want)
-		if n, err := r.ReadAt(header, 0); n < len(header) {
-			return nil, 0, fmt.Errorf("dkim: read header: %w", err)
-		}
-		if end := bytes.Index(header, []byte("\r\n\r\n")); end >= 0 {
-			return header[:end+2], int64(end) + 4, nil
-		}
-		switch {
-		case bytes.HasPrefix(header, []byte("\r\n")):
-			return nil, 2, nil
-		case want == size:
-			return header, size, nil
-		case want == maxHeader:
-			return nil, 0, ErrHeader
-		}
-	}
 }
 
 // oversigned are the fields that a signature covers once more than they are there, so that nobody
@@ -111,77 +69,39 @@ var signedToo = []string{
 	"List-Owner", "List-Archive", "Auto-Submitted", "Autocrypt",
 }
 
-// choose returns the fields that are signed, canonical and in the order of signing, and the value
-// of h= (RFC 6376 section 5.4). Of several with one name the last comes first (section 5.4.2).
-// Without exactly one From there is nothing to sign.
-func choose(header []byte) (canonical []byte, names []string) {
-	byName := map[string][][]byte{}
-	for f := range message.HeaderFields(header) {
-		if len(f.Name) > 0 {
-			name := strings.ToLower(string(f.Name))
-			byName[name] = append(byName[name], f.Raw)
-		}
-	}
-	if len(byName["from"]) != 1 {
-		return nil, nil
-	}
+// choose returns the names in h= (RFC 6376 section 5.4): those of fields that are not there, too.
+func choose(h *signature.Header) (names []string) {
 	for i, name := range slices.Concat(oversigned, signedToo) {
-		there := byName[strings.ToLower(name)]
-		for n := len(there) - 1; n >= 0; n-- {
-			canonical = appendRelaxed(canonical, there[n])
+		for range h.All(strings.ToLower(name)) {
 			names = append(names, name)
 		}
 		if i < len(oversigned) {
-			names = append(names, name) // one that is not there is signed as nothing
+			names = append(names, name)
 		}
 	}
-	return canonical, names
-}
-
-// appendRelaxed appends a field in the relaxed form, with its line end (RFC 6376 section 3.4.2).
-func appendRelaxed(dst, raw []byte) []byte {
-	name, value, _ := bytes.Cut(raw, []byte(":"))
-	dst = append(dst, bytes.ToLower(bytes.TrimRight(name, " \t"))...)
-	dst = append(dst, ':')
-	space, begun := false, false
-	for _, c := range value {
-		switch c {
-		case ' ', '\t', '\r', '\n':
-			space = true
-			continue
-		}
-		if space && begun {
-			dst = append(dst, ' ')
-		}
-		space, begun = false, true
-		dst = append(dst, c)
-	}
-	return append(dst, "\r\n"...)
+	return names
 }
 
 // append appends a signature field.
-func (s *Signer) append(dst, fields []byte, names []string, bodyHash []byte, now time.Time) ([]byte, error) {
-	algorithm := s.Algorithm()
-	if algorithm == "" {
-		return nil, fmt.Errorf("dkim: selector %s of %s: no key to sign with", s.Selector, s.Domain)
-	}
-	field := fold("DKIM-Signature: v=1; a=" + algorithm + "; c=relaxed/relaxed; d=" + s.Domain + "; s=" + s.Selector +
+func (s *Signer) append(dst []byte, h *signature.Header, names []string, bodyHash []byte, now time.Time) ([]byte, error) {
+	field := fold("DKIM-Signature: v=1; a=" + signature.AlgorithmOf(s.Key) + "; c=relaxed/relaxed; d=" + s.Domain + "; s=" + s.Selector +
 		"; t=" + strconv.FormatInt(now.Unix(), 10) + "; bh=" + base64.StdEncoding.EncodeToString(bodyHash) +
 		"; h=" + strings.Join(names, ": ") + "; b=")
-	h := sha256.New()
-	h.Write(fields)
-	// The field itself comes last, with b= empty and without a line end (section 3.7).
-	h.Write(bytes.TrimSuffix(appendRelaxed(nil, field), []byte("\r\n")))
-	digest := h.Sum(nil)
-	opts := crypto.SignerOpts(crypto.SHA256)
-	if algorithm == "ed25519-sha256" { // PureEdDSA over the hash (RFC 8463 section 3)
-		opts = crypto.Hash(0)
-	}
-	signature, err := s.Key.Sign(rand.Reader, digest, opts)
+	// The field itself is signed last, with b= empty (section 3.7).
+	data := signature.SignedData(h, lowered(names), signature.Relaxed, append(slices.Clip(field), "\r\n"...))
+	b, err := signature.Sign(s.Key, data)
 	if err != nil {
-		return nil, fmt.Errorf("dkim: sign for %s: %w", s.Domain, err)
+		return nil, fmt.Errorf("dkim: sign for %s with %s: %w", s.Domain, s.Selector, err)
 	}
-	return append(foldSignature(append(dst, field...), signature), "\r\n"...), nil
+	return append(foldValue(append(dst, field...), b), "\r\n"...), nil
+}
+
+func lowered(names []string) []string {
+	all := make([]string, len(names))
+	for i, name := range names {
+		all[i] = strings.ToLower(name)
+	}
+	return all
 }
 
 const maxColumns = 76
@@ -208,9 +128,8 @@ func fold(text string) []byte {
 	return out
 }
 
-// foldSignature appends the value of b= over as many lines as it needs.
-func foldSignature(dst, signature []byte) []byte {
-	text := base64.StdEncoding.EncodeToString(signature)
+// foldValue appends the value of b= over as many lines as it needs.
+func foldValue(dst []byte, text string) []byte {
 	for len(text) > 0 {
 		n := min(len(text), maxColumns-8)
 		dst = append(dst, "\r\n\t"...)
