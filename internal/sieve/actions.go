@@ -344,24 +344,26 @@ func escape(value, special string) string {
 	return b.String()
 }
 
-// includeAction is include (RFC 6609 section 3.2).
+// includeAction is include (RFC 6609 section 3.2). Scripts of the service there are none.
 type includeAction struct {
 	Position
-	name           string
-	once, optional bool
+	name                   string
+	once, optional, global bool
 }
 
 func buildInclude(c *compiler, u *call) step {
 	name := c.constant(u.args[0].Strings[0])
-	if u.has("global") {
-		c.fail(u.Position, "include-global")
+	if !u.has("global") {
+		c.reading.wanted = append(c.reading.wanted, name)
 	}
-	c.reading.wanted = append(c.reading.wanted, name)
-	return &includeAction{u.Position, name, u.has("once"), u.has("optional")}
+	return &includeAction{u.Position, name, u.has("once"), u.has("optional"), u.has("global")}
 }
 
 func (a *includeAction) run(m *machine) error {
-	s := m.scripts[a.name]
+	var s *Script
+	if !a.global {
+		s = m.scripts[a.name]
+	}
 	switch {
 	case s == nil && a.optional, a.once && m.once[a.name]:
 		return nil
@@ -388,7 +390,9 @@ func buildGlobal(c *compiler, u *call) step {
 	a := &globalAction{Position: u.Position}
 	for _, s := range u.args[0].Strings {
 		name := strings.ToLower(s.Value)
-		c.variableName(name, s.Position)
+		if identifier(name) != len(name) || name == "" {
+			c.fail(s.Position, "variable-name", "name", shorten(name))
+		}
 		a.names = append(a.names, name)
 	}
 	return a

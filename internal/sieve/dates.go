@@ -62,27 +62,30 @@ func (t *dateTest) holds(m *machine) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	x := t.index
+	if x.number == 0 { // without :index it is the first field
+		x.number = 1
+	}
 	var values []string
-	for _, value := range pick(m.env.Header(name), t.index) {
-		at, ok := dateOf(value)
-		if !ok {
-			continue
-		}
-		switch {
-		case t.original:
-		case t.zone != nil:
-			at = at.In(t.zone)
-		default:
-			at = at.In(m.env.Now().Location())
-		}
-		if v, ok := datePart(at, part); ok {
-			values = append(values, v)
-		}
-		if t.index.number == 0 { // without :index it is the first one
-			break
+	for _, value := range pick(m.env.Header(name), x) { // at most one
+		if at, ok := dateOf(value); ok {
+			if v, ok := datePart(t.shift(at, m.env.Now()), part); ok {
+				values = append(values, v)
+			}
 		}
 	}
 	return m.match(&t.match, values)
+}
+
+// shift brings a date into the zone that the test is about.
+func (t *dateTest) shift(at, now time.Time) time.Time {
+	switch {
+	case t.original:
+		return at
+	case t.zone != nil:
+		return at.In(t.zone)
+	}
+	return at.In(now.Location())
 }
 
 // currentDateTest is currentdate (RFC 5260 section 5).
@@ -132,7 +135,7 @@ func datePart(at time.Time, part string) (string, bool) {
 	case "time":
 		return at.Format("15:04:05"), true
 	case "iso8601":
-		return at.Format("2006-01-02T15:04:05-07:00"), true
+		return at.Format("2006-01-02T15:04:05Z07:00"), true
 	case "std11":
 		return message.FormatDate(at), true
 	case "zone":

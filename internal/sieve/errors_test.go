@@ -91,7 +91,7 @@ func TestErrors(t *testing.T) {
 		{"require \"variables\"; keep; set \"x\" \"${a.b}\";", "variable-name", Position{1, 36}},
 		{"require \"variables\"; set \"x\" \"${99}\";", "match-variable", Position{1, 30}},
 		{"require \"encoded-character\"; if header \"x\" \"${unicode:D800}\" {}", "unicode-value", Position{1, 44}},
-		{"require \"include\"; include :global \"x\";", "include-global", Position{1, 20}},
+		{"require [\"include\", \"variables\"]; global \"global.x\";", "variable-name", Position{1, 42}},
 		{"require \"imap4flags\"; setflag \"x\" \"y\";", "require-missing", Position{1, 31}},
 	} {
 		_, err := Parse(tt.script, Options{Limits: small})

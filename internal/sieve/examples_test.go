@@ -28,6 +28,44 @@ Content-Type: text/html
 --b--
 `
 
+const nested = `From: Whomever <a@b.test>
+Subject: whatever
+Content-Type: multipart/mixed; boundary=outer
+
+This is a multi-part message in MIME format.
+
+--outer
+Content-Type: multipart/alternative; boundary=inner
+
+This is a nested multi-part message in MIME format.
+
+--inner
+Content-Type: text/plain; charset="us-ascii"
+
+Hello
+
+--inner
+Content-Type: text/html; charset="us-ascii"
+
+<html><body>Hello</body></html>
+
+--inner--
+
+This is the end of the inner MIME multipart.
+
+--outer
+Content-Type: message/rfc822
+
+From: Someone Else <c@b.test>
+Subject: hello request
+
+Please say Hello
+
+--outer--
+
+This is the end of the outer MIME multipart.
+`
+
 var examples = []struct {
 	name, script, want string
 	message            string
@@ -127,6 +165,9 @@ var examples = []struct {
 	{name: "currentdate", script: `if allof (currentdate :is "weekday" "0", currentdate :value "ge" "hour" "08", currentdate :value "lt" "hour" "17", currentdate :zone "+0000" "hour" "07", currentdate "zone" "+0100") { discard; }`, want: "discard"},
 	{name: "no date", script: `if date :contains "x-none" "year" "" { discard; }`, want: "implicit"},
 	{name: "index", script: `if header :index 2 :contains "received" "c.example" { discard; }`, want: "discard"},
+	{name: "index through names", script: `if allof (header :index 3 :contains ["x-priority", "received"] "c.example", not header :index 1 :contains ["x-priority", "received"] "example", address :index 2 :contains ["from", "to"] "roadrunner") { discard; }`, want: "discard"},
+	{name: "date is the first or none", message: "Date: never\nDate: Sun, 01 Mar 2026 00:30:00 -0500\n\n", script: `if date :count "eq" "date" "year" "0" { discard; }`, want: "discard"},
+	{name: "iso8601 of UTC", script: `if date :zone "+0000" "date" "iso8601" "2026-03-01T05:30:00Z" { discard; }`, want: "discard"},
 	{name: "index beyond", script: `if header :index 3 :contains "received" "" { discard; }`, want: "implicit"},
 	{name: "address index", script: `if address :index 1 :contains "to" "example" { discard; }`, want: "discard"},
 
@@ -157,10 +198,13 @@ var examples = []struct {
 	{name: "body raw", script: `if body :raw :contains "sm=C3=B6rg" { discard; }`, want: "discard"},
 	{name: "body content", script: `if body :content "text/html" :contains "<b>wor" { discard; }`, want: "discard"},
 	{name: "body content of another type", script: `if body :content ["image", "text/plain"] :contains "<b>wor" { discard; }`, want: "implicit"},
+	{name: "body content of nested parts", message: nested, want: "into multipart", script: `if allof (body :content "multipart" :contains "MIME", body :content "multipart" :matches "*This is the end of the inner*", not body :content "multipart" :contains "Hello", not body :content "multipart" :contains "inner--") { fileinto "multipart"; }`},
+	{name: "body content counted", message: nested, want: "discard", script: `if allof (body :content "text/plain" :contains "hello", body :content "text/plain" :count "eq" "2", body :content "text/html" :contains "<body>hello", body :content "text" :count "eq" "3", body :content "message/rfc822" :contains "hello request", body :content "message/rfc822" :count "eq" "1", not body :content "message/rfc822" :contains "please", not body :content ["text/", "/plain", "a/b/c"] :contains "") { discard; }`},
 	{name: "body sets no variables", script: `if body :matches "*MONEY*" { fileinto "x${1}"; }`, want: "into x"},
 
 	// RFC 6609.
 	{name: "include", script: `include "a"; fileinto "Work";`, want: "into A; into Work", scripts: map[string]string{"a": `fileinto "A"; return; discard;`}},
+	{name: "include of the service", script: `include :global :optional "a"; include :global "a";`, want: "implicit; error include-missing", scripts: map[string]string{"a": `fileinto "A";`}},
 	{name: "include stops", script: `include :personal "a"; fileinto "Work";`, want: "into A", scripts: map[string]string{"a": `fileinto "A"; stop;`}},
 	{name: "include once", script: `include :once "a"; include :once "a";`, want: "into A", scripts: map[string]string{"a": `fileinto "A";`}},
 	{name: "include missing", script: `include "b";`, want: "implicit; error include-missing"},

@@ -110,7 +110,16 @@ func (m *Message) body(want BodyKind, types []string) (texts []string, err error
 			break
 		}
 		p := &m.summary.Parts[i]
-		if p.IsMultipart() || want == BodyText && p.Type != "text" || want == BodyContent && !hasType(p, types) {
+		if want == BodyText && p.Type != "text" || want == BodyContent && !hasType(p, types) {
+			continue
+		}
+		if p.IsMultipart() {
+			around, err := m.around(i, room)
+			if err != nil {
+				return nil, err
+			}
+			room -= len(around[0]) + len(around[1])
+			texts = append(texts, around[:]...)
 			continue
 		}
 		text, err := m.part(i, want, room)
@@ -147,6 +156,31 @@ func (m *Message) part(i int, want BodyKind, room int) (string, error) {
 		return message.HTMLText(text, room), nil
 	}
 	return readText(text, room)
+}
+
+// around returns what stands before the first and behind the last part of a multipart (RFC 5173
+// section 5.2).
+func (m *Message) around(i, room int) (texts [2]string, err error) {
+	p := &m.summary.Parts[i]
+	first, last := p.End, p.BodyStart
+	for j := i + 1; j < len(m.summary.Parts); j++ {
+		if child := &m.summary.Parts[j]; child.Parent == i {
+			first, last = min(first, child.HeaderStart), max(last, child.End)
+		}
+	}
+	if texts[0], err = readText(io.NewSectionReader(m.content, p.BodyStart, first-p.BodyStart), room); err != nil {
+		return texts, err
+	}
+	if k := strings.LastIndex(texts[0], "--"+p.Boundary); k >= 0 {
+		texts[0] = texts[0][:k]
+	}
+	if texts[1], err = readText(io.NewSectionReader(m.content, last, p.End-last), room-len(texts[0])); err != nil {
+		return texts, err
+	}
+	if _, behind, ok := strings.Cut(texts[1], "--"+p.Boundary+"--"); ok {
+		_, texts[1], _ = strings.Cut(behind, "\n")
+	}
+	return texts, nil
 }
 
 func readText(r io.Reader, most int) (string, error) {

@@ -110,8 +110,8 @@ func (t *listTest) holds(m *machine) (bool, error) {
 	return t.all, nil
 }
 
-// index is :index and :last (RFC 5260 section 6): one of the fields with a name, counted from 1;
-// 0 means all.
+// index is :index and :last (RFC 5260 section 6): one of the fields that are named, counted from 1
+// through all names; 0 means all.
 type index struct {
 	number uint64
 	last   bool
@@ -160,9 +160,9 @@ func (t *headerTest) holds(m *machine) (bool, error) {
 	}
 	var values []string
 	for _, name := range names {
-		values = append(values, pick(m.env.Header(name), t.index)...)
+		values = append(values, m.env.Header(name)...)
 	}
-	return m.match(&t.match, values)
+	return m.match(&t.match, pick(values, t.index))
 }
 
 // existsTest is exists (RFC 5228 section 5.5): all fields must be there.
@@ -191,13 +191,15 @@ func (t *addressTest) holds(m *machine) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	var values []string
+	var fields [][]message.Address
 	for _, name := range names {
-		for _, field := range pick(m.env.Addresses(name), t.index) {
-			for _, a := range field {
-				if v, ok := addressPart(a.Email, t.part); ok {
-					values = append(values, v)
-				}
+		fields = append(fields, m.env.Addresses(name)...)
+	}
+	var values []string
+	for _, field := range pick(fields, t.index) {
+		for _, a := range field {
+			if v, ok := addressPart(a.Email, t.part); ok {
+				values = append(values, v)
 			}
 		}
 	}
