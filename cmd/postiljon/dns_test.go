@@ -1,11 +1,16 @@
 package main
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -40,15 +45,28 @@ func newZoneCheck(t *testing.T) *zoneCheck {
 	}
 	conf.Hostname, conf.Queue.Resolver = "mail.example.org", server.UDP
 	z := &zoneCheck{t: t, zone: in.Zone("example.org"), dnsCheck: dnsCheck{domain: "example.org", conf: &conf}}
+	public, err := testKey()
+	if err != nil {
+		t.Fatal(err)
+	}
 	z.records = append(records("example.org", &conf), keyRecords([]control.DKIMKey{{Key: dkim.Key{
 		Selector: "202611-rsa", Algorithm: "rsa", State: dkim.Signing,
-		Name: "202611-rsa._domainkey.example.org", Record: "v=DKIM1; k=rsa; p=" + strings.Repeat("MIIB", 98),
+		Name: "202611-rsa._domainkey.example.org", Record: "v=DKIM1; k=rsa; p=" + base64.StdEncoding.EncodeToString(public),
 	}}})...)
 	if err := in.AddHost("mail.example.org", netip.MustParseAddr("192.0.2.25")); err != nil {
 		t.Fatal(err)
 	}
 	return z
 }
+
+// testKey is a public key, made once.
+var testKey = sync.OnceValues(func() ([]byte, error) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return nil, err
+	}
+	return x509.MarshalPKIXPublicKey(key.Public())
+})
 
 // publish publishes the records as they are shown, but for those whose name begins with one of
 // without.

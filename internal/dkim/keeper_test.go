@@ -259,24 +259,34 @@ func TestNothingPrivate(t *testing.T) {
 }
 
 func TestPublishes(t *testing.T) {
-	wanted := "v=DKIM1; k=ed25519; p=abc="
-	for text, want := range map[string]bool{
-		"v=DKIM1; k=ed25519; p=abc=":        true,
-		" k = ed25519 ;p= ab\tc=; t=s":      true,
-		"v=DKIM1; k=rsa; p=abc=":            false,
-		"v=DKIM1; p=abc=":                   false,
-		"v=DKIM1; k=ed25519; p=":            false,
-		"v=DKIM2; k=ed25519; p=abc=":        false,
-		"v=spf1 -all":                       false,
-		"":                                  false,
-		"v=DKIM1; k=ed25519; p=abd=; p=abc": false,
+	p, err := newPair("202611", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := newPair("202611", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := p.keys("example.org")
+	rsa, ed := keys[0].Record, keys[1].Record
+	bare := strings.TrimPrefix(rsa, "v=DKIM1; k=rsa; ")
+	for text, wanted := range map[string]string{
+		rsa: rsa, ed: ed, bare: rsa, // a key without kind is RSA
+		" v=DKIM1 ; k = rsa ;t=s; " + bare[:100] + " \t" + bare[100:]: rsa,
+		rsa + ";": rsa,
+		strings.Replace(rsa, "k=rsa", "k=rsa; n=my key", 1): rsa,
 	} {
-		if Publishes(text, wanted) != want {
-			t.Errorf("%q: not %v", text, want)
+		if !Publishes(text, wanted) {
+			t.Errorf("%q does not publish %q", text, wanted)
 		}
 	}
-	if !Publishes("p=abc", "v=DKIM1; k=rsa; p=abc") {
-		t.Error("a key without kind is RSA")
+	for _, text := range []string{
+		ed, other.keys("example.org")[0].Record, "", "v=DKIM1; k=rsa; p=", "v=spf1 -all", strings.Replace(rsa, "DKIM1", "DKIM2", 1),
+		strings.Replace(rsa, "k=rsa", "k=ed25519", 1), rsa[:len(rsa)-8], rsa + "; " + bare,
+	} {
+		if Publishes(text, rsa) {
+			t.Errorf("%q publishes %q", text, rsa)
+		}
 	}
 }
 

@@ -9,8 +9,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
+
+	"github.com/postiljon/postiljon/internal/signature"
 )
 
 // keyBits is the length of RSA keys: RFC 8301 section 3.2 wants 2048, and more does not fit into
@@ -143,24 +144,14 @@ func record(kind string, public crypto.PublicKey) string {
 // Publishes reports whether a TXT record publishes the same key as another, however it is
 // written.
 func Publishes(found, wanted string) bool {
-	a, b := tags(found), tags(wanted)
-	kind := func(t map[string]string) string {
-		if t["k"] == "" {
-			return "rsa" // RFC 6376 section 3.6.1
-		}
-		return t["k"]
+	a, err := signature.ParseKey(found)
+	if err != nil {
+		return false
 	}
-	return (a["v"] == "" || a["v"] == "DKIM1") && a["p"] != "" && a["p"] == b["p"] && kind(a) == kind(b)
-}
-
-// tags reads a tag list (RFC 6376 section 3.2); of the values, white space is left out.
-func tags(text string) map[string]string {
-	all := map[string]string{}
-	for tag := range strings.SplitSeq(text, ";") {
-		name, value, ok := strings.Cut(tag, "=")
-		if ok {
-			all[strings.TrimSpace(name)] = strings.Join(strings.Fields(value), "")
-		}
+	b, err := signature.ParseKey(wanted)
+	if err != nil {
+		return false
 	}
-	return all
+	key, ok := a.Public.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && key.Equal(b.Public)
 }
