@@ -128,22 +128,19 @@ func showRecipient(s *streams, now time.Time, m *control.Queued, r *control.Queu
 		}
 		return moment(t) + ", " + ahead(now, t)
 	}
-	var tries, expires, todo string
+	var tries, expires string
 	if r.Attempts > 0 {
 		tries = strconv.Itoa(r.Attempts) + ", the last " + moment(r.Last)
 	}
 	if givesUp(now, m, r) != "" {
 		expires = when(m.Expires)
 	}
-	if r.NextStep != "" {
-		todo = r.Actor + ": " + r.NextStep
-	}
 	answer := r.Reply
 	if r.Host != "" && answer != "" {
 		answer = r.Host + ": " + answer
 	}
 	return pairs(s.out, "  Why", r.Text, "  Answer", answer, "  Tries", tries, "  Next try", when(r.Next),
-		"  Gives up", expires, "  To do", todo)
+		"  Gives up", expires, "  Who acts", r.Actor, "  For you", r.NextStep)
 }
 
 // stateWords says a state as a sentence goes on after the address.

@@ -61,6 +61,48 @@ func TestHanging(t *testing.T) {
 	})
 }
 
+// TestThrottled: a server that says that it gets too much gets less, at intervals,
+// and more again when it takes it.
+func TestThrottled(t *testing.T) {
+	w := newWorld(t)
+	throttles := true
+	far := w.serve("far.test", &peer{rcpt: func(string, int) string {
+		if throttles {
+			return "450 4.7.1 You send too fast, rate limit exceeded"
+		}
+		return ""
+	}})
+	for range 40 {
+		w.submit([]string{"you@far.test"})
+	}
+	w.settle()
+	asked := func() int {
+		far.mu.Lock()
+		defer far.mu.Unlock()
+		return far.rcpts["you@far.test"]
+	}
+	if n := asked(); n > 3*firstWindow {
+		t.Errorf("asked %d times before it was left alone", n)
+	}
+	before := asked()
+	w.pass(4*time.Second, 500*time.Millisecond)
+	if n := asked() - before; n < 1 || n > 4 {
+		t.Errorf("asked %d times in the next seconds", n)
+	}
+	far.mu.Lock()
+	throttles = false
+	far.mu.Unlock()
+	w.pass(10*time.Minute, 5*time.Second)
+	if n := len(far.letters()); n != 40 {
+		t.Errorf("%d of 40 came", n)
+	}
+	w.queue.mu.Lock()
+	defer w.queue.mu.Unlock()
+	if p := w.queue.destinations["far.test"].pace; p.gap != 0 || p.window < 2 {
+		t.Errorf("pace %+v", p)
+	}
+}
+
 // TestBulk: an account with a great many messages to a domain does not keep the
 // message of another waiting.
 func TestBulk(t *testing.T) {

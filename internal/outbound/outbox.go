@@ -72,9 +72,10 @@ func (q *Queue) background(fn func(ctx context.Context)) {
 }
 
 // show puts a submission that waits into its sender's Outbox, unless it is there.
-// What goes wrong is logged: the message waits all the same.
+// What goes wrong is logged: the message waits all the same. A message of others
+// that is only passed on is not shown.
 func (q *Queue) show(ctx context.Context, sub *store.Submission) {
-	if sub.Account == 0 || sub.Outbox != 0 || !sub.Waits() {
+	if sub.Account == 0 || sub.Skip != 0 || sub.Outbox != 0 || !sub.Waits() {
 		return
 	}
 	if err := q.place(ctx, sub); err != nil && ctx.Err() == nil {
