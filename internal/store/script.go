@@ -24,7 +24,7 @@ type Script struct {
 // Limits of scripts.
 const (
 	MaxScripts    = 64        // an account
-	MaxScriptName = 200       // octets
+	MaxScriptName = 512       // octets, room for the 128 characters that RFC 5804 section 1.6 wants
 	MaxScriptSize = 64 << 10  // octets of a script
 	MaxScriptsSum = 512 << 10 // octets of all scripts of an account
 )

@@ -12,13 +12,9 @@ import (
 // channel describes the connection to SASL.
 func (s *session) channel() sasl.Channel { return sasl.ChannelOf(s.nc) }
 
-// mechanisms are those that the client may use now; none where passwords need TLS first.
-func (s *session) mechanisms() []string {
-	if s.conn.Account != 0 {
-		return nil
-	}
-	return s.server.options.SASL.Offer(s.channel())
-}
+// mechanisms are those that the client may use now, or could have used to sign in; none where passwords
+// need TLS first.
+func (s *session) mechanisms() []string { return s.server.options.SASL.Offer(s.channel()) }
 
 // starttls is STARTTLS (RFC 5804 section 2.2). Behind it the capabilities are told again.
 func (s *session) starttls(args []argument) cause.Decision {

@@ -22,6 +22,9 @@ func (s *session) haveSpace(args []argument) cause.Decision {
 // is stored then.
 func (s *session) putScript(args []argument) cause.Decision {
 	name, text := args[0].text, args[1].text
+	if text == "" { // no program means that
+		return protocolError("script")
+	}
 	if err := s.server.options.Store.RoomForScript(s.ctx, s.conn.Account, name, len(text)); err != nil {
 		return s.failed(err, name)
 	}
