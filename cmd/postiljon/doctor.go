@@ -33,6 +33,7 @@ type doctorCommand struct {
 	POP          string `name:"pop" placeholder:"HOST:PORT/tls" help:"Server for fetching (POP3) as the mail program has it."`
 	SMTP         string `name:"smtp" placeholder:"HOST:PORT/tls" help:"Server for sending as the mail program has it."`
 	ClientState  string `placeholder:"FILE" help:"What the mail program shows (postiljon.client-state/1)."`
+	Program      string `placeholder:"NAME" help:"The mail program, such as 'Thunderbird 140' or 'iPhone Mail', whose steps are told."`
 	Message      string `placeholder:"FILE" help:"The message that it is about."`
 	Bounce       string `placeholder:"FILE" help:"The message that came back."`
 	To           string `placeholder:"ADDRESS" help:"Whom the message is for: it is asked whether it would be taken; nothing is sent there."`
@@ -220,7 +221,7 @@ func exitOf(r *doctor.Report) error {
 
 // complaint is what the person came with, read and checked.
 func (d *doctorCommand) complaint(s *streams) (doctor.Case, error) {
-	c := doctor.Case{Complaint: evidence.Complaint{
+	c := doctor.Case{Program: d.Program, Complaint: evidence.Complaint{
 		Symptom: evidence.Symptom(d.Symptom), Address: strings.TrimSpace(d.Address), GivenUsername: d.Username, Recipient: d.To, Hosted: d.Server != "",
 	}}
 	for _, a := range []string{c.Address, c.Recipient} {

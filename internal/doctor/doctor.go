@@ -49,6 +49,9 @@ type Case struct {
 	SendTest *evidence.TestMessage
 	// HoldIdle is how long a connection is let wait for news, to see whether it lives; 0 is not at all.
 	HoldIdle time.Duration
+	// Program is the mail program that the steps are for, as "Thunderbird 140" or a User-Agent; where it is
+	// empty, that which the evidence tells.
+	Program string
 	// Progress hears of every probe that ends; may be nil.
 	Progress func(probe.Result)
 }
@@ -76,7 +79,12 @@ func (d *Doctor) Diagnose(ctx context.Context, c Case) (*Report, error) {
 		conclusion = d.model.Infer(e)
 	}
 	tried, failed := r.SignInAttempts()
-	return d.report(e, conclusion, g.Results(), attempts{tried, failed}, time.Since(began)), nil
+	report := d.report(e, conclusion, g.Results(), attempts{tried, failed}, time.Since(began))
+	if c.Program != "" {
+		report.client.Name, report.client.Version = c.Program, ""
+		d.InLanguage(report, cause.English)
+	}
+	return report, nil
 }
 
 // look runs the probes: what needs no settings beside the lookup of the
