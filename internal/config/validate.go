@@ -232,7 +232,7 @@ func (c *Config) validateQueue(f *faults) {
 	for _, d := range q.Retry {
 		f.span("queue.retry", d, time.Second, 24*time.Hour)
 	}
-	f.span("queue.lifetime", q.Lifetime, time.Minute, 30*24*time.Hour)
+	f.span("queue.lifetime", q.Lifetime, 10*time.Second, 30*24*time.Hour)
 	f.span("queue.delay_report", q.DelayReport, time.Minute, 30*24*time.Hour)
 	f.count("queue.concurrency", q.Concurrency, 1, 10_000)
 	f.count("queue.per_destination", q.PerDestination, 1, 10_000)

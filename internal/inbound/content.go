@@ -66,7 +66,7 @@ func (s *session) Data(ctx context.Context) (smtpd.Message, cause.Decision) {
 	}
 	m.header = make([]byte, 0, 4<<10)
 	if err := m.put(s.traceFields(nil)); err != nil {
-		m.Abort()
+		m.drop()
 		return nil, s.b.storeTrouble("begin message", err)
 	}
 	return m, cause.Allow()
@@ -124,8 +124,16 @@ func (m *content) free() {
 	m.buffer = nil
 }
 
-// Abort drops what was written.
-func (m *content) Abort() {
+// Abort drops a message; why it is refused is told to those who would have got it.
+func (m *content) Abort(d cause.Decision) {
+	if !d.Allowed() {
+		m.tell(d)
+	}
+	m.drop()
+}
+
+// drop gives back what a message holds.
+func (m *content) drop() {
 	if m.spool != nil {
 		m.spool.Abort()
 	}
@@ -136,7 +144,7 @@ func (m *content) Abort() {
 // Commit makes the message durable and places it.
 func (m *content) Commit(ctx context.Context) (smtpd.Receipt, cause.Decision) {
 	s := m.s
-	defer m.Abort()
+	defer m.drop()
 	receipt := smtpd.Receipt{Trace: s.trace.String()}
 	if !m.opened { // not one whole line
 		if err := m.open(m.opening); err != nil {

@@ -341,10 +341,17 @@ func TestLoopAndSizeEndTheContent(t *testing.T) {
 		"MAIL FROM:<x@sender.test>", "250", "RCPT TO:<bjorn@demo.test>", "250", "DATA", "354",
 		"A: b\r\n\r\n"+strings.Repeat(hops+strings.Repeat("0123456789abcdef", 16)+"\r\n", 4000)+".", "552 5.3.4",
 		"MAIL FROM:<x@sender.test>", "250", "RCPT TO:<bjorn@demo.test>", "250", "DATA", "354",
-		"A: b\r\n\r\n"+strings.Repeat(hops, 10)+".", "250")
+		"A: b\r\n\r\n"+strings.Repeat(hops, 10)+".", "250",
+		"MAIL FROM:<x@sender.test>", "250", "RCPT TO:<bjorn@demo.test>", "250", "DATA", "354",
+		"A: b\n\r\nHej\r\n.", "554 5.6.0")
 	if n := len(s.inbox(t, s.bjorn)); n != 1 {
 		t.Errorf("%d messages", n)
 	}
+	want(t, "events", s.noted(t), []string{
+		"message.refused rules.loop bjorn@demo.test",
+		"message.refused content.too-large-own bjorn@demo.test",
+		"message.refused content.malformed bjorn@demo.test",
+	})
 }
 
 func TestSubmission(t *testing.T) {

@@ -202,7 +202,13 @@ func (m *incoming) Commit(context.Context) (Receipt, cause.Decision) {
 	return Receipt{Trace: "t1"}, cause.Allow()
 }
 
-func (m *incoming) Abort() { m.backend.log("abort") }
+func (m *incoming) Abort(d cause.Decision) {
+	if d.Allowed() {
+		m.backend.log("abort")
+		return
+	}
+	m.backend.log("abort %s", d.Cause)
+}
 
 // fixture is a server on loopback.
 type fixture struct {

@@ -37,7 +37,7 @@ func (sink) Data(context.Context) (Message, cause.Decision)         { return sin
 func (sink) Reset()                                                 {}
 func (sink) Close(Reason)                                           {}
 func (sink) Write(p []byte) (int, error)                            { return len(p), nil }
-func (sink) Abort()                                                 {}
+func (sink) Abort(cause.Decision)                                   {}
 func (sink) Commit(context.Context) (Receipt, cause.Decision) {
 	return Receipt{Trace: "abcdefghijklmnopqrst"}, cause.Allow()
 }

@@ -47,7 +47,7 @@ func (t *content) fail(d cause.Decision) {
 	}
 	t.fault = d
 	if t.message != nil {
-		t.message.Abort()
+		t.message.Abort(d)
 		t.message = nil
 	}
 }

@@ -62,8 +62,9 @@ type Message interface {
 	// Commit takes responsibility for the message. It is durable when the decision allows; only
 	// then the client is told. The Receipt's trace goes into the reply either way.
 	Commit(ctx context.Context) (Receipt, cause.Decision)
-	// Abort drops what was written.
-	Abort()
+	// Abort drops what was written. The decision is why the message is refused; it allows if the client
+	// gave up.
+	Abort(cause.Decision)
 }
 
 // Receipt is what Commit says besides its decision.

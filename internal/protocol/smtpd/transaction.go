@@ -22,7 +22,7 @@ type transaction struct {
 // abort drops content that has not been committed.
 func (t *transaction) abort() {
 	if t.content.message != nil {
-		t.content.message.Abort()
+		t.content.message.Abort(cause.Allow())
 		t.content.message = nil
 	}
 }
