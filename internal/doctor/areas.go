@@ -194,7 +194,13 @@ func (s sight) incoming() Area {
 		}
 	}
 	if len(greets) == 0 {
-		return Area{Name: "incoming", Condition: Unseen, Why: "port-25"}
+		why := "no-mx"
+		for _, c := range seen[evidence.Connect](s) {
+			if c.Endpoint.Origin == evidence.MX {
+				why = "port-25"
+			}
+		}
+		return Area{Name: "incoming", Condition: Unseen, Why: why}
 	}
 	a := Area{Name: "incoming", Condition: Fine}
 	for host, ok := range greets {

@@ -171,6 +171,12 @@ func possible(c infer.Conclusion) []cause.ID {
 // not, that nothing wrong showed does not mean that nothing is. What the server knows does for it alone where nobody
 // looked from outside.
 func reached(e *evidence.Evidence) bool {
+	if e.Complaint.Symptom == evidence.Webmail {
+		_, looked := evidence.First[evidence.WebLook](e)
+		if c := e.Complaint.Client; !looked && (c == nil || c.Web == nil) {
+			return false
+		}
+	}
 	_, looked := evidence.First[evidence.Lookup](e)
 	if inside, ok := evidence.First[*evidence.Inside](e); ok && inside.Exists && !looked {
 		return true

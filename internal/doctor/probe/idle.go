@@ -46,7 +46,8 @@ func (r *Run) HoldIdle(held time.Duration) Probe {
 			return err
 		}
 		if end, ok := ctx.Deadline(); ok {
-			held = min(held, max(time.Until(end)-2*r.Step, 0)) // what follows needs time, too
+			left := time.Until(end)
+			held = min(held, max(left-min(2*r.Step, left/4), 0)) // what follows needs time, too
 		}
 		return t.tryIdle(ctx, held)
 	}}
@@ -94,7 +95,9 @@ func (t *talk) tryIdle(ctx context.Context, held time.Duration) error {
 		fact.Accepted = true
 		began := time.Now()
 		fact.Bye, err = t.listen(ctx, held, func(line string) bool { return strings.HasPrefix(strings.ToUpper(line), "* BYE") })
-		fact.Held = time.Since(began)
+		if held > 0 {
+			fact.Held = time.Since(began)
+		}
 		if err == nil && !fact.Bye {
 			last, err = t.endIdle(ctx)
 		}
