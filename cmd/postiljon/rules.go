@@ -25,6 +25,7 @@ type rulesCommand struct {
 	Vacation rulesVacation `cmd:"" help:"Answer who writes during an absence, or stop that."`
 	Forward  rulesForward  `cmd:"" help:"Send all mail of an account on to other addresses, or stop that."`
 	Edit     rulesEdit     `cmd:"" help:"Write a Sieve script, in an editor or from a file, and switch it on."`
+	Show     rulesShow     `cmd:"" help:"Print a script, such as to keep a copy of it."`
 	Use      rulesUse      `cmd:"" help:"Switch a script on, or all off."`
 	Test     rulesTest     `cmd:"" help:"Say what the rules would do with a message, and why. Nothing is done."`
 }
@@ -455,6 +456,35 @@ func (e *rulesEdit) edit(ctx context.Context, s *streams, client *control.Client
 			return errors.New("the script was not stored")
 		}
 	}
+}
+
+type rulesShow struct {
+	rulesOf
+	Name string `arg:"" optional:"" help:"Name of the script (default: the one that runs)."`
+}
+
+// Run prints a script.
+func (r *rulesShow) Run(ctx context.Context, s *streams, c *commands) error {
+	client, err := c.connect()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if r.Name == "" {
+		now, err := client.Rules(ctx, r.Account)
+		if err != nil {
+			return err
+		}
+		if r.Name = now.Active; r.Name == "" {
+			return &advice{fmt.Errorf("no script of %s runs", now.Account), "'postiljon rules list " + now.Account + "' shows those that are there."}
+		}
+	}
+	script, err := client.Script(ctx, control.RulesScript{Account: r.Account, Name: r.Name})
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(s.out, script.Text)
+	return err
 }
 
 type rulesUse struct {
