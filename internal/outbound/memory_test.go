@@ -17,7 +17,7 @@ func TestMemory(t *testing.T) {
 	clock := &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 	q := &Queue{
 		opt:   Options{Limits: l, Clock: clock, Metrics: nowhere{}},
-		known: map[deliveryKey]*delivery{}, destinations: map[string]*destination{}, lanes: map[laneKey]*lane{}, phase: phaseRunning,
+		known: map[deliveryKey]*delivery{}, destinations: map[string]*destination{}, lanes: map[laneKey]*lane{}, readyOf: map[store.AccountID]int{}, phase: phaseRunning,
 	}
 	used := func() uint64 {
 		var m runtime.MemStats

@@ -48,9 +48,11 @@ func waitingKeys(sub *store.Submission) map[deliveryKey]bool {
 // of it to do.
 func (q *Queue) goOn(ctx context.Context, a store.AccountID, id store.TraceID) {
 	sub, err := q.opt.Store.Submission(ctx, a, id)
-	gone := store.KindOf(err) == store.KindNotFound
-	if err != nil && !gone {
+	if err != nil && store.KindOf(err) != store.KindNotFound {
 		q.log.Error("outbound: read submission", "trace", id, "error", err)
+		q.mu.Lock()
+		q.forget(q.opt.Clock.Now().Add(retryStore)) // it is looked for again
+		q.mu.Unlock()
 	}
 	if keys, ok := q.taken.LoadAndDelete(id); ok {
 		q.release(keys.(map[deliveryKey]bool), &sub)

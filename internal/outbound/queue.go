@@ -49,17 +49,18 @@ type Queue struct {
 	freed        []*destination // that have parked lanes and room again, each once
 	paused       pausedHeap     // that have parked lanes and shall be left alone for a moment
 	alternate    bool
-	ready        int       // deliveries in lanes
-	active       int       // deliveries with a worker that have one of all places
-	slow         int       // and those that lost theirs, since they take long
-	running      []running // deliveries with a worker, those that began first in front
-	probing      int       // those of them to destinations that are not proven
-	idle         int       // workers that keep a connection open
-	swept        int       // how many destinations make a sweep worth while
-	horizon      time.Time // what is due from then on had no room in memory; zero if all had
-	forgotten    time.Time // when the first of what had no room comes; zero if none
-	scanning     bool      // the store is being read for what was forgotten
-	timer        time.Time // when it goes off
+	ready        int                     // deliveries in lanes
+	readyOf      map[store.AccountID]int // and those of each account
+	active       int                     // deliveries with a worker that have one of all places
+	slow         int                     // and those that lost theirs, since they take long
+	running      []running               // deliveries with a worker, those that began first in front
+	probing      int                     // those of them to destinations that are not proven
+	idle         int                     // workers that keep a connection open
+	swept        int                     // how many destinations make a sweep worth while
+	horizon      time.Time               // what is due from then on had no room in memory; zero if all had
+	forgotten    time.Time               // when the first of what had no room comes; zero if none
+	scanning     bool                    // the store is being read for what was forgotten
+	timer        time.Time               // when it goes off
 	stopTimer    func() bool
 }
 
@@ -87,6 +88,7 @@ func New(o Options) (*Queue, error) {
 		known:        map[deliveryKey]*delivery{},
 		destinations: map[string]*destination{},
 		lanes:        map[laneKey]*lane{},
+		readyOf:      map[store.AccountID]int{},
 		marks:        marks{store: o.Store},
 	}
 	q.life, q.end = context.WithCancel(context.Background())
@@ -299,7 +301,7 @@ func (q *Queue) Notify(sub *store.Submission) {
 	defer q.mu.Unlock()
 	q.remember(sub)
 	q.schedule()
-	if sub.Waits() && sub.Outbox == 0 && sub.Account != 0 { // for a limit, say
+	if q.phase != phaseStopping && sub.Account != 0 && sub.Outbox == 0 && sub.Waits() { // for a limit, say
 		shown := *sub
 		q.work.Go(func() { q.show(q.life, &shown) })
 	}
@@ -310,13 +312,15 @@ func (q *Queue) Notify(sub *store.Submission) {
 func (q *Queue) SendNow(ctx context.Context, account store.AccountID, id store.TraceID) error {
 	now := q.opt.Clock.Now()
 	sub, err := q.opt.Store.UpdateSubmission(ctx, account, id, func(s *store.Submission) error {
-		if s.Done() {
-			return ErrNotQueued
-		}
+		waits := false
 		for i := range s.Recipients {
-			if r := &s.Recipients[i]; r.State == store.Queued && r.Next.After(now) {
+			r := &s.Recipients[i]
+			if waits = waits || r.State == store.Queued; r.State == store.Queued && r.Next.After(now) {
 				r.Next = now
 			}
+		}
+		if !waits { // held, or done
+			return ErrNotQueued
 		}
 		return nil
 	})

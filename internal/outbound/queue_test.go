@@ -584,6 +584,9 @@ func TestHold(t *testing.T) {
 	if len(list) != 1 || w.queue.Progress(&list[0], &list[0].Recipients[0]) != ProgressHeld {
 		t.Fatalf("queued %+v", list)
 	}
+	if err := w.queue.SendNow(ctx, w.account.ID, id); !errors.Is(err, ErrNotQueued) {
+		t.Errorf("send what is held: %v", err)
+	}
 	if err := w.queue.Release(ctx, w.account.ID, id, ""); err != nil {
 		t.Fatal(err)
 	}

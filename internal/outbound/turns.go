@@ -107,13 +107,15 @@ func shift[T any](list *[]*T) *T {
 	return first
 }
 
-// makeReady puts a delivery in its lane. A destination that takes too little
-// does not fill the memory: what is too much for it is looked for in the store
-// again soon.
+// makeReady puts a delivery in its lane. Neither a destination that takes too
+// little nor an account that sends too much fills the memory: what is too much is
+// looked for in the store again soon.
 func (q *Queue) makeReady(d *delivery) {
 	d.state = deliveryReady
 	dest := q.destination(d.key.domain.Value())
-	if dest.ready >= max(q.opt.Limits.Remembered/4, 1) && d.unrecorded == nil {
+	most := q.opt.Limits.Remembered
+	full := dest.ready >= max(most/4, 1) || q.readyOf[d.key.account] >= max(most/2, 1)
+	if full && d.unrecorded == nil {
 		delete(q.known, d.key)
 		q.forget(q.opt.Clock.Now().Add(retryStore))
 		return
@@ -126,8 +128,16 @@ func (q *Queue) makeReady(d *delivery) {
 		q.enlist(l)
 	}
 	l.ready = append(l.ready, d)
-	dest.ready++
-	q.ready++
+	q.countReady(l, 1)
+}
+
+// countReady notes that there are so many more deliveries in a lane.
+func (q *Queue) countReady(l *lane, n int) {
+	l.dest.ready += n
+	q.ready += n
+	if q.readyOf[l.account] += n; q.readyOf[l.account] == 0 {
+		delete(q.readyOf, l.account)
+	}
 }
 
 // unready takes a delivery out of its lane. A lane that is empty then goes when
@@ -136,8 +146,7 @@ func (q *Queue) unready(d *delivery) {
 	dest := q.destinations[d.key.domain.Value()]
 	l := q.lanes[laneKey{d.key.account, dest}]
 	l.ready = slices.DeleteFunc(l.ready, func(r *delivery) bool { return r == d })
-	dest.ready--
-	q.ready--
+	q.countReady(l, -1)
 }
 
 func (q *Queue) destination(domain string) *destination {
@@ -280,8 +289,7 @@ func (q *Queue) begin(l *lane, now time.Time) {
 	dest := l.dest
 	d := shift(&l.ready)
 	d.state = deliveryActive
-	dest.ready--
-	q.ready--
+	q.countReady(l, -1)
 	dest.active++
 	q.active++
 	if !dest.pace.proven {

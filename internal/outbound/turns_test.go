@@ -26,7 +26,7 @@ func newBench(l Limits) *bench {
 	b := &bench{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), worker: map[*destination]*worker{}}
 	b.Queue = &Queue{
 		opt:   Options{Limits: l, Clock: &clock{now: b.now}, Metrics: nowhere{}},
-		known: map[deliveryKey]*delivery{}, destinations: map[string]*destination{}, lanes: map[laneKey]*lane{}, phase: phaseRunning,
+		known: map[deliveryKey]*delivery{}, destinations: map[string]*destination{}, lanes: map[laneKey]*lane{}, readyOf: map[store.AccountID]int{}, phase: phaseRunning,
 	}
 	return b
 }
@@ -171,7 +171,7 @@ func TestTurnsProperty(t *testing.T) {
 			b.pass(longestGap)
 			b.run()
 		}
-		if done != left || b.ready != 0 || b.active != 0 || b.slow != 0 || b.probing != 0 || len(b.lanes) != 0 {
+		if done != left || b.ready != 0 || b.active != 0 || b.slow != 0 || b.probing != 0 || len(b.lanes) != 0 || len(b.readyOf) != 0 {
 			t.Fatalf("%d of %d done; %d ready, %d active, %d probing, %d lanes", done, left, b.ready, b.active, b.probing, len(b.lanes))
 		}
 	})
@@ -259,5 +259,25 @@ func TestFelt(t *testing.T) {
 		if got := felt([]outcome{tt.o}); got != tt.want {
 			t.Errorf("%+v: %d, want %d", tt.o, got, tt.want)
 		}
+	}
+}
+
+// TestFull: an account with more than memory holds leaves room for others.
+func TestFull(t *testing.T) {
+	const room = 100
+	b := newBench(Limits{Concurrency: 1, Remembered: room})
+	for n := range 3 * room {
+		b.add(1, fmt.Sprintf("d%d.test", n))
+	}
+	if b.ready != room/2 || b.forgotten.IsZero() {
+		t.Errorf("%d of %d are ready; forgotten %v", b.ready, room, b.forgotten)
+	}
+	b.add(2, "one.test")
+	for range 3 {
+		b.run()
+		b.end(b.begun[len(b.begun)-1], feltSuccess)
+	}
+	if !slices.ContainsFunc(b.begun, func(d *delivery) bool { return d.key.account == 2 }) {
+		t.Error("the other account waits")
 	}
 }
