@@ -51,8 +51,10 @@ const (
 	keepOld = 7 * 24 * time.Hour
 	// keepRetired is how long a retired pair is listed, so that its records get taken out.
 	keepRetired = 30 * 24 * time.Hour
-	// look is how often the DNS is asked for new pairs.
+	// look is how often the DNS is asked for new pairs, and for what it lacks of the one that signs.
 	look = 15 * time.Minute
+	// lookAgain is when a pair that was there is looked for again.
+	lookAgain = 6 * time.Hour
 )
 
 // Keeper has the keys of all domains. It is safe for concurrent use.
@@ -65,8 +67,9 @@ type Keeper struct {
 
 // ring is the keys of one domain. It is not changed once others can see it.
 type ring struct {
-	Pairs   []*pair  `json:"pairs"`
-	signers []Signer // of the pair that signs
+	Pairs   []*pair   `json:"pairs"`
+	signers []Signer  // of the pair that signs, without those that the DNS lacks
+	looked  time.Time // until when it is known that it lacks none
 }
 
 // Errors of a Keeper.
@@ -151,8 +154,8 @@ func (k *Keeper) domainFor(ctx context.Context, domain string) (string, error) {
 	return "", nil
 }
 
-// Signers returns what signs for a domain, RSA first. Keys are made where there are none. Error:
-// ErrNoDomain.
+// Signers returns what signs for a domain, RSA first; never none. Keys are made where there are none.
+// Error: ErrNoDomain.
 func (k *Keeper) Signers(ctx context.Context, domain string) ([]Signer, error) {
 	r, err := k.ring(ctx, domain)
 	if err != nil {
@@ -440,7 +443,7 @@ func (k *Keeper) Advance(ctx context.Context) error {
 		if ctx.Err() != nil {
 			break
 		}
-		if err := k.advance(ctx, domain); err != nil {
+		if err := errors.Join(k.advance(ctx, domain), k.leaveOut(ctx, domain)); err != nil {
 			failed = append(failed, err)
 		}
 	}
@@ -470,6 +473,38 @@ func (k *Keeper) advance(ctx context.Context, domain string) error {
 		}
 	}
 	return k.expire(ctx, domain, r)
+}
+
+// leaveOut stops signing with a key that the DNS says is not there while it shows the other of its
+// pair: such signatures fail, and some filters hold that against a message.
+func (k *Keeper) leaveOut(ctx context.Context, domain string) error {
+	r, err := k.ring(ctx, domain)
+	if err != nil {
+		return err
+	}
+	p := r.in(Signing)
+	if p == nil || k.opt.Now().Before(r.looked) {
+		return nil
+	}
+	var shown []Signer
+	for i, key := range p.keys(domain) {
+		there, err := k.Published(ctx, key)
+		if err != nil {
+			return nil // not known now
+		}
+		if there {
+			shown = append(shown, p.signers(domain)[i])
+		}
+	}
+	looked := &ring{Pairs: r.Pairs, signers: shown, looked: k.opt.Now().Add(lookAgain)}
+	if len(shown) < len(p.signers(domain)) {
+		looked.looked = time.Time{}
+	}
+	if len(shown) == 0 {
+		looked.signers = p.signers(domain)
+	}
+	k.rings.CompareAndSwap(domain, r, looked) // unless the keys have changed meanwhile
+	return nil
 }
 
 // ready reports whether a new pair may sign: the DNS shows its RSA key, which all verifiers know;

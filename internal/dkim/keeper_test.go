@@ -177,6 +177,47 @@ func TestBlindDNS(t *testing.T) {
 	f.want(t, "202611b-rsa signing, 202611-rsa old")
 }
 
+// TestLeftOut: a key that is not published does not sign while the other of its pair is.
+func TestLeftOut(t *testing.T) {
+	f := newFixture(t)
+	keys, err := f.Keys(t.Context(), "example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	signs := func(after time.Duration, want string) {
+		t.Helper()
+		f.advance(t, after)
+		signers, err := f.Signers(t.Context(), "example.org")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, s := range signers {
+			got = append(got, strings.TrimPrefix(s.Selector, "202611-"))
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%v sign, want %s", got, want)
+		}
+	}
+	signs(0, "rsa ed25519") // neither is there: it does no harm
+	f.publish(keys[:1])
+	signs(look, "rsa")
+	f.dns.broken = resolver.ErrTemporary
+	f.publish(keys[1:])
+	signs(look, "rsa")
+	f.dns.broken = nil
+	signs(look, "rsa ed25519")
+	delete(f.dns.texts, keys[0].Name)
+	signs(look, "rsa ed25519") // it was there just now
+	signs(lookAgain, "ed25519")
+	f.publish(keys)
+	signs(look, "rsa ed25519")
+	if _, err := f.Rotate(t.Context(), "example.org"); err != nil {
+		t.Fatal(err)
+	}
+	signs(look, "rsa ed25519")
+}
+
 func TestUseAndRetire(t *testing.T) {
 	f := newFixture(t)
 	ctx := t.Context()
