@@ -154,6 +154,7 @@ func kinds(args []argument) string {
 func (s *session) serveOne() {
 	c, err := s.readCommand()
 	began := time.Now()
+	s.conn.Activity.Used(began)
 	name, do := "UNKNOWN", (*session).unknown
 	if known, ok := commands[c.verb]; ok {
 		name, do = c.verb, known
@@ -222,7 +223,11 @@ func (s *session) broken(err error) {
 	case errors.As(err, &slow) && slow.Timeout() && !s.wait.over():
 		s.refuse("BYE", cause.Wait(cause.ClientIdleTimeout, time.Time{}))
 	case s.wait.over():
-		s.refuse("BYE", cause.Wait(cause.ProviderMaintenanceStop, time.Time{}))
+		why := cause.AuthSignedOut // this session alone ends
+		if s.server.conns.IsStopping() {
+			why = cause.ProviderMaintenanceStop
+		}
+		s.refuse("BYE", cause.Wait(why, time.Time{}))
 	case !errors.Is(err, io.EOF) && s.err == nil:
 		s.server.options.Log.Debug("sieved: connection ended", "conn", s.conn.ID, "err", err)
 	}
