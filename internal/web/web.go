@@ -149,6 +149,8 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /.well-known/autoconfig/mail/config-v1.1.xml", s.autoconfig)
 	mux.HandleFunc("POST /autodiscover/autodiscover.xml", s.autodiscover)
 	mux.HandleFunc("POST /Autodiscover/Autodiscover.xml", s.autodiscover)
+	mux.HandleFunc("GET /autodiscover/autodiscover.json", s.autodiscoverJSON)
+	mux.HandleFunc("GET /autodiscover/autodiscover.json/v1.0/{address}", s.autodiscoverJSON)
 	mux.HandleFunc("GET /connect.mobileconfig", s.profile)
 	if s.options.MTASTS != nil {
 		mux.HandleFunc("GET /.well-known/mta-sts.txt", s.mtaSTS)

@@ -58,3 +58,19 @@ func TestPlain(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAutodiscoverJSON(t *testing.T) {
+	s := server(t, func(*Options) {})
+	for path, want := range map[string]string{
+		"/autodiscover/autodiscover.json?Email=a%40example.org&Protocol=Autodiscoverv1": `{"Protocol":"AutodiscoverV1","Url":"https://mail.example.org/autodiscover/autodiscover.xml"}`,
+		"/autodiscover/autodiscover.json/v1.0/a@example.org?Protocol=AutodiscoverV1":    `{"Protocol":"AutodiscoverV1","Url":"https://mail.example.org/autodiscover/autodiscover.xml"}`,
+		"/autodiscover/autodiscover.json?Email=a%40example.org&Protocol=ActiveSync":     `{"ErrorCode":"InvalidProtocol"`,
+		"/autodiscover/autodiscover.json?Email=a%40example.org":                         `{"ErrorCode":"MandatoryParameterMissing"`,
+	} {
+		w := httptest.NewRecorder()
+		s.Handler().ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		if !strings.HasPrefix(w.Body.String(), want) || w.Header().Get("Content-Type") != "application/json; charset=utf-8" {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+}
