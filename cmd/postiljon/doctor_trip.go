@@ -43,6 +43,8 @@ func (v *doctorView) tripLines(address string, t evidence.RoundTrip) []string {
 		where = t.Role
 	case t.Arrived:
 		where = "elsewhere"
+	case t.Returned:
+		return append(lines, v.Set.Say("trip.returned"))
 	}
 	took := t.ArrivedIn
 	if !t.Arrived {

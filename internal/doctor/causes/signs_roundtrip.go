@@ -10,7 +10,7 @@ import (
 
 // testMissing: the server took the message, and it came to none of the account's mailboxes in time.
 var testMissing = &infer.Sign{Name: "test-message-missing", Of: func(e *evidence.Evidence) infer.Truth {
-	return anyOf(evidence.Where(e, func(t evidence.RoundTrip) bool { return t.Accepted }), func(t evidence.RoundTrip) bool { return !t.Arrived })
+	return anyOf(evidence.Where(e, func(t evidence.RoundTrip) bool { return t.Accepted && !t.Returned }), func(t evidence.RoundTrip) bool { return !t.Arrived })
 }}
 
 // testLies reports whether the message was found in a mailbox with a role.

@@ -59,6 +59,8 @@ type RoundTrip struct {
 	Waited    time.Duration `json:"waited_ns"`
 	Notice    IdleNotice    `json:"notice,omitempty"`
 	NoticeIn  time.Duration `json:"notice_in_ns,omitempty"` // from the acceptance
+	// Returned tells that a report came in its place; that is a fact of its own and stays where it is.
+	Returned bool `json:"returned,omitempty"`
 	// Deleted counts the copies that were removed; Left names mailboxes in which one is left.
 	Deleted int      `json:"deleted"`
 	Left    []string `json:"left,omitempty"`

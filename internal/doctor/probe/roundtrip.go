@@ -99,10 +99,33 @@ func (t *trip) deliver(ctx context.Context) error {
 		defer cancel()
 		return t.box.remove(tidy, t)
 	}
-	if err == nil || ctx.Err() != nil {
+	switch {
+	case t.fact.Returned:
+		return errors.New("the test message came back")
+	case err == nil || ctx.Err() != nil:
 		err = errors.New("the test message did not come in time")
 	}
-	return err
+	return errors.Join(err, t.askInside(ctx))
+}
+
+// askInside asks the service that hosts the account, where it tells, what became of the message: its queue
+// knows more now than when it was asked before.
+func (t *trip) askInside(ctx context.Context) error {
+	if t.run.Env.Inside == nil || t.run.InsideSignsIn && t.run.Evidence.Complaint.Password == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.run.Step)
+	defer cancel()
+	found, err := t.run.askInside(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range found.Queue {
+		if q := &found.Queue[i]; strings.Trim(q.MessageID, "<>") == t.fact.MessageID {
+			t.run.tellQueued(q)
+		}
+	}
+	return nil
 }
 
 // patience is how long to wait: as long as was said, and so that time is left to tidy up.

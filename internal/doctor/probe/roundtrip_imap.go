@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/postiljon/postiljon/internal/doctor/bounce"
 	"github.com/postiljon/postiljon/internal/doctor/evidence"
 )
 
@@ -69,6 +70,11 @@ func (b *imapInbox) await(ctx context.Context, t *trip, while time.Duration) err
 			return err
 		}
 		t.fact.NoticeIn = 0 // it was told of another message
+		if told || last {
+			if err := b.report(ctx, t); err != nil || t.fact.Returned {
+				return err
+			}
+		}
 		if last {
 			return nil
 		}
@@ -145,9 +151,37 @@ func (b *imapInbox) look(ctx context.Context, t *trip, last bool) error {
 	return b.examine(ctx, "INBOX")
 }
 
+// maxReport is how much of a report is read.
+const maxReport = 256 << 10
+
+// report looks in INBOX for a report about the message (RFC 3464), and reads it as one that the person got back.
+func (b *imapInbox) report(ctx context.Context, t *trip) error {
+	uids, err := b.uids(ctx, "TEXT "+quoted(t.fact.MessageID))
+	if err != nil || len(uids) == 0 {
+		return err
+	}
+	last, all, err := b.command(ctx, fmt.Sprintf("UID FETCH %s BODY.PEEK[]<0.%d>", uids[len(uids)-1], maxReport))
+	if err != nil || !b.positive(last) {
+		return err
+	}
+	text := slices.MaxFunc(all, func(x, y string) int { return len(x) - len(y) })
+	read, err := bounce.Read(b.run.Book, []byte(text))
+	if err != nil {
+		return nil // somebody's message that only names it
+	}
+	t.fact.Returned = true
+	b.run.Evidence.Add(evidence.Bounced{Bounce: read}, read.Text)
+	return nil
+}
+
 // find returns the UIDs of a message in the mailbox that is open.
 func (b *imapInbox) find(ctx context.Context, id string) ([]string, error) {
-	last, all, err := b.command(ctx, "UID SEARCH HEADER Message-ID "+quoted(id))
+	return b.uids(ctx, "HEADER Message-ID "+quoted(id))
+}
+
+// uids searches the mailbox that is open.
+func (b *imapInbox) uids(ctx context.Context, criteria string) ([]string, error) {
+	last, all, err := b.command(ctx, "UID SEARCH "+criteria)
 	if err != nil {
 		return nil, err
 	}

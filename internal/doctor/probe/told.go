@@ -36,18 +36,21 @@ func (r *Run) Queue() Probe {
 			return fmt.Errorf("the server did not tell: %w", ErrBlocked)
 		}
 		for i := range min(len(found.Queue), maxTold) {
-			q := &found.Queue[i]
-			since := q.Since
-			// What the server refused itself, it never sent to anybody.
-			told := evidence.Told{Source: "queue", Own: q.State == "refused", To: []string{q.To}, Subject: q.Subject, State: q.State, Cause: q.Cause, Tries: q.Tries, Since: &since, Next: q.Next}
-			protocol := dialect.SMTP
-			if told.Own {
-				protocol = dialect.Submission
-			}
-			r.tell(told, protocol, q.Reply)
+			r.tellQueued(&found.Queue[i])
 		}
 		return nil
 	}}
+}
+
+func (r *Run) tellQueued(q *evidence.Queued) {
+	since := q.Since
+	// What the server refused itself, it never sent to anybody.
+	told := evidence.Told{Source: "queue", Own: q.State == "refused", To: []string{q.To}, Subject: q.Subject, State: q.State, Cause: q.Cause, Tries: q.Tries, Since: &since, Next: q.Next}
+	protocol := dialect.SMTP
+	if told.Own {
+		protocol = dialect.Submission
+	}
+	r.tell(told, protocol, q.Reply)
 }
 
 // tell reads a reply and makes a fact of it. Whoever speaks is known by the
