@@ -19,9 +19,9 @@ func (s *Server) autodiscoverJSON(w http.ResponseWriter, r *http.Request) {
 	}{"AutodiscoverV1", "https://" + s.options.Hostname + "/autodiscover/autodiscover.xml"}), http.StatusOK
 	switch {
 	case q["protocol"] == "":
-		answer, code = trouble("MandatoryParameterMissing", "A valid value must be provided for the query parameter 'Protocol'"), http.StatusBadRequest
+		answer, code = trouble("MandatoryParameterMissing", "the question lacks the parameter Protocol"), http.StatusBadRequest
 	case !strings.EqualFold(q["protocol"], "AutodiscoverV1"):
-		answer, code = trouble("InvalidProtocol", "The given protocol is not supported. Supported: 'AutodiscoverV1'"), http.StatusBadRequest
+		answer, code = trouble("InvalidProtocol", "there is AutodiscoverV1 alone"), http.StatusBadRequest
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
