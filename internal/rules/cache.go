@@ -12,10 +12,10 @@ import (
 )
 
 // Bounds of the cache. An account without a script takes some fifty octets, one with a script about
-// ten times the size of its text.
+// fifteen times the size of its text.
 const (
 	maxCached     = 100_000
-	maxCachedText = 16 << 20
+	maxCachedText = 4 << 20
 )
 
 // cache holds the compiled script of accounts, and which have none.
