@@ -30,9 +30,12 @@ var unreadable = &infer.Sign{Name: "unreadable", Of: func(e *evidence.Evidence) 
 	return anyOf(evidence.All[evidence.ClientError](e), cannotRead)
 }}
 
-// cannotRead finds the response code wherever the program shows it: most put words of their own around it.
+// cannotRead finds the response code wherever the program shows it, or the words of servers that send none: most
+// programs put words of their own around them.
 func cannotRead(c evidence.ClientError) bool {
-	return slices.ContainsFunc([]string{"[BADCHARSET", "[PARSE]", "[UNKNOWN-CTE]"}, func(code string) bool {
+	return slices.ContainsFunc([]string{
+		"[BADCHARSET", "[PARSE]", "[UNKNOWN-CTE]", "UNSUPPORTED CHARSET", "UNKNOWN CHARSET", "CHARSET NOT SUPPORTED", "CHARACTER SET IS NOT", "CHARACTER SET NOT",
+	}, func(code string) bool {
 		return strings.Contains(strings.ToUpper(c.Text), code)
 	})
 }
