@@ -410,6 +410,9 @@ func (s *session) report(ctx context.Context, email store.NewEmail, failed map[s
 		for _, a := range l.accounts {
 			if why, ok := failed[a.ID]; ok {
 				r.State, r.Cause = store.Failed, why.Cause
+				if reason := reasonOf(why); reason != "" {
+					r.Host, r.Reply = s.b.Hostname, reason
+				}
 			}
 		}
 		sub.Recipients = append(sub.Recipients, r)

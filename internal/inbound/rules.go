@@ -53,6 +53,16 @@ func (m *content) obey(ctx context.Context, email store.NewEmail, recipients []r
 	return r, cause.Allow()
 }
 
+// reasonOf is what a rule says to the sender whom it refuses; a report must tell it (RFC 5429 section 2.1.2).
+func reasonOf(d cause.Decision) string {
+	for _, p := range d.Params {
+		if text, ok := p.Value.(string); ok && p.Name == "reason" {
+			return text
+		}
+	}
+	return ""
+}
+
 // carryOut does what the rules of one recipient want.
 func (s *session) carryOut(ctx context.Context, r *ruled, to *recipient, out *rules.Outcome, email store.NewEmail) error {
 	onward, err := s.onward(ctx, to, out, email)

@@ -97,7 +97,7 @@ func TestRulesOfOneOfTwo(t *testing.T) {
 		t.Errorf("anna has %d, bjorn %d", a, b)
 	}
 	if len(s.reports) != 1 || !slices.ContainsFunc(s.reports[0].Recipients, func(r store.SubmissionRecipient) bool {
-		return r.Address == "anna@demo.test" && r.State == store.Failed && r.Cause == "recipient.refuses"
+		return r.Address == "anna@demo.test" && r.State == store.Failed && r.Cause == "recipient.refuses" && r.Reply == "Nej tack."
 	}) {
 		t.Errorf("reports %+v", s.reports)
 	}
