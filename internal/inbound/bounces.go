@@ -28,6 +28,10 @@ const maxReport = 1 << 20
 // joinReport notes what a report from another server says in the trace of the message that it is
 // about. It never stands in the way of the report itself.
 func (s *session) joinReport(ctx context.Context, ref blob.Ref, summary *message.Summary) {
+	if s.account == nil && isFeedback(summary) {
+		s.joinFeedback(ctx, ref)
+		return
+	}
 	if s.b.Bounces == nil || s.account != nil || s.from != "" || !isReport(summary) {
 		return
 	}

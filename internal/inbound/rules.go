@@ -81,6 +81,9 @@ func (s *session) carryOut(ctx context.Context, r *ruled, to *recipient, out *ru
 		})
 	}
 	out.DeliverTo(&to.DeliverTo)
+	if len(onward) == 0 && len(out.Redirects) > 0 { // what cannot go on stays
+		to.Nowhere = false
+	}
 	if out.Reject != nil {
 		to.Nowhere = true
 		r.rejected[to.account.ID] = *out.Reject

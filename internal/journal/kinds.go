@@ -34,14 +34,15 @@ const (
 	RulesChanged      = "rules.changed"       // other rules from now on: script, client, remote
 
 	// A message on its way out.
-	MessageQueued    = "message.queued"    // a submission is kept: from, to, message-id, subject, size
-	MessageRelayed   = "message.relayed"   // another server took it: to, host, reply, ip, tls, tls-version, policy
-	MessageDeferred  = "message.deferred"  // could not go yet: to, host, reply, and as for relayed; trouble: why it could not be encrypted as it must
-	MessageBounced   = "message.bounced"   // cannot go: as for deferred
-	MessageExpired   = "message.expired"   // was tried too long: to, host, reply
-	MessageCancelled = "message.cancelled" // taken back by its sender: to
-	ReportSent       = "report.sent"       // a report about delivery went to the sender: to
-	NoticeSent       = "notice.sent"       // the service wrote to an account holder: to, subject, mailbox
+	MessageQueued     = "message.queued"     // a submission is kept: from, to, message-id, subject, size
+	MessageRelayed    = "message.relayed"    // another server took it: to, host, reply, ip, tls, tls-version, policy
+	MessageDeferred   = "message.deferred"   // could not go yet: to, host, reply, and as for relayed; trouble: why it could not be encrypted as it must
+	MessageBounced    = "message.bounced"    // cannot go: as for deferred
+	MessageExpired    = "message.expired"    // was tried too long: to, host, reply
+	MessageCancelled  = "message.cancelled"  // taken back by its sender: to
+	MessageComplained = "message.complained" // who got it told its server that it was not wanted: to, host, type
+	ReportSent        = "report.sent"        // a report about delivery went to the sender: to
+	NoticeSent        = "notice.sent"        // the service wrote to an account holder: to, subject, mailbox
 
 	// A message that lies in a mailbox. by is who did it, if that is another than the owner.
 	MessageAppended    = "message.appended"     // put there by a client: mailbox, message-id, client, by
