@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/postiljon/postiljon/internal/doctor/evidence"
 	"github.com/postiljon/postiljon/internal/doctor/probe"
@@ -74,42 +75,35 @@ func mine(ep evidence.Endpoint) bool {
 	return ep.Origin == evidence.Given || ep.Origin == evidence.Right
 }
 
-// network: somebody else's server, or a known page, is reached from here.
+// network: somebody else's servers, or a known page, are reached from here.
 func (s sight) network() Area {
 	var reached []bool
-	for _, c := range seen[evidence.Connect](s) {
-		if c.Endpoint.Origin == evidence.Reference {
-			reached = append(reached, c.Outcome == evidence.OK)
+	for _, p := range s.Probes {
+		if strings.HasPrefix(p.Name, "reference ") {
+			reached = append(reached, p.State == probe.Done)
 		}
 	}
 	for _, c := range seen[evidence.Canary](s) {
 		reached = append(reached, c.Outcome == evidence.OK && !c.Altered)
-	}
-	if slices.Contains(reached, true) && !slices.Contains(reached, false) {
-		return Area{Name: "network", Condition: Fine}
 	}
 	return judged("network", reached, func(ok bool) bool { return ok }, func(bool) string { return "" }, "no-reference")
 }
 
 // names: the servers have addresses.
 func (s sight) names() Area {
-	hosts := map[string]bool{}
-	for _, c := range seen[evidence.Connect](s) {
-		if mine(c.Endpoint) {
-			hosts[c.Endpoint.Host] = true
+	a := Area{Name: "names", Condition: Unseen, Why: "no-settings"}
+	for _, p := range s.Probes {
+		host, ok := strings.CutPrefix(p.Name, "lookup ")
+		switch {
+		case !ok:
+		case p.State == probe.Done && a.Condition == Unseen:
+			a = Area{Name: "names", Condition: Fine}
+		case p.State == probe.Failed || p.State == probe.Timeout:
+			a = Area{Name: "names", Condition: Trouble, Where: append(a.Where, host)}
 		}
 	}
-	var missing []string
-	for _, n := range seen[evidence.NearHost](s) {
-		missing = append(missing, n.Host)
-	}
-	switch {
-	case len(missing) > 0:
-		return Area{Name: "names", Condition: Trouble, Where: missing}
-	case len(hosts) == 0:
-		return Area{Name: "names", Condition: Unseen, Why: "no-settings"}
-	}
-	return Area{Name: "names", Condition: Fine}
+	slices.Sort(a.Where)
+	return a
 }
 
 // servers: they greet at every port that the account uses, in one try at least.
@@ -133,7 +127,11 @@ func (s sight) servers(name string, protocols ...evidence.Protocol) Area {
 			greets[g.Endpoint] = greets[g.Endpoint] || g.Positive
 		}
 	}
-	return judged(name, order, func(ep evidence.Endpoint) bool { return greets[ep] }, probe.PlaceOf, "no-settings")
+	why := "no-settings"
+	if s.names().Condition == Trouble {
+		why = "no-address"
+	}
+	return judged(name, order, func(ep evidence.Endpoint) bool { return greets[ep] }, probe.PlaceOf, why)
 }
 
 // encryption: TLS came about, with a certificate that can be checked.
@@ -160,7 +158,7 @@ func (s sight) signIn() Area {
 // blocked reports whether a probe did not look for a reason.
 func (s sight) blocked(name, reason string) bool {
 	return slices.ContainsFunc(s.Probes, func(p ProbeReport) bool {
-		return p.Name == name && p.State == probe.Blocked && len(p.Why) >= len(reason) && p.Why[:len(reason)] == reason
+		return p.Name == name && p.State == probe.Blocked && strings.HasPrefix(p.Why, reason)
 	})
 }
 
@@ -266,6 +264,7 @@ func (r *Report) Helps() []string {
 	add("message", about(evidence.OneMessage, evidence.Receive) && len(seen[evidence.Letter](s)) == 0)
 	add("client-state", areas["program"].Condition == Unseen)
 	add("send-test", about(evidence.Send, evidence.Receive, evidence.Push, evidence.AnySymptom) && areas["signin"].Condition == Fine && len(seen[evidence.RoundTrip](s)) == 0)
+	add("second-resolver", areas["names"].Condition == Trouble && !slices.ContainsFunc(seen[evidence.Lookup](s), func(l evidence.Lookup) bool { return l.Resolver == 1 }))
 	add("vantage", (areas["reading"].Condition == Trouble || areas["sending"].Condition == Trouble) && len(seen[evidence.Vantage](s)) == 0)
 	add("reference", areas["network"].Condition == Unseen)
 	add("server", areas["inside"].Condition == Unseen)

@@ -28,8 +28,9 @@ var dnsDomainExpired = &infer.Cause{
 		{Sign: deadEverywhere, P: 0.15},
 		{Sign: certWrongName, P: 0.05},
 	},
-	Proof:  []*infer.Sign{domainExpired},
-	Params: aboutDomain,
+	Excludes: []*infer.Sign{noNames},
+	Proof:    []*infer.Sign{domainExpired},
+	Params:   aboutDomain,
 }
 
 // parking are name servers of domains that nobody has, or has no more, and

@@ -10,19 +10,44 @@ import (
 
 // Signs of the DNS that several causes share.
 var (
-	// noNames: not one name is found at the device's resolver.
+	// noNames: not one name is found at the device's resolver, nor the names of others, which exist.
 	noNames = &infer.Sign{Name: "no-name-resolves", Of: func(e *evidence.Evidence) infer.Truth {
 		asked := evidence.Where(e, func(l evidence.Lookup) bool { return l.Resolver == 0 && !l.CheckingDisabled })
 		if len(asked) < 2 {
 			return infer.Unknown
 		}
-		return allOf(asked, unanswered)
+		return either(allOf(asked, unanswered), deniesAll(e, asked))
 	}}
 	// otherResolverAnswers: another resolver does, reached by its address.
 	otherResolverAnswers = &infer.Sign{Name: "other-resolver-answers", Leak: 0.9, Normal: true, Of: func(e *evidence.Evidence) infer.Truth {
 		return anyOf(evidence.Where(e, func(l evidence.Lookup) bool { return l.Resolver == 1 }), func(l evidence.Lookup) bool { return !unanswered(l) })
 	}}
 )
+
+// deniesAll is Yes where a resolver says of every name that it does not exist, those of two or more
+// organisations among them that have nothing to do with the account.
+func deniesAll(e *evidence.Evidence, asked []evidence.Lookup) infer.Truth {
+	own := []string{organisation(e.Complaint.Domain()), organisation(evidence.DomainOf(e.Complaint.Recipient))}
+	for _, host := range ownHosts(e) {
+		own = append(own, organisation(host))
+	}
+	for _, g := range e.Complaint.Given {
+		own = append(own, organisation(g.Host))
+	}
+	others := map[string]bool{}
+	for _, l := range asked {
+		if l.Answer != evidence.NXDomain && !unanswered(l) {
+			return infer.No
+		}
+		if org := organisation(l.Name); (l.Type == "A" || l.Type == "AAAA") && !slices.Contains(own, org) {
+			others[org] = true
+		}
+	}
+	if len(others) < 2 {
+		return infer.Unknown
+	}
+	return infer.Yes
+}
 
 func unanswered(l evidence.Lookup) bool {
 	return l.Answer == evidence.NoAnswer || l.Answer == evidence.ServFail || l.Answer == evidence.DNSRefuse
