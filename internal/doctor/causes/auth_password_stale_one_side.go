@@ -19,7 +19,7 @@ var authPasswordStaleOneSide = &infer.Cause{
 	Requires: []*infer.Sign{oneSideRefused},
 	Explains: refusesSignIns(infer.Sometimes),
 	Excludes: []*infer.Sign{protocolOff},
-	Proof:    []*infer.Sign{oneSideRefused},
+	Proof:    []*infer.Sign{oneSideRefused, oneSideTold},
 	Params: func(e *evidence.Evidence) []cause.Param {
 		return append(textParam("client", refusedDevice(e)), cause.Text("protocol", protocolName(staleSide(e))))
 	},
@@ -30,6 +30,13 @@ var oneSideRefused = &infer.Sign{Name: "one-side-refused", Of: func(e *evidence.
 		return infer.Unknown
 	}
 	return infer.Is(staleSide(e) != "")
+}}
+
+// oneSideTold: the refusal says that name or password is wrong. A bare no may have other reasons.
+var oneSideTold = &infer.Sign{Name: "one-side-told-why", Normal: true, Leak: 0.5, Of: func(e *evidence.Evidence) infer.Truth {
+	return anyOf(sideRefusals(e), func(s evidence.SignIn) bool {
+		return means(s.Reading, dialect.CredentialsRefused, dialect.AccountLocked) && s.Reading.First().Weight >= 0.5
+	})
 }}
 
 // staleSide is the protocol whose password is old; "" if there is none, or not one alone.

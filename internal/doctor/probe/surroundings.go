@@ -206,6 +206,17 @@ func ownChoices(r *settings.Result) []settings.Choice {
 	})
 }
 
+// unproven is the usual server for reading where the settings are guessed and none was found: one whose
+// certificate does not hold, say, is not guessed, but may be the one that does not work.
+func unproven(r *settings.Result) (evidence.Endpoint, bool) {
+	_, reads := r.Server(settings.IMAP)
+	guessed := len(r.Chosen) > 0 && !slices.ContainsFunc(r.Chosen, func(c settings.Choice) bool { return c.Origin != settings.FromGuess })
+	if reads || !guessed || slices.Contains(r.NotOffered, settings.IMAP) {
+		return evidence.Endpoint{}, false
+	}
+	return evidence.Endpoint{Protocol: evidence.IMAP, Host: "imap." + r.Domain, Port: 993, Security: evidence.TLS, Origin: evidence.Right}, true
+}
+
 // Endpoints returns the services to look at: what the mail program has, what
 // is right, the other submission port, and the domain's MX.
 func (r *Run) Endpoints() []evidence.Endpoint {
@@ -228,6 +239,9 @@ func (r *Run) Endpoints() []evidence.Endpoint {
 				list[i].Origin = evidence.Right // what the mail program has is right
 			}
 			add(right)
+		}
+		if ep, ok := unproven(p.Result); ok {
+			add(ep)
 		}
 		if s, ok := p.Result.Server(settings.SMTP); ok {
 			add(otherSubmission(s.Server))
