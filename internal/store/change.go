@@ -331,7 +331,7 @@ func (c *change) remove(m *mailboxRecord, p *Placement) error {
 			return err
 		}
 	}
-	return nil
+	return c.noteRemoval(p.Email, 0)
 }
 
 // dropEmail deletes an email that is in no mailbox any more; its blob is
@@ -346,6 +346,13 @@ func (c *change) dropEmail(p *Placement) (err error) {
 	c.head.size -= p.Size
 	c.head.emails--
 	c.head.fullSince = 0
+	thread, err := c.threadOf(p.Email)
+	if err != nil {
+		return err
+	}
+	if err := c.noteRemoval(p.Email, thread); err != nil {
+		return err
+	}
 	if err := c.tx.Delete(junkKey(junkEmail).email(p.Email)); err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ const (
 	tablePlacement    = 'p' // p mailbox uid: flags, MODSEQ, email
 	tableChange       = 'c' // c mailbox modseq uid: nothing; finds what changed
 	tableVanished     = 'x' // x mailbox modseq: UIDs expunged by that change
+	tableRemoval      = 'X' // X modseq email: its thread if no mailbox has it any more (mail.go)
 	tableEmail        = 'e' // e email: what never changes of a message
 	tableLocation     = 'l' // l email mailbox uid: nothing; an email's placements
 	tableThread       = 't' // t hash of a Message-ID: thread
