@@ -309,6 +309,8 @@ func evidenceQueued(sub *store.Submission, r *store.SubmissionRecipient) Evidenc
 	switch r.State {
 	case store.Placed, store.Relayed:
 		q.State = "delivered"
+	case store.Held:
+		q.State = "queued"
 	case store.Queued:
 		if q.State = "queued"; r.Attempts > 0 {
 			q.State = "deferred"
