@@ -169,7 +169,7 @@ type lookupView struct {
 // verdict is the error to end with, if settings are missing or wrong.
 func (v *lookupView) verdict() error {
 	what := firstText(v.result.Address, v.result.Domain)
-	if len(v.result.Chosen) == 0 && v.result.Provider == nil {
+	if len(v.result.Chosen) == 0 && !v.tellsOfProvider() {
 		err := errors.New(v.Say("say.found-nothing", "what", what))
 		return &advice{err, firstText(v.nearest(), v.Say("say.tried-hint"))}
 	}
@@ -186,6 +186,13 @@ func (v *lookupView) verdict() error {
 		return errors.New(v.Say("say.wrong-one"))
 	}
 	return errors.New(v.Say("say.wrong-many", "count", strconv.Itoa(wrong)))
+}
+
+// tellsOfProvider reports whether the table knows more of the provider than its name: where its webmail is, if it has
+// no servers for mail programs.
+func (v *lookupView) tellsOfProvider() bool {
+	p := v.result.Provider
+	return p != nil && (len(p.Servers) > 0 || p.Webmail != "")
 }
 
 // nearest asks whether a known domain was meant, if one is that similar.
@@ -206,7 +213,7 @@ func (v *lookupView) write(tried bool) error {
 			return err
 		}
 	}
-	if len(v.result.Chosen) > 0 || v.result.Provider != nil {
+	if len(v.result.Chosen) > 0 || v.tellsOfProvider() {
 		if err := v.writeSettings(); err != nil {
 			return err
 		}

@@ -21,7 +21,7 @@ var senderDomainMissing = &infer.Cause{
 		{Sign: messageRefused, P: infer.Usually},
 		{Sign: messageDeferred, P: infer.Sometimes},
 	},
-	Excludes: []*infer.Sign{fromInvalid},
+	Excludes: []*infer.Sign{fromInvalid, noNames},
 	Proof:    []*infer.Sign{fromDomainMissing},
 	Params: func(e *evidence.Evidence) []cause.Param {
 		return textParam("domain", evidence.DomainOf(fromAddress(e)))

@@ -170,7 +170,7 @@ func (r *Run) Settings() Probe {
 	return Probe{Name: "settings", Run: func(ctx context.Context) error {
 		finder := &settings.Finder{
 			Table: r.Table, Files: r.Files, Resolver: r.goResolver(), Dialer: r.Dialer, Roots: r.Roots, Now: r.Now, Timeout: r.Step * 3 / 4, Patience: r.Step / 5,
-			Offline: r.Table.ByDomain(r.Evidence.Complaint.Domain()) != nil,
+			Offline: r.tableHasServers(),
 		}
 		asked := make(chan struct{})
 		go func() { // which exchangers there are is wanted with the settings
@@ -215,6 +215,12 @@ func unproven(r *settings.Result) (evidence.Endpoint, bool) {
 		return evidence.Endpoint{}, false
 	}
 	return evidence.Endpoint{Protocol: evidence.IMAP, Host: "imap." + r.Domain, Port: 993, Security: evidence.TLS, Origin: evidence.Right}, true
+}
+
+// tableHasServers reports whether the table knows the servers of the account's provider: of some it has the name alone.
+func (r *Run) tableHasServers() bool {
+	p := r.Table.ByDomain(r.Evidence.Complaint.Domain())
+	return p != nil && (len(p.Servers) > 0 || p.Webmail != "")
 }
 
 // Endpoints returns the services to look at: what the mail program has, what
