@@ -266,9 +266,12 @@ func (s *PostfixDovecot) ready() error {
 	return nil
 }
 
-func (s *PostfixDovecot) answers(port int) error {
-	return s.o.Place.do(func() error {
-		c, err := net.DialTimeout("tcp", net.JoinHostPort(s.Address, strconv.Itoa(port)), time.Second)
+func (s *PostfixDovecot) answers(port int) error { return answers(s.o.Place, s.Address, port) }
+
+// answers tries whether somebody listens.
+func answers(in Place, address string, port int) error {
+	return in.do(func() error {
+		c, err := net.DialTimeout("tcp", net.JoinHostPort(address, strconv.Itoa(port)), time.Second)
 		if err != nil {
 			return err
 		}

@@ -185,12 +185,19 @@ func (t *transaction) envelope(chunk []byte) (done bool, err error) {
 	case t.accepted > 0:
 		return false, nil
 	case chunk != nil:
-		_, err = t.read(StageMessage, c.opt.Timeouts.Message)
-		return true, err
+		r, err := t.read(StageMessage, c.opt.Timeouts.Message)
+		if err != nil || r.Positive() {
+			return true, err
+		}
 	case !c.ext.Chunking:
-		return true, t.dropData()
+		if ended, err := t.dropData(); err != nil || ended {
+			return true, err
+		}
 	}
-	return true, t.reset()
+	if refused {
+		return true, nil // there was no transaction
+	}
+	return true, t.reset() // servers hold on to the sender, Exim among them
 }
 
 // envelopeInSteps waits for each answer.
@@ -264,18 +271,18 @@ func (t *transaction) readRcpt(i int, refused bool) error {
 
 // dropData ends a DATA that was pipelined behind recipients of whom none was
 // accepted: if the server asks for the message all the same, it gets an empty
-// one (RFC 2920 section 3.1).
-func (t *transaction) dropData() error {
+// one (RFC 2920 section 3.1). ended is true if that was the end of the transaction.
+func (t *transaction) dropData() (ended bool, err error) {
 	r, err := t.read(StageData, t.c.opt.Timeouts.Data)
 	if err != nil || r.Code != 354 {
-		return err
+		return false, err
 	}
 	t.c.out = append(t.c.out[:0], ".\r\n"...)
 	if err := t.c.flush(StageData, t.c.opt.Timeouts.Block); err != nil {
-		return err
+		return true, err
 	}
 	_, err = t.read(StageMessage, t.c.opt.Timeouts.Message)
-	return err
+	return true, err
 }
 
 // reset ends the transaction without a message.
@@ -300,7 +307,7 @@ func (t *transaction) sendData() error {
 	}
 	if r.Code != 354 {
 		t.settle(StageData, r)
-		return nil
+		return t.reset()
 	}
 	l := lines{dots: true}
 	for off := int64(0); off < t.m.Size; off += blockSize {
@@ -371,6 +378,9 @@ func (t *transaction) finish(timeout time.Duration) error {
 		return t.fail(err)
 	}
 	t.settle(StageMessage, r)
+	if t.c.ext.Chunking && !r.Positive() {
+		return t.reset() // what became of the transaction is not known (RFC 3030 section 2)
+	}
 	return nil
 }
 

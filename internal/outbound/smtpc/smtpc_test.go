@@ -114,6 +114,27 @@ func TestDialogues(t *testing.T) {
 		message: Message{Recipients: one}, content: "hello\r\n",
 		want: "refused rcpt 450 4.2.0 greylisted", usable: true,
 	}, {
+		name: "pipelining with DATA, nobody accepted, the server holds on to the sender",
+		script: hello + "S: 250-mx.example\nS: 250 PIPELINING\n" +
+			"C: MAIL FROM:<>\nC: RCPT TO:<a@example.org>\nC: DATA\n" +
+			"S: 250 ok\nS: 550 5.1.1 no such user\nS: 503 valid RCPT command must precede DATA\nC: RSET\nS: 250 ok",
+		message: Message{Recipients: one}, content: "hello\r\n",
+		want: "refused rcpt 550 5.1.1 no such user", usable: true,
+	}, {
+		name: "chunking, nobody accepted",
+		script: hello + "S: 250-mx.example\nS: 250-PIPELINING\nS: 250 CHUNKING\n" +
+			"C: MAIL FROM:<>\nC: RCPT TO:<a@example.org>\nC: BDAT 7 LAST\nC: hello\n" +
+			"S: 250 ok\nS: 550 5.1.1 no such user\nS: 503 5.5.1 nobody to get it\nC: RSET\nS: 250 ok",
+		message: Message{Recipients: one}, content: "hello\r\n",
+		want: "refused rcpt 550 5.1.1 no such user", usable: true,
+	}, {
+		name: "chunking, message refused",
+		script: hello + "S: 250-mx.example\nS: 250-PIPELINING\nS: 250 CHUNKING\n" +
+			"C: MAIL FROM:<>\nC: RCPT TO:<a@example.org>\nC: BDAT 7 LAST\nC: hello\n" +
+			"S: 250 ok\nS: 250 ok\nS: 554 5.7.1 spam\nC: RSET\nS: 250 ok",
+		message: Message{Recipients: one}, content: "hello\r\n",
+		want: "refused message 554 5.7.1 spam", usable: true,
+	}, {
 		name: "chunking, all in one go",
 		script: hello + "S: 250-mx.example\nS: 250-PIPELINING\nS: 250-CHUNKING\nS: 250-8BITMIME\nS: 250 DSN\n" +
 			"C: MAIL FROM:<s@us.example> BODY=8BITMIME RET=HDRS ENVID=a+2Bb+20c\n" +
@@ -138,7 +159,7 @@ func TestDialogues(t *testing.T) {
 	}, {
 		name: "DATA refused",
 		script: hello + "S: 250 mx.example\nC: MAIL FROM:<>\nS: 250 ok\nC: RCPT TO:<a@example.org>\nS: 250 ok\n" +
-			"C: DATA\nS: 452 4.3.1 full",
+			"C: DATA\nS: 452 4.3.1 full\nC: RSET\nS: 250 ok",
 		message: Message{Recipients: one}, content: "hello\r\n",
 		want: "refused data 452 4.3.1 full", usable: true,
 	}, {
