@@ -64,21 +64,36 @@ func (s *sum) slowdown() float64 {
 	return s.slowdowns[len(s.slowdowns)/2]
 }
 
+// rate is a share in percent, without the sign: the heading has it.
+func rate(n, of int) string {
+	if of == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.1f", percent(n, of))
+}
+
 func (s *sum) row() []string {
 	slow := "–"
 	if d := s.slowdown(); d > 0 {
 		slow = fmt.Sprintf("%.2f", d)
 	}
 	return []string{
-		s.name, fmt.Sprint(s.runs), share(s.first, s.runs), share(s.all, s.runs), share(s.exact, s.runs), share(s.actor, s.runs), fmt.Sprint(s.alarms),
-		fmt.Sprintf("%.2f", float64(s.failed)/float64(max(s.runs, 1))), fmt.Sprintf("%.1f s", s.slowest.Seconds()), slow, share(s.naive, s.runs),
+		s.name, fmt.Sprint(s.runs), rate(s.first, s.runs), rate(s.all, s.runs), rate(s.exact, s.runs), rate(s.actor, s.runs), fmt.Sprint(s.alarms),
+		fmt.Sprintf("%.2f", float64(s.failed)/float64(max(s.runs, 1))), fmt.Sprintf("%.1f s", s.slowest.Seconds()), slow, rate(s.naive, s.runs),
 	}
 }
 
 // heading names the columns; the first is what a row is of.
 func heading(first string) []string {
-	return []string{first, "runs", "right first", "all found", "nothing wrong", "actor right", "false alarms", "failed sign-ins", "longest", "time / probe", "checklist"}
+	return []string{first, "runs", "first %", "all %", "exact %", "actor %", "alarms", "failed", "longest", "ratio", "naive %"}
 }
+
+// legend says what the columns are.
+const legend = `
+first: the first cause told is one that is there; all: all that are there are told; exact: nothing more is told, and no surer than it can be;
+actor: who must act is right; alarms: runs that told what is not there; failed: failed sign-ins a run; longest: the longest run;
+ratio: time of a run by that of its slowest probe, median where that took 200 ms; naive: what a checklist would say, its first check that fails.
+`
 
 // kinds are the groups in their order.
 func kinds() []fixtures.Kind {
@@ -94,6 +109,9 @@ func WriteTable(w io.Writer, runs []Run) error {
 	}
 	by, all := sums(runs, func(r *Run) string { return string(r.Kind) })
 	if err := write(w, "scenarios", order, by, all); err != nil {
+		return err
+	}
+	if _, err := io.WriteString(w, legend+"\n"); err != nil {
 		return err
 	}
 	return writeTargets(w, by, all)
@@ -202,9 +220,6 @@ func writeTargets(w io.Writer, by map[string]*sum, all *sum) error {
 	target("time, of the slowest probe", "≤ 1.15", fmt.Sprintf("%.2f", all.slowdown()), all.slowdown() <= 1.15)
 	none("runs with more than two failed sign-ins", all.over)
 	none("runs that told a password, or failed", all.never-all.over)
-	if _, err := io.WriteString(w, "\n"); err != nil {
-		return err
-	}
 	return writeRows(w, rows)
 }
 
