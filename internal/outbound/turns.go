@@ -297,7 +297,7 @@ func (q *Queue) begin(l *lane, now time.Time) {
 		q.probing++
 	}
 	dest.pace.begun(now)
-	q.running = append(q.running, running{d, d.run, now})
+	q.noteRunning(running{d, d.run, now})
 	if n := len(dest.idle); n > 0 {
 		dest.idle[n-1].next <- d // has room for one
 		dest.idle = dest.idle[:n-1]
@@ -323,6 +323,16 @@ type running struct {
 	d     *delivery
 	run   uint32
 	begun time.Time
+}
+
+// noteRunning keeps who runs; those that ended are dropped when they are most of
+// all.
+func (q *Queue) noteRunning(r running) {
+	const few = 1024
+	if len(q.running) >= few+2*(q.active+q.slow) {
+		q.running = slices.DeleteFunc(q.running, func(r running) bool { return r.d.run != r.run })
+	}
+	q.running = append(q.running, r)
 }
 
 // patience is how long a delivery keeps its place among all.

@@ -262,6 +262,22 @@ func TestFelt(t *testing.T) {
 	}
 }
 
+// TestRunning: what is kept of those that run does not grow while one of them does
+// not end.
+func TestRunning(t *testing.T) {
+	b := newBench(Limits{Concurrency: 10})
+	b.add(1, "slow.test")
+	b.run()
+	for range 10_000 {
+		b.add(1, "fast.test")
+		b.run()
+		b.end(b.begun[len(b.begun)-1], feltSuccess)
+	}
+	if n := len(b.running); n > 1100 || b.running[0].d != b.begun[0] || b.active != 1 {
+		t.Errorf("%d are kept, %d active", n, b.active)
+	}
+}
+
 // TestFull: an account with more than memory holds leaves room for others.
 func TestFull(t *testing.T) {
 	const room = 100
