@@ -19,6 +19,8 @@ var providerStorageFailed = &infer.Cause{
 var storageFails = &infer.Sign{Name: "storage-fails", Of: func(e *evidence.Evidence) infer.Truth {
 	commands := evidence.Where(e, func(c evidence.Command) bool { return own(e, c.Endpoint) || c.Endpoint.Origin == evidence.MX })
 	return anyOf(commands, func(c evidence.Command) bool {
-		return c.Outcome == evidence.OK && !c.Positive && c.Reading.First().Kind == dialect.StorageFailed
+		kind := c.Reading.First().Kind
+		inbox := c.Stage == dialect.StageSelect && kind == dialect.ServerUnavailable // an internal error at one's own inbox
+		return c.Outcome == evidence.OK && !c.Positive && (kind == dialect.StorageFailed || inbox)
 	})
 }}
