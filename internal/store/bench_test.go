@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/store"
@@ -14,8 +15,25 @@ import (
 )
 
 // BenchmarkDeliver measures durable deliveries of 4 KiB messages to 20 accounts
-// from 20 writers: blob, summary, records, two synced commits.
+// from 20 writers: blob, summary, records, two synced commits; without events, and with
+// the two that tell of a message from elsewhere, whose cost is the difference.
 func BenchmarkDeliver(b *testing.B) {
+	b.Run("without events", func(b *testing.B) { deliver(b, nil) })
+	b.Run("with events", func(b *testing.B) {
+		deliver(b, func(n int64) []store.Event {
+			now, to := time.Now(), fmt.Sprintf("user%d@bench.test", n%20)
+			trace := store.NewTraceID(now)
+			return []store.Event{{Time: now, Trace: trace, Kind: "message.accepted", Fields: []store.Field{
+				{Name: "from", Value: "bo.svensson@sender.example"}, {Name: "to", Value: to},
+				{Name: "message-id", Value: fmt.Sprintf("%d.20261122@sender.example", n)}, {Name: "subject", Value: "A subject as letters have it"},
+				{Name: "size", Value: "4096"}, {Name: "remote", Value: "192.0.2.25"}, {Name: "helo", Value: "mx.sender.example"},
+				{Name: "tls", Value: "TLS 1.3"}, {Name: "authentication", Value: "spf=pass dkim=pass dmarc=pass"},
+			}}, {Time: now, Trace: trace, Kind: "message.delivered", Fields: []store.Field{{Name: "to", Value: to}, {Name: "mailbox", Value: "INBOX"}}}}
+		})
+	})
+}
+
+func deliver(b *testing.B, events func(n int64) []store.Event) {
 	s, ctx := storetest.Open(b), b.Context()
 	var ids []store.AccountID
 	for i := range 20 {
@@ -40,9 +58,13 @@ func BenchmarkDeliver(b *testing.B) {
 					b.Error(err)
 					return
 				}
+				to := store.DeliverTo{Account: ids[n%20]}
+				if events != nil {
+					to.Events = events(n)
+				}
 				results, err := s.Deliver(ctx, store.Delivery{
 					Email:      store.NewEmail{Blob: ref, Summary: message.Summarize(text)},
-					Recipients: []store.DeliverTo{{Account: ids[n%20]}},
+					Recipients: []store.DeliverTo{to},
 				})
 				if err != nil || results[0].Err != nil {
 					b.Error(err, results)

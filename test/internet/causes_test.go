@@ -27,6 +27,7 @@ type scene func(t *testing.T, w *world, id cause.ID)
 // TestEveryCause meets every cause of mail on its way: on the wire, in the journal, or, where it is something of a mail
 // program or of another provider that this service cannot know, in what the doctor says of a scene of the lab.
 func TestEveryCause(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	scenes := allScenes()
 	for _, c := range w.catalogue.All() {
