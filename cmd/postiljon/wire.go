@@ -34,6 +34,7 @@ import (
 	"github.com/postiljon/postiljon/internal/outbound/tlsrpt"
 	"github.com/postiljon/postiljon/internal/policy"
 	"github.com/postiljon/postiljon/internal/protocol/imapd"
+	"github.com/postiljon/postiljon/internal/protocol/jmapd"
 	"github.com/postiljon/postiljon/internal/protocol/popd"
 	"github.com/postiljon/postiljon/internal/protocol/sieved"
 	"github.com/postiljon/postiljon/internal/protocol/smtpd"
@@ -88,6 +89,7 @@ type service struct {
 	smtp        *smtpd.Server
 	imap        *imapd.Server
 	pop3        *popd.Server
+	jmap        *jmapd.Server
 	web         *web.Server
 	plainWeb    *web.Plain
 	control     *control.Server
@@ -381,7 +383,11 @@ func (s *service) openSieve(context.Context) (err error) {
 
 func (s *service) openWeb(context.Context) (err error) {
 	c := &s.config
+	if err := s.openJMAP(); err != nil {
+		return err
+	}
 	s.web, err = web.New(web.Options{
+		JMAP:      s.jmap,
 		Catalogue: s.catalogue, Hostname: c.Hostname, MailServer: mailServer(c), Services: advertised(c), CAFile: s.certs.CAFile,
 		Ready: s.ready, Metrics: s.metrics.Handler(), MetricsFrom: config.Prefixes(c.Web.MetricsFrom),
 		MTASTS: s.mtaSTS(), Vantage: vantageOf(c), Holders: s.forHolders(), TLSConfig: s.certs.ServerConfig("h2", "http/1.1", certs.ACMEProtocol), Log: s.log,
@@ -391,6 +397,7 @@ func (s *service) openWeb(context.Context) (err error) {
 		return err
 	}
 	s.onClose("web", s.web.Close)
+	s.onClose("JMAP", s.jmap.Close) // before the web, which waits for its requests
 	s.plainWeb = web.NewPlain(s.certs.HTTPChallenge(web.ToHTTPS(s.config.BaseURL())), s.log)
 	s.onClose("web without encryption", s.plainWeb.Close)
 	s.registerGauges()

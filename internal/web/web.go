@@ -53,6 +53,8 @@ type Options struct {
 	MetricsFrom []netip.Prefix
 	// Holders tell the holders of accounts what the service knows, by path: each asks for the password itself.
 	Holders map[string]http.Handler
+	// JMAP serves /jmap/ and /.well-known/jmap (RFC 8620 section 2.2); nil does not.
+	JMAP http.Handler
 	// Vantage serves /doctor/vantage; nil does not.
 	Vantage   http.Handler
 	TLSConfig *tls.Config
@@ -161,6 +163,10 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /metrics", s.metrics)
 	for path, h := range s.options.Holders {
 		mux.Handle("GET "+path, h)
+	}
+	if s.options.JMAP != nil {
+		mux.Handle("/jmap/", s.options.JMAP)
+		mux.Handle("/.well-known/jmap", s.options.JMAP)
 	}
 	if s.options.Vantage != nil {
 		mux.Handle("/doctor/vantage", s.options.Vantage)

@@ -1,0 +1,116 @@
+package jmapd
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/message"
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// downloadTime is how long a download may take.
+const downloadTime = 30 * time.Minute
+
+// errNoPart ends the look at an email that has no such part.
+var errNoPart = errors.New("no such part")
+
+// download sends the octets of an email or of one of its parts (RFC 8620 section 6.2).
+func (s *Server) download(w http.ResponseWriter, r *http.Request, a *store.Account) {
+	email, part, ok := parseBlobID(r.PathValue("blob"))
+	if !ok || r.PathValue("account") != accountID(a.ID) {
+		http.NotFound(w, r)
+		return
+	}
+	p, err := s.picture(r.Context(), a.ID)
+	if err != nil {
+		s.broken(w, err)
+		return
+	}
+	if _, there := p.email(email); !there {
+		http.NotFound(w, r)
+		return
+	}
+	var body io.ReadCloser
+	err = s.store.Emails(r.Context(), a.ID, email, email+1, func(e *store.Email) (err error) {
+		body, err = s.octets(r, e, part)
+		return err
+	})
+	switch {
+	case errors.Is(err, errNoPart), err == nil && body == nil:
+		http.NotFound(w, r)
+		return
+	case err != nil:
+		s.broken(w, err)
+		return
+	}
+	defer body.Close()
+	control := http.NewResponseController(w)
+	_ = control.SetWriteDeadline(time.Now().Add(downloadTime)) // else the usual one holds
+	_ = control.SetReadDeadline(time.Time{})
+	h := w.Header()
+	h.Set("Content-Type", mediaType(r.URL.Query().Get("accept")))
+	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": r.PathValue("name")}))
+	h.Set("Cache-Control", "private, immutable, max-age=31536000")
+	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
+	if _, err := io.Copy(w, body); err != nil {
+		s.log.Debug("jmapd: download ended", "error", err)
+	}
+}
+
+// mediaType is what a client wants a download to be, if it is a media type at all.
+func mediaType(wanted string) string {
+	if t, params, err := mime.ParseMediaType(wanted); err == nil && strings.Contains(t, "/") {
+		return mime.FormatMediaType(t, params)
+	}
+	return "application/octet-stream"
+}
+
+func (s *Server) broken(w http.ResponseWriter, err error) {
+	s.log.Error("jmapd: a blob cannot be read", "error", err)
+	http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+}
+
+// parseBlobID reads what blobID wrote; parts count from 1, and 0 is the whole message.
+func parseBlobID(id string) (e store.EmailID, part int, ok bool) {
+	whole, rest, isPart := strings.Cut(id, "-")
+	if e, ok = parseID[store.EmailID]('b', whole); !ok {
+		return 0, 0, false
+	}
+	if isPart {
+		n, err := strconv.ParseUint(rest, 10, 16)
+		if err != nil || n == 0 {
+			return 0, 0, false
+		}
+		part = int(n)
+	}
+	return e, part, true
+}
+
+// octets opens a message, or a part without its transfer encoding.
+func (s *Server) octets(r *http.Request, e *store.Email, part int) (io.ReadCloser, error) {
+	parts, err := e.Summary.Parts()
+	if err != nil {
+		return nil, err
+	}
+	if part > len(parts) || part > 0 && parts[part-1].IsMultipart() {
+		return nil, errNoPart
+	}
+	body, err := s.store.Body(r.Context(), e)
+	if err != nil {
+		return nil, err
+	}
+	text := io.Reader(io.NewSectionReader(body, 0, e.Size))
+	if part > 0 {
+		p := &parts[part-1]
+		text = message.DecodeTransfer(io.NewSectionReader(body, p.BodyStart, p.End-p.BodyStart), p.Encoding)
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{text, body}, nil
+}

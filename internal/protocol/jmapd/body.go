@@ -1,0 +1,438 @@
+package jmapd
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/postiljon/postiljon/internal/message"
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// blobID names the octets of an email, or of one of its parts, decoded. Part 0 is the message.
+func blobID(e store.EmailID, part int) string {
+	if part == 0 {
+		return fmt.Sprintf("b%d", e)
+	}
+	return fmt.Sprintf("b%d-%d", e, part)
+}
+
+// bodyArguments are those of Email/get about bodies (RFC 8621 section 4.2).
+var bodyArguments = []string{"bodyProperties", "fetchTextBodyValues", "fetchHTMLBodyValues", "fetchAllBodyValues", "maxBodyValueBytes"}
+
+type bodyArgs struct {
+	properties      []string
+	text, html, all bool
+	most            int // 0: no bound
+}
+
+// partProperties are those of an EmailBodyPart (RFC 8621 section 4.1.4) that are told unless others are named.
+var partProperties = []string{"partId", "blobId", "size", "name", "type", "charset", "disposition", "cid", "language", "location"}
+
+func (c *call) bodyArgs() (*bodyArgs, error) {
+	b := &bodyArgs{}
+	for i, v := range []any{&b.properties, &b.text, &b.html, &b.all, &b.most} {
+		if err := c.args.read(bodyArguments[i], v); err != nil {
+			return nil, err
+		}
+	}
+	if b.properties == nil {
+		b.properties = partProperties
+	}
+	if b.most < 0 {
+		return nil, invalid("maxBodyValueBytes is negative")
+	}
+	for _, p := range b.properties {
+		if _, ok := parseHeaderProperty(p); !ok && p != "subParts" && p != "headers" && !slices.Contains(partProperties, p) {
+			return nil, invalid("unknown property %s of a part", p)
+		}
+	}
+	return b, nil
+}
+
+// reader reads one email.
+type reader struct {
+	ctx   context.Context
+	store *store.Store
+	email *store.Email
+	parts []message.Part
+}
+
+func newReader(ctx context.Context, s *store.Store, e *store.Email) *reader {
+	return &reader{ctx: ctx, store: s, email: e}
+}
+
+// maxHeaderRead bounds how much of a header is read, in octets.
+const maxHeaderRead = 1 << 20
+
+// fill adds the properties that are wanted and need the record of the email or its octets.
+func (r *reader) fill(o object, g *getArgs, wanted *bodyArgs) (err error) {
+	if r.parts, err = r.email.Summary.Parts(); err != nil {
+		return err
+	}
+	o["preview"], o["hasAttachment"] = string(r.email.Summary.Preview()), r.email.Summary.HasAttachment()
+	if err := r.fillHeader(o, g); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(g.properties, isBodyProperty) {
+		return nil
+	}
+	return r.fillBody(o, g, wanted)
+}
+
+func isBodyProperty(p string) bool {
+	return p == "bodyStructure" || p == "bodyValues" || p == "textBody" || p == "htmlBody" || p == "attachments"
+}
+
+func (r *reader) fillHeader(o object, g *getArgs) error {
+	var header []byte
+	for _, p := range g.properties {
+		full := p
+		if short, ok := headerProperties[p]; ok {
+			full = short
+		}
+		h, ok := parseHeaderProperty(full)
+		if !ok && p != "headers" {
+			continue
+		}
+		if header == nil {
+			var err error
+			if header, err = r.header(0); err != nil {
+				return err
+			}
+		}
+		if p == "headers" {
+			o[p] = allFields(header)
+		} else {
+			o[p] = h.value(header)
+		}
+	}
+	return nil
+}
+
+// header reads the header of a part.
+func (r *reader) header(part int) ([]byte, error) {
+	p := &r.parts[part]
+	return r.store.ReadBody(r.ctx, []byte{}, r.email, p.HeaderStart, min(p.BodyStart-p.HeaderStart, maxHeaderRead))
+}
+
+// bodies are the parts of an email as a reader is shown them (RFC 8621 section 4.1.4).
+type bodies struct{ text, html, attachments []int }
+
+func (r *reader) fillBody(o object, g *getArgs, wanted *bodyArgs) error {
+	b := r.bodies()
+	for name, list := range map[string][]int{"textBody": b.text, "htmlBody": b.html, "attachments": b.attachments} {
+		if !g.wants(name) {
+			continue
+		}
+		out := []object{}
+		for _, i := range list {
+			part, err := r.part(i, wanted.properties)
+			if err != nil {
+				return err
+			}
+			out = append(out, part)
+		}
+		o[name] = out
+	}
+	if g.wants("bodyStructure") {
+		structure, err := r.part(0, append(slices.Clone(wanted.properties), "subParts"))
+		if err != nil {
+			return err
+		}
+		o["bodyStructure"] = structure
+	}
+	if !g.wants("bodyValues") {
+		return nil
+	}
+	values, err := r.values(b, wanted)
+	o["bodyValues"] = values
+	return err
+}
+
+// children are the parts of a multipart; a message inside a message is a leaf.
+func (r *reader) children(of int) (list []int) {
+	if r.parts[of].IsMultipart() {
+		for i := of + 1; i < len(r.parts); i++ {
+			if r.parts[i].Parent == of {
+				list = append(list, i)
+			}
+		}
+	}
+	return list
+}
+
+// part is an EmailBodyPart.
+func (r *reader) part(i int, properties []string) (object, error) {
+	p := &r.parts[i]
+	o := object{}
+	var header []byte
+	for _, name := range properties {
+		h, isHeader := parseHeaderProperty(name)
+		if isHeader || name == "headers" || name == "language" || name == "location" {
+			var err error
+			if header == nil {
+				if header, err = r.header(i); err != nil {
+					return nil, err
+				}
+			}
+		}
+		switch {
+		case isHeader:
+			o[name] = h.value(header)
+		case name == "headers":
+			o[name] = allFields(header)
+		case name == "language":
+			o[name] = languages(header)
+		case name == "location":
+			h, _ := parseHeaderProperty("header:Content-Location:asText")
+			o[name] = h.value(header)
+		case name == "subParts":
+			sub, err := r.subParts(i, properties)
+			if err != nil {
+				return nil, err
+			}
+			o[name] = sub
+		default:
+			value, err := r.partProperty(i, p, name)
+			if err != nil {
+				return nil, err
+			}
+			o[name] = value
+		}
+	}
+	return o, nil
+}
+
+// subParts are null for what is no multipart.
+func (r *reader) subParts(of int, properties []string) (any, error) {
+	if !r.parts[of].IsMultipart() {
+		return nil, nil
+	}
+	list := []object{}
+	for _, i := range r.children(of) {
+		sub, err := r.part(i, properties)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, sub)
+	}
+	return list, nil
+}
+
+func (r *reader) partProperty(i int, p *message.Part, name string) (any, error) {
+	switch name {
+	case "partId", "blobId":
+		if p.IsMultipart() {
+			return nil, nil
+		}
+		if name == "partId" {
+			return strconv.Itoa(i + 1), nil
+		}
+		return fmt.Sprintf("b%d-%d", r.email.ID, i+1), nil
+	case "size":
+		if p.IsMultipart() {
+			return 0, nil
+		}
+		return r.size(i)
+	case "name":
+		return textOrNull(p.Title()), nil
+	case "type":
+		return p.Type + "/" + p.Subtype, nil
+	case "charset":
+		if p.Charset == "" && p.Type == "text" {
+			return "us-ascii", nil
+		}
+		return textOrNull(p.Charset), nil
+	case "disposition":
+		return textOrNull(p.Disposition), nil
+	}
+	return textOrNull(p.ContentID), nil // cid
+}
+
+func textOrNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+// languages are the tags of Content-Language (RFC 3282).
+func languages(header []byte) any {
+	text, ok := message.DecodedField(header, "Content-Language")
+	if !ok {
+		return nil
+	}
+	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' })
+}
+
+// open reads the octets of a part without its transfer encoding.
+func (r *reader) open(i int) (io.Reader, func(), error) {
+	p := &r.parts[i]
+	body, err := r.store.Body(r.ctx, r.email)
+	if err != nil {
+		return nil, nil, err
+	}
+	return message.DecodeTransfer(io.NewSectionReader(body, p.BodyStart, p.End-p.BodyStart), p.Encoding), func() { body.Close() }, nil
+}
+
+// size is how many octets a part has without its transfer encoding.
+func (r *reader) size(i int) (int64, error) {
+	p := &r.parts[i]
+	if p.Encoding != "base64" && p.Encoding != "quoted-printable" {
+		return p.Size(), nil
+	}
+	body, done, err := r.open(i)
+	if err != nil {
+		return 0, err
+	}
+	defer done()
+	return io.Copy(io.Discard, body)
+}
+
+// maxValue bounds the text of a part that is told, in octets.
+const maxValue = 4 << 20
+
+// values are the texts of the parts that are asked for (RFC 8621 section 4.1.4: bodyValues).
+func (r *reader) values(b bodies, wanted *bodyArgs) (object, error) {
+	var list []int
+	if wanted.text || wanted.all {
+		list = append(list, b.text...)
+	}
+	if wanted.html || wanted.all {
+		list = append(list, b.html...)
+	}
+	if wanted.all {
+		for i := range r.parts {
+			list = append(list, i)
+		}
+	}
+	values := object{}
+	for _, i := range list {
+		id := strconv.Itoa(i + 1)
+		if _, done := values[id]; done || r.parts[i].Type != "text" || r.inside(i) {
+			continue
+		}
+		value, err := r.value(i, wanted.most)
+		if err != nil {
+			return nil, err
+		}
+		values[id] = value
+	}
+	return values, nil
+}
+
+// inside reports whether a part belongs to a message inside the message.
+func (r *reader) inside(i int) bool {
+	for at := r.parts[i].Parent; at >= 0; at = r.parts[at].Parent {
+		if r.parts[at].IsMessage() {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *reader) value(i, most int) (object, error) {
+	if most == 0 || most > maxValue {
+		most = maxValue
+	}
+	body, err := r.store.Body(r.ctx, r.email)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	p := &r.parts[i]
+	text := message.DecodeBody(io.NewSectionReader(body, p.BodyStart, p.End-p.BodyStart), p.Encoding, p.Charset)
+	// A line end of two octets becomes one, so that twice as much is enough.
+	value, err := io.ReadAll(io.LimitReader(text, 2*int64(most)+utf8.UTFMax))
+	if err != nil {
+		return nil, err
+	}
+	value = bytes.ReplaceAll(value, []byte("\r\n"), []byte("\n"))
+	truncated := len(value) > most
+	if truncated {
+		for value = value[:most]; len(value) > 0 && !endsWhole(value); {
+			value = value[:len(value)-1]
+		}
+	}
+	return object{"value": string(value), "isTruncated": truncated, "isEncodingProblem": bytes.ContainsRune(value, utf8.RuneError)}, nil
+}
+
+// endsWhole reports whether text does not end within a character.
+func endsWhole(text []byte) bool {
+	r, n := utf8.DecodeLastRune(text)
+	return r != utf8.RuneError || n > 1
+}
+
+// bodies sorts the parts by the algorithm of RFC 8621 section 4.1.4. A nil list is not to be added to any more.
+func (r *reader) bodies() bodies {
+	b := bodies{text: []int{}, html: []int{}}
+	s := sorter{r: r, b: &b}
+	s.sort([]int{0}, "mixed", false, &b.text, &b.html)
+	return b
+}
+
+type sorter struct {
+	r *reader
+	b *bodies
+}
+
+func (s *sorter) sort(parts []int, multipart string, alternative bool, text, html *[]int) {
+	texts, htmls := -1, -1
+	if text != nil {
+		texts = len(*text)
+	}
+	if html != nil {
+		htmls = len(*html)
+	}
+	for n, i := range parts {
+		p := &s.r.parts[i]
+		kind := p.Type + "/" + p.Subtype
+		media := p.Type == "image" || p.Type == "audio" || p.Type == "video"
+		inline := p.Disposition != "attachment" && (kind == "text/plain" || kind == "text/html" || media) &&
+			(n == 0 || multipart != "related" && (media || p.Title() == ""))
+		switch {
+		case p.IsMultipart():
+			s.sort(s.r.children(i), p.Subtype, alternative || p.Subtype == "alternative", text, html)
+		case !inline:
+			s.b.attachments = append(s.b.attachments, i)
+		case multipart == "alternative":
+			switch {
+			case kind == "text/plain" && text != nil:
+				*text = append(*text, i)
+			case kind == "text/html" && html != nil:
+				*html = append(*html, i)
+			default:
+				s.b.attachments = append(s.b.attachments, i)
+			}
+		default:
+			if alternative && kind == "text/plain" {
+				html = nil
+			}
+			if alternative && kind == "text/html" {
+				text = nil
+			}
+			if text != nil {
+				*text = append(*text, i)
+			}
+			if html != nil {
+				*html = append(*html, i)
+			}
+			if (text == nil || html == nil) && media {
+				s.b.attachments = append(s.b.attachments, i)
+			}
+		}
+	}
+	if multipart == "alternative" && text != nil && html != nil {
+		if texts == len(*text) && htmls != len(*html) {
+			*text = append(*text, (*html)[htmls:]...)
+		} else if htmls == len(*html) && texts != len(*text) {
+			*html = append(*html, (*text)[texts:]...)
+		}
+	}
+}

@@ -1,0 +1,208 @@
+package jmapd
+
+import (
+	"bytes"
+	"crypto/tls"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/cause/causelint"
+	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/storetest"
+	"github.com/postiljon/postiljon/internal/store/uid"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestNoRefusalWithoutCause(t *testing.T) { causelint.Test(t, ".") }
+
+// record writes what the server says into the dialogues, to be read and judged.
+var record = flag.Bool("record", false, "write the answers into the dialogues")
+
+// world is a server over a store, with one account.
+type world struct {
+	t      testing.TB
+	store  *store.Store
+	server *Server
+	anna   store.Account
+	filed  []Filed
+}
+
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	w := &world{t: t, store: storetest.Open(t)}
+	w.anna = storetest.Account(t, w.store, "anna@example.org")
+	catalogue, err := cause.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.server, err = New(Options{
+		Store: w.store, Catalogue: catalogue, BaseURL: "https://mail.example.org", Log: slog.New(slog.DiscardHandler),
+		Filed:  func(f Filed) { w.filed = append(w.filed, f) },
+		Limits: Limits{RequestSize: 20_000, Calls: 4, ConcurrentRequests: 2, Get: 6, Set: 5, QueryResults: 7},
+		SignIn: func(r *http.Request) (store.Account, cause.Decision) {
+			if name, password, _ := r.BasicAuth(); name == w.anna.Address && password == "secret" {
+				return w.anna, cause.Allow()
+			}
+			return store.Account{}, cause.Refuse(cause.AuthPasswordWrong)
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// put places a message of testdata or a small one in a mailbox.
+func (w *world) put(m store.MailboxID, n int, text string, flags store.Flags, keywords ...string) {
+	w.t.Helper()
+	e := storetest.Email(w.t, w.store, text)
+	e.Received = time.Date(2026, 11, 2, 10, n, 0, 0, time.UTC)
+	e.Flags, e.Keywords = flags, keywords
+	if _, err := w.store.Append(w.t.Context(), w.anna.ID, m, []store.NewEmail{e}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// ask sends a request and returns the answer.
+func (w *world) ask(method, path, contentType, body string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	r.TLS = &tls.ConnectionState{}
+	r.SetBasicAuth(w.anna.Address, "secret")
+	r.Header.Set("Content-Type", contentType)
+	answer := httptest.NewRecorder()
+	w.server.ServeHTTP(answer, r)
+	return answer
+}
+
+// calls sends method calls and returns the responses to them.
+func (w *world) calls(calls string) json.RawMessage {
+	w.t.Helper()
+	answer := w.ask("POST", "/jmap/api", "application/json", fmt.Sprintf(`{"using":[%q,%q],"methodCalls":%s}`, capabilityCore, capabilityMail, calls))
+	var r struct{ MethodResponses json.RawMessage }
+	if err := json.Unmarshal(answer.Body.Bytes(), &r); err != nil || answer.Code != http.StatusOK {
+		w.t.Fatalf("%s: %d %s", calls, answer.Code, answer.Body)
+	}
+	return r.MethodResponses
+}
+
+// TestDialogues plays what lies in testdata: "C:" is what a client calls, "S:" the responses. "@" lines are what others do
+// in the meantime, see do.
+func TestDialogues(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no dialogues", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) { play(t, file) })
+	}
+}
+
+func play(t *testing.T, file string) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t)
+	var out []string
+	var answer json.RawMessage
+	for n, line := range strings.Split(strings.TrimSuffix(string(text), "\n"), "\n") {
+		kind, rest, _ := strings.Cut(line, " ")
+		switch {
+		case strings.HasPrefix(line, "@"):
+			w.do(strings.Fields(line[1:]))
+		case kind == "C:":
+			answer = w.calls(rest)
+		case kind == "S:" && *record:
+			line = "S: " + string(compact(t, answer))
+		case kind == "S:":
+			if diff := cmp.Diff(decoded(t, []byte(rest)), decoded(t, answer)); diff != "" {
+				t.Errorf("%s:%d (-want +got):\n%s", file, n+1, diff)
+			}
+		case line != "" && kind != "#":
+			t.Fatalf("%s:%d: what is %q?", file, n+1, line)
+		}
+		out = append(out, line)
+	}
+	if *record {
+		if err := os.WriteFile(file, []byte(strings.Join(out, "\n")+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func decoded(t *testing.T, text []byte) (v any) {
+	if err := json.Unmarshal(text, &v); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	return v
+}
+
+func compact(t *testing.T, text []byte) []byte {
+	var b bytes.Buffer
+	if err := json.Compact(&b, text); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// do does what an IMAP client or a delivery would: "letter MAILBOX N" and "file MAILBOX N NAME" place messages,
+// "seen", "deleted", "undeleted" and "expunge MAILBOX UID" change them, "move" and "copy MAILBOX UID MAILBOX" as well;
+// "create", "delete NAME" are about mailboxes.
+func (w *world) do(words []string) {
+	w.t.Helper()
+	ctx, a := w.t.Context(), w.anna.ID
+	number := func(i int) (n uint32) {
+		if _, err := fmt.Sscan(words[i], &n); err != nil {
+			w.t.Fatal(words, err)
+		}
+		return n
+	}
+	var err error
+	switch words[0] {
+	case "letter":
+		w.put(store.MailboxID(number(1)), int(number(2)), storetest.Text(int(number(2))), store.Flags{})
+	case "file":
+		text, e := os.ReadFile("testdata/" + words[3])
+		if e != nil {
+			w.t.Fatal(e)
+		}
+		w.put(store.MailboxID(number(1)), int(number(2)), strings.ReplaceAll(string(text), "\n", "\r\n"), store.Flags{})
+	case "create":
+		_, err = w.store.CreateMailbox(ctx, a, words[1], store.RoleNone)
+	case "delete":
+		err = w.store.DeleteMailbox(ctx, a, words[1])
+	default:
+		m, set := store.MailboxID(number(1)), uid.Of(uid.UID(number(2)))
+		switch words[0] {
+		case "seen":
+			_, err = w.store.StoreFlags(ctx, a, m, set, store.FlagChange{System: store.FlagSeen}, nil)
+		case "deleted":
+			_, err = w.store.StoreFlags(ctx, a, m, set, store.FlagChange{System: store.FlagDeleted}, nil)
+		case "expunge":
+			_, _, err = w.store.Expunge(ctx, a, m, set, false)
+		case "move":
+			_, err = w.store.Move(ctx, a, m, set, store.MailboxID(number(3)))
+		case "copy":
+			_, err = w.store.Copy(ctx, a, m, set, store.MailboxID(number(3)))
+		default:
+			w.t.Fatalf("what is %q?", words)
+		}
+	}
+	if err != nil {
+		w.t.Fatal(words, err)
+	}
+}

@@ -1,0 +1,322 @@
+package jmapd
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/uid"
+)
+
+// emailSet is Email/set (RFC 8621 section 4.6): keywords and mailboxes of emails, and their end.
+func emailSet(ctx context.Context, c *call) (any, error) {
+	p, err := c.server.picture(ctx, c.account.ID)
+	if err != nil {
+		return nil, err
+	}
+	before := p.emailState()
+	s, err := c.set(before)
+	if err != nil {
+		return nil, err
+	}
+	for name := range s.create {
+		s.notCreated[name] = &methodError{Type: "forbidden", Description: "emails cannot be written here yet"}
+	}
+	c.updateEmails(ctx, p, s)
+	for _, id := range s.destroy {
+		if e := c.destroyEmail(ctx, p, id); e != nil {
+			s.notDestroyed[id] = e
+		} else {
+			s.destroyed = append(s.destroyed, id)
+		}
+	}
+	if p, err = c.server.picture(ctx, c.account.ID); err != nil {
+		return nil, err
+	}
+	return s.answer(c, before, p.emailState()), nil
+}
+
+// emailPatch is what is to become of an email.
+type emailPatch struct {
+	keywords  map[string]bool // true adds, false removes; nil for no change
+	replace   bool            // all other keywords go
+	mailboxes map[store.MailboxID]bool
+	whole     bool // mailboxes are all that it is to be in
+}
+
+// emailPatch reads a PatchObject (RFC 8620 section 5.3).
+func (c *call) emailPatch(p *picture, l *store.Located, raw map[string]json.RawMessage) (*emailPatch, *methodError) {
+	patch := &emailPatch{}
+	for path, value := range raw {
+		name, rest, nested := strings.Cut(path, "/")
+		switch name {
+		case "keywords", "mailboxIds":
+			if _, both := raw[name]; nested && both {
+				return nil, &methodError{Type: "invalidPatch", Description: "one path lies in another"}
+			}
+			set, e := patchOf(path, rest, nested, value)
+			if e != nil {
+				return nil, e
+			}
+			if name == "keywords" {
+				e = patch.addKeywords(set, !nested)
+			} else {
+				e = patch.addMailboxes(c, p, set, !nested)
+			}
+			if e != nil {
+				return nil, e
+			}
+		default:
+			if known, ok := metadataOf(l, p)[path]; !ok || !same(value, known) {
+				return nil, badProperty(path, "it cannot be changed")
+			}
+		}
+	}
+	return patch, nil
+}
+
+// patchOf reads a set of names, or the change of one name in it: true adds it, null takes it away.
+func patchOf(path, name string, nested bool, value json.RawMessage) (map[string]bool, *methodError) {
+	if nested {
+		if text := string(value); text != "true" && text != "null" {
+			return nil, badProperty(path, "neither true nor null")
+		}
+		return map[string]bool{unescape(name): string(value) == "true"}, nil
+	}
+	var set map[string]bool
+	if unmarshal(value, &set) != nil || slices.Contains(slices.Collect(maps.Values(set)), false) {
+		return nil, badProperty(path, "not an object whose values are true")
+	}
+	return set, nil
+}
+
+func (e *emailPatch) addKeywords(set map[string]bool, whole bool) *methodError {
+	e.replace = e.replace || whole
+	if e.keywords == nil {
+		e.keywords = map[string]bool{}
+	}
+	for k, on := range set {
+		if !isKeyword(k) {
+			return badProperty("keywords", "not a keyword")
+		}
+		e.keywords[strings.ToLower(k)] = on
+	}
+	return nil
+}
+
+// isKeyword holds a keyword to RFC 8621 section 4.1.1, and to what the store takes.
+func isKeyword(k string) bool {
+	return k != "" && len(k) <= store.MaxKeywordLength &&
+		!strings.ContainsFunc(k, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`(){]%*"\`, r) })
+}
+
+func (e *emailPatch) addMailboxes(c *call, p *picture, set map[string]bool, whole bool) *methodError {
+	e.whole = e.whole || whole
+	if e.mailboxes == nil {
+		e.mailboxes = map[store.MailboxID]bool{}
+	}
+	for id, on := range set {
+		b, ok := p.mailbox(c.named(id))
+		if !ok {
+			return badProperty("mailboxIds", "there is no mailbox "+id)
+		}
+		e.mailboxes[b.ID] = on
+	}
+	return nil
+}
+
+// flagStep is one change of flags in one mailbox, of all emails that it is wanted of.
+type flagStep struct {
+	mailbox store.MailboxID
+	change  store.FlagChange
+	uids    uid.Set
+	ids     []string
+}
+
+// updateEmails changes emails: first mailboxes, one email after the other, then keywords, those of many emails
+// at once.
+func (c *call) updateEmails(ctx context.Context, p *picture, s *set) {
+	patches := map[string]*emailPatch{}
+	moved := false
+	for _, id := range slices.Sorted(maps.Keys(s.update)) {
+		l, ok := p.located(id)
+		if !ok {
+			s.notUpdated[id] = &methodError{Type: "notFound"}
+			continue
+		}
+		patch, e := c.emailPatch(p, l, s.update[id])
+		if e == nil && patch.mailboxes != nil {
+			moved = true
+			e = c.refile(ctx, p, l, patch)
+		}
+		if e != nil {
+			s.notUpdated[id] = e
+			continue
+		}
+		patches[id] = patch
+		s.updated[id] = nil
+	}
+	if moved {
+		var err error
+		if p, err = c.server.picture(ctx, c.account.ID); err != nil {
+			for id := range patches {
+				s.fail(id, c.setError(err))
+			}
+			return
+		}
+	}
+	for _, step := range flagSteps(p, patches) {
+		if _, err := c.server.store.StoreFlags(ctx, c.account.ID, step.mailbox, step.uids, step.change, nil); err != nil {
+			for _, id := range step.ids {
+				s.fail(id, c.setError(err, "keywords"))
+			}
+		}
+	}
+}
+
+// fail takes an update back that was thought to be done.
+func (s *set) fail(id string, e *methodError) {
+	delete(s.updated, id)
+	s.notUpdated[id] = e
+}
+
+// flagSteps puts the same changes of emails in the same mailbox together.
+func flagSteps(p *picture, patches map[string]*emailPatch) []*flagStep {
+	byKey := map[string]*flagStep{}
+	var order []*flagStep
+	for _, id := range slices.Sorted(maps.Keys(patches)) {
+		l, ok := p.located(id)
+		if !ok || patches[id].keywords == nil {
+			continue
+		}
+		for _, change := range patches[id].changes() {
+			for i := range l.At {
+				key := fmt.Sprint(l.At[i].Mailbox, change)
+				step := byKey[key]
+				if step == nil {
+					step = &flagStep{mailbox: l.At[i].Mailbox, change: change}
+					byKey[key], order = step, append(order, step)
+				}
+				step.uids = step.uids.Add(l.At[i].UID)
+				step.ids = append(step.ids, id)
+			}
+		}
+	}
+	return order
+}
+
+// changes are what a patch of keywords does to each place of an email.
+func (e *emailPatch) changes() (list []store.FlagChange) {
+	on := store.FlagChange{Op: store.FlagsAdd}
+	off := store.FlagChange{Op: store.FlagsRemove}
+	if e.replace {
+		on = store.FlagChange{Op: store.FlagsReplace, Fixed: store.FlagDeleted}
+	}
+	for _, k := range slices.Sorted(maps.Keys(e.keywords)) {
+		change := &on
+		if !e.keywords[k] {
+			change = &off
+		}
+		if f, system := systemFlag(k); system {
+			change.System = change.System.With(f)
+		} else {
+			change.Keywords = append(change.Keywords, k)
+		}
+	}
+	for _, change := range []store.FlagChange{on, off} {
+		if change.Op == store.FlagsReplace || !change.System.IsZero() || len(change.Keywords) > 0 {
+			list = append(list, change)
+		}
+	}
+	return list
+}
+
+// refile puts an email into the mailboxes that it is to be in and takes it out of the others. It is never in none.
+func (c *call) refile(ctx context.Context, p *picture, l *store.Located, patch *emailPatch) *methodError {
+	var into []store.MailboxID
+	target := map[store.MailboxID]bool{}
+	for i := range l.At {
+		on, named := patch.mailboxes[l.At[i].Mailbox]
+		target[l.At[i].Mailbox] = on || !named && !patch.whole
+	}
+	for m, on := range patch.mailboxes {
+		if on && !l.In(m) {
+			into = append(into, m)
+		}
+		target[m] = on
+	}
+	if !slices.Contains(slices.Collect(maps.Values(target)), true) {
+		return badProperty("mailboxIds", "an email is in one mailbox at least")
+	}
+	slices.Sort(into)
+	var from []store.PlacedIn
+	for _, at := range l.At {
+		if !target[at.Mailbox] {
+			from = append(from, at)
+		}
+	}
+	// What comes and goes in pairs is moved, so that no crash leaves it twice; copies come first, as long as there is
+	// something to copy.
+	moves := min(len(into), len(from))
+	for _, m := range into[moves:] {
+		if e := c.place(ctx, p, l.At[0], m, false); e != nil {
+			return e
+		}
+	}
+	for i, m := range into[:moves] {
+		if e := c.place(ctx, p, from[i], m, true); e != nil {
+			return e
+		}
+	}
+	from = from[moves:]
+	for _, at := range from {
+		if _, _, err := c.server.store.Expunge(ctx, c.account.ID, at.Mailbox, uid.Of(at.UID), false); err != nil {
+			return c.setError(err, "mailboxIds")
+		}
+	}
+	return nil
+}
+
+// place moves or copies an email from one of its places to a mailbox.
+func (c *call) place(ctx context.Context, p *picture, at store.PlacedIn, to store.MailboxID, move bool) *methodError {
+	s, a := c.server.store, c.account.ID
+	var done store.Copied
+	var err error
+	if move {
+		done, err = s.Move(ctx, a, at.Mailbox, uid.Of(at.UID), to)
+	} else {
+		done, err = s.Copy(ctx, a, at.Mailbox, uid.Of(at.UID), to)
+	}
+	switch {
+	case err != nil:
+		return c.setError(err, "mailboxIds")
+	case len(done.To) == 0: // somebody was faster
+		return &methodError{Type: "notFound"}
+	}
+	from, into := p.boxes[at.Mailbox], p.boxes[to]
+	if c.server.options.Filed != nil && from != nil && from.Role != into.Role {
+		c.server.options.Filed(Filed{Account: a, Into: to, From: from.Role, To: into.Role, UIDs: uid.Of(done.To...)})
+	}
+	return nil
+}
+
+// destroyEmail takes an email out of all mailboxes, also those where it has \Deleted.
+func (c *call) destroyEmail(ctx context.Context, p *picture, id string) *methodError {
+	l, ok := p.located(id)
+	if !ok {
+		return &methodError{Type: "notFound"}
+	}
+	if all, there := p.mail.Email(l.ID); there {
+		l = all
+	}
+	for _, at := range l.At {
+		if _, _, err := c.server.store.Expunge(ctx, c.account.ID, at.Mailbox, uid.Of(at.UID), false); err != nil {
+			return c.setError(err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,296 @@
+package jmapd
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// mailboxSet is Mailbox/set (RFC 8621 section 2.5).
+func mailboxSet(ctx context.Context, c *call) (any, error) {
+	p, err := c.server.picture(ctx, c.account.ID)
+	if err != nil {
+		return nil, err
+	}
+	before := p.mailboxState()
+	s, err := c.set(before, "onDestroyRemoveEmails")
+	if err != nil {
+		return nil, err
+	}
+	var withEmails bool
+	if err := c.args.read("onDestroyRemoveEmails", &withEmails); err != nil {
+		return nil, err
+	}
+	c.createMailboxes(ctx, s)
+	for id, patch := range s.update {
+		if e := c.updateMailbox(ctx, id, patch); e != nil {
+			s.notUpdated[id] = e
+		} else {
+			s.updated[id] = nil
+		}
+	}
+	c.destroyMailboxes(ctx, s, withEmails)
+	if p, err = c.server.picture(ctx, c.account.ID); err != nil {
+		return nil, err
+	}
+	return s.answer(c, before, p.mailboxState()), nil
+}
+
+// createMailboxes makes mailboxes; one that names another of the same call as its parent comes after that.
+func (c *call) createMailboxes(ctx context.Context, s *set) {
+	left := s.create
+	for len(left) > 0 {
+		later := map[string]map[string]json.RawMessage{}
+		for name, properties := range left {
+			var parent string
+			if json.Unmarshal(properties["parentId"], &parent) == nil && strings.HasPrefix(parent, "#") {
+				if _, waits := left[parent[1:]]; waits && parent[1:] != name {
+					later[name] = properties
+					continue
+				}
+			}
+			b, e := c.createMailbox(ctx, properties)
+			if e != nil {
+				s.notCreated[name] = e
+				continue
+			}
+			c.request.created[name] = mailboxID(b.ID)
+			created := b.object()
+			for property := range properties {
+				delete(created, property)
+			}
+			s.created[name] = created
+		}
+		if len(later) == len(left) {
+			for name := range later {
+				s.notCreated[name] = badProperty("parentId", "mailboxes name each other as their parents")
+			}
+			return
+		}
+		left = later
+	}
+}
+
+// settings are the properties of a mailbox that can be set, as far as they are given.
+type mailboxSettings struct {
+	name       *string
+	parent     *store.MailboxID // 0 for none
+	role       *store.Role
+	subscribed *bool
+}
+
+// mailboxSettings reads them. old is the mailbox as it is, nil for a new one.
+func (c *call) mailboxSettings(p *picture, properties map[string]json.RawMessage, old *box) (m mailboxSettings, e *methodError) {
+	for property, raw := range properties {
+		switch property {
+		case "name":
+			if unmarshal(raw, &m.name) != nil || *m.name == "" || strings.Contains(*m.name, store.Separator) {
+				return m, badProperty(property, "a name is not empty and has no "+store.Separator)
+			}
+		case "parentId":
+			parent := store.MailboxID(0)
+			var id *string
+			if json.Unmarshal(raw, &id) != nil {
+				return m, badProperty(property, "not an id")
+			}
+			if id != nil {
+				b, ok := p.mailbox(c.named(*id))
+				if !ok {
+					return m, badProperty(property, "there is no such mailbox")
+				}
+				parent = b.ID
+			}
+			m.parent = &parent
+		case "role":
+			var name *string
+			if json.Unmarshal(raw, &name) != nil {
+				return m, badProperty(property, "not a role")
+			}
+			r := store.RoleNone
+			if name != nil {
+				r = store.Role(*name)
+			}
+			m.role = &r
+		case "isSubscribed":
+			if unmarshal(raw, &m.subscribed) != nil {
+				return m, badProperty(property, "not a boolean")
+			}
+		default: // what the server sets can be given as it is
+			if old == nil || !same(raw, old.object()[property]) {
+				return m, badProperty(property, "it cannot be set")
+			}
+		}
+	}
+	return m, nil
+}
+
+// same reports whether a value that a client gave is the one that is there.
+func same(raw json.RawMessage, value any) bool {
+	var given any
+	there, err := json.Marshal(value)
+	if err != nil || json.Unmarshal(raw, &given) != nil {
+		return false
+	}
+	text, err := json.Marshal(given)
+	var is any
+	if err != nil || json.Unmarshal(there, &is) != nil {
+		return false
+	}
+	canonical, err := json.Marshal(is)
+	return err == nil && string(text) == string(canonical)
+}
+
+func (c *call) createMailbox(ctx context.Context, properties map[string]json.RawMessage) (*box, *methodError) {
+	p, err := c.server.picture(ctx, c.account.ID)
+	if err != nil {
+		return nil, c.setError(err)
+	}
+	m, e := c.mailboxSettings(p, properties, nil)
+	switch {
+	case e != nil:
+		return nil, e
+	case m.name == nil:
+		return nil, badProperty("name", "it is missing")
+	}
+	role := store.RoleNone
+	if m.role != nil {
+		role = *m.role
+	}
+	if role == store.RoleInbox || role == store.RoleOutbox {
+		return nil, badProperty("role", "mailboxes with this role come by themselves")
+	}
+	name := *m.name
+	if m.parent != nil && *m.parent != 0 {
+		name = p.boxes[*m.parent].Name + store.Separator + name
+	}
+	s := c.server.store
+	made, err := s.CreateMailbox(ctx, c.account.ID, name, role)
+	if err != nil {
+		return nil, c.setError(err, "name")
+	}
+	if m.subscribed == nil || *m.subscribed { // what is made here is seen by programs that show what is subscribed to
+		if err := s.Subscribe(ctx, c.account.ID, made.Name, true); err != nil {
+			return nil, c.setError(err)
+		}
+	}
+	if p, err = c.server.picture(ctx, c.account.ID); err != nil {
+		return nil, c.setError(err)
+	}
+	if b := p.boxes[made.ID]; b != nil {
+		return b, nil
+	}
+	return nil, &methodError{Type: "notFound"} // somebody was faster
+}
+
+// updateMailbox changes a mailbox. Another name or parent is another path in IMAP.
+func (c *call) updateMailbox(ctx context.Context, id string, patch map[string]json.RawMessage) *methodError {
+	p, err := c.server.picture(ctx, c.account.ID)
+	if err != nil {
+		return c.setError(err)
+	}
+	b, ok := p.mailbox(id)
+	if !ok {
+		return &methodError{Type: "notFound"}
+	}
+	m, e := c.mailboxSettings(p, patch, b)
+	if e != nil {
+		return e
+	}
+	if m.role != nil && *m.role != b.Role && !(*m.role == store.RoleNone && role(b.Role) == nil) {
+		return badProperty("role", "the role of a mailbox stays")
+	}
+	path, e := p.path(b, &m)
+	if e != nil {
+		return e
+	}
+	s := c.server.store
+	if path != b.Name {
+		if b.ID == store.InboxID {
+			return &methodError{Type: "forbidden", Description: "the INBOX keeps its name"}
+		}
+		if err := s.RenameMailbox(ctx, c.account.ID, b.Name, path); err != nil {
+			return c.setError(err, "name")
+		}
+	}
+	if m.subscribed != nil && *m.subscribed != b.Subscribed {
+		if err := s.Subscribe(ctx, c.account.ID, path, *m.subscribed); err != nil {
+			return c.setError(err)
+		}
+	}
+	return nil
+}
+
+// path is the name that a mailbox is to have in IMAP.
+func (p *picture) path(b *box, m *mailboxSettings) (string, *methodError) {
+	name, parent := b.name, b.parent
+	if m.name != nil {
+		name = *m.name
+	}
+	if m.parent != nil {
+		parent = *m.parent
+	}
+	for at := parent; at != 0; at = p.boxes[at].parent {
+		if at == b.ID {
+			return "", badProperty("parentId", "a mailbox cannot lie in itself")
+		}
+	}
+	if parent != 0 {
+		name = p.boxes[parent].Name + store.Separator + name
+	}
+	return name, nil
+}
+
+// destroyMailboxes takes mailboxes away, those below others first.
+func (c *call) destroyMailboxes(ctx context.Context, s *set, withEmails bool) {
+	left := s.destroy
+	for len(left) > 0 {
+		var later []string
+		for _, id := range left {
+			e := c.destroyMailbox(ctx, id, withEmails)
+			switch {
+			case e == nil:
+				s.destroyed = append(s.destroyed, id)
+			case e.Type == "mailboxHasChild":
+				later = append(later, id)
+				s.notDestroyed[id] = e
+			default:
+				s.notDestroyed[id] = e
+			}
+		}
+		if len(later) == len(left) {
+			return
+		}
+		for _, id := range later {
+			delete(s.notDestroyed, id)
+		}
+		left = later
+	}
+}
+
+func (c *call) destroyMailbox(ctx context.Context, id string, withEmails bool) *methodError {
+	p, err := c.server.picture(ctx, c.account.ID)
+	if err != nil {
+		return c.setError(err)
+	}
+	b, ok := p.mailbox(id)
+	if !ok {
+		return &methodError{Type: "notFound"}
+	}
+	for _, other := range p.boxes {
+		if other.parent == b.ID {
+			return &methodError{Type: "mailboxHasChild"}
+		}
+	}
+	switch {
+	case b.ID == store.InboxID:
+		return &methodError{Type: "forbidden", Description: "the INBOX stays"}
+	case b.emails > 0 && !withEmails:
+		return &methodError{Type: "mailboxHasEmail"}
+	}
+	if err := c.server.store.DeleteMailbox(ctx, c.account.ID, b.Name); err != nil {
+		return c.setError(err)
+	}
+	return nil
+}

@@ -1,0 +1,194 @@
+package jmapd
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// Bounds of event streams.
+const (
+	maxStreams  = 20               // of an account
+	leastPing   = 30 * time.Second // RFC 8620 section 7.3: the server may change what is asked for
+	mostPing    = 10 * time.Minute
+	streamWrite = 30 * time.Second // how long a client may take to read
+	streamTime  = 15 * time.Minute // then the client comes again and signs in anew
+)
+
+// pushed are the types whose states are told.
+var pushed = []string{"Email", "Mailbox", "Thread"}
+
+// events tells of changes while they happen (RFC 8620 section 7.3).
+func (s *Server) events(w http.ResponseWriter, r *http.Request, a *store.Account) {
+	q := r.URL.Query()
+	types := pushed
+	if q.Get("types") != "*" {
+		wanted := strings.Split(q.Get("types"), ",")
+		types = slices.DeleteFunc(slices.Clone(pushed), func(t string) bool { return !slices.Contains(wanted, t) })
+	}
+	after := q.Get("closeafter")
+	seconds, err := strconv.ParseUint(q.Get("ping"), 10, 31)
+	if err != nil || after != "state" && after != "no" {
+		problem{Type: "about:blank", Status: http.StatusBadRequest, Detail: "types, closeafter (state or no) and ping (seconds) are wanted"}.write(w)
+		return
+	}
+	if !s.take(a.ID) {
+		problem{Type: limitExceeded, Status: http.StatusTooManyRequests}.write(w)
+		return
+	}
+	defer s.give(a.ID)
+	ping := time.Duration(0)
+	if seconds > 0 {
+		ping = min(max(time.Duration(seconds)*time.Second, leastPing), mostPing)
+	}
+	st := &stream{s: s, w: w, control: http.NewResponseController(w), account: a, types: types, ping: ping, once: after == "state"}
+	if err := st.run(r.Context(), r.Header.Get("Last-Event-ID")); err != nil {
+		s.log.Debug("jmapd: event stream ended", "account", a.Address, "error", err)
+	}
+}
+
+// take takes one of the places for event streams of an account, which give gives back.
+func (s *Server) take(a store.AccountID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.streams[a] >= maxStreams {
+		return false
+	}
+	s.streams[a]++
+	return true
+}
+
+func (s *Server) give(a store.AccountID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.streams[a]--; s.streams[a] == 0 {
+		delete(s.streams, a)
+	}
+}
+
+// stream is one client that waits for events.
+type stream struct {
+	s       *Server
+	w       http.ResponseWriter
+	control *http.ResponseController
+	account *store.Account
+	types   []string
+	ping    time.Duration // 0 for none
+	once    bool          // it ends after the first event
+	told    map[string]string
+	id      store.ModSeq // of what was told
+}
+
+// run tells of changes until the client goes or the server closes. A client that comes back with the id of what
+// it heard last is told at once of what it missed.
+func (st *stream) run(ctx context.Context, last string) error {
+	changed := make(chan struct{}, 1)
+	cancel := st.s.store.Watch(st.account.ID, func() {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	})
+	defer cancel()
+	now, at, err := st.states(ctx)
+	if err != nil {
+		return err
+	}
+	st.told, st.id = now, at
+	if missed, err := strconv.ParseUint(last, 10, 64); err == nil && store.ModSeq(missed) != at {
+		st.told = map[string]string{}
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	}
+	st.w.Header().Set("Content-Type", "text/event-stream")
+	_ = st.control.SetReadDeadline(time.Time{}) // that of the request would end the stream
+	if err := st.send(":\n\n"); err != nil {
+		return err
+	}
+	return st.wait(ctx, changed)
+}
+
+func (st *stream) wait(ctx context.Context, changed <-chan struct{}) error {
+	var pings <-chan time.Time
+	if st.ping > 0 {
+		ticker := time.NewTicker(st.ping)
+		defer ticker.Stop()
+		pings = ticker.C
+	}
+	over := time.NewTimer(streamTime)
+	defer over.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-over.C:
+			return nil
+		case <-st.s.closed:
+			return nil
+		case <-pings:
+			if err := st.send(fmt.Sprintf("event: ping\ndata: {\"interval\":%d}\n\n", int(st.ping.Seconds()))); err != nil {
+				return err
+			}
+		case <-changed:
+			told, err := st.tell(ctx)
+			if err != nil || told && st.once {
+				return err
+			}
+		}
+	}
+}
+
+// states are those of the types that the client wants to hear of.
+func (st *stream) states(ctx context.Context) (map[string]string, store.ModSeq, error) {
+	p, err := st.s.picture(ctx, st.account.ID)
+	if err != nil {
+		return nil, 0, err
+	}
+	all := map[string]string{"Email": p.emailState(), "Thread": p.emailState(), "Mailbox": p.mailboxState()}
+	now := map[string]string{}
+	for _, t := range st.types {
+		now[t] = all[t]
+	}
+	return now, p.mail.ModSeq, nil
+}
+
+// tell sends a StateChange (RFC 8620 section 7.1) of what is other than before.
+func (st *stream) tell(ctx context.Context) (bool, error) {
+	now, at, err := st.states(ctx)
+	if err != nil {
+		return false, err
+	}
+	news := map[string]string{}
+	for t, state := range now {
+		if st.told[t] != state {
+			news[t] = state
+		}
+	}
+	if len(news) == 0 {
+		return false, nil
+	}
+	st.told, st.id = now, at
+	text, err := json.Marshal(object{"@type": "StateChange", "changed": object{accountID(st.account.ID): news}})
+	if err != nil {
+		return false, err
+	}
+	return true, st.send(fmt.Sprintf("id: %d\nevent: state\ndata: %s\n\n", st.id, text))
+}
+
+func (st *stream) send(text string) error {
+	// A server without deadlines holds none either.
+	_ = st.control.SetWriteDeadline(time.Now().Add(streamWrite))
+	if _, err := st.w.Write([]byte(text)); err != nil {
+		return err
+	}
+	return st.control.Flush()
+}

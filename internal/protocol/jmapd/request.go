@@ -1,0 +1,348 @@
+package jmapd
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// request is the Request object (RFC 8620 section 3.3).
+type request struct {
+	using   []string
+	calls   []invocation
+	created map[string]string // creation ids of this request and those before it
+	told    bool              // the client gave creation ids and wants them back
+}
+
+// invocation is one method call or response (RFC 8620 section 3.2).
+type invocation struct {
+	name string
+	args map[string]json.RawMessage
+	id   string
+}
+
+// response is an invocation that goes back.
+type response struct {
+	name string
+	args any
+	id   string
+}
+
+// MarshalJSON implements json.Marshaler.
+func (r response) MarshalJSON() ([]byte, error) { return json.Marshal([]any{r.name, r.args, r.id}) }
+
+// method is a method of a capability.
+type method struct {
+	capability string
+	run        func(ctx context.Context, c *call) (any, error)
+}
+
+// call is a method call that runs.
+type call struct {
+	server  *Server
+	account *store.Account
+	request *request
+	args    arguments
+}
+
+// table are all methods.
+func (s *Server) table() map[string]method {
+	return map[string]method{
+		"Core/echo":            {capabilityCore, echo},
+		"Mailbox/get":          {capabilityMail, mailboxGet},
+		"Mailbox/changes":      {capabilityMail, mailboxChanges},
+		"Mailbox/query":        {capabilityMail, mailboxQuery},
+		"Mailbox/queryChanges": {capabilityMail, noQueryChanges},
+		"Mailbox/set":          {capabilityMail, mailboxSet},
+		"Thread/get":           {capabilityMail, threadGet},
+		"Thread/changes":       {capabilityMail, threadChanges},
+		"Email/get":            {capabilityMail, emailGet},
+		"Email/changes":        {capabilityMail, emailChanges},
+		"Email/query":          {capabilityMail, emailQuery},
+		"Email/queryChanges":   {capabilityMail, noQueryChanges},
+		"Email/set":            {capabilityMail, emailSet},
+	}
+}
+
+// echo is Core/echo (RFC 8620 section 4).
+func echo(_ context.Context, c *call) (any, error) { return c.args, nil }
+
+// api answers a request (RFC 8620 section 3).
+func (s *Server) api(w http.ResponseWriter, r *http.Request, a *store.Account) {
+	if !s.begin(a.ID) {
+		problem{Type: limitExceeded, Status: http.StatusTooManyRequests, Limit: "maxConcurrentRequests"}.write(w)
+		return
+	}
+	defer s.end(a.ID)
+	req, bad := s.read(w, r)
+	if bad != nil {
+		bad.write(w)
+		return
+	}
+	session := s.sessionOf(a)
+	answer := object{"methodResponses": s.run(r.Context(), a, req), "sessionState": session["state"]}
+	if req.told {
+		answer["createdIds"] = req.created
+	}
+	s.answer(w, answer)
+}
+
+// begin takes one of the places for requests of an account, which end gives back.
+func (s *Server) begin(a store.AccountID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running[a] >= s.options.Limits.ConcurrentRequests {
+		return false
+	}
+	s.running[a]++
+	return true
+}
+
+func (s *Server) end(a store.AccountID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running[a]--; s.running[a] == 0 {
+		delete(s.running, a)
+	}
+}
+
+// read reads a request and holds it to the limits (RFC 8620 section 3.6.1).
+func (s *Server) read(w http.ResponseWriter, r *http.Request) (*request, *problem) {
+	l := &s.options.Limits
+	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
+		return nil, &problem{Type: notJSON, Status: http.StatusBadRequest, Detail: "the Content-Type is not application/json"}
+	}
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, l.RequestSize))
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		return nil, &problem{Type: limitExceeded, Status: http.StatusBadRequest, Limit: "maxSizeRequest"}
+	}
+	if err != nil || !utf8.Valid(text) || !json.Valid(text) {
+		return nil, &problem{Type: notJSON, Status: http.StatusBadRequest, Detail: "the request is not JSON in UTF-8"}
+	}
+	req, err := parseRequest(text)
+	if err != nil {
+		return nil, &problem{Type: notRequest, Status: http.StatusBadRequest, Detail: err.Error()}
+	}
+	for _, u := range req.using {
+		if u != capabilityCore && u != capabilityMail {
+			return nil, &problem{Type: unknownCapability, Status: http.StatusBadRequest, Detail: u}
+		}
+	}
+	if len(req.calls) > l.Calls {
+		return nil, &problem{Type: limitExceeded, Status: http.StatusBadRequest, Limit: "maxCallsInRequest"}
+	}
+	return req, nil
+}
+
+// parseRequest reads a Request object. Names of members are compared exactly, unlike encoding/json does with structs.
+func parseRequest(text []byte) (*request, error) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(text, &members); err != nil || members == nil {
+		return nil, errors.New("the request is not an object")
+	}
+	req := &request{created: map[string]string{}}
+	if err := unmarshal(members["using"], &req.using); err != nil || req.using == nil {
+		return nil, errors.New("using is not a list of capabilities")
+	}
+	var calls [][]json.RawMessage
+	if err := unmarshal(members["methodCalls"], &calls); err != nil || calls == nil {
+		return nil, errors.New("methodCalls is not a list of calls")
+	}
+	for i, c := range calls {
+		var one invocation
+		if len(c) != 3 || unmarshal(c[0], &one.name) != nil || unmarshal(c[1], &one.args) != nil || one.args == nil || unmarshal(c[2], &one.id) != nil {
+			return nil, fmt.Errorf("call %d is not a name, an object of arguments and an id", i)
+		}
+		req.calls = append(req.calls, one)
+	}
+	if raw, given := members["createdIds"]; given && string(raw) != "null" {
+		req.told = true
+		if err := unmarshal(raw, &req.created); err != nil {
+			return nil, errors.New("createdIds is not an object of ids")
+		}
+	}
+	return req, nil
+}
+
+// unmarshal reads a value that must be there and must not be null.
+func unmarshal(raw json.RawMessage, v any) error {
+	if len(raw) == 0 || string(raw) == "null" {
+		return errors.New("missing")
+	}
+	return json.Unmarshal(raw, v)
+}
+
+// methodError is the error of one call (RFC 8620 section 3.6.2) or of one object of a set (section 5.3).
+type methodError struct {
+	Type        string   `json:"type"`
+	Description string   `json:"description,omitempty"`
+	Properties  []string `json:"properties,omitempty"`
+}
+
+func (e *methodError) Error() string { return e.Type + ": " + e.Description }
+
+func invalid(format string, args ...any) error {
+	return &methodError{Type: "invalidArguments", Description: fmt.Sprintf(format, args...)}
+}
+
+// run makes the calls of a request, one after the other (RFC 8620 section 3.10).
+func (s *Server) run(ctx context.Context, a *store.Account, req *request) []response {
+	done := []response{}
+	for _, in := range req.calls {
+		answer, err := s.call(ctx, a, req, in, done)
+		if err != nil {
+			done = append(done, response{"error", s.errorOf(err), in.id})
+			continue
+		}
+		done = append(done, response{in.name, answer, in.id})
+	}
+	return done
+}
+
+func (s *Server) call(ctx context.Context, a *store.Account, req *request, in invocation, done []response) (any, error) {
+	m, ok := s.methods[in.name]
+	if !ok || !slices.Contains(req.using, m.capability) {
+		return nil, &methodError{Type: "unknownMethod"}
+	}
+	args, err := resolve(in.args, done)
+	if err != nil {
+		return nil, err
+	}
+	c := &call{server: s, account: a, request: req, args: args}
+	if m.capability != capabilityCore {
+		id, err := c.args.text("accountId")
+		if err != nil {
+			return nil, err
+		}
+		if id != accountID(a.ID) {
+			return nil, &methodError{Type: "accountNotFound"}
+		}
+	}
+	return m.run(ctx, c)
+}
+
+// errorOf is what a client hears of an error. Those of the store are told by their causes.
+func (s *Server) errorOf(err error) *methodError {
+	if e, ok := errors.AsType[*methodError](err); ok {
+		return e
+	}
+	kind, d := "serverFail", cause.Wait(cause.ProviderBackendBroken, s.store.Now())
+	switch store.KindOf(err) {
+	case store.KindNoSpace:
+		kind, d = "serverUnavailable", cause.Wait(cause.ProviderStorageFailed, s.store.Now())
+	case store.KindClosed:
+		kind, d = "serverUnavailable", cause.Wait(cause.ProviderMaintenanceStop, s.store.Now())
+	}
+	s.log.Error("jmapd: method failed", "error", err)
+	return &methodError{Type: kind, Description: s.reason(d)}
+}
+
+// resolve puts results of earlier calls in the place of references to them (RFC 8620 section 3.7).
+func resolve(args map[string]json.RawMessage, done []response) (arguments, error) {
+	out := arguments{}
+	for name, raw := range args {
+		if !strings.HasPrefix(name, "#") {
+			out[name] = raw
+			continue
+		}
+		name = name[1:]
+		if _, both := args[name]; both {
+			return nil, invalid("%s and #%s are both given", name, name)
+		}
+		value, err := reference(raw, done)
+		if err != nil {
+			return nil, &methodError{Type: "invalidResultReference", Description: name + ": " + err.Error()}
+		}
+		out[name] = value
+	}
+	return out, nil
+}
+
+func reference(raw json.RawMessage, done []response) (json.RawMessage, error) {
+	var ref struct{ ResultOf, Name, Path string }
+	if err := unmarshal(raw, &ref); err != nil {
+		return nil, errors.New("not a ResultReference")
+	}
+	at := slices.IndexFunc(done, func(r response) bool { return r.id == ref.ResultOf })
+	if at < 0 {
+		return nil, errors.New("no call before has this id")
+	}
+	if done[at].name != ref.Name {
+		return nil, errors.New("the response has another name")
+	}
+	text, err := json.Marshal(done[at].args)
+	if err != nil {
+		return nil, err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	var value any
+	if err := decoder.Decode(&value); err != nil {
+		return nil, err
+	}
+	if value, err = pointed(value, ref.Path); err != nil {
+		return nil, err
+	}
+	return json.Marshal(value)
+}
+
+// pointed evaluates a JSON Pointer (RFC 6901), with * for every item of an array (RFC 8620 section 3.7).
+func pointed(value any, path string) (any, error) {
+	if path == "" {
+		return value, nil
+	}
+	if path[0] != '/' {
+		return nil, errors.New("a path begins with /")
+	}
+	token, rest, more := strings.Cut(path[1:], "/")
+	if more {
+		rest = "/" + rest
+	}
+	switch v := value.(type) {
+	case map[string]any:
+		member, ok := v[unescape(token)]
+		if !ok {
+			return nil, fmt.Errorf("nothing is at %q", token)
+		}
+		return pointed(member, rest)
+	case []any:
+		if token == "*" {
+			return each(v, rest)
+		}
+		n, err := strconv.Atoi(token)
+		if err != nil || n < 0 || n >= len(v) || strconv.Itoa(n) != token {
+			return nil, fmt.Errorf("nothing is at %q", token)
+		}
+		return pointed(v[n], rest)
+	}
+	return nil, fmt.Errorf("nothing is at %q", token)
+}
+
+// each evaluates a path for all items; results that are arrays are put together.
+func each(items []any, path string) (any, error) {
+	out := []any{}
+	for _, item := range items {
+		value, err := pointed(item, path)
+		if err != nil {
+			return nil, err
+		}
+		if list, ok := value.([]any); ok {
+			out = append(out, list...)
+		} else {
+			out = append(out, value)
+		}
+	}
+	return out, nil
+}

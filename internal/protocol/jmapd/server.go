@@ -1,0 +1,178 @@
+// Package jmapd is JMAP: core (RFC 8620) and mail (RFC 8621), written for this store.
+//
+// A request is a list of method calls. Each is answered from store.Mail, the account's mail at one moment, so
+// that all answers of a call belong together; states are values of the account's change counter, which IMAP's
+// MODSEQs are, too.
+package jmapd
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/index"
+	"github.com/postiljon/postiljon/internal/store/uid"
+)
+
+// Options are what the server is made of. Store, Catalogue, SignIn and BaseURL must be given.
+type Options struct {
+	Store     *store.Store
+	Catalogue *cause.Catalogue
+	// SignIn decides who makes a request, from its Authorization field; it is asked over TLS alone.
+	SignIn func(r *http.Request) (store.Account, cause.Decision)
+	// Index narrows searches for text; nil reads all messages.
+	Index *index.Index
+	// BaseURL is the address of the web, without a final slash.
+	BaseURL string
+	// Filed, if not nil, hears of emails that JMAP put into a mailbox of another role.
+	Filed func(f Filed)
+	Log   *slog.Logger
+	// Limits bound requests; zero fields have their defaults.
+	Limits Limits
+}
+
+// Filed is an email that lies in a mailbox of another role now.
+type Filed struct {
+	Account  store.AccountID
+	Into     store.MailboxID
+	From, To store.Role
+	UIDs     uid.Set // in Into
+}
+
+// Limits are what the Session object tells (RFC 8620 section 2).
+type Limits struct {
+	RequestSize        int64 // octets; default 10 MiB
+	Calls              int   // in a request; default 64
+	ConcurrentRequests int   // of an account; default 8
+	Get, Set           int   // objects in a call; default 1000 and 500
+	QueryResults       int   // ids in an answer; default 5000
+}
+
+func (l *Limits) defaults() {
+	if l.RequestSize == 0 {
+		l.RequestSize = 10 << 20
+	}
+	for _, d := range []struct {
+		field *int
+		value int
+	}{{&l.Calls, 64}, {&l.ConcurrentRequests, 8}, {&l.Get, 1000}, {&l.Set, 500}, {&l.QueryResults, 5000}} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+}
+
+// Server answers requests. It is safe for concurrent use.
+type Server struct {
+	options Options
+	store   *store.Store
+	log     *slog.Logger
+	mux     *http.ServeMux
+	methods map[string]method
+	mail    mailCache
+
+	mu      sync.Mutex
+	running map[store.AccountID]int // requests
+	streams map[store.AccountID]int // of events
+	closed  chan struct{}           // ends event streams
+	closing sync.Once
+}
+
+// New makes a server.
+func New(o Options) (*Server, error) {
+	if o.Store == nil || o.Catalogue == nil || o.SignIn == nil || o.BaseURL == "" {
+		return nil, errors.New("jmapd: an option is missing")
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	o.Limits.defaults()
+	s := &Server{
+		options: o, store: o.Store, log: o.Log, mux: http.NewServeMux(),
+		running: map[store.AccountID]int{}, streams: map[store.AccountID]int{}, closed: make(chan struct{}),
+	}
+	s.methods = s.table()
+	for pattern, h := range map[string]signedIn{
+		"GET /.well-known/jmap":                         s.session,
+		"GET /jmap/session":                             s.session,
+		"POST /jmap/api":                                s.api,
+		"GET /jmap/download/{account}/{blob}/{name...}": s.download,
+		"GET /jmap/events":                              s.events,
+	} {
+		s.mux.Handle(pattern, s.authenticated(h))
+	}
+	return s, nil
+}
+
+// ServeHTTP implements http.Handler for /jmap/ and /.well-known/jmap.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+
+// Close ends event streams, so that the web can close.
+func (s *Server) Close(context.Context) error {
+	s.closing.Do(func() { close(s.closed) })
+	return nil
+}
+
+// signedIn answers the request of an account.
+type signedIn func(w http.ResponseWriter, r *http.Request, a *store.Account)
+
+// authenticated finds out whose request it is (RFC 8620 section 8.2: by the mechanisms of HTTP).
+func (s *Server) authenticated(next signedIn) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		if r.TLS == nil {
+			s.refuse(w, http.StatusForbidden, cause.Refuse(cause.AuthPlaintextRefused))
+			return
+		}
+		a, d := s.options.SignIn(r)
+		switch {
+		case d.Allowed():
+			next(w, r, &a)
+		case d.Action == cause.ActionWait:
+			s.refuse(w, http.StatusTooManyRequests, d)
+		default:
+			w.Header().Add("WWW-Authenticate", `Basic realm="postiljon", charset="UTF-8"`)
+			w.Header().Add("WWW-Authenticate", `Bearer realm="postiljon"`)
+			s.refuse(w, http.StatusUnauthorized, d)
+		}
+	})
+}
+
+// problem is an error of a whole request (RFC 7807, RFC 8620 section 3.6.1).
+type problem struct {
+	Type   string `json:"type"`
+	Status int    `json:"status"`
+	Detail string `json:"detail,omitempty"`
+	Limit  string `json:"limit,omitempty"`
+}
+
+// The types of RFC 8620 section 3.6.1.
+const (
+	unknownCapability = "urn:ietf:params:jmap:error:unknownCapability"
+	notJSON           = "urn:ietf:params:jmap:error:notJSON"
+	notRequest        = "urn:ietf:params:jmap:error:notRequest"
+	limitExceeded     = "urn:ietf:params:jmap:error:limit"
+)
+
+func (p problem) write(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p) // a client that went away
+}
+
+// refuse says why a request is refused; type leads to the page that explains it.
+func (s *Server) refuse(w http.ResponseWriter, status int, d cause.Decision) {
+	d = s.options.Catalogue.ToStranger(d)
+	problem{Type: s.options.BaseURL + "/why/" + string(d.Cause), Status: status, Detail: s.reason(d)}.write(w)
+}
+
+// reason is a decision in words for programs and their users.
+func (s *Server) reason(d cause.Decision) string {
+	return strings.TrimSpace(s.options.Catalogue.Explain(d, cause.English, cause.Holder).Text)
+}

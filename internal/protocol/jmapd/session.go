@@ -1,0 +1,97 @@
+package jmapd
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// The capabilities that are there.
+const (
+	capabilityCore = "urn:ietf:params:jmap:core"
+	capabilityMail = "urn:ietf:params:jmap:mail"
+)
+
+type object = map[string]any
+
+// sessionOf is the Session object of an account (RFC 8620 section 2).
+func (s *Server) sessionOf(a *store.Account) object {
+	l := &s.options.Limits
+	id := accountID(a.ID)
+	base := s.options.BaseURL + "/jmap/"
+	session := object{
+		"capabilities": object{
+			capabilityCore: object{
+				"maxSizeUpload": 0, "maxConcurrentUpload": 0, // nothing can be uploaded
+				"maxSizeRequest": l.RequestSize, "maxConcurrentRequests": l.ConcurrentRequests, "maxCallsInRequest": l.Calls,
+				"maxObjectsInGet": l.Get, "maxObjectsInSet": l.Set, "collationAlgorithms": []string{},
+			},
+			capabilityMail: object{},
+		},
+		"accounts": object{id: object{
+			"name": a.Address, "isPersonal": true, "isReadOnly": false,
+			"accountCapabilities": object{
+				capabilityCore: object{},
+				// RFC 8621 section 1.3.1.
+				capabilityMail: object{
+					"maxMailboxesPerEmail": nil, "maxMailboxDepth": store.MaxMailboxDepth, "maxSizeMailboxName": store.MaxMailboxNameSize,
+					"maxSizeAttachmentsPerEmail": 0, "emailQuerySortOptions": sortOptions(), "mayCreateTopLevelMailbox": true,
+				},
+			},
+		}},
+		"primaryAccounts": object{capabilityCore: id, capabilityMail: id},
+		"username":        a.Address,
+		"apiUrl":          base + "api",
+		"downloadUrl":     base + "download/{accountId}/{blobId}/{name}?accept={type}",
+		"uploadUrl":       base + "upload/{accountId}/",
+		"eventSourceUrl":  base + "events?types={types}&closeafter={closeafter}&ping={ping}",
+	}
+	session["state"] = stateOfSession(session)
+	return session
+}
+
+// stateOfSession is another one whenever anything in the Session object is.
+func stateOfSession(session object) string {
+	text, err := json.Marshal(session)
+	if err != nil {
+		return "" // maps of text and numbers can always be written
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
+}
+
+func (s *Server) session(w http.ResponseWriter, _ *http.Request, a *store.Account) {
+	s.answer(w, s.sessionOf(a))
+}
+
+// answer sends what programs read.
+func (s *Server) answer(w http.ResponseWriter, v any) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		s.log.Error("jmapd: an answer cannot be written", "error", err)
+		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(text) // a client that went away
+}
+
+// Ids are a letter and a number: they begin with a letter, as RFC 8620 section 1.2 advises.
+func accountID(a store.AccountID) string { return fmt.Sprintf("a%d", a) }
+func mailboxID(m store.MailboxID) string { return fmt.Sprintf("m%d", m) }
+func emailID(e store.EmailID) string     { return fmt.Sprintf("e%d", e) }
+func threadID(t store.ThreadID) string   { return fmt.Sprintf("t%d", t) }
+
+// parseID reads an id of one kind.
+func parseID[T ~uint64 | ~uint32](kind byte, id string) (T, bool) {
+	if len(id) < 2 || id[0] != kind || id[1] == '0' || id[1] == '+' {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(id[1:], 10, 64)
+	return T(n), err == nil && uint64(T(n)) == n
+}

@@ -1,0 +1,112 @@
+package jmapd
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// set is a /set that runs (RFC 8620 section 5.3).
+type set struct {
+	create       map[string]map[string]json.RawMessage
+	update       map[string]map[string]json.RawMessage
+	destroy      []string
+	created      object
+	updated      object
+	destroyed    []string
+	notCreated   map[string]*methodError
+	notUpdated   map[string]*methodError
+	notDestroyed map[string]*methodError
+}
+
+// set reads the arguments of a /set. state is what ifInState is compared with; further are the names of arguments of the
+// method.
+func (c *call) set(state string, further ...string) (*set, error) {
+	s := &set{
+		created: object{}, updated: object{}, destroyed: []string{},
+		notCreated: map[string]*methodError{}, notUpdated: map[string]*methodError{}, notDestroyed: map[string]*methodError{},
+	}
+	if err := c.args.only(append(further, "ifInState", "create", "update", "destroy")...); err != nil {
+		return nil, err
+	}
+	var expected *string
+	for name, v := range map[string]any{"ifInState": &expected, "create": &s.create, "update": &s.update, "destroy": &s.destroy} {
+		if err := c.args.read(name, v); err != nil {
+			return nil, err
+		}
+	}
+	if len(s.create)+len(s.update)+len(s.destroy) > c.server.options.Limits.Set {
+		return nil, &methodError{Type: "requestTooLarge", Description: "maxObjectsInSet"}
+	}
+	if expected != nil && *expected != state {
+		return nil, &methodError{Type: "stateMismatch"}
+	}
+	for i, id := range s.destroy {
+		s.destroy[i] = c.named(id)
+	}
+	slices.Sort(s.destroy)
+	s.destroy = slices.Compact(s.destroy)
+	for id, patch := range s.update {
+		if real := c.named(id); real != id {
+			delete(s.update, id)
+			s.update[real] = patch
+		}
+	}
+	for _, id := range s.destroy {
+		if _, both := s.update[id]; both {
+			s.notUpdated[id] = &methodError{Type: "willDestroy"}
+			delete(s.update, id)
+		}
+	}
+	return s, nil
+}
+
+// named is the id that a reference to a creation stands for (RFC 8620 section 5.3); other ids are themselves.
+func (c *call) named(id string) string {
+	if name, ok := strings.CutPrefix(id, "#"); ok {
+		if real, ok := c.request.created[name]; ok {
+			return real
+		}
+	}
+	return id
+}
+
+// answer is the answer of a /set. States are those before and after; others may have changed mail in between, so
+// a client that has the state before asks for changes.
+func (s *set) answer(c *call, before, after string) object {
+	return object{
+		"accountId": accountID(c.account.ID), "oldState": before, "newState": after,
+		"created": nullIfEmpty(s.created), "updated": nullIfEmpty(s.updated), "destroyed": s.destroyed,
+		"notCreated": nullIfEmpty(s.notCreated), "notUpdated": nullIfEmpty(s.notUpdated), "notDestroyed": nullIfEmpty(s.notDestroyed),
+	}
+}
+
+func nullIfEmpty[V any](m map[string]V) any {
+	if len(m) == 0 {
+		return nil
+	}
+	return m
+}
+
+// setError is the SetError of what the store refused (RFC 8620 section 5.3).
+func (c *call) setError(err error, properties ...string) *methodError {
+	switch store.KindOf(err) {
+	case store.KindNotFound:
+		return &methodError{Type: "notFound"}
+	case store.KindExists:
+		return &methodError{Type: "invalidProperties", Description: "there is one already", Properties: properties}
+	case store.KindInvalid, store.KindLimit:
+		return &methodError{Type: "invalidProperties", Description: err.Error(), Properties: properties}
+	case store.KindOverQuota:
+		return &methodError{Type: "overQuota"}
+	case store.KindInUse:
+		return &methodError{Type: "forbidden", Description: "it is being sent right now"}
+	}
+	return c.server.errorOf(err)
+}
+
+func badProperty(name, description string) *methodError {
+	return &methodError{Type: "invalidProperties", Description: description, Properties: []string{name}}
+}
