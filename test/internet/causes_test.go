@@ -181,13 +181,21 @@ func (w *world) told(t *testing.T, what string, id cause.ID) {
 	for _, lang := range languages {
 		text := w.said(t, what, lang)
 		seen[text] = true
-		if strings.ContainsAny(text, "{}") || len(strings.Split(text, "\n")) < 3 {
+		if strings.ContainsAny(text, "{}") || !w.nextStepIn(text, id, lang) {
 			t.Errorf("%s in %s: %s", id, lang, text)
 		}
 	}
 	if len(seen) != len(languages) {
 		t.Errorf("%s: %d texts in %d languages", id, len(seen), len(languages))
 	}
+}
+
+// nextStepIn tells whether a trace says what can be done about a cause, to whoever must act.
+func (w *world) nextStepIn(trace string, id cause.ID, lang cause.Lang) bool {
+	return slices.ContainsFunc([]cause.Audience{cause.Holder, cause.Owner, cause.Operator}, func(reader cause.Audience) bool {
+		step := w.catalogue.Explain(cause.Refuse(id), lang, reader).NextStep
+		return step != "" && strings.Contains(trace, step)
+	})
 }
 
 // until waits for a line of a trace.
