@@ -35,5 +35,5 @@
 //
 // NewReal makes the same world of network namespaces and packet filters, where root may;
 // other programs can be run in it (Vantage.Command). RunPostiljon and RunPostfixDovecot
-// put real servers into a world of either kind.
+// put real servers into a world of either kind, RunExim into a real network.
 package lab
