@@ -75,7 +75,7 @@ func emailGet(ctx context.Context, c *call) (any, error) {
 
 // located finds a visible email by its id.
 func (p *picture) located(id string) (*store.Located, bool) {
-	n, ok := parseID[store.EmailID]('e', id)
+	n, ok := parseID[store.EmailID]('M', id)
 	if !ok {
 		return nil, false
 	}
@@ -213,7 +213,7 @@ func threadGet(ctx context.Context, c *call) (any, error) {
 	var list []object
 	var missing []string
 	for _, id := range g.ids {
-		t, ok := parseID[store.ThreadID]('t', id)
+		t, ok := parseID[store.ThreadID]('T', id)
 		if emails := p.threads[t]; ok && len(emails) > 0 {
 			ids := []string{}
 			for _, l := range emails {

@@ -90,7 +90,7 @@ func (s *search) condition(name string, raw json.RawMessage) (func(*store.Locate
 		if unmarshal(raw, &id) != nil {
 			return nil, bad
 		}
-		m, ok := parseID[store.MailboxID]('m', s.c.named(id))
+		m, ok := parseID[store.MailboxID]('F', s.c.named(id))
 		return func(l *store.Located) bool { return ok && l.In(m) }, nil
 	case "inMailboxOtherThan":
 		var not []string

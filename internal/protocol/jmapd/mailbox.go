@@ -87,7 +87,7 @@ func mailboxGet(ctx context.Context, c *call) (any, error) {
 }
 
 func (p *picture) mailbox(id string) (*box, bool) {
-	m, ok := parseID[store.MailboxID]('m', id)
+	m, ok := parseID[store.MailboxID]('F', id)
 	b := p.boxes[m]
 	return b, ok && b != nil
 }

@@ -81,11 +81,12 @@ func (s *Server) answer(w http.ResponseWriter, v any) {
 	_, _ = w.Write(text) // a client that went away
 }
 
-// Ids are a letter and a number: they begin with a letter, as RFC 8620 section 1.2 advises.
+// Ids are a letter and a number, as RFC 8620 section 1.2 advises. Those of mailboxes, emails and conversations are the
+// MAILBOXID, EMAILID and THREADID of IMAP (RFC 8474).
 func accountID(a store.AccountID) string { return fmt.Sprintf("a%d", a) }
-func mailboxID(m store.MailboxID) string { return fmt.Sprintf("m%d", m) }
-func emailID(e store.EmailID) string     { return fmt.Sprintf("e%d", e) }
-func threadID(t store.ThreadID) string   { return fmt.Sprintf("t%d", t) }
+func mailboxID(m store.MailboxID) string { return fmt.Sprintf("F%d", m) }
+func emailID(e store.EmailID) string     { return fmt.Sprintf("M%d", e) }
+func threadID(t store.ThreadID) string   { return fmt.Sprintf("T%d", t) }
 
 // parseID reads an id of one kind.
 func parseID[T ~uint64 | ~uint32](kind byte, id string) (T, bool) {
