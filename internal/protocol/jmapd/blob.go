@@ -1,6 +1,7 @@
 package jmapd
 
 import (
+	"context"
 	"errors"
 	"io"
 	"mime"
@@ -21,8 +22,7 @@ var errNoPart = errors.New("no such part")
 
 // download sends the octets of an email or of one of its parts (RFC 8620 section 6.2).
 func (s *Server) download(w http.ResponseWriter, r *http.Request, a *store.Account) {
-	email, part, ok := parseBlobID(r.PathValue("blob"))
-	if !ok || r.PathValue("account") != accountID(a.ID) {
+	if r.PathValue("account") != accountID(a.ID) {
 		http.NotFound(w, r)
 		return
 	}
@@ -31,17 +31,9 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request, a *store.Accou
 		s.broken(w, err)
 		return
 	}
-	if _, there := p.email(email); !there {
-		http.NotFound(w, r)
-		return
-	}
-	var body io.ReadCloser
-	err = s.store.Emails(r.Context(), a.ID, email, email+1, func(e *store.Email) (err error) {
-		body, err = s.octets(r, e, part)
-		return err
-	})
+	body, err := s.open(r.Context(), a.ID, p, r.PathValue("blob"))
 	switch {
-	case errors.Is(err, errNoPart), err == nil && body == nil:
+	case errors.Is(err, errNoPart):
 		http.NotFound(w, r)
 		return
 	case err != nil:
@@ -92,7 +84,7 @@ func parseBlobID(id string) (e store.EmailID, part int, ok bool) {
 }
 
 // octets opens a message, or a part without its transfer encoding.
-func (s *Server) octets(r *http.Request, e *store.Email, part int) (io.ReadCloser, error) {
+func (s *Server) octets(ctx context.Context, e *store.Email, part int) (io.ReadCloser, error) {
 	parts, err := e.Summary.Parts()
 	if err != nil {
 		return nil, err
@@ -100,7 +92,7 @@ func (s *Server) octets(r *http.Request, e *store.Email, part int) (io.ReadClose
 	if part > len(parts) || part > 0 && parts[part-1].IsMultipart() {
 		return nil, errNoPart
 	}
-	body, err := s.store.Body(r.Context(), e)
+	body, err := s.store.Body(ctx, e)
 	if err != nil {
 		return nil, err
 	}
@@ -109,8 +101,5 @@ func (s *Server) octets(r *http.Request, e *store.Email, part int) (io.ReadClose
 		p := &parts[part-1]
 		text = message.DecodeTransfer(io.NewSectionReader(body, p.BodyStart, p.End-p.BodyStart), p.Encoding)
 	}
-	return struct {
-		io.Reader
-		io.Closer
-	}{text, body}, nil
+	return readCloser{text, body}, nil
 }

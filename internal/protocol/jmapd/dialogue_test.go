@@ -52,7 +52,7 @@ func newWorld(t testing.TB) *world {
 	w.server, err = New(Options{
 		Store: w.store, Catalogue: catalogue, BaseURL: "https://mail.example.org", Log: slog.New(slog.DiscardHandler),
 		Filed:  func(f Filed) { w.filed = append(w.filed, f) },
-		Limits: Limits{RequestSize: 20_000, Calls: 4, ConcurrentRequests: 2, Get: 6, Set: 5, QueryResults: 7},
+		Limits: Limits{RequestSize: 20_000, Upload: 5_000, Calls: 4, ConcurrentRequests: 2, Get: 6, Set: 5, QueryResults: 7},
 		SignIn: func(r *http.Request) (store.Account, cause.Decision) {
 			if name, password, _ := r.BasicAuth(); name == w.anna.Address && password == "secret" {
 				return w.anna, cause.Allow()
@@ -161,7 +161,7 @@ func compact(t *testing.T, text []byte) []byte {
 
 // do does what an IMAP client or a delivery would: "letter MAILBOX N" and "file MAILBOX N NAME" place messages,
 // "seen", "deleted", "undeleted" and "expunge MAILBOX UID" change them, "move" and "copy MAILBOX UID MAILBOX" as well;
-// "create", "delete NAME" are about mailboxes.
+// "create", "delete NAME" are about mailboxes, "upload NAME" uploads a file.
 func (w *world) do(words []string) {
 	w.t.Helper()
 	ctx, a := w.t.Context(), w.anna.ID
@@ -181,6 +181,11 @@ func (w *world) do(words []string) {
 			w.t.Fatal(e)
 		}
 		w.put(store.MailboxID(number(1)), int(number(2)), strings.ReplaceAll(string(text), "\n", "\r\n"), store.Flags{})
+	case "upload":
+		text, e := os.ReadFile("testdata/" + words[1])
+		if answer := w.ask("POST", "/jmap/upload/a1/", "message/rfc822", string(text)); e != nil || answer.Code != http.StatusCreated {
+			w.t.Fatal(e, answer.Code, answer.Body)
+		}
 	case "create":
 		_, err = w.store.CreateMailbox(ctx, a, words[1], store.RoleNone)
 	case "delete":

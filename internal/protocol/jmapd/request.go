@@ -72,6 +72,7 @@ func (s *Server) table() map[string]method {
 		"Email/changes":        {capabilityMail, emailChanges},
 		"Email/query":          {capabilityMail, emailQuery},
 		"Email/queryChanges":   {capabilityMail, noQueryChanges},
+		"Email/import":         {capabilityMail, emailImport},
 		"Email/set":            {capabilityMail, emailSet},
 	}
 }

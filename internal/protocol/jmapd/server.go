@@ -48,6 +48,7 @@ type Filed struct {
 // Limits are what the Session object tells (RFC 8620 section 2).
 type Limits struct {
 	RequestSize        int64 // octets; default 10 MiB
+	Upload             int64 // octets; default 50 MB
 	Calls              int   // in a request; default 64
 	ConcurrentRequests int   // of an account; default 8
 	Get, Set           int   // objects in a call; default 1000 and 500
@@ -57,6 +58,9 @@ type Limits struct {
 func (l *Limits) defaults() {
 	if l.RequestSize == 0 {
 		l.RequestSize = 10 << 20
+	}
+	if l.Upload == 0 {
+		l.Upload = 50_000_000
 	}
 	for _, d := range []struct {
 		field *int
@@ -78,6 +82,7 @@ type Server struct {
 	mail    mailCache
 
 	mu      sync.Mutex
+	uploads map[store.AccountID]*uploads
 	running map[store.AccountID]int // requests
 	streams map[store.AccountID]int // of events
 	closed  chan struct{}           // ends event streams
@@ -95,12 +100,13 @@ func New(o Options) (*Server, error) {
 	o.Limits.defaults()
 	s := &Server{
 		options: o, store: o.Store, log: o.Log, mux: http.NewServeMux(),
-		running: map[store.AccountID]int{}, streams: map[store.AccountID]int{}, closed: make(chan struct{}),
+		running: map[store.AccountID]int{}, streams: map[store.AccountID]int{}, uploads: map[store.AccountID]*uploads{}, closed: make(chan struct{}),
 	}
 	s.methods = s.table()
 	for pattern, h := range map[string]signedIn{
 		"GET /.well-known/jmap":                         s.session,
 		"GET /jmap/session":                             s.session,
+		"POST /jmap/upload/{account}/{$}":               s.upload,
 		"POST /jmap/api":                                s.api,
 		"GET /jmap/download/{account}/{blob}/{name...}": s.download,
 		"GET /jmap/events":                              s.events,

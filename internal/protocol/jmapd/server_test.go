@@ -154,6 +154,36 @@ func TestDownload(t *testing.T) {
 	}
 }
 
+// TestUpload holds that what is uploaded can be fetched again by who uploaded it, within limits (RFC 8620 section 6.1).
+func TestUpload(t *testing.T) {
+	w := newWorld(t)
+	answer := w.ask("POST", "/jmap/upload/a1/", "text/plain; charset=utf-8", "Hej")
+	want := `{"accountId":"a1","blobId":"u1","type":"text/plain; charset=utf-8","size":3}`
+	if answer.Code != http.StatusCreated || answer.Body.String() != want {
+		t.Fatalf("%d %s", answer.Code, answer.Body)
+	}
+	if got := w.ask("GET", "/jmap/download/a1/u1/hej", "", ""); got.Code != http.StatusOK || got.Body.String() != "Hej" {
+		t.Errorf("%d %s", got.Code, got.Body)
+	}
+	if got := w.ask("GET", "/jmap/download/a1/u2/hej", "", ""); got.Code != http.StatusNotFound {
+		t.Errorf("%d %s", got.Code, got.Body)
+	}
+	if got := w.ask("POST", "/jmap/upload/a2/", "text/plain", "Hej"); got.Code != http.StatusNotFound {
+		t.Errorf("%d %s", got.Code, got.Body)
+	}
+	if got := w.ask("POST", "/jmap/upload/a1/", "text/plain", strings.Repeat("x", 5_001)); got.Code != http.StatusRequestEntityTooLarge || !strings.Contains(got.Body.String(), "maxSizeUpload") {
+		t.Errorf("%d %s", got.Code, got.Body)
+	}
+	for range maxUploadsAtOnce {
+		if err := w.server.reserve(w.anna.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := w.ask("POST", "/jmap/upload/a1/", "text/plain", "Hej"); got.Code != http.StatusTooManyRequests {
+		t.Errorf("%d %s", got.Code, got.Body)
+	}
+}
+
 // TestEvents holds that a client hears of mail that comes, and what it missed when it comes back (RFC 8620 section 7.3).
 func TestEvents(t *testing.T) {
 	w := newWorld(t)

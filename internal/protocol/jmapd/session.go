@@ -27,7 +27,7 @@ func (s *Server) sessionOf(a *store.Account) object {
 	session := object{
 		"capabilities": object{
 			capabilityCore: object{
-				"maxSizeUpload": 0, "maxConcurrentUpload": 0, // nothing can be uploaded
+				"maxSizeUpload": l.Upload, "maxConcurrentUpload": maxUploadsAtOnce,
 				"maxSizeRequest": l.RequestSize, "maxConcurrentRequests": l.ConcurrentRequests, "maxCallsInRequest": l.Calls,
 				"maxObjectsInGet": l.Get, "maxObjectsInSet": l.Set, "collationAlgorithms": []string{},
 			},
@@ -40,7 +40,7 @@ func (s *Server) sessionOf(a *store.Account) object {
 				// RFC 8621 section 1.3.1.
 				capabilityMail: object{
 					"maxMailboxesPerEmail": nil, "maxMailboxDepth": store.MaxMailboxDepth, "maxSizeMailboxName": store.MaxMailboxNameSize,
-					"maxSizeAttachmentsPerEmail": 0, "emailQuerySortOptions": sortOptions(), "mayCreateTopLevelMailbox": true,
+					"maxSizeAttachmentsPerEmail": l.Upload, "emailQuerySortOptions": sortOptions(), "mayCreateTopLevelMailbox": true,
 				},
 			},
 		}},

@@ -1,0 +1,140 @@
+package jmapd
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/uid"
+)
+
+// emailImport is Email/import (RFC 8621 section 4.8).
+func emailImport(ctx context.Context, c *call) (any, error) {
+	if err := c.args.only("ifInState", "emails"); err != nil {
+		return nil, err
+	}
+	var expected *string
+	var emails map[string]map[string]json.RawMessage
+	for name, v := range map[string]any{"ifInState": &expected, "emails": &emails} {
+		if err := c.args.read(name, v); err != nil {
+			return nil, err
+		}
+	}
+	p, err := c.server.picture(ctx, c.account.ID)
+	if err != nil {
+		return nil, err
+	}
+	before := p.emailState()
+	switch {
+	case emails == nil:
+		return nil, invalid("emails is missing")
+	case len(emails) > c.server.options.Limits.Set:
+		return nil, &methodError{Type: "requestTooLarge", Description: "maxObjectsInSet"}
+	case expected != nil && *expected != before:
+		return nil, &methodError{Type: "stateMismatch"}
+	}
+	created, failed := object{}, map[string]*methodError{}
+	for _, name := range slices.Sorted(maps.Keys(emails)) {
+		o, e := c.importOne(ctx, p, emails[name])
+		if e != nil {
+			failed[name] = e
+			continue
+		}
+		created[name], c.request.created[name] = o, o["id"].(string)
+	}
+	if p, err = c.server.picture(ctx, c.account.ID); err != nil {
+		return nil, err
+	}
+	return object{
+		"accountId": accountID(c.account.ID), "oldState": before, "newState": p.emailState(),
+		"created": nullIfEmpty(created), "notCreated": nullIfEmpty(failed),
+	}, nil
+}
+
+// importOne places one message: in its first mailbox, and as the same email in the others.
+func (c *call) importOne(ctx context.Context, p *picture, raw map[string]json.RawMessage) (object, *methodError) {
+	patch, source, received, e := c.importArgs(p, raw)
+	if e != nil {
+		return nil, e
+	}
+	s, a := c.server.store, c.account.ID
+	n, err := c.server.message(ctx, a, p, source)
+	switch {
+	case errors.Is(err, errNoPart):
+		return nil, badProperty("blobId", "there is no such blob")
+	case err != nil:
+		return nil, c.setError(err)
+	case n.Summary.HeaderSize == 0 || n.Summary.NUL:
+		return nil, &methodError{Type: "invalidEmail"}
+	}
+	n.Received = received
+	for _, k := range slices.Sorted(maps.Keys(patch.keywords)) {
+		if f, system := systemFlag(k); system {
+			n.Flags = n.Flags.With(f)
+		} else {
+			n.Keywords = append(n.Keywords, k)
+		}
+	}
+	into := slices.Sorted(maps.Keys(patch.mailboxes))
+	done, err := s.Append(ctx, a, into[0], []store.NewEmail{n})
+	if err != nil {
+		return nil, c.setError(err, "mailboxIds", "keywords")
+	}
+	set := uid.Of(done.UIDs...)
+	for _, m := range into[1:] {
+		if _, err := s.Copy(ctx, a, into[0], set, m); err != nil {
+			return nil, c.setError(err, "mailboxIds")
+		}
+	}
+	var o object
+	err = s.Messages(ctx, a, into[0], set, func(m *store.Message) error {
+		o = object{"id": emailID(m.Email.ID), "threadId": threadID(m.Email.Thread), "blobId": blobID(m.Email.ID, 0), "size": m.Email.Size}
+		return nil
+	})
+	if err != nil || o == nil {
+		return nil, &methodError{Type: "notFound"} // somebody took it away at once
+	}
+	return o, nil
+}
+
+// importArgs reads an EmailImport object.
+func (c *call) importArgs(p *picture, raw map[string]json.RawMessage) (patch *emailPatch, source string, received time.Time, e *methodError) {
+	patch = &emailPatch{}
+	for name, value := range raw {
+		var set map[string]bool
+		switch name {
+		case "blobId":
+			if unmarshal(value, &source) != nil {
+				e = badProperty(name, "not an id")
+			}
+		case "receivedAt":
+			if unmarshal(value, &received) != nil {
+				e = badProperty(name, "not a date")
+			}
+		case "mailboxIds":
+			if set, e = patchOf(name, "", false, value); e == nil {
+				e = patch.addMailboxes(c, p, set, true)
+			}
+		case "keywords":
+			if set, e = patchOf(name, "", false, value); e == nil {
+				e = patch.addKeywords(set, true)
+			}
+		default:
+			e = badProperty(name, "unknown property")
+		}
+		if e != nil {
+			return nil, "", received, e
+		}
+	}
+	switch {
+	case source == "":
+		e = badProperty("blobId", "it is missing")
+	case len(patch.mailboxes) == 0:
+		e = badProperty("mailboxIds", "an email is in one mailbox at least")
+	}
+	return patch, source, received, e
+}
