@@ -26,6 +26,8 @@ type Options struct {
 	Catalogue *cause.Catalogue
 	// SignIn decides who makes a request, from its Authorization field; it is asked over TLS alone.
 	SignIn func(r *http.Request) (store.Account, cause.Decision)
+	// Tokens reports whether bearer tokens are taken; nil means no.
+	Tokens func() bool
 	// Index narrows searches for text; nil reads all messages.
 	Index *index.Index
 	// BaseURL is the address of the web, without a final slash.
@@ -144,7 +146,9 @@ func (s *Server) authenticated(next signedIn) http.Handler {
 			s.refuse(w, http.StatusTooManyRequests, d)
 		default:
 			w.Header().Add("WWW-Authenticate", `Basic realm="postiljon", charset="UTF-8"`)
-			w.Header().Add("WWW-Authenticate", `Bearer realm="postiljon"`)
+			if s.options.Tokens != nil && s.options.Tokens() {
+				w.Header().Add("WWW-Authenticate", `Bearer realm="postiljon"`)
+			}
 			s.refuse(w, http.StatusUnauthorized, d)
 		}
 	})
