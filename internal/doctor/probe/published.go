@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
+	"net/url"
 	"strconv"
 
 	"github.com/postiljon/postiljon/internal/doctor/evidence"
@@ -20,11 +22,7 @@ func (r *Run) PublishedSettings() Probe {
 		if !ok {
 			return fmt.Errorf("nothing is published: %w", ErrBlocked)
 		}
-		for _, protocol := range []settings.Protocol{settings.IMAP, settings.SMTP} {
-			choice, found := p.Result.Server(protocol)
-			if !found || !ownPublication(choice.Origin) {
-				continue
-			}
+		for _, choice := range append(r.ownChoices(p.Result), r.profile(ctx, p.Result)...) {
 			ep := endpointOf(choice.Server, evidence.Right)
 			works, ok := evidence.Find(r.Evidence, func(s evidence.SignIn) bool {
 				return s.Accepted && s.Form == evidence.AsGiven && s.Endpoint.Protocol == ep.Protocol && s.Endpoint.Host != ep.Host
@@ -36,6 +34,44 @@ func (r *Run) PublishedSettings() Probe {
 		return fmt.Errorf("what is published is what works, or nothing does: %w", ErrBlocked)
 	}}
 }
+
+// ownChoices are the servers that the domain itself publishes.
+func (r *Run) ownChoices(found *settings.Result) (all []settings.Choice) {
+	for _, protocol := range []settings.Protocol{settings.IMAP, settings.SMTP} {
+		if choice, ok := found.Server(protocol); ok && ownPublication(choice.Origin) {
+			all = append(all, choice)
+		}
+	}
+	return all
+}
+
+// profile are the servers of the configuration profile for Apple's devices, where the host that has the domain's settings for
+// programs has one, too.
+func (r *Run) profile(ctx context.Context, found *settings.Result) (all []settings.Choice) {
+	for _, choice := range r.ownChoices(found) {
+		where, err := url.Parse(choice.Where)
+		if err != nil || where.Scheme != "https" {
+			continue
+		}
+		address := "https://" + where.Host + "/connect.mobileconfig?" + url.Values{"address": {r.Evidence.Complaint.Address}}.Encode()
+		look, body := r.fetch(ctx, evidence.WebFile, address)
+		if look.Status != http.StatusOK || look.Type != profileType {
+			return nil
+		}
+		servers, err := settings.ReadProfile(body)
+		if err != nil {
+			return nil
+		}
+		for _, s := range servers {
+			all = append(all, settings.Choice{Server: s, Origin: choice.Origin, Where: "https://" + where.Host + "/connect.mobileconfig"})
+		}
+		return all
+	}
+	return nil
+}
+
+// profileType is what a profile comes as.
+const profileType = "application/x-apple-aspen-config"
 
 // ownPublication tells the origins that the domain's owner is answerable for.
 func ownPublication(o settings.Origin) bool {
