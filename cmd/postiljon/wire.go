@@ -314,7 +314,12 @@ func (s *service) blockLists() *junk.Lists {
 	for _, l := range s.config.Junk.Lists {
 		all = append(all, junk.ListOptions{Zone: l, Weight: s.config.Junk.Listed})
 	}
-	return junk.NewLists(all, s.resolver, s.log, s.store.Now)
+	return junk.NewLists(all, s.resolver, s.log, s.store.Now, func(list string) {
+		now := s.store.Now()
+		e := store.Event{Time: now, Trace: store.NewTraceID(now), Kind: journal.BlockListDead, Fields: []store.Field{{Name: "list", Value: list}}}
+		e.SetDecision(cause.Decision{Cause: cause.ReputationDNSBLDead, Params: []cause.Param{cause.Text("list", list)}})
+		s.journal.Record(context.Background(), e)
+	})
 }
 
 func (s *service) openSMTP(context.Context) (err error) {

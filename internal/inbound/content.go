@@ -302,10 +302,14 @@ func (s *session) places(now time.Time, summary *message.Summary, verdicts map[s
 			if s.account == nil || s.account.ID != a.ID { // who writes to himself has it among the sent ones
 				place.Events = append(place.Events, s.event(journal.MessageAccepted, now, to, summary))
 			}
-			place.Events = append(place.Events, store.Event{
+			delivered := store.Event{
 				Time: now, Trace: s.trace, Kind: kind,
 				Fields: append([]store.Field{{Name: "to", Value: to}, {Name: "mailbox", Value: mailbox}}, verdictFields(verdict)...),
-			})
+			}
+			if kind == journal.MessageFiledJunk {
+				delivered.Cause = cause.JunkFiled
+			}
+			place.Events = append(place.Events, delivered)
 			places = append(places, recipient{place, a, &s.local[i], verdict})
 		}
 	}

@@ -81,4 +81,5 @@ const (
 	ServiceStarted = "service.started" // version
 	ServiceStopped = "service.stopped"
 	ServerVisited  = "server.visited" // another server brought mail: remote, helo, domain, count, first
+	BlockListDead  = "blocklist.dead" // a block list that is asked does not say what is so: list
 )

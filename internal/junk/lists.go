@@ -28,10 +28,11 @@ type ListOptions struct {
 // Lists asks block lists about servers. A list that says of everybody that he is listed, as lists do that have
 // ended, or that does not know its own test entry, is not believed until it is well again.
 type Lists struct {
-	all []ListOptions
-	dns Addresses
-	log *slog.Logger
-	now func() time.Time
+	all  []ListOptions
+	dns  Addresses
+	log  *slog.Logger
+	now  func() time.Time
+	dead func(list string)
 
 	mu     sync.Mutex
 	health map[string]health
@@ -43,7 +44,7 @@ type Addresses interface {
 }
 
 type health struct {
-	dead  bool
+	wrong bool
 	until time.Time
 }
 
@@ -54,8 +55,8 @@ const (
 	testClean  = "127.0.0.1"
 )
 
-// NewLists makes Lists; nil for none. log and now may be nil.
-func NewLists(all []ListOptions, dns Addresses, log *slog.Logger, now func() time.Time) *Lists {
+// NewLists makes Lists; nil for none. log and now may be nil, and dead, which hears of a list that is not believed any more.
+func NewLists(all []ListOptions, dns Addresses, log *slog.Logger, now func() time.Time, dead func(list string)) *Lists {
 	if len(all) == 0 {
 		return nil
 	}
@@ -65,7 +66,10 @@ func NewLists(all []ListOptions, dns Addresses, log *slog.Logger, now func() tim
 	if now == nil {
 		now = time.Now
 	}
-	return &Lists{all: all, dns: dns, log: log, now: now, health: map[string]health{}}
+	if dead == nil {
+		dead = func(string) {}
+	}
+	return &Lists{all: all, dns: dns, log: log, now: now, dead: dead, health: map[string]health{}}
 }
 
 // Ask returns the lists that have an address. A list that does not answer has nobody.
@@ -78,7 +82,7 @@ func (l *Lists) Ask(ctx context.Context, remote netip.Addr) []Listing {
 	found := make([]bool, len(l.all))
 	var wg sync.WaitGroup
 	for i, list := range l.all {
-		wg.Go(func() { found[i] = l.has(ctx, list.Zone, remote) && !l.dead(ctx, list.Zone) })
+		wg.Go(func() { found[i] = l.has(ctx, list.Zone, remote) && !l.unbelieved(ctx, list.Zone) })
 	}
 	wg.Wait()
 	var listed []Listing
@@ -108,23 +112,24 @@ func (l *Lists) has(ctx context.Context, zone string, a netip.Addr) bool {
 	return false
 }
 
-// dead tells whether a list cannot be believed, by its test entries.
-func (l *Lists) dead(ctx context.Context, zone string) bool {
+// unbelieved tells whether a list cannot be believed, by its test entries.
+func (l *Lists) unbelieved(ctx context.Context, zone string) bool {
 	l.mu.Lock()
 	known, ok := l.health[zone]
 	l.mu.Unlock()
 	if ok && l.now().Before(known.until) {
-		return known.dead
+		return known.wrong
 	}
 	clean, listed := l.has(ctx, zone, netip.MustParseAddr(testClean)), l.has(ctx, zone, netip.MustParseAddr(testListed))
-	h := health{dead: clean || !listed, until: l.now().Add(healthFor)}
-	if h.dead && !known.dead {
+	h := health{wrong: clean || !listed, until: l.now().Add(healthFor)}
+	if h.wrong && !known.wrong {
 		l.log.Warn("block list is not believed: its test entries are wrong", "list", zone, "lists_everybody", clean)
+		l.dead(zone)
 	}
 	l.mu.Lock()
 	l.health[zone] = h
 	l.mu.Unlock()
-	return h.dead
+	return h.wrong
 }
 
 // reversed writes an address as its labels stand in DNS lists (RFC 5782 sections 2.1 and 2.4).

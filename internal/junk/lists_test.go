@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -57,7 +58,8 @@ func TestLists(t *testing.T) {
 	for _, zone := range []string{"well.example", "ended.example", "parked.example", "empty.example", "busy.example", "six.example", "nowhere.example"} {
 		all = append(all, junk.ListOptions{Zone: zone, Weight: 2})
 	}
-	lists := junk.NewLists(all, dns, nil, nil)
+	var dead sync.Map
+	lists := junk.NewLists(all, dns, nil, nil, func(list string) { dead.Store(list, true) })
 	for addr, want := range map[string][]string{
 		"192.0.2.7": {"well.example"}, "::ffff:192.0.2.7": {"well.example"}, "192.0.2.8": nil, "2001:db8::1": {"six.example"},
 	} {
@@ -69,7 +71,12 @@ func TestLists(t *testing.T) {
 			t.Errorf("%s is on %v, not %v", addr, got, want)
 		}
 	}
-	if got := junk.NewLists(nil, dns, nil, nil).Ask(t.Context(), netip.MustParseAddr("192.0.2.7")); got != nil {
+	for list, want := range map[string]bool{"ended.example": true, "empty.example": true, "well.example": false} {
+		if _, told := dead.Load(list); told != want {
+			t.Errorf("%s told as dead: %t", list, told)
+		}
+	}
+	if got := junk.NewLists(nil, dns, nil, nil, nil).Ask(t.Context(), netip.MustParseAddr("192.0.2.7")); got != nil {
 		t.Errorf("no lists: %v", got)
 	}
 }
