@@ -376,7 +376,7 @@ func TestField(t *testing.T) {
 	w := newWorld(t)
 	r := w.check(good, "a@reject.test", w.sign("reject.test", text("a@reject.test")))
 	short := r.DKIM[0].Short
-	if strings.ContainsAny(short, "/+=") {
+	if strings.ContainsAny(short, "/=") {
 		short = `"` + short + `"`
 	}
 	want := "Authentication-Results: mx.demo.test;\r\n\tspf=pass\r\n\t smtp.mailfrom=a@reject.test;\r\n" +
