@@ -90,12 +90,14 @@ func (d *domainShow) Run(ctx context.Context, s *streams, c *commands) error {
 	}
 	return pairs(s.out, "Domain", one.Name, "State", stateText(one.Disabled, ""), "Since", moment(one.Created),
 		"Accounts", strconv.Itoa(one.Accounts), "Aliases", strconv.Itoa(one.Aliases), "Postmaster", one.Postmaster,
-		"Sent this hour", fmt.Sprintf("%d of %d", one.Sent, one.SentLimit), "Limits", planText(one.Plan, &one.Sending))
+		"Sent this hour", fmt.Sprintf("%d of %d", one.Sent, one.SentLimit), "Limits", planText(one.Plan, &one.Sending),
+		"Storage", quotaText(one.Used, one.Quota))
 }
 
 type domainChange struct {
 	Domain       string  `arg:"" help:"Name of the domain."`
 	Postmaster   *string `placeholder:"ADDRESS" help:"Who gets the mail for postmaster and abuse."`
+	Quota        *string `placeholder:"SIZE" help:"How much mail all its accounts together may keep, such as 50GB, or none."`
 	DomainHourly *int64  `placeholder:"N" help:"Messages an hour that all its addresses together may send; 0 as the plan says."`
 	limitFlags
 }
@@ -104,8 +106,15 @@ type domainChange struct {
 func (d *domainChange) Run(ctx context.Context, s *streams, c *commands) error {
 	change := control.ChangeDomain{Name: d.Domain, Postmaster: d.Postmaster, ChangeLimits: d.change()}
 	change.DomainHourly = d.DomainHourly
-	if d.Postmaster == nil && d.DomainHourly == nil && !d.given() {
-		return usagef("nothing to change; give --postmaster, --plan, --hourly, --domain-hourly or --recipients")
+	if d.Quota != nil {
+		quota, err := parseQuota(*d.Quota)
+		if err != nil {
+			return err
+		}
+		change.Quota = &quota
+	}
+	if d.Postmaster == nil && d.Quota == nil && d.DomainHourly == nil && !d.given() {
+		return usagef("nothing to change; give --postmaster, --quota, --plan, --hourly, --domain-hourly or --recipients")
 	}
 	return changeDomain(ctx, c, change, func(one control.Domain) error { return s.say("Changed %s.", one.Name) })
 }

@@ -30,6 +30,7 @@ type policies struct {
 	signIn      *policy.SignIn
 	sending     *policy.Sending
 	notices     *notice.Sender
+	domains     *policy.DomainStorage
 	trainer     *junk.Trainer
 	connections *policy.Connections
 	refusals    *policy.Refusals
@@ -127,8 +128,8 @@ func (p *policies) Send(ctx context.Context, a *store.Account, recipients int) (
 
 // Receiving implements inbound.Policy.
 func (p *policies) Receiving(ctx context.Context, a *store.Account, size int64) cause.Decision {
-	if a.Quota <= 0 {
-		return cause.Allow()
+	if d := p.roomOfDomain(ctx, a, size); !d.Allowed() || a.Quota <= 0 {
+		return d
 	}
 	u, err := p.store.Usage(ctx, a.ID)
 	if err != nil {
@@ -143,6 +144,38 @@ func (p *policies) Receiving(ctx context.Context, a *store.Account, size int64) 
 		}
 	}
 	return d
+}
+
+// roomOfDomain decides whether the accounts of a domain together have room for a message.
+func (p *policies) roomOfDomain(ctx context.Context, a *store.Account, size int64) cause.Decision {
+	domain, err := p.store.Domain(ctx, a.Domain())
+	d := cause.Allow()
+	if err == nil {
+		d, err = p.domains.Take(ctx, &domain, size)
+	}
+	if err != nil {
+		p.log.Error("storage of a domain not checked", "account", a.Address, "error", err)
+		return cause.Wait(cause.ProviderBackendBroken, time.Time{})
+	}
+	return d
+}
+
+// heldBy adds up what the accounts of a domain hold.
+func heldBy(s *store.Store) func(ctx context.Context, domain string) (int64, error) {
+	return func(ctx context.Context, domain string) (sum int64, err error) {
+		accounts, err := s.Accounts(ctx, domain)
+		if err != nil {
+			return 0, err
+		}
+		for i := range accounts {
+			u, err := s.Usage(ctx, accounts[i].ID)
+			if err != nil {
+				return 0, err
+			}
+			sum += u.Size
+		}
+		return sum, nil
+	}
 }
 
 // verifier is a sign-in on a connection that is counted, and whose session ends when the account

@@ -201,6 +201,7 @@ func (s *service) openPolicies(ctx context.Context) (err error) {
 		return err
 	}
 	s.onClose("notices", p.notices.Close)
+	p.domains = policy.NewDomainStorage(heldBy(s.store), nil)
 	p.trainer = junk.NewTrainer(s.store, s.log)
 	s.onClose("learning about junk", p.trainer.Close)
 	p.sending, err = policy.NewSending(ctx, policy.SendingOptions{
@@ -441,7 +442,7 @@ func (s *service) forHolders() map[string]http.Handler {
 func (s *service) openControl(context.Context) error {
 	s.maintenance = s.newMaintenance()
 	s.control = control.New(control.Options{
-		Store: s.store, Index: s.index, Hasher: s.hasher, Guard: s.policies.guard, Sending: s.policies.sending,
+		Store: s.store, Index: s.index, Hasher: s.hasher, Guard: s.policies.guard, Sending: s.policies.sending, Domains: s.policies.domains,
 		Journal: s.journal, Queue: s.queue, Rules: s.rules, Catalogue: s.catalogue, Keys: s.dkim, KeyDomains: s.signingDomains,
 		Source: backup.Source{
 			Records: s.records, Blobs: s.blobs, Data: s.config.Data, Skip: []string{"control.sock"}, Config: s.configFiles,

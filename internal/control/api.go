@@ -63,6 +63,8 @@ type Domain struct {
 	Aliases    int                 `json:"aliases"`
 	Sent       int64               `json:"sent"`       // messages within the hour
 	SentLimit  int64               `json:"sent_limit"` // of them allowed
+	Quota      int64               `json:"quota"`      // octets of all accounts together, 0 for no bound
+	Used       int64               `json:"used"`       // of domain.show
 	Plan       string              `json:"plan,omitempty"`
 	Sending    store.SendingLimits `json:"sending,omitzero"` // as far as they were set
 }
@@ -179,6 +181,7 @@ type ChangeDomain struct {
 	Name       string  `json:"name"`
 	Disabled   *bool   `json:"disabled,omitempty"`
 	Postmaster *string `json:"postmaster,omitempty"`
+	Quota      *int64  `json:"quota,omitempty"`
 	ChangeLimits
 }
 

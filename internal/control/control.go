@@ -39,6 +39,7 @@ type Options struct {
 	Hasher    *policy.Hasher
 	Guard     *policy.Guard
 	Sending   *policy.Sending
+	Domains   *policy.DomainStorage
 	Journal   *journal.Journal
 	Queue     *outbound.Queue
 	Catalogue *cause.Catalogue

@@ -76,7 +76,7 @@ func open(t *testing.T, change func(*Options)) *world {
 	})
 	must(err)
 	o := Options{
-		Store: st, Index: index.New(index.Options{Store: st}), Hasher: hasher, Guard: guard, Sending: sending, Journal: j, Queue: queue, Catalogue: catalogue, Rules: rules.New(rules.Options{Store: st}),
+		Store: st, Index: index.New(index.Options{Store: st}), Hasher: hasher, Guard: guard, Sending: sending, Domains: policy.NewDomainStorage(func(context.Context, string) (int64, error) { return 7, nil }, nil), Journal: j, Queue: queue, Catalogue: catalogue, Rules: rules.New(rules.Options{Store: st}),
 		Source: backup.Source{}, Status: func(context.Context) Status { return Status{Hostname: "mail.example.org"} },
 		Reload: func(context.Context) error { return nil },
 	}

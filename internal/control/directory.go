@@ -67,7 +67,7 @@ func (s *Server) domain(d *store.Domain, accounts, aliases int) Domain {
 	meter := s.Sending.DomainMeter(d)
 	return Domain{
 		Name: d.Name, Created: d.Created, Disabled: d.Disabled, Postmaster: d.Postmaster,
-		Accounts: accounts, Aliases: aliases, Sent: meter.Used, SentLimit: meter.Limit, Plan: d.Plan, Sending: d.Sending,
+		Accounts: accounts, Aliases: aliases, Sent: meter.Used, SentLimit: meter.Limit, Plan: d.Plan, Sending: d.Sending, Quota: d.Quota,
 	}
 }
 
@@ -77,7 +77,12 @@ func (s *Server) showDomain(ctx context.Context, r Name) (Domain, error) {
 		return Domain{}, s.noDomain(ctx, r.Name, "", err)
 	}
 	accounts, aliases, err := s.counts(ctx)
-	return s.domain(&d, accounts[d.Name], aliases[d.Name]), err
+	if err != nil {
+		return Domain{}, err
+	}
+	one := s.domain(&d, accounts[d.Name], aliases[d.Name])
+	one.Used, err = s.Domains.Used(ctx, d.Name)
+	return one, err
 }
 
 // noDomain explains a domain that was not found, and what was probably meant.
@@ -113,7 +118,11 @@ func (s *Server) changeDomain(ctx context.Context, r ChangeDomain) (Domain, erro
 	if err := s.checkLimits(&r.ChangeLimits); err != nil {
 		return Domain{}, err
 	}
+	if r.Quota != nil && *r.Quota < 0 {
+		return Domain{}, invalid("a quota of %d octets is below zero", *r.Quota)
+	}
 	err := s.Store.UpdateDomain(ctx, r.Name, func(d *store.Domain) error {
+		set(&d.Quota, r.Quota)
 		set(&d.Disabled, r.Disabled)
 		set(&d.Postmaster, r.Postmaster)
 		r.ChangeLimits.apply(&d.Plan, &d.Sending)

@@ -26,6 +26,7 @@ type Domain struct {
 	Disabled   bool          `json:"disabled,omitempty"`
 	Postmaster string        `json:"postmaster,omitempty"` // who gets postmaster@ and abuse@; empty is the first account
 	Plan       string        `json:"plan,omitempty"`       // of the configuration, "" for none
+	Quota      int64         `json:"quota,omitempty"`      // octets of all its accounts together, 0 for no bound
 	Sending    SendingLimits `json:"sending,omitzero"`
 }
 

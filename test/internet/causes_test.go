@@ -86,6 +86,7 @@ func allScenes() map[cause.ID]scene {
 		cause.LimitRequest:         imap("[TOOBIG]", "b LOGIN {999999}", "b NO"),
 		cause.ContentUnreadable:    imap("[BADCHARSET", "b SEARCH CHARSET klingon TEXT x", "b NO"),
 		cause.QuotaMailboxFull:     full,
+		cause.QuotaDomainFull:      domainFull,
 		cause.JunkFiled:            filed,
 		cause.RulesMoved:           moved,
 
@@ -108,7 +109,7 @@ func allScenes() map[cause.ID]scene {
 	// What the service itself cannot know or have: states of mail programs, of storage shared with other things, and of
 	// what other providers do behind their doors.
 	for _, id := range []cause.ID{
-		cause.QuotaStorageSharedFull, cause.QuotaSentCopyFailed, cause.QuotaDomainFull, cause.LimitBandwidth, cause.OutboxStuck,
+		cause.QuotaStorageSharedFull, cause.QuotaSentCopyFailed, cause.LimitBandwidth, cause.OutboxStuck,
 		cause.OutboxDraftOnly, cause.OutboxPoison, cause.RecipientStaleSuggestion, cause.ReputationHomeIPListed,
 		cause.ReputationDNSBLDead, cause.JunkDropped,
 	} {
@@ -300,6 +301,23 @@ func full(t *testing.T, w *world, id cause.ID) {
 	}
 	refusal(t, w.strange(t, send...), "452 4.2.2 ", id)
 	w.told(t, "full@own.example", id)
+}
+
+// domainFull sends to a domain whose accounts together have used up their room. A stranger hears of a mailbox.
+func domainFull(t *testing.T, w *world, id cause.ID) {
+	send := []string{"MAIL FROM:<bo@far.example>", "RCPT TO:<anna@own.example>", "DATA", letter("bo@far.example", "anna@own.example")}
+	if got := w.strange(t, send...); !strings.HasPrefix(got, "250 ") {
+		t.Fatal(got)
+	}
+	for _, quota := range []int64{10, 0} {
+		if _, err := w.client.ChangeDomain(t.Context(), control.ChangeDomain{Name: "own.example", Quota: &quota}); err != nil {
+			t.Fatal(err)
+		}
+		if quota > 0 {
+			refusal(t, w.strange(t, send[:2]...), "452 4.2.2 ", cause.QuotaMailboxFull)
+		}
+	}
+	w.told(t, "anna@own.example", id)
 }
 
 // filed sends from a server that stands on a block list.
