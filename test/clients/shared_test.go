@@ -13,6 +13,6 @@ func testShared(t *testing.T, d *desk) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		contains(t, told, "Deleted for good: 1 messages in Plans", "signed in as "+bjorn.Address)
+		contains(t, told, "Deleted for good: 1 message in Plans", "signed in as "+bjorn.Address)
 	})
 }
