@@ -323,11 +323,24 @@ func (s *service) blockLists() *junk.Lists {
 	})
 }
 
+// spoolDir is where large messages lie while they are looked at: on the volume of the mail, not in memory.
+func (s *service) spoolDir() (string, error) {
+	dir := s.path("spool")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("make the spool folder: %w", err)
+	}
+	return dir, nil
+}
+
 func (s *service) openSMTP(context.Context) (err error) {
 	c := &s.config
+	spool, err := s.spoolDir()
+	if err != nil {
+		return err
+	}
 	road := inbound.New(inbound.Options{
 		Store: s.store, Policy: s.policies, Journal: recorder{s.journal}, Queue: s.queue, Precheck: s.precheck, Forward: s.forwarder, Bounces: s.bounces,
-		Hostname: c.Hostname, MaxSize: int64(c.Limits.MessageSize), MaxRecipients: c.Limits.Recipients,
+		Hostname: c.Hostname, SpoolDir: spool, MaxSize: int64(c.Limits.MessageSize), MaxRecipients: c.Limits.Recipients,
 		MaxHops: c.Limits.Hops, Genuine: s.checker(), Rules: s.rules, Junk: s.junkFilter(), Lists: s.blockLists(), Greylist: s.greylist(), Trusted: config.Prefixes(c.Inbound.Trusted), Log: s.log,
 	})
 	s.smtp, err = smtpd.New(smtpd.Options{
@@ -445,7 +458,7 @@ func (s *service) openControl(context.Context) error {
 		Store: s.store, Index: s.index, Hasher: s.hasher, Guard: s.policies.guard, Sending: s.policies.sending, Domains: s.policies.domains,
 		Journal: s.journal, Queue: s.queue, Rules: s.rules, Catalogue: s.catalogue, Keys: s.dkim, KeyDomains: s.signingDomains,
 		Source: backup.Source{
-			Records: s.records, Blobs: s.blobs, Data: s.config.Data, Skip: []string{"control.sock"}, Config: s.configFiles,
+			Records: s.records, Blobs: s.blobs, Data: s.config.Data, Skip: []string{"control.sock", "spool"}, Config: s.configFiles,
 		},
 		SignOut: s.policies.sessions.end, Sessions: s.policies.sessions.of, TokensTaken: s.sasl.tokens.Load, Collect: s.maintenance.collectNow,
 		Status: s.status, Reload: func(context.Context) error { return s.reload() }, Log: s.log,

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,6 +34,7 @@ type content struct {
 	scanner *message.Scanner
 	buffer  *[]byte
 	spool   blob.Writer // after spoolSize
+	file    *os.File    // after spoolSize, of mail from another server: it is copied behind what is written in front of it
 	size    int64
 	hops    hopCounter
 	// opening holds what came until the first line is whole, opened is set then.
@@ -92,27 +94,39 @@ func (m *content) put(p []byte) (err error) {
 			return err
 		}
 	}
-	if m.spool != nil {
+	switch {
+	case m.spool != nil:
 		_, err := m.spool.Write(p)
+		return err
+	case m.file != nil:
+		_, err := m.file.Write(p)
 		return err
 	}
 	if *m.buffer = append(*m.buffer, p...); len(*m.buffer) <= spoolSize {
 		return nil
 	}
+	if m.s.account == nil {
+		return m.toFile()
+	}
 	if m.spool, err = m.s.b.Store.Blobs().Create(context.Background()); err != nil {
 		return err
 	}
-	_, err = m.spool.Write((*m.buffer)[m.reserved():])
+	_, err = m.spool.Write(*m.buffer)
 	m.free()
 	return err
 }
 
-// reserved is how much of the buffer's beginning is headroom.
-func (m *content) reserved() int {
-	if m.s.account == nil {
-		return headroom
+// toFile puts what came of mail from another server into a file that nobody else sees, and that is gone with the message.
+func (m *content) toFile() (err error) {
+	if m.file, err = os.CreateTemp(m.s.b.SpoolDir, "incoming-"); err != nil {
+		return fmt.Errorf("inbound: spool: %w", err)
 	}
-	return 0
+	if err := os.Remove(m.file.Name()); err != nil {
+		return fmt.Errorf("inbound: spool: %w", err)
+	}
+	_, err = m.file.Write((*m.buffer)[headroom:])
+	m.free()
+	return err
 }
 
 // free gives the buffer back, unless it has grown beyond what is usual.
@@ -136,6 +150,9 @@ func (m *content) Abort(d cause.Decision) {
 func (m *content) drop() {
 	if m.spool != nil {
 		m.spool.Abort()
+	}
+	if m.file != nil {
+		m.file.Close() // nothing of it is kept
 	}
 	m.free()
 	m.s.b.scanners.Put(m.scanner)

@@ -81,6 +81,8 @@ type Options struct {
 	Bounces func(eml []byte) []Bounced
 	// Hostname is the name of this server in Received fields.
 	Hostname string
+	// SpoolDir is where large messages lie while they are looked at; "" for the system's folder of temporary files.
+	SpoolDir string
 	// MaxSize is the largest message taken, in octets.
 	MaxSize int64
 	// MaxRecipients is how many recipients one message may have.

@@ -18,7 +18,7 @@ func (m *content) receive(ctx context.Context) cause.Decision {
 	if m.s.account != nil {
 		return cause.Allow()
 	}
-	if m.spool != nil {
+	if m.file != nil {
 		return m.receiveLarge(ctx)
 	}
 	raw := (*m.buffer)[headroom:]
@@ -41,19 +41,14 @@ func (m *content) receive(ctx context.Context) cause.Decision {
 	return cause.Allow()
 }
 
-// receiveLarge does the same with a message that lies in the blob store: it is copied behind its new fields.
+// receiveLarge does the same with a message that lies in a file: it is copied into the blob store behind its new fields.
 func (m *content) receiveLarge(ctx context.Context) cause.Decision {
 	b := m.s.b
-	ref, err := m.spool.Commit()
-	if err != nil {
-		return b.storeTrouble("store message", err)
-	}
-	raw, err := b.Store.Blobs().Open(ctx, ref)
+	size, err := m.file.Seek(0, io.SeekCurrent)
 	if err != nil {
 		return b.storeTrouble("read message", err)
 	}
-	defer raw.Close()
-	if d := m.check(ctx, raw, raw.Size()); !d.Allowed() {
+	if d := m.check(ctx, m.file, size); !d.Allowed() {
 		return d
 	}
 	if m.spool, err = b.Store.Blobs().Create(ctx); err != nil {
@@ -63,7 +58,7 @@ func (m *content) receiveLarge(ctx context.Context) cause.Decision {
 	_, err = both.Write(m.s.traceFields(m.s.checked))
 	strip := genuine.NewStripper(both, b.Hostname)
 	if err == nil {
-		_, err = io.Copy(strip, io.NewSectionReader(raw, 0, raw.Size()))
+		_, err = io.Copy(strip, io.NewSectionReader(m.file, 0, size))
 	}
 	if err == nil {
 		err = strip.Close()

@@ -2,8 +2,10 @@ package inbound
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
@@ -123,11 +125,11 @@ func (b *Backend) tooLarge(size int64) cause.Decision {
 // storeTrouble turns an error of the store into the cause that the other side
 // hears; operators read the log.
 func (b *Backend) storeTrouble(op string, err error) cause.Decision {
-	switch store.KindOf(err) {
-	case store.KindNoSpace:
+	switch kind := store.KindOf(err); {
+	case kind == store.KindNoSpace || errors.Is(err, syscall.ENOSPC): // the latter of the spool
 		b.Log.Warn(op, "error", err)
 		return cause.Wait(cause.ProviderStorageFailed, time.Time{})
-	case store.KindOverQuota: // a message to oneself
+	case kind == store.KindOverQuota: // a message to oneself
 		return cause.Wait(cause.QuotaMailboxFull, time.Time{})
 	}
 	b.Log.Error(op, "error", err)
