@@ -374,8 +374,8 @@ func TestReportHere(t *testing.T) {
 func TestReportElsewhere(t *testing.T) {
 	w := newWorld(t)
 	far := w.serve("far.test", &peer{rcpt: func(string, int) string { return "550 5.1.1 nobody" }})
-	w.submit([]string{"nobody@here.test"}, func(s *store.Submission) { s.From, s.Account = "you@far.test", 0 })
 	w.local.answer = func(string) cause.Decision { return cause.Refuse(cause.RecipientUnknown) }
+	w.submit([]string{"nobody@here.test"}, func(s *store.Submission) { s.From, s.Account = "you@far.test", 0 })
 	w.pass(time.Hour, time.Minute)
 	if far.rcpts["you@far.test"] != 1 || len(w.queued()) != 0 {
 		t.Errorf("tried %v, queued %d", far.rcpts, len(w.queued()))
