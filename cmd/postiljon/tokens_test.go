@@ -18,6 +18,19 @@ import (
 // bearer signs in with a token and returns the last line of the answer, and the challenge before it.
 func (v *served) bearer(name, mechanism, token string) (answer, challenge string) {
 	v.Helper()
+	for range 100 { // the lock of the session before goes with it, a moment after its end
+		answer, challenge = v.bearerOnce(name, mechanism, token)
+		if !strings.HasPrefix(answer, "-ERR [IN-USE]") {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return answer, challenge
+}
+
+// bearerOnce does it once.
+func (v *served) bearerOnce(name, mechanism, token string) (answer, challenge string) {
+	v.Helper()
 	c := v.dial(name)
 	defer c.Close()
 	u := user{v.T, bufio.NewReader(c), c}
