@@ -45,7 +45,7 @@ type content struct {
 	header []byte
 	// whole is mail from another server as it is kept, if it is in memory.
 	whole []byte
-	// ref is mail from another server that is kept already, for it is too large for memory.
+	// ref is where the message is durable, "" before it is.
 	ref blob.Ref
 	// told is set when the journal has why the message is refused.
 	told bool
@@ -235,11 +235,10 @@ func (m *content) commit(ctx context.Context, summary *message.Summary) cause.De
 	if !d.Allowed() {
 		return d
 	}
-	ref, err := m.store(ctx)
-	if err != nil {
+	if err := m.store(ctx); err != nil {
 		return s.b.storeTrouble("store message", err)
 	}
-	now := s.b.Store.Now()
+	ref, now := m.ref, s.b.Store.Now()
 	delivery := store.Delivery{Email: store.NewEmail{Blob: ref, Summary: summary, Received: now}}
 	recipients := s.places(now, summary, verdicts)
 	ruled, d := m.obey(ctx, delivery.Email, recipients)
@@ -278,16 +277,18 @@ func (m *content) commit(ctx context.Context, summary *message.Summary) cause.De
 	return cause.Allow()
 }
 
-func (m *content) store(ctx context.Context) (blob.Ref, error) {
+// store makes the message durable, once.
+func (m *content) store(ctx context.Context) (err error) {
 	switch {
 	case m.ref != "":
-		return m.ref, nil
 	case m.spool != nil:
-		return m.spool.Commit()
+		m.ref, err = m.spool.Commit()
 	case m.whole != nil:
-		return m.s.b.Store.Blobs().Put(ctx, m.whole)
+		m.ref, err = m.s.b.Store.Blobs().Put(ctx, m.whole)
+	default:
+		m.ref, err = m.s.b.Store.Blobs().Put(ctx, *m.buffer)
 	}
-	return m.s.b.Store.Blobs().Put(ctx, *m.buffer)
+	return err
 }
 
 // recipient is an account that is to get a message, where, and by which address.

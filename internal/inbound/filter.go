@@ -103,20 +103,13 @@ func (m *content) tell(d cause.Decision, more ...store.Field) {
 	}
 }
 
-// kept is the message as it is kept, where the offsets of its summary lead.
+// kept is the message as it is kept, where the offsets of its summary lead. One that is not in memory must be stored.
 func (m *content) kept(ctx context.Context) (io.ReaderAt, func() error, error) {
-	if m.ref == "" && m.spool != nil {
-		var err error
-		if m.ref, err = m.spool.Commit(); err != nil {
-			return nil, nil, err
-		}
-	}
-	if m.ref == "" {
-		whole := m.whole
-		if whole == nil {
-			whole = *m.buffer
-		}
-		return bytes.NewReader(whole), func() error { return nil }, nil
+	switch {
+	case m.whole != nil:
+		return bytes.NewReader(m.whole), func() error { return nil }, nil
+	case m.buffer != nil:
+		return bytes.NewReader(*m.buffer), func() error { return nil }, nil
 	}
 	b, err := m.s.b.Store.Blobs().Open(ctx, m.ref)
 	if err != nil {

@@ -102,3 +102,12 @@ func TestRulesOfOneOfTwo(t *testing.T) {
 		t.Errorf("reports %+v", s.reports)
 	}
 }
+
+// A submission that is too large for memory goes through rules whole, as any other.
+func TestRulesOfALargeSubmission(t *testing.T) {
+	s := start(t, ruling)
+	s.script(t, s.bjorn, `require ["fileinto", "mailbox", "body"]; if body :contains "the last line" { fileinto :create "Large"; }`)
+	text := "From: anna@demo.test\r\nSubject: large\r\n\r\n" + strings.Repeat(strings.Repeat("x", 70)+"\r\n", 5000) + "the last line\r\n."
+	talk(t, s.submission, signIn, "235", "MAIL FROM:<anna@demo.test>", "250", "RCPT TO:<bjorn@demo.test>", "250", "DATA", "354", text, "250")
+	want(t, "events", s.kinds(t, s.bjorn), []string{journal.MessageAccepted, journal.MessageDelivered + " Large", journal.RulesMoved + " Large"})
+}
