@@ -2,7 +2,6 @@ package inbound
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"slices"
 
@@ -127,7 +126,7 @@ func (l *Local) passOn(ctx context.Context, m outbound.LocalMessage, to []string
 		recipients[i] = store.SubmissionRecipient{Address: one, State: store.Queued}
 	}
 	sub, err := l.Forward.Submission(ctx, Forwarded{
-		ID: passOnID(m), By: []string{m.To}, From: from, To: recipients, Blob: m.Blob,
+		ID: followingID(m.Trace, "passed on "+m.ID+" "+m.To), By: []string{m.To}, From: from, To: recipients, Blob: m.Blob,
 	})
 	if err != nil {
 		return err
@@ -136,14 +135,6 @@ func (l *Local) passOn(ctx context.Context, m outbound.LocalMessage, to []string
 		{Name: "from", Value: m.From}, {Name: "to", Value: to[0]},
 	}}
 	return l.Submit(ctx, *sub, event)
-}
-
-// passOnID follows from what is passed on, so that a repetition replaces it.
-func passOnID(m outbound.LocalMessage) (id store.TraceID) {
-	sum := sha256.Sum256([]byte("passed on " + m.ID + " " + m.To))
-	copy(id[:6], m.Trace[:6]) // the time, by which ids are sorted
-	copy(id[6:], sum[:])
-	return id
 }
 
 // rewritten returns whom a message to an address is for that was rewritten here.

@@ -103,7 +103,7 @@ func (s *session) onward(ctx context.Context, to *recipient, out *rules.Outcome,
 			SMTPUTF8: s.mail.SMTPUTF8, Body: bodyText(s.mail.Body), MessageID: email.Summary.MessageID,
 		}
 		if s.account != nil && s.account.ID == to.account.ID { // it may have sent the message to others, too
-			f.ID = answerID(s.trace, "forward")
+			f.ID = followingID(s.trace, "forward")
 		}
 		for _, address := range out.Redirects {
 			f.To = append(f.To, store.SubmissionRecipient{Address: address, State: store.Queued})
@@ -125,15 +125,15 @@ func (s *session) onward(ctx context.Context, to *recipient, out *rules.Outcome,
 			return nil, err
 		}
 		all = append(all, &store.Submission{
-			ID: answerID(s.trace, "answer"), Account: to.account.ID, Blob: ref, Size: int64(len(out.Vacation.Message)), Created: email.Received,
+			ID: followingID(s.trace, "answer"), Account: to.account.ID, Blob: ref, Size: int64(len(out.Vacation.Message)), Created: email.Received,
 			Recipients: []store.SubmissionRecipient{{Address: out.Vacation.To, Notify: "NEVER", State: store.Queued}},
 		})
 	}
 	return all, nil
 }
 
-// answerID is the id of a message that follows from another one.
-func answerID(of store.TraceID, what string) (id store.TraceID) {
+// followingID is the id of a message that follows from another one: the same each time, so that a repetition replaces it.
+func followingID(of store.TraceID, what string) (id store.TraceID) {
 	sum := sha256.Sum256(append([]byte(what), of[:]...))
 	copy(id[:6], of[:6]) // the time, by which ids are sorted
 	copy(id[6:], sum[:])
