@@ -31,30 +31,28 @@ func (j *Journal) Ledger(ctx context.Context, a store.AccountID, since time.Time
 	if err := j.Flush(ctx); err != nil {
 		return nil, err
 	}
-	type key struct {
-		from, to string
-		id       cause.ID
-	}
-	lines := map[key]*TurnedAway{}
+	type sides struct{ from, to string }
+	lines, held := map[sides][]*TurnedAway{}, 0 // those of one sender to one address, one for each reason
 	err := j.store.Events(ctx, a, since, time.Time{}, func(e *store.Event) error {
-		from, to := canonical(e.Field("from")), canonical(e.Field("to"))
+		who := sides{canonical(e.Field("from")), canonical(e.Field("to"))}
 		switch e.Kind {
 		case MessageAccepted:
-			for k, line := range lines {
-				if k.from == from && k.to == to && line.Came.IsZero() {
+			for _, line := range lines[who] {
+				if line.Came.IsZero() {
 					line.Came = e.Time
 				}
 			}
 		case RecipientRefused, MessageRefused:
-			k := key{from, to, e.Cause}
-			line := lines[k]
-			if line == nil {
-				if len(lines) >= maxTurnedAway {
+			i := slices.IndexFunc(lines[who], func(l *TurnedAway) bool { return l.Decision.Cause == e.Cause })
+			if i < 0 {
+				if held >= maxTurnedAway {
 					break
 				}
-				line = &TurnedAway{From: from, To: to, First: e.Time}
-				lines[k] = line
+				held++
+				i = len(lines[who])
+				lines[who] = append(lines[who], &TurnedAway{From: who.from, To: who.to, First: e.Time})
 			}
+			line := lines[who][i]
 			line.Remote, line.AfterData, line.Decision = e.Field("remote"), e.Kind == MessageRefused, e.Decision()
 			line.Trace, line.Last, line.Came = e.Trace, e.Time, time.Time{}
 			line.Times++
@@ -64,9 +62,11 @@ func (j *Journal) Ledger(ctx context.Context, a store.AccountID, since time.Time
 	if err != nil {
 		return nil, fmt.Errorf("journal: what was turned away: %w", err)
 	}
-	list := make([]TurnedAway, 0, len(lines))
-	for _, line := range lines {
-		list = append(list, *line)
+	list := make([]TurnedAway, 0, held)
+	for _, of := range lines {
+		for _, line := range of {
+			list = append(list, *line)
+		}
 	}
 	slices.SortFunc(list, func(a, b TurnedAway) int { return b.Last.Compare(a.Last) })
 	return list, nil
