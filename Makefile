@@ -44,7 +44,7 @@ race:
 
 # The whole program from outside, one package after the other.
 service:
-	$(GO) test -p 1 -timeout 15m ./test/...
+	$(GO) test -count=1 -p 1 -timeout 15m ./test/...
 
 bench:
 	$(GO) run ./bench
