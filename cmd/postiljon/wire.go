@@ -409,7 +409,7 @@ func (s *service) openWeb(context.Context) (err error) {
 		JMAP:      s.jmap,
 		Catalogue: s.catalogue, Hostname: c.Hostname, MailServer: mailServer(c), Services: advertised(c), CAFile: s.certs.CAFile,
 		Ready: s.ready, Metrics: s.metrics.Handler(), MetricsFrom: config.Prefixes(c.Web.MetricsFrom),
-		MTASTS: s.mtaSTS(), Vantage: vantageOf(c), Holders: s.forHolders(), TLSConfig: s.certs.ServerConfig("h2", "http/1.1", certs.ACMEProtocol), Log: s.log,
+		MTASTS: s.mtaSTS(), Vantage: vantageOf(c), Holders: s.forHolders(), Routes: s.webRoutes(), TLSConfig: s.certs.ServerConfig("h2", "http/1.1", certs.ACMEProtocol), Log: s.log,
 		SecurityContact: c.Web.SecurityContact, SignProfile: s.certs.SignDocument,
 	})
 	if err != nil {

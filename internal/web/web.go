@@ -53,6 +53,8 @@ type Options struct {
 	MetricsFrom []netip.Prefix
 	// Holders tell the holders of accounts what the service knows, by path: each asks for the password itself.
 	Holders map[string]http.Handler
+	// Routes are served too, by pattern of http.ServeMux: each has headers and sign-in of its own.
+	Routes map[string]http.Handler
 	// JMAP serves /jmap/ and /.well-known/jmap (RFC 8620 section 2.2); nil does not.
 	JMAP http.Handler
 	// Vantage serves /doctor/vantage; nil does not.
@@ -163,6 +165,9 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /metrics", s.metrics)
 	for path, h := range s.options.Holders {
 		mux.Handle("GET "+path, h)
+	}
+	for pattern, h := range s.options.Routes {
+		mux.Handle(pattern, h)
 	}
 	if s.options.JMAP != nil {
 		mux.Handle("/jmap/", s.options.JMAP)
