@@ -1,5 +1,5 @@
 // Package web is the HTTPS server: pages that explain every refusal (/why),
-// how to connect (/), the same for mail programs that look for their settings by
+// how to connect (/connect), the same for mail programs that look for their settings by
 // themselves, and what a supervisor asks (/healthz, /readyz, /metrics).
 //
 // The pages are plain HTML without script, made from the same texts as the
@@ -21,9 +21,11 @@ import (
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/web/assets"
+	"github.com/postiljon/postiljon/internal/web/page"
 )
 
-//go:embed templates/*.html assets/* texts/*.toml
+//go:embed templates/*.html texts/*.toml
 var files embed.FS
 
 // Options are what the web is made of. Catalogue must be given.
@@ -53,6 +55,10 @@ type Options struct {
 	MetricsFrom []netip.Prefix
 	// Holders tell the holders of accounts what the service knows, by path: each asks for the password itself.
 	Holders map[string]http.Handler
+	// Home answers for the first page; nil says there how to connect, too.
+	Home http.Handler
+	// Around is put around all handlers; nil is nothing.
+	Around func(http.Handler) http.Handler
 	// Routes are served too, by pattern of http.ServeMux: each has headers and sign-in of its own.
 	Routes map[string]http.Handler
 	// JMAP serves /jmap/ and /.well-known/jmap (RFC 8620 section 2.2); nil does not.
@@ -74,7 +80,7 @@ type Service struct {
 // Server serves the pages. It is safe for concurrent use.
 type Server struct {
 	options Options
-	pages   *pages
+	pages   *page.Set
 	server  *http.Server
 }
 
@@ -97,13 +103,16 @@ func New(o Options) (*Server, error) {
 	if o.MailServer == "" {
 		o.MailServer = o.Hostname
 	}
-	p, err := loadPages()
+	p, err := page.Load(files, o.Hostname, o.Log)
 	if err != nil {
 		return nil, err
 	}
+	if o.Around == nil {
+		o.Around = func(h http.Handler) http.Handler { return h }
+	}
 	s := &Server{options: o, pages: p}
 	s.server = &http.Server{
-		Handler:           secure(s.routes()),
+		Handler:           secure(o.Around(s.routes())),
 		TLSConfig:         o.TLSConfig,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       headerTimeout,
@@ -144,7 +153,8 @@ func (s *Server) Close(ctx context.Context) error {
 
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", s.home)
+	mux.Handle("GET /{$}", s.home())
+	mux.HandleFunc("GET /connect", s.connect)
 	mux.HandleFunc("GET /why/{$}", s.whyIndex)
 	mux.HandleFunc("GET /why/{id}", s.why)
 	mux.HandleFunc("GET /ca.pem", s.authority)
@@ -180,6 +190,14 @@ func (s *Server) routes() http.Handler {
 	return mux
 }
 
+// home is the first page: how to connect, if there is no other.
+func (s *Server) home() http.Handler {
+	if s.options.Home == nil {
+		return http.HandlerFunc(s.connect)
+	}
+	return s.options.Home
+}
+
 // secure adds the headers that keep a page to itself: nothing from elsewhere,
 // no script, no frame, no guessing of types.
 func secure(next http.Handler) http.Handler {
@@ -211,13 +229,12 @@ func (s *Server) authority(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) asset(w http.ResponseWriter, r *http.Request) {
-	name := "assets/" + r.PathValue("name")
-	if _, err := files.Open(name); err != nil {
+	name := r.PathValue("name")
+	if !assets.Exists(name) {
 		s.missing(w, r)
 		return
 	}
-	w.Header().Set("Cache-Control", "public, max-age=86400")
-	http.ServeFileFS(w, r, files, name)
+	assets.Serve(w, r, name)
 }
 
 // health says that the process lives.

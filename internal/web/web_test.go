@@ -4,21 +4,19 @@ import (
 	"context"
 	"errors"
 	"io"
-	"io/fs"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
 	"golang.org/x/net/html"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/web/page/pagetest"
 )
 
 func server(t *testing.T, change func(*Options)) *Server {
@@ -250,48 +248,6 @@ func TestOnlyGet(t *testing.T) {
 	}
 }
 
-// All languages have the same words, and the templates use no other.
 func TestTextsAreComplete(t *testing.T) {
-	p, err := loadPages()
-	if err != nil {
-		t.Fatal(err)
-	}
-	en := p.texts[cause.English]
-	for lang, texts := range p.texts {
-		if !slices.Equal(sortedKeys(texts.Words), sortedKeys(en.Words)) {
-			t.Errorf("%s has other words than English", lang)
-		}
-		for k, v := range texts.Words {
-			if strings.TrimSpace(v) == "" {
-				t.Errorf("%s: %s is empty", lang, k)
-			}
-		}
-	}
-	used := map[string]bool{}
-	err = fs.WalkDir(files, "templates", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		text, err := files.ReadFile(path)
-		for _, m := range regexp.MustCompile(`\.T\.([a-z_]+)`).FindAllStringSubmatch(string(text), -1) {
-			used[m[1]] = true
-			if en.Words[m[1]] == "" {
-				t.Errorf("%s uses %s, which has no text", path, m[1])
-			}
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, title := range []string{"home_title", "index_title", "missing_title"} {
-		used[title] = true
-	}
-	for k := range en.Words {
-		if !used[k] {
-			t.Errorf("no template uses %s", k)
-		}
-	}
+	pagetest.Texts(t, files, "home_title", "index_title", "missing_title")
 }
-
-func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
