@@ -47,6 +47,7 @@ import (
 	"github.com/postiljon/postiljon/internal/store/index"
 	"github.com/postiljon/postiljon/internal/store/kv/pebble"
 	"github.com/postiljon/postiljon/internal/web"
+	"github.com/postiljon/postiljon/internal/web/webmail"
 )
 
 // service is the whole program. It is put together here and nowhere else, from
@@ -90,6 +91,7 @@ type service struct {
 	imap        *imapd.Server
 	pop3        *popd.Server
 	jmap        *jmapd.Server
+	webmail     *webmail.Server
 	web         *web.Server
 	plainWeb    *web.Plain
 	control     *control.Server
@@ -403,6 +405,9 @@ func (s *service) openSieve(context.Context) (err error) {
 func (s *service) openWeb(context.Context) (err error) {
 	c := &s.config
 	if err := s.openJMAP(); err != nil {
+		return err
+	}
+	if err := s.openWebmail(); err != nil {
 		return err
 	}
 	s.web, err = web.New(web.Options{

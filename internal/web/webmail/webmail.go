@@ -1,0 +1,254 @@
+// Package webmail serves the program that people read and write mail with in a browser: the page it begins with, its
+// scripts from web/dist, and with the page what its first screen shows, so that no request need be made for it.
+package webmail
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"log/slog"
+	"mime"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/web/dist"
+)
+
+// Options are what the webmail is made of. SignIn, Session and Ask must be given.
+type Options struct {
+	// SignIn decides who makes a request.
+	SignIn func(r *http.Request) (store.Account, cause.Decision)
+	// Token is what requests of a signed-in browser that change something must carry, "" for none.
+	Token func(r *http.Request) string
+	// Ask answers method calls of JMAP for an account.
+	Ask func(ctx context.Context, a *store.Account, methodCalls []byte) (methodResponses []byte, err error)
+	// Language is the language of an account, "" for the browser's.
+	Language func(ctx context.Context, a *store.Account) cause.Lang
+	// Hostname is the name of the service, MaxSize the most octets of a message.
+	Hostname string
+	MaxSize  int64
+	// Undo is how long a sent message can be taken back.
+	Undo time.Duration
+	Log  *slog.Logger
+}
+
+// Server serves the webmail. It is safe for concurrent use.
+type Server struct {
+	options Options
+	files   map[string]*file
+	version string
+}
+
+// file is a file of web/dist as it is sent.
+type file struct {
+	kind        string
+	plain, gzip []byte
+}
+
+// New makes a server.
+func New(o Options) (*Server, error) {
+	if o.SignIn == nil || o.Token == nil || o.Ask == nil {
+		return nil, errors.New("webmail: an option is missing")
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	all, version, err := dist.Files()
+	if err != nil {
+		return nil, fmt.Errorf("webmail: %w", err)
+	}
+	s := &Server{options: o, files: map[string]*file{}, version: version}
+	for name, content := range all {
+		if s.files[name], err = newFile(name, content); err != nil {
+			return nil, fmt.Errorf("webmail: %s: %w", name, err)
+		}
+	}
+	return s, nil
+}
+
+func newFile(name string, content []byte) (*file, error) {
+	var b bytes.Buffer
+	z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := z.Write(content); err != nil {
+		return nil, err
+	}
+	if err := z.Close(); err != nil {
+		return nil, err
+	}
+	kind := mime.TypeByExtension(path.Ext(name))
+	if path.Ext(name) == ".js" {
+		kind = "text/javascript; charset=utf-8"
+	}
+	return &file{kind: kind, plain: content, gzip: b.Bytes()}, nil
+}
+
+// Routes are what the webmail has, by pattern of http.ServeMux.
+func (s *Server) Routes() map[string]http.Handler {
+	return map[string]http.Handler{
+		"GET /mail/{rest...}":      http.HandlerFunc(s.page),
+		"GET /settings/{rest...}":  http.HandlerFunc(s.page),
+		"GET /ui/{version}/{name}": http.HandlerFunc(s.asset),
+	}
+}
+
+// asset serves a script, a style sheet or pictures. Their address changes with their content, so they are kept for good.
+func (s *Server) asset(w http.ResponseWriter, r *http.Request) {
+	f := s.files[r.PathValue("name")]
+	if f == nil {
+		http.NotFound(w, r)
+		return
+	}
+	h := w.Header()
+	h.Set("Cache-Control", "no-cache")
+	if r.PathValue("version") == s.version {
+		h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	}
+	f.write(w, r)
+}
+
+func (f *file) write(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Type", f.kind)
+	h.Set("Vary", "Accept-Encoding")
+	content := f.plain
+	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		h.Set("Content-Encoding", "gzip")
+		content = f.gzip
+	}
+	h.Set("Content-Length", fmt.Sprint(len(content)))
+	_, _ = w.Write(content) // a client that went away
+}
+
+// policy lets the page load from here alone, run no script that stands in it, and make scripts of no text. Messages are
+// shown in frames of their own, which have a policy of their own.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; " +
+	"frame-src 'self'; worker-src 'self'; manifest-src 'self'; media-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; " +
+	"require-trusted-types-for 'script'; trusted-types postiljon dompurify"
+
+// first is what the page holds for its scripts (web/src/core/first.ts).
+type first struct {
+	Account   account         `json:"account"`
+	CSRF      string          `json:"csrf"`
+	Lang      cause.Lang      `json:"lang"`
+	Version   string          `json:"version"`
+	Base      string          `json:"base"`
+	Origin    string          `json:"origin"`
+	MaxSize   int64           `json:"maxSize"`
+	Undo      float64         `json:"undo"` // seconds
+	Responses json.RawMessage `json:"responses,omitempty"`
+}
+
+type account struct {
+	ID      string `json:"id"`
+	Address string `json:"address"`
+	Name    string `json:"name"`
+}
+
+// page is the page of the webmail for who is signed in; all others are asked to sign in first.
+func (s *Server) page(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("Vary", "Cookie, Accept-Language")
+	a, d := s.options.SignIn(r)
+	if !d.Allowed() {
+		http.Redirect(w, r, "/sign-in?next="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
+		return
+	}
+	f := first{
+		Account: account{ID: fmt.Sprintf("a%d", a.ID), Address: a.Address}, CSRF: s.options.Token(r), Lang: s.language(r, &a),
+		Version: s.version, Base: "/ui/" + s.version + "/", Origin: s.options.Hostname, MaxSize: s.options.MaxSize, Undo: s.options.Undo.Seconds(),
+	}
+	responses, err := s.options.Ask(r.Context(), &a, firstCalls(f.Account.ID))
+	if err != nil {
+		s.options.Log.Error("webmail: first screen", "account", a.Address, "error", err) // the page asks again by itself
+	} else {
+		f.Responses = responses
+	}
+	text, err := json.Marshal(f)
+	if err != nil {
+		s.options.Log.Error("webmail: first screen", "error", err)
+		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		return
+	}
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", string(f.Lang))
+	h.Set("Content-Security-Policy", policy)
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	var out bytes.Buffer
+	// encoding/json writes <, > and & as escapes, so the data cannot end its element.
+	if err := shell.Execute(&out, struct {
+		first
+		Data template.HTML
+	}{f, template.HTML(text)}); err != nil { //nolint:gosec // see above
+		s.options.Log.Error("webmail: page", "error", err)
+		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		return
+	}
+	zipped(w, r, out.Bytes())
+}
+
+// zipped sends a page compressed where the browser takes that.
+func zipped(w http.ResponseWriter, r *http.Request, page []byte) {
+	if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		_, _ = w.Write(page) // a client that went away
+		return
+	}
+	w.Header().Set("Content-Encoding", "gzip")
+	z := gzip.NewWriter(w)
+	_, _ = z.Write(page) // likewise
+	_ = z.Close()
+}
+
+func (s *Server) language(r *http.Request, a *store.Account) cause.Lang {
+	if s.options.Language != nil {
+		if l := s.options.Language(r.Context(), a); l != "" {
+			return l
+		}
+	}
+	return cause.ParseLang(r.Header.Get("Accept-Language"))
+}
+
+// firstCalls are what the first screen shows: the mailboxes and the first rows of the inbox, as the list asks for them
+// (web/src/core/list.ts).
+func firstCalls(account string) []byte {
+	const row = `["id","threadId","mailboxIds","keywords","from","to","subject","receivedAt","size","preview","hasAttachment"]`
+	return fmt.Appendf(nil, `[
+		["Mailbox/get",{"accountId":%[1]q,"ids":null},"m"],
+		["Email/query",{"accountId":%[1]q,"filter":{"inMailbox":"#inbox"},"sort":[{"property":"receivedAt","isAscending":false}],"collapseThreads":true,"position":0,"limit":50,"calculateTotal":true},"q"],
+		["Email/get",{"accountId":%[1]q,"#ids":{"resultOf":"q","name":"Email/query","path":"/ids"},"properties":%[2]s},"r"],
+		["Thread/get",{"accountId":%[1]q,"#ids":{"resultOf":"r","name":"Email/get","path":"/list/*/threadId"}},"t"],
+		["Email/get",{"accountId":%[1]q,"#ids":{"resultOf":"t","name":"Thread/get","path":"/list/*/emailIds"},"properties":%[2]s},"o"]]`, account, row)
+}
+
+// shell is the page. Where scripts are off it says so.
+var shell = template.Must(template.New("shell").Parse(`<!DOCTYPE html>
+<html lang="{{.Lang}}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">
+<meta name="robots" content="noindex">
+<title>Postiljon</title>
+<link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="{{.Base}}app.css">
+<link rel="modulepreload" href="{{.Base}}shared.js">
+<link rel="modulepreload" href="{{.Base}}text.{{.Lang}}.js">
+<script type="module" src="{{.Base}}app.js"></script>
+<script type="application/json" id="first">{{.Data}}</script>
+</head>
+<body>
+<div id="app"></div>
+</body>
+</html>
+`))

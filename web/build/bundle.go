@@ -1,0 +1,186 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/evanw/esbuild/pkg/api"
+)
+
+// entries are the scripts that a browser loads, by name in web/dist. What several of them need is in shared.js alone:
+// Preact, signals, src/core and src/ui. The others import it from there.
+var entries = map[string]string{
+	"shared": "src/shared.ts",
+	"app":    "src/app.tsx",
+}
+
+// libraries are the packages of web/third_party, by the name under which the source imports them.
+var libraries = map[string]string{
+	"preact":                  "preact/dist/preact.mjs",
+	"preact/hooks":            "preact/hooks/dist/hooks.mjs",
+	"preact/jsx-runtime":      "preact/jsx-runtime/dist/jsxRuntime.mjs",
+	"@preact/signals":         "@preact/signals/dist/signals.mjs",
+	"@preact/signals-core":    "@preact/signals-core/dist/signals-core.mjs",
+	"squire-rte":              "squire-rte/dist/squire-raw.mjs",
+	"dompurify":               "dompurify/dist/purify.es.mjs",
+	"@simplewebauthn/browser": "@simplewebauthn/browser/esm/index.js",
+}
+
+// shared are the folders whose modules are in shared.js.
+var shared = []string{"src/core/", "src/ui/", "third_party/preact/", "third_party/@preact/"}
+
+// Bundle makes all files of web/dist from the folder web.
+func Bundle(web string) (map[string][]byte, error) {
+	web, err := filepath.Abs(web)
+	if err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{}
+	for name, source := range entries {
+		if err := script(files, web, name, source); err != nil {
+			return nil, err
+		}
+	}
+	if err := style(files, web); err != nil {
+		return nil, err
+	}
+	if err := texts(files, web); err != nil {
+		return nil, err
+	}
+	return files, icons(files, web)
+}
+
+func options(web string) api.BuildOptions {
+	return api.BuildOptions{
+		AbsWorkingDir: web, Bundle: true, Write: false, Outdir: "dist", LogLevel: api.LogLevelSilent,
+		MinifyWhitespace: true, MinifyIdentifiers: true, MinifySyntax: true, LegalComments: api.LegalCommentsNone, Charset: api.CharsetUTF8,
+		Target: api.ES2022, Format: api.FormatESModule, JSX: api.JSXAutomatic, JSXImportSource: "preact",
+	}
+}
+
+func script(files map[string][]byte, web, name, source string) error {
+	o := options(web)
+	o.EntryPointsAdvanced = []api.EntryPoint{{InputPath: source, OutputPath: name}}
+	o.Plugins = []api.Plugin{sharing(web, name == "shared" || name == "worker")}
+	return add(files, api.Build(o))
+}
+
+// style is one sheet from all in src/style, in the order of app.css.
+func style(files map[string][]byte, web string) error {
+	o := options(web)
+	o.EntryPoints = []string{"src/style/app.css"}
+	return add(files, api.Build(o))
+}
+
+func add(files map[string][]byte, result api.BuildResult) error {
+	if len(result.Errors) > 0 {
+		return errors.New(strings.Join(api.FormatMessages(result.Errors, api.FormatMessagesOptions{Kind: api.ErrorMessage}), "\n"))
+	}
+	for _, f := range result.OutputFiles {
+		files[filepath.Base(f.Path)] = f.Contents
+	}
+	return nil
+}
+
+// sharing finds libraries in web/third_party, and lets all bundles but whole ones take what is shared from shared.js.
+func sharing(web string, whole bool) api.Plugin {
+	own := func(path string) bool {
+		rel, err := filepath.Rel(web, path)
+		return err == nil && slices.ContainsFunc(shared, func(folder string) bool { return strings.HasPrefix(filepath.ToSlash(rel), folder) })
+	}
+	return api.Plugin{Name: "sharing", Setup: func(b api.PluginBuild) {
+		b.OnResolve(api.OnResolveOptions{Filter: ".*"}, func(a api.OnResolveArgs) (api.OnResolveResult, error) {
+			if a.Kind == api.ResolveEntryPoint || a.PluginData == "again" {
+				return api.OnResolveResult{}, nil
+			}
+			path := ""
+			if file, ok := libraries[a.Path]; ok {
+				path = filepath.Join(web, "third_party", filepath.FromSlash(file))
+			} else {
+				found := b.Resolve(a.Path, api.ResolveOptions{ResolveDir: a.ResolveDir, Importer: a.Importer, Kind: a.Kind, PluginData: "again"})
+				if len(found.Errors) > 0 {
+					return api.OnResolveResult{Errors: found.Errors}, nil
+				}
+				path = found.Path
+			}
+			if !whole && own(path) {
+				return api.OnResolveResult{Path: "./shared.js", External: true}, nil
+			}
+			return api.OnResolveResult{Path: path}, nil
+		})
+	}}
+}
+
+// texts is one script a language with all words of src/text/LANGUAGE/*.json, by key. A key stands in one file alone.
+func texts(files map[string][]byte, web string) error {
+	for _, lang := range []string{"sv", "nb", "en"} {
+		names, err := filepath.Glob(filepath.Join(web, "src", "text", lang, "*.json"))
+		if err != nil {
+			return err
+		}
+		all := map[string]string{}
+		for _, name := range names {
+			raw, err := os.ReadFile(name)
+			if err != nil {
+				return err
+			}
+			var some map[string]string
+			if err := json.Unmarshal(raw, &some); err != nil {
+				return fmt.Errorf("%s: %w", filepath.Base(name), err)
+			}
+			for key, text := range some {
+				if _, twice := all[key]; twice {
+					return fmt.Errorf("%s/%s: %q stands in another file, too", lang, filepath.Base(name), key)
+				}
+				all[key] = text
+			}
+		}
+		var b bytes.Buffer
+		b.WriteString("export const texts=")
+		encoder := json.NewEncoder(&b)
+		encoder.SetEscapeHTML(false)
+		if err := encoder.Encode(all); err != nil {
+			return err
+		}
+		files["text."+lang+".js"] = bytes.ReplaceAll(b.Bytes(), []byte("\u2028"), nil)
+	}
+	return nil
+}
+
+// icons is one sheet of symbols from those of lucide-static that lie in third_party.
+func icons(files map[string][]byte, web string) error {
+	folder := filepath.Join(web, "third_party", "lucide-static", "icons")
+	names, err := filepath.Glob(filepath.Join(folder, "*.svg"))
+	if err != nil {
+		return err
+	}
+	symbols := map[string]string{}
+	for _, name := range names {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		_, rest, begins := strings.Cut(string(raw), "<svg")
+		_, inside, open := strings.Cut(rest, ">")
+		inside, _, closed := strings.Cut(inside, "</svg>")
+		if !begins || !open || !closed {
+			return fmt.Errorf("%s is no picture", filepath.Base(name))
+		}
+		symbols[strings.TrimSuffix(filepath.Base(name), ".svg")] = strings.Join(strings.Fields(inside), " ")
+	}
+	var b strings.Builder
+	b.WriteString(`<svg xmlns="http://www.w3.org/2000/svg">`)
+	for _, name := range slices.Sorted(maps.Keys(symbols)) {
+		fmt.Fprintf(&b, `<symbol id="%s" viewBox="0 0 24 24">%s</symbol>`, name, symbols[name])
+	}
+	b.WriteString("</svg>")
+	files["icons.svg"] = []byte(b.String())
+	return nil
+}

@@ -1,0 +1,112 @@
+// What people do with emails: at once on the screen, then at the server, and taken back where it fails or is undone.
+
+import { batch } from "@preact/signals";
+import { call, MethodError } from "./jmap";
+import { email, mailbox, type Email } from "./mail";
+import { t } from "./text";
+import { toast } from "../ui/toast";
+
+/** Patch is a PatchObject of Email/set (RFC 8620 section 5.3) on keywords and mailboxIds. */
+type Patch = Record<string, true | null>;
+
+/** maxSet is fewer than maxObjectsInSet of the server. */
+const maxSet = 250;
+
+/** change patches emails, here and at the server, and answers what undoes it. */
+export async function change(patches: Map<string, Patch>): Promise<Map<string, Patch>> {
+  const undo = applyHere(patches);
+  const all = [...patches];
+  const failed = new Map<string, Patch>();
+  let reason: unknown;
+  for (let at = 0; at < all.length; at += maxSet) {
+    const some = Object.fromEntries(all.slice(at, at + maxSet));
+    try {
+      const answer = await call("Email/set", { update: some });
+      for (const [id, error] of Object.entries<any>(answer.notUpdated ?? {})) {
+        failed.set(id, undo.get(id)!);
+        reason = new MethodError(error.type, error);
+      }
+    } catch (error) {
+      for (const id of Object.keys(some)) failed.set(id, undo.get(id)!);
+      reason = error;
+    }
+  }
+  if (failed.size > 0) {
+    applyHere(failed);
+    throw reason;
+  }
+  return undo;
+}
+
+function applyHere(patches: Map<string, Patch>): Map<string, Patch> {
+  const undo = new Map<string, Patch>();
+  batch(() => {
+    for (const [id, patch] of patches) {
+      const e = email(id).peek();
+      const back: Patch = {};
+      const after = e && { ...e, keywords: { ...e.keywords }, mailboxIds: { ...e.mailboxIds } };
+      for (const [path, value] of Object.entries(patch)) {
+        const [property, key] = path.split("/") as ["keywords" | "mailboxIds", string];
+        back[path] = value ? null : true;
+        if (!after) continue;
+        if (value) after[property][key] = true;
+        else delete after[property][key];
+      }
+      undo.set(id, back);
+      if (after) email(id).value = after;
+    }
+  });
+  return undo;
+}
+
+/** keyword sets or takes away a keyword ("$seen", "$flagged"). */
+export function keyword(ids: string[], name: string, on: boolean): Promise<Map<string, Patch>> {
+  const wanted = ids.filter((id) => !!email(id).peek()?.keywords[name] !== on);
+  return change(new Map(wanted.map((id) => [id, { [`keywords/${name}`]: on ? true : null }])));
+}
+
+/** moving is what puts emails into a mailbox and takes them out of one, or out of all others. */
+export function moving(ids: string[], to: string, from?: string): Map<string, Patch> {
+  const patches = new Map<string, Patch>();
+  for (const id of ids) {
+    const e = email(id).peek();
+    if (!e) continue;
+    const patch: Patch = { [`mailboxIds/${to}`]: true };
+    for (const m of Object.keys(e.mailboxIds)) if (m !== to && (from === undefined || m === from)) patch[`mailboxIds/${m}`] = null;
+    if (!e.mailboxIds[to] || Object.keys(patch).length > 1) patches.set(id, patch);
+  }
+  return patches;
+}
+
+/** withUndo does something and offers to take it back; after is called once it is taken back. */
+export async function withUndo(patches: Map<string, Patch>, said: string, after?: () => void): Promise<void> {
+  const work = change(patches);
+  const back = toast(said, {
+    action: t("undo"),
+    run: async () => {
+      const undo = await work;
+      await change(undo);
+      after?.();
+    },
+  });
+  try {
+    await work;
+  } catch (error) {
+    back.close();
+    after?.();
+    toast(explain(error), { kind: "error" });
+  }
+}
+
+/** explain says in words why something was not done. */
+export function explain(error: unknown): string {
+  if (error instanceof MethodError) return t("not_done", { reason: error.message });
+  return t("no_line");
+}
+
+/** roleMailbox is the mailbox with a role; one that every account has. */
+export function roleMailbox(role: string): string {
+  return mailbox(role)?.id ?? "";
+}
+
+export const isUnread = (e: Email): boolean => !e.keywords.$seen;

@@ -1,0 +1,161 @@
+// The client of JMAP (RFC 8620): calls that are made in the same turn travel in one request, and may refer to each
+// other's results.
+
+import { signal } from "@preact/signals";
+import { first } from "./first";
+
+export type Invocation = [name: string, args: Record<string, any>, id: string];
+
+/** MethodError is the error of a call or of one object of a set (RFC 8620 sections 3.6.2 and 5.3). */
+export class MethodError extends Error {
+  constructor(readonly type: string, readonly detail: Record<string, any> = {}) {
+    super(detail.description ?? type);
+  }
+}
+
+/** LineError says that the server was not reached; what was asked may or may not have been done. */
+export class LineError extends Error {}
+
+/** SessionError says that the session is over: somebody has to sign in again. */
+export class SessionError extends Error {}
+
+export const online = signal(navigator.onLine);
+export const sessionOver = signal(false);
+addEventListener("online", () => (online.value = true));
+addEventListener("offline", () => (online.value = false));
+
+const using = [
+  "urn:ietf:params:jmap:core",
+  "urn:ietf:params:jmap:mail",
+];
+
+/** use adds capabilities that a part of the program needs. */
+export function use(...capabilities: string[]): void {
+  for (const c of capabilities) if (!using.includes(c)) using.push(c);
+}
+
+interface Waiting {
+  call: Invocation;
+  resolve: (answer: any) => void;
+  reject: (error: unknown) => void;
+}
+
+let waiting: Waiting[] = [];
+let next = 0;
+
+/** Pending is a call on its way; later calls of the same turn may refer to its result with ref. */
+export interface Pending<T> extends Promise<T> {
+  ref(path: string): { resultOf: string; name: string; path: string };
+}
+
+/** call makes a method call; accountId is added. It rejects with MethodError, LineError or SessionError. */
+export function call<T = any>(name: string, args: Record<string, any> = {}): Pending<T> {
+  const id = `c${next++}`;
+  const promise = new Promise<T>((resolve, reject) => {
+    if (waiting.length === 0) queueMicrotask(flush);
+    waiting.push({ call: [name, name === "Core/echo" ? args : { accountId: first.account.id, ...args }, id], resolve, reject });
+  });
+  return Object.assign(promise, { ref: (path: string) => ({ resultOf: id, name, path }) });
+}
+
+/** maxCalls is maxCallsInRequest of the server. */
+const maxCalls = 32;
+
+async function flush(): Promise<void> {
+  const all = waiting;
+  waiting = [];
+  for (let at = 0; at < all.length; at += maxCalls) {
+    const some = all.slice(at, at + maxCalls);
+    try {
+      settle(some, await request(some.map((w) => w.call)));
+    } catch (error) {
+      for (const w of some) w.reject(error);
+    }
+  }
+}
+
+/** settle hands responses to those who wait for them. */
+function settle(calls: Waiting[], responses: Invocation[]): void {
+  for (const w of calls) {
+    const mine = responses.filter((r) => r[2] === w.call[2]);
+    const answer = mine.find((r) => r[0] === w.call[0]) ?? mine[0];
+    if (!answer) w.reject(new MethodError("serverFail"));
+    else if (answer[0] === "error") w.reject(new MethodError(answer[1].type, answer[1]));
+    else w.resolve(answer[1]);
+  }
+}
+
+async function request(methodCalls: Invocation[]): Promise<Invocation[]> {
+  const response = await send("/jmap/api", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ using, methodCalls }),
+  });
+  if (!response.ok) throw await problem(response);
+  return (await response.json()).methodResponses;
+}
+
+/** send is fetch with the session's token; it tells a line that is down from a session that is over. */
+export async function send(url: string, init: RequestInit = {}): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(url, { ...init, headers: { "X-CSRF-Token": first.csrf, "Accept-Language": first.lang, ...init.headers } });
+  } catch (cause) {
+    online.value = false;
+    throw new LineError("no line", { cause });
+  }
+  online.value = true;
+  if (response.status === 401) {
+    sessionOver.value = true;
+    throw new SessionError("signed out");
+  }
+  return response;
+}
+
+/** problem is the error that a response tells of (RFC 7807, or the cause of a refusal). */
+export async function problem(response: Response): Promise<MethodError> {
+  const told = await response.json().catch(() => ({}));
+  return new MethodError(told.cause ?? told.type ?? String(response.status), { ...told, description: told.text ?? told.detail ?? told.title, status: response.status });
+}
+
+/** api asks one of the small JSON calls beside JMAP; it rejects as call does. */
+export async function api<T = any>(method: string, path: string, body?: unknown): Promise<T> {
+  const response = await send(path, {
+    method,
+    ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } }),
+  });
+  if (!response.ok) throw await problem(response);
+  return response.status === 204 ? (undefined as T) : response.json();
+}
+
+/** upload stores a blob for the account and answers its id. */
+export async function upload(data: Blob): Promise<{ blobId: string; type: string; size: number }> {
+  const response = await send(`/jmap/upload/${first.account.id}/`, { method: "POST", body: data, headers: { "Content-Type": data.type || "application/octet-stream" } });
+  if (!response.ok) throw await problem(response);
+  return response.json();
+}
+
+/** listen calls changed with the new states, by type, whenever something changes, until it is told to stop. */
+export function listen(changed: (states: Record<string, string>) => void): () => void {
+  let source: EventSource | undefined;
+  let again: ReturnType<typeof setTimeout> | undefined;
+  let failures = 0;
+  const open = () => {
+    source = new EventSource("/jmap/events?types=*&closeafter=no&ping=60");
+    source.addEventListener("state", (e) => changed(JSON.parse((e as MessageEvent).data).changed?.[first.account.id] ?? {}));
+    source.onopen = () => {
+      failures = 0;
+      online.value = true;
+      changed({}); // what happened while nobody listened
+    };
+    source.onerror = () => {
+      if (source!.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
+      again = setTimeout(open, Math.min(60e3, 1000 * 2 ** failures++));
+    };
+  };
+  open();
+  return () => {
+    source?.close();
+    clearTimeout(again);
+  };
+}

@@ -1,0 +1,62 @@
+// Words in the reader's language. Prose stands in src/text alone; a word that depends on a number has its forms
+// beside it, as in the texts of causes: "{n} {n:message|messages}".
+
+import { first } from "./first";
+
+export const lang = first.lang;
+const plural = new Intl.PluralRules(lang);
+let texts: Record<string, string> = {};
+
+/** load fetches the words. */
+export async function loadTexts(): Promise<void> {
+  const url = `${first.base}text.${lang}.js`;
+  texts = (await import(url)).texts;
+}
+
+export type Params = Record<string, string | number>;
+
+/** t is the text of a key with its parameters filled in; the key itself if there is none, which a test forbids. */
+export function t(key: string, params?: Params): string {
+  const text = texts[key] ?? key;
+  if (!params) return text;
+  return text.replace(/\{(\w+)(?::([^|}]*)\|([^}]*))?\}/g, (all, name: string, one?: string, other?: string) => {
+    const value = params[name];
+    if (value === undefined) return all;
+    if (one === undefined) return typeof value === "number" ? number(value) : value;
+    return plural.select(Number(value)) === "one" ? one : other!;
+  });
+}
+
+// English as in Britain, as everywhere in the service.
+export const locale = lang === "en" ? "en-GB" : lang === "sv" ? "sv-SE" : "nb-NO";
+
+const numbers = new Intl.NumberFormat(locale);
+const decimals = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 });
+const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
+const weekday = new Intl.DateTimeFormat(locale, { weekday: "short" });
+const day = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" });
+const date = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", year: "numeric" });
+const whole = new Intl.DateTimeFormat(locale, { weekday: "long", day: "numeric", month: "long", year: "numeric", hour: "2-digit", minute: "2-digit" });
+
+export const number = (n: number): string => numbers.format(n);
+export const time = (d: Date): string => clock.format(d);
+export const longDate = (d: Date): string => whole.format(d);
+
+/** briefDate is as short as a list wants it: the time today, the weekday this week, else the day. */
+export function briefDate(d: Date, now = new Date()): string {
+  const midnight = new Date(now.getFullYear(), now.getMonth(), now.getDate()).getTime();
+  if (d.getTime() >= midnight && d.getTime() < midnight + 86400e3) return clock.format(d);
+  if (d.getTime() >= midnight - 6 * 86400e3 && d.getTime() < midnight) return weekday.format(d);
+  return d.getFullYear() === now.getFullYear() ? day.format(d) : date.format(d);
+}
+
+/** size is a number of octets in the units that people know. */
+export function size(octets: number): string {
+  if (octets < 1000) return `${number(octets)} B`;
+  let value = octets;
+  for (const unit of ["kB", "MB", "GB", "TB"]) {
+    value /= 1000;
+    if (value < 999.5 || unit === "TB") return `${(value < 10 ? decimals : numbers).format(value < 10 ? value : Math.round(value))} ${unit}`;
+  }
+  return "";
+}

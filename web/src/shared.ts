@@ -1,0 +1,17 @@
+// What all scripts of the webmail share. It is a bundle of its own, from which the others import (see web/build).
+
+export * from "preact";
+export * from "preact/hooks";
+export * from "preact/jsx-runtime";
+export * from "@preact/signals";
+export * from "./core/first";
+export * from "./core/text";
+export * from "./core/jmap";
+export * from "./core/route";
+export * from "./core/mail";
+export * from "./core/list";
+export * from "./core/actions";
+export * from "./ui/toast";
+export * from "./ui/icon";
+export * from "./ui/button";
+export * from "./ui/virtual";

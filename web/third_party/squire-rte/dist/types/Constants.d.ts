@@ -1,0 +1,21 @@
+declare const DOCUMENT_POSITION_PRECEDING = 2;
+declare const ELEMENT_NODE = 1;
+declare const TEXT_NODE = 3;
+declare const COMMENT_NODE = 8;
+declare const DOCUMENT_NODE = 9;
+declare const DOCUMENT_FRAGMENT_NODE = 11;
+declare const ZWS = "\u200B";
+declare const ua: string;
+declare const isMac: boolean;
+declare const isWin: boolean;
+declare const isIOS: boolean;
+declare const isAndroid: boolean;
+declare const isGecko: boolean;
+declare const isLegacyEdge: boolean;
+declare const isWebKit: boolean;
+declare const ctrlKey: string;
+declare const cantFocusEmptyTextNodes: boolean;
+declare const supportsInputEvents: boolean;
+declare const notWS: RegExp;
+export { DOCUMENT_POSITION_PRECEDING, ELEMENT_NODE, TEXT_NODE, COMMENT_NODE, DOCUMENT_NODE, DOCUMENT_FRAGMENT_NODE, notWS, ZWS, ua, isMac, isWin, isIOS, isAndroid, isGecko, isLegacyEdge, isWebKit, ctrlKey, cantFocusEmptyTextNodes, supportsInputEvents, };
+//# sourceMappingURL=Constants.d.ts.map

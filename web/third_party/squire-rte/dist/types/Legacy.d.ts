@@ -1,0 +1,2 @@
+export {};
+//# sourceMappingURL=Legacy.d.ts.map

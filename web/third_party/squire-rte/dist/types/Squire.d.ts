@@ -1,0 +1,3 @@
+import { Squire } from './Editor';
+export default Squire;
+//# sourceMappingURL=Squire.d.ts.map

@@ -1,0 +1,4 @@
+import type { Squire } from '../Editor';
+declare const Backspace: (self: Squire, event: KeyboardEvent, range: Range) => void;
+export { Backspace };
+//# sourceMappingURL=Backspace.d.ts.map

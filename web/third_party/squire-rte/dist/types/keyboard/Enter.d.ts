@@ -1,0 +1,4 @@
+import type { Squire } from '../Editor';
+declare const Enter: (self: Squire, event: KeyboardEvent, range: Range) => void;
+export { Enter };
+//# sourceMappingURL=Enter.d.ts.map

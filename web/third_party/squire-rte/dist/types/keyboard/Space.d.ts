@@ -1,0 +1,4 @@
+import type { Squire } from '../Editor';
+declare const Space: (self: Squire, event: KeyboardEvent, range: Range) => void;
+export { Space };
+//# sourceMappingURL=Space.d.ts.map
