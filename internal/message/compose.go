@@ -65,8 +65,14 @@ func (h *Header) AddAddresses(name string, list []Address) {
 		return
 	}
 	h.begin(name)
+	h.addresses(list, "")
+	h.end()
+}
+
+// addresses adds a list of addresses with commas between them, and something after the last.
+func (h *Header) addresses(list []Address, after string) {
 	for i, a := range list {
-		comma := ""
+		comma := after
 		if i < len(list)-1 {
 			comma = ","
 		}
@@ -77,6 +83,36 @@ func (h *Header) AddAddresses(name string, list []Address) {
 		}
 		h.phrase(oneLine(a.Name))
 		h.word("<" + email + ">" + comma)
+	}
+}
+
+// Group is a group of addresses with a name (RFC 5322 section 3.4); without one, it is no group.
+type Group struct {
+	Name      string
+	Addresses []Address
+}
+
+// AddGroups adds an address field with groups. Without any, it adds nothing.
+func (h *Header) AddGroups(name string, groups []Group) {
+	if len(groups) == 0 {
+		return
+	}
+	h.begin(name)
+	for i, g := range groups {
+		comma := ""
+		if i < len(groups)-1 {
+			comma = ","
+		}
+		if g.Name == "" {
+			h.addresses(g.Addresses, comma)
+			continue
+		}
+		h.phrase(oneLine(g.Name))
+		h.buf = append(h.buf, ':')
+		h.column++
+		h.addresses(g.Addresses, "")
+		h.buf = append(append(h.buf, ';'), comma...)
+		h.column += 1 + len(comma)
 	}
 	h.end()
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/postiljon/postiljon/internal/store/uid"
 )
 
-// emailSet is Email/set (RFC 8621 section 4.6): keywords and mailboxes of emails, and their end.
+// emailSet is Email/set (RFC 8621 section 4.6): new emails, keywords and mailboxes of emails, and their end.
 func emailSet(ctx context.Context, c *call) (any, error) {
 	p, err := c.server.picture(ctx, c.account.ID)
 	if err != nil {
@@ -23,8 +23,12 @@ func emailSet(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	for name := range s.create {
-		s.notCreated[name] = &methodError{Type: "forbidden", Description: "emails cannot be written here yet"}
+	if len(s.create) > 0 {
+		c.createEmails(ctx, p, s)
+		if p, err = c.server.picture(ctx, c.account.ID); err != nil {
+			return nil, err
+		}
+		s.update = renamed(c, s.update)
 	}
 	c.updateEmails(ctx, p, s)
 	for _, id := range s.destroy {

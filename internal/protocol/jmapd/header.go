@@ -52,12 +52,18 @@ var formsOf = func() map[string][]string {
 
 // parseHeaderProperty reads the name of such a property.
 func parseHeaderProperty(property string) (h headerProperty, ok bool) {
+	h, _, ok = splitHeaderProperty(property)
+	return h, ok
+}
+
+// splitHeaderProperty also returns the name of its form.
+func splitHeaderProperty(property string) (h headerProperty, form string, ok bool) {
 	parts := strings.Split(property, ":")
 	if len(parts) < 2 || parts[0] != "header" || !isFieldName(parts[1]) {
-		return h, false
+		return h, "", false
 	}
 	h.name, parts = parts[1], parts[2:]
-	form := "asRaw"
+	form = "asRaw"
 	if len(parts) > 0 && strings.HasPrefix(parts[0], "as") {
 		form, parts = parts[0], parts[1:]
 	}
@@ -66,7 +72,7 @@ func parseHeaderProperty(property string) (h headerProperty, ok bool) {
 	}
 	allowed, known := formsOf[textproto.CanonicalMIMEHeaderKey(h.name)]
 	h.form = forms[form]
-	return h, len(parts) == 0 && h.form != nil && (!known || slices.Contains(allowed, form))
+	return h, form, len(parts) == 0 && h.form != nil && (!known || slices.Contains(allowed, form))
 }
 
 // isFieldName holds a name to RFC 5322 section 3.6.8.

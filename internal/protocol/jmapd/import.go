@@ -61,8 +61,7 @@ func (c *call) importOne(ctx context.Context, p *picture, raw map[string]json.Ra
 	if e != nil {
 		return nil, e
 	}
-	s, a := c.server.store, c.account.ID
-	n, err := c.server.message(ctx, a, p, source)
+	n, err := c.server.message(ctx, c.account.ID, p, source)
 	switch {
 	case errors.Is(err, errNoPart):
 		return nil, badProperty("blobId", "there is no such blob")
@@ -72,18 +71,12 @@ func (c *call) importOne(ctx context.Context, p *picture, raw map[string]json.Ra
 		return nil, &methodError{Type: "invalidEmail"}
 	}
 	n.Received = received
-	for _, k := range slices.Sorted(maps.Keys(patch.keywords)) {
-		if f, system := systemFlag(k); system {
-			n.Flags = n.Flags.With(f)
-		} else {
-			n.Keywords = append(n.Keywords, k)
-		}
-	}
-	into := slices.Sorted(maps.Keys(patch.mailboxes))
-	done, err := s.Append(ctx, a, into[0], []store.NewEmail{n})
-	if err != nil {
-		return nil, c.setError(err, "mailboxIds", "keywords")
-	}
+	return c.placeNew(ctx, p, patch, n)
+}
+
+// placedNew copies a message that was placed into its other mailboxes, and tells what was created.
+func (c *call) placedNew(ctx context.Context, into []store.MailboxID, done store.Appended) (object, *methodError) {
+	s, a := c.server.store, c.account.ID
 	set := uid.Of(done.UIDs...)
 	for _, m := range into[1:] {
 		if _, err := s.Copy(ctx, a, into[0], set, m); err != nil {
@@ -91,7 +84,7 @@ func (c *call) importOne(ctx context.Context, p *picture, raw map[string]json.Ra
 		}
 	}
 	var o object
-	err = s.Messages(ctx, a, into[0], set, func(m *store.Message) error {
+	err := s.Messages(ctx, a, into[0], set, func(m *store.Message) error {
 		o = object{"id": emailID(m.Email.ID), "threadId": threadID(m.Email.Thread), "blobId": blobID(m.Email.ID, 0), "size": m.Email.Size}
 		return nil
 	})

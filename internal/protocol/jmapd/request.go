@@ -190,6 +190,8 @@ type methodError struct {
 	Type        string   `json:"type"`
 	Description string   `json:"description,omitempty"`
 	Properties  []string `json:"properties,omitempty"`
+	NotFound    []string `json:"notFound,omitempty"` // blobNotFound (RFC 8621 section 4.6)
+	MaxSize     int64    `json:"maxSize,omitempty"`  // tooLarge (RFC 8621 section 7.5)
 }
 
 func (e *methodError) Error() string { return e.Type + ": " + e.Description }

@@ -51,6 +51,7 @@ type Filed struct {
 type Limits struct {
 	RequestSize        int64 // octets; default 10 MiB
 	Upload             int64 // octets; default 50 MB
+	Message            int64 // octets of a message that is written or sent here; default 50 MB
 	Calls              int   // in a request; default 64
 	ConcurrentRequests int   // of an account; default 8
 	Get, Set           int   // objects in a call; default 1000 and 500
@@ -63,6 +64,9 @@ func (l *Limits) defaults() {
 	}
 	if l.Upload == 0 {
 		l.Upload = 50_000_000
+	}
+	if l.Message == 0 {
+		l.Message = 50_000_000
 	}
 	for _, d := range []struct {
 		field *int

@@ -48,12 +48,7 @@ func (c *call) set(state string, further ...string) (*set, error) {
 	}
 	slices.Sort(s.destroy)
 	s.destroy = slices.Compact(s.destroy)
-	for id, patch := range s.update {
-		if real := c.named(id); real != id {
-			delete(s.update, id)
-			s.update[real] = patch
-		}
-	}
+	s.update = renamed(c, s.update)
 	for _, id := range s.destroy {
 		if _, both := s.update[id]; both {
 			s.notUpdated[id] = &methodError{Type: "willDestroy"}
@@ -61,6 +56,15 @@ func (c *call) set(state string, further ...string) (*set, error) {
 		}
 	}
 	return s, nil
+}
+
+// renamed puts ids in the place of references to creations.
+func renamed[V any](c *call, m map[string]V) map[string]V {
+	out := make(map[string]V, len(m))
+	for id, v := range m {
+		out[c.named(id)] = v
+	}
+	return out
 }
 
 // named is the id that a reference to a creation stands for (RFC 8620 section 5.3); other ids are themselves.

@@ -1,0 +1,117 @@
+package jmapd
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"pgregory.net/rapid"
+
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// TestComposed holds that what is written is read as the same again, whatever it says, and that every line of it can be sent
+// everywhere (RFC 5322 section 2.1.1, RFC 2045 section 6).
+func TestComposed(t *testing.T) {
+	w := newWorld(t)
+	w.server.options.Limits.RequestSize = 1 << 20
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.OneOf(rapid.String(), rapid.StringN(0, 3000, -1), rapid.SampledFrom([]string{
+			strings.Repeat("å", 1500), strings.Repeat("x", 2500), "From me\n.\n..\nlast", " \n\t\n", "=3D=\n", "a\r\nb\rc\n",
+		})).Draw(t, "text")
+		subject := rapid.String().Draw(t, "subject")
+		name := rapid.StringN(0, 60, -1).Draw(t, "name")
+		email := object{
+			"mailboxIds": object{"F3": true}, "subject": subject, "from": []object{{"name": name, "email": "anna@example.org"}},
+			"textBody": []object{{"partId": "t"}}, "bodyValues": object{"t": object{"value": text}},
+		}
+		arguments, err := json.Marshal(object{"accountId": "a1", "create": object{"k": email}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var set []struct{ Created map[string]struct{ ID string } }
+		one(t, w.calls(`[["Email/set",`+string(arguments)+`,"0"]]`), &set)
+		id := set[0].Created["k"].ID
+		if id == "" {
+			t.Fatal("not created")
+		}
+		var got []struct {
+			List []struct {
+				Subject    string
+				From       []struct{ Name, Email string }
+				BodyValues map[string]struct{ Value string }
+			}
+		}
+		one(t, w.calls(`[["Email/get",{"accountId":"a1","ids":["`+id+`"],"properties":["subject","from","bodyValues"],"fetchTextBodyValues":true},"0"]]`), &got)
+		have := got[0].List[0]
+		clean := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(strings.ToValidUTF8(text, "\uFFFD"))
+		if have.BodyValues["1"].Value != clean {
+			t.Fatalf("the text is %q, was %q", have.BodyValues["1"].Value, clean)
+		}
+		if have.From[0].Email != "anna@example.org" {
+			t.Fatalf("from %v", have.From)
+		}
+		wholesome(t, w.octetsOf(id))
+	})
+}
+
+// one reads the arguments of the only response.
+func one(t *rapid.T, responses json.RawMessage, v any) {
+	var all [][]json.RawMessage
+	if err := json.Unmarshal(responses, &all); err != nil || len(all) != 1 {
+		t.Fatal(err, string(responses))
+	}
+	if err := json.Unmarshal([]byte("["+string(all[0][1])+"]"), v); err != nil {
+		t.Fatal(err, string(responses))
+	}
+}
+
+// wholesome holds lines to what every server takes.
+func wholesome(t *rapid.T, octets []byte) {
+	for line := range bytes.SplitSeq(octets, []byte("\r\n")) {
+		if len(line) > 998 || bytes.ContainsAny(line, "\r\n\x00") {
+			t.Fatalf("a line of %d octets: %.60q", len(line), line)
+		}
+		for _, c := range line {
+			if c >= utf8.RuneSelf {
+				t.Fatalf("an octet above 127: %.60q", line)
+			}
+		}
+	}
+}
+
+// octetsOf reads an email as it is stored.
+func (w *world) octetsOf(id string) (octets []byte) {
+	n, _ := parseID[store.EmailID]('M', id)
+	err := w.store.Emails(context.Background(), w.anna.ID, n, n+1, func(e *store.Email) error {
+		body, err := w.store.Body(context.Background(), e)
+		if err != nil {
+			return err
+		}
+		defer body.Close()
+		octets, err = io.ReadAll(io.NewSectionReader(body, 0, e.Size))
+		return err
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return octets
+}
+
+// TestTooLarge holds that what grows above the limit while it is written is refused, and leaves nothing.
+func TestTooLarge(t *testing.T) {
+	w := newWorld(t)
+	w.server.options.Limits.Message = 2000
+	answer := string(w.calls(fmt.Sprintf(`[["Email/set",{"accountId":"a1","create":{"k":{"mailboxIds":{"F3":true},"textBody":[{"partId":"t"}],"bodyValues":{"t":{"value":%q}}}}},"0"]]`, strings.Repeat("x ", 1500))))
+	if !strings.Contains(answer, `"tooLarge","maxSize":2000`) {
+		t.Error(answer)
+	}
+	if p, err := w.server.picture(t.Context(), w.anna.ID); err != nil || len(p.emails) != 0 {
+		t.Error(err, p.emails)
+	}
+}
