@@ -34,7 +34,9 @@ func TestComposed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var set []struct{ Created map[string]struct{ ID string } }
+		var set []struct {
+			Created map[string]struct{ ID string }
+		}
 		one(t, w.calls(`[["Email/set",`+string(arguments)+`,"0"]]`), &set)
 		id := set[0].Created["k"].ID
 		if id == "" {
