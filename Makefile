@@ -11,7 +11,7 @@ RACE = ./internal/store/... ./internal/protocol/... ./internal/policy/... ./inte
 PREFIX ?= /usr/local
 UNITS ?= /etc/systemd/system
 
-.PHONY: build install demo test lint unit race service bench fmt clean
+.PHONY: build install demo web test lint unit race service bench fmt clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/postiljon ./cmd/postiljon
@@ -26,17 +26,23 @@ install: build
 demo: build
 	./bin/postiljon demo --data demo-data
 
+# What browsers load, from web/src; it needs no Node.
+web:
+	cd web/build && $(GO) run .
+
 test: lint unit race service
 
 lint:
-	@unformatted=$$(gofmt -l bench cmd internal test); if [ -n "$$unformatted" ]; then echo "gofmt these files:"; echo "$$unformatted"; exit 1; fi
+	@unformatted=$$(gofmt -l bench cmd internal test web/build web/dist); if [ -n "$$unformatted" ]; then echo "gofmt these files:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
 	GOOS=darwin $(GO) vet ./cmd/postiljon ./internal/doctor/...
 	GOOS=windows $(GO) vet ./cmd/postiljon ./internal/doctor/...
 	$(GO) run $(STATICCHECK) ./...
+	cd web/build && $(GO) vet ./...
 
 unit:
 	$(GO) test ./bench/... ./cmd/... ./internal/...
+	cd web/build && $(GO) test ./...
 
 # The race detector needs cgo.
 race:
@@ -50,7 +56,7 @@ bench:
 	$(GO) run ./bench
 
 fmt:
-	gofmt -w bench cmd internal test
+	gofmt -w bench cmd internal test web/build web/dist
 
 clean:
 	rm -rf bin demo-data

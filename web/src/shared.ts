@@ -6,6 +6,7 @@ export * from "preact/jsx-runtime";
 export * from "@preact/signals";
 export * from "./core/first";
 export * from "./core/text";
+export * from "./core/load";
 export * from "./core/jmap";
 export * from "./core/route";
 export * from "./core/mail";
