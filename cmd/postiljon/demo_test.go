@@ -322,7 +322,7 @@ func TestWebOfDemo(t *testing.T) {
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: d.trusted(t)}, Timeout: 10 * time.Second}
 	defer client.CloseIdleConnections()
 	for path, want := range map[string]string{
-		"/": "localhost", "/healthz": "ok", "/readyz": "ready", "/metrics": "postiljon_connections_total",
+		"/": "Sign in", "/connect": "localhost", "/healthz": "ok", "/readyz": "ready", "/metrics": "postiljon_connections_total",
 		"/why/quota.mailbox-full?lang=sv": "Orsak",
 	} {
 		d.send(t, "a@example.org", "", d.Accounts[0].Address, path)

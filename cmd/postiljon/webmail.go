@@ -1,7 +1,6 @@
 package main
 
 import (
-	"net/http"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/web/webmail"
@@ -13,7 +12,7 @@ const undoSend = 15 * time.Second
 // openWebmail makes the program that browsers load, which talks JMAP.
 func (s *service) openWebmail() (err error) {
 	s.webmail, err = webmail.New(webmail.Options{
-		SignIn: s.signInHTTP, Token: func(*http.Request) string { return "" }, Ask: s.jmap.Ask,
+		SignIn: s.signInHTTP, Token: s.browsers.Token, Language: s.browsers.Language, Lead: s.browsers.Lead, Ask: s.jmap.Ask,
 		Hostname: s.config.Hostname, MaxSize: int64(s.config.Limits.MessageSize), Undo: undoSend, Log: s.log,
 	})
 	return err

@@ -47,6 +47,8 @@ import (
 	"github.com/postiljon/postiljon/internal/store/index"
 	"github.com/postiljon/postiljon/internal/store/kv/pebble"
 	"github.com/postiljon/postiljon/internal/web"
+	websession "github.com/postiljon/postiljon/internal/web/session"
+	"github.com/postiljon/postiljon/internal/web/signin"
 	"github.com/postiljon/postiljon/internal/web/webmail"
 )
 
@@ -91,6 +93,8 @@ type service struct {
 	imap        *imapd.Server
 	pop3        *popd.Server
 	jmap        *jmapd.Server
+	browsers    *websession.Keeper
+	signIn      *signin.Server
 	webmail     *webmail.Server
 	web         *web.Server
 	plainWeb    *web.Plain
@@ -404,6 +408,9 @@ func (s *service) openSieve(context.Context) (err error) {
 
 func (s *service) openWeb(context.Context) (err error) {
 	c := &s.config
+	if err := s.openSignIn(); err != nil {
+		return err
+	}
 	if err := s.openJMAP(); err != nil {
 		return err
 	}
@@ -414,7 +421,7 @@ func (s *service) openWeb(context.Context) (err error) {
 		JMAP:      s.jmap,
 		Catalogue: s.catalogue, Hostname: c.Hostname, MailServer: mailServer(c), Services: advertised(c), CAFile: s.certs.CAFile,
 		Ready: s.ready, Metrics: s.metrics.Handler(), MetricsFrom: config.Prefixes(c.Web.MetricsFrom),
-		MTASTS: s.mtaSTS(), Vantage: vantageOf(c), Holders: s.forHolders(), Routes: s.webRoutes(), TLSConfig: s.certs.ServerConfig("h2", "http/1.1", certs.ACMEProtocol), Log: s.log,
+		MTASTS: s.mtaSTS(), Vantage: vantageOf(c), Holders: s.forHolders(), Home: s.signIn.Home(), Around: s.browsers.Around, Routes: s.webRoutes(), TLSConfig: s.certs.ServerConfig("h2", "http/1.1", certs.ACMEProtocol), Log: s.log,
 		SecurityContact: c.Web.SecurityContact, SignProfile: s.certs.SignDocument,
 	})
 	if err != nil {
@@ -465,7 +472,7 @@ func (s *service) openControl(context.Context) error {
 		Source: backup.Source{
 			Records: s.records, Blobs: s.blobs, Data: s.config.Data, Skip: []string{"control.sock", "spool"}, Config: s.configFiles,
 		},
-		SignOut: s.policies.sessions.end, Sessions: s.policies.sessions.of, TokensTaken: s.sasl.tokens.Load, Collect: s.maintenance.collectNow,
+		SignOut: s.signOut, Sessions: s.policies.sessions.of, TokensTaken: s.sasl.tokens.Load, Collect: s.maintenance.collectNow,
 		Status: s.status, Reload: func(context.Context) error { return s.reload() }, Log: s.log,
 	})
 	s.onClose("control", s.control.Close)

@@ -68,6 +68,9 @@ type Account struct {
 	Language  string        `json:"language,omitempty"`  // sv, nb or en
 	Plan      string        `json:"plan,omitempty"`      // of the configuration, "" for that of its domain
 	Sending   SendingLimits `json:"sending,omitzero"`
+	// TwoStep says that the account's own password alone signs in nowhere: on the web with a second step (SecondStep), elsewhere
+	// app passwords do.
+	TwoStep bool `json:"two_step,omitempty"`
 	// Version rises with each change of the account or its credentials, so that
 	// what was derived from them can be told to be old.
 	Version uint64 `json:"version"`

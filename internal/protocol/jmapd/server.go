@@ -148,6 +148,9 @@ func (s *Server) authenticated(next signedIn) http.Handler {
 			next(w, r, &a)
 		case d.Action == cause.ActionWait:
 			s.refuse(w, http.StatusTooManyRequests, d)
+		case r.Header.Get("Sec-Fetch-Mode") != "": // a browser, which would ask for a password by itself
+			w.Header().Set("WWW-Authenticate", "Session")
+			s.refuse(w, http.StatusUnauthorized, d)
 		default:
 			w.Header().Add("WWW-Authenticate", `Basic realm="postiljon", charset="UTF-8"`)
 			if s.options.Tokens != nil && s.options.Tokens() {

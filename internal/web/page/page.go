@@ -34,7 +34,7 @@ type Set struct {
 
 // texts are the words of the pages that are not those of a cause.
 type texts struct {
-	Name  string            `toml:"name"` // of the language, in itself
+	Name  string            `toml:"name"` // of the language, in itself; parts need not say it
 	Words map[string]string `toml:"words"`
 }
 

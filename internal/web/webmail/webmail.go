@@ -13,7 +13,6 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
-	"net/url"
 	"path"
 	"strings"
 	"time"
@@ -23,7 +22,7 @@ import (
 	"github.com/postiljon/postiljon/web/dist"
 )
 
-// Options are what the webmail is made of. SignIn, Session and Ask must be given.
+// Options are what the webmail is made of. All but Undo and Log must be given.
 type Options struct {
 	// SignIn decides who makes a request.
 	SignIn func(r *http.Request) (store.Account, cause.Decision)
@@ -31,8 +30,10 @@ type Options struct {
 	Token func(r *http.Request) string
 	// Ask answers method calls of JMAP for an account.
 	Ask func(ctx context.Context, a *store.Account, methodCalls []byte) (methodResponses []byte, err error)
-	// Language is the language of an account, "" for the browser's.
-	Language func(ctx context.Context, a *store.Account) cause.Lang
+	// Language is the language for who makes a request, "" for the browser's.
+	Language func(r *http.Request) cause.Lang
+	// Lead answers who is not signed in: with the page where he can.
+	Lead http.HandlerFunc
 	// Hostname is the name of the service, MaxSize the most octets of a message.
 	Hostname string
 	MaxSize  int64
@@ -56,7 +57,7 @@ type file struct {
 
 // New makes a server.
 func New(o Options) (*Server, error) {
-	if o.SignIn == nil || o.Token == nil || o.Ask == nil {
+	if o.SignIn == nil || o.Token == nil || o.Ask == nil || o.Language == nil || o.Lead == nil {
 		return nil, errors.New("webmail: an option is missing")
 	}
 	if o.Log == nil {
@@ -163,11 +164,11 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 	h.Set("Vary", "Cookie, Accept-Language")
 	a, d := s.options.SignIn(r)
 	if !d.Allowed() {
-		http.Redirect(w, r, "/sign-in?next="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
+		s.options.Lead(w, r)
 		return
 	}
 	f := first{
-		Account: account{ID: fmt.Sprintf("a%d", a.ID), Address: a.Address}, CSRF: s.options.Token(r), Lang: s.language(r, &a),
+		Account: account{ID: fmt.Sprintf("a%d", a.ID), Address: a.Address}, CSRF: s.options.Token(r), Lang: s.language(r),
 		Version: s.version, Base: "/ui/" + s.version + "/", Origin: s.options.Hostname, MaxSize: s.options.MaxSize, Undo: s.options.Undo.Seconds(),
 	}
 	responses, err := s.options.Ask(r.Context(), &a, firstCalls(f.Account.ID))
@@ -211,11 +212,9 @@ func zipped(w http.ResponseWriter, r *http.Request, page []byte) {
 	_ = z.Close()
 }
 
-func (s *Server) language(r *http.Request, a *store.Account) cause.Lang {
-	if s.options.Language != nil {
-		if l := s.options.Language(r.Context(), a); l != "" {
-			return l
-		}
+func (s *Server) language(r *http.Request) cause.Lang {
+	if l := s.options.Language(r); l != "" {
+		return l
 	}
 	return cause.ParseLang(r.Header.Get("Accept-Language"))
 }

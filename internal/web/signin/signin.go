@@ -1,0 +1,307 @@
+// Package signin is the pages where people sign in on the web and sign out again. They need no script.
+package signin
+
+import (
+	"cmp"
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+	"unicode"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/policy"
+	"github.com/postiljon/postiljon/internal/settings"
+	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/web/page"
+	"github.com/postiljon/postiljon/internal/web/session"
+)
+
+//go:embed templates/*.html texts/*.toml
+var files embed.FS
+
+// Options are what the pages are made of; all must be given.
+type Options struct {
+	Store     *store.Store
+	Sessions  *session.Keeper
+	SignIn    *policy.SignIn
+	Catalogue *cause.Catalogue
+	Hostname  string
+	// DefaultDomain is that of addresses without one; "" for the only domain that there is.
+	DefaultDomain string
+	// Done is told of each try, for the metrics: id is why it failed.
+	Done func(id cause.ID)
+	Log  *slog.Logger
+}
+
+// Server serves the pages. It is safe for concurrent use.
+type Server struct {
+	Options
+	pages *page.Set
+}
+
+// New makes a server. An error means that the program was built wrong.
+func New(o Options) (*Server, error) {
+	pages, err := page.Load(files, o.Hostname, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	return &Server{Options: o, pages: pages}, nil
+}
+
+// Routes are what the pages answer, by pattern.
+func (s *Server) Routes() map[string]http.Handler {
+	return map[string]http.Handler{
+		"GET /sign-in":   ours(s.form),
+		"POST /sign-in":  ours(s.signIn),
+		"POST /sign-out": ours(s.signOut),
+	}
+}
+
+// maxForm bounds what is read of a form, in octets.
+const maxForm = 16 << 10
+
+// ours sets the headers of the pages: forms go to us alone, and nothing is kept.
+func ours(next http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		next(w, r)
+	})
+}
+
+// Home leads to the mail who is signed in, and all others to where they can.
+func (s *Server) Home() http.Handler {
+	return ours(func(w http.ResponseWriter, r *http.Request) {
+		to := session.SignInPath
+		_, d, shown := s.Sessions.From(r)
+		switch {
+		case shown && d.Allowed():
+			to = session.HomePath
+		case !shown && session.Bounce(w, r):
+			return
+		}
+		http.Redirect(w, r, withLang(to, r.URL.Query().Get("lang")), http.StatusSeeOther)
+	})
+}
+
+func withLang(to, lang string) string {
+	if lang == "" {
+		return to
+	}
+	return to + "?lang=" + string(cause.ParseLang(lang))
+}
+
+// view is what the templates get.
+type view struct {
+	page.Frame
+	Next     string
+	Address  string
+	Remember bool
+	Problem  *problem
+	Hints    []string
+}
+
+// problem is why somebody is not signed in.
+type problem struct {
+	ID                       cause.ID
+	Title, Text, Next, Actor string
+}
+
+func (s *Server) view(r *http.Request, next string) *view {
+	return &view{Frame: s.pages.Frame(r, "next", next), Next: next}
+}
+
+// wanted is where somebody wants to go after signing in, "" where nothing was said of it.
+func wanted(r *http.Request) string {
+	if next := r.FormValue("next"); next != "" {
+		return session.SafeNext(next)
+	}
+	return ""
+}
+
+// explain fills in why somebody is not signed in.
+func (s *Server) explain(v *view, d cause.Decision) {
+	e := s.Catalogue.Explain(d, v.Lang, cause.Holder)
+	v.Problem = &problem{d.Cause, e.Title, e.Text, e.NextStep, e.Actor}
+	switch d.Cause { // told here to who stands before this page, not to who reads of it in a mail program
+	case cause.AuthPasswordWrong:
+		v.Problem.Title, v.Problem.Text, v.Problem.Next = v.T["wrong_title"], v.T["wrong_text"], v.T["wrong_next"]
+	case cause.AuthSignedOut:
+		v.Problem.Text, v.Problem.Next = v.T["out_text"], v.T["out_next"]
+	}
+}
+
+// form shows the form, or leads on who is signed in already.
+func (s *Server) form(w http.ResponseWriter, r *http.Request) {
+	_, d, shown := s.Sessions.From(r)
+	if !shown && session.Bounce(w, r) {
+		return
+	}
+	next := wanted(r)
+	if shown && d.Allowed() {
+		http.Redirect(w, r, cmp.Or(next, session.HomePath), http.StatusSeeOther)
+		return
+	}
+	v := s.view(r, next)
+	v.Title, v.Address = v.T["title"], r.URL.Query().Get("address")
+	if shown || r.URL.Query().Get("why") != "" {
+		s.explain(v, cause.Refuse(cause.AuthSignedOut))
+	}
+	s.pages.Write(w, http.StatusOK, "signin.html", v.Lang, v)
+}
+
+// signIn takes the form.
+func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
+	if err := r.ParseForm(); err != nil || !s.Sessions.SameOrigin(r) {
+		http.Error(w, http.StatusText(http.StatusForbidden), http.StatusForbidden)
+		return
+	}
+	ctx, next := r.Context(), wanted(r)
+	v := s.view(r, next)
+	v.Title, v.Remember = v.T["title"], r.PostFormValue("remember") != ""
+	v.Address = s.whole(ctx, r.PostFormValue("address"))
+	password := r.PostFormValue("password")
+	if v.Address == "" || password == "" {
+		v.Problem = &problem{Title: v.T["missing_title"], Text: v.T["missing_text"]}
+		s.pages.Write(w, http.StatusUnprocessableEntity, "signin.html", v.Lang, v)
+		return
+	}
+	attempt := Attempt(r)
+	who, d := s.SignIn.Password(ctx, attempt, v.Address, password)
+	if d.Allowed() && who.App {
+		d = cause.Refuse(cause.AuthPasswordWrong)
+		v.Hints = append(v.Hints, v.T["hint_app"])
+	}
+	if d.Allowed() {
+		d = s.begin(w, r, session.Begin{Account: who.Account, Credential: who.CredentialID, Method: "password", Remember: v.Remember, Language: v.Lang})
+	}
+	s.Done(d.Cause)
+	if d.Allowed() {
+		http.Redirect(w, r, cmp.Or(next, session.HomePath), http.StatusSeeOther)
+		return
+	}
+	if d.Cause == cause.AuthPasswordWrong && len(v.Hints) == 0 {
+		v.Hints = s.hints(ctx, v, password)
+	}
+	s.explain(v, d)
+	s.pages.Write(w, status(d), "signin.html", v.Lang, v)
+}
+
+// begin makes the session.
+func (s *Server) begin(w http.ResponseWriter, r *http.Request, b session.Begin) cause.Decision {
+	_, err := s.Sessions.Start(w, r, b)
+	switch {
+	case errors.Is(err, session.ErrChanged) || store.KindOf(err) == store.KindNotFound:
+		return cause.Refuse(cause.AuthSignedOut)
+	case err != nil:
+		s.Log.Error("session not begun", "account", b.Account.Address, "error", err)
+		return cause.Decision{Action: cause.ActionWait, Cause: cause.ProviderAuthBackendDown}
+	}
+	return cause.Allow()
+}
+
+// Attempt is a sign-in on the web, as the policy sees it.
+func Attempt(r *http.Request) policy.Attempt {
+	a := policy.Attempt{Protocol: store.ProtocolWeb, TLS: r.TLS != nil}
+	if remote, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		a.Remote = remote.Addr().Unmap()
+	}
+	browser, system := session.ClientOf(r.UserAgent())
+	a.Client = strings.Trim(browser+", "+system, ", ")
+	return a
+}
+
+// status is that of the page that tells a refusal.
+func status(d cause.Decision) int {
+	switch {
+	case d.Cause == cause.NetworkClientBanned || d.Cause == cause.AccountLockedOut:
+		return http.StatusTooManyRequests
+	case d.Action == cause.ActionWait:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusForbidden // 401 would want a challenge, which browsers answer with a window of their own
+}
+
+// whole completes an address without a domain, and drops what slipped in around it.
+func (s *Server) whole(ctx context.Context, address string) string {
+	address = strings.TrimFunc(address, func(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) || unicode.IsControl(r) })
+	if address == "" || strings.Contains(address, "@") {
+		return address
+	}
+	if s.DefaultDomain != "" {
+		return address + "@" + s.DefaultDomain
+	}
+	if domains, err := s.Store.Domains(ctx); err == nil && len(domains) == 1 {
+		return address + "@" + domains[0].Name
+	}
+	return address
+}
+
+// hints are what somebody with a wrong password may have overlooked.
+func (s *Server) hints(ctx context.Context, v *view, password string) (hints []string) {
+	local, domain, _ := strings.Cut(v.Address, "@")
+	if domain == "" {
+		hints = append(hints, v.T["hint_domain"])
+	} else if near := s.meant(ctx, domain); near != "" {
+		hints = append(hints, fmt.Sprintf(v.T["hint_typo"], local+"@"+near))
+	}
+	if capitals(password) {
+		hints = append(hints, v.T["hint_caps"])
+	}
+	return hints
+}
+
+// meant is the domain here that was probably meant, "" if this one is here or none is like it.
+func (s *Server) meant(ctx context.Context, domain string) string {
+	all, err := s.Store.Domains(ctx)
+	if err != nil || len(all) > 1000 {
+		return ""
+	}
+	names := make([]string, len(all))
+	for i := range all {
+		names[i] = all[i].Name
+	}
+	return settings.Nearest(strings.ToLower(domain), names)
+}
+
+// capitals tells whether a password looks as if Caps Lock were on.
+func capitals(password string) bool {
+	upper := 0
+	for _, r := range password {
+		if unicode.IsLower(r) {
+			return false
+		}
+		if unicode.IsUpper(r) {
+			upper++
+		}
+	}
+	return upper >= 2
+}
+
+// signOut ends the session. Forms have its token in a field.
+func (s *Server) signOut(w http.ResponseWriter, r *http.Request) {
+	one, d, shown := s.Sessions.From(r)
+	if shown && d.Allowed() {
+		if token := r.PostFormValue("csrf"); token != "" {
+			r.Header.Set("X-CSRF-Token", token)
+		}
+		if d := s.Sessions.Genuine(r, &one); !d.Allowed() {
+			s.Sessions.Refuse(w, r, http.StatusForbidden, d)
+			return
+		}
+		if err := s.Sessions.SignOut(w, r, &one); err != nil {
+			s.Log.Error("session not ended", "account", one.Account.Address, "error", err)
+			http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+			return
+		}
+	}
+	http.Redirect(w, r, withLang(session.SignInPath, r.FormValue("lang")), http.StatusSeeOther)
+}

@@ -1,0 +1,20 @@
+package signin
+
+import (
+	"testing"
+
+	"github.com/postiljon/postiljon/internal/web/page/pagetest"
+)
+
+func TestTextsAreComplete(t *testing.T) {
+	pagetest.Texts(t, files, "title", "missing_title", "missing_text", "wrong_title", "wrong_text", "wrong_next", "out_text", "out_next",
+		"hint_app", "hint_caps", "hint_domain", "hint_typo")
+}
+
+func TestCapitals(t *testing.T) {
+	for password, want := range map[string]bool{"ABC12": true, "Abc": false, "12345": false, "A1234": false, "ÅÄ!": true} {
+		if capitals(password) != want {
+			t.Errorf("%q", password)
+		}
+	}
+}
