@@ -49,6 +49,7 @@ import (
 	"github.com/postiljon/postiljon/internal/web"
 	websession "github.com/postiljon/postiljon/internal/web/session"
 	"github.com/postiljon/postiljon/internal/web/signin"
+	"github.com/postiljon/postiljon/internal/web/view"
 	"github.com/postiljon/postiljon/internal/web/webmail"
 )
 
@@ -96,6 +97,7 @@ type service struct {
 	browsers    *websession.Keeper
 	signIn      *signin.Server
 	webmail     *webmail.Server
+	view        *view.Server
 	web         *web.Server
 	plainWeb    *web.Plain
 	control     *control.Server
@@ -415,6 +417,9 @@ func (s *service) openWeb(context.Context) (err error) {
 		return err
 	}
 	if err := s.openWebmail(); err != nil {
+		return err
+	}
+	if err := s.openView(); err != nil {
 		return err
 	}
 	s.web, err = web.New(web.Options{

@@ -121,12 +121,9 @@ func (r *reader) header(part int) ([]byte, error) {
 	return r.store.ReadBody(r.ctx, []byte{}, r.email, p.HeaderStart, min(p.BodyStart-p.HeaderStart, maxHeaderRead))
 }
 
-// bodies are the parts of an email as a reader is shown them (RFC 8621 section 4.1.4).
-type bodies struct{ text, html, attachments []int }
-
 func (r *reader) fillBody(o object, g *getArgs, wanted *bodyArgs) error {
-	b := r.bodies()
-	for name, list := range map[string][]int{"textBody": b.text, "htmlBody": b.html, "attachments": b.attachments} {
+	b := message.BodiesOf(r.parts, 0)
+	for name, list := range map[string][]int{"textBody": b.Text, "htmlBody": b.HTML, "attachments": b.Attachments} {
 		if !g.wants(name) {
 			continue
 		}
@@ -153,18 +150,6 @@ func (r *reader) fillBody(o object, g *getArgs, wanted *bodyArgs) error {
 	values, err := r.values(b, wanted)
 	o["bodyValues"] = values
 	return err
-}
-
-// children are the parts of a multipart; a message inside a message is a leaf.
-func (r *reader) children(of int) (list []int) {
-	if r.parts[of].IsMultipart() {
-		for i := of + 1; i < len(r.parts); i++ {
-			if r.parts[i].Parent == of {
-				list = append(list, i)
-			}
-		}
-	}
-	return list
 }
 
 // part is an EmailBodyPart.
@@ -215,7 +200,7 @@ func (r *reader) subParts(of int, properties []string) (any, error) {
 		return nil, nil
 	}
 	list := []object{}
-	for _, i := range r.children(of) {
+	for _, i := range message.Children(r.parts, of) {
 		sub, err := r.part(i, properties)
 		if err != nil {
 			return nil, err
@@ -299,13 +284,13 @@ func (r *reader) size(i int) (int64, error) {
 const maxValue = 4 << 20
 
 // values are the texts of the parts that are asked for (RFC 8621 section 4.1.4: bodyValues).
-func (r *reader) values(b bodies, wanted *bodyArgs) (object, error) {
+func (r *reader) values(b message.Bodies, wanted *bodyArgs) (object, error) {
 	var list []int
 	if wanted.text || wanted.all {
-		list = append(list, b.text...)
+		list = append(list, b.Text...)
 	}
 	if wanted.html || wanted.all {
-		list = append(list, b.html...)
+		list = append(list, b.HTML...)
 	}
 	if wanted.all {
 		for i := range r.parts {
@@ -367,72 +352,4 @@ func (r *reader) value(i, most int) (object, error) {
 func endsWhole(text []byte) bool {
 	r, n := utf8.DecodeLastRune(text)
 	return r != utf8.RuneError || n > 1
-}
-
-// bodies sorts the parts by the algorithm of RFC 8621 section 4.1.4. A nil list is not to be added to any more.
-func (r *reader) bodies() bodies {
-	b := bodies{text: []int{}, html: []int{}}
-	s := sorter{r: r, b: &b}
-	s.sort([]int{0}, "mixed", false, &b.text, &b.html)
-	return b
-}
-
-type sorter struct {
-	r *reader
-	b *bodies
-}
-
-func (s *sorter) sort(parts []int, multipart string, alternative bool, text, html *[]int) {
-	texts, htmls := -1, -1
-	if text != nil {
-		texts = len(*text)
-	}
-	if html != nil {
-		htmls = len(*html)
-	}
-	for n, i := range parts {
-		p := &s.r.parts[i]
-		kind := p.Type + "/" + p.Subtype
-		media := p.Type == "image" || p.Type == "audio" || p.Type == "video"
-		inline := p.Disposition != "attachment" && (kind == "text/plain" || kind == "text/html" || media) &&
-			(n == 0 || multipart != "related" && (media || p.Title() == ""))
-		switch {
-		case p.IsMultipart():
-			s.sort(s.r.children(i), p.Subtype, alternative || p.Subtype == "alternative", text, html)
-		case !inline:
-			s.b.attachments = append(s.b.attachments, i)
-		case multipart == "alternative":
-			switch {
-			case kind == "text/plain" && text != nil:
-				*text = append(*text, i)
-			case kind == "text/html" && html != nil:
-				*html = append(*html, i)
-			default:
-				s.b.attachments = append(s.b.attachments, i)
-			}
-		default:
-			if alternative && kind == "text/plain" {
-				html = nil
-			}
-			if alternative && kind == "text/html" {
-				text = nil
-			}
-			if text != nil {
-				*text = append(*text, i)
-			}
-			if html != nil {
-				*html = append(*html, i)
-			}
-			if (text == nil || html == nil) && media {
-				s.b.attachments = append(s.b.attachments, i)
-			}
-		}
-	}
-	if multipart == "alternative" && text != nil && html != nil {
-		if texts == len(*text) && htmls != len(*html) {
-			*text = append(*text, (*html)[htmls:]...)
-		} else if htmls == len(*html) && texts != len(*text) {
-			*html = append(*html, (*text)[texts:]...)
-		}
-	}
 }

@@ -1,0 +1,203 @@
+package sanitize
+
+import (
+	"bytes"
+	"cmp"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/html/atom"
+)
+
+// tag is a start tag that is being made.
+type tag struct {
+	w     *writer
+	a     atom.Atom
+	attrs []byte // as written
+
+	style         string // declarations of the message
+	colour        string // of an attribute, as a declaration
+	hidden        bool
+	href, src     string
+	alt           string
+	width, height string
+}
+
+// attributes are those that are written if their value is of the form. What needs more is in tag.attribute.
+var attributes = map[string]func(value string) bool{
+	"align": oneOf(" left right center justify top middle bottom absmiddle baseline char "), "valign": oneOf(" top middle bottom baseline "),
+	"border": isLength, "cellpadding": isLength, "cellspacing": isLength, "hspace": isLength, "vspace": isLength,
+	"colspan": isCount, "rowspan": isCount, "span": isCount, "start": isCount, "value": isCount,
+	"size": isSize, "nowrap": isAny, "noshade": isAny, "reversed": isAny, "open": isAny, "title": isAny, "abbr": isAny, "summary": isAny, "aria-label": isAny,
+	"dir": oneOf(" ltr rtl auto "), "lang": isLanguage, "role": oneOf(" presentation none "), "aria-hidden": oneOf(" true false "), "datetime": isPlain,
+	"type": oneOf(" 1 a i disc circle square "), "clear": oneOf(" left right all both none "), "face": isFontList,
+	"rules": oneOf(" none groups rows cols all "), "frame": oneOf(" void above below hsides lhs rhs vsides box border "), "scope": oneOf(" row col rowgroup colgroup "),
+}
+
+func oneOf(list string) func(string) bool {
+	return func(v string) bool {
+		return v != "" && !strings.Contains(v, " ") && strings.Contains(list, " "+strings.ToLower(v)+" ")
+	}
+}
+
+func isAny(v string) bool { return len(v) <= 2000 }
+
+// isLength is a number of pixels or a percentage that is not absurd.
+func isLength(v string) bool {
+	v = strings.TrimSuffix(strings.TrimSuffix(strings.ToLower(strings.TrimSpace(v)), "px"), "%")
+	n, err := strconv.ParseFloat(v, 64)
+	return err == nil && n >= 0 && n <= 5000
+}
+
+func isCount(v string) bool {
+	n, err := strconv.Atoi(v)
+	return err == nil && n >= 0 && n <= 1000
+}
+
+func isSize(v string) bool {
+	n, err := strconv.Atoi(v)
+	return err == nil && n >= -7 && n <= 100
+}
+
+func isLanguage(v string) bool { return len(v) <= 35 && onlyOf(v, "-") }
+
+func isPlain(v string) bool { return len(v) <= 64 && onlyOf(v, "-:.+ ") }
+
+func isFontList(v string) bool { return len(v) <= 200 && onlyOf(v, " ,-_'") }
+
+// onlyOf reports whether text has only letters and digits of ASCII and some other characters.
+func onlyOf(v, others string) bool {
+	for i := range len(v) {
+		if c := v[i]; !isAlnum(c) && strings.IndexByte(others, c) < 0 {
+			return false
+		}
+	}
+	return v != ""
+}
+
+func isAlnum(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' }
+
+// attribute takes one attribute of the message; the first of a name counts.
+func (t *tag) attribute(key, value []byte) {
+	switch name := string(key); name {
+	case "style":
+		once(&t.style, value)
+	case "class":
+		t.names("class", string(value))
+	case "id":
+		t.names("id", firstName(string(value)))
+	case "name":
+		if t.a == atom.A {
+			t.names("name", firstName(string(value)))
+		}
+	case "href":
+		once(&t.href, value)
+	case "src":
+		once(&t.src, value)
+	case "alt":
+		once(&t.alt, value)
+	case "width":
+		t.width = cmp.Or(t.width, length(string(value)))
+	case "height":
+		t.height = cmp.Or(t.height, length(string(value)))
+	case "bgcolor":
+		if c, ok := parseColour(string(value), true); ok {
+			t.put(name, t.w.shade(c, forBackground).String())
+		}
+	case "color", "text":
+		if c, ok := parseColour(string(value), true); ok && (t.a == atom.Font && name == "color" || t.a == atom.Body && name == "text") {
+			t.colour = "color:" + t.w.shade(c, forText).String() + ";"
+		}
+	case "hidden":
+		t.hidden = true
+	default:
+		if form := attributes[name]; form != nil && form(string(value)) {
+			t.put(name, string(value))
+		}
+	}
+}
+
+func once(to *string, value []byte) {
+	if *to == "" {
+		*to = string(value)
+	}
+}
+
+// length is a length of an attribute as it is written, "" for one that is not to be believed.
+func length(v string) string {
+	if v = strings.TrimSpace(v); !isLength(v) {
+		return ""
+	}
+	return v
+}
+
+// put writes an attribute; the first of a name counts.
+func (t *tag) put(name, value string) {
+	if bytes.Contains(t.attrs, []byte(" "+name+`="`)) { // which no value can have in it
+		return
+	}
+	t.attrs = append(append(append(t.attrs, ' '), name...), `="`...)
+	t.attrs = append(appendEscaped(t.attrs, value), '"')
+}
+
+func firstName(v string) string {
+	if v = strings.TrimSpace(v); strings.ContainsAny(v, " \t\n\r\f") {
+		return ""
+	}
+	return v
+}
+
+// maxNames is how many classes an element has.
+const maxNames = 20
+
+// names writes ids or classes with the prefix of the message; those of strange form are left out.
+func (t *tag) names(attribute, value string) {
+	var b []byte
+	for i, name := range strings.Fields(value) {
+		if i == maxNames {
+			break
+		}
+		if len(b) > 0 {
+			b = append(b, ' ')
+		}
+		n := len(b)
+		if b = t.w.appendName(b, name); len(b) == n && n > 0 {
+			b = b[:n-1]
+		}
+	}
+	if len(b) > 0 {
+		t.put(attribute, string(b))
+	}
+}
+
+// appendName appends an id or a class with the prefix, or nothing.
+func (w *writer) appendName(b []byte, name string) []byte {
+	if len(name) > 100 || !onlyOf(name, "-_") {
+		return b
+	}
+	if !strings.HasPrefix(name, w.prefix) {
+		b = append(b, w.prefix...)
+	}
+	return append(b, name...)
+}
+
+// finish writes what depends on more than one attribute.
+func (t *tag) finish() {
+	if t.width != "" {
+		t.put("width", t.width)
+	}
+	if t.height != "" {
+		t.put("height", t.height)
+	}
+	style := t.colour
+	if t.style != "" {
+		style += t.w.declarations(t.style)
+	}
+	if t.hidden {
+		style += "display:none;"
+	}
+	if style != "" {
+		t.put("style", strings.TrimSuffix(style, ";"))
+	}
+	t.style, t.colour, t.width, t.height, t.hidden = "", "", "", "", false
+}

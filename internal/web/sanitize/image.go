@@ -1,0 +1,91 @@
+package sanitize
+
+import (
+	"strconv"
+	"strings"
+)
+
+// image writes a picture: a part of the message, one that is in the address itself, or one of the web, which comes from
+// where the caller says or is but a place.
+func (w *writer) image(t *tag) {
+	src := clean(t.src)
+	scheme, rest, _ := cutScheme(src)
+	switch scheme {
+	case "cid":
+		if w.o.Inline == nil {
+			break
+		}
+		if at := w.o.Inline(unescape(strings.Trim(rest, "<>"))); at != "" {
+			t.put("src", at)
+		}
+	case "data":
+		if isPicture(src) {
+			t.put("src", src)
+		}
+	default:
+		if !w.remoteImage(t, src) {
+			return
+		}
+	}
+	t.put("alt", t.alt)
+	w.open(t)
+}
+
+// remoteImage reports whether there is anything to be seen.
+func (w *writer) remoteImage(t *tag, src string) bool {
+	a, ok := ParseAddress(src)
+	if !ok {
+		return t.alt != ""
+	}
+	if tiny(t.width) || tiny(t.height) || hides(t.style) {
+		w.trackers++
+		return false
+	}
+	w.remote.add(a.Text)
+	if w.o.Remote != nil {
+		if at := w.o.Remote(a.Text); at != "" {
+			t.put("src", at)
+			t.put("loading", "lazy")
+			return true
+		}
+	}
+	t.put("data-remote", a.Host)
+	return true
+}
+
+// tiny reports whether a length is too small for a picture to be seen.
+func tiny(length string) bool {
+	n, err := strconv.ParseFloat(strings.TrimSuffix(strings.ToLower(length), "px"), 64)
+	return err == nil && n <= 2
+}
+
+// hides reports whether declarations keep a picture from sight.
+func hides(style string) bool {
+	if style == "" {
+		return false
+	}
+	style = strings.ToLower(strings.Join(strings.Fields(style), ""))
+	for _, s := range []string{"display:none", "visibility:hidden", "width:0;", "width:0px", "width:1px", "height:1px", "height:0px", "opacity:0;"} {
+		if i := strings.Index(style, s); i >= 0 && (i == 0 || style[i-1] == ';') {
+			return true
+		}
+	}
+	return false
+}
+
+// isPicture reports whether a data address is a picture of dots, in base64.
+func isPicture(src string) bool {
+	for _, kind := range []string{"png", "jpeg", "jpg", "gif", "webp"} {
+		if data, ok := cutFold(src, "data:image/"+kind+";base64,"); ok {
+			return onlyOf(data, "+/= %")
+		}
+	}
+	return false
+}
+
+func cutFold(s, prefix string) (string, bool) {
+	if len(s) < len(prefix) || !strings.EqualFold(s[:len(prefix)], prefix) {
+		return "", false
+	}
+	return s[len(prefix):], true
+}

@@ -1,0 +1,107 @@
+package sanitize
+
+import (
+	"bytes"
+	_ "embed"
+	"strings"
+	"testing"
+)
+
+// testOptions take parts and pictures from addresses of ours.
+func testOptions() Options {
+	return Options{
+		Scope:  "m1",
+		Inline: func(id string) string { return "/part/" + string(appendPath(nil, id)) },
+		Remote: func(address string) string { return "/image/" + string(appendPath(nil, address)) },
+		Hint:   func(host string) string { return "to " + host },
+	}
+}
+
+// TestHTML shows what becomes of what people write.
+func TestHTML(t *testing.T) {
+	for _, c := range []struct{ name, in, out string }{
+		{"text", `a < b & c`, `a &lt; b &amp; c`},
+		{"unclosed", `<div><b>x`, `<div><b>x</b></div>`},
+		{"stray ends", `</div></body></html>x</p>`, `x`},
+		{"paragraphs", `<p>a<p>b`, `<p>a<p>b</p>`},
+		{"list", `<ul><li>a<li>b</ul>`, `<ul><li>a</li><li>b</li></ul>`},
+		{"table", `<table><tr><td>a<td>b<tr><td>c</table>d`, `<table><tr><td>a</td><td>b</td></tr><tr><td>c</td></tr></table>d`},
+		{"no way out of a cell", `<div><table><tr><td></div></span>x</td></tr></table>y</div>`, `<div><table><tr><td>x</td></tr></table>y</div>`},
+		{"crossed", `<b><i>x</b></i>`, `<b><i>x</b></i>`},
+		{"names", `<p id=top class="a b&quot;c">x`, `<p id="m1-top" class="m1-a">x</p>`},
+		{"colours", `<font color=FF0000 size=2>x</font><td bgcolor="#fff">`, `<font size="2" style="color:#ff0000">x</font><td bgcolor="#ffffff"></td>`},
+		{"style", `<p style="color:red;background:url(http://x/);margin:-5px 0;position:fixed;font-family:'Open Sans',Arial;width:100px">x`,
+			`<p style="color:red;font-family:'Open Sans',Arial;width:100px">x</p>`},
+		{"background keeps its colour", `<p style="background:#fff url('http://x/') no-repeat">x`, `<p style="background-color:#ffffff">x</p>`},
+		{"link", `<a href="https://example.org/a?b=1&amp;c=2">x</a>`, `<a href="https://example.org/a?b=1&amp;c=2" target="_blank" rel="noopener noreferrer">x</a>`},
+		{"disguised", `<a href="https://evil.example/">https://bank.example/login</a>`,
+			`<a href="https://evil.example/" target="_blank" rel="noopener noreferrer">https://bank.example/login</a><span class="host-hint" style="` + hintStyle + `">to evil.example</span>`},
+		{"same site", `<a href="https://click.example.com/x">www.example.com</a>`, `<a href="https://click.example.com/x" target="_blank" rel="noopener noreferrer">www.example.com</a>`},
+		{"user in link", `<a href="https://bank.example@evil.example/x">go</a>`, `<a href="https://evil.example/x" target="_blank" rel="noopener noreferrer">go</a>`},
+		{"script link", `<a href=" java&#10;script:alert(1)">x</a>`, `<a>x</a>`},
+		{"fragment", `<a href="#end">x</a><a name=end>y</a>`, `<a href="#m1-end">x</a><a name="m1-end">y</a>`},
+		{"inline", `<img src="cid:logo@x" alt=Logo>`, `<img src="/part/logo@x" alt="Logo">`},
+		{"remote", `<img src="http://pics.example/a.png" width=50 height=20>`, `<img src="/image/http://pics.example/a.png" loading="lazy" alt="" width="50" height="20">`},
+		{"tracker", `x<img src="http://pics.example/a.png" width=1 height=1>y`, `xy`},
+		{"svg and its content", `a<svg><style><img src=x onerror=alert(1)></style><p>b</p></svg>c`, `ac`},
+		{"unknown", `<o:p>a</o:p><blink>b</blink>`, `ab`},
+		{"form", `<form action=/x><input name=a><button>Send</button></form>`, `Send`},
+		{"comment", `a<!-- <b> --><!--[if mso]>x<![endif]-->c`, `ac`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := HTML([]byte(c.in), testOptions())
+			if want := `<div id="m1">` + c.out + `</div>`; string(r.HTML) != want {
+				t.Errorf("%s\ngave %s\nwant %s", c.in, r.HTML, want)
+			}
+		})
+	}
+}
+
+// TestSheet shows what becomes of style sheets.
+func TestSheet(t *testing.T) {
+	for _, c := range []struct{ in, out string }{
+		{`p { color: red }`, "#m1 p{color:red}\n"},
+		{`body { margin:0 } html body.x > .y, #z a:hover { width: 50% !important; }`, "#m1{margin:0}\n#m1.m1-x>.m1-y,#m1 #m1-z a:hover{width:50%!important}\n"},
+		{`@import "x"; @font-face { font-family: a; src: url(x) } b { color: #0f0 }`, "#m1 b{color:#00ff00}\n"},
+		{`@media (max-width: 600px) { .c { display: block } @import url(x); }`, "@media (max-width: 600px){\n#m1 .m1-c{display:block}\n}\n"},
+		{`@media (prefers-color-scheme: dark) { p { color: white } }`, ""},
+		{`input[value^=a] { background: url(//x/a) } * { z-index: 9 }`, ""},
+		{`<!-- p { color: red } -->`, "#m1 p{color:red}\n"},
+		{`body + p { color: red } a::before { content: "x" } p { color: re\64 }`, ""},
+		{`p { color: red; ; x; : y; color: } } q { top: 0 } i { color: blue`, "#m1 p{color:red}\n#m1 i{color:blue}\n"},
+	} {
+		r := HTML([]byte("<style>"+c.in+"</style>"), testOptions())
+		if string(r.Style) != c.out {
+			t.Errorf("%s\ngave %q\nwant %q", c.in, r.Style, c.out)
+		}
+	}
+}
+
+// TestDark keeps what can be read legible on a dark page.
+func TestDark(t *testing.T) {
+	o := testOptions()
+	o.Dark = true
+	r := HTML([]byte(`<table bgcolor=white><tr><td style="color:#333;background:#ffffff;border:1px solid #ddd">x</td></tr></table>`), o)
+	for _, light := range []string{"#ffffff", "#333", "#ddd"} {
+		if bytes.Contains(r.HTML, []byte(light)) {
+			t.Errorf("%s stayed: %s", light, r.HTML)
+		}
+	}
+}
+
+// TestBombs answers with the text alone what would keep a browser busy.
+func TestBombs(t *testing.T) {
+	for name, in := range map[string]string{
+		"deep":       strings.Repeat("<div>", 100_000) + "text",
+		"deep links": strings.Repeat("<a href=https://example.org/><b>", 100_000) + "text",
+		"large":      "text" + strings.Repeat("<p>x</p>\n", 20<<20/9),
+		"attributes": "text<p " + strings.Repeat("a=b ", 5_000_000) + ">",
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := HTML([]byte(in), testOptions())
+			if !r.Plain && name != "attributes" || !bytes.Contains(r.HTML, []byte("text")) || len(r.HTML) > 4<<20 {
+				t.Errorf("plain %v, %d octets", r.Plain, len(r.HTML))
+			}
+		})
+	}
+}

@@ -1,0 +1,186 @@
+// Package view shows messages, which anybody may have written with any intent: their text as a page for a frame without
+// scripts, their parts as files, what is known of their sender in plain words, and pictures of the web fetched by
+// the service instead of the reader.
+//
+// Everything lies below /m/{email}/, where email is the id that JMAP has for it, and is for the account that is signed
+// in alone.
+package view
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// Options are what the handlers are made of. Store, Catalogue and SignIn must be given.
+type Options struct {
+	Store     *store.Store
+	Catalogue *cause.Catalogue
+	// SignIn decides who makes a request.
+	SignIn func(r *http.Request) (store.Account, cause.Decision)
+	// AuthservID is the name under which this service says what it found out about senders (RFC 8601).
+	AuthservID string
+	Log        *slog.Logger
+}
+
+// Server answers requests about single messages. It is safe for concurrent use.
+type Server struct {
+	options Options
+	store   *store.Store
+	log     *slog.Logger
+	words   map[cause.Lang]*words
+	key     [32]byte // signs the addresses of pictures, as long as the process lives
+}
+
+// New makes a server. An error means that an option is missing or that embedded files are wrong.
+func New(o Options) (*Server, error) {
+	if o.Store == nil || o.Catalogue == nil || o.SignIn == nil {
+		return nil, errors.New("view: an option is missing")
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	s := &Server{options: o, store: o.Store, log: o.Log}
+	var err error
+	if s.words, err = loadWords(); err != nil {
+		return nil, err
+	}
+	_, _ = rand.Read(s.key[:]) // it never fails
+	return s, nil
+}
+
+// Routes are what the server has, by pattern of http.ServeMux.
+func (s *Server) Routes() map[string]http.Handler {
+	return map[string]http.Handler{
+		"GET /m/{email}/body":               s.signedIn(s.body, framedOnly),
+		"GET /m/{email}/part/{part}/{name}": s.signedIn(s.part),
+	}
+}
+
+// request is one of an account about a message.
+type request struct {
+	*http.Request
+	account store.Account
+	lang    cause.Lang
+	mail    *mail
+}
+
+func (r *request) words(s *Server) *words { return s.words[r.lang] }
+
+type handler func(w http.ResponseWriter, r *request) error
+
+// errStatus ends a request with a status.
+type errStatus int
+
+func (e errStatus) Error() string { return http.StatusText(int(e)) }
+
+// signedIn answers requests of an account about a message of its own; before looks at the request first.
+func (s *Server) signedIn(next handler, before ...func(r *http.Request) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, hr *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		for _, look := range before {
+			if err := look(hr); err != nil {
+				s.fail(w, err)
+				return
+			}
+		}
+		r := &request{Request: hr, lang: language(hr)}
+		d := cause.Refuse(cause.AuthPlaintextRefused)
+		if hr.TLS != nil {
+			r.account, d = s.options.SignIn(hr)
+		}
+		if !d.Allowed() {
+			s.refuse(w, r, d)
+			return
+		}
+		err := errors.New("")
+		if r.mail, err = s.find(hr.Context(), r.account.ID, hr.PathValue("email")); err == nil {
+			err = next(w, r)
+		}
+		if err != nil {
+			s.fail(w, err)
+		}
+	})
+}
+
+// language is that of who asks: of the page, or of the browser.
+func language(r *http.Request) cause.Lang {
+	if asked := r.URL.Query().Get("lang"); asked != "" {
+		return cause.ParseLang(asked)
+	}
+	return cause.ParseLang(r.Header.Get("Accept-Language"))
+}
+
+// framedOnly lets browsers have a page for nothing but a frame in a page of ours: what opens it by itself would have it without the
+// bounds of the frame.
+func framedOnly(r *http.Request) error {
+	if r.Header.Get("Sec-Fetch-Dest") != "iframe" || r.Header.Get("Sec-Fetch-Site") != "same-origin" {
+		return errStatus(http.StatusForbidden)
+	}
+	return nil
+}
+
+// fail ends a request that cannot be answered. What had begun to be sent stays as it is.
+func (s *Server) fail(w http.ResponseWriter, err error) {
+	var status errStatus
+	switch {
+	case errors.As(err, &status):
+	case store.KindOf(err) == store.KindNotFound:
+		status = http.StatusNotFound
+	default:
+		s.log.Error("view: not answered", "error", err)
+		status = http.StatusInternalServerError
+	}
+	http.Error(w, status.Error(), int(status))
+}
+
+// refusal is what a request hears that is refused.
+type refusal struct {
+	Cause  cause.ID `json:"cause"`
+	Title  string   `json:"title"`
+	Text   string   `json:"text"`
+	Action string   `json:"action,omitempty"`
+}
+
+func (s *Server) refuse(w http.ResponseWriter, r *request, d cause.Decision) {
+	d = s.options.Catalogue.ToStranger(d)
+	status := http.StatusUnauthorized
+	switch {
+	case d.Action == cause.ActionWait:
+		status = http.StatusTooManyRequests
+	case r.Header.Get("Sec-Fetch-Mode") == "": // programs; browsers would ask for a password in a window of their own
+		w.Header().Set("WWW-Authenticate", `Basic realm="postiljon", charset="UTF-8"`)
+	}
+	x := s.options.Catalogue.Explain(d, r.lang, cause.Holder)
+	answer(w, status, refusal{Cause: d.Cause, Title: x.Title, Text: x.Text, Action: x.NextStep})
+}
+
+// answer sends a value as JSON.
+func answer(w http.ResponseWriter, status int, value any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(value) // a client that went away
+}
+
+// longAnswer gives an answer that streams the time it needs.
+func longAnswer(w http.ResponseWriter) {
+	control := http.NewResponseController(w)
+	_ = control.SetWriteDeadline(time.Now().Add(streamTime)) // else the usual one holds
+	_ = control.SetReadDeadline(time.Time{})
+}
+
+const streamTime = 30 * time.Minute
+
+// at is the address of something of a message.
+func at(id, rest string) string { return fmt.Sprintf("/m/%s/%s", id, rest) }
