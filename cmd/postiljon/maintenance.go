@@ -14,7 +14,7 @@ import (
 )
 
 // maintenance does what the store needs now and then. Every night it forgets old
-// events and the ids of old deliveries, and gives back the room of messages that
+// events, the ids of old deliveries and large files whose time is over, and gives back the room of messages that
 // nobody has any more. On a volume that runs full it gives room back at once.
 type maintenance struct {
 	store   *store.Store
@@ -124,7 +124,7 @@ func (m *maintenance) step(ctx context.Context) {
 // nightly does all of the nightly work, also where a part of it fails.
 func (m *maintenance) nightly(ctx context.Context, now time.Time) {
 	m.next = m.night(now)
-	err := errors.Join(m.journal.Trim(ctx, m.keep()), m.store.Forget(ctx, deliveryMemory))
+	err := errors.Join(m.journal.Trim(ctx, m.keep()), m.store.Forget(ctx, deliveryMemory), m.store.ExpireFiles(ctx))
 	if _, cerr := m.collect(ctx, collectGrace, collectMinDead); m.busy(cerr) {
 		m.next = now.Add(busyAgain)
 	} else {

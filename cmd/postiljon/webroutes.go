@@ -11,6 +11,7 @@ func (s *service) webRoutes() map[string]http.Handler {
 	for _, part := range []map[string]http.Handler{
 		s.webmail.Routes(), s.browsers.API(), s.signIn.Routes(),
 		s.view.Routes(),
+		s.files.Routes(),
 	} {
 		maps.Copy(all, part)
 	}

@@ -47,6 +47,7 @@ import (
 	"github.com/postiljon/postiljon/internal/store/index"
 	"github.com/postiljon/postiljon/internal/store/kv/pebble"
 	"github.com/postiljon/postiljon/internal/web"
+	"github.com/postiljon/postiljon/internal/web/files"
 	websession "github.com/postiljon/postiljon/internal/web/session"
 	"github.com/postiljon/postiljon/internal/web/signin"
 	"github.com/postiljon/postiljon/internal/web/view"
@@ -98,6 +99,7 @@ type service struct {
 	signIn      *signin.Server
 	webmail     *webmail.Server
 	view        *view.Server
+	files       *files.Server // nil for none
 	web         *web.Server
 	plainWeb    *web.Plain
 	control     *control.Server
@@ -422,6 +424,9 @@ func (s *service) openWeb(context.Context) (err error) {
 	if err := s.openView(); err != nil {
 		return err
 	}
+	if err := s.openFiles(); err != nil {
+		return err
+	}
 	s.web, err = web.New(web.Options{
 		JMAP:      s.jmap,
 		Catalogue: s.catalogue, Hostname: c.Hostname, MailServer: mailServer(c), Services: advertised(c), CAFile: s.certs.CAFile,
@@ -434,6 +439,9 @@ func (s *service) openWeb(context.Context) (err error) {
 	}
 	s.onClose("web", s.web.Close)
 	s.onClose("JMAP", s.jmap.Close) // before the web, which waits for its requests
+	if s.files != nil {
+		s.onClose("files", s.files.Close)
+	}
 	s.plainWeb = web.NewPlain(s.certs.HTTPChallenge(web.ToHTTPS(s.config.BaseURL())), s.log)
 	s.onClose("web without encryption", s.plainWeb.Close)
 	s.registerGauges()

@@ -177,6 +177,13 @@ const (
 	PushFetchManual      ID = "push.fetch-manual"
 	PushNotificationsOff ID = "push.notifications-off"
 
+	// file: large files, sent as a link or brought to be imported.
+	FileTooLarge    ID = "file.too-large"
+	FileStorageFull ID = "file.storage-full"
+	FileIncomplete  ID = "file.incomplete"
+	FileGone        ID = "file.gone"
+	FileNotMail     ID = "file.not-mail"
+
 	// web: webmail.
 	WebBrowserOutdated ID = "web.browser-outdated"
 	WebCacheBroken     ID = "web.cache-broken"

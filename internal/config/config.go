@@ -38,6 +38,7 @@ type Config struct {
 	TLS      TLS      `toml:"tls"`
 	ACME     ACME     `toml:"acme"`
 	Web      Web      `toml:"web"`
+	Files    Files    `toml:"files"`
 	Auth     Auth     `toml:"auth"`
 	Guard    Guard    `toml:"guard"`
 	Limits   Limits   `toml:"limits"`
@@ -101,6 +102,13 @@ type Auth struct {
 	ChannelBinding []string `toml:"channel_binding"`
 	Tokens         bool     `toml:"tokens"`
 	Unauthenticate bool     `toml:"unauthenticate"`
+}
+
+// Files are large files, which go as links.
+type Files struct {
+	MaxSize     Size     `toml:"max_size"`
+	AccountSize Size     `toml:"account_size"`
+	Keep        Duration `toml:"keep"`
 }
 
 // Guard is about guessed passwords.

@@ -73,6 +73,9 @@ func (c *Config) validateService(f *faults) {
 		f.check(c.TLS.Certificate == "", "acme.directory", "tls.certificate and acme.directory are not set together")
 		f.check(len(c.Listen.HTTP)+len(c.Listen.HTTPS) > 0, "acme.directory", "the authority needs listen.http or listen.https")
 	}
+	within(f, "files.max_size", int64(c.Files.MaxSize), 0, 1<<40, func(n int64) string { return Size(n).String() })
+	within(f, "files.account_size", int64(c.Files.AccountSize), int64(c.Files.MaxSize), 1<<50, func(n int64) string { return Size(n).String() })
+	f.span("files.keep", c.Files.Keep, 24*time.Hour, 365*24*time.Hour)
 	f.span("timeouts.smtp", c.Timeouts.SMTP, time.Second, 24*time.Hour)
 	f.span("timeouts.imap", c.Timeouts.IMAP, time.Second, 24*time.Hour)
 	f.span("timeouts.pop3", c.Timeouts.POP3, time.Second, 24*time.Hour)

@@ -34,6 +34,7 @@ type VerifyReport struct {
 	Placements  int64    `json:"placements"`
 	Submissions int64    `json:"submissions"`
 	Events      int64    `json:"events"`
+	Files       int64    `json:"files"`
 	Octets      int64    `json:"octets"`
 	Found       int64    `json:"found"` // problems in all
 	Problems    []string `json:"problems,omitempty"`
@@ -188,7 +189,7 @@ func Verify(ctx context.Context, st *store.Store, r VerifyRequest, progress func
 	}})
 	answer := VerifyReport{
 		Accounts: report.Accounts, Mailboxes: report.Mailboxes, Emails: report.Emails, Placements: report.Placements,
-		Submissions: report.Submissions, Events: report.Events, Octets: report.Octets, Found: report.Found,
+		Submissions: report.Submissions, Events: report.Events, Files: report.Files, Octets: report.Octets, Found: report.Found,
 	}
 	for _, p := range report.Problems {
 		whose := "the service"

@@ -79,6 +79,15 @@ func (s *Store) liveBlobs(ctx context.Context) (live []uint64, err error) {
 			if err != nil {
 				return err
 			}
+			err = eachFile(r, AccountID(a), func(f *File) error {
+				if f.Blob != "" {
+					add(f.Blob)
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
 			return eachSubmission(r, AccountID(a), func(sub *Submission) error { add(sub.Blob); return nil })
 		})
 	})

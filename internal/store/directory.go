@@ -454,6 +454,9 @@ func (s *Store) DeleteAccount(ctx context.Context, id AccountID) error {
 		if err := deleteHints(tx, a.Address, id); err != nil {
 			return err
 		}
+		if err := s.deleteFileTokens(ctx, tx, id); err != nil {
+			return err
+		}
 		if err := tx.Delete(addressKey(a.Address)); err != nil {
 			return err
 		}

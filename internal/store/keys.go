@@ -35,17 +35,19 @@ const (
 	tableMemory       = 'y' // y key: what rules remember for a while (script.go)
 	tableWebSession   = 'I' // I hash: a browser that is signed in (websession.go)
 	tableFactor       = 'F' // F part ...: what signs in beside passwords (factor.go)
+	tableFile         = 'f' // f id: a large file, sent as a link or brought to be imported (file.go)
 )
 
 // The tables of the system's key space, beside tableEvent and tableSubmission.
 const (
-	tableDomain  = 'D' // D domain: the domain's record
-	tableAccount = 'A' // A account: the account's record
-	tableAddress = 'a' // a address: an account's number or an alias
-	tableCounter = 'N' // N: the last account number
-	tableSetting = 'S' // S name: a small record of another package
-	tableSending = 'o' // o batch: messages whose end is about to go out (sending.go)
-	tableHint    = 'H' // H ...: who may share something with whom (hint.go)
+	tableDomain    = 'D' // D domain: the domain's record
+	tableAccount   = 'A' // A account: the account's record
+	tableAddress   = 'a' // a address: an account's number or an alias
+	tableCounter   = 'N' // N: the last account number
+	tableSetting   = 'S' // S name: a small record of another package
+	tableSending   = 'o' // o batch: messages whose end is about to go out (sending.go)
+	tableHint      = 'H' // H ...: who may share something with whom (hint.go)
+	tableFileToken = 'L' // L hash of a token: the file that its link leads to (file.go)
 )
 
 type key []byte

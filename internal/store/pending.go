@@ -112,3 +112,27 @@ func (w *pinnedWriter) Commit() (blob.Ref, error) {
 	}
 	return ref, err
 }
+
+func (s pinned) Draft(ctx context.Context, name string, state []byte) (blob.Draft, error) {
+	d, err := s.Store.Draft(ctx, name, state)
+	if err != nil {
+		return nil, err
+	}
+	return &pinnedDraft{d, s.pending}, nil
+}
+
+type pinnedDraft struct {
+	blob.Draft
+	pending *pending
+}
+
+// Commit pins the blob first: it may have been written days ago, and no grace protects it.
+func (d *pinnedDraft) Commit() (blob.Ref, error) {
+	sum := d.Sum()
+	d.pending.add(blob.Ref(sum[:]))
+	ref, err := d.Draft.Commit()
+	if err != nil {
+		d.pending.named(blob.Ref(sum[:]))
+	}
+	return ref, err
+}

@@ -26,10 +26,10 @@ type VerifyOptions struct {
 
 // VerifyReport is what Verify found.
 type VerifyReport struct {
-	Accounts, Mailboxes, Placements, Emails, Submissions, Events int64
-	Octets                                                       int64     // of messages read
-	Problems                                                     []Problem // the first maxProblems
-	Found                                                        int64     // problems in all
+	Accounts, Mailboxes, Placements, Emails, Submissions, Events, Files int64
+	Octets                                                              int64     // of messages read
+	Problems                                                            []Problem // the first maxProblems
+	Found                                                               int64     // problems in all
 }
 
 // Problem is one fact that does not agree with another.
@@ -130,7 +130,7 @@ func (v *verifier) verify(r kv.Reader) error {
 			v.problem("the account's head: %v", err)
 			return nil
 		}
-		checks = append(checks, v.mailboxes, v.emails, v.names, v.locations, v.credentials, v.annotations, v.grants, v.outbox, v.scripts, v.webSessions, v.factors)
+		checks = append(checks, v.mailboxes, v.emails, v.names, v.locations, v.credentials, v.annotations, v.grants, v.outbox, v.scripts, v.webSessions, v.factors, v.files)
 	}
 	for _, check := range checks {
 		if err := v.unreadable("records", check()); err != nil {

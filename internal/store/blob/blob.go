@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 )
 
 // Ref names a stored blob. It is opaque outside the implementation that made
@@ -47,6 +48,21 @@ type Store interface {
 	// whatever its size. End it with Commit or Abort.
 	Create(ctx context.Context) (Writer, error)
 
+	// Draft opens a blob that is written bit by bit, over days and restarts, at a
+	// state that Sync returned; with a nil state it begins anew. Its name, of a to
+	// z, 0 to 9 and "-", is the caller's choice. One goroutine at a time has a
+	// draft open. ErrNotFound if there is no draft that has come so far.
+	Draft(ctx context.Context, name string, state []byte) (Draft, error)
+
+	// RemoveDraft forgets a draft; one that does not exist is no error.
+	RemoveDraft(ctx context.Context, name string) error
+
+	// Drafts calls fn for each draft with the time of its last change.
+	Drafts(ctx context.Context, fn func(name string, size int64, changed time.Time) error) error
+
+	// Fits returns ErrNoSpace if a blob of that size could not be stored now.
+	Fits(size int64) error
+
 	// Open returns a blob for reading.
 	Open(ctx context.Context, ref Ref) (Blob, error)
 
@@ -83,6 +99,27 @@ type Writer interface {
 	Commit() (Ref, error)
 	// Abort drops what was written; after Commit it does nothing.
 	Abort()
+}
+
+// Draft is a blob that is not whole yet. It is for one goroutine.
+type Draft interface {
+	// Write adds to the end.
+	io.Writer
+	// Size is how many octets it has.
+	Size() int64
+	// Sum is the SHA-256 of what it has.
+	Sum() [32]byte
+	// Sync makes what was written durable, and returns what Store.Draft needs to
+	// go on from here; at most 128 octets.
+	Sync() (state []byte, err error)
+	// Rewind drops what was written since a state. What is written again must
+	// reach at least as far.
+	Rewind(state []byte) error
+	// Commit makes a blob of it. The draft stays, as it is, until it is removed:
+	// a crash before a record names the blob loses nothing.
+	Commit() (Ref, error)
+	// Close ends the use of the draft, which stays.
+	Close() error
 }
 
 // Blob is an open blob. It stays readable until Close even if it is collected.

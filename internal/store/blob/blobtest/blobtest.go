@@ -10,8 +10,10 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/postiljon/postiljon/internal/store/blob"
 )
@@ -48,6 +50,8 @@ func Run(t *testing.T, open func(t *testing.T) blob.Store, opts ...Option) {
 		{"Writer", testWriter},
 		{"WriterConcurrent", testWriterConcurrent},
 		{"Abort", testAbort},
+		{"Draft", testDraft},
+		{"DraftNames", testDraftNames},
 		{"List", testList},
 		{"CollectDead", testCollectDead},
 		{"CollectGrace", testCollectGrace},
@@ -311,6 +315,105 @@ func testAbort(t *testing.T, s blob.Store) {
 	}
 	if got := list(t, s); len(got) != 0 {
 		t.Errorf("%d blobs after Abort", len(got))
+	}
+}
+
+// testDraft writes blobs bit by bit, each bit from the state that the one before left.
+func testDraft(t *testing.T, s blob.Store) {
+	for _, n := range sizes {
+		p := data(7, n)
+		var state []byte
+		at := 0
+		for first := true; first || at < n; first = false {
+			d, err := s.Draft(ctx, "a-1", state)
+			if err != nil {
+				t.Fatal(err)
+			}
+			next := min(at+n/3+1, n)
+			mustWrite(t, d, p[at:next])
+			if state, err = d.Sync(); err != nil || len(state) > 128 {
+				t.Fatalf("Sync: %d octets of state, %v", len(state), err)
+			}
+			// What was not synced does not count, nor what is rewound.
+			if next < n {
+				mustWrite(t, d, p[next:next+1])
+				if err := d.Rewind(state); err != nil || d.Size() != int64(next) {
+					t.Fatalf("Rewind to %d of %d: %v", d.Size(), next, err)
+				}
+				mustWrite(t, d, p[next:next+1])
+			}
+			if err := d.Close(); err != nil {
+				t.Fatal(err)
+			}
+			at = next
+		}
+		commitDraft(t, s, state, p)
+	}
+	if err := s.RemoveDraft(ctx, "a-1"); err != nil {
+		t.Error(err)
+	}
+	if err := s.RemoveDraft(ctx, "a-1"); err != nil {
+		t.Error(err)
+	}
+}
+
+func mustWrite(t *testing.T, d blob.Draft, p []byte) {
+	t.Helper()
+	if n, err := d.Write(p); err != nil || n != len(p) {
+		t.Fatalf("Write: %d of %d octets, %v", n, len(p), err)
+	}
+}
+
+// commitDraft makes a blob of a draft twice, as after a crash between the first and what was to follow.
+func commitDraft(t *testing.T, s blob.Store, state, p []byte) {
+	t.Helper()
+	for range 2 {
+		d, err := s.Draft(ctx, "a-1", state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ref, err := d.Commit()
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustVerify(t, s, ref, p)
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func testDraftNames(t *testing.T, s blob.Store) {
+	for _, name := range []string{"", "../a", "A", "a/b", strings.Repeat("a", 101)} {
+		if _, err := s.Draft(ctx, name, nil); err == nil {
+			t.Errorf("a draft has the name %q", name)
+		}
+		if err := s.RemoveDraft(ctx, name); err == nil {
+			t.Errorf("a draft %q was removed", name)
+		}
+	}
+	d, err := s.Draft(ctx, "b", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustWrite(t, d, data(1, 5000))
+	state, err := d.Sync()
+	if err := errors.Join(err, d.Close()); err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]int64{}
+	err = s.Drafts(ctx, func(name string, size int64, _ time.Time) error { found[name] = size; return nil })
+	if err != nil || len(found) != 1 || found["b"] != 5000 {
+		t.Errorf("drafts are %v, %v", found, err)
+	}
+	if _, err := s.Draft(ctx, "c", state); !errors.Is(err, blob.ErrNotFound) {
+		t.Errorf("a draft that is not there was opened: %v", err)
+	}
+	if _, err := s.Draft(ctx, "b", state[:20]); !errors.Is(err, blob.ErrCorrupt) {
+		t.Errorf("a draft was opened at half a state: %v", err)
+	}
+	if got := list(t, s); len(got) != 0 {
+		t.Errorf("%d blobs of drafts", len(got))
 	}
 }
 

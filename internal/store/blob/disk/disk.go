@@ -6,6 +6,7 @@
 //	log/00000001.idx    the same segment's records by hash, once it is sealed
 //	moved/00000001.mov  where the records of removed segments are now, by hash
 //	large/ab/ab12...    a large blob, named by its SHA-256 in hexadecimal
+//	drafts/name         a blob that is written over days; its state is the caller's
 //	tmp/                blobs that are being written; emptied at Open
 //
 // Only the last segment is written to, and only at its end; all other files are
@@ -123,7 +124,7 @@ var _ blob.Store = (*Store)(nil)
 func Open(opt Options) (*Store, error) {
 	opt.setDefaults()
 	fs := opt.FS
-	for _, dir := range []string{"log", "moved", "large", "tmp"} {
+	for _, dir := range []string{"log", "moved", "large", "drafts", "tmp"} {
 		if err := makeDir(fs, fs.PathJoin(opt.Dir, dir)); err != nil {
 			return nil, fmt.Errorf("blob: make directory: %w", err)
 		}
