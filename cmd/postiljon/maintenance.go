@@ -34,6 +34,10 @@ const (
 	// than any sender tries again.
 	deliveryMemory = 10 * 24 * time.Hour
 
+	// removalMemory is how many emails that left a mailbox are remembered of an
+	// account, for programs that ask what changed since they last looked.
+	removalMemory = 100_000
+
 	// The nightly work begins at some moment between nightFrom and nightFrom +
 	// nightSpan o'clock, so that many services on one machine do not begin
 	// together. One that slept through a night makes up for it soon after start.
@@ -124,7 +128,8 @@ func (m *maintenance) step(ctx context.Context) {
 // nightly does all of the nightly work, also where a part of it fails.
 func (m *maintenance) nightly(ctx context.Context, now time.Time) {
 	m.next = m.night(now)
-	err := errors.Join(m.journal.Trim(ctx, m.keep()), m.store.Forget(ctx, deliveryMemory), m.store.ExpireFiles(ctx))
+	err := errors.Join(m.journal.Trim(ctx, m.keep()), m.store.Forget(ctx, deliveryMemory), m.store.ForgetRemovals(ctx, removalMemory),
+		m.store.ExpireFiles(ctx))
 	if _, cerr := m.collect(ctx, collectGrace, collectMinDead); m.busy(cerr) {
 		m.next = now.Add(busyAgain)
 	} else {

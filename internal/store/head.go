@@ -20,6 +20,7 @@ type head struct {
 	emails       int64
 	vanishedFrom ModSeq // expunges up to here are forgotten
 	fullSince    int64  // Unix seconds since mail was refused for quota, 0 if not
+	removedFrom  ModSeq // removals up to here are forgotten
 }
 
 const headVersion = 1
@@ -35,6 +36,7 @@ func (h *head) encode() []byte {
 	r.putInt(h.emails)
 	r.putUint(uint64(h.vanishedFrom))
 	r.putInt(h.fullSince)
+	r.putUint(uint64(h.removedFrom))
 	return r.b
 }
 
@@ -58,6 +60,9 @@ func readHead(r kv.Reader) (h head, err error) {
 	h.emails = f.int()
 	h.vanishedFrom = ModSeq(f.uint())
 	h.fullSince = f.int()
+	if len(f.b) > 0 { // heads of before had no more
+		h.removedFrom = ModSeq(f.uint())
+	}
 	return h, f.err()
 }
 

@@ -31,7 +31,7 @@ func follow(t *rapid.T, s *store.Store, address string) {
 	}
 	a, err := s.CreateAccount(ctx, store.Account{Address: address})
 	mustRapid(t, err)
-	mail, err := s.Mail(ctx, a.ID, nil)
+	mail, _, err := s.Mail(ctx, a.ID, nil)
 	mustRapid(t, err)
 	client := map[store.EmailID]string{}
 	for step := range rapid.IntRange(1, 10).Draw(t, "steps") {
@@ -60,36 +60,68 @@ func follow(t *rapid.T, s *store.Store, address string) {
 
 // apply brings a client from one moment to now by differences, and compares it with all that is there.
 func apply(t *rapid.T, s *store.Store, a store.AccountID, old *store.Mail, client map[store.EmailID]string) *store.Mail {
-	now, err := s.Mail(t.Context(), a, old)
+	now, change, err := s.Mail(t.Context(), a, old)
 	mustRapid(t, err)
-	for i := range now.Emails {
-		if l := &now.Emails[i]; l.ModSeq() > old.ModSeq {
-			client[l.ID] = fmt.Sprint(l.At)
+	for _, id := range change.Emails {
+		if l, there := now.Email(id); there {
+			client[id] = fmt.Sprint(*l)
+		} else {
+			delete(client, id)
 		}
 	}
-	gone, err := s.RemovedSince(t.Context(), a, old.ModSeq)
+	gone, complete, err := s.RemovedSince(t.Context(), a, old.ModSeq)
 	mustRapid(t, err)
 	for _, g := range gone {
-		l, there := now.Email(g.Email)
-		if there && g.Thread != 0 {
+		if _, there := now.Email(g.Email); !complete || there && g.Thread != 0 || g.At <= old.ModSeq {
 			t.Fatalf("email %d is told to be gone and is there", g.Email)
 		}
-		if there {
-			client[g.Email] = fmt.Sprint(l.At)
-		} else {
-			delete(client, g.Email)
-		}
 	}
-	all, err := s.Mail(t.Context(), a, nil)
+	all, first, err := s.Mail(t.Context(), a, nil)
 	mustRapid(t, err)
 	want := map[store.EmailID]string{}
-	for i := range all.Emails {
-		want[all.Emails[i].ID] = fmt.Sprint(all.Emails[i].At)
+	for l := range all.All() {
+		want[l.ID] = fmt.Sprint(*l)
 	}
-	if diff := cmp.Diff(want, client); diff != "" {
+	if diff := cmp.Diff(want, client); diff != "" || !first.All || now.Len() != len(want) {
 		t.Fatalf("a client that follows has other mail (-want +got):\n%s", diff)
 	}
 	return now
+}
+
+// TestForgetRemovals holds that of emails that left mailboxes the latest are known, and that it is said which are not.
+func TestForgetRemovals(t *testing.T) {
+	s := storetest.Open(t)
+	a := storetest.Account(t, s, "anna@demo.test")
+	var batch []store.NewEmail
+	for n := range 10 {
+		batch = append(batch, storetest.Email(t, s, storetest.Text(n)))
+	}
+	if _, err := s.Append(t.Context(), a.ID, store.InboxID, batch); err != nil {
+		t.Fatal(err)
+	}
+	before, _, err := s.Mail(t.Context(), a.ID, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var last store.ModSeq
+	for _, set := range []uid.Set{uid.Of(1, 2, 3), uid.Of(4), uid.Of(5)} {
+		if _, last, err = s.Expunge(t.Context(), a.ID, store.InboxID, set, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.ForgetRemovals(t.Context(), 3); err != nil {
+		t.Fatal(err)
+	}
+	for since, complete := range map[store.ModSeq]bool{before.ModSeq: false, last - 3: false, last - 2: true, last: true} {
+		gone, known, err := s.RemovedSince(t.Context(), a.ID, since)
+		if err != nil || known != complete || len(gone) != min(int(last-since), 2) {
+			t.Errorf("since %d: %v %v %v", since, gone, known, err)
+		}
+	}
+	now, change, err := s.Mail(t.Context(), a.ID, before)
+	if err != nil || !change.All || now.Len() != 5 {
+		t.Error(change, now.Len(), err)
+	}
 }
 
 func letter(t *rapid.T, s *store.Store, n int) store.NewEmail {

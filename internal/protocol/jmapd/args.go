@@ -1,7 +1,6 @@
 package jmapd
 
 import (
-	"context"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -107,6 +106,18 @@ func (c *call) got(state string, list []object, missing []string) object {
 	return object{"accountId": accountID(c.account.ID), "state": state, "list": list, "notFound": missing}
 }
 
+// most reads maxChanges, 0 for no bound.
+func (a arguments) most() (int, error) {
+	var limit *int
+	if err := a.read("maxChanges", &limit); err != nil || limit == nil {
+		return 0, err
+	}
+	if *limit <= 0 {
+		return 0, invalid("maxChanges is not positive")
+	}
+	return *limit, nil
+}
+
 // changesArgs reads the arguments of every /changes (RFC 8620 section 5.2).
 func (c *call) changesArgs() (since string, most int, err error) {
 	if err := c.args.only("sinceState", "maxChanges"); err != nil {
@@ -115,40 +126,11 @@ func (c *call) changesArgs() (since string, most int, err error) {
 	if since, err = c.args.text("sinceState"); err != nil {
 		return "", 0, err
 	}
-	var limit *int
-	if err := c.args.read("maxChanges", &limit); err != nil {
-		return "", 0, err
-	}
-	if limit != nil {
-		if *limit <= 0 {
-			return "", 0, invalid("maxChanges is not positive")
-		}
-		most = *limit
-	}
-	return since, most, nil
+	most, err = c.args.most()
+	return since, most, err
 }
 
 var errCannotCalculate = &methodError{Type: "cannotCalculateChanges"}
-
-// noQueryChanges answers Mailbox/queryChanges and Email/queryChanges: results are not kept, which their
-// canCalculateChanges says (RFC 8620 sections 5.5 and 5.6).
-func noQueryChanges(_ context.Context, c *call) (any, error) {
-	if _, err := c.args.text("sinceQueryState"); err != nil {
-		return nil, err
-	}
-	return nil, errCannotCalculate
-}
-
-// changed is the answer of a /changes that tells all at once.
-func (c *call) changed(old, state string, most int, created, updated, destroyed []string) (object, error) {
-	if most > 0 && len(created)+len(updated)+len(destroyed) > most {
-		return nil, errCannotCalculate // what changed in between is not known in an order
-	}
-	return object{
-		"accountId": accountID(c.account.ID), "oldState": old, "newState": state, "hasMoreChanges": false,
-		"created": listed(created), "updated": listed(updated), "destroyed": listed(destroyed),
-	}, nil
-}
 
 // listed is a list that is never null, in order.
 func listed(ids []string) []string {

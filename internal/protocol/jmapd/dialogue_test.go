@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -39,6 +40,7 @@ type world struct {
 	server *Server
 	anna   store.Account
 	filed  []Filed
+	others sync.Map // accounts by address, beside anna's
 }
 
 func newWorld(t testing.TB) *world {
@@ -56,6 +58,8 @@ func newWorld(t testing.TB) *world {
 		SignIn: func(r *http.Request) (store.Account, cause.Decision) {
 			if name, password, _ := r.BasicAuth(); name == w.anna.Address && password == "secret" {
 				return w.anna, cause.Allow()
+			} else if a, ok := w.others.Load(name); ok && password == "secret" {
+				return a.(store.Account), cause.Allow()
 			}
 			return store.Account{}, cause.Refuse(cause.AuthPasswordWrong)
 		},
@@ -79,9 +83,13 @@ func (w *world) put(m store.MailboxID, n int, text string, flags store.Flags, ke
 
 // ask sends a request and returns the answer.
 func (w *world) ask(method, path, contentType, body string) *httptest.ResponseRecorder {
+	return w.askAs(w.anna, method, path, contentType, body)
+}
+
+func (w *world) askAs(a store.Account, method, path, contentType, body string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	r.TLS = &tls.ConnectionState{}
-	r.SetBasicAuth(w.anna.Address, "secret")
+	r.SetBasicAuth(a.Address, "secret")
 	r.Header.Set("Content-Type", contentType)
 	answer := httptest.NewRecorder()
 	w.server.ServeHTTP(answer, r)
@@ -91,7 +99,12 @@ func (w *world) ask(method, path, contentType, body string) *httptest.ResponseRe
 // calls sends method calls and returns the responses to them.
 func (w *world) calls(calls string) json.RawMessage {
 	w.t.Helper()
-	answer := w.ask("POST", "/jmap/api", "application/json", fmt.Sprintf(`{"using":[%q,%q],"methodCalls":%s}`, capabilityCore, capabilityMail, calls))
+	return w.callsAs(w.anna, calls)
+}
+
+func (w *world) callsAs(a store.Account, calls string) json.RawMessage {
+	w.t.Helper()
+	answer := w.askAs(a, "POST", "/jmap/api", "application/json", fmt.Sprintf(`{"using":[%q,%q],"methodCalls":%s}`, capabilityCore, capabilityMail, calls))
 	var r struct{ MethodResponses json.RawMessage }
 	if err := json.Unmarshal(answer.Body.Bytes(), &r); err != nil || answer.Code != http.StatusOK {
 		w.t.Fatalf("%s: %d %s", calls, answer.Code, answer.Body)

@@ -1,6 +1,7 @@
 package jmapd
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -50,11 +51,10 @@ func emailGet(ctx context.Context, c *call) (any, error) {
 		return nil, err
 	}
 	if g.all {
-		if len(p.emails) > c.server.options.Limits.Get {
-			return nil, &methodError{Type: "requestTooLarge", Description: "maxObjectsInGet"}
-		}
-		for i := range p.emails {
-			g.ids = append(g.ids, emailID(p.emails[i].ID))
+		for l := range p.emails() {
+			if g.ids = append(g.ids, emailID(l.ID)); len(g.ids) > c.server.options.Limits.Get {
+				return nil, &methodError{Type: "requestTooLarge", Description: "maxObjectsInGet"}
+			}
 		}
 	}
 	var list []object
@@ -112,7 +112,7 @@ func metadataOf(l *store.Located, p *picture) object {
 	}
 	return object{
 		"id": emailID(l.ID), "blobId": blobID(l.ID, 0), "threadId": threadID(l.Thread), "mailboxIds": in,
-		"keywords": keywordsOf(l.Flags(), p.mail.Keywords), "size": l.Size, "receivedAt": l.Received.UTC().Format(time.RFC3339),
+		"keywords": keywordsOf(l.Flags(), p.mail.Keywords), "size": l.Size, "receivedAt": time.Unix(l.Received, 0).UTC().Format(time.RFC3339),
 	}
 }
 
@@ -154,41 +154,58 @@ func systemFlag(keyword string) (store.Flags, bool) {
 	return store.Flags{}, false
 }
 
-// emailChanges is Email/changes (RFC 8621 section 4.3).
-func emailChanges(ctx context.Context, c *call) (any, error) {
-	old, most, p, ch, err := c.mailChanges(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var created, updated, destroyed []string
-	for _, l := range ch.created {
-		created = append(created, emailID(l.ID))
-	}
-	for _, l := range ch.updated {
-		updated = append(updated, emailID(l.ID))
-	}
-	for _, id := range ch.destroyed {
-		destroyed = append(destroyed, emailID(id))
-	}
-	return c.changed(old, p.emailState(), most, created, updated, destroyed)
+// mailChanges is what a /changes about emails or conversations is about.
+type mailChanges struct {
+	old     string
+	most    int
+	p       *picture
+	sweep   sweep
+	next    store.EmailID // emails that the client cannot know from before have this ID or a greater one
+	until   store.EmailID // those from here on are not told in this sweep
+	touches []touch
 }
 
-// mailChanges reads the arguments of a /changes about emails or conversations and finds out what happened.
-func (c *call) mailChanges(ctx context.Context) (old string, most int, p *picture, ch changes, err error) {
-	if old, most, err = c.changesArgs(); err != nil {
-		return
+// mailChanges reads the arguments and finds out what happened.
+func (c *call) mailChanges(ctx context.Context) (ch mailChanges, err error) {
+	if ch.old, ch.most, err = c.changesArgs(); err != nil {
+		return ch, err
 	}
-	if p, err = c.server.picture(ctx, c.account.ID); err != nil {
-		return
+	if ch.p, err = c.server.picture(ctx, c.account.ID); err != nil {
+		return ch, err
 	}
-	since, next, ok := parseEmailState(old)
+	w, ok1 := sweepOf(ch.old, ch.p.emailState())
+	since, next, ok2 := parseEmailState(w.base)
+	_, until, ok3 := parseEmailState(w.begun)
+	ch.sweep, ch.next, ch.until = w, next, until
+	ok := ok1 && ok2 && ok3
 	if ok {
-		ch, ok, err = c.server.since(ctx, c.account.ID, p, since, next)
+		ch.touches, ok, err = c.server.touches(ctx, c.account.ID, ch.p, since, next)
 	}
 	if err == nil && !ok {
 		err = errCannotCalculate
 	}
-	return
+	return ch, err
+}
+
+// emailChanges is Email/changes (RFC 8621 section 4.3).
+func emailChanges(ctx context.Context, c *call) (any, error) {
+	ch, err := c.mailChanges(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var list []change
+	for _, t := range ch.touches {
+		switch {
+		case t.id >= ch.until:
+		case t.now != nil && !t.was:
+			list = append(list, change{uint64(t.id), created})
+		case t.now != nil:
+			list = append(list, change{uint64(t.id), updated})
+		case t.was:
+			list = append(list, change{uint64(t.id), destroyed})
+		}
+	}
+	return c.changed(ch.old, ch.p.emailState(), ch.sweep, ch.most, list, func(id uint64) string { return emailID(store.EmailID(id)) }), nil
 }
 
 // threadGet is Thread/get (RFC 8621 section 3.1).
@@ -202,10 +219,13 @@ func threadGet(ctx context.Context, c *call) (any, error) {
 		return nil, err
 	}
 	if g.all {
-		if len(p.threads) > c.server.options.Limits.Get {
-			return nil, &methodError{Type: "requestTooLarge", Description: "maxObjectsInGet"}
+		threads := map[store.ThreadID]bool{}
+		for l := range p.emails() {
+			if threads[l.Thread] = true; len(threads) > c.server.options.Limits.Get {
+				return nil, &methodError{Type: "requestTooLarge", Description: "maxObjectsInGet"}
+			}
 		}
-		for t := range p.threads {
+		for t := range threads {
 			g.ids = append(g.ids, threadID(t))
 		}
 		slices.Sort(g.ids)
@@ -214,7 +234,7 @@ func threadGet(ctx context.Context, c *call) (any, error) {
 	var missing []string
 	for _, id := range g.ids {
 		t, ok := parseID[store.ThreadID]('T', id)
-		if emails := p.threads[t]; ok && len(emails) > 0 {
+		if emails := p.thread(t); ok && len(emails) > 0 {
 			ids := []string{}
 			for _, l := range emails {
 				ids = append(ids, emailID(l.ID))
@@ -229,30 +249,40 @@ func threadGet(ctx context.Context, c *call) (any, error) {
 
 // threadChanges is Thread/changes (RFC 8621 section 3.2). A conversation changes when an email comes or goes.
 func threadChanges(ctx context.Context, c *call) (any, error) {
-	old, most, p, ch, err := c.mailChanges(ctx)
+	ch, err := c.mailChanges(ctx)
 	if err != nil {
 		return nil, err
 	}
-	_, next, _ := parseEmailState(old)
-	came, went := map[store.ThreadID]bool{}, map[store.ThreadID]bool{}
-	for _, l := range ch.created {
-		came[l.Thread] = true
+	type ends struct{ was, came, went bool }
+	threads := map[store.ThreadID]*ends{}
+	at := func(t store.ThreadID) *ends {
+		if threads[t] == nil {
+			threads[t] = &ends{}
+		}
+		return threads[t]
 	}
-	for _, id := range ch.destroyed {
-		went[ch.threadOf[id]] = true
+	for _, t := range ch.touches {
+		e := at(t.thread)
+		e.was = e.was || t.was
+		e.came = e.came || (!t.was || t.guess) && t.now != nil && t.id < ch.until
+		e.went = e.went || t.was && t.now == nil
 	}
-	var created, updated, destroyed []string
-	for t := range ch.threads {
-		emails := p.threads[t]
-		old := went[t] || slices.ContainsFunc(emails, func(l *store.Located) bool { return l.ID < next })
+	var list []change
+	for id, e := range threads {
+		is := false
+		for _, l := range ch.p.thread(id) {
+			is = is || l.ID < ch.until
+			_, touched := slices.BinarySearchFunc(ch.touches, l.ID, func(t touch, id store.EmailID) int { return cmp.Compare(t.id, id) })
+			e.was = e.was || !touched
+		}
 		switch {
-		case len(emails) == 0 && went[t]:
-			destroyed = append(destroyed, threadID(t))
-		case len(emails) > 0 && !old:
-			created = append(created, threadID(t))
-		case came[t] || went[t]:
-			updated = append(updated, threadID(t))
+		case is && !e.was:
+			list = append(list, change{uint64(id), created})
+		case e.was && !is:
+			list = append(list, change{uint64(id), destroyed})
+		case is && (e.came || e.went):
+			list = append(list, change{uint64(id), updated})
 		}
 	}
-	return c.changed(old, p.emailState(), most, created, updated, destroyed)
+	return c.changed(ch.old, ch.p.emailState(), ch.sweep, ch.most, list, func(id uint64) string { return threadID(store.ThreadID(id)) }), nil
 }

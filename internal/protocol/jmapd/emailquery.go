@@ -26,8 +26,17 @@ type search struct {
 	ctx   context.Context
 	c     *call
 	p     *picture
+	by    []comparator
 	texts index.Texts
 	err   error
+
+	keep    func(*store.Located) bool
+	keyOf   []func(*store.Located) sortKey // of each comparator
+	compare func(a, b row) int
+	read    *readKeys
+	// What the results depend on beside what never changes of emails.
+	placeBound, flagBound, threadBound bool
+	reads                              bool // emails are read to decide
 }
 
 // emailQuery is Email/query (RFC 8621 section 4.4).
@@ -36,49 +45,102 @@ func emailQuery(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var collapse bool
-	if err := c.args.read("collapseThreads", &collapse); err != nil {
-		return nil, err
-	}
-	s := &search{ctx: ctx, c: c}
-	if s.p, err = c.server.picture(ctx, c.account.ID); err != nil {
-		return nil, err
-	}
-	keep, err := parseFilter(c.args["filter"], s.condition)
+	f, err := c.find(ctx, q.sort)
 	if err != nil {
 		return nil, err
 	}
-	var found []*store.Located
-	for i := range s.p.emails {
-		if l := &s.p.emails[i]; s.err == nil && keep(l) {
-			found = append(found, l)
-		}
-	}
-	if s.err == nil {
-		err = s.order(found, q.sort)
-	}
-	if err = cmp.Or(s.err, err); err != nil {
+	answer, err := q.answer(c, f.results(), f.p.emailState())
+	if err != nil {
 		return nil, err
 	}
-	answer, err := q.answer(c, ids(found, collapse), s.p.emailState())
+	answer["collapseThreads"] = f.collapse
+	return answer, nil
+}
+
+// emailQueryChanges is Email/queryChanges (RFC 8621 section 4.5). Whatever was touched since is told to be removed, and added
+// at its position if it is found now: what was not touched lies in the order in which it lay, so a client that takes out
+// the ones and puts in the others has the results as they are.
+func emailQueryChanges(ctx context.Context, c *call) (any, error) {
+	q, err := c.queryChange("collapseThreads")
+	if err != nil {
+		return nil, err
+	}
+	f, err := c.find(ctx, q.sort)
+	if err != nil {
+		return nil, err
+	}
+	since, next, ok := parseEmailState(q.since)
+	var touches []touch
+	if ok {
+		touches, ok, err = c.server.touches(ctx, c.account.ID, f.p, since, next)
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case !ok:
+		return nil, errCannotCalculate
+	}
+	removed, added := f.changes(touches)
+	if q.upTo != nil && !f.collapse && !f.placeBound && !f.flagBound {
+		if last, there := f.results().find(*q.upTo); there {
+			added = slices.DeleteFunc(added, func(one addedItem) bool { return one.Index > last })
+		}
+	}
+	answer, err := q.answer(c, removed, added, f.p.emailState(), f.list().Len())
 	if o, ok := answer.(object); ok {
-		o["collapseThreads"] = collapse
+		o["collapseThreads"] = f.collapse
 	}
 	return answer, err
 }
 
-// ids are those of emails in order; with collapse, of the first of each conversation.
-func ids(list []*store.Located, collapse bool) []string {
-	out := make([]string, 0, len(list))
-	seen := map[store.ThreadID]bool{}
-	for _, l := range list {
-		if collapse && seen[l.Thread] {
+// changes are the ids that may have been in the results and may not lie there any more, and those that came or may
+// have moved.
+func (f *emailsFound) changes(touches []touch) (removed []string, added []addedItem) {
+	was := map[store.EmailID]bool{} // of all that can be meant: it was visible before
+	for _, t := range touches {
+		if !t.filed && !f.flagBound {
 			continue
 		}
-		seen[l.Thread] = collapse
-		out = append(out, emailID(l.ID))
+		if f.collapse || f.threadBound {
+			for _, l := range f.p.thread(t.thread) {
+				if _, known := was[l.ID]; !known {
+					was[l.ID] = true
+				}
+			}
+		}
 	}
-	return out
+	for _, t := range touches {
+		if _, known := was[t.id]; known || t.filed || f.flagBound {
+			was[t.id] = t.was
+		}
+	}
+	list := f.list()
+	for id, visible := range was {
+		if visible {
+			removed = append(removed, emailID(id))
+		}
+		if l, ok := f.p.email(id); ok {
+			if at, there := list.Find(f.row(l)); there {
+				added = append(added, addedItem{emailID(id), at})
+			}
+		}
+	}
+	return removed, added
+}
+
+// at is the same search in another picture.
+func (s *search) at(p *picture) *search {
+	other := &search{ctx: s.ctx, c: s.c, p: p, by: s.by, read: s.read}
+	other.err = other.parse()
+	return other
+}
+
+// parse reads the filter and the sort.
+func (s *search) parse() (err error) {
+	if s.keep, err = parseFilter(s.c.args["filter"], s.condition); err != nil {
+		return err
+	}
+	return s.order()
 }
 
 // condition is one condition of a FilterCondition (RFC 8621 section 4.4.1).
@@ -90,6 +152,7 @@ func (s *search) condition(name string, raw json.RawMessage) (func(*store.Locate
 		if unmarshal(raw, &id) != nil {
 			return nil, bad
 		}
+		s.placeBound = true
 		m, ok := parseID[store.MailboxID]('F', s.c.named(id))
 		return func(l *store.Located) bool { return ok && l.In(m) }, nil
 	case "inMailboxOtherThan":
@@ -97,6 +160,7 @@ func (s *search) condition(name string, raw json.RawMessage) (func(*store.Locate
 		if unmarshal(raw, &not) != nil {
 			return nil, bad
 		}
+		s.placeBound = true
 		return func(l *store.Located) bool {
 			return slices.ContainsFunc(l.At, func(p store.PlacedIn) bool { return !slices.Contains(not, mailboxID(p.Mailbox)) })
 		}, nil
@@ -105,7 +169,7 @@ func (s *search) condition(name string, raw json.RawMessage) (func(*store.Locate
 		if unmarshal(raw, &at) != nil {
 			return nil, bad
 		}
-		return func(l *store.Located) bool { return l.Received.Before(at) == (name == "before") }, nil
+		return func(l *store.Located) bool { return time.Unix(l.Received, 0).Before(at) == (name == "before") }, nil
 	case "minSize", "maxSize":
 		var n int64
 		if unmarshal(raw, &n) != nil || n < 0 {
@@ -117,7 +181,7 @@ func (s *search) condition(name string, raw json.RawMessage) (func(*store.Locate
 		if unmarshal(raw, &want) != nil {
 			return nil, bad
 		}
-		return s.reading(func(e *store.Email) bool { return e.Summary.HasAttachment() == want }), nil
+		return func(l *store.Located) bool { return l.Attachment == want }, nil
 	case "hasKeyword", "notKeyword", "allInThreadHaveKeyword", "someInThreadHaveKeyword", "noneInThreadHaveKeyword":
 		var keyword string
 		if unmarshal(raw, &keyword) != nil {
@@ -130,9 +194,11 @@ func (s *search) condition(name string, raw json.RawMessage) (func(*store.Locate
 
 // keyword decides by the keywords of emails and of their conversations.
 func (s *search) keyword(name, keyword string) func(*store.Located) bool {
+	s.flagBound = true
+	s.threadBound = s.threadBound || strings.Contains(name, "Thread")
 	flag, known := keywordFlag(keyword, s.p.mail.Keywords)
 	has := func(l *store.Located) bool { return known && l.Flags().Has(flag) }
-	some := func(l *store.Located) bool { return slices.ContainsFunc(s.p.threads[l.Thread], has) }
+	some := func(l *store.Located) bool { return slices.ContainsFunc(s.p.thread(l.Thread), has) }
 	switch name {
 	case "hasKeyword":
 		return has
@@ -144,7 +210,7 @@ func (s *search) keyword(name, keyword string) func(*store.Located) bool {
 		return func(l *store.Located) bool { return !some(l) }
 	}
 	return func(l *store.Located) bool {
-		return !slices.ContainsFunc(s.p.threads[l.Thread], func(l *store.Located) bool { return !has(l) })
+		return !slices.ContainsFunc(s.p.thread(l.Thread), func(l *store.Located) bool { return !has(l) })
 	}
 }
 
@@ -219,17 +285,34 @@ func addressHas(f message.AddressField) func(*store.Email, index.Needle) bool {
 	}
 }
 
+// fewEmails is up to how many emails are read without a look into the index.
+const fewEmails = 32
+
 // needle decides whether an email has a text; the index spares to read those that cannot have it.
 func (s *search) needle(n index.Needle, where index.Fields, has func(*store.Email, index.Needle) bool) (func(*store.Located) bool, error) {
 	read := s.reading(func(e *store.Email) bool { return has(e, n) })
-	if s.c.server.options.Index == nil {
+	s.reads = true
+	find := s.c.server.options.Index
+	if find == nil {
 		return read, nil
 	}
-	m, err := s.c.server.options.Index.Find(s.ctx, s.c.account.ID, where, n)
-	if err != nil || m == nil {
-		return read, err
-	}
-	return func(l *store.Located) bool { return m.MayHave(l.ID) && read(l) }, nil
+	var narrowed func(l *store.Located) bool
+	seen := 0
+	return func(l *store.Located) bool {
+		if seen++; seen < fewEmails { // those that came lately are read at once
+			return read(l)
+		}
+		if narrowed == nil {
+			narrowed = read
+			m, err := find.Find(s.ctx, s.c.account.ID, where, n)
+			if err != nil {
+				s.err = cmp.Or(s.err, err)
+			} else if m != nil {
+				narrowed = func(l *store.Located) bool { return m.MayHave(l.ID) && read(l) }
+			}
+		}
+		return narrowed(l)
+	}, nil
 }
 
 // says reads what an email says in some places.
@@ -288,30 +371,63 @@ type sortKey struct {
 	text   []byte
 }
 
-// order sorts emails. Those that nothing tells apart are in the order of their ids, so that the order is always the same.
-func (s *search) order(list []*store.Located, by []comparator) error {
-	keys := make([]map[store.EmailID]sortKey, len(by))
-	for i, c := range by {
+// order makes compare. Emails that nothing tells apart are in the order of their ids, turned as the last comparator is, so
+// that the order is always the same and of those that came in the same second the last is the newest.
+func (s *search) order() error {
+	last := func(n int) int { return n }
+	plain := true
+	for _, c := range s.by {
 		key, err := s.sortKey(c)
 		if err != nil {
 			return err
 		}
-		keys[i] = make(map[store.EmailID]sortKey, len(list))
-		for _, l := range list {
-			keys[i][l.ID] = key(l)
-		}
+		s.keyOf = append(s.keyOf, key)
+		last = c.turned
+		plain = plain && (c.Property == "receivedAt" || c.Property == "size")
 	}
-	slices.SortFunc(list, func(a, b *store.Located) int {
-		for i, c := range by {
-			x, y := keys[i][a.ID], keys[i][b.ID]
+	if plain {
+		s.keyOf = nil
+		s.compare = func(a, b row) int {
+			for i := range s.by {
+				c := &s.by[i]
+				n := cmp.Compare(a.l.Received, b.l.Received)
+				if c.Property == "size" {
+					n = cmp.Compare(a.l.Size, b.l.Size)
+				}
+				if n != 0 {
+					return c.turned(n)
+				}
+			}
+			return last(cmp.Compare(a.l.ID, b.l.ID))
+		}
+		return nil
+	}
+	s.compare = func(a, b row) int {
+		for i := range s.by {
+			x, y := &(*a.keys)[i], &(*b.keys)[i]
 			if n := cmp.Or(cmp.Compare(x.number, y.number), bytes.Compare(x.text, y.text)); n != 0 {
-				return c.turned(n)
+				return s.by[i].turned(n)
 			}
 		}
-		return cmp.Compare(a.ID, b.ID)
-	})
-	return s.err
+		return last(cmp.Compare(a.l.ID, b.l.ID))
+	}
+	return nil
 }
+
+// row is an email with what it is sorted by.
+func (s *search) row(l *store.Located) row {
+	if s.keyOf == nil {
+		return row{l: l}
+	}
+	keys := make(sortKeys, len(s.keyOf))
+	for i, key := range s.keyOf {
+		keys[i] = key(l)
+	}
+	return row{l, &keys}
+}
+
+// readSorts are sorts for which emails are read.
+var readSorts = []string{"sentAt", "subject", "from", "to"}
 
 func (s *search) sortKey(c comparator) (func(*store.Located) sortKey, error) {
 	number := func(f func(*store.Located) int64) (func(*store.Located) sortKey, error) {
@@ -319,7 +435,7 @@ func (s *search) sortKey(c comparator) (func(*store.Located) sortKey, error) {
 	}
 	switch c.Property {
 	case "receivedAt":
-		return number(func(l *store.Located) int64 { return l.Received.Unix() })
+		return number(func(l *store.Located) int64 { return l.Received })
 	case "size":
 		return number(func(l *store.Located) int64 { return l.Size })
 	case "hasKeyword", "allInThreadHaveKeyword", "someInThreadHaveKeyword":
@@ -333,34 +449,45 @@ func (s *search) sortKey(c comparator) (func(*store.Located) sortKey, error) {
 			}
 			return 0
 		})
-	case "sentAt":
-		return s.readKey(func(e *store.Email) (k sortKey) {
-			k.number, _ = e.Summary.DateUnix()
-			return k
-		}), nil
-	case "subject":
-		return s.readKey(func(e *store.Email) sortKey {
-			base, _ := message.BaseSubject(string(e.Summary.Subject()))
-			return sortKey{text: index.Fold(nil, []byte(base))}
-		}), nil
-	case "from", "to":
-		field := map[string]message.AddressField{"from": message.FieldFrom, "to": message.FieldTo}[c.Property]
-		return s.readKey(func(e *store.Email) (k sortKey) {
-			if list := e.Summary.Addresses(field); len(list) > 0 {
-				k.text = index.Fold(nil, []byte(cmp.Or(list[0].Name, list[0].Email)))
-			}
-			return k
-		}), nil
 	}
-	return nil, &methodError{Type: "unsupportedSort", Description: c.Property}
+	at := slices.Index(readSorts, c.Property)
+	if at < 0 {
+		return nil, &methodError{Type: "unsupportedSort", Description: c.Property}
+	}
+	return func(l *store.Located) sortKey { return s.readKey(l, at) }, nil
 }
 
-func (s *search) readKey(key func(*store.Email) sortKey) func(*store.Located) sortKey {
-	return func(l *store.Located) (k sortKey) {
-		s.reading(func(e *store.Email) bool {
-			k = key(e)
-			return true
-		})(l)
-		return k
+// readKey is what an email is sorted by and does not change; the email is read the first time.
+func (s *search) readKey(l *store.Located, at int) (k sortKey) {
+	if known := s.read.get(l.ID); known != nil {
+		return known[at]
 	}
+	s.reading(func(e *store.Email) bool {
+		keys := make(sortKeys, len(readSorts))
+		for _, c := range s.by {
+			if i := slices.Index(readSorts, c.Property); i >= 0 {
+				keys[i] = keyIn(e, c.Property)
+			}
+		}
+		s.read.put(l.ID, keys)
+		k = keys[at]
+		return true
+	})(l)
+	return k
+}
+
+func keyIn(e *store.Email, property string) (k sortKey) {
+	switch property {
+	case "sentAt":
+		k.number, _ = e.Summary.DateUnix()
+	case "subject":
+		base, _ := message.BaseSubject(string(e.Summary.Subject()))
+		k.text = index.Fold(nil, []byte(base))
+	case "from", "to":
+		field := map[string]message.AddressField{"from": message.FieldFrom, "to": message.FieldTo}[property]
+		if list := e.Summary.Addresses(field); len(list) > 0 {
+			k.text = index.Fold(nil, []byte(cmp.Or(list[0].Name, list[0].Email)))
+		}
+	}
+	return k
 }

@@ -102,6 +102,9 @@ func (p *picture) ordered() []*box {
 	return list
 }
 
+// countProperties are all that changes of a mailbox while mail comes and goes.
+var countProperties = []string{"totalEmails", "unreadEmails", "totalThreads", "unreadThreads"}
+
 // mailboxChanges is Mailbox/changes (RFC 8621 section 2.2).
 func mailboxChanges(ctx context.Context, c *call) (any, error) {
 	old, most, err := c.changesArgs()
@@ -112,50 +115,98 @@ func mailboxChanges(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	since, had, ok := parseMailboxState(old)
-	if !ok {
+	w, ok1 := sweepOf(old, p.mailboxState())
+	since, had, ok2 := parseMailboxState(w.base)
+	_, until, ok3 := parseMailboxState(w.begun)
+	if !ok1 || !ok2 || !ok3 {
 		return nil, errCannotCalculate
 	}
-	mail, ok, err := c.server.since(ctx, c.account.ID, p, since, 0)
+	touches, ok, err := c.server.touches(ctx, c.account.ID, p, since, 0)
 	if err != nil {
 		return nil, err
 	}
 	if !ok {
 		return nil, errCannotCalculate
 	}
-	touched := map[store.MailboxID]bool{}
-	for t := range mail.threads {
-		for _, l := range p.threads[t] {
+	list := p.changedBoxes(since, had, until, touches)
+	answer := c.changed(old, p.mailboxState(), w, most, list, func(id uint64) string { return mailboxID(store.MailboxID(id)) })
+	answer["updatedProperties"] = nil // names may have changed with the counts
+	if since >= p.shape {
+		answer["updatedProperties"] = countProperties
+	}
+	return answer, nil
+}
+
+// changedBoxes finds out what happened to mailboxes: had are those that a client knows, until those that it hears of.
+func (p *picture) changedBoxes(since store.ModSeq, had, until uid.Set, touches []touch) (list []change) {
+	counted := map[store.MailboxID]bool{}
+	threads := map[store.ThreadID]bool{}
+	for _, t := range touches {
+		if threads[t.thread] {
+			continue
+		}
+		threads[t.thread] = true
+		for _, l := range p.thread(t.thread) {
 			for i := range l.At {
-				touched[l.At[i].Mailbox] = true
+				counted[l.At[i].Mailbox] = true
 			}
 		}
 	}
-	var created, updated, destroyed []string
 	for u := range had.All() {
 		if p.boxes[store.MailboxID(u)] == nil {
-			destroyed = append(destroyed, mailboxID(store.MailboxID(u)))
+			list = append(list, change{uint64(u), destroyed})
 		}
 	}
-	for id := range p.boxes {
-		if !had.Contains(uid.UID(id)) {
-			created = append(created, mailboxID(id))
-		}
-	}
-	reshaped := len(created)+len(destroyed) > 0
 	for id, b := range p.boxes {
+		switch known := had.Contains(uid.UID(id)); {
+		case !known && until.Contains(uid.UID(id)):
+			list = append(list, change{uint64(id), created})
 		// A mailbox that came or went can be another parent of what is below it.
-		nested := reshaped && strings.Contains(b.Name, store.Separator)
-		if had.Contains(uid.UID(id)) && (b.HighestModSeq > since || touched[id] || nested) {
-			updated = append(updated, mailboxID(id))
+		case known && (b.HighestModSeq > since || counted[id] || p.shape > since && strings.Contains(b.Name, store.Separator)):
+			list = append(list, change{uint64(id), updated})
 		}
 	}
-	answer, err := c.changed(old, p.mailboxState(), most, created, updated, destroyed)
-	if err != nil {
-		return nil, err
+	return list
+}
+
+// boxQuery are the arguments of Mailbox/query and Mailbox/queryChanges that say what is wanted (RFC 8621 section 2.3).
+type boxQuery struct {
+	keep                 func(*box) bool
+	order                func(a, b *box) int
+	sortTree, filterTree bool
+}
+
+func (c *call) boxQuery(by []comparator) (q boxQuery, err error) {
+	if err := c.args.read("sortAsTree", &q.sortTree); err != nil {
+		return q, err
 	}
-	answer["updatedProperties"] = nil // names may have changed with the counts
-	return answer, nil
+	if err := c.args.read("filterAsTree", &q.filterTree); err != nil {
+		return q, err
+	}
+	if q.keep, err = parseFilter(c.args["filter"], mailboxCondition); err != nil {
+		return q, err
+	}
+	q.order, err = mailboxOrder(by)
+	return q, err
+}
+
+// run returns the ids of what is found.
+func (q *boxQuery) run(p *picture) (ids []string) {
+	wanted := map[store.MailboxID]bool{}
+	list := p.ordered()
+	for _, b := range list {
+		wanted[b.ID] = q.keep(b)
+	}
+	slices.SortStableFunc(list, q.order)
+	if q.sortTree {
+		list = p.asTree(list)
+	}
+	for _, b := range list {
+		if wanted[b.ID] && (!q.filterTree || p.above(b, wanted)) {
+			ids = append(ids, mailboxID(b.ID))
+		}
+	}
+	return ids
 }
 
 // mailboxQuery is Mailbox/query (RFC 8621 section 2.3).
@@ -164,18 +215,7 @@ func mailboxQuery(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var sortTree, filterTree bool
-	if err := c.args.read("sortAsTree", &sortTree); err != nil {
-		return nil, err
-	}
-	if err := c.args.read("filterAsTree", &filterTree); err != nil {
-		return nil, err
-	}
-	keep, err := parseFilter(c.args["filter"], mailboxCondition)
-	if err != nil {
-		return nil, err
-	}
-	order, err := mailboxOrder(q.sort)
+	wanted, err := c.boxQuery(q.sort)
 	if err != nil {
 		return nil, err
 	}
@@ -183,22 +223,40 @@ func mailboxQuery(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	wanted := map[store.MailboxID]bool{}
-	list := p.ordered()
-	for _, b := range list {
-		wanted[b.ID] = keep(b)
+	return q.answer(c, listOf(wanted.run(p)), p.mailboxState())
+}
+
+// mailboxQueryChanges is Mailbox/queryChanges (RFC 8621 section 2.4). What mailboxes are found by and in which order
+// changes with their names, roles and subscriptions alone; after such a change all are told anew.
+func mailboxQueryChanges(ctx context.Context, c *call) (any, error) {
+	q, err := c.queryChange("sortAsTree", "filterAsTree")
+	if err != nil {
+		return nil, err
 	}
-	slices.SortStableFunc(list, order)
-	if sortTree {
-		list = p.asTree(list)
+	wanted, err := c.boxQuery(q.sort)
+	if err != nil {
+		return nil, err
 	}
-	var ids []string
-	for _, b := range list {
-		if wanted[b.ID] && (!filterTree || p.above(b, wanted)) {
-			ids = append(ids, mailboxID(b.ID))
+	p, err := c.server.picture(ctx, c.account.ID)
+	if err != nil {
+		return nil, err
+	}
+	since, had, ok := parseMailboxState(q.since)
+	if !ok || since > p.mail.ModSeq {
+		return nil, errCannotCalculate
+	}
+	ids := wanted.run(p)
+	var removed []string
+	var added []addedItem
+	if since < p.shape {
+		for u := range had.All() {
+			removed = append(removed, mailboxID(store.MailboxID(u)))
+		}
+		for i, id := range ids {
+			added = append(added, addedItem{id, i})
 		}
 	}
-	return q.answer(c, ids, p.mailboxState())
+	return q.answer(c, removed, added, p.mailboxState(), len(ids))
 }
 
 // above reports whether all mailboxes above one are wanted.

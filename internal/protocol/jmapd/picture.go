@@ -2,24 +2,32 @@ package jmapd
 
 import (
 	"cmp"
-	"context"
-	"fmt"
+	"iter"
+	"maps"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/postiljon/postiljon/internal/store"
-	"github.com/postiljon/postiljon/internal/store/uid"
+	"github.com/postiljon/postiljon/internal/store/ordered"
 )
 
 // picture is the mail of an account at one moment as JMAP sees it: what has \Deleted is not there (RFC 8621
-// section 4.1.1). It is immutable.
+// section 4.1.1). It is immutable; a later one shares with it what did not change.
 type picture struct {
-	mail    *store.Mail
-	emails  []store.Located // ascending by ID; At holds visible places alone
-	threads map[store.ThreadID][]*store.Located
+	mail *store.Mail
+	// threads are conversations, but not those of one email that has the conversation's number: most are such.
+	threads ordered.List[*thread]
 	boxes   map[store.MailboxID]*box
+	trash   store.MailboxID // 0 for none
+	// shape is the value of the change counter since which mailboxes have been as they are, their counts apart, as far as is known.
+	shape store.ModSeq
+	log   log
+}
+
+// thread is a conversation.
+type thread struct {
+	id     store.ThreadID
+	emails []*store.Located // visible, the oldest first
 }
 
 // box is a mailbox with its place in the tree and its counts.
@@ -31,87 +39,192 @@ type box struct {
 	threads, unreadThreads int
 }
 
-// mailCache keeps the latest pictures.
-type mailCache struct {
-	mu       sync.Mutex
-	pictures map[store.AccountID]*picture
-}
-
-// maxPictures bounds the cache; what is dropped at random is read again.
-const maxPictures = 64
-
-// picture returns the mail of an account as it is now.
-func (s *Server) picture(ctx context.Context, a store.AccountID) (*picture, error) {
-	s.mail.mu.Lock()
-	before := s.mail.pictures[a]
-	s.mail.mu.Unlock()
-	var known *store.Mail
-	if before != nil {
-		known = before.mail
-	}
-	mail, err := s.store.Mail(ctx, a, known)
-	if err != nil {
-		return nil, err
-	}
-	if mail == known {
-		return before, nil
-	}
-	p := newPicture(mail)
-	s.mail.put(a, p)
-	return p, nil
-}
-
-func (c *mailCache) put(a store.AccountID, p *picture) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.pictures == nil {
-		c.pictures = map[store.AccountID]*picture{}
-	}
-	if old := c.pictures[a]; old != nil && old.mail.ModSeq > p.mail.ModSeq {
-		return
-	}
-	c.pictures[a] = p
-	for other := range c.pictures {
-		if len(c.pictures) <= maxPictures {
-			return
-		}
-		if other != a {
-			delete(c.pictures, other)
-		}
-	}
-}
+func compareThreads(a, b *thread) int { return cmp.Compare(a.id, b.id) }
 
 func newPicture(m *store.Mail) *picture {
-	p := &picture{mail: m, threads: map[store.ThreadID][]*store.Located{}, boxes: map[store.MailboxID]*box{}}
-	p.emails = make([]store.Located, 0, len(m.Emails))
-	for _, l := range m.Emails {
-		if slices.ContainsFunc(l.At, hidden) {
-			l.At = slices.DeleteFunc(slices.Clone(l.At), hidden)
-		}
-		if len(l.At) > 0 {
-			p.emails = append(p.emails, l)
+	p := &picture{mail: m, shape: m.ModSeq, log: log{from: m.ModSeq}}
+	emails := make([]*store.Located, 0, m.Len())
+	for l := range m.All() {
+		if l = visible(l); l != nil {
+			emails = append(emails, l)
 		}
 	}
-	for i := range p.emails {
-		l := &p.emails[i]
-		p.threads[l.Thread] = append(p.threads[l.Thread], l)
-	}
-	for _, t := range p.threads {
-		slices.SortStableFunc(t, func(a, b *store.Located) int { return a.Received.Compare(b.Received) })
-	}
+	slices.SortFunc(emails, func(a, b *store.Located) int {
+		return cmp.Or(cmp.Compare(a.Thread, b.Thread), cmp.Compare(a.Received, b.Received), cmp.Compare(a.ID, b.ID))
+	})
 	p.tree()
-	p.count()
+	var list []*thread
+	for len(emails) > 0 {
+		n := 1
+		for n < len(emails) && emails[n].Thread == emails[0].Thread {
+			n++
+		}
+		if !plain(emails[0].Thread, emails[:n]) {
+			list = append(list, &thread{emails[0].Thread, slices.Clone(emails[:n])})
+		}
+		p.count(emails[:n], 1, nil)
+		emails = emails[n:]
+	}
+	p.threads = ordered.Build(compareThreads, list)
 	return p
 }
 
+// plain reports whether a conversation is found without an entry of its own.
+func plain(t store.ThreadID, emails []*store.Located) bool {
+	return len(emails) == 0 || len(emails) == 1 && store.EmailID(t) == emails[0].ID
+}
+
 func hidden(p store.PlacedIn) bool { return p.Flags.Has(store.FlagDeleted) }
+
+// visible is an email with its visible places alone, nil if it has none.
+func visible(l *store.Located) *store.Located {
+	if !slices.ContainsFunc(l.At, hidden) {
+		return l
+	}
+	shown := *l
+	shown.At = slices.DeleteFunc(slices.Clone(l.At), hidden)
+	if len(shown.At) == 0 {
+		return nil
+	}
+	return &shown
+}
+
+// email returns a visible email.
+func (p *picture) email(id store.EmailID) (*store.Located, bool) {
+	l, ok := p.mail.Email(id)
+	if !ok {
+		return nil, false
+	}
+	l = visible(l)
+	return l, l != nil
+}
+
+// emails are all visible emails in the order of their ids.
+func (p *picture) emails() iter.Seq[*store.Located] {
+	return func(yield func(*store.Located) bool) {
+		for l := range p.mail.All() {
+			if l = visible(l); l != nil && !yield(l) {
+				return
+			}
+		}
+	}
+}
+
+// thread are the visible emails of a conversation, the oldest first.
+func (p *picture) thread(t store.ThreadID) []*store.Located {
+	if known, ok := p.threads.Get(&thread{id: t}); ok {
+		return known.emails
+	}
+	if l, ok := p.email(store.EmailID(t)); ok && l.Thread == t {
+		return []*store.Located{l}
+	}
+	return nil
+}
+
+// advance is the picture after a change. It costs what changed.
+func (p *picture) advance(m *store.Mail, change store.MailChange) *picture {
+	if change.All {
+		return newPicture(m)
+	}
+	next := &picture{mail: m, threads: p.threads, shape: p.shape, trash: p.trash}
+	if !next.carryBoxes(p) {
+		next = newPicture(m) // which mailbox is the trash decides what counts
+		return next
+	}
+	touches := make([]touch, 0, len(change.Emails))
+	threads := map[store.ThreadID]bool{}
+	for _, id := range change.Emails {
+		if t, ok := touched(p, next, id); ok {
+			touches = append(touches, t)
+			threads[t.thread] = true
+		}
+	}
+	edit := p.threads.Edit()
+	for t := range threads {
+		before := p.thread(t)
+		var emails []*store.Located
+		for _, l := range before {
+			if _, found := slices.BinarySearch(change.Emails, l.ID); !found {
+				emails = append(emails, l)
+			}
+		}
+		for i := range touches {
+			if touches[i].thread == t && touches[i].now != nil {
+				emails = append(emails, touches[i].now)
+			}
+		}
+		slices.SortFunc(emails, func(a, b *store.Located) int {
+			return cmp.Or(cmp.Compare(a.Received, b.Received), cmp.Compare(a.ID, b.ID))
+		})
+		if plain(t, emails) {
+			edit.Delete(&thread{id: t})
+		} else {
+			edit.Set(&thread{t, emails})
+		}
+		next.count(before, -1, p.boxes)
+		next.count(emails, 1, p.boxes)
+	}
+	next.threads = edit.List()
+	next.log = p.log.with(m.ModSeq, touches)
+	return next
+}
+
+// touched says what happened to an email from one picture to another; ok is false if neither has it.
+func touched(old, next *picture, id store.EmailID) (t touch, ok bool) {
+	before, had := old.mail.Email(id)
+	now, has := next.mail.Email(id)
+	t = touch{id: id}
+	if had {
+		t.thread, before = before.Thread, visible(before)
+	}
+	if has {
+		t.thread, t.now = now.Thread, visible(now)
+	}
+	t.was = had && before != nil
+	t.filed = t.was != (t.now != nil) || t.was && !slices.EqualFunc(before.At, t.now.At, func(a, b store.PlacedIn) bool { return a.Mailbox == b.Mailbox })
+	return t, had || has
+}
+
+// carryBoxes takes over the mailboxes with their counts; false if all must be counted anew.
+func (p *picture) carryBoxes(old *picture) bool {
+	same := len(p.mail.Mailboxes) == len(old.boxes)
+	for i := range p.mail.Mailboxes {
+		m := &p.mail.Mailboxes[i]
+		b := old.boxes[m.ID]
+		same = same && b != nil && b.Name == m.Name && b.Role == m.Role && b.Subscribed == m.Subscribed
+	}
+	if !same {
+		p.tree()
+		p.shape = p.mail.ModSeq
+		for id, b := range p.boxes {
+			if before := old.boxes[id]; before != nil {
+				b.emails, b.unread, b.threads, b.unreadThreads = before.emails, before.unread, before.threads, before.unreadThreads
+			}
+		}
+		return p.trash == old.trash
+	}
+	p.boxes = maps.Clone(old.boxes)
+	for i := range p.mail.Mailboxes {
+		if m := &p.mail.Mailboxes[i]; *m != old.boxes[m.ID].Mailbox {
+			b := *old.boxes[m.ID]
+			b.Mailbox = *m
+			p.boxes[m.ID] = &b
+		}
+	}
+	return true
+}
 
 // tree finds out which mailbox lies in which: the names of IMAP are paths. Where a level of a path is no mailbox, its
 // name is part of the name below it.
 func (p *picture) tree() {
 	byName := map[string]store.MailboxID{}
+	p.boxes = map[store.MailboxID]*box{}
+	p.trash = 0
 	for _, m := range p.mail.Mailboxes {
 		byName[m.Name] = m.ID
+		if m.Role == store.RoleTrash {
+			p.trash = m.ID
+		}
 	}
 	for _, m := range p.mail.Mailboxes {
 		b := &box{Mailbox: m, name: m.Name}
@@ -125,139 +238,50 @@ func (p *picture) tree() {
 	}
 }
 
-// count counts emails and conversations (RFC 8621 section 2). A conversation is unread in a mailbox if any of
-// its emails is, wherever it lies; but the trash counts for itself alone.
-func (p *picture) count() {
-	trash := store.MailboxID(0)
-	for id, b := range p.boxes {
-		if b.Role == store.RoleTrash {
-			trash = id
-		}
-	}
-	for _, thread := range p.threads {
-		in := map[store.MailboxID]bool{}
-		unread, unreadInTrash := false, false
-		for _, l := range thread {
-			isUnread := !l.Flags().Any(store.FlagSeen.With(store.FlagDraft))
-			outside := false
-			last := store.MailboxID(0)
-			for i := range l.At {
-				m := l.At[i].Mailbox
-				outside = outside || m != trash
-				unreadInTrash = unreadInTrash || isUnread && m == trash
-				if m == last { // a second place of the same email in the mailbox
-					continue
-				}
-				last, in[m] = m, true
-				if b := p.boxes[m]; b != nil {
-					b.emails++
-					if isUnread {
-						b.unread++
-					}
+// count adds a conversation to the counts of mailboxes, n times (RFC 8621 section 2). A conversation is unread in a
+// mailbox if any of its emails is, wherever it lies; but the trash counts for itself alone. Boxes that are those of the
+// picture before are copied.
+func (p *picture) count(thread []*store.Located, n int, before map[store.MailboxID]*box) {
+	var few [8]store.MailboxID
+	in := few[:0]
+	unread, unreadInTrash := false, false
+	for _, l := range thread {
+		isUnread := !l.Flags().Any(store.FlagSeen.With(store.FlagDraft))
+		last := store.MailboxID(0)
+		for i := range l.At {
+			m := l.At[i].Mailbox
+			unread = unread || isUnread && m != p.trash
+			unreadInTrash = unreadInTrash || isUnread && m == p.trash
+			if m == last { // a second place of the same email in the mailbox
+				continue
+			}
+			if last = m; !slices.Contains(in, m) {
+				in = append(in, m)
+			}
+			if b := p.own(m, before); b != nil {
+				b.emails += n
+				if isUnread {
+					b.unread += n
 				}
 			}
-			unread = unread || isUnread && outside
 		}
-		for m := range in {
-			if b := p.boxes[m]; b != nil {
-				b.threads++
-				if m == trash && unreadInTrash || m != trash && unread {
-					b.unreadThreads++
-				}
+	}
+	for _, m := range in {
+		if b := p.own(m, before); b != nil {
+			b.threads += n
+			if m == p.trash && unreadInTrash || m != p.trash && unread {
+				b.unreadThreads += n
 			}
 		}
 	}
 }
 
-// email returns a visible email.
-func (p *picture) email(id store.EmailID) (*store.Located, bool) {
-	at, ok := slices.BinarySearchFunc(p.emails, id, func(l store.Located, id store.EmailID) int { return cmp.Compare(l.ID, id) })
-	if !ok {
-		return nil, false
+// own is a box that may be changed, nil if there is no such mailbox.
+func (p *picture) own(m store.MailboxID, before map[store.MailboxID]*box) *box {
+	b := p.boxes[m]
+	if b != nil && b == before[m] {
+		own := *b
+		b, p.boxes[m] = &own, &own
 	}
-	return &p.emails[at], true
-}
-
-// emailState is the state of emails and of conversations: the change counter, and which emails had not come yet,
-// by which those that were created since are told from those that changed.
-func (p *picture) emailState() string { return fmt.Sprintf("%d.%d", p.mail.ModSeq, p.mail.NextEmail) }
-
-func parseEmailState(s string) (since store.ModSeq, next store.EmailID, ok bool) {
-	a, b, _ := strings.Cut(s, ".")
-	m, err1 := strconv.ParseUint(a, 10, 64)
-	n, err2 := strconv.ParseUint(b, 10, 64)
-	return store.ModSeq(m), store.EmailID(n), err1 == nil && err2 == nil
-}
-
-// maxStateSet is how long a state may be; beyond it the mailboxes are not told in it.
-const maxStateSet = 200
-
-// mailboxState is the state of mailboxes: the change counter, and which mailboxes there are, by which it is known
-// what was created and destroyed since.
-func (p *picture) mailboxState() string {
-	ids := make([]uid.UID, 0, len(p.boxes))
-	for id := range p.boxes {
-		ids = append(ids, uid.UID(id))
-	}
-	set := uid.Of(ids...).String()
-	if len(set) > maxStateSet {
-		set = "-"
-	}
-	return fmt.Sprintf("%d.%s", p.mail.ModSeq, set)
-}
-
-func parseMailboxState(s string) (since store.ModSeq, had uid.Set, ok bool) {
-	a, b, _ := strings.Cut(s, ".")
-	m, err1 := strconv.ParseUint(a, 10, 64)
-	had, err2 := uid.Parse(b)
-	return store.ModSeq(m), had, err1 == nil && err2 == nil
-}
-
-// changes are what happened to emails after a state.
-type changes struct {
-	created, updated []*store.Located
-	destroyed        []store.EmailID
-	threads          map[store.ThreadID]bool // that any of this is about
-	threadOf         map[store.EmailID]store.ThreadID
-}
-
-// since finds out what happened to emails since a state; ok is false if that cannot be known. It costs a
-// look at all emails in memory, and what was removed.
-func (s *Server) since(ctx context.Context, a store.AccountID, p *picture, since store.ModSeq, next store.EmailID) (c changes, ok bool, err error) {
-	c.threads = map[store.ThreadID]bool{}
-	if since > p.mail.ModSeq || next > p.mail.NextEmail {
-		return c, false, nil
-	}
-	touched := map[store.EmailID]store.ThreadID{}
-	c.threadOf = touched
-	for i := range p.mail.Emails {
-		if l := &p.mail.Emails[i]; l.ModSeq() > since {
-			touched[l.ID] = l.Thread
-		}
-	}
-	gone, err := s.store.RemovedSince(ctx, a, since)
-	if err != nil {
-		return c, false, err
-	}
-	for _, g := range gone {
-		thread := g.Thread
-		if l, there := p.mail.Email(g.Email); there {
-			thread = l.Thread
-		} else if thread == 0 {
-			continue // what removed it altogether is told, too
-		}
-		touched[g.Email] = thread
-	}
-	for id, thread := range touched {
-		c.threads[thread] = true
-		switch l, there := p.email(id); {
-		case there && id >= next:
-			c.created = append(c.created, l)
-		case there:
-			c.updated = append(c.updated, l)
-		case id < next: // else the client never knew it
-			c.destroyed = append(c.destroyed, id)
-		}
-	}
-	return c, true, nil
+	return b
 }

@@ -1,7 +1,9 @@
 package jmapd
 
 import (
+	"cmp"
 	"encoding/json"
+	"maps"
 	"slices"
 )
 
@@ -46,23 +48,33 @@ func (c *call) query(further ...string) (q query, err error) {
 	if q.limit != nil && *q.limit < 0 {
 		return q, invalid("limit is negative")
 	}
-	for _, s := range q.sort {
-		if s.Collation != "" {
-			return q, &methodError{Type: "unsupportedSort", Description: "collation " + s.Collation}
-		}
-	}
-	return q, nil
+	return q, noCollation(q.sort)
+}
+
+// results are the ids that a query found, in order.
+type results struct {
+	total int
+	id    func(at int) string
+	find  func(id string) (at int, there bool)
+}
+
+// listOf are results that are in a slice.
+func listOf(ids []string) results {
+	return results{len(ids), func(at int) string { return ids[at] }, func(id string) (int, bool) {
+		at := slices.Index(ids, id)
+		return at, at >= 0
+	}}
 }
 
 // answer cuts the window out of the results.
-func (q *query) answer(c *call, ids []string, state string) (any, error) {
-	total, at := len(ids), q.position
+func (q *query) answer(c *call, found results, state string) (object, error) {
+	total, at := found.total, q.position
 	if q.anchor != nil {
-		found := slices.Index(ids, *q.anchor)
-		if found < 0 {
+		anchor, there := found.find(*q.anchor)
+		if !there {
 			return nil, &methodError{Type: "anchorNotFound"}
 		}
-		at = max(0, found+q.offset)
+		at = max(0, anchor+q.offset)
 	} else if at < 0 {
 		at = max(0, total+at)
 	}
@@ -71,19 +83,78 @@ func (q *query) answer(c *call, ids []string, state string) (any, error) {
 	if !cut {
 		most = *q.limit
 	}
-	from := min(at, total)
-	window := ids[from:min(from+most, total)]
-	if window == nil {
-		window = []string{}
+	window := []string{}
+	for i := at; i < min(at+most, total); i++ {
+		window = append(window, found.id(i))
 	}
-	answer := object{"accountId": accountID(c.account.ID), "queryState": state, "canCalculateChanges": false, "position": at, "ids": window}
+	answer := object{"accountId": accountID(c.account.ID), "queryState": state, "canCalculateChanges": true, "position": at, "ids": window}
 	if q.total {
 		answer["total"] = total
 	}
-	if cut && from+most < total {
+	if cut && min(at, total)+most < total {
 		answer["limit"] = most
 	}
 	return answer, nil
+}
+
+// queryChange are the arguments of every /queryChanges (RFC 8620 section 5.6), beside those of its query.
+type queryChange struct {
+	since string
+	most  int // 0: no bound
+	upTo  *string
+	total bool
+	sort  []comparator
+}
+
+func (c *call) queryChange(further ...string) (q queryChange, err error) {
+	names := []string{"filter", "sort", "sinceQueryState", "maxChanges", "upToId", "calculateTotal"}
+	if err := c.args.only(append(further, names...)...); err != nil {
+		return q, err
+	}
+	if q.since, err = c.args.text("sinceQueryState"); err != nil {
+		return q, err
+	}
+	for name, v := range map[string]any{"sort": &q.sort, "upToId": &q.upTo, "calculateTotal": &q.total} {
+		if err := c.args.read(name, v); err != nil {
+			return q, err
+		}
+	}
+	if q.most, err = c.args.most(); err != nil {
+		return q, err
+	}
+	return q, noCollation(q.sort)
+}
+
+// addedItem is a result at its position.
+type addedItem struct {
+	ID    string `json:"id"`
+	Index int    `json:"index"`
+}
+
+// answer tells which results went or may lie elsewhere now, and where those lie that came or may have moved.
+func (q *queryChange) answer(c *call, removed []string, added []addedItem, state string, total int) (any, error) {
+	removed = listed(removed)
+	if q.most > 0 && len(removed)+len(added) > q.most {
+		return nil, &methodError{Type: "tooManyChanges"}
+	}
+	slices.SortFunc(added, func(a, b addedItem) int { return a.Index - b.Index })
+	if added == nil {
+		added = []addedItem{}
+	}
+	answer := object{"accountId": accountID(c.account.ID), "oldQueryState": q.since, "newQueryState": state, "removed": removed, "added": added}
+	if q.total {
+		answer["total"] = total
+	}
+	return answer, nil
+}
+
+func noCollation(sort []comparator) error {
+	for _, s := range sort {
+		if s.Collation != "" {
+			return &methodError{Type: "unsupportedSort", Description: "collation " + s.Collation}
+		}
+	}
+	return nil
 }
 
 // maxFilter bounds the conditions and operators of a filter.
@@ -91,6 +162,9 @@ const (
 	maxFilter      = 200
 	maxFilterDepth = 20
 )
+
+// readingConditions are those for which emails are read, by what that costs.
+var readingConditions = map[string]int{"subject": 1, "from": 1, "to": 1, "cc": 1, "bcc": 1, "header": 2, "text": 3, "body": 3}
 
 // parseFilter reads a filter (RFC 8620 section 5.5) whose conditions one reads.
 func parseFilter[T any](raw json.RawMessage, one func(name string, raw json.RawMessage) (func(T) bool, error)) (func(T) bool, error) {
@@ -125,11 +199,15 @@ func filterNode[T any](raw json.RawMessage, one func(string, json.RawMessage) (f
 		}
 		return combine(op, parts)
 	}
-	for name, value := range members {
+	// What is decided without reading comes first.
+	names := slices.SortedFunc(maps.Keys(members), func(a, b string) int {
+		return cmp.Or(cmp.Compare(readingConditions[a], readingConditions[b]), cmp.Compare(a, b))
+	})
+	for _, name := range names {
 		if *left--; *left < 0 {
 			return nil, &methodError{Type: "unsupportedFilter", Description: "too many conditions"}
 		}
-		part, err := one(name, value)
+		part, err := one(name, members[name])
 		if err != nil {
 			return nil, err
 		}

@@ -1,0 +1,293 @@
+package jmapd
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"github.com/postiljon/postiljon/internal/message"
+	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/storetest"
+	"github.com/postiljon/postiljon/internal/store/uid"
+)
+
+// followed are queries whose results a client follows.
+var followed = []string{
+	`"filter":{"inMailbox":"F1"},"sort":[{"property":"receivedAt","isAscending":false}]`,
+	`"filter":{"inMailbox":"F1"},"sort":[{"property":"receivedAt","isAscending":false}],"collapseThreads":true`,
+	`"filter":{"notKeyword":"$seen"},"sort":[{"property":"size"},{"property":"receivedAt","isAscending":false}]`,
+	`"filter":{"operator":"NOT","conditions":[{"inMailbox":"F2"},{"someInThreadHaveKeyword":"$flagged"}]},"sort":[{"property":"someInThreadHaveKeyword","keyword":"$seen"}]`,
+	`"filter":{"inMailboxOtherThan":["F1"],"from":"anna"},"sort":[{"property":"subject"}],"collapseThreads":true`,
+	`"filter":{"allInThreadHaveKeyword":"$seen"},"sort":[{"property":"hasKeyword","keyword":"$flagged","isAscending":false},{"property":"sentAt"}],"collapseThreads":true`,
+}
+
+// follower is a client that reads everything once and from then on asks for changes alone.
+type follower struct {
+	t       rapid.TB
+	w       *world
+	account store.Account
+	most    func() int // maxChanges, 0 for none
+	states  map[string]string
+	objects map[string]map[string]object // by type and id
+	lists   [][]string
+	listed  []string // states of the lists
+}
+
+func newFollower(t rapid.TB, w *world, a store.Account, most func() int) *follower {
+	f := &follower{t: t, w: w, account: a, most: most, states: map[string]string{}}
+	f.objects, f.states = f.everything()
+	f.lists, f.listed = f.queries()
+	return f
+}
+
+var followedTypes = map[string]string{"Email": `["threadId","mailboxIds","keywords"]`, "Thread": "null", "Mailbox": "null"}
+
+// ask makes one call and returns its name and arguments.
+func (f *follower) ask(method, args string) (string, object) {
+	var r [][]any
+	if err := json.Unmarshal(f.w.callsAs(f.account, fmt.Sprintf(`[[%q,{"accountId":%q%s},"0"]]`, method, accountID(f.account.ID), args)), &r); err != nil {
+		f.t.Fatal(err)
+	}
+	return r[0][0].(string), r[0][1].(object)
+}
+
+func (f *follower) get(kind, ids string) (map[string]object, string) {
+	name, answer := f.ask(kind+"/get", fmt.Sprintf(`,"ids":%s,"properties":%s`, ids, followedTypes[kind]))
+	if name == "error" {
+		f.t.Fatal(kind, answer)
+	}
+	all := map[string]object{}
+	for _, o := range answer["list"].([]any) {
+		all[o.(object)["id"].(string)] = o.(object)
+	}
+	return all, answer["state"].(string)
+}
+
+func (f *follower) everything() (map[string]map[string]object, map[string]string) {
+	objects, states := map[string]map[string]object{}, map[string]string{}
+	for kind := range followedTypes {
+		objects[kind], states[kind] = f.get(kind, "null")
+	}
+	return objects, states
+}
+
+func (f *follower) queries() (lists [][]string, states []string) {
+	for _, q := range followed {
+		name, answer := f.ask("Email/query", ","+q)
+		if name == "error" {
+			f.t.Fatal(q, answer)
+		}
+		lists, states = append(lists, texts(answer["ids"])), append(states, answer["queryState"].(string))
+	}
+	return lists, states
+}
+
+func texts(list any) (out []string) {
+	for _, one := range list.([]any) {
+		out = append(out, one.(string))
+	}
+	return out
+}
+
+// follow asks for what changed.
+func (f *follower) follow() {
+	for kind := range followedTypes {
+		for range 1000 {
+			bound := ""
+			if n := f.most(); n > 0 {
+				bound = fmt.Sprintf(`,"maxChanges":%d`, n)
+			}
+			name, answer := f.ask(kind+"/changes", fmt.Sprintf(`,"sinceState":%q%s`, f.states[kind], bound))
+			if name == "error" {
+				f.t.Fatal(kind, answer)
+			}
+			f.apply(kind, answer)
+			if !answer["hasMoreChanges"].(bool) {
+				break
+			}
+		}
+	}
+	for i, q := range followed {
+		name, answer := f.ask("Email/queryChanges", fmt.Sprintf(`,%s,"sinceQueryState":%q,"calculateTotal":true`, q, f.listed[i]))
+		if name == "error" {
+			f.t.Fatal(q, answer)
+		}
+		removed := texts(answer["removed"])
+		f.lists[i] = slices.DeleteFunc(f.lists[i], func(id string) bool { return slices.Contains(removed, id) })
+		for _, one := range answer["added"].([]any) {
+			at, id := int(one.(object)["index"].(float64)), one.(object)["id"].(string)
+			if at > len(f.lists[i]) {
+				f.t.Fatalf("%s: %d is behind the end of %v", q, at, f.lists[i])
+			}
+			f.lists[i] = slices.Insert(f.lists[i], at, id)
+		}
+		if f.listed[i] = answer["newQueryState"].(string); int(answer["total"].(float64)) != len(f.lists[i]) {
+			f.t.Fatalf("%s: %v, told are %v", q, f.lists[i], answer["total"])
+		}
+	}
+}
+
+func (f *follower) apply(kind string, answer object) {
+	for _, id := range texts(answer["destroyed"]) {
+		delete(f.objects[kind], id)
+	}
+	wanted := texts(answer["updated"])
+	parts, partial := answer["updatedProperties"].([]any)
+	if partial {
+		for _, id := range wanted {
+			now, _ := f.get(kind, `["`+id+`"]`)
+			for _, p := range parts {
+				if o := now[id]; o != nil {
+					f.objects[kind][id][p.(string)] = o[p.(string)]
+				}
+			}
+		}
+		wanted = nil
+	}
+	for _, id := range append(wanted, texts(answer["created"])...) {
+		now, _ := f.get(kind, `["`+id+`"]`)
+		if o := now[id]; o != nil { // else it went since, which is told the next time
+			f.objects[kind][id] = o
+		}
+	}
+	f.states[kind] = answer["newState"].(string)
+}
+
+// compare holds what the client has against what is there, while nothing changes.
+func (f *follower) compare() {
+	f.t.Helper()
+	f.follow()
+	objects, _ := f.everything()
+	if diff := cmp.Diff(objects, f.objects); diff != "" {
+		f.t.Fatalf("a client that follows has other objects (-want +got):\n%s", diff)
+	}
+	lists, _ := f.queries()
+	for i := range lists {
+		if diff := cmp.Diff(lists[i], f.lists[i], cmpopts.EquateEmpty()); diff != "" {
+			f.t.Fatalf("a client that follows has another list of %s (-want +got):\n%s", followed[i], diff)
+		}
+	}
+}
+
+// happens is one thing that IMAP, SMTP or JMAP does; dice decides which.
+func (w *world) happens(t rapid.TB, a store.Account, dice func(n int) int) {
+	ctx, s := w.t.Context(), w.store
+	box, other := store.MailboxID(1+dice(3)), store.MailboxID(1+dice(3))
+	set := uid.Set{{First: uid.UID(1 + dice(12)), Last: uid.UID(1 + dice(12))}}
+	set[0].Last = max(set[0].First, set[0].Last)
+	flags := []store.Flags{store.FlagSeen, store.FlagFlagged, store.FlagDeleted}
+	var err error
+	switch dice(14) {
+	case 0, 1, 2, 3, 4:
+		err = w.deliver(a, box, dice(40), dice(8))
+	case 5:
+		_, err = s.Copy(ctx, a.ID, box, uid.Of(set[0].First), other)
+	case 6:
+		_, err = s.Move(ctx, a.ID, box, uid.Of(set[0].First), other)
+	case 7:
+		_, _, err = s.Expunge(ctx, a.ID, box, uid.Of(set[0].First), false)
+	case 8:
+		_, _, err = s.Expunge(ctx, a.ID, box, uid.All(), true)
+	case 9, 10:
+		_, err = s.StoreFlags(ctx, a.ID, box, set, store.FlagChange{Op: store.FlagOp(dice(2)), System: flags[dice(3)]}, nil)
+	case 11:
+		if _, err = s.CreateMailbox(ctx, a.ID, fmt.Sprintf("Work/Nr %d", dice(4)), store.RoleNone); store.KindOf(err) == store.KindExists {
+			err = s.RenameMailbox(ctx, a.ID, "Work", fmt.Sprintf("Old %d", dice(3)))
+		}
+	case 12:
+		err = s.DeleteMailbox(ctx, a.ID, fmt.Sprintf("Work/Nr %d", dice(4)))
+	case 13:
+		w.callsAs(a, fmt.Sprintf(`[["Email/set",{"accountId":%q,"update":{"M%d":{"keywords/$seen":true,"mailboxIds/F%d":true}}},"0"]]`, accountID(a.ID), 1+dice(20), other))
+	}
+	if k := store.KindOf(err); err != nil && k != store.KindNotFound && k != store.KindExists {
+		t.Fatal(err)
+	}
+}
+
+// deliver places a message that may belong to a conversation.
+func (w *world) deliver(a store.Account, box store.MailboxID, n, thread int) error {
+	text := strings.Replace(storetest.Text(n), "Message-ID:", fmt.Sprintf("References: <thread.%d@demo.test>\r\nMessage-ID:", thread), 1)
+	ref, err := w.store.Blobs().Put(w.t.Context(), []byte(text))
+	if err != nil {
+		return err
+	}
+	e := store.NewEmail{Blob: ref, Summary: message.Summarize([]byte(text)), Received: time.Date(2026, 11, 2, 10, n%7, 0, 0, time.UTC)}
+	_, err = w.store.Append(w.t.Context(), a.ID, box, []store.NewEmail{e})
+	return err
+}
+
+// TestFollow holds that a client which applies only what changed has what one has that reads everything.
+func TestFollow(t *testing.T) {
+	w := newWorld(t).wide()
+	n := 0
+	rapid.Check(t, func(t *rapid.T) {
+		n++
+		a := storetest.Account(w.t, w.store, fmt.Sprintf("a%d@example.org", n))
+		w.others.Store(a.Address, a)
+		dice := func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "dice") }
+		for range dice(5) {
+			w.happens(t, a, dice)
+		}
+		f := newFollower(t, w, a, func() int { return dice(3) })
+		for range rapid.IntRange(1, 15).Draw(t, "steps") {
+			for range dice(4) {
+				w.happens(t, a, dice)
+			}
+			switch dice(6) {
+			case 0: // the service forgets what it had in memory
+				w.server.accounts.mu.Lock()
+				delete(w.server.accounts.of, a.ID)
+				w.server.accounts.mu.Unlock()
+			case 1, 2, 3:
+				f.follow()
+			}
+		}
+		f.compare()
+	})
+}
+
+// TestFollowAtOnce is the same while mail changes all the time.
+func TestFollowAtOnce(t *testing.T) {
+	w := newWorld(t).wide()
+	var others, followers sync.WaitGroup
+	var all []*follower
+	stop := make(chan struct{})
+	for i := range 4 {
+		r := rand.New(rand.NewPCG(uint64(i), 7))
+		f := newFollower(t, w, w.anna, func() int { return r.IntN(4) })
+		all = append(all, f)
+		followers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					f.follow()
+				}
+			}
+		})
+	}
+	for i := range 3 {
+		others.Go(func() {
+			r := rand.New(rand.NewPCG(uint64(i), 11))
+			for range 150 {
+				w.happens(t, w.anna, r.IntN)
+			}
+		})
+	}
+	others.Wait()
+	close(stop)
+	followers.Wait()
+	for _, f := range all {
+		f.compare()
+	}
+}
