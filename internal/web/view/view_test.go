@@ -55,11 +55,11 @@ func (w *world) put(text string) string {
 	if _, err := w.store.Append(w.t.Context(), w.anna.ID, store.InboxID, []store.NewEmail{e}); err != nil {
 		w.t.Fatal(err)
 	}
-	mail, err := w.store.Mail(w.t.Context(), w.anna.ID, nil)
+	mail, _, err := w.store.Mail(w.t.Context(), w.anna.ID, nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return "/m/" + emailID(mail.Emails[len(mail.Emails)-1].ID)
+	return "/m/" + emailID(mail.NextEmail-1)
 }
 
 // get asks as a browser does for a frame; headers are name and value in turn.
