@@ -1,45 +1,66 @@
-import { useEffect } from "preact/hooks";
-import { fetchThread, inThread, type Email } from "../core/mail";
+// A conversation: its messages from the oldest to the newest. Read ones are a line each; the newest, and what was not
+// read, are open.
+
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { isUnread, keyword } from "../core/actions";
+import { LineError } from "../core/jmap";
+import { fetchThread, inThread } from "../core/mail";
 import { go } from "../core/route";
-import { longDate, t } from "../core/text";
-import { IconButton } from "../ui/button";
+import { t } from "../core/text";
+import { Button, IconButton } from "../ui/button";
+import { Message } from "./message";
+import { Tools } from "./tools";
+
+/** folded is how many messages stand between the first and the last before the middle is folded away. */
+const folded = 4;
 
 export function Conversation({ id }: { id: string }) {
-  useEffect(() => {
-    void fetchThread(id).then(() => {
-      const unread = inThread(id).filter(isUnread).map((e) => e.id);
-      if (unread.length) void keyword(unread, "$seen", true);
-    });
-  }, [id]);
-  const emails = inThread(id);
-  return (
-    <>
-      <div class="reading-head">
-        <IconButton icon="chevron-left" label={t("back")} class="only-narrow" onClick={() => go({ thread: "" })} />
-        <h1>{emails[0]?.subject || (emails.length ? t("no_subject") : "")}</h1>
-      </div>
-      {emails.map((e) => <Message key={e.id} e={e} />)}
-    </>
-  );
-}
+  const [failed, setFailed] = useState<unknown>();
+  const [loaded, setLoaded] = useState(false);
+  const [whole, setWhole] = useState(false);
+  const unreadAtFirst = useRef(new Set<string>());
+  const top = useRef<HTMLDivElement>(null);
 
-function Message({ e }: { e: Email }) {
+  const load = () => {
+    setFailed(undefined);
+    fetchThread(id).then(() => {
+      const unread = inThread(id).filter(isUnread).map((e) => e.id);
+      unreadAtFirst.current = new Set(unread);
+      setLoaded(true);
+      if (unread.length) void keyword(unread, "$seen", true).catch(() => {}); // it is marked the next time it is read
+    }, setFailed);
+  };
+  useEffect(load, [id]);
+  useEffect(() => top.current?.focus({ preventScroll: true }), [id]);
+
+  const emails = inThread(id).filter((e) => Object.keys(e.mailboxIds).length > 0);
+  const open = useMemo(() => new Set([...unreadAtFirst.current, emails.at(-1)?.id]), [loaded, emails.length]);
+  const hidden = !whole && emails.length > folded + 2 ? emails.slice(1, -2).filter((e) => !open.has(e.id)).map((e) => e.id) : [];
+
+  if (failed && emails.length === 0) {
+    return (
+      <div class="nothing">
+        <p>{t(failed instanceof LineError ? "read_no_line" : "read_failed")}</p>
+        <Button onClick={load}>{t("try_again")}</Button>
+      </div>
+    );
+  }
+  if (loaded && emails.length === 0) return <p class="nothing">{t("read_gone")}</p>;
   return (
-    <article class="message">
-      <header>
-        <strong>{e.from?.[0]?.name || e.from?.[0]?.email}</strong> <time class="soft" dateTime={e.receivedAt}>{longDate(new Date(e.receivedAt))}</time>
-      </header>
-      <iframe
-        class="body"
-        title={t("message_text")}
-        src={`/m/${e.id}/body`}
-        sandbox="allow-same-origin allow-popups allow-popups-to-escape-sandbox"
-        onLoad={(event) => {
-          const frame = event.currentTarget as HTMLIFrameElement;
-          frame.style.height = `${frame.contentDocument?.documentElement.scrollHeight ?? 300}px`;
-        }}
-      />
-    </article>
+    <div class="conversation" ref={top} tabIndex={-1}>
+      <div class="reading-head">
+        <IconButton icon="chevron-left" label={t("back")} class="only-narrow" onClick={() => go({ thread: "" })} keys="u" />
+        <Tools thread={id} emails={emails} />
+        <h1>{emails.length ? emails[0]!.subject || t("no_subject") : " "}</h1>
+      </div>
+      {emails.map((e, i) => {
+        if (hidden.includes(e.id)) {
+          return i !== 1 ? null : (
+            <button key="more" class="more-messages" onClick={() => setWhole(true)}>{t("more_messages", { n: hidden.length })}</button>
+          );
+        }
+        return <Message key={e.id} email={e} open={open.has(e.id)} last={i === emails.length - 1} />;
+      })}
+    </div>
   );
 }

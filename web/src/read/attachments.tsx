@@ -1,0 +1,52 @@
+import { size, t } from "../core/text";
+import { Icon } from "../ui/icon";
+import type { Part } from "./detail";
+
+/** Attachments are the files of a message: pictures as small ones of themselves, all others by name. */
+export function Attachments({ id, parts }: { id: string; parts: Part[] }) {
+  const files = parts.filter((p) => p.disposition !== "inline" || !p.cid || !p.type.startsWith("image/"));
+  if (files.length === 0) return null;
+  const whole = files.reduce((sum, p) => sum + p.size, 0);
+  return (
+    <section class="attachments" aria-label={t("attachments")}>
+      <h2>
+        <Icon name="paperclip" /> {t("files", { n: files.length })} <span class="soft">{size(whole)}</span>
+        {files.length > 1 && <a class="button" href={`/m/${id}/attachments.zip`} download>{t("download_all")}</a>}
+      </h2>
+      <ul>
+        {files.map((p) => <File key={p.partId} id={id} p={p} />)}
+      </ul>
+    </section>
+  );
+}
+
+const shown = /^image\/(png|jpeg|gif|webp)$/;
+
+function File({ id, p }: { id: string; p: Part }) {
+  const name = p.name || t("unnamed_file");
+  const url = `/m/${id}/part/${p.partId}/${encodeURIComponent(name)}`;
+  const opens = shown.test(p.type) || p.type === "application/pdf" || p.type === "text/plain";
+  return (
+    <li class="attachment">
+      <a href={url} {...(opens ? { target: "_blank", rel: "noopener" } : { download: name })} title={name}>
+        {shown.test(p.type)
+          ? <img src={`/m/${id}/preview/${p.partId}?w=320`} alt="" loading="lazy" width="160" height="100" />
+          : <span class="attachment-kind"><Icon name={iconOf(p.type)} /></span>}
+        <span class="attachment-name">{name}</span>
+        <span class="soft">{size(p.size)}</span>
+      </a>
+      {opens && (
+        <a class="icon-link" href={`${url}?download=1`} download={name} aria-label={t("download_file", { name })} title={t("download")}>
+          <Icon name="download" />
+        </a>
+      )}
+    </li>
+  );
+}
+
+function iconOf(type: string): string {
+  if (/zip|compressed|tar|rar|7z/.test(type)) return "file-archive";
+  if (type.startsWith("text/") || /pdf|word|document/.test(type)) return "file-text";
+  if (type.startsWith("image/")) return "image";
+  return "file";
+}

@@ -1,0 +1,109 @@
+// What a reader should know before trusting, loading or answering a message: a line each, with at most one thing to do.
+
+import { useState } from "preact/hooks";
+import type { ComponentChildren } from "preact";
+import { explain, moving, roleMailbox, withUndo } from "../core/actions";
+import { api } from "../core/jmap";
+import { mailbox, type Email } from "../core/mail";
+import { t } from "../core/text";
+import { Button } from "../ui/button";
+import { Icon } from "../ui/icon";
+import { toast } from "../ui/toast";
+import { forgetAbout, type About } from "./detail";
+
+export function Banners({ e, about, images, showImages }: { e: Email; about: About | undefined; images: boolean; showImages: () => void }) {
+  if (!about) return null;
+  const { authenticity: a } = about;
+  const junk = mailbox("junk");
+  const inJunk = junk && e.mailboxIds[junk.id];
+  return (
+    <>
+      {a && (a.level === "warn" || a.level === "bad" ? <Banner kind={a.level} title={a.title}>{a.text}</Banner> : <Quiet title={a.title} text={a.text} good={a.level === "good"} />)}
+      {inJunk && (
+        <Banner kind="warn" title={about.junk?.title ?? t("in_junk")} action={t("not_junk")} run={() => void withUndo(moving([e.id], roleMailbox("inbox")), t("done_not_junk"))}>
+          {about.junk && <Reasons reasons={about.junk.reasons} change={about.junk.change} />}
+        </Banner>
+      )}
+      {about.images && about.images.count > 0 && !about.images.allowed && !images && <Images e={e} about={about} show={showImages} />}
+      {about.unsubscribe && !inJunk && <Unsubscribe id={e.id} about={about} />}
+    </>
+  );
+}
+
+function Banner({ kind, title, children, action, run }: { kind: string; title: string; children?: ComponentChildren; action?: string; run?: () => void }) {
+  return (
+    <div class={`message-banner ${kind}`}>
+      <Icon name={kind === "bad" ? "triangle-alert" : "circle-alert"} />
+      <div>
+        <strong>{title}</strong>
+        {children && <div>{children}</div>}
+      </div>
+      {action && <Button onClick={run}>{action}</Button>}
+    </div>
+  );
+}
+
+/** Quiet is what is in order: told to whoever asks. */
+function Quiet({ title, text, good }: { title: string; text?: string; good: boolean }) {
+  return (
+    <details class="message-quiet">
+      <summary><Icon name={good ? "shield-check" : "info"} /> {title}</summary>
+      {text && <p>{text}</p>}
+    </details>
+  );
+}
+
+function Reasons({ reasons, change }: { reasons: string[]; change?: string }) {
+  return (
+    <>
+      <ul class="reasons">{reasons.map((r) => <li key={r}>{r}</li>)}</ul>
+      {change && <p>{change}</p>}
+    </>
+  );
+}
+
+function Images({ e, about, show }: { e: Email; about: About; show: () => void }) {
+  const sender = e.from?.[0]?.email;
+  const always = async () => {
+    show();
+    try {
+      await api("POST", "/api/images/senders", { address: sender });
+      forgetAbout(e.id);
+      toast(t("images_always_done", { who: sender! }));
+    } catch (error) {
+      toast(explain(error), { kind: "error" });
+    }
+  };
+  return (
+    <div class="message-banner info">
+      <Icon name="image" />
+      <div>{t("images_off", { n: about.images!.count })}</div>
+      <span class="banner-buttons">
+        <Button onClick={show}>{t("images_show")}</Button>
+        {sender && <Button onClick={() => void always()}>{t("images_always")}</Button>}
+      </span>
+    </div>
+  );
+}
+
+function Unsubscribe({ id, about }: { id: string; about: About }) {
+  const [done, setDone] = useState(false);
+  const offer = about.unsubscribe!;
+  if (done) return <p class="message-banner info"><Icon name="circle-check" /><span>{t("unsubscribed")}</span></p>;
+  const ask = async () => {
+    try {
+      await api("POST", `/m/${id}/unsubscribe`);
+      setDone(true);
+    } catch (error) {
+      toast(explain(error), { kind: "error" });
+    }
+  };
+  return (
+    <p class="message-unsubscribe soft">
+      {t("is_list")}{" "}
+      {offer.oneClick
+        ? <button class="link" onClick={() => void ask()}>{t("unsubscribe")}</button>
+        : <a href={offer.mailto ? offer.mailto : offer.url} target="_blank" rel="noopener noreferrer">{t("unsubscribe")}</a>}
+    </p>
+  );
+}

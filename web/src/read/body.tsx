@@ -1,0 +1,48 @@
+// The text of a message, in a frame without scripts. The page that is in it comes sanitised from the server, with a
+// policy of its own that lets it load nothing.
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import { t } from "../core/text";
+
+/** tallest bounds a frame: a message that makes itself longer scrolls inside of it. */
+const tallest = 20_000;
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+
+export function Body({ id, images }: { id: string; images: boolean }) {
+  const frame = useRef<HTMLIFrameElement>(null);
+  const watch = useRef<ResizeObserver>();
+  const [state, setState] = useState<"loading" | "there" | "failed">("loading");
+  useEffect(() => () => watch.current?.disconnect(), []);
+
+  const loaded = () => {
+    const page = frame.current?.contentDocument;
+    if (!page?.body) return setState("failed");
+    // A proxy or a line that is down answers with a page of the browser's own, which cannot be looked into.
+    if (page.contentType !== "text/html" || !page.querySelector("meta[name=postiljon-message]")) return setState("failed");
+    setState("there");
+    const fit = () => {
+      const height = Math.min(page.documentElement.scrollHeight, tallest);
+      frame.current!.style.height = `${height}px`;
+    };
+    watch.current?.disconnect();
+    watch.current = new ResizeObserver(fit);
+    watch.current.observe(page.body);
+    fit();
+  };
+
+  const theme = dark.matches ? "dark" : "light";
+  return (
+    <div class={`body-box ${state}`}>
+      <iframe
+        ref={frame}
+        class="body"
+        title={t("message_text")}
+        src={`/m/${id}/body?theme=${theme}${images ? "&images=1" : ""}`}
+        sandbox="allow-same-origin allow-popups allow-popups-to-escape-sandbox"
+        onLoad={loaded}
+      />
+      {state === "failed" && <p class="body-failed">{t("read_failed")}</p>}
+    </div>
+  );
+}

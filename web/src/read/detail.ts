@@ -1,0 +1,91 @@
+// What the reading pane shows of an email beyond the list: asked for when a message is opened, once.
+
+import { signal, type Signal } from "@preact/signals";
+import { api, call } from "../core/jmap";
+import type { Address } from "../core/mail";
+import { lang } from "../core/text";
+
+export interface Part {
+  partId: string;
+  blobId: string;
+  size: number;
+  name: string | null;
+  type: string;
+  disposition: string | null;
+  cid: string | null;
+}
+
+/** Detail are properties of RFC 8621 section 4.1. */
+export interface Detail {
+  id: string;
+  blobId: string;
+  messageId: string[] | null;
+  from: Address[] | null;
+  sender: Address[] | null;
+  to: Address[] | null;
+  cc: Address[] | null;
+  bcc: Address[] | null;
+  replyTo: Address[] | null;
+  sentAt: string | null;
+  attachments: Part[];
+}
+
+const properties = ["id", "blobId", "messageId", "from", "sender", "to", "cc", "bcc", "replyTo", "sentAt", "attachments"];
+
+interface Known<T> {
+  value?: T;
+  error?: unknown;
+}
+
+const details = new Map<string, Signal<Known<Detail>>>();
+const abouts = new Map<string, Signal<Known<About>>>();
+
+/** remembered bounds what is kept of messages that were opened. */
+const remembered = 500;
+
+function remember<T>(all: Map<string, Signal<Known<T>>>, id: string, fetch: () => Promise<T>): Signal<Known<T>> {
+  let s = all.get(id);
+  if (s && !s.peek().error) return s;
+  s ??= signal<Known<T>>({});
+  all.set(id, s);
+  if (all.size > remembered) all.delete(all.keys().next().value!);
+  fetch().then(
+    (value) => (s.value = { value }),
+    (error) => (s.value = { error }),
+  );
+  return s;
+}
+
+/** detail is the signal of what is known of an email; what failed is asked for again. */
+export function detail(id: string): Signal<Known<Detail>> {
+  return remember(details, id, async () => {
+    const answer = await call("Email/get", { ids: [id], properties, bodyProperties: ["partId", "blobId", "size", "name", "type", "disposition", "cid"] });
+    if (!answer.list[0]) throw new Error("gone");
+    return answer.list[0];
+  });
+}
+
+/** about is the signal of what the server found out about an email. */
+export function about(id: string): Signal<Known<About>> {
+  return remember(abouts, id, () => api<About>("GET", `/m/${id}/about?lang=${lang}`));
+}
+
+/** forgetAbout lets the next look ask anew. */
+export function forgetAbout(id: string): void {
+  abouts.delete(id);
+}
+
+/** Said is something in words for the reader. */
+export interface Said {
+  level: "good" | "info" | "warn" | "bad";
+  title: string;
+  text?: string;
+}
+
+/** About is what internal/web/view tells of an email. */
+export interface About {
+  authenticity?: Said;
+  images?: { count: number; hosts: string[]; allowed: boolean };
+  unsubscribe?: { oneClick: boolean; mailto?: string; url?: string };
+  junk?: { title: string; reasons: string[]; change?: string };
+}

@@ -1,0 +1,74 @@
+// What is seldom wanted of a message, and what looks behind it.
+
+import { useEffect, useState } from "preact/hooks";
+import { explain, keyword } from "../core/actions";
+import { api } from "../core/jmap";
+import type { Email } from "../core/mail";
+import { go } from "../core/route";
+import { longDate, t } from "../core/text";
+import { Dialog, show } from "../ui/dialog";
+import { MenuButton, type MenuItem } from "../ui/menu";
+import { toast } from "../ui/toast";
+
+export function More({ e }: { e: Email }) {
+  const items = (): MenuItem[] => [
+    { label: t("mark_unread"), icon: "mail", run: () => void keyword([e.id], "$seen", false).catch(() => {}) },
+    { label: t("print"), icon: "printer", run: () => printMessage(e) },
+    { label: t("rule_from"), icon: "filter", run: () => go({ page: "settings", section: "rules", search: e.from?.[0]?.email ?? "" }) },
+    { label: t("headers"), icon: "route", line: true, run: () => void show<void>((close) => <Headers e={e} close={close} />) },
+    { label: t("raw"), icon: "code", run: () => void open(`/m/${e.id}/raw?view=1`, "_blank", "noopener") },
+    { label: t("download_message"), icon: "download", run: () => location.assign(`/m/${e.id}/raw`) },
+  ];
+  return <MenuButton label={t("more")} items={items} />;
+}
+
+/** printMessage prints one message: its frame is a page of its own. */
+function printMessage(e: Email): void {
+  const frame = document.querySelector<HTMLIFrameElement>(`iframe[src^="/m/${e.id}/body"]`);
+  try {
+    frame!.contentWindow!.focus();
+    frame!.contentWindow!.print();
+  } catch {
+    print();
+  }
+}
+
+interface HeadersTold {
+  hops: { from: string; by: string; at: string; delay: number }[];
+  fields: { name: string; value: string }[];
+}
+
+function Headers({ e, close }: { e: Email; close: () => void }) {
+  const [told, setTold] = useState<HeadersTold>();
+  useEffect(() => {
+    api<HeadersTold>("GET", `/m/${e.id}/headers`).then(setTold, (error) => {
+      toast(explain(error), { kind: "error" });
+      close();
+    });
+  }, []);
+  return (
+    <Dialog title={t("headers")} onClose={close} wide>
+      {!told ? <p>{t("loading")}</p> : (
+        <>
+          {told.hops?.length > 0 && (
+            <>
+              <h3>{t("way")}</h3>
+              <ol class="hops">
+                {told.hops.map((h, i) => (
+                  <li key={i}>
+                    <strong>{h.by || h.from}</strong>
+                    <span class="soft">{[h.at && longDate(new Date(h.at)), h.delay > 0 && t("after_seconds", { n: h.delay })].filter(Boolean).join(", ")}</span>
+                  </li>
+                ))}
+              </ol>
+            </>
+          )}
+          <h3>{t("all_fields")}</h3>
+          <dl class="fields">
+            {told.fields.map((f, i) => <div key={i}><dt>{f.name}</dt><dd>{f.value}</dd></div>)}
+          </dl>
+        </>
+      )}
+    </Dialog>
+  );
+}
