@@ -25,7 +25,7 @@ export async function flow(work) {
     await work({ browser, person: (account, options) => person(browser, troubles, account, options) });
     assert.deepEqual(troubles, [], "the page broke");
   } catch (error) {
-    console.error(error);
+    console.error(error, troubles.join("\n"));
     for (const context of browser.contexts()) {
       for (const page of context.pages()) {
         console.error(page.url(), (await page.locator("body").innerText().catch(() => "")).slice(0, 2000));

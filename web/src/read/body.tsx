@@ -11,7 +11,7 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 
 export function Body({ id, images }: { id: string; images: boolean }) {
   const frame = useRef<HTMLIFrameElement>(null);
-  const watch = useRef<ResizeObserver>();
+  const watch = useRef<ResizeObserver | null>(null);
   const [state, setState] = useState<"loading" | "there" | "failed">("loading");
   useEffect(() => () => watch.current?.disconnect(), []);
 
