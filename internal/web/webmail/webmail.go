@@ -191,8 +191,8 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 	// encoding/json writes <, > and & as escapes, so the data cannot end its element.
 	if err := shell.Execute(&out, struct {
 		first
-		Data template.HTML
-	}{f, template.HTML(text)}); err != nil { //nolint:gosec // see above
+		Data template.JS
+	}{f, template.JS(text)}); err != nil { //nolint:gosec // see above
 		s.options.Log.Error("webmail: page", "error", err)
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 		return

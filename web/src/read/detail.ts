@@ -35,7 +35,11 @@ const properties = ["id", "blobId", "messageId", "from", "sender", "to", "cc", "
 interface Known<T> {
   value?: T;
   error?: unknown;
+  failed?: number; // when, in milliseconds
 }
+
+/** pause is how long what failed is not asked for again. */
+const pause = 10e3;
 
 const details = new Map<string, Signal<Known<Detail>>>();
 const abouts = new Map<string, Signal<Known<About>>>();
@@ -45,13 +49,14 @@ const remembered = 500;
 
 function remember<T>(all: Map<string, Signal<Known<T>>>, id: string, fetch: () => Promise<T>): Signal<Known<T>> {
   let s = all.get(id);
-  if (s && !s.peek().error) return s;
+  const failed = s?.peek().failed;
+  if (s && (failed === undefined || Date.now() - failed < pause)) return s;
   s ??= signal<Known<T>>({});
   all.set(id, s);
   if (all.size > remembered) all.delete(all.keys().next().value!);
   fetch().then(
     (value) => (s.value = { value }),
-    (error) => (s.value = { error }),
+    (error) => (s.value = { error, failed: Date.now() }),
   );
   return s;
 }

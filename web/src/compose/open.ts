@@ -1,0 +1,71 @@
+// How anything opens the window to write in. The window itself is loaded when it is first needed.
+
+import type { Address } from "../core/mail";
+import { explain } from "../core/actions";
+import { load } from "../core/load";
+import { toast } from "../ui/toast";
+
+/** Compose is what a new message begins with. */
+export interface Compose {
+  /** kind is what is done; "new" if it is not given. A draft is opened as it was left. */
+  kind?: "new" | "reply" | "replyAll" | "forward" | "draft";
+  /** emailId is the email that is answered or forwarded, or the draft. */
+  emailId?: string;
+  to?: Address[];
+  cc?: Address[];
+  bcc?: Address[];
+  subject?: string;
+  /** text is plain text that stands in the message, above what is quoted. */
+  text?: string;
+  files?: File[];
+}
+
+/** compose opens a window to write in. */
+export async function compose(options: Compose = {}): Promise<void> {
+  try {
+    const part = await load<typeof import("./main")>("compose");
+    await part.open(options);
+  } catch (error) {
+    toast(explain(error), { kind: "error" });
+  }
+}
+
+/** mailto reads the address of a link that writes to somebody (RFC 6068). */
+export function mailto(href: string): Compose {
+  const url = new URL(href);
+  const list = (text: string): Address[] => text.split(",").map((s) => decode(s.trim())).filter(Boolean).map((email) => ({ name: null, email }));
+  const options: Compose = { to: list(url.pathname), cc: [], bcc: [] };
+  // URLSearchParams would take "+" for a space, which it is not here.
+  for (const pair of url.search.slice(1).split("&")) {
+    const [key = "", value = ""] = pair.split(/=(.*)/s);
+    switch (key.toLowerCase()) {
+      case "to": case "cc": case "bcc":
+        options[key.toLowerCase() as "to" | "cc" | "bcc"]!.push(...list(value));
+        break;
+      case "subject":
+        options.subject = decode(value).replace(/[\r\n]+/g, " ");
+        break;
+      case "body":
+        options.text = decode(value).replace(/\r\n?/g, "\n");
+    }
+  }
+  return options;
+}
+
+function decode(s: string): string {
+  try {
+    return decodeURIComponent(s);
+  } catch {
+    return s;
+  }
+}
+
+/** begin opens what the address of the page asks for: /mail/inbox?mailto=mailto:..., as browsers call whoever handles such links. */
+export function begin(): void {
+  const url = new URL(location.href);
+  const link = url.searchParams.get("mailto");
+  if (link === null) return;
+  url.searchParams.delete("mailto");
+  history.replaceState(null, "", url);
+  if (/^mailto:/i.test(link)) void compose(mailto(link));
+}
