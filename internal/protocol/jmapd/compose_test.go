@@ -113,7 +113,7 @@ func TestTooLarge(t *testing.T) {
 	if !strings.Contains(answer, `"tooLarge","maxSize":2000`) {
 		t.Error(answer)
 	}
-	if p, err := w.server.picture(t.Context(), w.anna.ID); err != nil || len(p.emails) != 0 {
-		t.Error(err, p.emails)
+	if p, err := w.server.picture(t.Context(), w.anna.ID); err != nil || p.mail.Len() != 0 {
+		t.Error(err, p.mail.Len())
 	}
 }
