@@ -37,6 +37,7 @@ type commands struct {
 	Password    passwordCommand    `cmd:"" group:"people" help:"Passwords of accounts."`
 	Apppassword appPasswordCommand `cmd:"" group:"people" help:"Passwords for single programs."`
 	Token       tokenCommand       `cmd:"" group:"people" help:"Tokens for single programs, in place of a password."`
+	Files       filesCommand       `cmd:"" group:"people" help:"Large files that people sent as links."`
 	Ban         banCommand         `cmd:"" group:"people" help:"Blocks after wrong passwords."`
 
 	Trace   traceCommand   `cmd:"" group:"mail" help:"Tell what became of a message or a sign-in, and why."`

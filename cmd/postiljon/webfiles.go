@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"time"
 
+	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/web/files"
 )
 
@@ -14,6 +16,10 @@ func (s *service) openFiles() (err error) {
 	}
 	s.files, err = files.New(files.Options{
 		Store: s.store, Catalogue: s.catalogue, SignIn: s.signInHTTP, BaseURL: c.BaseURL(), Hostname: c.Hostname, Log: s.log,
+		Note: func(ctx context.Context, a store.AccountID, kind string, fields ...store.Field) {
+			now := s.store.Now()
+			s.journal.Record(ctx, store.Event{Time: now, Trace: store.NewTraceID(now), Kind: kind, Account: a, Fields: fields})
+		},
 		Limits: files.Limits{Size: int64(c.Files.MaxSize), Total: int64(c.Files.AccountSize), Keep: time.Duration(c.Files.Keep)},
 	})
 	return err

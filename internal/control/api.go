@@ -372,6 +372,8 @@ func (s *Server) routes() http.Handler {
 		"apppassword.remove": method(s, s.removeAppPassword),
 		"token.add":          method(s, s.addToken),
 		"token.revoke":       method(s, s.revokeToken),
+		"file.list":          method(s, s.listFiles),
+		"file.revoke":        method(s, s.revokeFile),
 		"ban.list":           method(s, s.listBans),
 		"ban.lift":           method(s, s.liftBan),
 		"queue.list":         method(s, s.listQueue),

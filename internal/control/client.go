@@ -266,6 +266,16 @@ func (c *Client) RevokeToken(ctx context.Context, t AppPassword) (Secret, error)
 	return call[Secret](ctx, c, "token.revoke", t)
 }
 
+// Files lists the large files of an account.
+func (c *Client) Files(ctx context.Context, address string) (Files, error) {
+	return call[Files](ctx, c, "file.list", Name{address})
+}
+
+// RevokeFile ends the link of a file, or of all files of an account.
+func (c *Client) RevokeFile(ctx context.Context, r RevokeFile) (Files, error) {
+	return call[Files](ctx, c, "file.revoke", r)
+}
+
 // Bans lists the bans that hold.
 func (c *Client) Bans(ctx context.Context) ([]Ban, error) {
 	return call[[]Ban](ctx, c, "ban.list", None{})

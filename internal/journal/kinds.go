@@ -67,6 +67,8 @@ const (
 	CredentialDeleted = "credential.deleted" // credential
 	TokenCreated      = "token.created"      // credential
 	TokenRevoked      = "token.revoked"      // credential
+	FileLinked        = "file.linked"        // file, until
+	FileUnlinked      = "file.unlinked"      // file
 
 	// What others make of messages from a domain here.
 	SenderUnproven = "sender.unproven" // neither DKIM nor SPF proves them: domain

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/web/page"
 )
@@ -156,13 +157,16 @@ func (s *Server) link(w http.ResponseWriter, r *http.Request, a *store.Account) 
 		s.failed(w, r, err)
 		return
 	}
+	s.options.Note(r.Context(), a.ID, journal.FileLinked, store.Field{Name: "file", Value: f.Name},
+		store.Field{Name: "until", Value: f.Expires.Format(time.DateOnly)})
 	s.linked(w, r, &f)
 }
 
 // unlink answers DELETE /api/files/{id}/link: nobody can fetch the file any more.
 func (s *Server) unlink(w http.ResponseWriter, r *http.Request, a *store.Account) {
+	ended := false
 	f, err := s.options.Store.ChangeFile(r.Context(), a.ID, r.PathValue("id"), func(f *store.File) error {
-		if f.Link != nil && f.Link.Revoked.IsZero() {
+		if ended = f.Link != nil && f.Link.Revoked.IsZero(); ended {
 			f.Link.Revoked = s.now().UTC()
 		}
 		return nil
@@ -170,6 +174,9 @@ func (s *Server) unlink(w http.ResponseWriter, r *http.Request, a *store.Account
 	if err != nil {
 		s.failed(w, r, err)
 		return
+	}
+	if ended {
+		s.options.Note(r.Context(), a.ID, journal.FileUnlinked, store.Field{Name: "file", Value: f.Name})
 	}
 	s.answer.JSON(w, s.describe(&f))
 }

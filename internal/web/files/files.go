@@ -32,7 +32,9 @@ type Options struct {
 	BaseURL  string
 	Hostname string
 	Limits   Limits
-	Log      *slog.Logger
+	// Note puts an event into the journal of an account.
+	Note func(ctx context.Context, a store.AccountID, kind string, fields ...store.Field)
+	Log  *slog.Logger
 }
 
 // Limits bound what is kept.
@@ -64,7 +66,7 @@ type Server struct {
 
 // New makes a server. An error means that embedded files are wrong.
 func New(o Options) (*Server, error) {
-	if o.Store == nil || o.Catalogue == nil || o.SignIn == nil || o.Log == nil || o.Limits.Size <= 0 {
+	if o.Store == nil || o.Catalogue == nil || o.SignIn == nil || o.Note == nil || o.Log == nil || o.Limits.Size <= 0 {
 		return nil, errors.New("files: options are missing")
 	}
 	s := &Server{options: o, answer: &answer.Maker{Catalogue: o.Catalogue, SignIn: o.SignIn, Log: o.Log}}

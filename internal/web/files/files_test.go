@@ -2,6 +2,7 @@ package files
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/tls"
@@ -25,6 +26,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/storetest"
 	"github.com/postiljon/postiljon/internal/web/page/pagetest"
@@ -34,7 +36,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestTextsAreComplete(t *testing.T) {
 	pagetest.Texts(t, parts, "unknown_text", "revoked_text", "expired_text", "ask_sender", "ended_title", "later_title", "later_text",
-		"later_step", "often_title", "often_text", "block_file", "block_until")
+		"later_step", "somebody", "often_title", "often_text", "block_file", "block_until")
 }
 
 // world is a server with two accounts.
@@ -46,6 +48,7 @@ type world struct {
 	client *http.Client
 	anna   store.Account
 	bo     store.Account
+	noted  []string // kinds of events, of requests that came one by one
 }
 
 func newWorld(t *testing.T, limits Limits) *world {
@@ -67,6 +70,9 @@ func newWorld(t *testing.T, limits Limits) *world {
 	}
 	w.files, err = New(Options{
 		Store: w.store, Catalogue: catalogue, BaseURL: "https://mx.own.example", Hostname: "mx.own.example", Limits: limits, Log: slog.New(slog.DiscardHandler),
+		Note: func(_ context.Context, _ store.AccountID, kind string, _ ...store.Field) {
+			w.noted = append(w.noted, kind)
+		},
 		SignIn: func(r *http.Request) (store.Account, cause.Decision) {
 			switch user, _, _ := r.BasicAuth(); user {
 			case "anna":
@@ -480,6 +486,9 @@ func TestLink(t *testing.T) {
 	// Another one after that is another.
 	if again := w.link("anna", id, "sv"); again.File.Link.URL == l.File.Link.URL || again.File.Link.Downloads != 0 {
 		t.Error("the ended link was given again")
+	}
+	if want := []string{journal.FileLinked, journal.FileLinked, journal.FileUnlinked, journal.FileLinked}; !slices.Equal(w.noted, want) {
+		t.Errorf("the journal has %q, want %q", w.noted, want)
 	}
 }
 

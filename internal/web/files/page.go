@@ -49,13 +49,13 @@ func (s *Server) landing(w http.ResponseWriter, r *http.Request) {
 	c := s.options.Catalogue
 	p.Title = f.Name
 	p.Size, p.Until = c.Value(p.Lang, cause.Size("size", f.Size)), c.Value(p.Lang, cause.Time("until", f.Expires))
-	p.Sender = s.sender(r, &f)
+	p.Sender = s.sender(r, &f, p.T)
 	s.pages.Write(w, http.StatusOK, "file.html", p.Lang, p)
 }
 
 // sender names who sent a file: by the name of the account, or by its domain. The link may have been passed on, so the address
 // stays private; whoever got the message has it.
-func (s *Server) sender(r *http.Request, f *store.File) string {
+func (s *Server) sender(r *http.Request, f *store.File, words map[string]string) string {
 	a, err := s.options.Store.Account(r.Context(), f.Account)
 	if err != nil {
 		return s.options.Hostname
@@ -63,7 +63,7 @@ func (s *Server) sender(r *http.Request, f *store.File) string {
 	if a.Name != "" {
 		return a.Name
 	}
-	return a.Domain()
+	return strings.ReplaceAll(words["somebody"], "{domain}", a.Domain())
 }
 
 // private are the headers of all that a link leads to: not to be found, not to be kept, and not to tell where it was.
