@@ -12,6 +12,7 @@ func (s *service) webRoutes() map[string]http.Handler {
 		s.webmail.Routes(), s.browsers.API(), s.signIn.Routes(),
 		s.view.Routes(),
 		s.files.Routes(),
+		s.clinic.Routes(),
 	} {
 		maps.Copy(all, part)
 	}

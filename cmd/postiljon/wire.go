@@ -47,6 +47,7 @@ import (
 	"github.com/postiljon/postiljon/internal/store/index"
 	"github.com/postiljon/postiljon/internal/store/kv/pebble"
 	"github.com/postiljon/postiljon/internal/web"
+	"github.com/postiljon/postiljon/internal/web/clinic"
 	"github.com/postiljon/postiljon/internal/web/files"
 	websession "github.com/postiljon/postiljon/internal/web/session"
 	"github.com/postiljon/postiljon/internal/web/signin"
@@ -95,6 +96,7 @@ type service struct {
 	imap        *imapd.Server
 	pop3        *popd.Server
 	jmap        *jmapd.Server
+	clinic      *clinic.Clinic
 	browsers    *websession.Keeper
 	signIn      *signin.Server
 	webmail     *webmail.Server
@@ -418,6 +420,9 @@ func (s *service) openWeb(context.Context) (err error) {
 	if err := s.openJMAP(); err != nil {
 		return err
 	}
+	if err := s.openClinic(); err != nil {
+		return err
+	}
 	if err := s.openWebmail(); err != nil {
 		return err
 	}
@@ -438,6 +443,7 @@ func (s *service) openWeb(context.Context) (err error) {
 		return err
 	}
 	s.onClose("web", s.web.Close)
+	s.onClose("doctor on the web", s.clinic.Close)
 	s.onClose("JMAP", s.jmap.Close) // before the web, which waits for its requests
 	if s.files != nil {
 		s.onClose("files", s.files.Close)

@@ -26,3 +26,8 @@ func (c *Catalogue) Value(lang Lang, p Param) string {
 	}
 	return string(b)
 }
+
+// Clock writes the hour of a time, with the name of its zone: "14:05 CET".
+func (c *Catalogue) Clock(lang Lang, t time.Time) string {
+	return string(c.speech[lang.known()].appendClock(nil, t.In(c.zone)))
+}

@@ -59,6 +59,24 @@ type Case struct {
 // Diagnose looks and concludes. It ends when ctx does, at the latest, with
 // what was found until then; an error means that the doctor itself is at fault.
 func (d *Doctor) Diagnose(ctx context.Context, c Case) (*Report, error) {
+	return d.diagnose(ctx, c, d.look, followUps)
+}
+
+// Known concludes from what the service that hosts the account knows alone, which takes no time: it looks at nothing else.
+func (d *Doctor) Known(ctx context.Context, c Case) (*Report, error) {
+	return d.diagnose(ctx, c, func(ctx context.Context, g *probe.Graph, r *probe.Run, _ Case) error {
+		return g.Run(ctx, []probe.Probe{r.Inside(), r.Queue()})
+	}, nil)
+}
+
+// The two steps of a diagnosis: to look, and to look again after a first conclusion.
+type (
+	firstLook  func(context.Context, *probe.Graph, *probe.Run, Case) error
+	secondLook func(*probe.Run, infer.Conclusion) []probe.Probe
+)
+
+// diagnose looks in one way or another, and concludes; without a second look, the first conclusion stands.
+func (d *Doctor) diagnose(ctx context.Context, c Case, look firstLook, again secondLook) (*Report, error) {
 	began := time.Now()
 	now := d.env.Now
 	if now == nil {
@@ -68,12 +86,12 @@ func (d *Doctor) Diagnose(ctx context.Context, c Case) (*Report, error) {
 	r := probe.NewRun(d.env, e)
 	defer r.Close()
 	g := &probe.Graph{Step: r.Step, Progress: c.Progress}
-	if err := d.look(ctx, g, r, c); err != nil {
+	if err := look(ctx, g, r, c); err != nil {
 		return nil, err
 	}
 	conclusion := d.model.Infer(e)
-	if more := followUps(r, conclusion); len(more) > 0 && ctx.Err() == nil {
-		if err := g.Run(ctx, more); err != nil {
+	if again != nil && ctx.Err() == nil {
+		if err := g.Run(ctx, again(r, conclusion)); err != nil {
 			return nil, err
 		}
 		conclusion = d.model.Infer(e)

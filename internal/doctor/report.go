@@ -209,6 +209,9 @@ func (d *Doctor) cause(f infer.Finding) Cause {
 	return found
 }
 
+// Client is the mail program that the steps are for, as far as it is known.
+func (r *Report) Client() cause.Client { return r.client }
+
 // InLanguage says the report's causes in a language, to the account holder.
 func (d *Doctor) InLanguage(r *Report, lang cause.Lang) {
 	for _, list := range [][]Cause{r.Verdict.Causes, r.Verdict.Also} {

@@ -232,13 +232,16 @@ func (s *Store) Events(ctx context.Context, a AccountID, from, to time.Time, fn 
 	})
 }
 
-// TrimEvents deletes all events before a time, in every account. It works on a
-// full volume.
+// TrimEvents deletes all events and reports from before a time, in every account. It works
+// on a full volume.
 func (s *Store) TrimEvents(ctx context.Context, before time.Time) error {
 	ctx = kv.WithReserve(ctx)
 	from, to := table(tableEvent), table(tableEvent).number(uint64(max(before.UnixMicro(), 0)))
 	err := s.records.Accounts(ctx, func(a kv.Account) error {
 		return s.records.Write(ctx, a, func(tx kv.Tx) error {
+			if err := trimReports(tx, before); err != nil {
+				return err
+			}
 			it := tx.Iterate(from, to)
 			old := it.Next()
 			if err := it.Close(); err != nil || !old {

@@ -5,6 +5,7 @@ package page
 import (
 	"bytes"
 	"embed"
+	"errors"
 	"fmt"
 	"html/template"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/pelletier/go-toml/v2"
 
@@ -84,8 +86,9 @@ type Frame struct {
 	T         map[string]string // the words
 	Title     string
 	Hostname  string
-	Style     string // the version of the style sheet
-	Script    string // an asset with its version, "" for none
+	Style     string   // the version of the style sheet
+	Sheets    []string // further style sheets, with their versions
+	Script    string   // an asset with its version, "" for none
 	Languages []Language
 }
 
@@ -134,10 +137,53 @@ func (s *Set) Write(w http.ResponseWriter, status int, name string, lang cause.L
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 		return
 	}
+	begin(w, lang)
+	w.WriteHeader(status)
+	_, _ = joined.WriteString(w, b.String()) // a client that went away
+}
+
+func begin(w http.ResponseWriter, lang cause.Lang) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", string(lang))
 	h.Set("Vary", "Accept-Language")
-	w.WriteHeader(status)
-	_, _ = joined.WriteString(w, b.String()) // a client that went away
+}
+
+// Stream is a page that is sent in parts while its end is not known yet. What a part shows stands at once in browsers.
+type Stream struct {
+	set     *Set
+	w       http.ResponseWriter
+	control *http.ResponseController
+}
+
+// patience is how long a browser may take for one part.
+const patience = 30 * time.Second
+
+// Stream begins a page that is sent in parts. The first is to be of a template that begins with "top", the last of one
+// that ends with "bottom".
+func (s *Set) Stream(w http.ResponseWriter, lang cause.Lang) *Stream {
+	begin(w, lang)
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Accel-Buffering", "no") // proxies that would hold parts back
+	w.WriteHeader(http.StatusOK)
+	return &Stream{s, w, http.NewResponseController(w)}
+}
+
+// Part sends one part; an error means that nobody reads on, or that the template is wrong.
+func (s *Stream) Part(name string, data any) error {
+	var b bytes.Buffer
+	if err := s.set.templates.ExecuteTemplate(&b, name, data); err != nil {
+		s.set.log.Error("web: part of a page not made", "part", name, "error", err)
+		return fmt.Errorf("page: %w", err)
+	}
+	if err := s.control.SetWriteDeadline(time.Now().Add(patience)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return fmt.Errorf("page: %w", err)
+	}
+	if _, err := joined.WriteString(s.w, b.String()); err != nil {
+		return fmt.Errorf("page: %w", err)
+	}
+	if err := s.control.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return fmt.Errorf("page: %w", err)
+	}
+	return nil
 }
