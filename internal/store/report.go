@@ -91,7 +91,7 @@ func reportKey(id TraceID) key { return append(table(tableReport), id[:]...) }
 
 // trimReports deletes the reports of an account from before a time.
 func trimReports(tx kv.Tx, before time.Time) error {
-	from, to := table(tableReport), table(tableReport).number(uint64(max(before.UnixMilli(), 0)) << 16)
+	from, to := table(tableReport), table(tableReport).number(uint64(max(before.UnixMilli(), 0))<<16)
 	it := tx.Iterate(from, to)
 	old := it.Next()
 	if err := it.Close(); err != nil || !old {
