@@ -9,6 +9,7 @@ import (
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/policy"
 	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/web/factor"
 	websession "github.com/postiljon/postiljon/internal/web/session"
 	"github.com/postiljon/postiljon/internal/web/signin"
 )
@@ -16,8 +17,9 @@ import (
 // openSignIn makes what knows the browsers that are signed in, and the pages where people sign in.
 func (s *service) openSignIn() (err error) {
 	s.browsers = websession.New(websession.Options{Store: s.store, Catalogue: s.catalogue, Log: s.log})
+	s.codes = &factor.Codes{Store: s.store, Issuer: s.config.Hostname, Now: s.store.Now}
 	s.signIn, err = signin.New(signin.Options{
-		Store: s.store, Sessions: s.browsers, SignIn: s.policies.signIn, Catalogue: s.catalogue, Hostname: s.config.Hostname,
+		Store: s.store, Sessions: s.browsers, SignIn: s.policies.signIn, Codes: s.codes, Catalogue: s.catalogue, Hostname: s.config.Hostname,
 		DefaultDomain: s.config.Auth.DefaultDomain, Done: func(id cause.ID) { s.metrics.SignIn("web", id) }, Log: s.log,
 	})
 	return err

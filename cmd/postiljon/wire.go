@@ -48,6 +48,7 @@ import (
 	"github.com/postiljon/postiljon/internal/store/kv/pebble"
 	"github.com/postiljon/postiljon/internal/web"
 	"github.com/postiljon/postiljon/internal/web/clinic"
+	"github.com/postiljon/postiljon/internal/web/factor"
 	"github.com/postiljon/postiljon/internal/web/files"
 	websession "github.com/postiljon/postiljon/internal/web/session"
 	"github.com/postiljon/postiljon/internal/web/signin"
@@ -98,6 +99,7 @@ type service struct {
 	jmap        *jmapd.Server
 	clinic      *clinic.Clinic
 	browsers    *websession.Keeper
+	codes       *factor.Codes
 	signIn      *signin.Server
 	webmail     *webmail.Server
 	view        *view.Server

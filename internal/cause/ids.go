@@ -73,6 +73,9 @@ const (
 	AuthTokenRevoked         ID = "auth.token-revoked"
 	AuthMechanismMismatch    ID = "auth.mechanism-mismatch"
 	AuthSignedOut            ID = "auth.signed-out"
+	AuthSessionEnded         ID = "auth.session-ended"
+	AuthSecondStep           ID = "auth.second-step"
+	AuthConfirmFirst         ID = "auth.confirm-first"
 	AuthPlaintextRefused     ID = "auth.plaintext-refused"
 	AuthInvisibleCharacter   ID = "auth.invisible-character"
 

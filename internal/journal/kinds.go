@@ -55,14 +55,23 @@ const (
 	// Signing in.
 	SignInOK      = "signin.ok"      // protocol, client, remote, credential
 	SignInRefused = "signin.refused" // protocol, client, remote
-	BanSet        = "ban.set"        // key, last, count
-	BanLifted     = "ban.lifted"     // key
+	// On the web: the password was right and the second step is still to come; somebody who is signed in proved again who he is.
+	SignInHalf      = "signin.half"      // protocol, client, remote, credential
+	SignInConfirmed = "signin.confirmed" // protocol, client, remote, credential
+	BanSet          = "ban.set"          // key, last, count
+	BanLifted       = "ban.lifted"       // key
 
 	// Accounts.
-	AccountCreated    = "account.created"    // to
-	AccountChanged    = "account.changed"    // to
-	AccountDeleted    = "account.deleted"    // to
-	PasswordChanged   = "password.changed"   // credential
+	AccountCreated    = "account.created"  // to
+	AccountChanged    = "account.changed"  // to
+	AccountDeleted    = "account.deleted"  // to
+	PasswordChanged   = "password.changed" // credential
+	SecondStepOn      = "second-step.on"
+	SecondStepOff     = "second-step.off"
+	RecoveryRenewed   = "recovery.renewed"   // new recovery codes
+	PasskeyCreated    = "passkey.created"    // credential
+	PasskeyDeleted    = "passkey.deleted"    // credential
+	SessionEnded      = "session.ended"      // a browser was signed out from elsewhere: count, client
 	CredentialCreated = "credential.created" // credential
 	CredentialDeleted = "credential.deleted" // credential
 	TokenCreated      = "token.created"      // credential

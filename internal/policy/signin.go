@@ -95,15 +95,32 @@ type Attempt struct {
 	Remote   netip.Addr
 	TLS      bool
 	Client   string // how the program names itself, "" if it does not
+	Purpose  Purpose
 
 	authzid string // whom the user wants to act for, "" for itself (RFC 4422 section 3.4.1)
 }
+
+// Purpose is what somebody signs in for.
+type Purpose uint8
+
+const (
+	// ForProgram is for a program, which knows passwords alone. Where the account has a second step, only app passwords are taken.
+	ForProgram Purpose = iota
+	// ForBrowser is for a session of a browser, which is asked for the second step itself (SignIn.SecondStep). It takes no app passwords.
+	ForBrowser
+	// ForConfirmation is for somebody who is signed in and proves once more who he is. It takes no app passwords.
+	ForConfirmation
+)
 
 // Identity is who signed in, and with what.
 type Identity struct {
 	Account      store.Account
 	CredentialID string
-	App          bool // with an app password
+	App          bool // with an app password; a browser's that was refused for that is told so, too
+	// Known tells that the account has signed in from this address before.
+	Known bool
+	// Half tells that the second step is still to come.
+	Half bool
 }
 
 // Password signs in with a user name, which must be the address of the account, and a password.
@@ -267,14 +284,76 @@ func (s *SignIn) admit(ctx context.Context, a Attempt, username string, u *user,
 	if !admission.Lock.Allowed() && !c.generated {
 		return Identity{}, s.refuse(ctx, a, username, u, admission.Lock)
 	}
-	s.guard.Succeeded(a.Remote, guardName(username))
-	if d := s.afterPassword(a, u, found); !d.Allowed() {
-		return Identity{}, s.refuse(ctx, a, username, u, d)
+	half := a.Purpose == ForBrowser && u.account.TwoStep
+	if !half {
+		s.guard.Succeeded(a.Remote, guardName(username))
 	}
-	e := s.event(a, journal.SignInOK, username, u)
-	e.Fields = append(e.Fields, store.Field{Name: "credential", Value: c.name})
+	if d := s.afterPassword(a, u, found); !d.Allowed() {
+		return Identity{App: c.app && a.Purpose != ForProgram}, s.refuse(ctx, a, username, u, d)
+	}
+	kind := journal.SignInOK
+	switch {
+	case half:
+		kind = journal.SignInHalf
+	case a.Purpose == ForConfirmation:
+		kind = journal.SignInConfirmed
+	}
+	s.succeed(ctx, a, kind, username, u, "credential", c.name)
+	return Identity{Account: u.account, CredentialID: c.id, App: c.app, Known: admission.Known, Half: half}, cause.Allow()
+}
+
+func (s *SignIn) succeed(ctx context.Context, a Attempt, kind, username string, u *user, with, value string) {
+	e := s.event(a, kind, username, u)
+	e.Fields = append(e.Fields, store.Field{Name: with, Value: value})
 	s.journal.Record(ctx, e)
-	return Identity{Account: u.account, CredentialID: c.id, App: c.app}, cause.Allow()
+}
+
+// SecondStep is the rest of a sign-in that was half done: check tells what was given for the second step and whether it is right. Wrong
+// ones count as wrong passwords do.
+func (s *SignIn) SecondStep(ctx context.Context, a Attempt, account store.Account, check func(context.Context) (given string, _ cause.Decision, _ error)) cause.Decision {
+	u, name := &user{account: account}, account.Address
+	admission, d := s.guard.Admit(ctx, a.Remote, guardName(name))
+	if d.Allowed() {
+		d = admission.Lock
+	}
+	if !d.Allowed() {
+		return s.refuse(ctx, a, name, u, d)
+	}
+	given, d, err := check(ctx)
+	if err != nil {
+		return s.unable(ctx, a, name, err)
+	}
+	if !d.Allowed() {
+		if d.Cause == cause.AuthSecondStep {
+			s.guard.Failed(a.Remote, guardName(name))
+		}
+		return s.refuse(ctx, a, name, u, d)
+	}
+	return s.Proved(ctx, a, account, given)
+}
+
+// Proved ends a sign-in with something that cannot be guessed, such as a passkey; given names it.
+func (s *SignIn) Proved(ctx context.Context, a Attempt, account store.Account, given string) cause.Decision {
+	u, name := &user{account: account}, account.Address
+	d := s.guard.Connect(a.Remote)
+	if d.Allowed() {
+		d = StateForSignIn(account, a.Protocol)
+	}
+	if !d.Allowed() {
+		return s.refuse(ctx, a, name, u, d)
+	}
+	s.guard.Succeeded(a.Remote, guardName(name))
+	kind := journal.SignInOK
+	if a.Purpose == ForConfirmation {
+		kind = journal.SignInConfirmed
+	}
+	s.succeed(ctx, a, kind, name, u, "factor", given)
+	return d
+}
+
+// Unproved notes a sign-in that failed in another way than by a wrong password.
+func (s *SignIn) Unproved(ctx context.Context, a Attempt, username string, d cause.Decision) {
+	s.refuse(ctx, a, username, nil, d)
 }
 
 // afterPassword holds the refusals that only who has the right password may hear.
@@ -290,6 +369,10 @@ func (s *SignIn) afterPassword(a Attempt, u *user, found checked) cause.Decision
 		return d
 	}
 	switch {
+	case a.Purpose != ForProgram && c.app:
+		return cause.Refuse(cause.AuthPasswordWrong)
+	case a.Purpose == ForProgram && u.account.TwoStep && !c.app:
+		return cause.Refuse(cause.AuthAppPasswordRequired)
 	case a.authzid != "" && normalize(a.authzid) != u.account.Address: // nobody acts for somebody else
 		return cause.Refuse(cause.AccountAccessDenied)
 	case c.protocols&a.Protocol == 0:

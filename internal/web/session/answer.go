@@ -98,7 +98,7 @@ func (k *Keeper) Signed(next Handler) http.Handler {
 		switch {
 		case d.Action == cause.ActionWait:
 			status = http.StatusServiceUnavailable
-		case d.Cause != cause.AuthSignedOut:
+		case d.Cause != cause.AuthSessionEnded:
 			status = http.StatusForbidden
 		}
 		k.Refuse(w, r, status, d)
@@ -122,7 +122,7 @@ func (k *Keeper) Fresh(s *Session) bool { return k.Now().Before(s.FreshUntil()) 
 
 // Stale answers that the holder of a session must prove again who he is.
 func (k *Keeper) Stale(w http.ResponseWriter, r *http.Request) {
-	f := k.refusal(r, cause.Refuse(cause.AccountWebStepRequired))
+	f := k.refusal(r, cause.Refuse(cause.AuthConfirmFirst))
 	f.Reauthenticate = true
 	WriteJSON(w, http.StatusForbidden, f)
 }

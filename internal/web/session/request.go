@@ -87,7 +87,7 @@ func (k *Keeper) Genuine(r *http.Request, s *Session) cause.Decision {
 	}
 	token := r.Header.Get("X-CSRF-Token")
 	if subtle.ConstantTimeCompare([]byte(token), []byte(s.CSRF)) != 1 {
-		return cause.Refuse(cause.AuthSignedOut) // the page is that of another session
+		return cause.Refuse(cause.AuthSessionEnded) // the page is that of another session
 	}
 	return cause.Allow()
 }

@@ -167,7 +167,7 @@ func (k *Keeper) SignOut(w http.ResponseWriter, r *http.Request, s *Session) err
 func (k *Keeper) From(r *http.Request) (s Session, d cause.Decision, shown bool) {
 	value, id, shown := fromCookie(r)
 	if !shown || id == 0 {
-		return s, cause.Refuse(cause.AuthSignedOut), shown
+		return s, cause.Refuse(cause.AuthSessionEnded), shown
 	}
 	// First it is said whose request it is: a session that ends from here on ends the request, one that has ended is not found.
 	hash := store.SessionHash(sha256.Sum256([]byte(value)))
@@ -203,7 +203,7 @@ func (k *Keeper) find(r *http.Request, value string, id store.AccountID) (Sessio
 	}
 	switch {
 	case store.KindOf(err) == store.KindNotFound:
-		return Session{}, cause.Refuse(cause.AuthSignedOut)
+		return Session{}, cause.Refuse(cause.AuthSessionEnded)
 	case err != nil:
 		k.Log.Error("session not found", "error", err)
 		return Session{}, cause.Wait(cause.ProviderAuthBackendDown, time.Time{})
@@ -211,7 +211,7 @@ func (k *Keeper) find(r *http.Request, value string, id store.AccountID) (Sessio
 		if err := k.End(ctx, id, hash); err != nil {
 			k.Log.Error("session that is over not removed", "error", err)
 		}
-		return Session{}, cause.Refuse(cause.AuthSignedOut)
+		return Session{}, cause.Refuse(cause.AuthSessionEnded)
 	}
 	if d := policy.StateForSignIn(a, store.ProtocolWeb); !d.Allowed() {
 		return Session{}, d

@@ -17,6 +17,7 @@ import (
 	"github.com/postiljon/postiljon/internal/policy"
 	"github.com/postiljon/postiljon/internal/settings"
 	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/web/factor"
 	"github.com/postiljon/postiljon/internal/web/page"
 	"github.com/postiljon/postiljon/internal/web/session"
 )
@@ -29,6 +30,7 @@ type Options struct {
 	Store     *store.Store
 	Sessions  *session.Keeper
 	SignIn    *policy.SignIn
+	Codes     *factor.Codes
 	Catalogue *cause.Catalogue
 	Hostname  string
 	// DefaultDomain is that of addresses without one; "" for the only domain that there is.
@@ -41,7 +43,8 @@ type Options struct {
 // Server serves the pages. It is safe for concurrent use.
 type Server struct {
 	Options
-	pages *page.Set
+	pages  *page.Set
+	halves halves
 }
 
 // New makes a server. An error means that the program was built wrong.
@@ -50,15 +53,17 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{Options: o, pages: pages}, nil
+	return &Server{Options: o, pages: pages, halves: halves{all: map[string]half{}}}, nil
 }
 
 // Routes are what the pages answer, by pattern.
 func (s *Server) Routes() map[string]http.Handler {
 	return map[string]http.Handler{
-		"GET /sign-in":   ours(s.form),
-		"POST /sign-in":  ours(s.signIn),
-		"POST /sign-out": ours(s.signOut),
+		"GET /sign-in":     ours(s.form),
+		"POST /sign-in":    ours(s.signIn),
+		"GET " + stepPath:  ours(s.step),
+		"POST " + stepPath: ours(s.takeStep),
+		"POST /sign-out":   ours(s.signOut),
 	}
 }
 
@@ -131,11 +136,12 @@ func wanted(r *http.Request) string {
 func (s *Server) explain(v *view, d cause.Decision) {
 	e := s.Catalogue.Explain(d, v.Lang, cause.Holder)
 	v.Problem = &problem{d.Cause, e.Title, e.Text, e.NextStep, e.Actor}
-	switch d.Cause { // told here to who stands before this page, not to who reads of it in a mail program
-	case cause.AuthPasswordWrong:
+	switch d.Cause {
+	case cause.AuthPasswordWrong: // told here to who stands before this page, not to who reads of it in a mail program
 		v.Problem.Title, v.Problem.Text, v.Problem.Next = v.T["wrong_title"], v.T["wrong_text"], v.T["wrong_next"]
-	case cause.AuthSignedOut:
-		v.Problem.Text, v.Problem.Next = v.T["out_text"], v.T["out_next"]
+		v.Problem.Actor = ""
+	case cause.AuthSessionEnded, cause.AuthSecondStep: // who reads it knows who
+		v.Problem.Actor = ""
 	}
 }
 
@@ -153,7 +159,7 @@ func (s *Server) form(w http.ResponseWriter, r *http.Request) {
 	v := s.view(r, next)
 	v.Title, v.Address = v.T["title"], r.URL.Query().Get("address")
 	if shown || r.URL.Query().Get("why") != "" {
-		s.explain(v, cause.Refuse(cause.AuthSignedOut))
+		s.explain(v, cause.Refuse(cause.AuthSessionEnded))
 	}
 	s.pages.Write(w, http.StatusOK, "signin.html", v.Lang, v)
 }
@@ -175,13 +181,19 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	attempt := Attempt(r)
+	attempt.Purpose = policy.ForBrowser
 	who, d := s.SignIn.Password(ctx, attempt, v.Address, password)
-	if d.Allowed() && who.App {
-		d = cause.Refuse(cause.AuthPasswordWrong)
+	if who.App {
 		v.Hints = append(v.Hints, v.T["hint_app"])
 	}
-	if d.Allowed() {
-		d = s.begin(w, r, session.Begin{Account: who.Account, Credential: who.CredentialID, Method: "password", Remember: v.Remember, Language: v.Lang})
+	b := session.Begin{Account: who.Account, Credential: who.CredentialID, Method: "password", Remember: v.Remember, Language: v.Lang}
+	switch {
+	case d.Allowed() && who.Half:
+		s.halves.put(w, half{begin: b, next: next, known: who.Known}, s.Store.Now())
+		http.Redirect(w, r, stepPath+"?lang="+string(v.Lang), http.StatusSeeOther)
+		return
+	case d.Allowed():
+		d = s.begin(w, r, b, who.Known)
 	}
 	s.Done(d.Cause)
 	if d.Allowed() {
@@ -195,12 +207,12 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
 	s.pages.Write(w, status(d), "signin.html", v.Lang, v)
 }
 
-// begin makes the session.
-func (s *Server) begin(w http.ResponseWriter, r *http.Request, b session.Begin) cause.Decision {
+// begin makes the session. Known tells that the account has signed in from this address before.
+func (s *Server) begin(w http.ResponseWriter, r *http.Request, b session.Begin, known bool) cause.Decision {
 	_, err := s.Sessions.Start(w, r, b)
 	switch {
 	case errors.Is(err, session.ErrChanged) || store.KindOf(err) == store.KindNotFound:
-		return cause.Refuse(cause.AuthSignedOut)
+		return cause.Refuse(cause.AuthSessionEnded)
 	case err != nil:
 		s.Log.Error("session not begun", "account", b.Account.Address, "error", err)
 		return cause.Decision{Action: cause.ActionWait, Cause: cause.ProviderAuthBackendDown}
