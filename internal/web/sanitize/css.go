@@ -2,6 +2,7 @@ package sanitize
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -72,25 +73,18 @@ func (w *writer) appendDeclarations(out []byte, list []token) []byte {
 	return out
 }
 
-// upTo is where a token of a kind stands outside of all brackets, or the end.
-func upTo(list []token, kind css.TokenType) int {
+// upTo is where a token of one of some kinds stands outside of all brackets, or the end.
+func upTo(list []token, kinds ...css.TokenType) int {
 	depth := 0
 	for i, t := range list {
+		if depth == 0 && slices.Contains(kinds, t.kind) {
+			return i
+		}
 		switch t.kind {
 		case css.LeftBraceToken, css.LeftBracketToken, css.LeftParenthesisToken, css.FunctionToken:
-			if t.kind == kind && depth == 0 {
-				return i
-			}
 			depth++
 		case css.RightBraceToken, css.RightBracketToken, css.RightParenthesisToken:
-			if t.kind == kind && depth == 0 {
-				return i
-			}
 			depth = max(depth-1, 0)
-		case kind:
-			if depth == 0 {
-				return i
-			}
 		}
 	}
 	return len(list)
@@ -134,13 +128,13 @@ func makeProperties() map[string]form {
 		border-left-color border-style border-top-style border-right-style border-bottom-style border-left-style border-width border-top-width
 		border-right-width border-bottom-width border-left-width border-radius border-top-left-radius border-top-right-radius
 		border-bottom-left-radius border-bottom-right-radius border-collapse border-spacing outline-color`)
-	add(form{}, `box-sizing caption-side clear direction empty-cells float font font-size font-stretch font-style font-variant font-weight
+	add(form{}, `box-sizing caption-side clear direction empty-cells float font-size font-stretch font-style font-variant font-weight
 		height max-height max-width min-height min-width width line-height list-style list-style-position list-style-type margin margin-top
 		margin-right margin-bottom margin-left padding padding-top padding-right padding-bottom padding-left object-fit opacity
 		overflow-wrap table-layout text-align text-align-last text-indent text-overflow text-transform visibility white-space word-break
 		word-wrap hyphens orphans widows page-break-after page-break-before page-break-inside break-inside align-items align-content align-self
 		justify-content flex flex-basis flex-direction flex-grow flex-shrink flex-wrap order gap row-gap column-gap tab-size`)
-	add(form{special: "font-family"}, `font-family`)
+	add(form{special: "font-family"}, `font-family font`)
 	add(form{words: ` block inline inline-block none table inline-table table-row table-cell table-row-group table-header-group table-footer-group table-column
 		table-column-group table-caption list-item flex inline-flex flow-root initial inherit unset revert `}, `display`)
 	add(form{words: ` visible hidden clip auto initial inherit unset `}, `overflow overflow-x overflow-y`)
@@ -292,7 +286,7 @@ func (v *valueWriter) number(t token, depth int) bool {
 
 // string writes the name of a font.
 func (v *valueWriter) string(text string) bool {
-	if len(text) < 2 || v.form.special != "font-family" && !strings.Contains(string(v.out), " ") {
+	if len(text) < 2 || v.form.special != "font-family" {
 		return false
 	}
 	name := text[1 : len(text)-1]

@@ -8,35 +8,45 @@ import (
 // image writes a picture: a part of the message, one that is in the address itself, or one of the web, which comes from
 // where the caller says or is but a place.
 func (w *writer) image(t *tag) {
-	src := clean(t.src)
-	scheme, rest, _ := cutScheme(src)
-	switch scheme {
-	case "cid":
-		if w.o.Inline == nil {
-			break
+	src, shown := clean(t.src), ""
+	t.alt = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
 		}
-		if at := w.o.Inline(unescape(strings.Trim(rest, "<>"))); at != "" {
-			t.put("src", at)
+		return r
+	}, strings.TrimFunc(t.alt, func(r rune) bool { return r <= ' ' || r == 0x7f }))
+	switch scheme, rest, _ := cutScheme(src); scheme {
+	case "cid":
+		if w.o.Inline != nil {
+			shown = w.o.Inline(unescape(strings.Trim(rest, "<>")))
 		}
 	case "data":
 		if isPicture(src) {
-			t.put("src", src)
+			shown = src
 		}
 	default:
-		if !w.remoteImage(t, src) {
+		if a, ok := ParseAddress(src); ok {
+			if !w.remoteImage(t, a) {
+				return
+			}
+			shown = "remote"
+		}
+	}
+	switch shown {
+	case "remote":
+	case "":
+		if t.alt == "" {
 			return
 		}
+	default:
+		t.put("src", shown)
 	}
 	t.put("alt", t.alt)
 	w.open(t)
 }
 
 // remoteImage reports whether there is anything to be seen.
-func (w *writer) remoteImage(t *tag, src string) bool {
-	a, ok := ParseAddress(src)
-	if !ok {
-		return t.alt != ""
-	}
+func (w *writer) remoteImage(t *tag, a Address) bool {
 	if tiny(t.width) || tiny(t.height) || hides(t.style) {
 		w.trackers++
 		return false

@@ -105,3 +105,30 @@ func TestBombs(t *testing.T) {
 		})
 	}
 }
+
+// newsletter is one of 100 KB, as shops send them.
+func newsletter() []byte {
+	var b bytes.Buffer
+	b.WriteString(`<!DOCTYPE html><html><head><meta charset="utf-8"><title>News</title><style>body{margin:0;padding:0}@media only screen and (max-width:600px){.col{width:100%!important;display:block!important}}` +
+		strings.Repeat(`.button a:hover{color:#fff!important;background-color:#1a73e8}`, 50) + `</style></head><body bgcolor="#f4f4f4" style="margin:0">`)
+	row := `<table role="presentation" width="600" align="center" cellpadding="0" cellspacing="0" border="0" style="max-width:600px;background-color:#ffffff"><tr>
+<td class="col" valign="top" style="padding:20px 30px;font-family:'Open Sans',Helvetica,Arial,sans-serif;font-size:14px;line-height:22px;color:#333333">
+<a href="https://click.example.org/track?u=8d7f6a5b&amp;id=4c3b2a19&amp;e=0a1b2c3d" style="text-decoration:none;color:#1a73e8"><img src="https://cdn.example.org/img/product-1.jpg" width="240" height="240" alt="A product" border="0" style="display:block;width:100%;max-width:240px"></a>
+<h2 style="margin:0 0 10px;font-size:18px;color:#111">A product that everybody needs</h2><p style="margin:0">It is useful &amp; beautiful, and today it costs only <b>199&nbsp;kr</b> in our shop.</p></td></tr></table>
+`
+	for b.Len() < 100<<10 {
+		b.WriteString(row)
+	}
+	return b.Bytes()
+}
+
+func BenchmarkNewsletter(b *testing.B) {
+	in := newsletter()
+	b.SetBytes(int64(len(in)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if r := HTML(in, testOptions()); r.Plain || len(r.Remote) == 0 {
+			b.Fatal("not shown")
+		}
+	}
+}

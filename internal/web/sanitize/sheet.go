@@ -38,9 +38,11 @@ func (s *sheetWriter) rules(list []token, depth int) {
 			return
 		}
 		at := list[0].kind == css.AtKeywordToken
-		n := upTo(list, css.LeftBraceToken)
+		n := 0
 		if at {
-			n = min(n, upTo(list, css.SemicolonToken))
+			n = upTo(list, css.LeftBraceToken, css.SemicolonToken)
+		} else {
+			n = upTo(list, css.LeftBraceToken)
 		}
 		prelude, rest := trimSpace(list[:n]), list[n:]
 		if len(rest) == 0 || rest[0].kind != css.LeftBraceToken {

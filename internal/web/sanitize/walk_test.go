@@ -92,18 +92,20 @@ func attributeDanger(element string, a html.Attribute) string {
 	return ""
 }
 
+var (
+	dangerousWords = regexp.MustCompile(`@(import|font|charset|namespace|page|keyframes|supports|layer|property|container|counter|document)|javascript:|[<\\]|/\*|` +
+		`(url|expression|image-set|cross-fade|image|paint|element|attr|var|env|src|counter|counters)\(`)
+	dangerousProperties = regexp.MustCompile(`(^|[;{])\s*(--|position|z-index|transform|animation|transition|filter|backdrop|clip|mask|cursor|pointer-events|user-select|zoom|all|content|` +
+		`quotes|behavior|-moz|-webkit|border-image|list-style-image|shape|offset|top|left|right|bottom|inset)[a-z-]*\s*:`)
+	outOfPlace = regexp.MustCompile(`(^|[;{])(margin|text-indent)[a-z-]*:[^;}]*-[0-9.]|[0-9.]d?vh`)
+)
+
 // styleDanger looks for anything in CSS that could fetch, run, or come over what it should not.
 func styleDanger(css string) string {
-	css = strings.ToLower(css)
-	for _, word := range []string{"url", "@import", "@font", "@charset", "@namespace", "@page", "@keyframes", "@supports", "@layer", "@property", "expression", "javascript",
-		"behavior", "-moz-binding", "image-set", "element(", "attr(", "var(", "env(", "src(", "content:", "counter", "position:", "z-index", "transform:", "animation",
-		"transition", "filter", "clip-path", "mask", "cursor", "pointer-events", "--", "/*", "<", "\\", "100vh", "zoom", "all:", "quotes"} {
-		if strings.Contains(css, word) {
-			return "has " + word
+	for _, bad := range []*regexp.Regexp{dangerousWords, dangerousProperties, outOfPlace} {
+		if found := bad.FindString(strings.ToLower(css)); found != "" {
+			return "has " + found
 		}
-	}
-	if regexp.MustCompile(`(^|[;{])margin[a-z-]*:[^;]*-[0-9]`).MatchString(css) {
-		return "reaches out of its place"
 	}
 	return ""
 }

@@ -194,6 +194,7 @@ var bodyPage = template.Must(template.New("body").Parse(`<!DOCTYPE html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="postiljon-message" content="1">
 <meta name="referrer" content="no-referrer">
 <meta name="color-scheme" content="{{.Theme}}">
 <title></title>
