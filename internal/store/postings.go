@@ -324,6 +324,29 @@ func (s *Store) Emails(ctx context.Context, a AccountID, first, end EmailID, fn 
 	})
 }
 
+// EmailsOf calls fn for each of the given emails that is still there, in their order.
+func (s *Store) EmailsOf(ctx context.Context, a AccountID, ids []EmailID, fn func(*Email) error) error {
+	return s.view(ctx, "read emails", a, func(r kv.Reader) error {
+		for _, id := range ids {
+			b, ok, err := r.Get(table(tableEmail).email(id))
+			if err != nil {
+				return err
+			}
+			if !ok {
+				continue
+			}
+			var e Email
+			if err := e.decode(id, b); err != nil {
+				return err
+			}
+			if err := fn(&e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // EmailIDs returns which emails there are from first to before end.
 func (s *Store) EmailIDs(ctx context.Context, a AccountID, first, end EmailID) (ids []EmailID, err error) {
 	err = s.view(ctx, "list emails", a, func(r kv.Reader) (err error) {

@@ -2,7 +2,6 @@ package jmapd
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/postiljon/postiljon/internal/store"
@@ -27,7 +26,7 @@ func (s *Server) Ask(ctx context.Context, a *store.Account, methodCalls []byte) 
 			req.created[string(b.Role)] = mailboxID(id)
 		}
 	}
-	responses, err := json.Marshal(s.run(ctx, a, req))
+	responses, err := encoded(s.run(ctx, a, req))
 	if err != nil {
 		return nil, fmt.Errorf("jmapd: ask: %w", err)
 	}

@@ -174,7 +174,8 @@ func compact(t *testing.T, text []byte) []byte {
 
 // do does what an IMAP client or a delivery would: "letter MAILBOX N" and "file MAILBOX N NAME" place messages,
 // "seen", "deleted", "undeleted" and "expunge MAILBOX UID" change them, "move" and "copy MAILBOX UID MAILBOX" as well;
-// "create", "delete NAME" are about mailboxes, "upload NAME" uploads a file.
+// "create", "delete NAME" and "rename NAME NAME" are about mailboxes, "upload NAME" uploads a file; "forget" and "trim" forget what
+// is in memory, and what left mailboxes.
 func (w *world) do(words []string) {
 	w.t.Helper()
 	ctx, a := w.t.Context(), w.anna.ID
@@ -199,6 +200,14 @@ func (w *world) do(words []string) {
 		if answer := w.ask("POST", "/jmap/upload/a1/", "message/rfc822", string(text)); e != nil || answer.Code != http.StatusCreated {
 			w.t.Fatal(e, answer.Code, answer.Body)
 		}
+	case "forget": // what is in memory of the account
+		w.server.accounts.mu.Lock()
+		delete(w.server.accounts.of, a)
+		w.server.accounts.mu.Unlock()
+	case "trim": // what left mailboxes
+		err = w.store.ForgetRemovals(ctx, 1)
+	case "rename":
+		err = w.store.RenameMailbox(ctx, a, words[1], words[2])
 	case "create":
 		_, err = w.store.CreateMailbox(ctx, a, words[1], store.RoleNone)
 	case "delete":
@@ -208,6 +217,8 @@ func (w *world) do(words []string) {
 		switch words[0] {
 		case "seen":
 			_, err = w.store.StoreFlags(ctx, a, m, set, store.FlagChange{System: store.FlagSeen}, nil)
+		case "undeleted":
+			_, err = w.store.StoreFlags(ctx, a, m, set, store.FlagChange{Op: store.FlagsRemove, System: store.FlagDeleted}, nil)
 		case "deleted":
 			_, err = w.store.StoreFlags(ctx, a, m, set, store.FlagChange{System: store.FlagDeleted}, nil)
 		case "expunge":

@@ -57,20 +57,44 @@ func emailGet(ctx context.Context, c *call) (any, error) {
 			}
 		}
 	}
-	var list []object
-	var missing []string
-	for _, id := range g.ids {
-		o, err := c.email(ctx, p, id, &g, wanted)
-		if err != nil {
-			return nil, err
-		}
-		if o == nil {
-			missing = append(missing, id)
-			continue
-		}
-		list = append(list, o)
+	list, missing, err := c.emails(ctx, p, &g, wanted)
+	if err != nil {
+		return nil, err
 	}
 	return c.got(p.emailState(), list, missing), nil
+}
+
+// emails are the Email objects that are wanted, and the ids that name none.
+func (c *call) emails(ctx context.Context, p *picture, g *getArgs, wanted *bodyArgs) (list []object, missing []string, err error) {
+	reads := slices.ContainsFunc(g.properties, func(name string) bool { return !slices.Contains(metadataProperties, name) })
+	objects := make(map[store.EmailID]object, len(g.ids))
+	var ids []store.EmailID
+	for _, id := range g.ids {
+		if l, ok := p.located(id); ok {
+			if o := metadataOf(l, p); reads {
+				ids = append(ids, l.ID)
+				objects[l.ID] = o
+			} else {
+				list = append(list, g.pick(o))
+			}
+		} else {
+			missing = append(missing, id)
+		}
+	}
+	// What went since the picture was made is not found any more.
+	err = c.server.store.EmailsOf(ctx, c.account.ID, ids, func(e *store.Email) error {
+		o := objects[e.ID]
+		if err := newReader(ctx, c.server.store, e).fill(o, g, wanted); err != nil {
+			return err
+		}
+		list = append(list, g.pick(o))
+		delete(objects, e.ID)
+		return ctx.Err()
+	})
+	for id := range objects {
+		missing = append(missing, emailID(id))
+	}
+	return list, missing, err
 }
 
 // located finds a visible email by its id.
@@ -80,28 +104,6 @@ func (p *picture) located(id string) (*store.Located, bool) {
 		return nil, false
 	}
 	return p.email(n)
-}
-
-// email is an Email object, nil if there is no such email.
-func (c *call) email(ctx context.Context, p *picture, id string, g *getArgs, wanted *bodyArgs) (o object, err error) {
-	l, ok := p.located(id)
-	if !ok {
-		return nil, nil
-	}
-	metadata := metadataOf(l, p)
-	if !slices.ContainsFunc(g.properties, func(name string) bool { return !slices.Contains(metadataProperties, name) }) {
-		return g.pick(metadata), nil
-	}
-	s := c.server.store
-	// What went since the picture was made is not found any more.
-	err = s.Emails(ctx, c.account.ID, l.ID, l.ID+1, func(e *store.Email) error {
-		o = metadata
-		return newReader(ctx, s, e).fill(o, g, wanted)
-	})
-	if o == nil || err != nil {
-		return nil, err
-	}
-	return g.pick(o), nil
 }
 
 // metadataOf is what is known of an email without its record.

@@ -160,6 +160,9 @@ func (s *search) condition(name string, raw json.RawMessage) (func(*store.Locate
 		if unmarshal(raw, &not) != nil {
 			return nil, bad
 		}
+		for i := range not {
+			not[i] = s.c.named(not[i])
+		}
 		s.placeBound = true
 		return func(l *store.Located) bool {
 			return slices.ContainsFunc(l.At, func(p store.PlacedIn) bool { return !slices.Contains(not, mailboxID(p.Mailbox)) })

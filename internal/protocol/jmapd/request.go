@@ -40,8 +40,24 @@ type response struct {
 	id   string
 }
 
-// MarshalJSON implements json.Marshaler.
-func (r response) MarshalJSON() ([]byte, error) { return json.Marshal([]any{r.name, r.args, r.id}) }
+// encoded writes responses. A json.Marshaler's result would be gone through once more.
+func encoded(list []response) ([]byte, error) {
+	b := []byte{'['}
+	for i := range list {
+		for j, v := range []any{list[i].name, list[i].args, list[i].id} {
+			text, err := json.Marshal(v)
+			if err != nil {
+				return nil, err
+			}
+			b = append(append(b, separators[min(i, 1)][j]...), text...)
+		}
+		b = append(b, ']')
+	}
+	return append(b, ']'), nil
+}
+
+// separators stand before the three members of the first response and of the others.
+var separators = [2][3]string{{"[", ",", ","}, {",[", ",", ","}}
 
 // method is a method of a capability.
 type method struct {
@@ -93,11 +109,21 @@ func (s *Server) api(w http.ResponseWriter, r *http.Request, a *store.Account) {
 		return
 	}
 	session := s.sessionOf(a)
-	answer := object{"methodResponses": s.run(r.Context(), a, req), "sessionState": session["state"]}
-	if req.told {
-		answer["createdIds"] = req.created
+	responses, err := encoded(s.run(r.Context(), a, req))
+	if err != nil {
+		s.answer(w, nil, err)
+		return
 	}
-	s.answer(w, answer)
+	text := append([]byte(`{"methodResponses":`), responses...)
+	rest := object{"sessionState": session["state"]}
+	if req.told {
+		rest["createdIds"] = req.created
+	}
+	more, err := json.Marshal(rest)
+	if err == nil {
+		more[0] = ','
+	}
+	s.answer(w, append(text, more...), err)
 }
 
 // begin takes one of the places for requests of an account, which end gives back.

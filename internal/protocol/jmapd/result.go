@@ -1,12 +1,10 @@
 package jmapd
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -76,7 +74,7 @@ type row struct {
 // sortKeys are one for each comparator.
 type sortKeys []sortKey
 
-// of returns the result of a query, if only that nothing is known.
+// result returns that of a query, if only that nothing is known.
 func (q *queries) result(key string) *result {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -167,10 +165,7 @@ func (c *call) find(ctx context.Context, by []comparator) (*emailsFound, error) 
 	if err := s.parse(); err != nil {
 		return nil, err
 	}
-	r := &result{}
-	if key, ok := c.queryKey(by, collapse); ok {
-		r = a.queries.result(key)
-	}
+	r := a.queries.result(c.queryKey(by, collapse))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s.read = &r.read
@@ -187,20 +182,36 @@ func (c *call) find(ctx context.Context, by []comparator) (*emailsFound, error) 
 	return &emailsFound{search: s, p: r.p, rows: r.rows, heads: r.heads, collapse: collapse}, nil
 }
 
-// queryKey names a query; ok is false for one that means something else in every request.
-func (c *call) queryKey(by []comparator, collapse bool) (key string, ok bool) {
-	var filter bytes.Buffer
-	if raw := c.args["filter"]; len(raw) > 0 {
-		var v any
-		if json.Unmarshal(raw, &v) != nil || strings.Contains(string(raw), `"#`) {
-			return "", false
+// queryKey names a query.
+func (c *call) queryKey(by []comparator, collapse bool) string {
+	var filter any
+	if raw := c.args["filter"]; len(raw) > 0 && json.Unmarshal(raw, &filter) != nil {
+		return "" // it was read before
+	}
+	key, err := json.Marshal([]any{c.resolved("", filter), by, collapse})
+	if err != nil {
+		return ""
+	}
+	return string(key)
+}
+
+// resolved is a filter with the ids of mailboxes in the place of references to them.
+func (c *call) resolved(name string, v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, member := range v {
+			v[name] = c.resolved(name, member)
 		}
-		if err := json.NewEncoder(&filter).Encode(v); err != nil {
-			return "", false
+	case []any:
+		for i := range v {
+			v[i] = c.resolved(name, v[i])
+		}
+	case string:
+		if name == "inMailbox" || name == "inMailboxOtherThan" {
+			return c.named(v)
 		}
 	}
-	text, err := json.Marshal([]any{filter.String(), by, collapse})
-	return string(text), err == nil
+	return v
 }
 
 // next brings the result to a picture.

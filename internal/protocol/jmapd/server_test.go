@@ -53,7 +53,7 @@ func TestCapabilities(t *testing.T) {
 		`{"using":["`+capabilityCore+`"],"methodCalls":[["Mailbox/get",{"accountId":"a1"},"0"]],"createdIds":{"k":"F9"}}`).Body.String()
 	session := w.ask("GET", "/jmap/session", "", "").Body.String()
 	state := decoded(t, []byte(session)).(object)["state"].(string)
-	want := `{"createdIds":{"k":"F9"},"methodResponses":[["error",{"type":"unknownMethod"},"0"]],"sessionState":"` + state + `"}`
+	want := `{"methodResponses":[["error",{"type":"unknownMethod"},"0"]],"createdIds":{"k":"F9"},"sessionState":"` + state + `"}`
 	if answer != want {
 		t.Errorf("got  %s\nwant %s", answer, want)
 	}

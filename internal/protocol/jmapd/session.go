@@ -66,12 +66,12 @@ func stateOfSession(session object) string {
 }
 
 func (s *Server) session(w http.ResponseWriter, _ *http.Request, a *store.Account) {
-	s.answer(w, s.sessionOf(a))
+	text, err := json.Marshal(s.sessionOf(a))
+	s.answer(w, text, err)
 }
 
-// answer sends what programs read.
-func (s *Server) answer(w http.ResponseWriter, v any) {
-	text, err := json.Marshal(v)
+// answer sends what programs read, if it could be written.
+func (s *Server) answer(w http.ResponseWriter, text []byte, err error) {
 	if err != nil {
 		s.log.Error("jmapd: an answer cannot be written", "error", err)
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
