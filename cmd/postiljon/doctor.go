@@ -20,10 +20,12 @@ import (
 	"github.com/postiljon/postiljon/internal/doctor/probe"
 	"github.com/postiljon/postiljon/internal/message/address"
 	"github.com/postiljon/postiljon/internal/settings"
+	"github.com/postiljon/postiljon/internal/web/clinic"
 )
 
 type doctorCommand struct {
-	Address string `arg:"" help:"The mail address that does not work, at any provider."`
+	Address string `arg:"" optional:"" help:"The mail address that does not work, at any provider."`
+	Report  string `placeholder:"REFERENCE" help:"Show what was found on the web under a reference, as JSON; asks the running service."`
 	Symptom string `enum:"send,receive,signin,push,webmail,message,any" default:"any" help:"What does not work: ${enum} (default: ${default})."`
 
 	PasswordFile string `placeholder:"FILE" help:"File whose first line is the password; - is standard input. Else POSTILJON_PASSWORD, else it is asked for."`
@@ -74,7 +76,13 @@ const (
 
 // Run looks at an account and tells what is wrong. It exits with 0 when nothing
 // is, 1 when a cause was found, 2 when none could be, 3 when it was misused.
-func (d *doctorCommand) Run(ctx context.Context, s *streams) error {
+func (d *doctorCommand) Run(ctx context.Context, s *streams, all *commands) error {
+	if d.Report != "" {
+		return d.kept(ctx, s, all)
+	}
+	if d.Address == "" {
+		return exitWith{exitDoctorMisused, usagef("give the address that does not work, or --report with a reference")}
+	}
 	c, err := d.complaint(s)
 	if err == nil {
 		var env probe.Env
@@ -86,6 +94,24 @@ func (d *doctorCommand) Run(ctx context.Context, s *streams) error {
 		}
 	}
 	return exitWith{exitDoctorMisused, err}
+}
+
+// kept shows a report of the web.
+func (d *doctorCommand) kept(ctx context.Context, s *streams, all *commands) error {
+	client, err := all.connect()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	packed, err := client.DoctorReport(ctx, d.Report)
+	if err != nil {
+		return err
+	}
+	report, err := clinic.ReadReport(packed)
+	if err != nil {
+		return err
+	}
+	return s.say("%s", report)
 }
 
 // exitWith is an error that ends the program with a code of its own; without

@@ -71,7 +71,7 @@ func eventOf(e control.EvidenceEvent) evidence.Event {
 	told := evidence.Event{At: e.At, Kind: e.Kind, Cause: string(e.Cause), Trace: e.Trace, MessageID: e.MessageID, Text: e.Text}
 	switch {
 	case e.Kind == journal.SignInOK || e.Kind == journal.SignInRefused:
-		told.Kind = "sign-in"
+		told.Kind, told.Text["program"] = "sign-in", e.Text["client"]
 		told.Text["client"] = e.Text["remote"]
 	case e.Kind == journal.MessageExpunged:
 		told.Kind = "removed"

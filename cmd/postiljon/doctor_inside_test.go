@@ -73,7 +73,7 @@ func (h *hostedAccount) diagnose(t *testing.T, symptom string) (causes []cause.I
 		Address: hostedAddress, Symptom: symptom, Server: h.socket, IMAP: at("imaps"), SMTP: at("submissions"), CA: h.certs.CAFile(),
 		Resolver: "127.0.0.1:1", Timeout: 20 * time.Second, Lang: "en", Format: "json",
 	}
-	err = d.Run(t.Context(), &streams{in: os.Stdin, out: out, err: io.Discard})
+	err = d.Run(t.Context(), &streams{in: os.Stdin, out: out, err: io.Discard}, &commands{})
 	if e, ok := errors.AsType[exitWith](err); err != nil && (!ok || e.error != nil) {
 		t.Fatal(err)
 	}

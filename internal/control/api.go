@@ -384,6 +384,7 @@ func (s *Server) routes() http.Handler {
 		"queue.cancel":       method(s, s.change((*outbound.Queue).Cancel)),
 		"trace":              method(s, s.trace),
 		"evidence":           method(s, s.evidence),
+		"doctor-report":      method(s, s.doctorReport),
 		"verify":             stream(s, s.verify),
 		"backup":             stream(s, s.backup),
 		"backup.prune":       stream(s, s.prune),

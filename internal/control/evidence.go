@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
@@ -106,6 +107,20 @@ func (c *Client) Evidence(ctx context.Context, address string) (Evidence, error)
 // EvidenceOf tells what the service knows of an account, as Client.Evidence does. Who asks must have been let to.
 func (s *Server) EvidenceOf(ctx context.Context, address string) (Evidence, error) {
 	return s.evidence(ctx, Name{address})
+}
+
+// DoctorReport returns what the doctor found on the web, under the reference that people were told, in the form in which
+// the web keeps it.
+func (c *Client) DoctorReport(ctx context.Context, reference string) ([]byte, error) {
+	return call[[]byte](ctx, c, "doctor-report", Name{reference})
+}
+
+func (s *Server) doctorReport(ctx context.Context, r Name) ([]byte, error) {
+	id, err := store.ParseTraceID(strings.NewReplacer("-", "", " ", "").Replace(r.Name))
+	if err != nil {
+		return nil, invalid("%q is no reference", r.Name)
+	}
+	return s.Store.FindReport(ctx, id)
 }
 
 func (s *Server) evidence(ctx context.Context, r Name) (Evidence, error) {

@@ -51,6 +51,11 @@ func lastProgram(inside *evidence.Inside) string {
 			name, last = s.Program, s.LastIO
 		}
 	}
+	for i := len(inside.Events) - 1; i >= 0 && name == ""; i-- { // none is signed in now: the one that was last
+		if e := &inside.Events[i]; e.Kind == "sign-in" && strings.EqualFold(e.Text["protocol"], "imap") {
+			name = e.Text["program"]
+		}
+	}
 	return name
 }
 

@@ -32,7 +32,7 @@ const (
 	tableGrant        = 'g' // g mailbox identifier: rights (RFC 4314)
 	tableScript       = 'v' // v name: a script of rules; v: the name of the active one (script.go)
 	tableJunk         = 'z' // z part ...: what the account taught about junk (junk.go)
-	tableReport       = 'f' // f id: what the doctor found (report.go); those of nobody's account are in the system's key space
+	tableReport       = 'R' // R id: what the doctor found (report.go); those of nobody's account are in the system's key space
 	tableMemory       = 'y' // y key: what rules remember for a while (script.go)
 	tableWebSession   = 'I' // I hash: a browser that is signed in (websession.go)
 	tableFactor       = 'F' // F part ...: what signs in beside passwords (factor.go)

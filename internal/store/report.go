@@ -86,7 +86,7 @@ func (s *Store) FindReport(ctx context.Context, id TraceID) (report []byte, err 
 	return report, wrap("find report", err)
 }
 
-// reportKey is f id: ids begin with their time, so reports sort by it.
+// reportKey is R id: ids begin with their time, so reports sort by it.
 func reportKey(id TraceID) key { return append(table(tableReport), id[:]...) }
 
 // trimReports deletes the reports of an account from before a time.

@@ -120,7 +120,7 @@ func (v *verifier) tell() {
 // verify looks at one account.
 func (v *verifier) verify(r kv.Reader) error {
 	v.r = r
-	checks := []func() error{v.events, v.submissions}
+	checks := []func() error{v.events, v.submissions, v.reports}
 	if v.account == AccountID(kv.System) {
 		checks = append(checks, v.hints)
 	} else {
@@ -161,6 +161,15 @@ func (v *verifier) submissions() error {
 			return err
 		}
 		return v.step(&v.report.Submissions)
+	})
+}
+
+func (v *verifier) reports() error {
+	return v.scan(table(tableReport), func(k, b []byte) error {
+		if len(k) != len(reportKey(TraceID{})) || len(b) == 0 || len(b) > MaxReport {
+			v.problem("report %x of %d octets", k, len(b))
+		}
+		return nil
 	})
 }
 

@@ -156,9 +156,11 @@ func TestHome(t *testing.T) {
 	}
 }
 
-// Every link of every kind of page leads somewhere.
+// Every link of every kind of page leads somewhere; that to the doctor to the part that has its pages.
 func TestLinks(t *testing.T) {
-	s := server(t, nil)
+	s := server(t, func(o *Options) {
+		o.Routes = map[string]http.Handler{"GET /doctor": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })}
+	})
 	link := regexp.MustCompile(`(?:href|src)="(/[^"]*)"`)
 	seen := map[string]bool{}
 	for _, start := range []string{"/", "/why/", "/why/quota.mailbox-full", "/nothing"} {

@@ -99,8 +99,12 @@ func (c *Clinic) tileOf(ctx context.Context, d *doctor.Doctor, v visitor, in *ev
 			t.rank++ // where it is about room, that is the trouble of its own name
 		}
 	case name == "message":
-		if t.Known = c.messagesStand(v, in); failing(in) > 0 {
-			t.Trouble, t.rank = true, 1
+		n := 0
+		for _, m := range c.sentLately(v, in) {
+			n += rank(m.Trouble)
+		}
+		if t.Known = c.says[v.lang].Say("words.stands_message"); n > 0 {
+			t.Known, t.Trouble, t.rank = c.says[v.lang].Say("words.stands_message_trouble", "count", strconv.Itoa(n)), true, 1
 		}
 	default:
 		t.Known = c.stands(v, in, name)
@@ -174,25 +178,6 @@ func (c *Clinic) room(v visitor, in *evidence.Inside) string {
 	}
 	percent := strconv.FormatInt(in.Usage.Mail*100/in.Usage.Limit, 10)
 	return say.Say("words.stands_full", "used", used, "limit", c.Catalogue.Value(v.lang, cause.Size("limit", in.Usage.Limit)), "percent", percent)
-}
-
-// messagesStand tells how the messages that were sent lately are doing.
-func (c *Clinic) messagesStand(v visitor, in *evidence.Inside) string {
-	say := c.says[v.lang]
-	if n := failing(in); n > 0 {
-		return say.Say("words.stands_message_trouble", "count", strconv.Itoa(n))
-	}
-	return say.Say("words.stands_message")
-}
-
-// failing counts messages on their way that had trouble.
-func failing(in *evidence.Inside) (n int) {
-	for _, q := range in.Queue {
-		if q.State == "failed" || q.State == "deferred" {
-			n++
-		}
-	}
-	return n
 }
 
 // onWeb tells protocols of browsers from those of mail programs.

@@ -55,7 +55,7 @@ type link struct {
 type checked struct {
 	Fine, Trouble, Unseen []string
 	Signs                 []string
-	RuledOut              []string
+	RuledOut              string
 	Held                  []string
 	Timeline              string
 	SignIns               string
@@ -236,9 +236,11 @@ func (c *Clinic) checkedOf(ctx context.Context, p *reportPage, v visitor, k *kep
 	for _, f := range k.Causes {
 		ch.Signs = append(ch.Signs, f.Signs...)
 	}
+	var out []string
 	for _, l := range c.links(v, k.RuledOut) {
-		ch.RuledOut = append(ch.RuledOut, l.Title)
+		out = append(out, l.Title)
 	}
+	ch.RuledOut = strings.Join(out, " · ")
 	for _, key := range k.Held {
 		ch.Held = append(ch.Held, p.T[key])
 	}
