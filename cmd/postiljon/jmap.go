@@ -6,8 +6,11 @@ import "github.com/postiljon/postiljon/internal/protocol/jmapd"
 func (s *service) openJMAP() (err error) {
 	s.jmap, err = jmapd.New(jmapd.Options{
 		Store: s.store, Index: s.index, Catalogue: s.catalogue, BaseURL: s.config.BaseURL(), SignIn: s.signInHTTP, Tokens: s.sasl.tokens.Load, Log: s.log,
-		Limits: jmapd.Limits{Upload: int64(s.config.Limits.MessageSize), Message: int64(s.config.Limits.MessageSize)},
-		Filed:  func(f jmapd.Filed) { s.policies.trainer.Moved(f.Account, f.Into, f.UIDs, f.From, f.To) },
+		Queue: s.queue, Check: s.road.Check,
+		Limits: jmapd.Limits{
+			Upload: int64(s.config.Limits.MessageSize), Message: int64(s.config.Limits.MessageSize), Recipients: s.config.Limits.Recipients,
+		},
+		Filed: func(f jmapd.Filed) { s.policies.trainer.Moved(f.Account, f.Into, f.UIDs, f.From, f.To) },
 	})
 	return err
 }

@@ -93,6 +93,7 @@ type service struct {
 	forwarder   *inbound.Forwarder
 	bounces     func(eml []byte) []inbound.Bounced
 	queue       *outbound.Queue
+	road        *inbound.Backend
 	smtp        *smtpd.Server
 	imap        *imapd.Server
 	pop3        *popd.Server
@@ -127,7 +128,7 @@ func openService(ctx context.Context, c config.Config, file string, log *slog.Lo
 	s := &service{config: c, file: file, log: log, level: level, started: time.Now()}
 	s.keep.Store(int64(c.Journal.Keep))
 	for _, open := range []func(context.Context) error{
-		s.openStore, s.openIndex, s.openCauses, s.openPolicies, s.openResolver, s.openSigning, s.openPrecheck, s.openForwarding, s.openBounces, s.openTransport, s.openQueue, s.openDMARC, s.openSMTP, s.openIMAP, s.openPOP3,
+		s.openStore, s.openIndex, s.openCauses, s.openPolicies, s.openResolver, s.openSigning, s.openPrecheck, s.openForwarding, s.openBounces, s.openTransport, s.openQueue, s.openDMARC, s.openSMTP, s.startQueue, s.openIMAP, s.openPOP3,
 		s.openSieve, s.openWeb, s.openControl,
 	} {
 		if err := open(ctx); err != nil {
@@ -259,7 +260,7 @@ func (s *service) openSASL(ctx context.Context) error {
 	return nil
 }
 
-func (s *service) openQueue(ctx context.Context) (err error) {
+func (s *service) openQueue(context.Context) (err error) {
 	c := &s.config
 	limits := outbound.Limits{
 		Concurrency: c.Queue.Concurrency, PerDestination: c.Queue.PerDestination,
@@ -281,14 +282,18 @@ func (s *service) openQueue(ctx context.Context) (err error) {
 		Store: s.store, Resolver: s.resolver, Policies: s.tlsPolicies, Reports: s.tlsReports, Relays: relays,
 		Local:     s.local(),
 		Catalogue: s.catalogue, Hostname: c.Hostname, Port: c.Queue.Port, AllowPrivate: c.Queue.AllowPrivate,
-		Sign: sign, Announced: s.precheck.Announced, Journal: s.journal, Limits: limits, Log: s.log, Metrics: s.metrics.Outbound(),
+		Depart: func(ctx context.Context, sub *store.Submission) cause.Decision { return s.road.Depart(ctx, sub) },
+		Sign:   sign, Announced: s.precheck.Announced, Journal: s.journal, Limits: limits, Log: s.log, Metrics: s.metrics.Outbound(),
 	})
 	if err != nil {
 		return err
 	}
 	s.onClose("queue", s.queue.Close)
-	return s.queue.Start(ctx)
+	return nil
 }
+
+// startQueue lets the queue go, once there is the road that what was scheduled takes.
+func (s *service) startQueue(ctx context.Context) error { return s.queue.Start(ctx) }
 
 // checker finds out whether mail from other servers is genuine; nil if nobody wants to know.
 func (s *service) checker() *genuine.Checker {
@@ -352,13 +357,13 @@ func (s *service) openSMTP(context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	road := inbound.New(inbound.Options{
+	s.road = inbound.New(inbound.Options{
 		Store: s.store, Policy: s.policies, Journal: recorder{s.journal}, Queue: s.queue, Precheck: s.precheck, Forward: s.forwarder, Bounces: s.bounces,
 		Hostname: c.Hostname, SpoolDir: spool, MaxSize: int64(c.Limits.MessageSize), MaxRecipients: c.Limits.Recipients,
 		MaxHops: c.Limits.Hops, Genuine: s.checker(), Rules: s.rules, Junk: s.junkFilter(), Lists: s.blockLists(), Greylist: s.greylist(), Trusted: config.Prefixes(c.Inbound.Trusted), Log: s.log,
 	})
 	s.smtp, err = smtpd.New(smtpd.Options{
-		Hostname: c.Hostname, Replies: s.catalogue, Backend: measured{road, s.metrics.Commit}, SASL: s.sasl.submission, TLS: s.certs.ServerConfig(),
+		Hostname: c.Hostname, Replies: s.catalogue, Backend: measured{s.road, s.metrics.Commit}, SASL: s.sasl.submission, TLS: s.certs.ServerConfig(),
 		Admit: s.policies.admit("submission"), Log: s.log, Metrics: s.metrics.SMTP(),
 		Limits: smtpd.Limits{
 			Message: int64(c.Limits.MessageSize), Recipients: c.Limits.Recipients, Connections: c.Limits.Connections,

@@ -192,12 +192,24 @@ func (s *session) decideContent(ctx context.Context, m *message.Summary) cause.D
 		return cause.Allow()
 	}
 	// RFC 6409 section 6.1: what a person sends carries an address of the person.
+	var authors []string
 	for _, from := range slices.Concat(m.From, m.Sender) {
-		if d := s.owns(ctx, from.Email); !d.Allowed() {
+		authors = append(authors, from.Email)
+	}
+	if d := s.ownsAll(ctx, authors); !d.Allowed() {
+		return d
+	}
+	return s.precheckContent(ctx, m)
+}
+
+// ownsAll decides whether the account that signed in may send from all of some addresses.
+func (s *session) ownsAll(ctx context.Context, addresses []string) cause.Decision {
+	for _, one := range addresses {
+		if d := s.owns(ctx, one); !d.Allowed() {
 			return d
 		}
 	}
-	return s.precheckContent(ctx, m)
+	return cause.Allow()
 }
 
 func (s *session) firstRecipient() string {
@@ -251,8 +263,12 @@ func (m *content) commit(ctx context.Context, summary *message.Summary) cause.De
 	if s.account != nil {
 		delivery.Sender, delivery.SenderEvents, delivery.SentTo = s.account.ID, s.sentEvents(now, summary), s.everybody()
 	}
-	if len(s.remote) > 0 {
+	if len(s.remote) > 0 || s.handed != nil {
 		delivery.Submission = s.submission(now, ref, summary)
+		if s.handed != nil {
+			delivery.Submission, delivery.Departs = s.departing(delivery.Submission), true
+			delivery.ID = "departs/" + s.trace.String()
+		}
 		s.b.Queue.Prepare(delivery.Submission)
 	} else if trouble := s.passOn(ctx, &delivery, ref, summary); !trouble.Allowed() {
 		return trouble
@@ -270,7 +286,7 @@ func (m *content) commit(ctx context.Context, summary *message.Summary) cause.De
 		return trouble
 	}
 	ruled.send(s.b)
-	if delivery.Submission != nil {
+	if delivery.Submission != nil && s.handed == nil { // who lets it depart goes on with it
 		s.b.Queue.Notify(delivery.Submission)
 	}
 	s.joinReport(ctx, ref, summary)
@@ -353,9 +369,13 @@ func (s *session) event(kind string, now time.Time, to string, summary *message.
 		{Name: "from", Value: s.from}, {Name: "to", Value: to},
 		{Name: "message-id", Value: summary.MessageID}, {Name: "subject", Value: summary.Subject},
 		{Name: "size", Value: strconv.FormatInt(summary.Size, 10)},
-		{Name: "remote", Value: s.c.Remote.Addr().String()}, {Name: "helo", Value: s.c.Helo},
-		{Name: "protocol", Value: s.c.Protocol(s.mail.SMTPUTF8)},
 	}}
+	if s.handed != nil {
+		e.Fields = append(e.Fields, store.Field{Name: "protocol", Value: "JMAP"})
+	} else {
+		e.Fields = append(e.Fields, store.Field{Name: "remote", Value: s.c.Remote.Addr().String()},
+			store.Field{Name: "helo", Value: s.c.Helo}, store.Field{Name: "protocol", Value: s.c.Protocol(s.mail.SMTPUTF8)})
+	}
 	if s.checked != nil {
 		e.Fields = append(e.Fields, store.Field{Name: "genuine", Value: outcomes(s.checked)})
 	}
@@ -400,6 +420,9 @@ func (s *session) settle(ctx context.Context, d store.Delivery, results []store.
 		return last
 	}
 	s.report(ctx, d.Email, failed)
+	if s.handed != nil {
+		s.amend(ctx, failed)
+	}
 	return cause.Allow()
 }
 

@@ -27,8 +27,17 @@ func (s *session) precheckContent(ctx context.Context, m *message.Summary) cause
 	if d := s.precheckSize(ctx, m.Size); !d.Allowed() {
 		return d
 	}
+	var authors []string
 	for _, from := range m.From {
-		domain := address.NormalizeDomain(from.Email[strings.LastIndexByte(from.Email, '@')+1:])
+		authors = append(authors, from.Email)
+	}
+	return s.precheckSenders(ctx, authors)
+}
+
+// precheckSenders asks whether others would believe the authors of a message.
+func (s *session) precheckSenders(ctx context.Context, authors []string) cause.Decision {
+	for _, from := range authors {
+		domain := address.NormalizeDomain(from[strings.LastIndexByte(from, '@')+1:])
 		if d := s.b.Precheck.Sender(ctx, domain); !d.Allowed() {
 			return d
 		}

@@ -108,6 +108,9 @@ func (m *content) stripped(raw []byte) []byte {
 // several recipients is stored once, so it names a recipient only if there is
 // one: nobody learns of blind copies.
 func (s *session) traceFields(checked *genuine.Result) []byte {
+	if s.handed != nil {
+		return s.handedFields()
+	}
 	r := message.Received{
 		HELO: s.c.Helo, IP: s.c.Remote.Addr(), By: s.b.Hostname, Protocol: s.c.Protocol(s.mail.SMTPUTF8),
 		TLS: tlsText(s.c.TLS), ID: s.trace.String(), Date: s.b.Store.Now(),

@@ -38,6 +38,7 @@ type envelope struct {
 	early      *early          // what is being found out about the sender, nil for submissions and trusted clients
 	checked    *genuine.Result // what was found out about the message
 	about      store.AccountID // whose mail the last refused recipient would have been
+	handed     *handed         // of a message that did not come over SMTP, nil otherwise
 }
 
 // localRecipient is a recipient whose mail is kept here; one address may be the
@@ -252,7 +253,7 @@ func (s *session) addRemote(ctx context.Context, r *smtpd.Rcpt, to string) cause
 
 // maySend asks whether one recipient more is within the sender's limits.
 func (s *session) maySend(ctx context.Context) cause.Decision {
-	if s.account == nil {
+	if s.account == nil || s.handed != nil && s.handed.asked {
 		return cause.Allow()
 	}
 	return s.b.Policy.Sending(ctx, s.account, s.recipients+1)
@@ -280,8 +281,10 @@ func notifyText(n smtpd.Notify) string {
 func (s *session) refused(kind, to string, d cause.Decision, more ...store.Field) {
 	e := store.Event{Time: s.b.Store.Now(), Trace: s.trace, Kind: kind, Fields: []store.Field{
 		{Name: "from", Value: s.from}, {Name: "to", Value: to},
-		{Name: "remote", Value: s.c.Remote.Addr().String()}, {Name: "helo", Value: s.c.Helo},
 	}}
+	if s.handed == nil {
+		e.Fields = append(e.Fields, store.Field{Name: "remote", Value: s.c.Remote.Addr().String()}, store.Field{Name: "helo", Value: s.c.Helo})
+	}
 	e.Fields = append(e.Fields, more...)
 	e.SetDecision(d)
 	e.Account, s.about = s.about, 0

@@ -63,6 +63,8 @@ type Options struct {
 	// Sign signs messages to other servers; nil leaves them as they are. It is
 	// called once for each message, at its first attempt, and the result kept.
 	Sign Sign
+	// Depart lets go what was handed in otherwise than over SMTP; nil if nothing is.
+	Depart Depart
 	// Announced hears of the largest message that a server of a domain takes, in octets, 0 for any
 	// (RFC 1870); nil means nobody does. It must not block.
 	Announced func(domain string, limit int64)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
@@ -33,7 +34,7 @@ func (q *Queue) record(ctx context.Context, a *attempted) (after *store.Submissi
 	}
 	// What is final and not owed stays so: the last act is to forget it all.
 	if sub.Done() && !owes(&sub) {
-		err = q.opt.Store.DeleteSubmission(ctx, sub.Account, sub.ID, q.eventsOf(&sub, a.outcomes)...)
+		err = q.opt.Store.FinishSubmission(ctx, sub.Account, sub.ID, sub.Recipients, q.eventsOf(&sub, a.outcomes)...)
 	} else {
 		after, err = q.update(ctx, &sub, a.outcomes, now)
 	}
@@ -209,8 +210,12 @@ func (q *Queue) explained(sub *store.Submission, r *store.SubmissionRecipient, i
 	if r.State == store.Queued {
 		d = cause.Wait(id, r.Next)
 	}
+	about := r.Address
+	if sub.Scheduled && strings.HasPrefix(string(id), "limit.") { // of the sender
+		about = sub.From
+	}
 	known := []cause.Param{
-		cause.Text("address", r.Address), cause.Text("domain", domainOf(r.Address)),
+		cause.Text("address", about), cause.Text("domain", domainOf(about)), cause.Time("until", r.Next),
 		cause.Text("host", r.Host), cause.Text("reply", r.Reply), cause.Size("size", sub.Size),
 		cause.Time("since", sub.Created), cause.Time("giveup", q.expires(sub)),
 	}

@@ -99,7 +99,7 @@ func owes(sub *store.Submission) bool {
 
 // delayOwed reports whether it is time to tell the sender that a message waits.
 func (q *Queue) delayOwed(sub *store.Submission, now time.Time) bool {
-	return !now.Before(sub.Created.Add(q.opt.Limits.DelayAfter)) &&
+	return !sub.Scheduled && !now.Before(sub.Created.Add(q.opt.Limits.DelayAfter)) &&
 		slices.ContainsFunc(sub.Recipients, func(r store.SubmissionRecipient) bool {
 			return r.State == store.Queued && !r.Delayed
 		})

@@ -31,7 +31,7 @@ type deliveryKey struct {
 }
 
 func keyOf(sub *store.Submission, r *store.SubmissionRecipient) deliveryKey {
-	return deliveryKey{sub.Account, sub.ID, unique.Make(domainOf(r.Address))}
+	return deliveryKey{sub.Account, sub.ID, unique.Make(destinationOf(sub, r))}
 }
 
 type deliveryState uint8

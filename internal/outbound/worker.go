@@ -122,6 +122,9 @@ func (w *worker) deliver(d *delivery) (due time.Time) {
 		if len(indices) == 0 {
 			return w.settle(d, &sub)
 		}
+		if sub.Scheduled {
+			return w.depart(d, &sub)
+		}
 		w.batches = nil
 		outcomes := w.attempt(q.life, &sub, indices)
 		w.felt = felt(outcomes)
@@ -215,7 +218,7 @@ func same(indices []int, o outcome) []outcome {
 func dueRecipients(sub *store.Submission, domain string, now time.Time) (indices []int) {
 	for i := range sub.Recipients {
 		r := &sub.Recipients[i]
-		if r.State == store.Queued && !r.Next.After(now) && domainOf(r.Address) == domain {
+		if r.State == store.Queued && !r.Next.After(now) && destinationOf(sub, r) == domain {
 			indices = append(indices, i)
 		}
 	}
@@ -225,7 +228,7 @@ func dueRecipients(sub *store.Submission, domain string, now time.Time) (indices
 // nextDue is when the recipients of a domain come next, zero if none waits.
 func nextDue(sub *store.Submission, domain string) (due time.Time) {
 	for i := range sub.Recipients {
-		if r := &sub.Recipients[i]; r.State == store.Queued && domainOf(r.Address) == domain {
+		if r := &sub.Recipients[i]; r.State == store.Queued && destinationOf(sub, r) == domain {
 			due = earlier(due, r.Next)
 		}
 	}

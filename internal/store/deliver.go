@@ -32,6 +32,9 @@ type Delivery struct {
 	// Submission, if any, is queued with the sender in the same commit: the
 	// recipients of the message that are elsewhere.
 	Submission *Submission
+	// Departs tells that Submission waited for its time, and has all recipients: what is left to do replaces it. If
+	// it was taken back meanwhile, nothing happens for anybody: the error has KindNotFound or KindExists.
+	Departs bool
 }
 
 // DeliverTo is where a message goes for one recipient.
@@ -72,37 +75,48 @@ type Delivered struct {
 // submission could not be queued.
 func (s *Store) Deliver(ctx context.Context, d Delivery) (results []Delivered, err error) {
 	results = make([]Delivered, len(d.Recipients))
-	accounts := make([]kv.Account, 0, len(d.Recipients)+1)
 	quotas := make([]int64, len(d.Recipients))
 	for i, r := range d.Recipients {
-		accounts = append(accounts, kv.Account(r.Account))
 		quotas[i], results[i].Err = s.quota(ctx, r.Account)
 	}
-	sender := -1 // which of accounts it is
-	if d.Submission != nil || len(d.SenderEvents) > 0 {
-		accounts, sender = withAccount(accounts, kv.Account(d.Sender))
+	slots, sender := d.slots()
+	accounts := make([]kv.Account, len(slots))
+	for i := range slots {
+		accounts[i] = kv.Account(slots[i].account)
 	}
+	var departed error
 	errs := s.records.UpdateEach(ctx, accounts, func(tx kv.Tx, i int) error {
+		if departed != nil {
+			return departed
+		}
 		if i == sender {
 			if err := s.sent(tx, &d); err != nil {
+				if d.Departs {
+					departed = err
+				}
 				return err
 			}
 		}
-		if i >= len(d.Recipients) || results[i].Err != nil {
+		at := slots[i].recipient
+		if at < 0 || results[at].Err != nil {
 			return nil
 		}
-		return s.deliverTo(tx, &d, &d.Recipients[i], quotas[i], &results[i])
+		return s.deliverTo(tx, &d, &d.Recipients[at], quotas[at], &results[at])
 	})
 	named := map[blob.Ref]bool{}
-	for i := range results {
-		if results[i].Err == nil {
-			results[i].Err = wrap("deliver", errs[i])
+	for i := range slots {
+		at := slots[i].recipient
+		if at < 0 {
+			continue
 		}
-		if results[i].Err == nil {
+		if results[at].Err == nil {
+			results[at].Err = wrap("deliver", errs[i])
+		}
+		if results[at].Err == nil {
 			named[d.Email.Blob] = true
-			s.hub.notify(d.Recipients[i].Account)
+			s.hub.notify(d.Recipients[at].Account)
 		} else {
-			s.hub.count(d.Recipients[i].Account)
+			s.hub.count(d.Recipients[at].Account)
 		}
 	}
 	if sender >= 0 {
@@ -111,13 +125,47 @@ func (s *Store) Deliver(ctx context.Context, d Delivery) (results []Delivered, e
 	if d.Submission != nil && err == nil {
 		named[d.Submission.Blob] = true
 	}
+	if d.Departs && err == nil {
+		s.hub.notify(d.Sender)
+	}
 	s.pending.named(slices.Collect(maps.Keys(named))...)
 	return results, err
 }
 
+// slot is an account whose records a delivery changes.
+type slot struct {
+	account   AccountID
+	recipient int // which of the recipients it is, -1 for none
+}
+
+// slots are the accounts of a delivery, and which of them is the sender, -1 if nothing is kept with one. What departs is
+// asked of its sender first.
+func (d *Delivery) slots() (list []slot, sender int) {
+	list, sender = make([]slot, 0, len(d.Recipients)+1), -1
+	for i, r := range d.Recipients {
+		list = append(list, slot{r.Account, i})
+	}
+	if d.Submission == nil && len(d.SenderEvents) == 0 {
+		return list, sender
+	}
+	sender = slices.IndexFunc(list, func(s slot) bool { return s.account == d.Sender })
+	if sender < 0 {
+		list, sender = append(list, slot{d.Sender, -1}), len(list)
+	}
+	if d.Departs {
+		list[0], list[sender], sender = list[sender], list[0], 0
+	}
+	return list, sender
+}
+
 // sent keeps what belongs to the sender.
 func (s *Store) sent(tx kv.Tx, d *Delivery) error {
-	if d.Submission != nil {
+	switch {
+	case d.Departs:
+		if err := s.departs(tx, d.Submission); err != nil {
+			return err
+		}
+	case d.Submission != nil:
 		if err := putSubmission(tx, d.Submission); err != nil {
 			return err
 		}
@@ -126,16 +174,6 @@ func (s *Store) sent(tx kv.Tx, d *Delivery) error {
 		return err
 	}
 	return s.putEvents(tx, d.SenderEvents)
-}
-
-// withAccount returns the position of an account in the list, added if need be.
-func withAccount(list []kv.Account, a kv.Account) ([]kv.Account, int) {
-	for i := range list {
-		if list[i] == a {
-			return list, i
-		}
-	}
-	return append(list, a), len(list)
 }
 
 func (s *Store) deliverTo(tx kv.Tx, d *Delivery, to *DeliverTo, quota int64, result *Delivered) error {

@@ -33,6 +33,8 @@ const (
 	tableScript       = 'v' // v name: a script of rules; v: the name of the active one (script.go)
 	tableJunk         = 'z' // z part ...: what the account taught about junk (junk.go)
 	tableReport       = 'R' // R id: what the doctor found (report.go); those of nobody's account are in the system's key space
+	tableHanded       = 'K' // K ...: emails that were handed in to be sent, and what became of them (handed.go)
+	tableIdentity     = 'i' // i: whom the account writes as (identity.go)
 	tableMemory       = 'y' // y key: what rules remember for a while (script.go)
 	tableWebSession   = 'I' // I hash: a browser that is signed in (websession.go)
 	tableFactor       = 'F' // F part ...: what signs in beside passwords (factor.go)

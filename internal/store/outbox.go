@@ -40,10 +40,10 @@ type Outbox interface {
 func (s *Store) SetOutbox(o Outbox) { s.outbox = o }
 
 // Waits reports whether a submission waits for longer than its turn, for a
-// reason that is known.
+// reason that is known, or since it is to go later.
 func (s *Submission) Waits() bool {
 	return slices.ContainsFunc(s.Recipients, func(r SubmissionRecipient) bool {
-		return r.State == Held || r.State == Queued && r.Cause != ""
+		return r.State == Held || r.State == Queued && (r.Cause != "" || s.Scheduled && r.Next.After(s.Created))
 	})
 }
 
@@ -73,6 +73,14 @@ func (s *Store) PlaceInOutbox(ctx context.Context, a AccountID, id TraceID, n Ne
 		}
 		if err != nil || sub.Outbox != 0 || !sub.Waits() {
 			return err
+		}
+		if sub.Email != 0 {
+			if err := c.showEmail(&sub); err != nil {
+				return err
+			}
+		}
+		if sub.Outbox != 0 {
+			return putSubmission(c.tx, &sub)
 		}
 		m, err := c.outboxMailbox()
 		if err != nil {
@@ -138,6 +146,9 @@ func (c *change) keepOutbox(sub *Submission) error {
 	}
 	c.settling = true
 	if !sub.Waits() {
+		if err := c.rescue(sub); err != nil {
+			return err
+		}
 		gone := uid.Of(sub.Outbox)
 		sub.Outbox = 0
 		_, err := c.expunge(m, gone, false)
@@ -224,6 +235,9 @@ func (c *change) takeBack(sub *Submission) error {
 	}
 	sub.Outbox = 0
 	if err := putSubmission(c.tx, sub); err != nil {
+		return err
+	}
+	if err := c.unsend(sub); err != nil {
 		return err
 	}
 	return c.store.putEvents(c.tx, events)

@@ -15,21 +15,27 @@ import (
 
 // Submission is a message on its way out, with one state for each recipient.
 type Submission struct {
-	ID         TraceID               `json:"-"`
-	Account    AccountID             `json:"-"`    // whose message it is; 0 is the service, for reports
-	From       string                `json:"from"` // the return path, "" for reports
-	EnvID      string                `json:"envid,omitempty"`
-	Ret        string                `json:"ret,omitempty"` // FULL, HDRS or "" (RFC 3461 section 4.3)
-	RequireTLS bool                  `json:"require_tls,omitempty"`
-	SMTPUTF8   bool                  `json:"smtputf8,omitempty"`
-	Body       string                `json:"body,omitempty"` // 7BIT, 8BITMIME or BINARYMIME
-	MessageID  string                `json:"message_id,omitempty"`
-	Blob       blob.Ref              `json:"-"`
-	RawBlob    []byte                `json:"blob"`
-	Skip       int64                 `json:"skip,omitempty"`   // octets at the blob's beginning that stay here
-	Size       int64                 `json:"size"`             // without them
-	Prefix     []byte                `json:"prefix,omitempty"` // signatures that go out in front of the blob
-	Outbox     uid.UID               `json:"outbox,omitempty"` // the message that shows it in the sender's Outbox, 0 for none
+	ID         TraceID   `json:"-"`
+	Account    AccountID `json:"-"`    // whose message it is; 0 is the service, for reports
+	From       string    `json:"from"` // the return path, "" for reports
+	EnvID      string    `json:"envid,omitempty"`
+	Ret        string    `json:"ret,omitempty"` // FULL, HDRS or "" (RFC 3461 section 4.3)
+	RequireTLS bool      `json:"require_tls,omitempty"`
+	SMTPUTF8   bool      `json:"smtputf8,omitempty"`
+	Body       string    `json:"body,omitempty"` // 7BIT, 8BITMIME or BINARYMIME
+	MessageID  string    `json:"message_id,omitempty"`
+	Blob       blob.Ref  `json:"-"`
+	RawBlob    []byte    `json:"blob"`
+	Skip       int64     `json:"skip,omitempty"`   // octets at the blob's beginning that stay here
+	Size       int64     `json:"size"`             // without them
+	Prefix     []byte    `json:"prefix,omitempty"` // signatures that go out in front of the blob
+	Outbox     uid.UID   `json:"outbox,omitempty"` // the message that shows it in the sender's Outbox, 0 for none
+	// Scheduled is set as long as a message that was handed in otherwise than over SMTP has not departed: the
+	// policies are asked then, and what it is made of is done then. Email is what it is in a mailbox, and Handed the
+	// EmailSubmission that tells of it, which is kept in line with it; 0 for none.
+	Scheduled  bool                  `json:"scheduled,omitempty"`
+	Email      EmailID               `json:"email,omitempty"`
+	Handed     uint64                `json:"handed,omitempty"`
 	Created    time.Time             `json:"created"`
 	Expires    time.Time             `json:"expires"` // when delivery is given up
 	Recipients []SubmissionRecipient `json:"recipients"`
@@ -82,7 +88,10 @@ func submissionKey(id TraceID) key { return append(table(tableSubmission), id[:]
 func putSubmission(tx kv.Tx, s *Submission) error {
 	stored := *s
 	stored.RawBlob = []byte(s.Blob)
-	return setJSON(tx, submissionKey(s.ID), stored)
+	if err := setJSON(tx, submissionKey(s.ID), stored); err != nil || s.Handed == 0 {
+		return err
+	}
+	return noteHanded(tx, s.Handed, s.Recipients)
 }
 
 func decodeSubmission(a AccountID, k, b []byte) (s Submission, err error) {
@@ -137,6 +146,9 @@ func (s *Store) ChangeSubmission(ctx context.Context, a AccountID, id TraceID, f
 		}
 		return s.putEvents(tx, events)
 	})
+	if err == nil && sub.Handed != 0 {
+		s.hub.notify(a)
+	}
 	return sub, wrap("update submission", err)
 }
 
@@ -236,8 +248,19 @@ func (s *Store) AllSubmissions(ctx context.Context, fn func(*Submission) error) 
 // DeleteSubmission forgets a submission; its blob is collected later. It works
 // on a full volume.
 func (s *Store) DeleteSubmission(ctx context.Context, a AccountID, id TraceID, events ...Event) error {
+	return s.FinishSubmission(ctx, a, id, nil, events...)
+}
+
+// FinishSubmission is DeleteSubmission of one whose last state was not written: what became of its recipients is kept
+// in its EmailSubmission, if it has one.
+func (s *Store) FinishSubmission(ctx context.Context, a AccountID, id TraceID, recipients []SubmissionRecipient, events ...Event) error {
+	handed := false
 	err := s.withOutbox(ctx, a, func(tx kv.Tx, keep func(*Submission) error) error {
 		sub, err := readSubmission(tx, a, id)
+		if err == nil && sub.Handed != 0 && recipients != nil {
+			handed = true
+			err = noteHanded(tx, sub.Handed, recipients)
+		}
 		if err == nil {
 			sub.Recipients = nil // nothing of it waits
 			err = keep(&sub)
@@ -250,5 +273,8 @@ func (s *Store) DeleteSubmission(ctx context.Context, a AccountID, id TraceID, e
 		}
 		return s.putEvents(tx, events)
 	})
+	if err == nil && handed {
+		s.hub.notify(a)
+	}
 	return wrap("delete submission", err)
 }

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/cause/causelint"
+	"github.com/postiljon/postiljon/internal/outbound"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/storetest"
 	"github.com/postiljon/postiljon/internal/store/uid"
@@ -33,14 +35,18 @@ func TestNoRefusalWithoutCause(t *testing.T) { causelint.Test(t, ".") }
 // record writes what the server says into the dialogues, to be read and judged.
 var record = flag.Bool("record", false, "write the answers into the dialogues")
 
-// world is a server over a store, with one account.
+// world is a server over a store, with one account, whose messages really go: to mailboxes here, and not to others, since no
+// name can be looked up.
 type world struct {
 	t      testing.TB
 	store  *store.Store
 	server *Server
+	queue  *outbound.Queue
+	desk   *desk
 	anna   store.Account
 	filed  []Filed
 	others sync.Map // accounts by address, beside anna's
+	using  []string // capabilities
 }
 
 func newWorld(t testing.TB) *world {
@@ -51,8 +57,10 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.using = []string{capabilityCore, capabilityMail, capabilitySubmission}
+	check := w.sends(catalogue)
 	w.server, err = New(Options{
-		Store: w.store, Catalogue: catalogue, BaseURL: "https://mail.example.org", Log: slog.New(slog.DiscardHandler),
+		Store: w.store, Catalogue: catalogue, BaseURL: "https://mail.example.org", Log: slog.New(slog.DiscardHandler), Queue: w.queue, Check: check,
 		Filed:  func(f Filed) { w.filed = append(w.filed, f) },
 		Limits: Limits{RequestSize: 20_000, Upload: 5_000, Calls: 4, ConcurrentRequests: 2, Get: 6, Set: 5, QueryResults: 7},
 		SignIn: func(r *http.Request) (store.Account, cause.Decision) {
@@ -104,7 +112,11 @@ func (w *world) calls(calls string) json.RawMessage {
 
 func (w *world) callsAs(a store.Account, calls string) json.RawMessage {
 	w.t.Helper()
-	answer := w.askAs(a, "POST", "/jmap/api", "application/json", fmt.Sprintf(`{"using":[%q,%q],"methodCalls":%s}`, capabilityCore, capabilityMail, calls))
+	using, err := json.Marshal(w.using)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	answer := w.askAs(a, "POST", "/jmap/api", "application/json", fmt.Sprintf(`{"using":%s,"methodCalls":%s}`, using, calls))
 	var r struct{ MethodResponses json.RawMessage }
 	if err := json.Unmarshal(answer.Body.Bytes(), &r); err != nil || answer.Code != http.StatusOK {
 		w.t.Fatalf("%s: %d %s", calls, answer.Code, answer.Body)
@@ -130,6 +142,8 @@ func play(t *testing.T, file string) {
 		t.Fatal(err)
 	}
 	w := newWorld(t)
+	w.desk.gate.Lock() // what is sent goes at "settle", so that answers are the same each time
+	t.Cleanup(w.desk.gate.Unlock)
 	var out []string
 	var answer json.RawMessage
 	for n, line := range strings.Split(strings.TrimSuffix(string(text), "\n"), "\n") {
@@ -138,7 +152,7 @@ func play(t *testing.T, file string) {
 		case strings.HasPrefix(line, "@"):
 			w.do(strings.Fields(line[1:]))
 		case kind == "C:":
-			answer = w.calls(rest)
+			answer = masked(w.calls(rest))
 		case kind == "S:" && *record:
 			line = "S: " + string(compact(t, answer))
 		case kind == "S:":
@@ -155,6 +169,15 @@ func play(t *testing.T, file string) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// changing is what is another in each run: times of sending, and ids of traces.
+var changing = regexp.MustCompile(`"(sendAt|nextTry|giveUp|traceId|time|since|resets|first|last)":"[^"]*"`)
+
+var clock = regexp.MustCompile(`\d\d:\d\d UTC`)
+
+func masked(answer json.RawMessage) json.RawMessage {
+	return clock.ReplaceAll(changing.ReplaceAll(answer, []byte(`"$1":"..."`)), []byte("... UTC"))
 }
 
 func decoded(t *testing.T, text []byte) (v any) {
@@ -176,6 +199,9 @@ func compact(t *testing.T, text []byte) []byte {
 // "seen", "deleted", "undeleted" and "expunge MAILBOX UID" change them, "move" and "copy MAILBOX UID MAILBOX" as well;
 // "create", "delete NAME" and "rename NAME NAME" are about mailboxes, "upload NAME" uploads a file; "forget" and "trim" forget what
 // is in memory, and what left mailboxes.
+// "settle" waits until nothing is being sent, "limit reached"
+// and "limit open" are about sending, "alias" and "account ADDRESS" make others, "suspend CAUSE" keeps anna from sending,
+// "using CAPABILITY..." says what the next calls use.
 func (w *world) do(words []string) {
 	w.t.Helper()
 	ctx, a := w.t.Context(), w.anna.ID
@@ -208,6 +234,20 @@ func (w *world) do(words []string) {
 		err = w.store.ForgetRemovals(ctx, 1)
 	case "rename":
 		err = w.store.RenameMailbox(ctx, a, words[1], words[2])
+	case "settle":
+		w.desk.gate.Unlock()
+		w.settle()
+		w.desk.gate.Lock()
+	case "alias":
+		err = w.store.CreateAlias(ctx, store.Alias{Address: words[1], Targets: []string{w.anna.Address}})
+	case "account":
+		storetest.Account(w.t, w.store, words[1])
+	case "limit":
+		w.desk.closed.Store(words[1] == "reached")
+	case "suspend":
+		w.anna, err = w.store.UpdateAccount(ctx, a, func(a *store.Account) error { a.Suspended = cause.ID(words[1]); return nil })
+	case "using":
+		w.using = words[1:]
 	case "create":
 		_, err = w.store.CreateMailbox(ctx, a, words[1], store.RoleNone)
 	case "delete":

@@ -245,7 +245,7 @@ func (c *call) refile(ctx context.Context, p *picture, l *store.Located, patch *
 	target := map[store.MailboxID]bool{}
 	for i := range l.At {
 		on, named := patch.mailboxes[l.At[i].Mailbox]
-		target[l.At[i].Mailbox] = on || !named && !patch.whole
+		target[l.At[i].Mailbox] = on || !named && (!patch.whole || p.keepsWaiting(l.At[i].Mailbox, patch.mailboxes))
 	}
 	for m, on := range patch.mailboxes {
 		if on && !l.In(m) {
@@ -285,6 +285,20 @@ func (c *call) refile(ctx context.Context, p *picture, l *store.Located, patch *
 	return nil
 }
 
+// keepsWaiting reports whether an email stays in the Outbox though it is not among the mailboxes that it is to be in: who files it where
+// sent messages are does not take it back.
+func (p *picture) keepsWaiting(m store.MailboxID, target map[store.MailboxID]bool) bool {
+	if b := p.boxes[m]; b == nil || b.Role != store.RoleOutbox {
+		return false
+	}
+	for other := range target {
+		if b := p.boxes[other]; b != nil && (b.Role == store.RoleDrafts || b.Role == store.RoleTrash) {
+			return false
+		}
+	}
+	return true
+}
+
 // place moves or copies an email from one of its places to a mailbox.
 func (c *call) place(ctx context.Context, p *picture, at store.PlacedIn, to store.MailboxID, move bool) *methodError {
 	s, a := c.server.store, c.account.ID
@@ -318,6 +332,9 @@ func (c *call) destroyEmail(ctx context.Context, p *picture, id string) *methodE
 		l = all
 	}
 	for _, at := range l.At {
+		if b := p.boxes[at.Mailbox]; c.implied && b != nil && b.Role == store.RoleOutbox {
+			continue // it goes from there when it is sent
+		}
 		if _, _, err := c.server.store.Expunge(ctx, c.account.ID, at.Mailbox, uid.Of(at.UID), false); err != nil {
 			return c.setError(err)
 		}

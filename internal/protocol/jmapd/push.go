@@ -23,7 +23,7 @@ const (
 )
 
 // pushed are the types whose states are told.
-var pushed = []string{"Email", "Mailbox", "Thread"}
+var pushed = []string{"Email", "EmailSubmission", "Identity", "Mailbox", "Thread"}
 
 // events tells of changes while they happen (RFC 8620 section 7.3).
 func (s *Server) events(w http.ResponseWriter, r *http.Request, a *store.Account) {
@@ -154,6 +154,9 @@ func (st *stream) states(ctx context.Context) (map[string]string, store.ModSeq, 
 		return nil, 0, err
 	}
 	all := map[string]string{"Email": p.emailState(), "Thread": p.emailState(), "Mailbox": p.mailboxState()}
+	if err := st.s.sendingStates(ctx, st.account.ID, all); err != nil {
+		return nil, 0, err
+	}
 	now := map[string]string{}
 	for _, t := range st.types {
 		now[t] = all[t]

@@ -24,6 +24,7 @@ type request struct {
 	calls   []invocation
 	created map[string]string // creation ids of this request and those before it
 	told    bool              // the client gave creation ids and wants them back
+	lang    cause.Lang        // in which causes are explained
 }
 
 // invocation is one method call or response (RFC 8620 section 3.2).
@@ -71,7 +72,11 @@ type call struct {
 	account *store.Account
 	request *request
 	args    arguments
+	implied bool // by another call, whose success it follows from (RFC 8621 section 7.5)
 }
+
+// several are the responses of a call that has more than one; their ids are that of the call.
+type several []response
 
 // table are all methods.
 func (s *Server) table() map[string]method {
@@ -90,6 +95,15 @@ func (s *Server) table() map[string]method {
 		"Email/queryChanges":   {capabilityMail, emailQueryChanges},
 		"Email/import":         {capabilityMail, emailImport},
 		"Email/set":            {capabilityMail, emailSet},
+
+		"Identity/get":                 {capabilitySubmission, identityGet},
+		"Identity/changes":             {capabilitySubmission, identityChanges},
+		"Identity/set":                 {capabilitySubmission, identitySet},
+		"EmailSubmission/get":          {capabilitySubmission, submissionGet},
+		"EmailSubmission/changes":      {capabilitySubmission, submissionChanges},
+		"EmailSubmission/query":        {capabilitySubmission, submissionQuery},
+		"EmailSubmission/queryChanges": {capabilitySubmission, submissionQueryChanges},
+		"EmailSubmission/set":          {capabilitySubmission, submissionSet},
 	}
 }
 
@@ -108,6 +122,7 @@ func (s *Server) api(w http.ResponseWriter, r *http.Request, a *store.Account) {
 		bad.write(w)
 		return
 	}
+	req.lang = cause.ParseLang(r.Header.Get("Accept-Language"))
 	session := s.sessionOf(a)
 	responses, err := encoded(s.run(r.Context(), a, req))
 	if err != nil {
@@ -163,7 +178,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) (*request, *proble
 		return nil, &problem{Type: notRequest, Status: http.StatusBadRequest, Detail: err.Error()}
 	}
 	for _, u := range req.using {
-		if u != capabilityCore && u != capabilityMail {
+		if !slices.Contains(capabilities, u) {
 			return nil, &problem{Type: unknownCapability, Status: http.StatusBadRequest, Detail: u}
 		}
 	}
@@ -217,7 +232,13 @@ type methodError struct {
 	Description string   `json:"description,omitempty"`
 	Properties  []string `json:"properties,omitempty"`
 	NotFound    []string `json:"notFound,omitempty"` // blobNotFound (RFC 8621 section 4.6)
-	MaxSize     int64    `json:"maxSize,omitempty"`  // tooLarge (RFC 8621 section 7.5)
+	// Those of RFC 8621 section 7.5.
+	MaxSize           int64    `json:"maxSize,omitempty"`           // tooLarge
+	MaxRecipients     int      `json:"maxRecipients,omitempty"`     // tooManyRecipients
+	InvalidRecipients []string `json:"invalidRecipients,omitempty"` // invalidRecipients
+	// Why is a refusal in words for people, Recipients those of recipients.
+	Why        *explained            `json:"why,omitempty"`
+	Recipients map[string]*explained `json:"recipients,omitempty"`
 }
 
 func (e *methodError) Error() string { return e.Type + ": " + e.Description }
@@ -233,6 +254,12 @@ func (s *Server) run(ctx context.Context, a *store.Account, req *request) []resp
 		answer, err := s.call(ctx, a, req, in, done)
 		if err != nil {
 			done = append(done, response{"error", s.errorOf(err), in.id})
+			continue
+		}
+		if all, ok := answer.(several); ok {
+			for _, one := range all {
+				done = append(done, response{one.name, one.args, in.id})
+			}
 			continue
 		}
 		done = append(done, response{in.name, answer, in.id})

@@ -20,7 +20,7 @@ import (
 	"github.com/postiljon/postiljon/internal/store/uid"
 )
 
-// Options are what the server is made of. Store, Catalogue, SignIn and BaseURL must be given.
+// Options are what the server is made of. Store, Catalogue, SignIn, BaseURL, Queue and Check must be given.
 type Options struct {
 	Store     *store.Store
 	Catalogue *cause.Catalogue
@@ -32,6 +32,9 @@ type Options struct {
 	Index *index.Index
 	// BaseURL is the address of the web, without a final slash.
 	BaseURL string
+	// Queue sends, and Check tells what would be refused.
+	Queue Queue
+	Check Check
 	// Filed, if not nil, hears of emails that JMAP put into a mailbox of another role.
 	Filed func(f Filed)
 	Log   *slog.Logger
@@ -55,6 +58,7 @@ type Limits struct {
 	RequestSize        int64 // octets; default 10 MiB
 	Upload             int64 // octets; default 50 MB
 	Message            int64 // octets of a message that is written or sent here; default 50 MB
+	Recipients         int   // of a message; default 1000
 	Calls              int   // in a request; default 64
 	ConcurrentRequests int   // of an account; default 8
 	Get, Set           int   // objects in a call; default 1000 and 500
@@ -74,7 +78,7 @@ func (l *Limits) defaults() {
 	for _, d := range []struct {
 		field *int
 		value int
-	}{{&l.Calls, 64}, {&l.ConcurrentRequests, 8}, {&l.Get, 1000}, {&l.Set, 500}, {&l.QueryResults, 5000}} {
+	}{{&l.Calls, 64}, {&l.ConcurrentRequests, 8}, {&l.Get, 1000}, {&l.Set, 500}, {&l.QueryResults, 5000}, {&l.Recipients, 1000}} {
 		if *d.field == 0 {
 			*d.field = d.value
 		}
@@ -100,7 +104,7 @@ type Server struct {
 
 // New makes a server.
 func New(o Options) (*Server, error) {
-	if o.Store == nil || o.Catalogue == nil || o.SignIn == nil || o.BaseURL == "" {
+	if o.Store == nil || o.Catalogue == nil || o.SignIn == nil || o.BaseURL == "" || o.Queue == nil || o.Check == nil {
 		return nil, errors.New("jmapd: an option is missing")
 	}
 	if o.Log == nil {

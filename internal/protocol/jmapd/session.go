@@ -15,7 +15,12 @@ import (
 const (
 	capabilityCore = "urn:ietf:params:jmap:core"
 	capabilityMail = "urn:ietf:params:jmap:mail"
+
+	capabilitySubmission = "urn:ietf:params:jmap:submission"
 )
+
+// capabilities are all of them.
+var capabilities = []string{capabilityCore, capabilityMail, capabilitySubmission}
 
 type object = map[string]any
 
@@ -31,7 +36,7 @@ func (s *Server) sessionOf(a *store.Account) object {
 				"maxSizeRequest": l.RequestSize, "maxConcurrentRequests": l.ConcurrentRequests, "maxCallsInRequest": l.Calls,
 				"maxObjectsInGet": l.Get, "maxObjectsInSet": l.Set, "collationAlgorithms": []string{},
 			},
-			capabilityMail: object{},
+			capabilityMail: object{}, capabilitySubmission: object{},
 		},
 		"accounts": object{id: object{
 			"name": a.Address, "isPersonal": true, "isReadOnly": false,
@@ -42,9 +47,17 @@ func (s *Server) sessionOf(a *store.Account) object {
 					"maxMailboxesPerEmail": nil, "maxMailboxDepth": store.MaxMailboxDepth, "maxSizeMailboxName": store.MaxMailboxNameSize,
 					"maxSizeAttachmentsPerEmail": l.Upload, "emailQuerySortOptions": sortOptions(), "mayCreateTopLevelMailbox": true,
 				},
+				// RFC 8621 section 1.3.2.
+				capabilitySubmission: object{
+					"maxDelayedSend": int(maxDelay.Seconds()),
+					"submissionExtensions": object{
+						"FUTURERELEASE": []string{strconv.Itoa(int(maxDelay.Seconds())), "9999-12-31T23:59:59Z"},
+						"SIZE":          []string{strconv.FormatInt(l.Message, 10)}, "DSN": []string{}, "REQUIRETLS": []string{}, "8BITMIME": []string{}, "SMTPUTF8": []string{},
+					},
+				},
 			},
 		}},
-		"primaryAccounts": object{capabilityCore: id, capabilityMail: id},
+		"primaryAccounts": object{capabilityCore: id, capabilityMail: id, capabilitySubmission: id},
 		"username":        a.Address,
 		"apiUrl":          base + "api",
 		"downloadUrl":     base + "download/{accountId}/{blobId}/{name}?accept={type}",

@@ -1,0 +1,518 @@
+package jmapd
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/message"
+	"github.com/postiljon/postiljon/internal/message/address"
+	"github.com/postiljon/postiljon/internal/outbound"
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// maxDelay is how far ahead sending can be set.
+const maxDelay = 44_712_000 * time.Second
+
+// submissionSet is EmailSubmission/set (RFC 8621 section 7.5).
+func submissionSet(ctx context.Context, c *call) (any, error) {
+	state, err := c.server.store.EmailSubmissionState(ctx, c.account.ID)
+	if err != nil {
+		return nil, err
+	}
+	before := submissionState(state)
+	s, err := c.set(before, "onSuccessUpdateEmail", "onSuccessDestroyEmail")
+	if err != nil {
+		return nil, err
+	}
+	var update map[string]map[string]json.RawMessage
+	var destroy []string
+	for name, v := range map[string]any{"onSuccessUpdateEmail": &update, "onSuccessDestroyEmail": &destroy} {
+		if err := c.args.read(name, v); err != nil {
+			return nil, err
+		}
+	}
+	emails := map[string]string{} // of submissions that something was done with
+	for _, name := range slices.Sorted(maps.Keys(s.create)) {
+		c.createSubmission(ctx, s, name, emails)
+	}
+	s.update = renamed(c, s.update)
+	for _, id := range slices.Sorted(maps.Keys(s.update)) {
+		c.updateSubmission(ctx, s, id, emails)
+	}
+	for _, id := range s.destroy {
+		c.destroySubmission(ctx, s, id, emails)
+	}
+	if state, err = c.server.store.EmailSubmissionState(ctx, c.account.ID); err != nil {
+		return nil, err
+	}
+	return c.afterwards(ctx, s.answer(c, before, submissionState(state)), emails, update, destroy)
+}
+
+// afterwards does with the emails what was wanted if their submissions succeed: by an Email/set of its own, whose answer follows.
+func (c *call) afterwards(ctx context.Context, answer object, emails map[string]string, update map[string]map[string]json.RawMessage, destroy []string) (any, error) {
+	patches, gone := map[string]map[string]json.RawMessage{}, []string{}
+	for id, patch := range update {
+		if email, ok := emails[c.named(id)]; ok {
+			patches[email] = patch
+		}
+	}
+	for _, id := range destroy {
+		if email, ok := emails[c.named(id)]; ok {
+			gone = append(gone, email)
+		}
+	}
+	if len(patches)+len(gone) == 0 {
+		return answer, nil
+	}
+	args := arguments{"accountId": c.args["accountId"]}
+	for name, v := range map[string]any{"update": patches, "destroy": gone} {
+		raw, err := json.Marshal(v)
+		if err != nil {
+			return nil, err
+		}
+		args[name] = raw
+	}
+	then := *c
+	then.args, then.implied = args, true
+	set, err := emailSet(ctx, &then)
+	if err != nil {
+		return several{{"EmailSubmission/set", answer, ""}, {"error", c.server.errorOf(err), ""}}, nil
+	}
+	return several{{"EmailSubmission/set", answer, ""}, {"Email/set", set, ""}}, nil
+}
+
+// handing is a submission that is being made.
+type handing struct {
+	record store.EmailSubmission
+	sub    store.Submission
+	email  message.Summary
+}
+
+func (c *call) createSubmission(ctx context.Context, s *set, name string, emails map[string]string) {
+	made, e := c.handIn(ctx, s.create[name])
+	if e != nil {
+		s.notCreated[name] = e
+		return
+	}
+	o, err := c.submissionObject(ctx, made, &getArgs{})
+	if err != nil {
+		s.notCreated[name] = c.server.errorOf(err)
+		return
+	}
+	for property, given := range s.create[name] {
+		if same(given, o[property]) {
+			delete(o, property)
+		}
+	}
+	id := submissionID(made.ID)
+	s.created[name], c.request.created[name], emails[id] = o, id, emailID(made.Email)
+}
+
+// handIn hands an email in to be sent.
+func (c *call) handIn(ctx context.Context, raw map[string]json.RawMessage) (*store.EmailSubmission, *methodError) {
+	h, e := c.readSubmission(ctx, raw)
+	if e != nil {
+		return nil, e
+	}
+	if e := c.checkSubmission(ctx, h); e != nil {
+		return nil, e
+	}
+	o := &c.server.options
+	sub := &h.sub
+	delay := h.record.SendAt.Sub(sub.Created)
+	o.Queue.Prepare(sub)
+	sub.Expires = sub.Expires.Add(delay)
+	made, repeated, err := c.server.store.CreateEmailSubmission(ctx, c.account.ID, h.record, sub)
+	switch {
+	case store.KindOf(err) == store.KindNotFound:
+		return nil, badProperty("emailId", "there is no such email")
+	case err != nil:
+		return nil, c.setError(err)
+	case !repeated:
+		o.Queue.Notify(sub)
+	}
+	return &made, nil
+}
+
+// readSubmission reads an EmailSubmission object that is to be created.
+func (c *call) readSubmission(ctx context.Context, raw map[string]json.RawMessage) (*handing, *methodError) {
+	now := c.server.store.Now()
+	h := &handing{}
+	var identity, email string
+	var envelope *struct{ MailFrom, RcptTo json.RawMessage }
+	var sendAt *time.Time
+	for _, name := range slices.Sorted(maps.Keys(raw)) {
+		var v any
+		switch name {
+		case "identityId":
+			v = &identity
+		case "emailId":
+			v = &email
+		case "envelope":
+			v = &envelope
+		case "sendAt":
+			v = &sendAt
+		default:
+			return nil, badProperty(name, "the server sets it")
+		}
+		if json.Unmarshal(raw[name], v) != nil {
+			return nil, badProperty(name, "it has the wrong type")
+		}
+	}
+	own, e := c.readHanded(ctx, h, c.named(identity), c.named(email))
+	if e != nil {
+		return nil, e
+	}
+	if envelope == nil {
+		e = h.derive(own)
+	} else {
+		e = h.readEnvelope(envelope.MailFrom, envelope.RcptTo)
+	}
+	if e != nil {
+		return nil, e
+	}
+	at, e := h.sendAt(now, sendAt)
+	if e != nil {
+		return nil, e
+	}
+	h.record.SendAt = at
+	h.sub.ID, h.sub.Account, h.sub.Created, h.sub.Scheduled = store.NewTraceID(now), c.account.ID, now, true
+	h.sub.MessageID, h.record.MessageID = h.email.MessageID, h.email.MessageID
+	for i := range h.sub.Recipients {
+		h.sub.Recipients[i].State, h.sub.Recipients[i].Next = store.Queued, at
+	}
+	return h, nil
+}
+
+// readHanded finds identity and email of a submission.
+func (c *call) readHanded(ctx context.Context, h *handing, identity, email string) (*store.Identity, *methodError) {
+	all, err := c.server.store.Identities(ctx, c.account)
+	if err != nil {
+		return nil, c.setError(err)
+	}
+	own := findIdentity(&all, identity)
+	if own == nil {
+		return nil, badProperty("identityId", "there is no such identity")
+	}
+	p, err := c.server.picture(ctx, c.account.ID)
+	if err != nil {
+		return nil, c.setError(err)
+	}
+	l, ok := p.located(email)
+	if !ok {
+		return nil, badProperty("emailId", "there is no such email")
+	}
+	err = c.server.store.Emails(ctx, c.account.ID, l.ID, l.ID+1, func(e *store.Email) error {
+		sum, err := e.Summary.Summary()
+		if err == nil {
+			h.email = *sum
+		}
+		return err
+	})
+	if err != nil {
+		return nil, c.setError(err)
+	}
+	h.record.Identity, h.record.Email = own.ID, l.ID
+	h.sub.Size, h.sub.SMTPUTF8 = h.email.Size, h.email.HeaderEightBit
+	if h.email.EightBit {
+		h.sub.Body = "8BITMIME"
+	}
+	return own, nil
+}
+
+// derive makes the envelope of an email (RFC 8621 section 7.5).
+func (h *handing) derive(own *store.Identity) *methodError {
+	from := h.email.Sender
+	if len(from) == 0 {
+		from = h.email.From
+	}
+	h.record.From.Email = own.Email
+	if len(from) > 0 && strings.EqualFold(from[0].Email, own.Email) {
+		h.record.From.Email = from[0].Email
+	}
+	seen := map[string]bool{}
+	for _, a := range slices.Concat(h.email.To, h.email.Cc, h.email.Bcc) {
+		if k := strings.ToLower(a.Email); !seen[k] {
+			seen[k] = true
+			h.record.To = append(h.record.To, store.EnvelopeAddress{Email: a.Email})
+		}
+	}
+	return h.toQueue()
+}
+
+// readEnvelope reads an Envelope object.
+func (h *handing) readEnvelope(from, to json.RawMessage) *methodError {
+	if unmarshal(from, &h.record.From) != nil {
+		return badProperty("envelope/mailFrom", "not an address")
+	}
+	var list []store.EnvelopeAddress
+	if unmarshal(to, &list) != nil {
+		return badProperty("envelope/rcptTo", "not a list of addresses")
+	}
+	seen := map[string]bool{}
+	for _, a := range list {
+		if k := strings.ToLower(a.Email); !seen[k] {
+			seen[k] = true
+			h.record.To = append(h.record.To, a)
+		}
+	}
+	return h.toQueue()
+}
+
+// toQueue puts an envelope into the words of the queue.
+func (h *handing) toQueue() *methodError {
+	if len(h.record.To) == 0 {
+		return &methodError{Type: "noRecipients"}
+	}
+	for name, value := range h.record.From.Parameters {
+		if !h.mailParameter(strings.ToUpper(name), value) {
+			return badProperty("envelope/mailFrom/parameters/"+name, "it is not known here, or has not this value")
+		}
+	}
+	h.sub.From = h.record.From.Email
+	var bad []string
+	for _, a := range h.record.To {
+		r := store.SubmissionRecipient{Address: a.Email}
+		if parsed, err := address.Parse(a.Email, address.Options{UTF8: true, LongLocal: true}); err != nil || parsed.Domain == "" {
+			bad = append(bad, a.Email)
+		}
+		for name, value := range a.Parameters {
+			text := ""
+			if value != nil {
+				text = *value
+			}
+			switch {
+			case strings.EqualFold(name, "NOTIFY") && isNotify(text):
+				r.Notify = strings.ToUpper(text)
+			case strings.EqualFold(name, "ORCPT") && text != "" && len(text) <= 500:
+				r.ORcpt = text
+			default:
+				return badProperty("envelope/rcptTo/parameters/"+name, "it is not known here, or has not this value")
+			}
+		}
+		h.sub.Recipients = append(h.sub.Recipients, r)
+	}
+	if len(bad) > 0 {
+		return &methodError{Type: "invalidRecipients", InvalidRecipients: bad}
+	}
+	return nil
+}
+
+// mailParameter reads a parameter of MAIL (RFC 8621 section 7: those of the extensions that the session tells).
+func (h *handing) mailParameter(name string, value *string) bool {
+	text := ""
+	if value != nil {
+		text = *value
+	}
+	switch name {
+	case "HOLDFOR", "HOLDUNTIL": // see sendAt
+		return text != ""
+	case "RET":
+		h.sub.Ret = strings.ToUpper(text)
+		return h.sub.Ret == "FULL" || h.sub.Ret == "HDRS"
+	case "ENVID":
+		h.sub.EnvID = text
+		return text != "" && len(text) <= 100
+	case "REQUIRETLS":
+		h.sub.RequireTLS = true
+		return value == nil
+	case "SMTPUTF8":
+		h.sub.SMTPUTF8 = true
+		return value == nil
+	case "BODY":
+		return strings.EqualFold(text, "7BIT") || strings.EqualFold(text, "8BITMIME")
+	case "SIZE":
+		_, err := strconv.ParseUint(text, 10, 63)
+		return err == nil
+	}
+	return false
+}
+
+func isNotify(text string) bool {
+	words := strings.Split(strings.ToUpper(text), ",")
+	for _, w := range words {
+		if w != "SUCCESS" && w != "FAILURE" && w != "DELAY" && (w != "NEVER" || len(words) > 1) {
+			return false
+		}
+	}
+	return true
+}
+
+// sendAt is when a message goes: by FUTURERELEASE (RFC 4865), or by the property, which we take as well.
+func (h *handing) sendAt(now time.Time, given *time.Time) (time.Time, *methodError) {
+	at := now
+	if given != nil {
+		at = *given
+	}
+	seconds, hold := parameter(h.record.From.Parameters, "HOLDFOR")
+	until, release := parameter(h.record.From.Parameters, "HOLDUNTIL")
+	switch {
+	case hold && release || given != nil && (hold || release):
+		return at, badProperty("envelope/mailFrom/parameters", "there are several times to send at")
+	case hold:
+		n, err := strconv.ParseUint(seconds, 10, 32)
+		if err != nil || n == 0 {
+			return at, badProperty("envelope/mailFrom/parameters/HOLDFOR", "not a number of seconds")
+		}
+		at = now.Add(time.Duration(n) * time.Second)
+	case release:
+		t, err := time.Parse(time.RFC3339, until)
+		if err != nil {
+			return at, badProperty("envelope/mailFrom/parameters/HOLDUNTIL", "not a date")
+		}
+		at = t
+	}
+	if at.Sub(now) > maxDelay {
+		return at, badProperty("sendAt", "it is too far ahead")
+	}
+	if at.Before(now) {
+		at = now
+	}
+	return at, nil
+}
+
+// checkSubmission asks whether a message would be taken.
+func (c *call) checkSubmission(ctx context.Context, h *handing) *methodError {
+	l := &c.server.options.Limits
+	switch {
+	case len(h.email.From) == 0:
+		return &methodError{Type: "invalidEmail", Description: "it has no author", Properties: []string{"from"}}
+	case h.email.Size > l.Message:
+		e := c.refused("tooLarge", cause.Refuse(cause.ContentTooLargeOwn, cause.Size("size", h.email.Size), cause.Size("limit", l.Message)))
+		e.MaxSize = l.Message
+		return e
+	case len(h.sub.Recipients) > l.Recipients:
+		e := c.refused("tooManyRecipients", cause.Refuse(cause.LimitRecipients, cause.Count("limit", int64(l.Recipients))))
+		e.MaxRecipients = l.Recipients
+		return e
+	}
+	var authors []string
+	for _, a := range slices.Concat(h.email.From, h.email.Sender) {
+		authors = append(authors, a.Email)
+	}
+	sender, recipients := c.server.options.Check(ctx, c.account, &h.sub, authors)
+	if !sender.Allowed() {
+		return c.refusedSender(h, sender)
+	}
+	bad := map[string]*explained{}
+	for i, d := range recipients {
+		if d.Action == cause.ActionRefuse {
+			bad[h.sub.Recipients[i].Address] = c.why(d)
+		}
+	}
+	if len(bad) > 0 {
+		return &methodError{Type: "invalidRecipients", InvalidRecipients: slices.Sorted(maps.Keys(bad)), Recipients: bad}
+	}
+	return nil
+}
+
+// refusedSender tells a decision about a sender by the errors of RFC 8621 section 7.5.
+func (c *call) refusedSender(h *handing, d cause.Decision) *methodError {
+	kind := "forbiddenToSend"
+	if d.Cause == cause.ClientFromNotOwned {
+		kind = "forbiddenFrom"
+		if about := textParam(d, "address"); strings.EqualFold(about, h.sub.From) && !slices.ContainsFunc(h.email.From, func(a message.Address) bool { return strings.EqualFold(a.Email, about) }) {
+			kind = "forbiddenMailFrom"
+		}
+	}
+	if d.Cause == cause.ContentTooLargeOwn {
+		kind = "tooLarge"
+	}
+	return c.refused(kind, d)
+}
+
+func textParam(d cause.Decision, name string) string {
+	for _, p := range d.Params {
+		if text, ok := p.Value.(string); ok && p.Name == name {
+			return text
+		}
+	}
+	return ""
+}
+
+// updateSubmission takes sending back (RFC 8621 section 7.5: undoStatus alone can be changed).
+func (c *call) updateSubmission(ctx context.Context, s *set, id string, emails map[string]string) {
+	e, err := c.findSubmission(ctx, id)
+	if err != nil {
+		s.notUpdated[id] = c.setError(err)
+		return
+	}
+	o, err := c.submissionObject(ctx, &e, &getArgs{})
+	if err != nil {
+		s.notUpdated[id] = c.server.errorOf(err)
+		return
+	}
+	cancel := false
+	for name, raw := range s.update[id] {
+		if name == "undoStatus" && string(raw) == `"canceled"` {
+			cancel = true
+		} else if known, ok := o[name]; !ok || !same(raw, known) {
+			s.notUpdated[id] = badProperty(name, "it cannot be changed")
+			return
+		}
+	}
+	if cancel && e.Undo() != store.UndoCanceled {
+		if bad := c.cancel(ctx, &e); bad != nil {
+			s.notUpdated[id] = bad
+			return
+		}
+	}
+	s.updated[id], emails[id] = nil, emailID(e.Email)
+}
+
+// How long it is waited for a message that is just being looked at.
+const (
+	cancelTries = 20
+	cancelPause = 50 * time.Millisecond
+)
+
+// cancel takes a submission back for all that still wait; nobody must have the message yet.
+func (c *call) cancel(ctx context.Context, e *store.EmailSubmission) *methodError {
+	id, err := store.ParseTraceID(e.Trace)
+	if err != nil {
+		return c.setError(err)
+	}
+	for try := 0; e.Undo() == store.UndoPending; try++ {
+		err := c.server.options.Queue.Cancel(ctx, c.account.ID, id, "")
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, outbound.ErrBusy) && try < cancelTries:
+			select {
+			case <-ctx.Done():
+				return c.server.errorOf(ctx.Err())
+			case <-time.After(cancelPause):
+			}
+		case errors.Is(err, outbound.ErrBusy) || errors.Is(err, outbound.ErrNotQueued) || store.KindOf(err) == store.KindNotFound:
+			return &methodError{Type: "cannotUnsend"}
+		default:
+			return c.server.errorOf(err)
+		}
+		if *e, err = c.server.store.EmailSubmission(ctx, c.account.ID, e.ID); err != nil {
+			return c.setError(err)
+		}
+	}
+	if e.Undo() == store.UndoCanceled {
+		return nil
+	}
+	return &methodError{Type: "cannotUnsend"}
+}
+
+func (c *call) destroySubmission(ctx context.Context, s *set, id string, emails map[string]string) {
+	e, err := c.findSubmission(ctx, id)
+	if err == nil {
+		err = c.server.store.DestroyEmailSubmission(ctx, c.account.ID, e.ID)
+	}
+	if err != nil {
+		s.notDestroyed[id] = c.setError(err)
+		return
+	}
+	s.destroyed, emails[id] = append(s.destroyed, id), emailID(e.Email)
+}

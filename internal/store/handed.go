@@ -1,0 +1,546 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/store/kv"
+	"github.com/postiljon/postiljon/internal/store/uid"
+)
+
+// EmailSubmission is an email of a mailbox that was handed in to be sent, and what became of it for each
+// recipient: it outlives the Submission that the queue has of it (RFC 8621 section 7).
+type EmailSubmission struct {
+	ID         uint64                `json:"-"`
+	Trace      string                `json:"trace"` // the id of its Submission
+	Email      EmailID               `json:"email"`
+	Thread     ThreadID              `json:"thread"`
+	Identity   uint64                `json:"identity,omitempty"`
+	MessageID  string                `json:"message_id,omitempty"`
+	From       EnvelopeAddress       `json:"from"`
+	To         []EnvelopeAddress     `json:"to"`
+	SendAt     time.Time             `json:"send_at"`
+	Created    time.Time             `json:"created"`
+	Recipients []SubmissionRecipient `json:"recipients"`
+	Made       uint64                `json:"made"`           // the state that its creation led to
+	Changed    uint64                `json:"changed"`        // the state that its last change led to
+	Gone       bool                  `json:"gone,omitempty"` // it was destroyed: what is left tells of that
+}
+
+// EnvelopeAddress is an address of an envelope with its parameters (RFC 8621 section 7); a parameter without value is
+// nil.
+type EnvelopeAddress struct {
+	Email      string             `json:"email"`
+	Parameters map[string]*string `json:"parameters,omitempty"`
+}
+
+// UndoStatus tells whether sending can be taken back (RFC 8621 section 7).
+type UndoStatus string
+
+// The states.
+const (
+	UndoPending  UndoStatus = "pending"
+	UndoFinal    UndoStatus = "final"
+	UndoCanceled UndoStatus = "canceled"
+)
+
+// Undo is pending until a first recipient has the message or nothing waits any more.
+func (e *EmailSubmission) Undo() UndoStatus {
+	waits, cancelled := false, false
+	for i := range e.Recipients {
+		switch e.Recipients[i].State {
+		case Placed, Relayed:
+			return UndoFinal
+		case Queued, Held:
+			waits = true
+		}
+		cancelled = cancelled || e.Recipients[i].State == Cancelled
+	}
+	switch {
+	case waits:
+		return UndoPending
+	case cancelled:
+		return UndoCanceled
+	}
+	return UndoFinal
+}
+
+// EmailSubmissionState is the state of all of them (RFC 8620 section 5.1).
+type EmailSubmissionState struct {
+	State uint64 // of the last change
+	Floor uint64 // what was destroyed before it is forgotten
+}
+
+// handedHead is the record of the table itself.
+type handedHead struct {
+	Next  uint64 `json:"next"`
+	State uint64 `json:"state"`
+	Floor uint64 `json:"floor"`
+	Count uint64 `json:"count"` // of records, those of what is gone included
+}
+
+// Bounds of what is remembered of submissions.
+const (
+	// HandedFor is how long a submission is known after it was handed in, and how long the same
+	// message is not sent to the same recipients again.
+	HandedFor   = 30 * 24 * time.Hour
+	maxHanded   = 10_000 // of an account; the oldest go sooner
+	trimHanded  = 20     // looked at with each that is new
+	maxRepeated = 100    // submissions of the same message that are compared
+)
+
+// The second octet of keys of tableHanded.
+const (
+	handedRecord  = 'r' // id: the record
+	handedMessage = 'm' // hash of the Message-ID, id: nothing
+)
+
+func handedTable() key        { return append(table(tableHanded), handedRecord) }
+func handedKey(id uint64) key { return handedTable().number(id) }
+func handedMessageKey(messageID string) key {
+	sum := sha256.Sum256([]byte(messageID))
+	return append(append(table(tableHanded), handedMessage), sum[:16]...)
+}
+
+func readHandedHead(r kv.Reader) (h handedHead, err error) {
+	b, ok, err := r.Get(table(tableHanded))
+	if err != nil || !ok {
+		return h, err
+	}
+	if err := json.Unmarshal(b, &h); err != nil {
+		return h, fmt.Errorf("submissions: %w: %w", errDamaged, err)
+	}
+	return h, nil
+}
+
+func readHanded(r kv.Reader, id uint64) (e EmailSubmission, err error) {
+	b, ok, err := r.Get(handedKey(id))
+	if err != nil || !ok {
+		return e, orMissing("read email submission", err, "email submission %d", id)
+	}
+	return decodeHanded(id, b)
+}
+
+func decodeHanded(id uint64, b []byte) (e EmailSubmission, err error) {
+	if err := json.Unmarshal(b, &e); err != nil {
+		return e, fmt.Errorf("email submission %d: %w: %w", id, errDamaged, err)
+	}
+	e.ID = id
+	return e, nil
+}
+
+// CreateEmailSubmission hands an email in: its submission is queued, and shown in the Outbox if it is to go later. sub has
+// the envelope; its message is that of the email. If the same message is known to have been handed in for
+// the same recipients, and was not taken back, that submission is returned instead, and repeated is true. Kinds:
+// KindNotFound (the email), KindNoSpace.
+func (s *Store) CreateEmailSubmission(ctx context.Context, a AccountID, e EmailSubmission, sub *Submission, events ...Event) (made EmailSubmission, repeated bool, err error) {
+	err = s.change(ctx, "hand email in", a, func(c *change) error {
+		made, repeated = EmailSubmission{}, false
+		h, err := readHandedHead(c.tx)
+		if err != nil {
+			return err
+		}
+		if made, repeated, err = repeats(c.tx, &e, c.now); err != nil || repeated {
+			return err
+		}
+		if err := c.readHandedIn(&e, sub); err != nil {
+			return err
+		}
+		if err := c.trimHanded(&h); err != nil {
+			return err
+		}
+		h.Next, h.State, h.Count = h.Next+1, h.State+1, h.Count+1
+		e.ID, e.Made, e.Changed, e.Created, e.Trace = h.Next, h.State, h.State, c.now, sub.ID.String()
+		e.Recipients = slices.Clone(sub.Recipients)
+		sub.Handed = e.ID
+		if err := c.keepHanded(&h, &e); err != nil {
+			return err
+		}
+		if err := c.tx.Set(handedMessageKey(e.MessageID).number(e.ID), nil); err != nil {
+			return err
+		}
+		if sub.Waits() {
+			if err := c.showEmail(sub); err != nil {
+				return err
+			}
+		}
+		made = e
+		if err := putSubmission(c.tx, sub); err != nil {
+			return err
+		}
+		return s.putEvents(c.tx, events)
+	})
+	if err == nil && !repeated {
+		s.hub.notify(a)
+	}
+	return made, repeated, err
+}
+
+// repeats finds the submission of the same message to the same recipients.
+func repeats(r kv.Reader, e *EmailSubmission, now time.Time) (found EmailSubmission, ok bool, err error) {
+	if e.MessageID == "" {
+		return found, false, nil
+	}
+	k := handedMessageKey(e.MessageID)
+	seen := 0
+	err = scan(r, k, k.after(), func(at, _ []byte) error {
+		if seen++; seen > maxRepeated || ok {
+			return errStepFull
+		}
+		one, err := readHanded(r, binary.BigEndian.Uint64(at[len(at)-8:]))
+		if KindOf(err) == KindNotFound {
+			return nil
+		}
+		if err == nil && !one.Gone && one.Undo() != UndoCanceled && now.Sub(one.Created) < HandedFor && sameRecipients(one.To, e.To) {
+			found, ok = one, true
+		}
+		return err
+	})
+	if errors.Is(err, errStepFull) {
+		err = nil
+	}
+	return found, ok, err
+}
+
+func sameRecipients(a, b []EnvelopeAddress) bool {
+	return slices.Equal(recipientSet(a), recipientSet(b))
+}
+
+func recipientSet(list []EnvelopeAddress) (all []string) {
+	for i := range list {
+		all = append(all, strings.ToLower(list[i].Email))
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// readHandedIn completes a submission with its email as it is now: what it names cannot be collected any more.
+func (c *change) readHandedIn(e *EmailSubmission, sub *Submission) error {
+	b, ok, err := c.tx.Get(table(tableEmail).email(e.Email))
+	if err != nil || !ok {
+		return orMissing("hand email in", err, "email %d", e.Email)
+	}
+	var email Email
+	if err := email.decode(e.Email, b); err != nil {
+		return err
+	}
+	e.Thread, sub.Email = email.Thread, email.ID
+	sub.Blob, sub.Size = email.Blob, email.Size
+	return nil
+}
+
+// keepHanded writes a record and the head of the table.
+func (c *change) keepHanded(h *handedHead, e *EmailSubmission) error {
+	return keepHanded(c.tx, h, e)
+}
+
+func keepHanded(tx kv.Tx, h *handedHead, e *EmailSubmission) error {
+	if err := setJSON(tx, table(tableHanded), h); err != nil {
+		return err
+	}
+	return setJSON(tx, handedKey(e.ID), e)
+}
+
+// trimHanded looks at the oldest records: those whose time is over are gone, and what tells of that is forgotten after as
+// long again.
+func (c *change) trimHanded(h *handedHead) error {
+	var old []EmailSubmission
+	err := scan(c.tx, handedTable(), handedTable().after(), func(k, b []byte) error {
+		if len(old) == trimHanded {
+			return errStepFull
+		}
+		e, err := decodeHanded(binary.BigEndian.Uint64(k[2:]), b)
+		old = append(old, e)
+		return err
+	})
+	if err != nil && !errors.Is(err, errStepFull) {
+		return err
+	}
+	for i := range old {
+		e := &old[i]
+		age := c.now.Sub(e.Created)
+		switch {
+		case e.Gone && (age > 2*HandedFor || h.Count > maxHanded):
+			h.Floor, h.Count = max(h.Floor, e.Changed), h.Count-1
+			err = c.tx.Delete(handedKey(e.ID))
+		case !e.Gone && e.Undo() != UndoPending && (age > HandedFor || h.Count > maxHanded):
+			err = c.forgetHanded(h, e)
+		default:
+			err = nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forgetHanded leaves of a record that it was there.
+func (c *change) forgetHanded(h *handedHead, e *EmailSubmission) error {
+	if err := c.tx.Delete(handedMessageKey(e.MessageID).number(e.ID)); err != nil {
+		return err
+	}
+	h.State++
+	gone := EmailSubmission{ID: e.ID, Created: e.Created, Made: e.Made, Changed: h.State, Gone: true}
+	return c.keepHanded(h, &gone)
+}
+
+// DestroyEmailSubmission forgets a submission; what waits of it is sent all the same (RFC 8621 section 7.5). Kind: KindNotFound.
+func (s *Store) DestroyEmailSubmission(ctx context.Context, a AccountID, id uint64) error {
+	err := s.change(kv.WithReserve(ctx), "destroy email submission", a, func(c *change) error {
+		e, err := readHanded(c.tx, id)
+		if err == nil && e.Gone {
+			err = fail("destroy email submission", KindNotFound, "email submission %d", id)
+		}
+		if err != nil {
+			return err
+		}
+		h, err := readHandedHead(c.tx)
+		if err != nil {
+			return err
+		}
+		return c.forgetHanded(&h, &e)
+	})
+	if err == nil {
+		s.hub.notify(a)
+	}
+	return err
+}
+
+// EmailSubmissions calls fn for all of an account, oldest first, those that are gone included, and returns their state.
+func (s *Store) EmailSubmissions(ctx context.Context, a AccountID, fn func(*EmailSubmission) error) (state EmailSubmissionState, err error) {
+	err = s.view(ctx, "list email submissions", a, func(r kv.Reader) error {
+		h, err := readHandedHead(r)
+		if err != nil {
+			return err
+		}
+		state = EmailSubmissionState{h.State, h.Floor}
+		return scan(r, handedTable(), handedTable().after(), func(k, b []byte) error {
+			e, err := decodeHanded(binary.BigEndian.Uint64(k[2:]), b)
+			if err != nil {
+				return err
+			}
+			return fn(&e)
+		})
+	})
+	return state, err
+}
+
+// EmailSubmissionState returns the state of all submissions of an account.
+func (s *Store) EmailSubmissionState(ctx context.Context, a AccountID) (state EmailSubmissionState, err error) {
+	err = s.view(ctx, "read email submissions", a, func(r kv.Reader) error {
+		h, err := readHandedHead(r)
+		state = EmailSubmissionState{h.State, h.Floor}
+		return err
+	})
+	return state, err
+}
+
+// EmailSubmission returns one. Kind: KindNotFound.
+func (s *Store) EmailSubmission(ctx context.Context, a AccountID, id uint64) (e EmailSubmission, err error) {
+	err = s.view(ctx, "read email submission", a, func(r kv.Reader) error {
+		if e, err = readHanded(r, id); err == nil && e.Gone {
+			err = fail("read email submission", KindNotFound, "email submission %d", id)
+		}
+		return err
+	})
+	return e, err
+}
+
+// NoteRecipient corrects what is known of a recipient after the fact.
+func (s *Store) NoteRecipient(ctx context.Context, a AccountID, id uint64, r SubmissionRecipient) error {
+	err := s.records.Update(kv.WithReserve(ctx), kv.Account(a), func(tx kv.Tx) error {
+		e, err := readHanded(tx, id)
+		if KindOf(err) == KindNotFound {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		list := slices.Clone(e.Recipients)
+		for i := range list {
+			if list[i].Address == r.Address {
+				list[i] = r
+			}
+		}
+		return noteHanded(tx, id, list)
+	})
+	if err == nil {
+		s.hub.notify(a)
+	}
+	return wrap("note recipient", err)
+}
+
+// noteHanded keeps the record of a submission in line with it.
+func noteHanded(tx kv.Tx, id uint64, recipients []SubmissionRecipient) error {
+	e, err := readHanded(tx, id)
+	if KindOf(err) == KindNotFound || err == nil && (e.Gone || slices.EqualFunc(e.Recipients, recipients, sameState)) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	h, err := readHandedHead(tx)
+	if err != nil {
+		return err
+	}
+	h.State++
+	e.Recipients, e.Changed = slices.Clone(recipients), h.State
+	return keepHanded(tx, &h, &e)
+}
+
+// sameState reports whether nothing has become of a recipient.
+func sameState(a, b SubmissionRecipient) bool {
+	times := a.Next.Equal(b.Next) && a.Last.Equal(b.Last)
+	a.Next, a.Last, b.Next, b.Last = time.Time{}, time.Time{}, time.Time{}, time.Time{}
+	return times && a == b
+}
+
+// showEmail places the email of a submission in the Outbox: the same email, which may lie elsewhere as well. Does nothing
+// if the email is gone.
+func (c *change) showEmail(sub *Submission) error {
+	b, ok, err := c.tx.Get(table(tableEmail).email(sub.Email))
+	if err != nil || !ok {
+		return err
+	}
+	var email Email
+	if err := email.decode(sub.Email, b); err != nil {
+		return err
+	}
+	m, err := c.outboxMailbox()
+	if err != nil {
+		return err
+	}
+	flags, err := c.flags(FlagSeen, []string{sub.outboxKeyword()})
+	if KindOf(err) == KindLimit {
+		flags, err = FlagSeen, nil // the account has all it can have
+	}
+	if err != nil {
+		return err
+	}
+	settling := c.settling
+	c.settling = true
+	sub.Outbox, err = c.putNew(m, Placement{Email: email.ID, Flags: flags, Size: email.Size, Saved: c.now})
+	c.settling = settling
+	if err != nil {
+		return err
+	}
+	return c.tx.Set(outboxKey(sub.Outbox), sub.ID[:])
+}
+
+// rescue puts an email whose submission was taken back among the drafts, if the Outbox is the only place where it is.
+func (c *change) rescue(sub *Submission) error {
+	if sub.Email == 0 || !slices.ContainsFunc(sub.Recipients, func(r SubmissionRecipient) bool { return r.State == Cancelled }) {
+		return nil
+	}
+	places := 0
+	t := table(tableLocation).email(sub.Email)
+	err := scan(c.tx, t, t.after(), func(_, _ []byte) error { places++; return nil })
+	if err != nil || places != 1 {
+		return err
+	}
+	b, ok, err := c.tx.Get(table(tableEmail).email(sub.Email))
+	if err != nil || !ok {
+		return err
+	}
+	var email Email
+	if err := email.decode(sub.Email, b); err != nil {
+		return err
+	}
+	m, err := c.target(0, RoleDrafts)
+	if err != nil {
+		return err
+	}
+	_, err = c.putNew(m, Placement{Email: sub.Email, Flags: FlagSeen.With(FlagDraft), Size: email.Size, Saved: c.now})
+	return err
+}
+
+// unsend takes an email that has not left out of the mailboxes of what was sent: its submission was taken back.
+func (c *change) unsend(sub *Submission) error {
+	if !sub.Scheduled || sub.Email == 0 {
+		return nil
+	}
+	m, err := readByRole(c.tx, RoleSent)
+	if KindOf(err) == KindNotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if m, err = c.mailbox(m.id); err != nil {
+		return err
+	}
+	var there uid.Set
+	t := table(tableLocation).email(sub.Email).mailbox(m.id)
+	err = scan(c.tx, t, t.after(), func(k, _ []byte) error {
+		there = there.Add(uid.UID(tail32(k)))
+		return nil
+	})
+	if err != nil || there.Empty() {
+		return err
+	}
+	_, err = c.expunge(m, there, false)
+	return err
+}
+
+// departs carries out what Deliver was told of a submission that waited for its time: what is left to do for it
+// replaces it.
+func (s *Store) departs(tx kv.Tx, sub *Submission) error {
+	before, err := readSubmission(tx, sub.Account, sub.ID)
+	if err != nil {
+		return err
+	}
+	if !before.Scheduled {
+		return fail("depart", KindExists, "submission %s has gone already", sub.ID)
+	}
+	sub.Handed, sub.Email, sub.Outbox, sub.Scheduled = before.Handed, before.Email, before.Outbox, false
+	c, err := begin(tx, s.now())
+	if err != nil {
+		return err
+	}
+	if err := c.keepOutbox(sub); err != nil {
+		return err
+	}
+	if err := c.finish(); err != nil {
+		return err
+	}
+	if err := putSubmission(tx, sub); err != nil {
+		return err
+	}
+	owed := slices.ContainsFunc(sub.Recipients, func(r SubmissionRecipient) bool { return !r.Next.IsZero() })
+	if sub.Done() && !owed {
+		return tx.Delete(submissionKey(sub.ID))
+	}
+	return nil
+}
+
+// handed checks the records of submissions that outlive the queue.
+func (v *verifier) handed() error {
+	h, err := readHandedHead(v.r)
+	if err != nil {
+		v.problem("the head of the email submissions: %v", err)
+		return nil
+	}
+	count := uint64(0)
+	err = v.scan(handedTable(), func(k, b []byte) error {
+		count++
+		e, err := decodeHanded(binary.BigEndian.Uint64(k[2:]), b)
+		if err != nil {
+			v.problem("email submission %x: %v", k, err)
+		} else if e.Changed > h.State || e.ID > h.Next {
+			v.problem("email submission %d is of a state that was not yet", e.ID)
+		}
+		return nil
+	})
+	if err == nil && count != h.Count {
+		v.problem("there are %d email submissions, not %d", count, h.Count)
+	}
+	return err
+}
