@@ -4,7 +4,9 @@ import { render } from "preact";
 import { useEffect } from "preact/hooks";
 import { follow, route } from "./core/route";
 import { online, sessionOver } from "./core/jmap";
+import { load } from "./core/load";
 import { loadTexts, t } from "./core/text";
+import { startWorker } from "./core/worker";
 import { sync } from "./core/mail";
 import { Toasts } from "./ui/toast";
 import { Button } from "./ui/button";
@@ -52,3 +54,10 @@ await loadTexts();
 const root = document.getElementById("app")!;
 root.replaceChildren();
 render(<App />, root);
+
+// What is not needed for the first screen comes once that is there.
+const later: (work: () => void) => void = globalThis.requestIdleCallback ?? ((work) => setTimeout(work, 1000));
+later(() => {
+  void startWorker();
+  load<typeof import("./offline/index")>("offline").then((part) => part.start()).catch(() => {}); // without it, mail is there while the line is
+});

@@ -98,9 +98,11 @@ func newFile(name string, content []byte) (*file, error) {
 // Routes are what the webmail has, by pattern of http.ServeMux.
 func (s *Server) Routes() map[string]http.Handler {
 	return map[string]http.Handler{
-		"GET /mail/{rest...}":      http.HandlerFunc(s.page),
-		"GET /settings/{rest...}":  http.HandlerFunc(s.page),
-		"GET /ui/{version}/{name}": http.HandlerFunc(s.asset),
+		"GET /mail/{rest...}":       http.HandlerFunc(s.page),
+		"GET /settings/{rest...}":   http.HandlerFunc(s.page),
+		"GET /ui/{version}/{name}":  http.HandlerFunc(s.asset),
+		"GET /sw.js":                http.HandlerFunc(s.worker),
+		"GET /manifest.webmanifest": http.HandlerFunc(s.manifest),
 	}
 }
 
@@ -117,6 +119,28 @@ func (s *Server) asset(w http.ResponseWriter, r *http.Request) {
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
 	f.write(w, r)
+}
+
+// worker is the service worker. It is at the root, so that it may work for the pages and for messages.
+func (s *Server) worker(w http.ResponseWriter, r *http.Request) {
+	f := s.files["worker.js"]
+	if f == nil {
+		http.NotFound(w, r)
+		return
+	}
+	h := w.Header()
+	h.Set("Cache-Control", "no-cache")
+	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; connect-src 'self'")
+	f.write(w, r)
+}
+
+// manifest lets browsers install the webmail as a program of its own, and open links that write to somebody with it.
+func (s *Server) manifest(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/manifest+json")
+	w.Header().Set("Cache-Control", "max-age=86400")
+	_, _ = strings.NewReader(`{"id":"/mail/","name":"Postiljon","short_name":"Postiljon","start_url":"/mail/inbox","scope":"/","display":"standalone",` +
+		`"background_color":"#fbfaf7","theme_color":"#1f4f8f","icons":[{"src":"/assets/icon.svg","sizes":"any","type":"image/svg+xml"}],` +
+		`"protocol_handlers":[{"protocol":"mailto","url":"/mail/inbox?mailto=%s"}]}`).WriteTo(w) // a client that went away
 }
 
 func (f *file) write(w http.ResponseWriter, r *http.Request) {
@@ -240,6 +264,7 @@ var shell = template.Must(template.New("shell").Parse(`<!DOCTYPE html>
 <meta name="robots" content="noindex">
 <title>Postiljon</title>
 <link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
+<link rel="manifest" href="/manifest.webmanifest">
 <link rel="stylesheet" href="{{.Base}}app.css">
 <link rel="modulepreload" href="{{.Base}}shared.js">
 <link rel="modulepreload" href="{{.Base}}text.{{.Lang}}.js">

@@ -3,6 +3,7 @@
 
 import { signal } from "@preact/signals";
 import { first } from "./first";
+import { answerOffline } from "./standin";
 
 export type Invocation = [name: string, args: Record<string, any>, id: string];
 
@@ -66,10 +67,13 @@ async function flush(): Promise<void> {
   waiting = [];
   for (let at = 0; at < all.length; at += maxCalls) {
     const some = all.slice(at, at + maxCalls);
+    const calls = some.map((w) => w.call);
     try {
-      settle(some, await request(some.map((w) => w.call)));
+      settle(some, await request(calls));
     } catch (error) {
-      for (const w of some) w.reject(error);
+      const kept = error instanceof LineError ? await answerOffline(calls).catch(() => undefined) : undefined;
+      if (kept) settle(some, kept);
+      else for (const w of some) w.reject(error);
     }
   }
 }

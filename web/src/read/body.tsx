@@ -2,7 +2,7 @@
 // policy of its own that lets it load nothing.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { t } from "../core/text";
+import { lang, t } from "../core/text";
 
 /** tallest bounds a frame: a message that makes itself longer scrolls inside of it. */
 const tallest = 20_000;
@@ -17,9 +17,8 @@ export function Body({ id, images }: { id: string; images: boolean }) {
 
   const loaded = () => {
     const page = frame.current?.contentDocument;
-    if (!page?.body) return setState("failed");
-    // A proxy or a line that is down answers with a page of the browser's own, which cannot be looked into.
-    if (page.contentType !== "text/html" || !page.querySelector("meta[name=postiljon-message]")) return setState("failed");
+    // A line that is down answers with a page of the browser's own, which cannot be looked into; a refusal with JSON.
+    if (!page?.body || page.contentType !== "text/html") return setState("failed");
     setState("there");
     const fit = () => {
       const height = Math.min(page.documentElement.scrollHeight, tallest);
@@ -38,7 +37,7 @@ export function Body({ id, images }: { id: string; images: boolean }) {
         ref={frame}
         class="body"
         title={t("message_text")}
-        src={`/m/${id}/body?theme=${theme}${images ? "&images=1" : ""}`}
+        src={`/m/${id}/body?theme=${theme}&lang=${lang}${images ? "&images=1" : ""}`}
         sandbox="allow-same-origin allow-popups allow-popups-to-escape-sandbox"
         onLoad={loaded}
       />

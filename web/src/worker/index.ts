@@ -1,0 +1,132 @@
+// The service worker: the program itself without a line, messages that were kept to be read without one, and
+// notifications. What pages ask of the server goes to the server whenever it can be reached.
+
+/// <reference lib="webworker" />
+import { isNotice, noticeOf, type Notice } from "./notice";
+
+declare const self: ServiceWorkerGlobalScope;
+
+/** version is that of the program whose files are kept (/sw.js?v=). */
+const version = new URL(self.location.href).searchParams.get("v") ?? "";
+const program = `program-${version}`;
+
+/** bodies are texts of messages, by their address without what the look of a page adds; src/offline fills it. */
+const bodies = "bodies";
+const pages = "pages";
+
+/** shell is where the page of the program is kept, whatever its address. */
+const shell = "/mail/";
+
+/** patience is how long a page waits for the server before the kept one is shown; milliseconds. */
+const patience = 4000;
+
+const files = ["app.js", "shared.js", "app.css", "icons.svg", "compose.js", "settings.js", "offline.js", "text.sv.js", "text.nb.js", "text.en.js"];
+
+self.addEventListener("install", (e) => {
+  e.waitUntil((async () => {
+    const cache = await caches.open(program);
+    // A part that is missing is no reason to do without the others.
+    await Promise.allSettled(files.map((f) => cache.add(`/ui/${version}/${f}`)));
+    await self.skipWaiting();
+  })());
+});
+
+self.addEventListener("activate", (e) => {
+  e.waitUntil((async () => {
+    for (const name of await caches.keys()) if (name.startsWith("program-") && name !== program) await caches.delete(name);
+    await self.clients.claim();
+  })());
+});
+
+self.addEventListener("fetch", (e) => {
+  const url = new URL(e.request.url);
+  if (e.request.method !== "GET" || url.origin !== self.location.origin) return;
+  if (url.pathname.startsWith("/ui/")) e.respondWith(keptFirst(e.request));
+  else if (e.request.mode === "navigate" && /^\/(mail|settings)(\/|$)/.test(url.pathname)) e.respondWith(page(e));
+  else if (/^\/m\/M\d+\/body$/.test(url.pathname)) e.respondWith(body(e.request, url));
+});
+
+/** keptFirst answers with the kept file: its address changes with its content. */
+async function keptFirst(request: Request): Promise<Response> {
+  return (await caches.match(request.url)) ?? fetch(request);
+}
+
+/** page answers with the page of the server, and without it with the last one that came from there. */
+async function page(e: FetchEvent): Promise<Response> {
+  const kept = async () => (await caches.open(pages)).match(shell);
+  const asked = fetch(e.request).then(async (response) => {
+    if (response.ok && !response.redirected) e.waitUntil((await caches.open(pages)).put(shell, response.clone()));
+    return response;
+  });
+  const late = new Promise<undefined>((resolve) => setTimeout(resolve, patience));
+  try {
+    const answer = await Promise.race([asked, late]);
+    if (answer && answer.status < 500) return answer;
+    return (await kept()) ?? asked;
+  } catch (error) {
+    const page = await kept();
+    if (page) return page;
+    throw error;
+  }
+}
+
+/** body answers with the text of a message: from the server, else as it was kept. */
+async function body(request: Request, url: URL): Promise<Response> {
+  try {
+    return await fetch(request);
+  } catch (error) {
+    const cache = await caches.open(bodies);
+    const kept = (await cache.match(`${url.pathname}?theme=${url.searchParams.get("theme") ?? "light"}`)) ?? (await cache.match(url.pathname, { ignoreSearch: true }));
+    if (kept) return kept;
+    throw error;
+  }
+}
+
+// Notifications (RFC 8620 section 7.2, RFC 8291). The browser wants one shown for every push.
+
+self.addEventListener("push", (e) => {
+  let told: any;
+  try {
+    told = e.data?.json();
+  } catch {
+    return;
+  }
+  e.waitUntil(heard(told));
+});
+
+async function heard(told: any): Promise<void> {
+  if (told?.["@type"] === "PushVerification") {
+    for (const client of await self.clients.matchAll()) client.postMessage({ verify: told });
+    const cache = await caches.open(pages); // a page that opens later verifies it then
+    await cache.put("/push-verification", new Response(JSON.stringify(told)));
+    return;
+  }
+  const notice = noticeOf(told);
+  if (isNotice(notice)) await show(notice);
+}
+
+async function show(n: Notice): Promise<void> {
+  const open = await self.clients.matchAll({ type: "window" });
+  for (const client of open) client.postMessage({ notice: n });
+  if (n.badge !== undefined) await navigator.setAppBadge?.(n.badge).catch(() => {});
+  if (open.some((c) => c.focused) && !n.test) return; // somebody looks at the list already
+  await self.registration.showNotification(n.title, { body: n.text, tag: n.tag, icon: "/assets/icon.svg", silent: n.silent, data: { url: n.url } });
+}
+
+self.addEventListener("notificationclick", (e) => {
+  e.notification.close();
+  const url = new URL(e.notification.data?.url ?? "/mail/inbox", self.location.origin).href;
+  e.waitUntil((async () => {
+    for (const client of await self.clients.matchAll({ type: "window" })) {
+      await client.focus();
+      client.postMessage({ go: url });
+      return;
+    }
+    await self.clients.openWindow(url);
+  })());
+});
+
+// What the pages ask for.
+self.addEventListener("message", (e) => {
+  if (e.data === "forget") e.waitUntil(Promise.all([caches.delete(pages), caches.delete(bodies)]));
+});
