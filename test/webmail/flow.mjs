@@ -18,7 +18,7 @@ export const sizes = { phone: { width: 390, height: 844 }, tablet: { width: 820,
 export async function flow(work) {
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic"],
+    args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--ignore-certificate-errors"],
   });
   const troubles = [];
   try {
@@ -45,7 +45,10 @@ export async function person(browser, troubles, account, { signIn: wanted = true
   page.setDefaultTimeout(15_000);
   const known = (text) => expect.some((e) => text.includes(e));
   page.on("pageerror", (error) => known(String(error)) || troubles.push(String(error.stack ?? error)));
-  page.on("console", (m) => m.type() === "error" && !known(m.text()) && troubles.push(`${m.text()} at ${m.location().url}`));
+  page.on("console", (m) => {
+    const text = `${m.text()} at ${m.location().url}`;
+    if (m.type() === "error" && !known(text)) troubles.push(text);
+  });
   if (wanted) await signIn(page, account);
   return page;
 }
@@ -57,6 +60,17 @@ export async function signIn(page, account, next = "/mail/inbox") {
   await page.fill("input[name=password]", account.password);
   await page.click("button[type=submit]");
   await page.waitForURL(`**${next}`);
+}
+
+/** until waits for a function in the page, which may be asynchronous, to answer something true. */
+export async function until(page, f, argument) {
+  const end = Date.now() + 15_000;
+  for (;;) {
+    const answer = await page.evaluate(f, argument);
+    if (answer) return answer;
+    if (Date.now() > end) throw new Error(`not within 15 seconds: ${f}`);
+    await new Promise((r) => setTimeout(r, 50));
+  }
 }
 
 /** command runs a command of the program against the service. */

@@ -123,9 +123,10 @@ func language(r *http.Request) cause.Lang {
 }
 
 // framedOnly lets browsers have a page for nothing but a frame in a page of ours: what opens it by itself would have it without the
-// bounds of the frame.
+// bounds of the frame. Scripts of ours (no others are of the same origin) read it to keep it for when there is no line.
 func framedOnly(r *http.Request) error {
-	if r.Header.Get("Sec-Fetch-Dest") != "iframe" || r.Header.Get("Sec-Fetch-Site") != "same-origin" {
+	dest := r.Header.Get("Sec-Fetch-Dest")
+	if r.Header.Get("Sec-Fetch-Site") != "same-origin" || dest != "iframe" && dest != "empty" {
 		return errStatus(http.StatusForbidden)
 	}
 	return nil

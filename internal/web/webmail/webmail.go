@@ -211,6 +211,7 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Language", string(f.Lang))
 	h.Set("Content-Security-Policy", policy)
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("X-Postiljon-Shell", s.version) // the service worker keeps no other page (web/src/worker)
 	var out bytes.Buffer
 	// encoding/json writes <, > and & as escapes, so the data cannot end its element.
 	if err := shell.Execute(&out, struct {

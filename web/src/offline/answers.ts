@@ -10,11 +10,16 @@ const state = "offline";
 /** answer answers calls, or undefined if one of them cannot be answered here. */
 export async function answer(database: Kept, calls: Invocation[]): Promise<Invocation[] | undefined> {
   if (!calls.every(([name]) => name in methods)) return undefined;
-  const emails = (await database.all<Email>("emails")).sort((a, b) => (a.receivedAt < b.receivedAt ? 1 : a.receivedAt > b.receivedAt ? -1 : 0));
+  const emails = (await database.all<Email>("emails")).sort(newestFirst);
   const mailboxes = (await database.get<Mailbox[]>("state", "mailboxes")) ?? [];
   const done: Invocation[] = [];
   for (const [name, args, id] of calls) done.push([name, methods[name]!(resolve(args, done), { emails, mailboxes }), id]);
   return done;
+}
+
+/** newestFirst is the order of the server: what arrived in the same second stands as it came. */
+function newestFirst(a: Email, b: Email): number {
+  return a.receivedAt === b.receivedAt ? Number(b.id.slice(1)) - Number(a.id.slice(1)) : a.receivedAt < b.receivedAt ? 1 : -1;
 }
 
 interface World {

@@ -35,8 +35,14 @@ self.addEventListener("activate", (e) => {
   e.waitUntil((async () => {
     for (const name of await caches.keys()) if (name.startsWith("program-") && name !== program) await caches.delete(name);
     await self.clients.claim();
+    if ((await self.clients.matchAll()).length > 0) await keep(await fetch(shell)); // the page that began it all did not come this way
   })());
 });
+
+/** keep keeps a page if it is the program, which it says of itself: who is not signed in is led elsewhere. */
+async function keep(response: Response): Promise<void> {
+  if (response.ok && !response.redirected && response.headers.has("X-Postiljon-Shell")) await (await caches.open(pages)).put(shell, response);
+}
 
 self.addEventListener("fetch", (e) => {
   const url = new URL(e.request.url);
@@ -54,8 +60,8 @@ async function keptFirst(request: Request): Promise<Response> {
 /** page answers with the page of the server, and without it with the last one that came from there. */
 async function page(e: FetchEvent): Promise<Response> {
   const kept = async () => (await caches.open(pages)).match(shell);
-  const asked = fetch(e.request).then(async (response) => {
-    if (response.ok && !response.redirected) e.waitUntil((await caches.open(pages)).put(shell, response.clone()));
+  const asked = fetch(e.request).then((response) => {
+    e.waitUntil(keep(response.clone()));
     return response;
   });
   const late = new Promise<undefined>((resolve) => setTimeout(resolve, patience));
