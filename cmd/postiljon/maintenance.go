@@ -9,6 +9,7 @@ import (
 
 	"github.com/postiljon/postiljon/internal/config"
 	"github.com/postiljon/postiljon/internal/journal"
+	"github.com/postiljon/postiljon/internal/protocol/jmapd"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/blob"
 )
@@ -128,7 +129,7 @@ func (m *maintenance) step(ctx context.Context) {
 // nightly does all of the nightly work, also where a part of it fails.
 func (m *maintenance) nightly(ctx context.Context, now time.Time) {
 	m.next = m.night(now)
-	err := errors.Join(m.journal.Trim(ctx, m.keep()), m.store.Forget(ctx, deliveryMemory), m.store.ForgetRemovals(ctx, removalMemory),
+	err := errors.Join(m.journal.Trim(ctx, m.keep()), m.store.Forget(ctx, deliveryMemory), m.store.ForgetRemovals(ctx, removalMemory), m.store.ForgetUploads(ctx, jmapd.UploadTime),
 		m.store.ExpireFiles(ctx))
 	if _, cerr := m.collect(ctx, collectGrace, collectMinDead); m.busy(cerr) {
 		m.next = now.Add(busyAgain)

@@ -79,6 +79,10 @@ func (s *Store) liveBlobs(ctx context.Context) (live []uint64, err error) {
 			if err != nil {
 				return err
 			}
+			err = eachUpload(r, func(u *Upload) error { add(u.Blob); return nil })
+			if err != nil {
+				return err
+			}
 			err = eachFile(r, AccountID(a), func(f *File) error {
 				if f.Blob != "" {
 					add(f.Blob)

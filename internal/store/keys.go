@@ -35,6 +35,8 @@ const (
 	tableReport       = 'R' // R id: what the doctor found (report.go); those of nobody's account are in the system's key space
 	tableHanded       = 'K' // K ...: emails that were handed in to be sent, and what became of them (handed.go)
 	tableIdentity     = 'i' // i: whom the account writes as (identity.go)
+	tablePush         = 'P' // P id: where a device wants to be told of changes (push.go)
+	tableUpload       = 'U' // U id: what was uploaded and may be named yet (upload.go)
 	tableMemory       = 'y' // y key: what rules remember for a while (script.go)
 	tableWebSession   = 'I' // I hash: a browser that is signed in (websession.go)
 	tableFactor       = 'F' // F part ...: what signs in beside passwords (factor.go)

@@ -94,12 +94,12 @@ type Server struct {
 	methods  map[string]method
 	accounts accounts
 
-	mu      sync.Mutex
-	uploads map[store.AccountID]*uploads
-	running map[store.AccountID]int // requests
-	streams map[store.AccountID]int // of events
-	closed  chan struct{}           // ends event streams
-	closing sync.Once
+	mu        sync.Mutex
+	uploading map[store.AccountID]int // uploads
+	running   map[store.AccountID]int // requests
+	streams   map[store.AccountID]int // of events
+	closed    chan struct{}           // ends event streams
+	closing   sync.Once
 }
 
 // New makes a server.
@@ -116,7 +116,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		options: o, store: o.Store, log: o.Log, mux: http.NewServeMux(),
-		running: map[store.AccountID]int{}, streams: map[store.AccountID]int{}, uploads: map[store.AccountID]*uploads{}, closed: make(chan struct{}),
+		running: map[store.AccountID]int{}, streams: map[store.AccountID]int{}, uploading: map[store.AccountID]int{}, closed: make(chan struct{}),
 	}
 	s.methods = s.table()
 	for pattern, h := range map[string]signedIn{

@@ -176,7 +176,7 @@ func TestUpload(t *testing.T) {
 		t.Errorf("%d %s", got.Code, got.Body)
 	}
 	for range maxUploadsAtOnce {
-		if err := w.server.reserve(w.anna.ID); err != nil {
+		if err := w.server.reserve(t.Context(), w.anna.ID); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -14,84 +14,58 @@ import (
 	"github.com/postiljon/postiljon/internal/store/blob"
 )
 
-// Bounds of uploads. The store keeps what nobody names for a day.
+// Bounds of uploads; store.MaxUploads and store.MaxUploadsSize hold, too.
 const (
-	maxUploadsAtOnce = 4       // of an account
-	maxUploaded      = 1 << 30 // octets of an account in uploadTime
-	maxUploads       = 1000    // of an account in uploadTime
-	uploadTime       = 20 * time.Hour
+	maxUploadsAtOnce = 4 // of an account
 	uploadDuration   = 30 * time.Minute
 )
 
-// upload is what was uploaded and can be named by its id for a while. It is lost when the service ends, as RFC 8620
-// section 6 allows: clients upload anew.
-type upload struct {
-	ref  blob.Ref
-	size int64
-	at   time.Time
-}
-
-// uploads are those of an account.
-type uploads struct {
-	running int
-	last    uint64
-	octets  int64
-	byID    map[uint64]upload
-}
-
-// expire forgets what is too old.
-func (u *uploads) expire(now time.Time) {
-	for id, one := range u.byID {
-		if now.Sub(one.at) > uploadTime {
-			u.octets -= one.size
-			delete(u.byID, id)
-		}
-	}
-}
+// UploadTime is how long an upload can be named.
+const UploadTime = 24 * time.Hour
 
 // errTooMuch is an account that uploads too much.
 var errTooMuch = errors.New("too many uploads")
 
-// reserve takes a place for an upload of an account. Who has one calls finish.
-func (s *Server) reserve(a store.AccountID) error {
+// reserve takes a place for an upload of an account, which finish gives back.
+func (s *Server) reserve(ctx context.Context, a store.AccountID) error {
+	if err := s.store.ForgetUploadsOf(ctx, a, UploadTime); err != nil {
+		return err
+	}
+	n, size, err := s.store.Uploaded(ctx, a)
+	if err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	u := s.uploads[a]
-	if u == nil {
-		u = &uploads{byID: map[uint64]upload{}}
-		s.uploads[a] = u
-	}
-	u.expire(s.store.Now())
-	if u.running >= maxUploadsAtOnce || len(u.byID) >= maxUploads || u.octets+s.options.Limits.Upload > maxUploaded {
+	running := s.uploading[a]
+	if running >= maxUploadsAtOnce || n+running >= store.MaxUploads || size+int64(running+1)*s.options.Limits.Upload > store.MaxUploadsSize {
 		return errTooMuch
 	}
-	u.running++
+	s.uploading[a]++
 	return nil
 }
 
-// finish gives the place back and remembers what came, if anything did.
-func (s *Server) finish(a store.AccountID, one *upload) (id string) {
+func (s *Server) finish(a store.AccountID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	u := s.uploads[a]
-	u.running--
-	if one == nil {
-		return ""
+	if s.uploading[a]--; s.uploading[a] == 0 {
+		delete(s.uploading, a)
 	}
-	u.last++
-	u.byID[u.last], u.octets = *one, u.octets+one.size
-	return fmt.Sprintf("u%d", u.last)
 }
 
-func (s *Server) uploaded(a store.AccountID, id string) (upload, bool) {
+func uploadID(u *store.Upload) string { return fmt.Sprintf("u%d", u.ID) }
+
+// uploaded finds an upload by its id.
+func (s *Server) uploaded(ctx context.Context, a store.AccountID, id string) (u store.Upload, found bool, err error) {
 	n, ok := parseID[uint64]('u', id)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if u := s.uploads[a]; ok && u != nil {
-		one, found := u.byID[n]
-		return one, found
+	if !ok {
+		return u, false, nil
 	}
-	return upload{}, false
+	u, err = s.store.Upload(ctx, a, n)
+	if store.KindOf(err) == store.KindNotFound || err == nil && s.store.Now().Sub(u.At) > UploadTime {
+		return u, false, nil
+	}
+	return u, err == nil, err
 }
 
 // upload takes octets that later calls name (RFC 8620 section 6.1).
@@ -100,15 +74,23 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, a *store.Account
 		http.NotFound(w, r)
 		return
 	}
-	if err := s.reserve(a.ID); err != nil {
+	switch err := s.reserve(r.Context(), a.ID); {
+	case errors.Is(err, errTooMuch):
 		problem{Type: limitExceeded, Status: http.StatusTooManyRequests, Limit: "maxConcurrentUpload", Detail: err.Error()}.write(w)
 		return
+	case err != nil:
+		s.broken(w, err)
+		return
 	}
+	defer s.finish(a.ID)
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(uploadDuration)) // else the usual ones hold
 	_ = control.SetWriteDeadline(time.Now().Add(uploadDuration))
+	var kept store.Upload
 	one, err := s.receive(r.Context(), http.MaxBytesReader(w, r.Body, s.options.Limits.Upload))
-	id := s.finish(a.ID, one)
+	if err == nil {
+		kept, err = s.store.AddUpload(r.Context(), a.ID, one.ref, one.size)
+	}
 	switch _, large := errors.AsType[*http.MaxBytesError](err); {
 	case large:
 		problem{Type: limitExceeded, Status: http.StatusRequestEntityTooLarge, Limit: "maxSizeUpload"}.write(w)
@@ -119,12 +101,18 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, a *store.Account
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusCreated)
 		fmt.Fprintf(w, `{"accountId":%q,"blobId":%q,"type":%s,"size":%d}`,
-			accountID(a.ID), id, strconv.Quote(mediaType(r.Header.Get("Content-Type"))), one.size)
+			accountID(a.ID), uploadID(&kept), strconv.Quote(mediaType(r.Header.Get("Content-Type"))), kept.Size)
 	}
 }
 
+// stored are octets that the blob store has.
+type stored struct {
+	ref  blob.Ref
+	size int64
+}
+
 // receive stores octets.
-func (s *Server) receive(ctx context.Context, from io.Reader) (*upload, error) {
+func (s *Server) receive(ctx context.Context, from io.Reader) (*stored, error) {
 	w, err := s.store.Blobs().Create(ctx)
 	if err != nil {
 		return nil, err
@@ -138,7 +126,7 @@ func (s *Server) receive(ctx context.Context, from io.Reader) (*upload, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &upload{ref, n, s.store.Now()}, nil
+	return &stored{ref, n}, nil
 }
 
 // message stores the octets of a blob as a message of its own and reads it.
@@ -158,12 +146,14 @@ func (s *Server) message(ctx context.Context, a store.AccountID, p *picture, id 
 
 // open opens what a blob id names: an upload, a message or a part. The error is errNoPart if it names nothing.
 func (s *Server) open(ctx context.Context, a store.AccountID, p *picture, id string) (body io.ReadCloser, err error) {
-	if one, ok := s.uploaded(a, id); ok {
-		b, err := s.store.Blobs().Open(ctx, one.ref)
+	if one, ok, err := s.uploaded(ctx, a, id); ok {
+		b, err := s.store.Blobs().Open(ctx, one.Blob)
 		if err != nil {
 			return nil, err
 		}
-		return readCloser{io.NewSectionReader(b, 0, one.size), b}, nil
+		return readCloser{io.NewSectionReader(b, 0, one.Size), b}, nil
+	} else if err != nil {
+		return nil, err
 	}
 	email, part, ok := parseBlobID(id)
 	if !ok {
