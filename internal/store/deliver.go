@@ -173,6 +173,9 @@ func (s *Store) sent(tx kv.Tx, d *Delivery) error {
 	if err := noteSent(tx, d.SentTo); err != nil {
 		return err
 	}
+	if err := noteRecents(tx, d.SentTo, d.Email.Summary, s.now()); err != nil {
+		return err
+	}
 	return s.putEvents(tx, d.SenderEvents)
 }
 

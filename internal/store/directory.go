@@ -66,6 +66,7 @@ type Account struct {
 	Protocols Protocol      `json:"protocols"`           // those switched on
 	Quota     int64         `json:"quota,omitempty"`     // octets, 0 for no bound
 	Language  string        `json:"language,omitempty"`  // sv, nb or en
+	Zone      string        `json:"zone,omitempty"`      // where its holder is, as "Europe/Stockholm"
 	Plan      string        `json:"plan,omitempty"`      // of the configuration, "" for that of its domain
 	Sending   SendingLimits `json:"sending,omitzero"`
 	// TwoStep says that the account's own password alone signs in nowhere: on the web with a second step (SecondStep), elsewhere

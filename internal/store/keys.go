@@ -32,6 +32,7 @@ const (
 	tableGrant        = 'g' // g mailbox identifier: rights (RFC 4314)
 	tableScript       = 'v' // v name: a script of rules; v: the name of the active one (script.go)
 	tableJunk         = 'z' // z part ...: what the account taught about junk (junk.go)
+	tableContact      = 'C' // C part ...: addresses that the account wrote to, and its address book (contacts.go)
 	tableReport       = 'R' // R id: what the doctor found (report.go); those of nobody's account are in the system's key space
 	tableHanded       = 'K' // K ...: emails that were handed in to be sent, and what became of them (handed.go)
 	tableIdentity     = 'i' // i: whom the account writes as (identity.go)
