@@ -108,8 +108,12 @@ export class List {
   }
 
   private put(answer: any): void {
-    if (this.state && answer.queryState !== this.state && !answer.canCalculateChanges) this.ids = [];
-    this.state ||= answer.queryState;
+    if (this.state && answer.queryState !== this.state) {
+      // The page shows the list as it is later: the rows that are known first catch up, and the page is asked for again.
+      void this.refresh().then(() => this.need(...this.seen));
+      return;
+    }
+    this.state = answer.queryState;
     this.ids.length = answer.total;
     answer.ids.forEach((id: string, i: number) => (this.ids[answer.position + i] = id));
     this.total.value = answer.total;
@@ -164,12 +168,13 @@ export class List {
     const [from, to] = this.seen;
     this.state = "";
     this.dropped.clear();
-    const keepFrom = Math.floor(from / pageSize) * pageSize;
+    const first = Math.floor(from / pageSize);
+    const pages = Math.max(1, Math.ceil(to / pageSize));
     const old = this.ids;
     this.ids = [];
-    for (let i = keepFrom; i < Math.min(to + pageSize, old.length); i++) this.ids[i] = old[i];
+    for (let i = first * pageSize; i < Math.min(pages * pageSize, old.length); i++) this.ids[i] = old[i];
     this.ids.length = old.length;
-    for (let page = Math.floor(from / pageSize); page * pageSize < Math.max(to, 1); page++) if (!this.asked.has(page)) void this.fetch(page);
+    for (let page = first; page < pages; page++) if (!this.asked.has(page)) void this.fetch(page);
   }
 
   /** drop takes rows away at once, before the server has heard of it. */

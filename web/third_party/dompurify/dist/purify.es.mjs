@@ -2451,4 +2451,3 @@ function createDOMPurify() {
 var purify_default = createDOMPurify();
 export { purify_default as default };
 
-//# sourceMappingURL=purify.es.mjs.map

@@ -11,4 +11,3 @@ export * from './helpers/getBrowserCapabilities.js';
 export * from './helpers/webAuthnAbortService.js';
 export * from './helpers/webAuthnError.js';
 export * from './types/index.js';
-//# sourceMappingURL=index.d.ts.map

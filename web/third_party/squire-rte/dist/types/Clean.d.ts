@@ -5,4 +5,3 @@ declare const removeEmptyInlines: (node: Node) => void;
 declare const cleanupBRs: (node: Element | DocumentFragment, root: Element, keepForBlankLine: boolean) => void;
 declare const escapeHTML: (text: string) => string;
 export { cleanTree, cleanupBRs, isLineBreak, removeEmptyInlines, escapeHTML };
-//# sourceMappingURL=Clean.d.ts.map

@@ -8,4 +8,3 @@ declare const _onDragStart: (this: Squire) => void;
 declare const _onDragEnd: (this: Squire) => void;
 declare const _onDrop: (this: Squire, event: DragEvent) => void;
 export { extractRangeToClipboard, _onCut, _onCopy, _monitorShiftKey, _onPaste, _onDrop, _onDragStart, _onDragEnd, };
-//# sourceMappingURL=Clipboard.d.ts.map

@@ -18,4 +18,3 @@ declare const cantFocusEmptyTextNodes: boolean;
 declare const supportsInputEvents: boolean;
 declare const notWS: RegExp;
 export { DOCUMENT_POSITION_PRECEDING, ELEMENT_NODE, TEXT_NODE, COMMENT_NODE, DOCUMENT_NODE, DOCUMENT_FRAGMENT_NODE, notWS, ZWS, ua, isMac, isWin, isIOS, isAndroid, isGecko, isLegacyEdge, isWebKit, ctrlKey, cantFocusEmptyTextNodes, supportsInputEvents, };
-//# sourceMappingURL=Constants.d.ts.map

@@ -175,4 +175,3 @@ declare class Squire {
 }
 export { Squire };
 export type { SquireConfig };
-//# sourceMappingURL=Editor.d.ts.map

@@ -25,4 +25,3 @@ declare class ImageResizer {
     private _onKeyDown;
 }
 export { ImageResizer };
-//# sourceMappingURL=ImageResize.d.ts.map

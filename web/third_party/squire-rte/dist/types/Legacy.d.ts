@@ -1,2 +1,1 @@
 export {};
-//# sourceMappingURL=Legacy.d.ts.map

@@ -1,3 +1,2 @@
 import { Squire } from './Editor';
 export default Squire;
-//# sourceMappingURL=Squire.d.ts.map

@@ -6,4 +6,3 @@
  * Helper method to compliment `bufferToBase64URLString`
  */
 export declare function base64URLStringToBuffer(base64URLString: string): ArrayBuffer;
-//# sourceMappingURL=base64URLStringToBuffer.d.ts.map

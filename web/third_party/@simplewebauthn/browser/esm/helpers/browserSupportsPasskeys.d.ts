@@ -4,4 +4,3 @@
  * user actually has a passkey available to use.
  */
 export declare function browserSupportsPasskeys(): Promise<boolean>;
-//# sourceMappingURL=browserSupportsPasskeys.d.ts.map

@@ -9,4 +9,3 @@ export declare function browserSupportsWebAuthn(): boolean;
 export declare const _browserSupportsWebAuthnInternals: {
     stubThis: (value: boolean) => boolean;
 };
-//# sourceMappingURL=browserSupportsWebAuthn.d.ts.map

@@ -6,4 +6,3 @@ export declare function browserSupportsWebAuthnAutofill(): Promise<boolean>;
 export declare const _browserSupportsWebAuthnAutofillInternals: {
     stubThis: (value: Promise<boolean>) => Promise<boolean>;
 };
-//# sourceMappingURL=browserSupportsWebAuthnAutofill.d.ts.map

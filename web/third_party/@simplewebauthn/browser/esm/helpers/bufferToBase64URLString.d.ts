@@ -5,4 +5,3 @@
  * Helper method to compliment `base64URLStringToBuffer`
  */
 export declare function bufferToBase64URLString(buffer: ArrayBuffer): string;
-//# sourceMappingURL=bufferToBase64URLString.d.ts.map

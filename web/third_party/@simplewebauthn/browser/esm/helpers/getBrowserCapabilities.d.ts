@@ -50,4 +50,3 @@ export type BrowserCapabilities = {
 export declare const _getBrowserCapabilitiesInternals: {
     stubThis: (value: BrowserCapabilities) => BrowserCapabilities;
 };
-//# sourceMappingURL=getBrowserCapabilities.d.ts.map

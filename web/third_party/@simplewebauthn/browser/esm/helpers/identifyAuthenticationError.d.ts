@@ -7,4 +7,3 @@ export declare function identifyAuthenticationError({ error, options, }: {
     error: Error;
     options: CredentialRequestOptions;
 }): WebAuthnError | Error;
-//# sourceMappingURL=identifyAuthenticationError.d.ts.map

@@ -7,4 +7,3 @@ export declare function identifyRegistrationError({ error, options, }: {
     error: Error;
     options: CredentialCreationOptions;
 }): WebAuthnError | Error;
-//# sourceMappingURL=identifyRegistrationError.d.ts.map

@@ -7,4 +7,3 @@ export declare function identifySignalError({ error, options }: {
     error: Error;
     options: SendSignalUnknownCredentialOpts | SendSignalAllAcceptedCredentialsOpts | SendSignalCurrentUserDetailsOpts;
 }): WebAuthnError;
-//# sourceMappingURL=identifySignalError.d.ts.map

@@ -7,4 +7,3 @@
  * https://www.oreilly.com/library/view/regular-expressions-cookbook/9781449327453/ch08s15.html
  */
 export declare function isValidDomain(hostname: string): boolean;
-//# sourceMappingURL=isValidDomain.d.ts.map

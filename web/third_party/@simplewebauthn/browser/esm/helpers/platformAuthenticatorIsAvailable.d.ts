@@ -5,4 +5,3 @@
  * This method will _not_ be able to tell you the name of the platform authenticator.
  */
 export declare function platformAuthenticatorIsAvailable(): Promise<boolean>;
-//# sourceMappingURL=platformAuthenticatorIsAvailable.d.ts.map

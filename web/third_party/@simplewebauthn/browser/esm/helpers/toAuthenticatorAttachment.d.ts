@@ -3,4 +3,3 @@ import type { AuthenticatorAttachment } from '../types/index.js';
  * If possible coerce a `string` value into a known `AuthenticatorAttachment`
  */
 export declare function toAuthenticatorAttachment(attachment: string | null): AuthenticatorAttachment | undefined;
-//# sourceMappingURL=toAuthenticatorAttachment.d.ts.map

@@ -1,3 +1,2 @@
 import type { PublicKeyCredentialDescriptor, PublicKeyCredentialDescriptorJSON } from '../types/index.js';
 export declare function toPublicKeyCredentialDescriptor(descriptor: PublicKeyCredentialDescriptorJSON): PublicKeyCredentialDescriptor;
-//# sourceMappingURL=toPublicKeyCredentialDescriptor.d.ts.map

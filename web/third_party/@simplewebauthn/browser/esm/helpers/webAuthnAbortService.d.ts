@@ -19,4 +19,3 @@ interface WebAuthnAbortService {
  */
 export declare const WebAuthnAbortService: WebAuthnAbortService;
 export {};
-//# sourceMappingURL=webAuthnAbortService.d.ts.map

@@ -13,4 +13,3 @@ export type { SendSignalAllAcceptedCredentialsOpts, SendSignalCurrentUserDetails
  * efficacy.
  */
 export declare function sendSignal(opts: SendSignalUnknownCredentialOpts | SendSignalAllAcceptedCredentialsOpts | SendSignalCurrentUserDetailsOpts): Promise<undefined>;
-//# sourceMappingURL=sendSignal.d.ts.map

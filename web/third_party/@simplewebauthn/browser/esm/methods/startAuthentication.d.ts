@@ -12,4 +12,3 @@ export declare function startAuthentication(options: {
     useBrowserAutofill?: boolean;
     verifyBrowserAutofillInput?: boolean;
 }): Promise<AuthenticationResponseJSON>;
-//# sourceMappingURL=startAuthentication.d.ts.map

@@ -10,4 +10,3 @@ export declare function startRegistration(options: {
     optionsJSON: PublicKeyCredentialCreationOptionsJSON;
     useAutoRegister?: boolean;
 }): Promise<RegistrationResponseJSON>;
-//# sourceMappingURL=startRegistration.d.ts.map

@@ -331,4 +331,3 @@ export interface SubtleCryptoFuture extends SubtleCrypto {
     /** https://wicg.github.io/webcrypto-modern-algos/#SubtleCrypto-method-supports */
     supports(operation: KeyUsage, algorithm: AlgorithmIdentifier, length?: number): boolean;
 }
-//# sourceMappingURL=index.d.ts.map

@@ -1,4 +1,3 @@
 import type { Squire } from '../Editor';
 declare const Backspace: (self: Squire, event: KeyboardEvent, range: Range) => void;
 export { Backspace };
-//# sourceMappingURL=Backspace.d.ts.map

@@ -1,4 +1,3 @@
 import type { Squire } from '../Editor';
 declare const Delete: (self: Squire, event: KeyboardEvent, range: Range) => void;
 export { Delete };
-//# sourceMappingURL=Delete.d.ts.map

@@ -1,4 +1,3 @@
 import type { Squire } from '../Editor';
 declare const Enter: (self: Squire, event: KeyboardEvent, range: Range) => void;
 export { Enter };
-//# sourceMappingURL=Enter.d.ts.map

@@ -1,4 +1,3 @@
 import type { Squire } from '../Editor';
 declare const Space: (self: Squire, event: KeyboardEvent, range: Range) => void;
 export { Space };
-//# sourceMappingURL=Space.d.ts.map

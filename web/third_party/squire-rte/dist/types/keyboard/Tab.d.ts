@@ -2,4 +2,3 @@ import type { Squire } from '../Editor';
 declare const Tab: (self: Squire, event: KeyboardEvent, range: Range) => void;
 declare const ShiftTab: (self: Squire, event: KeyboardEvent, range: Range) => void;
 export { Tab, ShiftTab };
-//# sourceMappingURL=Tab.d.ts.map

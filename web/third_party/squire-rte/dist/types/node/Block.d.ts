@@ -4,4 +4,3 @@ declare const getPreviousBlock: (node: Node, root: Element | DocumentFragment) =
 declare const getNextBlock: (node: Node, root: Element | DocumentFragment) => HTMLElement | null;
 declare const isEmptyBlock: (block: Element) => boolean;
 export { getBlockWalker, getPreviousBlock, getNextBlock, isEmptyBlock };
-//# sourceMappingURL=Block.d.ts.map

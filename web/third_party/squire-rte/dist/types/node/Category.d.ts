@@ -6,4 +6,3 @@ declare const isInline: (node: Node) => boolean;
 declare const isBlock: (node: Node) => boolean;
 declare const isContainer: (node: Node) => boolean;
 export { getNodeCategory, isBlock, isContainer, isInline, isLeaf, leafNodeNames, resetNodeCategoryCache, };
-//# sourceMappingURL=Category.d.ts.map

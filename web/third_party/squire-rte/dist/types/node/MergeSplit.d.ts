@@ -5,4 +5,3 @@ declare const mergeInlines: (node: Node, range: Range) => void;
 declare const mergeWithBlock: (block: Node, next: Node, range: Range, root: Element) => void;
 declare const mergeContainers: (node: Node, root: Element) => void;
 export { fixContainer, fixCursor, mergeContainers, mergeInlines, mergeWithBlock, split, };
-//# sourceMappingURL=MergeSplit.d.ts.map

@@ -9,4 +9,3 @@ declare const empty: (node: Node) => DocumentFragment;
 declare const detach: (node: Node) => Node;
 declare const replaceWith: (node: Node, node2: Node) => void;
 export { areAlike, createElement, detach, empty, getLength, getNearest, getNodeAfterOffset, getNodeBeforeOffset, hasTagAttributes, replaceWith, };
-//# sourceMappingURL=Node.d.ts.map

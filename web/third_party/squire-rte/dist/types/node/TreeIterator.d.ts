@@ -14,4 +14,3 @@ declare class TreeIterator<T extends Node> {
     previousPONode(): T | null;
 }
 export { TreeIterator, SHOW_ELEMENT, SHOW_TEXT, SHOW_ELEMENT_OR_TEXT };
-//# sourceMappingURL=TreeIterator.d.ts.map

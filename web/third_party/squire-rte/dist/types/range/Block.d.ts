@@ -4,4 +4,3 @@ declare const rangeDoesStartAtBlockBoundary: (range: Range, root: Element) => bo
 declare const rangeDoesEndAtBlockBoundary: (range: Range, root: Element) => boolean;
 declare const expandRangeToBlockBoundaries: (range: Range, root: Element) => void;
 export { getStartBlockOfRange, getEndBlockOfRange, rangeDoesStartAtBlockBoundary, rangeDoesEndAtBlockBoundary, expandRangeToBlockBoundaries, };
-//# sourceMappingURL=Block.d.ts.map

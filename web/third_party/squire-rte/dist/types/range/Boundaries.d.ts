@@ -7,4 +7,3 @@ declare const moveRangeBoundariesDownTree: (range: Range) => void;
 declare const moveRangeBoundariesUpTree: (range: Range, startMax: Node, endMax: Node, root: Node) => void;
 declare const moveRangeBoundaryOutOf: (range: Range, tag: string, root: Element) => Range;
 export { isNodeContainedInRange, moveRangeBoundariesDownTree, moveRangeBoundariesUpTree, moveRangeBoundaryOutOf, };
-//# sourceMappingURL=Boundaries.d.ts.map

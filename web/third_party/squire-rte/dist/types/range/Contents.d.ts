@@ -1,3 +1,2 @@
 declare const getTextContentsOfRange: (range: Range) => string;
 export { getTextContentsOfRange };
-//# sourceMappingURL=Contents.d.ts.map

@@ -11,4 +11,3 @@ declare const extractContentsOfRange: (range: Range, common: Node | null, root: 
 declare const deleteContentsOfRange: (range: Range, root: Element) => DocumentFragment;
 declare const insertTreeFragmentIntoRange: (range: Range, frag: DocumentFragment, root: Element) => void;
 export { createRange, deleteContentsOfRange, extractContentsOfRange, insertNodeInRange, insertTreeFragmentIntoRange, };
-//# sourceMappingURL=InsertDelete.d.ts.map
