@@ -11,7 +11,7 @@ RACE = ./internal/store/... ./internal/protocol/... ./internal/policy/... ./inte
 PREFIX ?= /usr/local
 UNITS ?= /etc/systemd/system
 
-.PHONY: build install demo web test lint unit race service bench fmt clean
+.PHONY: build install demo web web-check test lint unit race service bench fmt clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/postiljon ./cmd/postiljon
@@ -30,7 +30,7 @@ demo: build
 web:
 	cd web/build && $(GO) run .
 
-test: lint unit race service
+test: lint unit web-check race service
 
 lint:
 	@unformatted=$$(gofmt -l bench cmd internal test web/build web/dist); if [ -n "$$unformatted" ]; then echo "gofmt these files:"; echo "$$unformatted"; exit 1; fi
@@ -39,6 +39,14 @@ lint:
 	GOOS=windows $(GO) vet ./cmd/postiljon ./internal/doctor/...
 	$(GO) run $(STATICCHECK) ./...
 	cd web/build && $(GO) vet ./...
+
+# What runs in browsers: its types, and what can be tested without one.
+web-check: web/node_modules/.installed
+	cd web && npm run --silent check && npm run --silent test
+
+web/node_modules/.installed: web/package-lock.json
+	cd web && npm ci --silent --no-fund --no-audit
+	touch $@
 
 unit:
 	$(GO) test ./bench/... ./cmd/... ./internal/...
