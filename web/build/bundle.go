@@ -110,7 +110,9 @@ func sharing(web string, whole bool) api.Plugin {
 				if len(found.Errors) > 0 {
 					return api.OnResolveResult{Errors: found.Errors}, nil
 				}
-				path = found.Path
+				if path = found.Path; found.External {
+					return api.OnResolveResult{Path: path, External: true}, nil
+				}
 			}
 			if !whole && own(path) {
 				return api.OnResolveResult{Path: "./shared.js", External: true}, nil

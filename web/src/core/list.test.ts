@@ -1,6 +1,8 @@
 // A list that is told of changes alone must end up as one that is read anew, whichever of its rows were ever looked at.
 
-import { afterEach, expect, test, vi } from "vitest";
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { List } from "./list";
 
 /** world is a server with one list of rows, newest first, that remembers its states. */
 class World {
@@ -45,18 +47,15 @@ function generator(seed: number): () => number {
   };
 }
 
-afterEach(() => vi.unstubAllGlobals());
-
 test("changes lead to the same rows as reading anew", async () => {
-  const { List } = await import("./list");
   for (let seed = 1; seed <= 60; seed++) {
     const random = generator(seed);
     const world = new World();
     for (let i = 0; i < seed * 7; i++) world.rows.push(`M${world.next++}`);
-    vi.stubGlobal("fetch", async (_url: string, init: RequestInit) => {
-      const { methodCalls } = JSON.parse(init.body as string);
+    globalThis.fetch = async (_url, init) => {
+      const { methodCalls } = JSON.parse(init!.body as string);
       return new Response(JSON.stringify({ methodResponses: methodCalls.map((c: [string, any, string]) => world.answer(c)) }));
-    });
+    };
     const list = new List({ inMailbox: "F1" });
     const look = async (from: number) => {
       list.need(from, from + 20);
@@ -68,10 +67,10 @@ test("changes lead to the same rows as reading anew", async () => {
       world.step(random);
       await list.refresh();
       await settled();
-      expect(list.total.value, `seed ${seed}`).toBe(world.rows.length);
+      assert.equal(list.total.value, world.rows.length, `seed ${seed}`);
       for (let row = 0; row < world.rows.length; row++) {
         const known = list.at(row);
-        if (known !== undefined) expect(known, `seed ${seed}, row ${row}`).toBe(world.rows[row]);
+        if (known !== undefined) assert.equal(known, world.rows[row], `seed ${seed}, row ${row}`);
       }
     }
     list.close();
