@@ -10,6 +10,7 @@ import (
 	"github.com/postiljon/postiljon/internal/policy"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/web/factor"
+	"github.com/postiljon/postiljon/internal/web/security"
 	websession "github.com/postiljon/postiljon/internal/web/session"
 	"github.com/postiljon/postiljon/internal/web/signin"
 )
@@ -18,11 +19,28 @@ import (
 func (s *service) openSignIn() (err error) {
 	s.browsers = websession.New(websession.Options{Store: s.store, Catalogue: s.catalogue, Log: s.log})
 	s.codes = &factor.Codes{Store: s.store, Issuer: s.config.Hostname, Now: s.store.Now}
+	s.passkeys = &factor.Passkeys{Store: s.store, Name: s.config.Hostname, Hosts: append([]string{s.config.Hostname}, s.config.TLS.Names...), Now: s.store.Now}
 	s.signIn, err = signin.New(signin.Options{
 		Store: s.store, Sessions: s.browsers, SignIn: s.policies.signIn, Codes: s.codes, Catalogue: s.catalogue, Hostname: s.config.Hostname,
 		DefaultDomain: s.config.Auth.DefaultDomain, Done: func(id cause.ID) { s.metrics.SignIn("web", id) }, Log: s.log,
 	})
+	if err != nil {
+		return err
+	}
+	s.security, err = security.New(security.Options{
+		Store: s.store, Sessions: s.browsers, SignIn: s.policies.signIn, Hasher: s.hasher, Codes: s.codes, Passkeys: s.passkeys, Journal: s.journal,
+		Catalogue: s.catalogue, Hostname: s.config.Hostname, Attempt: signin.Attempt, EndPrograms: s.policies.sessions.end, Connections: s.connectionsOf, Log: s.log,
+	})
 	return err
+}
+
+// connectionsOf are those of mail programs to an account.
+func (s *service) connectionsOf(a store.AccountID) []security.Connection {
+	all := []security.Connection{}
+	for _, one := range s.policies.sessions.of(a) {
+		all = append(all, security.Connection{Protocol: one.Protocol, Program: one.Program, Remote: one.Client, Since: one.Since, LastUsed: one.LastIO})
+	}
+	return all
 }
 
 // signOut ends all that is signed in to an account: connections, browsers, and requests that run.

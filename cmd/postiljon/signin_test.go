@@ -30,13 +30,15 @@ func webOf(t *testing.T, s *service) func() *browser {
 	t.Helper()
 	server := httptest.NewTLSServer(s.web.Handler())
 	t.Cleanup(server.Close)
+	transport := server.Client().Transport.(*http.Transport).Clone()
+	transport.TLSClientConfig.ServerName = "example.com" // that of the certificate, by whatever name it is called
 	return func() *browser {
 		jar, err := cookiejar.New(nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return &browser{t, server.URL, &http.Client{
-			Jar: jar, Transport: server.Client().Transport, Timeout: 20 * time.Second,
+			Jar: jar, Transport: transport, Timeout: 20 * time.Second,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}, http.Header{"User-Agent": {"Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"}, "Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-Mode": {"cors"}}}
 	}

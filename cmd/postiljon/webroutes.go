@@ -9,7 +9,7 @@ import (
 func (s *service) webRoutes() map[string]http.Handler {
 	all := map[string]http.Handler{}
 	for _, part := range []map[string]http.Handler{
-		s.webmail.Routes(), s.browsers.API(), s.signIn.Routes(),
+		s.webmail.Routes(), s.browsers.API(), s.signIn.Routes(), s.security.Routes(),
 		s.view.Routes(),
 		s.files.Routes(),
 		s.clinic.Routes(),

@@ -50,6 +50,7 @@ import (
 	"github.com/postiljon/postiljon/internal/web/clinic"
 	"github.com/postiljon/postiljon/internal/web/factor"
 	"github.com/postiljon/postiljon/internal/web/files"
+	"github.com/postiljon/postiljon/internal/web/security"
 	websession "github.com/postiljon/postiljon/internal/web/session"
 	"github.com/postiljon/postiljon/internal/web/signin"
 	"github.com/postiljon/postiljon/internal/web/view"
@@ -101,6 +102,8 @@ type service struct {
 	clinic      *clinic.Clinic
 	browsers    *websession.Keeper
 	codes       *factor.Codes
+	passkeys    *factor.Passkeys
+	security    *security.Server
 	signIn      *signin.Server
 	webmail     *webmail.Server
 	view        *view.Server

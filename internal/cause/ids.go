@@ -75,6 +75,7 @@ const (
 	AuthSignedOut            ID = "auth.signed-out"
 	AuthSessionEnded         ID = "auth.session-ended"
 	AuthSecondStep           ID = "auth.second-step"
+	AuthPasskey              ID = "auth.passkey"
 	AuthConfirmFirst         ID = "auth.confirm-first"
 	AuthPlaintextRefused     ID = "auth.plaintext-refused"
 	AuthInvisibleCharacter   ID = "auth.invisible-character"

@@ -193,9 +193,8 @@ func (p problem) write(w http.ResponseWriter) {
 	_ = json.NewEncoder(w).Encode(p) // a client that went away
 }
 
-// refuse says why a request is refused; type leads to the page that explains it.
+// refuse says why a request is refused, which SignIn has made fit for whoever asks; type leads to the page that explains it.
 func (s *Server) refuse(w http.ResponseWriter, status int, d cause.Decision) {
-	d = s.options.Catalogue.ToStranger(d)
 	problem{Type: s.options.BaseURL + "/why/" + string(d.Cause), Status: status, Detail: s.reason(d)}.write(w)
 }
 

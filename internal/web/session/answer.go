@@ -56,6 +56,8 @@ type Refusal struct {
 	Until  string   `json:"until,omitempty"` // when it can be tried again, RFC 3339
 	// Reauthenticate says that the holder must prove again who he is (POST /api/security/confirm), and then try again.
 	Reauthenticate bool `json:"reauthenticate,omitempty"`
+	// Reason is what is wrong with what was sent, where it is that; handlers say which words they have.
+	Reason string `json:"reason,omitempty"`
 }
 
 // Refuse answers with the reason of a refusal in the language of the request.

@@ -1,0 +1,252 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/pquerna/otp/totp"
+
+	"github.com/postiljon/postiljon/internal/web/factor"
+	"github.com/postiljon/postiljon/internal/web/factor/authenticator"
+	"github.com/postiljon/postiljon/internal/web/security"
+	websession "github.com/postiljon/postiljon/internal/web/session"
+)
+
+// api calls /api/security as a page does, and returns the status.
+func (b *browser) api(method, path string, send, into any) int {
+	b.Helper()
+	return b.json(method, strings.TrimSuffix("/api/security/"+path, "/"), send, into, "X-CSRF-Token", b.header.Get("X-CSRF-Token"))
+}
+
+// page signs in and keeps the token, as a page does.
+func (b *browser) page(fields ...string) *browser {
+	b.Helper()
+	b.header.Set("X-CSRF-Token", b.signIn(fields...).CSRF)
+	return b
+}
+
+// overview is what the page shows.
+func (b *browser) overview() (o security.Overview) {
+	b.Helper()
+	if code := b.api(http.MethodGet, "", nil, &o); code != http.StatusOK {
+		b.Fatalf("overview: %d", code)
+	}
+	return o
+}
+
+type fields map[string]any
+
+func TestSecurityPassword(t *testing.T) {
+	h := hostAccount(t)
+	open := webOf(t, h.service)
+	var ahead atomic.Int64
+	h.browsers.Now = func() time.Time { return h.store.Now().Add(time.Duration(ahead.Load())) }
+	b, other := open().page(), open().page("remember", "yes")
+	if o := b.overview(); len(o.Sessions) != 2 || !o.Sessions[0].Current || o.Sessions[0].Browser != "Firefox" || o.Sessions[1].Current || !o.Sessions[1].Remembered || o.PasswordChanged.IsZero() || !o.Notices.NewSignIn {
+		t.Errorf("%+v", o)
+	}
+	const next = "korrekt batteri klammer"
+	ahead.Store(int64(11 * time.Minute))
+	var no websession.Refusal
+	if code := b.api("POST", "password", fields{"password": next}, &no); code != http.StatusForbidden || !no.Reauthenticate || no.Cause != "auth.confirm-first" {
+		t.Errorf("not fresh: %d %+v", code, no)
+	}
+	if code := b.api("POST", "confirm", fields{"password": "not it"}, &no); code != http.StatusForbidden || no.Cause != "auth.password-wrong" {
+		t.Errorf("confirmed with a wrong password: %d %+v", code, no)
+	}
+	var sure struct{ FreshUntil time.Time }
+	if code := b.api("POST", "confirm", fields{"password": hostedPassword}, &sure); code != http.StatusOK || !sure.FreshUntil.After(h.browsers.Now()) {
+		t.Errorf("confirm: %d %+v", code, sure)
+	}
+	for password, reason := range map[string]string{"short": "short", "password12": "common", strings.Repeat("ab", 8): "repeated"} {
+		no = websession.Refusal{}
+		if code := b.api("POST", "password", fields{"password": password}, &no); code != http.StatusUnprocessableEntity || no.Reason != reason || no.Text == "" || strings.Contains(no.Text, "{") {
+			t.Errorf("%s: %d %+v", password, code, no)
+		}
+	}
+	var ended struct{ Ended int }
+	if code := b.api("POST", "password", fields{"password": next}, &ended); code != http.StatusOK || ended.Ended != 1 {
+		t.Errorf("new password: %d %+v", code, ended)
+	}
+	if b.out() || !other.out() {
+		t.Error("others are signed in still, or this one is not")
+	}
+	if r, _ := other.form("/sign-in", "address", hostedAddress, "password", hostedPassword); r.StatusCode != http.StatusForbidden {
+		t.Errorf("the old password: %s", r.Status)
+	}
+	if r, _ := other.form("/sign-in", "address", hostedAddress, "password", next); r.StatusCode != http.StatusSeeOther {
+		t.Errorf("the new password: %s", r.Status)
+	}
+	if err := h.journal.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	o := b.overview()
+	refused, confirmed := 0, 0
+	for _, s := range o.SignIns {
+		if s.Kind == "signin.refused" && s.Why != nil && s.Why.Title != "" && s.Protocol == "webmail" && s.Client == "Firefox, Windows" && s.Here {
+			refused += s.Count
+		}
+		if s.Kind == "signin.confirmed" {
+			confirmed++
+		}
+	}
+	if refused != 2 || confirmed != 1 {
+		t.Errorf("sign-ins: %+v", o.SignIns)
+	}
+	// A page of another session cannot end one.
+	id := o.Sessions[1].ID
+	b.header.Set("X-CSRF-Token", "x")
+	if code := b.api("DELETE", "sessions/"+id, nil, nil); code != http.StatusUnauthorized || other.out() {
+		t.Errorf("ended without the token: %d", code)
+	}
+	b.header.Set("X-CSRF-Token", b.info().CSRF)
+	if code := b.api("DELETE", "sessions/"+id, nil, nil); code != http.StatusNoContent || !other.out() {
+		t.Errorf("end one: %d", code)
+	}
+	if code := b.api("DELETE", "sessions/"+id, nil, nil); code != http.StatusNotFound {
+		t.Errorf("end it again: %d", code)
+	}
+}
+
+func TestSecurityTwoStep(t *testing.T) {
+	h := hostAccount(t)
+	open := webOf(t, h.service)
+	b, other := open().page(), open().page()
+	basic := func(password string) (int, string) {
+		program := open()
+		program.header = http.Header{}
+		r, text := program.do(http.MethodGet, "/.well-known/jmap", "", "", "Authorization", basicField(hostedAddress, password))
+		return r.StatusCode, text
+	}
+	if code, _ := basic(hostedPassword); code != http.StatusOK {
+		t.Fatalf("a program before: %d", code)
+	}
+	var setup factor.Setup
+	if code := b.api("POST", "two-step/begin", fields{}, &setup); code != http.StatusOK || !strings.HasPrefix(setup.QR, "data:image/svg+xml,") {
+		t.Fatalf("begin: %d %+v", code, setup)
+	}
+	app := func(ahead time.Duration) string {
+		code, err := totp.GenerateCode(strings.ReplaceAll(setup.Secret, " ", ""), time.Now().Add(ahead))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return code
+	}
+	var no websession.Refusal
+	if code := b.api("POST", "two-step/enable", fields{"code": "1"}, &no); code != http.StatusForbidden || no.Cause != "auth.second-step" {
+		t.Errorf("a wrong code: %d %+v", code, no)
+	}
+	var codes struct{ Recovery []string }
+	if code := b.api("POST", "two-step/enable", fields{"code": app(-20 * time.Second)}, &codes); code != http.StatusOK || len(codes.Recovery) != 10 {
+		t.Fatalf("enable: %d %+v", code, codes)
+	}
+	if o := b.overview(); !o.TwoStep.On || o.TwoStep.Recovery != 10 || !other.out() {
+		t.Errorf("%+v", o.TwoStep)
+	}
+	if code, text := basic(hostedPassword); code != http.StatusUnauthorized || !strings.Contains(text, "auth.app-password-required") {
+		t.Errorf("a program with the password of the account: %d %s", code, text)
+	}
+	var made security.AppPassword
+	if code := b.api("POST", "app-passwords", fields{"name": "phone"}, &made); code != http.StatusOK || made.Password == "" || strings.Join(made.Protocols, " ") != "imap pop3 submission jmap" {
+		t.Errorf("app password: %d %+v", code, made)
+	}
+	if code := b.api("POST", "app-passwords", fields{"name": "Phone"}, &no); code != http.StatusUnprocessableEntity || no.Reason != "taken" {
+		t.Errorf("the same name: %d %+v", code, no)
+	}
+	if code, text := basic(made.Password); code != http.StatusOK {
+		t.Errorf("a program with its password: %d %s", code, text)
+	}
+	if r, text := other.form("/sign-in", "address", hostedAddress, "password", made.Password); r.StatusCode != http.StatusForbidden || !strings.Contains(text, "app password") {
+		t.Errorf("a browser with it: %s %s", r.Status, text)
+	}
+	half := func() {
+		t.Helper()
+		r, _ := other.form("/sign-in", "address", hostedAddress, "password", hostedPassword, "next", "/settings/security")
+		if r.StatusCode != http.StatusSeeOther || r.Header.Get("Location") != "/sign-in/code?lang=en" || !other.out() {
+			t.Fatalf("half done: %s %s", r.Status, r.Header.Get("Location"))
+		}
+	}
+	half()
+	if r, text := other.form("/sign-in/code", "code", "000000"); r.StatusCode != http.StatusForbidden || !strings.Contains(text, "The code is not right") || !other.out() {
+		t.Errorf("a wrong code: %s %s", r.Status, text)
+	}
+	if r, text := other.form("/sign-in/code", "code", app(25*time.Second)); r.StatusCode != http.StatusSeeOther || r.Header.Get("Location") != "/settings/security" || other.out() {
+		t.Errorf("the code: %s %s", r.Status, text)
+	}
+	if r, _ := other.form("/sign-out", "csrf", other.info().CSRF); r.StatusCode != http.StatusSeeOther {
+		t.Error(r.Status)
+	}
+	half()
+	if r, text := other.form("/sign-in/code", "recovery", codes.Recovery[2]); r.StatusCode != http.StatusSeeOther || other.out() {
+		t.Errorf("a recovery code: %s %s", r.Status, text)
+	}
+	if o := b.overview(); o.TwoStep.Recovery != 9 {
+		t.Errorf("%+v", o.TwoStep)
+	}
+	if r, _ := open().form("/sign-in/code", "recovery", codes.Recovery[3]); r.StatusCode != http.StatusForbidden {
+		t.Errorf("a code without a password: %s", r.Status)
+	}
+	if code := b.api("DELETE", "app-passwords/"+made.ID, nil, nil); code != http.StatusNoContent {
+		t.Errorf("revoke: %d", code)
+	}
+	if code, _ := basic(made.Password); code != http.StatusUnauthorized {
+		t.Errorf("a program with a password that is gone: %d", code)
+	}
+	if code := b.api("DELETE", "two-step", nil, nil); code != http.StatusNoContent || b.overview().TwoStep.On {
+		t.Errorf("off: %d", code)
+	}
+	if code, _ := basic(hostedPassword); code != http.StatusOK {
+		t.Errorf("a program afterwards: %d", code)
+	}
+}
+
+func basicField(name, password string) string {
+	r := http.Request{Header: http.Header{}}
+	r.SetBasicAuth(name, password)
+	return r.Header.Get("Authorization")
+}
+
+func TestSecurityPasskeys(t *testing.T) {
+	h := hostAccount(t)
+	b := webOf(t, h.service)().page()
+	b.base = strings.Replace(b.base, "127.0.0.1", "localhost", 1)
+	b.page() // under the name that passkeys work with
+	device := &authenticator.Device{Origin: b.base}
+	ask := func(path string, answer func([]byte) ([]byte, error)) json.RawMessage {
+		t.Helper()
+		var question json.RawMessage
+		if code := b.api("POST", path, fields{}, &question); code != http.StatusOK {
+			t.Fatalf("%s: %d %s", path, code, question)
+		}
+		credential, err := answer(question)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return credential
+	}
+	var made security.Passkey
+	if code := b.api("POST", "passkeys", fields{"name": "laptop", "credential": ask("passkeys/begin", device.Create)}, &made); code != http.StatusOK || made.Name != "laptop" {
+		t.Fatalf("%d %+v", code, made)
+	}
+	var sure struct{ FreshUntil time.Time }
+	if code := b.api("POST", "confirm", fields{"credential": ask("passkeys/use", device.Use)}, &sure); code != http.StatusOK || sure.FreshUntil.IsZero() {
+		t.Errorf("confirm: %d", code)
+	}
+	if code := b.api("PATCH", "passkeys/"+made.ID, fields{"name": "old laptop"}, nil); code != http.StatusNoContent {
+		t.Errorf("rename: %d", code)
+	}
+	if o := b.overview(); !o.PasskeysHere || len(o.Passkeys) != 1 || o.Passkeys[0].Name != "old laptop" || o.Passkeys[0].LastUsed.IsZero() {
+		t.Errorf("%+v", o.Passkeys)
+	}
+	if code := b.api("DELETE", "passkeys/"+made.ID, nil, nil); code != http.StatusNoContent || len(b.overview().Passkeys) != 0 {
+		t.Errorf("delete: %d", code)
+	}
+	var no websession.Refusal
+	if code := b.api("POST", "confirm", fields{"credential": ask("passkeys/use", device.Use)}, &no); code != http.StatusForbidden || no.Cause != "auth.passkey" {
+		t.Errorf("confirm with one that is gone: %d %+v", code, no)
+	}
+}

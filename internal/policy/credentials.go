@@ -1,0 +1,87 @@
+package policy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// Errors of CreateAppPassword.
+var (
+	ErrCredentialName  = fmt.Errorf("policy: the name of an app password has 1 to %d octets", maxCredentialName)
+	ErrCredentialTaken = errors.New("policy: there is an app password with this name")
+	ErrTooManyApps     = fmt.Errorf("policy: an account has at most %d app passwords", maxAppPasswords)
+)
+
+const (
+	maxCredentialName = 100
+	maxAppPasswords   = 100
+)
+
+// SetPassword gives an account a new password of its own, and returns its id; app passwords stay. Who is signed in with the old one
+// is for the caller to end.
+func SetPassword(ctx context.Context, s *store.Store, h *Hasher, a store.AccountID, password string) (id string, err error) {
+	old, err := s.Credentials(ctx, a)
+	if err != nil {
+		return "", fmt.Errorf("policy: set password: %w", err)
+	}
+	kept := slices.DeleteFunc(slices.Clone(old), func(c store.Credential) bool { return !c.App })
+	credential, err := NewPassword(ctx, h, password, s.Now(), kept...)
+	if err != nil {
+		return "", err
+	}
+	// The new one first: an account is never without.
+	if err := s.PutCredential(ctx, a, credential); err != nil {
+		return "", fmt.Errorf("policy: set password: %w", err)
+	}
+	for _, c := range old {
+		if c.App || c.ID == credential.ID {
+			continue
+		}
+		if err := s.DeleteCredential(ctx, a, c.ID); err != nil {
+			return "", fmt.Errorf("policy: set password: %w", err)
+		}
+	}
+	return credential.ID, nil
+}
+
+// CreateAppPassword makes an app password, which is shown once and kept nowhere. Errors: ErrCredentialName, ErrCredentialTaken, ErrTooManyApps.
+func CreateAppPassword(ctx context.Context, s *store.Store, a store.AccountID, name string, protocols store.Protocol, now time.Time) (store.Credential, string, error) {
+	none := store.Credential{}
+	name = strings.TrimSpace(name)
+	if name == "" || len(name) > maxCredentialName {
+		return none, "", ErrCredentialName
+	}
+	all, err := s.Credentials(ctx, a)
+	if err != nil {
+		return none, "", fmt.Errorf("policy: create app password: %w", err)
+	}
+	apps := 0
+	for i := range all {
+		if !IsAppPassword(&all[i]) {
+			continue
+		}
+		if apps++; apps >= maxAppPasswords {
+			return none, "", ErrTooManyApps
+		}
+		if strings.EqualFold(all[i].Name, name) {
+			return none, "", ErrCredentialTaken
+		}
+	}
+	credential, password, err := NewAppPassword(name, protocols, now, all...)
+	if err != nil {
+		return none, "", err
+	}
+	if err := s.PutCredential(ctx, a, credential); err != nil {
+		return none, "", fmt.Errorf("policy: create app password: %w", err)
+	}
+	return credential, password, nil
+}
+
+// IsAppPassword tells app passwords from tokens and from the password of the account.
+func IsAppPassword(c *store.Credential) bool { return c.App && !c.Token }
