@@ -77,6 +77,20 @@ func loadTexts() (texts, error) {
 	return t, nil
 }
 
+// Reasons are what speaks for or against a message in words, by language and by the names that stand in the fields reasons
+// and instead of events.
+func Reasons() (map[cause.Lang]map[string]string, error) {
+	t, err := loadTexts()
+	if err != nil {
+		return nil, err
+	}
+	all := map[cause.Lang]map[string]string{}
+	for lang, l := range t {
+		all[lang] = l.Reasons
+	}
+	return all, nil
+}
+
 func loadLanguage(lang cause.Lang) (*language, error) {
 	raw, err := textFiles.Open("texts/" + string(lang) + ".toml")
 	if err != nil {

@@ -13,9 +13,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/store"
 )
 
@@ -27,7 +29,9 @@ type Options struct {
 	SignIn func(r *http.Request) (store.Account, cause.Decision)
 	// AuthservID is the name under which this service says what it found out about senders (RFC 8601).
 	AuthservID string
-	Log        *slog.Logger
+	// Fetch reaches servers that strangers name, none that stands beside us, and follows no redirects; nil fetches nothing.
+	Fetch *http.Client
+	Log   *slog.Logger
 }
 
 // Server answers requests about single messages. It is safe for concurrent use.
@@ -36,7 +40,12 @@ type Server struct {
 	store   *store.Store
 	log     *slog.Logger
 	words   map[cause.Lang]*words
+	reasons map[cause.Lang]map[string]string
 	key     [32]byte // signs the addresses of pictures, as long as the process lives
+
+	pictures           pictureCache
+	fetching, decoding chan struct{} // as many as may run at once
+	senders            sync.Mutex    // held while lists of senders change
 }
 
 // New makes a server. An error means that an option is missing or that embedded files are wrong.
@@ -47,9 +56,15 @@ func New(o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	s := &Server{options: o, store: o.Store, log: o.Log}
+	s := &Server{
+		options: o, store: o.Store, log: o.Log, pictures: pictureCache{all: map[string]cached{}, now: time.Now},
+		fetching: make(chan struct{}, fetchSlots), decoding: make(chan struct{}, decodeSlots),
+	}
 	var err error
 	if s.words, err = loadWords(); err != nil {
+		return nil, err
+	}
+	if s.reasons, err = journal.Reasons(); err != nil {
 		return nil, err
 	}
 	_, _ = rand.Read(s.key[:]) // it never fails
@@ -61,6 +76,16 @@ func (s *Server) Routes() map[string]http.Handler {
 	return map[string]http.Handler{
 		"GET /m/{email}/body":               s.signedIn(s.body, framedOnly),
 		"GET /m/{email}/part/{part}/{name}": s.signedIn(s.part),
+		"GET /m/{email}/preview/{part}":     s.signedIn(s.preview),
+		"GET /m/{email}/image":              s.signedIn(s.image),
+		"GET /m/{email}/attachments.zip":    s.signedIn(s.archive),
+		"GET /m/{email}/raw":                s.signedIn(s.raw),
+		"GET /m/{email}/headers":            s.signedIn(s.headers),
+		"GET /m/{email}/about":              s.signedIn(s.about),
+		"POST /m/{email}/unsubscribe":       s.signedIn(s.unsubscribe),
+		"GET /api/images/senders":           s.signedIn(s.listSenders),
+		"POST /api/images/senders":          s.signedIn(s.addSender),
+		"DELETE /api/images/senders":        s.signedIn(s.removeSender),
 	}
 }
 
@@ -104,8 +129,11 @@ func (s *Server) signedIn(next handler, before ...func(r *http.Request) error) h
 			s.refuse(w, r, d)
 			return
 		}
-		err := errors.New("")
-		if r.mail, err = s.find(hr.Context(), r.account.ID, hr.PathValue("email")); err == nil {
+		var err error
+		if id := hr.PathValue("email"); id != "" {
+			r.mail, err = s.find(hr.Context(), r.account.ID, id)
+		}
+		if err == nil {
 			err = next(w, r)
 		}
 		if err != nil {

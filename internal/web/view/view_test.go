@@ -2,11 +2,10 @@ package view
 
 import (
 	"crypto/tls"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
-
-	"net/http"
 
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/store"
@@ -68,7 +67,14 @@ func (w *world) get(path string, headers ...string) *httptest.ResponseRecorder {
 }
 
 func (w *world) ask(method, path string, headers ...string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(method, path, nil)
+	return w.do(httptest.NewRequest(method, path, nil), headers...)
+}
+
+func (w *world) send(method, path, body string) *httptest.ResponseRecorder {
+	return w.do(httptest.NewRequest(method, path, strings.NewReader(body)))
+}
+
+func (w *world) do(r *http.Request, headers ...string) *httptest.ResponseRecorder {
 	r.TLS = &tls.ConnectionState{}
 	r.SetBasicAuth(w.anna.Address, "secret")
 	r.Header.Set("Sec-Fetch-Dest", "iframe")

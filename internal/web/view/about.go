@@ -1,0 +1,337 @@
+package view
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/journal"
+	"github.com/postiljon/postiljon/internal/message"
+	"github.com/postiljon/postiljon/internal/signature"
+	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/web/sanitize"
+)
+
+// said is something in words for the reader.
+type said struct {
+	Level string `json:"level"` // good, info, warn or bad
+	Title string `json:"title"`
+	Text  string `json:"text,omitempty"`
+}
+
+// about is what a reader should know of a message beyond what JMAP tells.
+type about struct {
+	// Authenticity is who it comes from and why that is believed, or not.
+	Authenticity *said `json:"authenticity,omitempty"`
+	// Notes are what else is to be known before trusting it.
+	Notes []said `json:"notes"`
+	// Images are the pictures of the web in it.
+	Images aboutImages `json:"images"`
+	// Unsubscribe is how its list is left.
+	Unsubscribe *offer `json:"unsubscribe,omitempty"`
+	// Junk is why it was put into Junk.
+	Junk *aboutJunk `json:"junk,omitempty"`
+	// Attachments are those that a reader should think about before opening them.
+	Attachments []attachmentNote `json:"attachments"`
+	// Invitation is what it invites to.
+	Invitation *invitation `json:"invitation,omitempty"`
+}
+
+type aboutImages struct {
+	Count    int      `json:"count"`
+	Hosts    []string `json:"hosts"`
+	Trackers int      `json:"trackers"` // too small to be seen; never fetched
+	Allowed  bool     `json:"allowed"`  // the account wants them shown
+}
+
+type aboutJunk struct {
+	Title   string   `json:"title"`
+	Reasons []string `json:"reasons"`
+	Change  string   `json:"change,omitempty"`
+}
+
+// maxHosts is how many hosts of pictures are told.
+const maxHosts = 20
+
+func (s *Server) about(w http.ResponseWriter, r *request) error {
+	header, err := s.header(r.Context(), r.mail, 0)
+	if err != nil {
+		return err
+	}
+	o := s.origin(r.mail, header)
+	a := about{Notes: []said{}, Authenticity: s.authenticity(r, o), Unsubscribe: unsubscribeOffer(header, o), Attachments: []attachmentNote{}}
+	if a.Images.Allowed, err = s.imagesAllowed(r); err != nil {
+		return err
+	}
+	if err := s.looked(r, &a); err != nil {
+		return err
+	}
+	a.Notes = append(a.Notes, s.aboutAddresses(r)...)
+	if a.Attachments, err = s.aboutAttachments(r); err != nil {
+		return err
+	}
+	if a.Invitation, err = s.invitation(r.Context(), r.mail); err != nil {
+		return err
+	}
+	if a.Junk, err = s.aboutJunk(r, o); err != nil {
+		return err
+	}
+	answer(w, http.StatusOK, a)
+	return nil
+}
+
+// looked tells what is seen in the HTML of a message: pictures of the web, and links that show another host than they lead to.
+func (s *Server) looked(r *request, a *about) error {
+	var hosts, disguised []string
+	for _, i := range message.BodiesOf(r.mail.parts, 0).HTML {
+		if r.mail.parts[i].Subtype != "html" {
+			continue
+		}
+		text, err := s.text(r.Context(), r.mail, i, sanitize.MaxInput+1)
+		if err != nil {
+			return err
+		}
+		result := sanitize.HTML(text, sanitize.Options{Scope: "m"})
+		a.Images.Count += len(result.Remote)
+		a.Images.Trackers += result.Trackers
+		disguised = append(disguised, result.Disguised...)
+		for _, address := range result.Remote {
+			if one, ok := sanitize.ParseAddress(address); ok && !slices.Contains(hosts, one.Host) && len(hosts) < maxHosts {
+				hosts = append(hosts, one.Host)
+			}
+		}
+	}
+	a.Images.Hosts = append([]string{}, hosts...)
+	if len(disguised) > 0 {
+		a.Notes = append(a.Notes, r.words(s).said("warn", "disguised", "host", disguised[0]))
+	}
+	return nil
+}
+
+// aboutAddresses tells of tricks with names and addresses.
+func (s *Server) aboutAddresses(r *request) (notes []said) {
+	w := r.words(s)
+	if len(r.mail.from) == 0 {
+		return nil
+	}
+	from := r.mail.from[0]
+	if shown := addressIn(from.Name); shown != "" && !strings.EqualFold(shown, from.Email) && !sameOrganisation(domainOf(shown), domainOf(from.Email)) {
+		notes = append(notes, w.said("bad", "name-is-address", "shown", shown, "address", from.Email))
+	}
+	if len(r.mail.from) > 1 {
+		notes = append(notes, w.said("warn", "many-from"))
+	}
+	if len(r.mail.replyTo) > 0 && !sameOrganisation(domainOf(r.mail.replyTo[0].Email), domainOf(from.Email)) {
+		notes = append(notes, w.said("info", "reply-elsewhere", "address", r.mail.replyTo[0].Email))
+	}
+	return notes
+}
+
+// addressIn is the address that a display name shows, or "".
+func addressIn(name string) string {
+	for word := range strings.FieldsSeq(name) {
+		word = strings.Trim(word, `<>()[]"',;:`)
+		if local, domain, ok := strings.Cut(word, "@"); ok && local != "" && strings.Contains(domain, ".") {
+			return word
+		}
+	}
+	return ""
+}
+
+// authenticity says who a message comes from; nothing of one that the account wrote itself and that was never sent here.
+func (s *Server) authenticity(r *request, o *origin) *said {
+	w := r.words(s)
+	var told said
+	signed := o.signedBy()
+	address := ""
+	if len(r.mail.from) > 0 {
+		address = r.mail.from[0].Email
+	}
+	switch {
+	case !o.ours && strings.EqualFold(address, r.account.Address):
+		return nil
+	case !o.ours:
+		told = w.said("info", "not-checked")
+	case o.from == "":
+		told = w.said("warn", "no-sender")
+	case o.byUser:
+		told = w.said("good", "by-user", "domain", o.from)
+	case !o.checked:
+		told = w.said("info", "trusted-server", "server", o.server)
+	case o.dmarc == signature.Fail && o.list != "":
+		told = w.said("info", "list-unproven", "domain", o.from, "list", o.list)
+	case o.dmarc == signature.Fail:
+		told = w.said("bad", "forged", "domain", o.from, "server", o.sender())
+	case o.proven() && signed != "":
+		told = w.said("good", "signed", "domain", o.from)
+	case o.proven():
+		told = w.said("good", "sent-by", "domain", o.from)
+	case o.dmarc == signature.TempError:
+		told = w.said("info", "could-not-check", "domain", o.from)
+	case len(o.dkim) > 0:
+		told = w.said("info", "signed-by-other", "domain", o.from, "other", o.dkim[0])
+	default:
+		told = w.said("warn", "unproven", "domain", o.from, "server", o.sender())
+	}
+	return &told
+}
+
+// sender is the server that handed a message over, as people can tell it from others.
+func (o *origin) sender() string {
+	if o.ip.IsValid() && o.server != "" {
+		return o.server + " (" + o.ip.String() + ")"
+	}
+	return o.server
+}
+
+var errFound = errors.New("found")
+
+// aboutJunk tells why a message was put into Junk when it came; nil if it was not.
+func (s *Server) aboutJunk(r *request, o *origin) (*aboutJunk, error) {
+	if o.trace.IsZero() {
+		return nil, nil
+	}
+	var found *store.Event
+	from, to := around(o.trace)
+	err := s.store.Events(r.Context(), r.account.ID, from, to, func(e *store.Event) error {
+		if e.Trace == o.trace && e.Kind == journal.MessageFiledJunk {
+			one := *e
+			one.Fields = slices.Clone(e.Fields)
+			found = &one
+			return errFound
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errFound) {
+		return nil, err
+	}
+	if found == nil {
+		return nil, nil
+	}
+	w := r.words(s)
+	j := &aboutJunk{Title: w.say("junk"), Reasons: s.reasonTexts(r.lang, found.Field("reasons"))}
+	if instead := s.reasonTexts(r.lang, found.Field("instead")); len(instead) > 0 {
+		j.Change = w.say("junk-instead", "reasons", strings.Join(instead, "; "))
+	}
+	return j, nil
+}
+
+// reasonTexts are the reasons of an event that spoke for junk, in words (junk.Verdict.Text).
+func (s *Server) reasonTexts(lang cause.Lang, list string) []string {
+	all := []string{}
+	for one := range strings.SplitSeq(list, ", ") {
+		name, weight, _ := strings.Cut(one, " ")
+		if text := s.reasons[lang][name]; text != "" && !strings.HasPrefix(weight, "-") {
+			all = append(all, text)
+		}
+	}
+	return all
+}
+
+// said is a title with its text, which stand in the words under id and id-text.
+func (w *words) said(level, id string, pairs ...string) said {
+	return said{Level: level, Title: w.say(id, pairs...), Text: w.say(id+"-text", pairs...)}
+}
+
+// invitation is what a message invites to (RFC 5546).
+type invitation struct {
+	PartID    string `json:"partId"`
+	Method    string `json:"method"` // REQUEST, CANCEL, REPLY ...
+	Summary   string `json:"summary,omitempty"`
+	Location  string `json:"location,omitempty"`
+	Organizer string `json:"organizer,omitempty"`
+	// Start and End are as RFC 3339 has them, without an offset where the calendar names a zone, which is Zone; a day
+	// alone for what lasts all day.
+	Start string `json:"start,omitempty"`
+	End   string `json:"end,omitempty"`
+	Zone  string `json:"zone,omitempty"`
+}
+
+// maxCalendar bounds how much of a calendar is read, in octets.
+const maxCalendar = 256 << 10
+
+// invitation reads the first event of the first calendar in a message (RFC 5545), as far as a reader is to be told of it.
+func (s *Server) invitation(ctx context.Context, m *mail) (*invitation, error) {
+	i := slices.IndexFunc(m.parts, func(p message.Part) bool { return p.Type == "text" && p.Subtype == "calendar" })
+	if i < 0 {
+		return nil, nil
+	}
+	text, err := s.text(ctx, m, i, maxCalendar)
+	if err != nil {
+		return nil, err
+	}
+	v := readCalendar(string(text))
+	v.PartID = partID(i)
+	return v, nil
+}
+
+func readCalendar(text string) *invitation {
+	v := &invitation{}
+	inside := false
+	text = strings.NewReplacer("\r\n ", "", "\r\n\t", "", "\n ", "", "\n\t", "").Replace(text)
+	for line := range strings.Lines(text) {
+		name, value, _ := strings.Cut(strings.TrimRight(line, "\r\n"), ":")
+		name, params, _ := strings.Cut(name, ";")
+		switch name = strings.ToUpper(name); {
+		case name == "METHOD":
+			v.Method = strings.ToUpper(shorten(value, 20))
+		case name == "BEGIN" && strings.EqualFold(value, "VEVENT"):
+			inside = true
+		case name == "END" && strings.EqualFold(value, "VEVENT"):
+			return v
+		case !inside:
+		case name == "SUMMARY":
+			v.Summary = calendarText(value)
+		case name == "LOCATION":
+			v.Location = calendarText(value)
+		case name == "ORGANIZER":
+			v.Organizer = shorten(strings.TrimPrefix(strings.TrimPrefix(value, "mailto:"), "MAILTO:"), 254)
+		case name == "DTSTART":
+			v.Start, v.Zone = calendarTime(value, params)
+		case name == "DTEND":
+			v.End, _ = calendarTime(value, params)
+		}
+	}
+	return v
+}
+
+func calendarText(value string) string {
+	return shorten(strings.NewReplacer(`\n`, " ", `\N`, " ", `\,`, ",", `\;`, ";", `\\`, `\`).Replace(value), 300)
+}
+
+func shorten(s string, n int) string {
+	s = message.DecodeHeader(s) // takes out controls
+	if r := []rune(s); len(r) > n {
+		return string(r[:n])
+	}
+	return s
+}
+
+// calendarTime reads a time such as 20261124T090000Z, or a day such as 20261124.
+func calendarTime(value, params string) (at, zone string) {
+	digits := strings.Map(func(r rune) rune {
+		if r < '0' || r > '9' {
+			return -1
+		}
+		return r
+	}, value)
+	for p := range strings.SplitSeq(params, ";") {
+		if name, v, _ := strings.Cut(p, "="); strings.EqualFold(name, "TZID") {
+			zone = shorten(strings.Trim(v, `"`), 60)
+		}
+	}
+	switch len(digits) {
+	case 8:
+		return digits[:4] + "-" + digits[4:6] + "-" + digits[6:], zone
+	case 14:
+		at = digits[:4] + "-" + digits[4:6] + "-" + digits[6:8] + "T" + digits[8:10] + ":" + digits[10:12] + ":" + digits[12:]
+		if strings.HasSuffix(value, "Z") {
+			at += "Z"
+		}
+		return at, zone
+	}
+	return "", ""
+}
