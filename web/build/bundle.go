@@ -21,6 +21,8 @@ var entries = map[string]string{
 	"app":     "src/app.tsx",
 	"offline": "src/offline/index.ts",
 	"worker":  "src/worker/index.ts", // the service worker, which shares nothing
+	"compose": "src/compose/main.tsx",
+	"editor":  "src/editor/main.ts",
 }
 
 // libraries are the packages of web/third_party, by the name under which the source imports them.

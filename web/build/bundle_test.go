@@ -44,6 +44,7 @@ func TestBudget(t *testing.T) {
 	}{
 		{"the shell of the mail", 60 << 10, []string{"shared.js", "app.js", "app.css", "text.en.js"}},
 		{"writing", 40 << 10, []string{"compose.js"}},
+		{"the editor and the sanitiser, fetched beside it", 40 << 10, []string{"editor.js"}},
 	} {
 		sum := 0
 		for _, name := range b.files {

@@ -14,6 +14,7 @@ import { Folders } from "./mail/folders";
 import { MailList } from "./mail/list";
 import { TopBar } from "./mail/topbar";
 import { drawer } from "./mail/state";
+import { begin } from "./compose/open";
 import { Conversation } from "./read/conversation";
 
 function App() {
@@ -58,6 +59,7 @@ render(<App />, root);
 // What is not needed for the first screen comes once that is there.
 const later: (work: () => void) => void = globalThis.requestIdleCallback ?? ((work) => setTimeout(work, 1000));
 later(() => {
+  begin();
   void startWorker();
   load<typeof import("./offline/index")>("offline").then((part) => part.start()).catch(() => {}); // without it, mail is there while the line is
 });

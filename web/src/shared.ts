@@ -14,6 +14,8 @@ export * from "./core/mail";
 export * from "./core/worker";
 export * from "./core/list";
 export * from "./core/actions";
+export * from "./core/kept";
+export * from "./core/outbox";
 export * from "./ui/toast";
 export * from "./ui/icon";
 export * from "./ui/button";

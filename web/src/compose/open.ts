@@ -2,6 +2,7 @@
 
 import type { Address } from "../core/mail";
 import { explain } from "../core/actions";
+import { first } from "../core/first";
 import { load } from "../core/load";
 import { toast } from "../ui/toast";
 
@@ -60,8 +61,17 @@ function decode(s: string): string {
   }
 }
 
-/** begin opens what the address of the page asks for: /mail/inbox?mailto=mailto:..., as browsers call whoever handles such links. */
+/** begin prepares for writing and opens what the address of the page asks for: /mail/inbox?mailto=mailto:..., as browsers call whoever handles such links. */
 export function begin(): void {
+  // It is fetched while nothing else is to do, so that a window opens at once.
+  setTimeout(() => {
+    for (const part of ["compose", "editor"]) {
+      const link = document.createElement("link");
+      link.rel = "prefetch";
+      link.href = `${first.base}${part}.js`;
+      document.head.append(link);
+    }
+  }, 3000);
   const url = new URL(location.href);
   const link = url.searchParams.get("mailto");
   if (link === null) return;

@@ -10,7 +10,7 @@ export type Invocation = [name: string, args: Record<string, any>, id: string];
 /** MethodError is the error of a call or of one object of a set (RFC 8620 sections 3.6.2 and 5.3). */
 export class MethodError extends Error {
   constructor(readonly type: string, readonly detail: Record<string, any> = {}) {
-    super(detail.description ?? type);
+    super(detail.why?.text ?? detail.description ?? type);
   }
 }
 

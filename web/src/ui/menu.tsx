@@ -9,6 +9,8 @@ export interface MenuItem {
   label: string;
   run: () => unknown;
   icon?: string;
+  /** swatch is a colour that is shown beside it. */
+  swatch?: string;
   /** keys is the shortcut, shown beside it. */
   keys?: string;
   danger?: boolean;
@@ -88,6 +90,7 @@ function Menu({ items, label, box, close }: { items: MenuItem[]; label: string; 
           }}
         >
           {item.checked !== undefined ? <span class="menu-check">{item.checked && <Icon name="check" />}</span> : item.icon && <Icon name={item.icon} />}
+          {item.swatch && <span class="swatch" style={{ background: item.swatch }} />}
           <span class="menu-label">{item.label}</span>
           {item.keys && <kbd class="soft" aria-hidden="true">{item.keys}</kbd>}
         </button>,

@@ -1,6 +1,7 @@
 // Short messages at the foot of the page, each with at most one thing to do.
 
 import { signal } from "@preact/signals";
+import { useEffect, useState } from "preact/hooks";
 import { Icon } from "./icon";
 import { t } from "../core/text";
 
@@ -10,11 +11,14 @@ export interface ToastOptions {
   run?: () => unknown;
   /** seconds it stays; 0 until it is closed. */
   stay?: number;
+  /** count shows the seconds until it closes. */
+  count?: boolean;
 }
 
 interface Toast extends ToastOptions {
   id: number;
   text: string;
+  ends: number; // when it closes, in milliseconds; 0 for never
 }
 
 const toasts = signal<Toast[]>([]);
@@ -24,8 +28,8 @@ let next = 0;
 export function toast(text: string, options: ToastOptions = {}): { close(): void; say(text: string): void } {
   const id = next++;
   const close = () => (toasts.value = toasts.value.filter((x) => x.id !== id));
-  toasts.value = [...toasts.value.slice(-2), { ...options, id, text }];
   const stay = options.stay ?? (options.kind === "error" ? 15 : options.action ? 10 : 5);
+  toasts.value = [...toasts.value.slice(-2), { ...options, id, text, ends: stay > 0 ? Date.now() + stay * 1000 : 0 }];
   if (stay > 0) setTimeout(close, stay * 1000);
   return { close, say: (text) => (toasts.value = toasts.value.map((x) => (x.id === id ? { ...x, text } : x))) };
 }
@@ -44,6 +48,7 @@ export function Toasts() {
               }}
             >
               {x.action}
+              {x.count && x.ends > 0 && <Countdown ends={x.ends} />}
             </button>
           )}
           <button class="icon" aria-label={t("close")} onClick={() => (toasts.value = toasts.value.filter((y) => y.id !== x.id))}>
@@ -53,4 +58,15 @@ export function Toasts() {
       ))}
     </div>
   );
+}
+
+/** Countdown shows the seconds that are left; it is not read aloud. */
+export function Countdown({ ends }: { ends: number }) {
+  const left = () => Math.max(0, Math.ceil((ends - Date.now()) / 1000));
+  const [seconds, setSeconds] = useState(left);
+  useEffect(() => {
+    const timer = setInterval(() => setSeconds(left()), 250);
+    return () => clearInterval(timer);
+  }, [ends]);
+  return <span class="countdown" aria-hidden="true"> {seconds} s</span>;
 }

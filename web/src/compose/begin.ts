@@ -1,0 +1,143 @@
+// What a window to write in begins with.
+
+import { batch } from "@preact/signals";
+import { t } from "../core/text";
+import type { Compose } from "./open";
+import { attached, download, there } from "./files";
+import { escape, fragment, markup, paragraphs, plain, restyle } from "./html";
+import { identityFor, identities, needIdentities, type Identity } from "./identity";
+import { Draft } from "./model";
+import { addressees, answerQuote, fetchWhole, forwardQuote, htmlOf, referencesOf, subjectOf, textOf, unfold, type Whole } from "./quote";
+
+/** beginDraft makes what options ask for, once the libraries are there. */
+export async function beginDraft(options: Compose, libraries: Promise<void>): Promise<Draft> {
+  const whole = options.emailId ? fetchWhole(options.emailId) : undefined;
+  whole?.catch(() => {}); // it is awaited below
+  await Promise.all([needIdentities(), libraries]);
+  const d = new Draft();
+  const e = await whole;
+  if (options.kind === "draft" && e) return open(d, e);
+  batch(() => {
+    d.identity.value = e ? identityFor([...(e.to ?? []), ...(e.cc ?? []), ...(e.from ?? [])]) : identities.peek()[0];
+    d.to.value = options.to ?? [];
+    d.cc.value = options.cc ?? [];
+    d.bcc.value = options.bcc ?? [];
+    d.subject.value = options.subject ?? "";
+    d.rich.value = localStorage.getItem("compose.plain") !== "1";
+    if (e && (options.kind === "reply" || options.kind === "replyAll")) answer(d, e, options.kind === "replyAll");
+    if (e && options.kind === "forward") forward(d, e);
+    write(d, options.text ?? "");
+  });
+  if (options.files?.length) d.add(options.files.map((f) => attached(f)));
+  return d;
+}
+
+/** write puts text and the signature where somebody begins to write. */
+function write(d: Draft, text: string): void {
+  const i = d.identity.peek();
+  d.text = text + signatureText(i);
+  d.html = (text ? paragraphs(text) : "<div><br></div>") + signatureHTML(i);
+}
+
+/** signatureText is an identity's signature for plain text, below the line that programs know (RFC 3676 section 4.3). */
+export function signatureText(i: Identity | undefined): string {
+  const text = i?.textSignature.trim() || (i?.htmlSignature ? plain(fragment(i.htmlSignature)) : "");
+  return text ? `\n\n-- \n${text}` : "";
+}
+
+/** signatureHTML is the same for rich text. */
+export function signatureHTML(i: Identity | undefined): string {
+  const html = i?.htmlSignature.trim() ? markup(fragment(i.htmlSignature)) : escape(i?.textSignature.trim() ?? "").replaceAll("\n", "<br>");
+  return html ? `<div><br></div><div>${html}</div>` : "";
+}
+
+function answer(d: Draft, e: Whole, all: boolean): void {
+  const { to, cc } = addressees(e, all);
+  d.to.value = to;
+  d.cc.value = cc;
+  d.subject.value = subjectOf(e.subject, "Re");
+  d.quote.value = answerQuote(e);
+  d.inReplyTo = e.messageId ?? [];
+  d.references = referencesOf(e);
+  d.answering = { emailId: e.id, keyword: "$answered" };
+  if (htmlOf(e) === undefined && localStorage.getItem("compose.plain") === null) d.rich.value = true;
+  pictures(d, e);
+}
+
+function forward(d: Draft, e: Whole): void {
+  d.subject.value = subjectOf(e.subject, "Fwd");
+  d.quote.value = forwardQuote(e);
+  d.references = referencesOf(e);
+  d.answering = { emailId: e.id, keyword: "$forwarded" };
+  pictures(d, e);
+  const rest = e.attachments.filter((p) => !shown(d, p.cid));
+  d.add(rest.map((p) => there(p, false)));
+}
+
+const shown = (d: Draft, cid: string | null): boolean => !!cid && (d.quote.peek()?.html.includes(`cid:${cid}`) ?? false);
+
+/** pictures takes along what the quote shows. */
+function pictures(d: Draft, e: Whole): void {
+  const all = e.attachments.filter((p) => shown(d, p.cid)).map((p) => there(p, true));
+  for (const a of all) a.url = download(a.blobId!, a.name, a.type);
+  d.add(all);
+}
+
+/** open goes on with a draft of the server. */
+function open(d: Draft, e: Whole): Draft {
+  batch(() => {
+    d.emailId = e.id;
+    if (e.messageId?.[0]) d.messageId = e.messageId[0];
+    d.identity.value = identityFor(e.from ?? []);
+    d.to.value = e.to ?? [];
+    d.cc.value = e.cc ?? [];
+    d.bcc.value = e.bcc ?? [];
+    d.subject.value = e.subject ?? "";
+    d.inReplyTo = e.inReplyTo ?? [];
+    d.references = e.references ?? [];
+    const html = htmlOf(e);
+    d.rich.value = html !== undefined;
+    d.text = textOf(e).replace(/\n$/, "");
+    const parts = html === undefined ? { own: paragraphs(d.text) } : unfold(html);
+    d.html = parts.own || "<div><br></div>";
+    if (parts.quote) d.quote.value = { html: parts.quote, text: quoteText(parts.quote) };
+    d.files.value = e.attachments.map((p) => {
+      const inline = !!p.cid && !!html?.includes(`cid:${p.cid}`);
+      const a = there(p, inline);
+      if (inline) a.url = download(a.blobId!, a.name, a.type);
+      return a;
+    });
+  });
+  d.saved.value = "saved";
+  return d;
+}
+
+/** quoteText is the quote of a draft as plain text. */
+function quoteText(html: string): string {
+  const nodes = fragment(html);
+  return plain(nodes);
+}
+
+/** toEditor shows pictures of the message in the editor. */
+export function toEditor(d: Draft, html: string): DocumentFragment {
+  const nodes = fragment(html);
+  for (const img of nodes.querySelectorAll("img")) {
+    const cid = /^cid:(.*)$/.exec(img.getAttribute("src") ?? "")?.[1];
+    const a = cid && d.files.peek().find((x) => x.cid === cid);
+    if (a && a.url) img.src = a.url;
+    else if (!/^(?:blob:|data:)/.test(img.getAttribute("src") ?? "")) img.alt ||= t("compose_picture_elsewhere");
+  }
+  for (const e of nodes.querySelectorAll<HTMLElement>("[style]")) restyle(e);
+  return nodes;
+}
+
+/** fromEditor is the way back: pictures go by their name in the message. */
+export function fromEditor(d: Draft, html: string): string {
+  const nodes = fragment(html);
+  for (const img of nodes.querySelectorAll("img")) {
+    const src = img.getAttribute("src") ?? "";
+    const a = d.files.peek().find((x) => x.cid && (x.url === src || new URL(x.url ?? "x:", location.href).href === src));
+    if (a) img.setAttribute("src", `cid:${a.cid}`);
+  }
+  return markup(nodes);
+}

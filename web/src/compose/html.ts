@@ -1,0 +1,131 @@
+// HTML of messages, here where they are written: only what a sanitiser let through gets into the page.
+
+import { libraries } from "./libraries";
+
+/** Kept in what is written and quoted: what text is made of, and pictures. No scripts, forms, frames, media, SVG or MathML. */
+const config = {
+  USE_PROFILES: { html: true },
+  FORBID_TAGS: ["style", "form", "input", "button", "textarea", "select", "option", "label", "fieldset", "video", "audio", "source", "track", "dialog", "template", "slot", "map", "area", "details", "summary", "progress", "meter", "nav", "search"],
+  FORBID_ATTR: ["id", "name", "class", "background", "srcset", "contenteditable", "popover", "tabindex", "autofocus", "hidden", "role", "is", "slot"],
+  ALLOW_DATA_ATTR: false,
+  ALLOW_ARIA_ATTR: false,
+  ALLOWED_URI_REGEXP: /^(?:https?:|mailto:|tel:|cid:|blob:|data:image\/(?:png|jpe?g|gif|webp);)/i,
+  RETURN_DOM_FRAGMENT: true as const,
+};
+
+/** fragment is HTML as nodes that are harmless. */
+export function fragment(html: string): DocumentFragment {
+  const nodes = document.importNode(libraries().DOMPurify.sanitize(html, config), true);
+  for (const e of nodes.querySelectorAll<HTMLElement>("[style]")) restyle(e);
+  return nodes;
+}
+
+/** harmful are properties that would lay something over the page or fetch something. */
+const harmful = /url\s*\(|expression|position\s*:|@import|behavior|image-set|\bfixed\b/i;
+
+/** restyle applies an inline style through the object model, since the policy of the page ignores it in markup. */
+export function restyle(e: HTMLElement): void {
+  const style = e.getAttribute("style") ?? "";
+  if (harmful.test(style)) e.removeAttribute("style");
+  else if (style && e.style.length === 0) e.style.cssText = style;
+}
+
+/** markup is a fragment as text. */
+export function markup(nodes: Node): string {
+  const box = document.implementation.createHTMLDocument("").createElement("div");
+  box.append(box.ownerDocument.importNode(nodes, true));
+  return box.innerHTML;
+}
+
+/** escape is text as HTML, with its lines. */
+export function escape(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
+}
+
+/** paragraphs is plain text as the editor has it: a block for each line. */
+export function paragraphs(text: string): string {
+  return text.split("\n").map((line) => `<div>${escape(line).replace(/ (?= )/g, "&nbsp;") || "<br>"}</div>`).join("");
+}
+
+const blocks = new Set(["DIV", "P", "LI", "UL", "OL", "BLOCKQUOTE", "PRE", "H1", "H2", "H3", "H4", "H5", "H6", "TABLE", "TR", "HR", "SECTION", "ARTICLE", "HEADER", "FOOTER", "ADDRESS", "CENTER", "DL", "DT", "DD"]);
+
+/** plain is HTML as plain text: lists with their marks, quotes with ">", links with their address. */
+export function plain(root: Node): string {
+  const lines: string[] = [];
+  let line = "";
+  let filled = false; // whether the line has been begun
+  const end = () => {
+    if (filled) lines.push(line.replace(/[ \t]+$/, ""));
+    line = "";
+    filled = false;
+  };
+  const add = (text: string) => {
+    line += text;
+    filled = true;
+  };
+  const walk = (node: Node, pre: boolean) => {
+    if (node.nodeType === Node.TEXT_NODE) {
+      const text = (node.nodeValue ?? "").replace(/\u200b/g, "");
+      if (pre) text.split("\n").forEach((part, i) => (i ? (add(""), end(), add(part)) : add(part)));
+      else {
+        const folded = text.replace(/[ \t\r\n]+/g, " ");
+        const visible = !filled || line.endsWith(" ") ? folded.replace(/^ /, "") : folded;
+        if (visible) add(visible.replaceAll("\u00a0", " "));
+      }
+      return;
+    }
+    if (!(node instanceof Element) && node.nodeType !== Node.DOCUMENT_FRAGMENT_NODE) return;
+    const e = node as HTMLElement;
+    const name = e.nodeName;
+    const inside = () => node.childNodes.forEach((c) => walk(c, pre || name === "PRE"));
+    if (name === "BR") {
+      add("");
+      end();
+    } else if (name === "HR") {
+      end();
+      lines.push("-----");
+    } else if (name === "IMG") {
+      const alt = e.getAttribute("alt");
+      if (alt) add(`[${alt}]`);
+    } else if (name === "BLOCKQUOTE") {
+      end();
+      const quoted = plain(fragmentOf(e));
+      for (const l of quoted.split("\n")) lines.push(l.startsWith(">") ? `>${l}` : l ? `> ${l}` : ">");
+    } else if (name === "LI") {
+      end();
+      const list = e.parentElement;
+      add(list?.nodeName === "OL" ? `${[...list.children].indexOf(e) + 1}. ` : "- ");
+      inside();
+      end();
+    } else if (name === "A") {
+      inside();
+      const href = e.getAttribute("href") ?? "";
+      const shown = e.textContent?.trim() ?? "";
+      if (/^https?:/i.test(href) && href.replace(/\/$/, "") !== shown.replace(/\/$/, "")) add(` <${href}>`);
+    } else if (name === "TD" || name === "TH") {
+      inside();
+      add(" ");
+    } else if (blocks.has(name)) {
+      end();
+      inside();
+      end();
+      if (name === "P") lines.push("");
+    } else inside();
+  };
+  walk(root, false);
+  end();
+  return lines.join("\n").replace(/\n{3,}/g, "\n\n").replace(/\n+$/, "");
+}
+
+/** fragmentOf is what is inside an element, copied. */
+function fragmentOf(e: Element): DocumentFragment {
+  const f = document.createDocumentFragment();
+  for (const c of e.childNodes) f.append(c.cloneNode(true));
+  return f;
+}
+
+/** plainOf is HTML text as plain text. */
+export const plainOf = (html: string): string => plain(fragment(html));
+
+/** quoted is plain text with marks of a quote. */
+export const quoted = (text: string): string => text.replace(/\n+$/, "").split("\n").map((l) => (l.startsWith(">") ? `>${l}` : l ? `> ${l}` : ">")).join("\n");

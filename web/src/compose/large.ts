@@ -1,0 +1,171 @@
+// Files that are too large for a message: they go up in pieces (the tus protocol, tus.io/protocols/resumable-upload), can
+// pause, and go on after the line or the page was gone. The protocol is five small requests, so there is no library here: the
+// usual one is as large as all of writing.
+
+import { first } from "../core/first";
+import { api, MethodError, problem, send, sessionOver } from "../core/jmap";
+import { keepNot, keepThat, kept } from "../core/kept";
+import { t } from "../core/text";
+import type { Attached, Link } from "./files";
+
+/** piece is how much goes up in a request. */
+const piece = 16 << 20;
+/** keepUpTo is up to which size the browser keeps a file, so that it goes on by itself after a reload. */
+const keepUpTo = 300 << 20;
+
+/** Upload is one that was begun, as the browser keeps it. */
+interface Upload {
+  id: string; // where it goes to
+  print: string; // tells the file again
+  at: number;
+  file?: Blob;
+}
+
+interface Linked {
+  file: { id: string; expires: string; link: { url: string } };
+  text: string;
+  html: string;
+}
+
+/** printOf tells a file from others when it is chosen again. */
+const printOf = (a: { name: string; size: number; file?: Blob }): string => `${a.name}:${a.size}:${(a.file as File | undefined)?.lastModified ?? 0}`;
+
+/** large sends a file up and makes its link. It never rejects; changed is called when there is something to save. */
+export async function large(a: Attached, changed: () => void): Promise<void> {
+  a.state.value = "going";
+  a.why.value = "";
+  let stopped = false;
+  a.stop = () => (stopped = true);
+  try {
+    a.file ??= (await kept<Upload>("uploads")).find((u) => u.id === a.upload)?.file;
+    if (!a.file) {
+      a.state.value = "paused";
+      a.why.value = t("large_choose_again");
+      return;
+    }
+    if (!a.upload || a.upload === "new") {
+      a.upload = (await begun(a)) ?? (await create(a));
+      changed();
+    }
+    for (let failures = 0; ;) {
+      try {
+        const offset = await offsetOf(a.upload);
+        a.share.value = offset / Math.max(1, a.size);
+        if (await rest(a, offset, () => stopped)) break;
+        if (stopped) {
+          a.state.value = "paused";
+          return;
+        }
+        failures = 0;
+      } catch (error) {
+        if (error instanceof MethodError && (Number(error.type) === 404 || error.detail.status === 404 || error.detail.status === 410)) {
+          a.upload = await create(a); // it was given up meanwhile
+          changed();
+          continue;
+        }
+        if (error instanceof MethodError && error.detail.status < 500) throw error;
+        if (stopped || sessionOver.peek() || ++failures > 8) {
+          a.state.value = "paused";
+          a.why.value = stopped ? "" : t("large_line");
+          return;
+        }
+        a.why.value = t("large_line_wait");
+        await Promise.race([new Promise((go) => setTimeout(go, Math.min(30e3, 1000 * 2 ** failures))), new Promise((go) => addEventListener("online", go, { once: true }))]);
+        a.why.value = "";
+      }
+    }
+    a.link = await link(a.upload);
+    a.share.value = 1;
+    a.state.value = "done";
+    await keepNot("uploads", a.upload).catch(() => {});
+  } catch (error) {
+    a.state.value = "failed";
+    a.why.value = error instanceof MethodError ? error.message : t("large_line");
+  } finally {
+    delete a.stop;
+    changed();
+  }
+}
+
+/** begun finds an upload of the same file that was not finished. */
+async function begun(a: Attached): Promise<string | undefined> {
+  const all = await kept<Upload>("uploads").catch(() => []);
+  return all.find((u) => u.print === printOf(a) && Date.now() - u.at < 86400e3)?.id;
+}
+
+async function create(a: Attached): Promise<string> {
+  const base64 = (s: string) => btoa(String.fromCharCode(...new TextEncoder().encode(s)));
+  const response = await send("/files/", {
+    method: "POST",
+    headers: { "Tus-Resumable": "1.0.0", "Upload-Length": String(a.size), "Upload-Metadata": `filename ${base64(a.name)},filetype ${base64(a.type)}` },
+  });
+  if (!response.ok) throw await problem(response);
+  const id = response.headers.get("Location")!;
+  await keepThat("uploads", { id, print: printOf(a), at: Date.now(), ...(a.size <= keepUpTo ? { file: a.file } : {}) } as Upload).catch(() => {});
+  return id;
+}
+
+async function offsetOf(url: string): Promise<number> {
+  const response = await send(url, { method: "HEAD", headers: { "Tus-Resumable": "1.0.0" } });
+  if (!response.ok) throw new MethodError(String(response.status), { status: response.status });
+  return Number(response.headers.get("Upload-Offset"));
+}
+
+/** rest sends pieces until all is up, and tells whether it is. */
+async function rest(a: Attached, offset: number, stopped: () => boolean): Promise<boolean> {
+  while (offset < a.size) {
+    if (stopped()) return false;
+    offset = await patch(a, offset);
+    a.share.value = offset / a.size;
+  }
+  return true;
+}
+
+function patch(a: Attached, offset: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const x = new XMLHttpRequest();
+    x.open("PATCH", a.upload!);
+    x.setRequestHeader("X-CSRF-Token", first.csrf);
+    x.setRequestHeader("Tus-Resumable", "1.0.0");
+    x.setRequestHeader("Upload-Offset", String(offset));
+    x.setRequestHeader("Content-Type", "application/offset+octet-stream");
+    x.upload.onprogress = (e) => (a.share.value = (offset + e.loaded) / a.size);
+    x.onload = () => {
+      if (x.status === 401) sessionOver.value = true;
+      if (x.status === 204) resolve(Number(x.getResponseHeader("Upload-Offset")));
+      else if (x.status === 409) reject(new Error("offset")); // ask again where it stands
+      else reject(new MethodError(String(x.status), { status: x.status, description: told(x.responseText) }));
+    };
+    x.onerror = x.onabort = () => reject(new Error("line"));
+    const before = a.stop;
+    a.stop = () => {
+      before?.();
+      x.abort();
+    };
+    x.send(a.file!.slice(offset, offset + piece));
+  });
+}
+
+function told(text: string): string | undefined {
+  try {
+    return JSON.parse(text).text;
+  } catch {
+    return undefined;
+  }
+}
+
+async function link(upload: string): Promise<Link> {
+  const linked = await api<Linked>("POST", `/api${upload}/link`, {});
+  return { id: linked.file.id, url: linked.file.link.url, until: linked.file.expires, text: linked.text, html: linked.html };
+}
+
+/** drop gives an upload up, or ends its link. */
+export function drop(a: Attached): void {
+  if (!a.upload || a.upload === "new") return;
+  void keepNot("uploads", a.upload).catch(() => {});
+  void api("DELETE", `/api${a.upload}`).catch(() => {});
+}
+
+/** compressible tells whether packing makes a file smaller. */
+export const compressible = (a: { name: string; type: string }): boolean =>
+  /^text\/|json|xml|csv|svg|bmp|tiff|wav|x-sql|postscript|vnd\.ms-|octet-stream/.test(a.type) && !/\.(?:zip|gz|7z|rar|xz|zst|bz2|jpe?g|png|mp[34]|mov|m4[av]|mkv|webm|avi|heic|docx|xlsx|pptx|od[tsp]|pdf|iso|dmg|apk|jar)$/i.test(a.name);

@@ -1,0 +1,151 @@
+// Writing: the windows that are open, and what was left in the browser by ones that were closed without a line.
+
+import { signal } from "@preact/signals";
+import { render } from "preact";
+import { explain } from "../core/actions";
+import { call, type MethodError } from "../core/jmap";
+import { kept } from "../core/kept";
+import { t } from "../core/text";
+import { toast } from "../ui/toast";
+import { beginDraft } from "./begin";
+import { needIdentities } from "./identity";
+import { needLibraries } from "./libraries";
+import { Draft, type Kept } from "./model";
+import type { Compose } from "./open";
+import { send } from "./send";
+import { Window, type Size } from "./window";
+
+interface Open {
+  draft: Draft;
+  stand: Size;
+  refused?: MethodError;
+}
+
+const open_ = signal<Open[]>([]);
+
+/** most is how many windows are open at once. */
+const most = 8;
+
+/** open opens a window. A draft that has one already gets to the front instead. */
+export async function open(options: Compose): Promise<void> {
+  if (options.kind === "draft" && options.emailId) {
+    const there = open_.peek().find((o) => o.draft.emailId === options.emailId);
+    if (there) return stand(there.draft, "open");
+    const left = (await kept<Kept>("drafts").catch(() => [])).find((r) => r.emailId === options.emailId);
+    if (left) return restore(left);
+  }
+  if (open_.peek().length >= most) throw new Error(t("compose_too_many"));
+  const there = needLibraries();
+  there.catch(() => {}); // awaited where a draft begins
+  const draft = await beginDraft(options, there);
+  show(draft);
+}
+
+/** restore opens what the browser kept of a draft. */
+export async function restore(record: Kept): Promise<void> {
+  if (open_.peek().some((o) => o.draft.key === record.id)) return;
+  await Promise.all([needIdentities(), needLibraries()]);
+  const draft = new Draft(record.id);
+  draft.restore(record);
+  show(draft);
+  draft.touch();
+}
+
+/** restoreAll opens what was typed and is not at the server yet. */
+export async function restoreAll(): Promise<void> {
+  for (const r of await kept<Kept>("drafts").catch(() => [])) await restore(r).catch(() => {});
+}
+
+function show(draft: Draft, refused?: MethodError): void {
+  draft.begin();
+  open_.value = [...open_.peek().map((o) => (innerWidth < 1100 && o.stand !== "small" ? { ...o, stand: "small" as const } : o)), { draft, stand: "open", refused }];
+}
+
+function stand(draft: Draft, to: Size): void {
+  open_.value = open_.peek().map((o) => (o.draft === draft ? { ...o, stand: to } : to === "large" && o.stand === "large" ? { ...o, stand: "open" as const } : o));
+}
+
+function drop(draft: Draft): void {
+  open_.value = open_.peek().filter((o) => o.draft !== draft);
+}
+
+/** reopen shows a draft again that was about to be sent. */
+function reopen(draft: Draft, refused?: MethodError): void {
+  draft.reopen();
+  show(draft, refused);
+  draft.touch();
+}
+
+async function close(draft: Draft): Promise<void> {
+  draft.read();
+  await draft.keep();
+  drop(draft);
+  if (draft.isEmpty() && !draft.emailId) return void draft.close(true);
+  await draft.settled();
+  await draft.save();
+  if (draft.isSaved()) {
+    await draft.close(true);
+    toast(t("kept_in_drafts"), { action: t("open"), run: () => void open({ kind: "draft", emailId: draft.emailId }).catch(failed) });
+  } else {
+    await draft.close(false);
+    toast(t("kept_here"), { action: t("open"), run: () => void restore(draft.record()).catch(failed), stay: 15 });
+  }
+}
+
+async function discard(draft: Draft): Promise<void> {
+  const empty = draft.isEmpty();
+  const record = draft.record();
+  drop(draft);
+  await draft.settled();
+  await draft.close(true);
+  if (draft.emailId) await call("Email/set", { destroy: [draft.emailId] }).catch(() => {});
+  if (empty) return;
+  toast(t("discarded"), { action: t("undo"), run: () => void restore({ ...record, emailId: "" }).catch(failed) });
+}
+
+const failed = (error: unknown): void => void toast(explain(error), { kind: "error" });
+
+function Windows() {
+  let offset = 0;
+  return (
+    <>
+      {open_.value.map((o) => (
+        <Window
+          key={o.draft.key}
+          draft={o.draft}
+          stand={o.stand}
+          offset={o.stand === "large" ? 0 : offset++}
+          refused={o.refused}
+          onStand={(s) => stand(o.draft, s)}
+          onClose={() => void close(o.draft)}
+          onDiscard={() => void discard(o.draft)}
+          onSend={(at) => {
+            drop(o.draft);
+            void send(o.draft, { reopen }, at).catch((error) => {
+              reopen(o.draft);
+              failed(error);
+            });
+          }}
+        />
+      ))}
+    </>
+  );
+}
+
+const host = document.createElement("div");
+host.className = "compose-host";
+document.body.append(host);
+render(<Windows />, host);
+
+// What is typed in the last moment is kept, too.
+addEventListener("pagehide", () => {
+  for (const o of open_.peek()) void o.draft.keep();
+});
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState !== "hidden") return;
+  for (const o of open_.peek()) {
+    void o.draft.keep();
+    void o.draft.save();
+  }
+});
+

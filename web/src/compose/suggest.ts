@@ -1,0 +1,25 @@
+// Who one writes to: people written to before, and contacts, proposed while a name is typed.
+
+import { api } from "../core/jmap";
+import type { Address } from "../core/mail";
+import { domainOf } from "./addresses";
+
+/** Person is somebody who is proposed. */
+export interface Person extends Address {
+  /** recent says that it is somebody written to before, not one of the contacts. */
+  recent: boolean;
+}
+
+/** domains are those that somebody writes to, as far as it is known here. */
+export const domains = new Set<string>();
+
+/** suggest finds people whose name or address has what was typed. */
+export async function suggest(text: string): Promise<Person[]> {
+  const answer = await api<{ list: { name: string; email: string; source: string }[] }>("GET", `/api/contacts/suggest?limit=8&q=${encodeURIComponent(text)}`);
+  const list = answer.list.map((p) => ({ name: p.name || null, email: p.email, recent: p.source === "recent" }));
+  for (const p of list) domains.add(domainOf(p.email));
+  return list;
+}
+
+/** suggestNoMore takes somebody out of those written to before. */
+export const suggestNoMore = (email: string): Promise<void> => api("DELETE", `/api/contacts/recent/${encodeURIComponent(email)}`);

@@ -1,0 +1,153 @@
+// What is on its way from here to the server: a message that is to be sent is first laid on a shelf of the browser, then handed
+// in, then taken off. So it is sent exactly once, whatever happens in between: the server knows a message that was handed
+// in before by its Message-ID, and answers with what it made of it then (RFC 8621 section 7.5).
+
+import { signal } from "@preact/signals";
+import { roleMailbox } from "./actions";
+import { call, LineError, MethodError, online, SessionError, upload, use } from "./jmap";
+import { keepNot, keepThat, kept } from "./kept";
+import { fetchMailboxes } from "./mail";
+
+use("urn:ietf:params:jmap:submission");
+
+/** Outgoing is a message that is to be handed in. */
+export interface Outgoing {
+  /** id is that of the draft that it comes from. */
+  id: string;
+  /** at is when somebody sent it, in milliseconds. */
+  at: number;
+  /** email is what Email/set creates. A part whose blobId is "local:KEY" is in files. */
+  email: Record<string, any>;
+  files: Record<string, Blob>;
+  identityId: string;
+  from: string;
+  to: string[];
+  /** hold is how many seconds the server waits, so that it can be taken back; sendAt a time to send at instead. */
+  hold: number;
+  sendAt?: string;
+  /** draftId is the draft at the server that it replaces, "" for none. */
+  draftId: string;
+  /** answering is the email that gets a keyword. */
+  answering?: { emailId: string; keyword: string };
+  subject: string;
+  /** draft is what the window to write in needs to open it again. */
+  draft: unknown;
+  /** refused is why the server does not take it. */
+  refused?: string;
+}
+
+/** HandedIn is what the server made of it. */
+export interface HandedIn {
+  emailId: string;
+  submissionId: string;
+}
+
+/** waitingHere are the messages that are on the shelf. */
+export const waitingHere = signal<Outgoing[]>([]);
+
+/** lookHere brings waitingHere up to date. */
+export async function lookHere(): Promise<void> {
+  waitingHere.value = await kept<Outgoing>("outbox").catch(() => []);
+}
+
+/** shelve lays a message on the shelf, from which it goes by itself. */
+export async function shelve(o: Outgoing): Promise<void> {
+  await keepThat("outbox", o);
+  await lookHere();
+}
+
+/** unshelve takes a message off the shelf; it will not be sent from here. */
+export async function unshelve(id: string): Promise<void> {
+  await keepNot("outbox", id);
+  await lookHere();
+}
+
+/** handIn hands a message in, in one request. It may be called again after any error: it is sent once. */
+export async function handIn(o: Outgoing): Promise<HandedIn> {
+  if (!roleMailbox("drafts")) await fetchMailboxes();
+  const drafts = roleMailbox("drafts");
+  const sent = roleMailbox("sent");
+  const email = { ...(await uploaded(o)), mailboxIds: { [drafts]: true }, keywords: { $draft: true, $seen: true } };
+  const set = call("Email/set", { create: { e: email } });
+  const submitted = call("EmailSubmission/set", {
+    create: { s: {
+      identityId: o.identityId, emailId: "#e",
+      envelope: { mailFrom: { email: o.from, parameters: o.hold > 0 && !o.sendAt ? { HOLDFOR: String(o.hold) } : null }, rcptTo: o.to.map((to) => ({ email: to, parameters: null })) },
+      ...(o.sendAt ? { sendAt: o.sendAt } : {}),
+    } },
+    onSuccessUpdateEmail: { "#s": { [`mailboxIds/${drafts}`]: null, ...(sent ? { [`mailboxIds/${sent}`]: true } : {}), "keywords/$draft": null } },
+  });
+  submitted.catch(() => {}); // awaited below
+  const created = (await set).created?.e;
+  if (!created) throw refusal((await set).notCreated?.e);
+  const answer = await submitted.catch(async (error) => {
+    if (error instanceof MethodError) await forget([created.id]);
+    throw error;
+  });
+  const made = answer.created?.s;
+  if (!made) {
+    await forget([created.id]);
+    throw refusal(answer.notCreated?.s);
+  }
+  // What was handed in before is another email; then this one is left over, as is the draft that both came from.
+  const emailId = made.emailId ?? created.id;
+  await forget([o.draftId, emailId === created.id ? "" : created.id].filter((id) => id && id !== emailId));
+  if (o.answering) call("Email/set", { update: { [o.answering.emailId]: { [`keywords/${o.answering.keyword}`]: true } } }).catch(() => {});
+  return { emailId, submissionId: made.id };
+}
+
+const refusal = (error: any): MethodError => new MethodError(error?.type ?? "serverFail", error ?? {});
+
+/** forget destroys emails; that they stay is no reason to fail. */
+async function forget(ids: string[]): Promise<void> {
+  if (ids.length) await call("Email/set", { destroy: ids }).catch(() => {});
+}
+
+/** uploaded is the email with all its parts at the server. */
+async function uploaded(o: Outgoing): Promise<Record<string, any>> {
+  const walk = async (part: any): Promise<any> => {
+    if (part.subParts) return { ...part, subParts: await Promise.all(part.subParts.map(walk)) };
+    const key = /^local:(.*)/.exec(part.blobId ?? "")?.[1];
+    return key ? { ...part, blobId: (await upload(o.files[key]!)).blobId } : part;
+  };
+  return { ...o.email, bodyStructure: await walk(o.email.bodyStructure) };
+}
+
+/** Told is called with what became of messages that went from the shelf by themselves. */
+type Told = (o: Outgoing, error?: MethodError) => void;
+
+let told: Told = () => {};
+
+/** flush hands in all that is on the shelf, one window of the browser at a time. */
+export async function flush(): Promise<void> {
+  await lookHere();
+  if (!waitingHere.peek().some((o) => !o.refused)) return;
+  await navigator.locks.request("postiljon-outbox", async () => {
+    for (const o of await kept<Outgoing>("outbox").catch(() => [])) {
+      if (o.refused || busy.has(o.id)) continue;
+      try {
+        await handIn({ ...o, hold: 0 });
+        await unshelve(o.id);
+        told(o);
+      } catch (error) {
+        if (!(error instanceof MethodError)) break; // no line, or signed out: later
+        await shelve({ ...o, refused: error.message });
+        told(o, error);
+      }
+    }
+  });
+}
+
+/** busy are those that a window is handing in itself. */
+export const busy = new Set<string>();
+
+/** keepFlushing hands in what waits here whenever there is a line; tell says what became of it. */
+export function keepFlushing(tell: Told): void {
+  told = tell;
+  const look = () => void flush().catch(() => {});
+  online.subscribe((there) => there && setTimeout(look, 500));
+  setInterval(() => waitingHere.peek().some((o) => !o.refused) && look(), 30e3);
+}
+
+/** isLater tells whether an error means that it may go later. */
+export const isLater = (error: unknown): boolean => error instanceof LineError || error instanceof SessionError;
