@@ -72,11 +72,16 @@ export function inThread(id: string): Email[] {
 let emailState = "";
 let threadState = "";
 
+/** withRole gives the Outbox its role: the registry of roles has none for it. It is the one where nobody puts anything, in its place of the order. */
+function withRole(m: Mailbox): Mailbox {
+  return !m.role && m.sortOrder === 2 && !m.myRights.mayAddItems ? { ...m, role: "outbox" } : m;
+}
+
 /** keep puts what the server told into the signals. */
 export function keep(responses: Invocation[]): void {
   batch(() => {
     for (const [name, answer] of responses) {
-      if (name === "Mailbox/get") mailboxes.value = answer.list;
+      if (name === "Mailbox/get") mailboxes.value = answer.list.map(withRole);
       else if (name === "Email/get") {
         emailState ||= answer.state;
         for (const e of answer.list) email(e.id).value = { ...email(e.id).peek(), ...e };

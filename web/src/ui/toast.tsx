@@ -68,5 +68,5 @@ export function Countdown({ ends }: { ends: number }) {
     const timer = setInterval(() => setSeconds(left()), 250);
     return () => clearInterval(timer);
   }, [ends]);
-  return <span class="countdown" aria-hidden="true"> {seconds} s</span>;
+  return <span class="countdown" aria-hidden="true">{seconds} s</span>;
 }
