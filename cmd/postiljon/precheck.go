@@ -18,22 +18,25 @@ import (
 
 // openPrecheck opens what looks ahead before a message for others is taken.
 func (s *service) openPrecheck(context.Context) error {
-	table, err := settings.Load()
-	if err != nil {
+	var err error
+	if s.providers, err = settings.Load(); err != nil {
 		return err
 	}
 	c := &s.config.Precheck
 	s.precheck = precheck.New(precheck.Options{
 		DNS: s.resolver, Recipients: c.Recipients, Sizes: c.Sizes, Senders: precheck.Action(c.Senders),
 		Signed: s.keyShows, Addresses: s.leavesFrom, Relayed: s.relayed, Warn: s.warnUnproven,
-		Near: func(ctx context.Context, a store.AccountID, domain string) string {
-			if near := settings.Nearest(domain, s.familiar(ctx, a)); near != "" {
-				return near
-			}
-			return table.NearestDomain(domain)
-		},
+		Near: s.nearest,
 	})
 	return nil
+}
+
+// nearest is the domain that a writer probably meant by one: among those that are familiar, or those of providers.
+func (s *service) nearest(ctx context.Context, a store.AccountID, domain string) string {
+	if near := settings.Nearest(domain, s.familiar(ctx, a)); near != "" {
+		return near
+	}
+	return s.providers.NearestDomain(domain)
 }
 
 // relayed implements precheck.Options.Relayed by the relays of the configuration.

@@ -41,6 +41,7 @@ import (
 	"github.com/postiljon/postiljon/internal/resolver"
 	"github.com/postiljon/postiljon/internal/rules"
 	"github.com/postiljon/postiljon/internal/sasl"
+	"github.com/postiljon/postiljon/internal/settings"
 	"github.com/postiljon/postiljon/internal/sieve"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/blob/disk"
@@ -91,6 +92,7 @@ type service struct {
 	dmarc       *dmarc.Collector
 	dkim        *dkim.Keeper
 	precheck    *precheck.Checker
+	providers   *settings.Table
 	forwarder   *inbound.Forwarder
 	bounces     func(eml []byte) []inbound.Bounced
 	queue       *outbound.Queue

@@ -290,6 +290,7 @@ func (s *session) refused(kind, to string, d cause.Decision, more ...store.Field
 	e.Account, s.about = s.about, 0
 	if s.account != nil {
 		e.Account = s.account.ID
+		e.Fields = append(e.Fields, store.Field{Name: "by", Value: s.account.Address})
 	}
 	s.b.Journal.Record(e)
 }

@@ -34,6 +34,9 @@ func (j *Journal) Ledger(ctx context.Context, a store.AccountID, since time.Time
 	type sides struct{ from, to string }
 	lines, held := map[sides][]*TurnedAway{}, 0 // those of one sender to one address, one for each reason
 	err := j.store.Events(ctx, a, since, time.Time{}, func(e *store.Event) error {
+		if e.Field("by") != "" { // the account wanted to send it
+			return ctx.Err()
+		}
 		who := sides{canonical(e.Field("from")), canonical(e.Field("to"))}
 		switch e.Kind {
 		case MessageAccepted:

@@ -52,16 +52,19 @@ type renderer struct {
 	reader    cause.Audience
 }
 
-func (r *renderer) nothing(t *Timeline) {
-	r.line("", r.word("nothing", "query", t.Query))
-	r.line("", r.word("looked", "events", strconv.Itoa(t.Looked.Events), "accounts", strconv.Itoa(t.Looked.Accounts),
+func (r *renderer) nothing(t *Timeline) { r.each(t, func(text string) { r.line("", text) }) }
+
+// each calls say with each sentence about a message that nobody knows.
+func (r *renderer) each(t *Timeline, say func(text string)) {
+	say(r.word("nothing", "query", t.Query))
+	say(r.word("looked", "events", strconv.Itoa(t.Looked.Events), "accounts", strconv.Itoa(t.Looked.Accounts),
 		"from", r.time(t.Looked.From), "to", r.time(t.Looked.To)))
 	switch v := t.Visited; {
 	case v == nil:
 	case v.Count == 0:
-		r.line("", r.word("absent", "domain", v.Domain))
+		say(r.word("absent", "domain", v.Domain))
 	default:
-		r.line("", r.word("never", "domain", v.Domain, "count", strconv.Itoa(v.Count), "last", r.time(v.Last), "servers", strings.Join(v.Servers, ", ")))
+		say(r.word("never", "domain", v.Domain, "count", strconv.Itoa(v.Count), "last", r.time(v.Last), "servers", strings.Join(v.Servers, ", ")))
 	}
 }
 
@@ -94,16 +97,19 @@ func (r *renderer) event(l *Line) {
 // reasons says why a message is taken for junk: names with their weights, "dmarc-fail +1.5, listed +3.0". What speaks against
 // it is left out.
 func (r *renderer) reasons(word, list string) {
-	var all []string
+	if all := r.reasonsOf(list); len(all) > 0 {
+		r.line(indent, r.word(word, "reasons", strings.Join(all, "; ")))
+	}
+}
+
+func (r *renderer) reasonsOf(list string) (all []string) {
 	for one := range strings.SplitSeq(list, ", ") {
 		name, weight, _ := strings.Cut(one, " ")
 		if text := r.language.Reasons[name]; text != "" && !strings.HasPrefix(weight, "-") {
 			all = append(all, text)
 		}
 	}
-	if len(all) > 0 {
-		r.line(indent, r.word(word, "reasons", strings.Join(all, "; ")))
-	}
+	return all
 }
 
 // otherActor tells for whom the next step is written, where that is somebody

@@ -353,6 +353,25 @@ func (q *Queue) Cancel(ctx context.Context, account store.AccountID, id store.Tr
 	return q.settle(ctx, account, id)
 }
 
+// Redirect sends to another address what waits for a recipient. Errors as of Cancel.
+func (q *Queue) Redirect(ctx context.Context, account store.AccountID, id store.TraceID, recipient, to string) error {
+	waits := func(r *store.SubmissionRecipient) bool {
+		return !r.State.Final() && strings.EqualFold(r.Address, recipient)
+	}
+	err := q.change(ctx, account, id, journal.MessageCancelled, waits, func(r *store.SubmissionRecipient) {
+		now := q.opt.Clock.Now()
+		next := r.Next
+		if r.Cause != "" || r.State == store.Held || next.Before(now) { // else it is for later
+			next = now
+		}
+		*r = store.SubmissionRecipient{Address: to, Notify: r.Notify, State: store.Queued, Next: next}
+	})
+	if err != nil {
+		return fmt.Errorf("outbound: redirect: %w", err)
+	}
+	return nil
+}
+
 // Hold keeps a submission until Release or Cancel, for one recipient or for all
 // that still wait. It is not given up meanwhile, and its sender is not told of a
 // delay. Errors as of Cancel.
@@ -403,8 +422,12 @@ func (q *Queue) change(ctx context.Context, account store.AccountID, id store.Tr
 	updated, err := q.opt.Store.ChangeSubmission(ctx, account, id, func(s *store.Submission) (events []store.Event, err error) {
 		for i := range s.Recipients {
 			if r := &s.Recipients[i]; match(r) && keys[keyOf(s, r)] {
+				about := r.Address
 				set(r)
-				events = append(events, q.event(s, kind, field("to", r.Address)))
+				events = append(events, q.event(s, kind, field("to", about)))
+				if r.Address != about {
+					events = append(events, q.event(s, journal.MessageQueued, field("from", s.From), field("to", r.Address), field("message-id", s.MessageID)))
+				}
 			}
 		}
 		if len(events) == 0 {

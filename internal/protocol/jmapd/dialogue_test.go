@@ -45,8 +45,10 @@ type world struct {
 	desk   *desk
 	anna   store.Account
 	filed  []Filed
-	others sync.Map // accounts by address, beside anna's
-	using  []string // capabilities
+	others sync.Map          // accounts by address, beside anna's
+	using  []string          // capabilities
+	traces *strings.Replacer // ids of submissions for their names
+	names  *strings.Replacer // and the reverse
 }
 
 func newWorld(t testing.TB) *world {
@@ -57,10 +59,11 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.traces, w.names = strings.NewReplacer(), strings.NewReplacer()
 	w.using = []string{capabilityCore, capabilityMail, capabilitySubmission}
 	check := w.sends(catalogue)
 	w.server, err = New(Options{
-		Store: w.store, Catalogue: catalogue, BaseURL: "https://mail.example.org", Log: slog.New(slog.DiscardHandler), Queue: w.queue, Check: check,
+		Store: w.store, Catalogue: catalogue, BaseURL: "https://mail.example.org", Log: slog.New(slog.DiscardHandler), Queue: w.queue, Check: check, Holder: w.holder(), Near: near,
 		Filed:  func(f Filed) { w.filed = append(w.filed, f) },
 		Limits: Limits{RequestSize: 20_000, Upload: 5_000, Calls: 4, ConcurrentRequests: 2, Get: 6, Set: 5, QueryResults: 7},
 		SignIn: func(r *http.Request) (store.Account, cause.Decision) {
@@ -152,7 +155,7 @@ func play(t *testing.T, file string) {
 		case strings.HasPrefix(line, "@"):
 			w.do(strings.Fields(line[1:]))
 		case kind == "C:":
-			answer = masked(w.calls(rest))
+			answer = w.masked(w.calls(w.traces.Replace(rest)))
 		case kind == "S:" && *record:
 			line = "S: " + string(compact(t, answer))
 		case kind == "S:":
@@ -172,12 +175,18 @@ func play(t *testing.T, file string) {
 }
 
 // changing is what is another in each run: times of sending, and ids of traces.
-var changing = regexp.MustCompile(`"(sendAt|nextTry|giveUp|traceId|time|since|resets|first|last)":"[^"]*"`)
+var changing = regexp.MustCompile(`"(sendAt|nextTry|giveUp|traceId|time|created|from|to|since|resets|first|last)":"[^"@]*"`)
+
+var trace = regexp.MustCompile(`"0[0-9a-z]{19}"`)
+
+var instant = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`)
 
 var clock = regexp.MustCompile(`\d\d:\d\d UTC`)
 
-func masked(answer json.RawMessage) json.RawMessage {
-	return clock.ReplaceAll(changing.ReplaceAll(answer, []byte(`"$1":"..."`)), []byte("... UTC"))
+func (w *world) masked(answer json.RawMessage) json.RawMessage {
+	answer = json.RawMessage(w.names.Replace(string(answer)))
+	answer = instant.ReplaceAll(answer, []byte("..."))
+	return clock.ReplaceAll(trace.ReplaceAll(changing.ReplaceAll(answer, []byte(`"$1":"..."`)), []byte(`"..."`)), []byte("... UTC"))
 }
 
 func decoded(t *testing.T, text []byte) (v any) {
@@ -201,7 +210,7 @@ func compact(t *testing.T, text []byte) []byte {
 // is in memory, and what left mailboxes.
 // "settle" waits until nothing is being sent, "limit reached"
 // and "limit open" are about sending, "alias" and "account ADDRESS" make others, "suspend CAUSE" keeps anna from sending,
-// "using CAPABILITY..." says what the next calls use.
+// "using CAPABILITY..." says what the next calls use, "remember" names the submissions $1, $2 ...
 func (w *world) do(words []string) {
 	w.t.Helper()
 	ctx, a := w.t.Context(), w.anna.ID
@@ -238,6 +247,8 @@ func (w *world) do(words []string) {
 		w.desk.gate.Unlock()
 		w.settle()
 		w.desk.gate.Lock()
+	case "remember":
+		w.remember()
 	case "alias":
 		err = w.store.CreateAlias(ctx, store.Alias{Address: words[1], Targets: []string{w.anna.Address}})
 	case "account":

@@ -104,6 +104,13 @@ func (s *Server) table() map[string]method {
 		"EmailSubmission/query":        {capabilitySubmission, submissionQuery},
 		"EmailSubmission/queryChanges": {capabilitySubmission, submissionQueryChanges},
 		"EmailSubmission/set":          {capabilitySubmission, submissionSet},
+
+		"Outbox/get":    {capabilityVendor, outboxGet},
+		"Outbox/act":    {capabilityVendor, outboxAct},
+		"Trace/query":   {capabilityVendor, traceQuery},
+		"Limits/get":    {capabilityVendor, limitsGet},
+		"Refused/query": {capabilityVendor, refusedQuery},
+		"Refused/allow": {capabilityVendor, refusedAllow},
 	}
 }
 

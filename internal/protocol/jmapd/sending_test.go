@@ -3,13 +3,16 @@ package jmapd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/inbound"
+	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/outbound"
 	"github.com/postiljon/postiljon/internal/policy"
 	"github.com/postiljon/postiljon/internal/protocol/smtpd"
@@ -23,6 +26,8 @@ type desk struct {
 	closed atomic.Bool
 	sent   atomic.Int64
 	gate   sync.Mutex // held while nothing shall depart
+
+	journal *journal.Journal
 }
 
 func (d *desk) Connect(context.Context, *smtpd.Conn) (func(), cause.Decision) {
@@ -49,8 +54,28 @@ func (d *desk) Send(ctx context.Context, a *store.Account, recipients int) (func
 }
 
 func (d *desk) Receiving(context.Context, *store.Account, int64) cause.Decision { return cause.Allow() }
-func (d *desk) Record(store.Event)                                              {}
+func (d *desk) Record(e store.Event)                                            { d.journal.Record(context.Background(), e) }
 func (d *desk) Visit(string, string, string)                                    {}
+
+// holder is what anna can be told: she sent 12 messages of 300.
+func (w *world) holder() Holder {
+	meters := func(_ context.Context, a *store.Account) ([]policy.Meter, error) {
+		m := policy.Meter{Counted: policy.MessagesOfAddress, Of: a.Address, Used: 12, Limit: 300, Closed: w.desk.closed.Load()}
+		if m.Closed {
+			m.Resets = time.Now().Add(time.Hour)
+		}
+		return []policy.Meter{m}, nil
+	}
+	return Holder{Journal: w.desk.journal, Meters: meters}
+}
+
+// near knows example.net.
+func near(_ context.Context, _ store.AccountID, domain string) string {
+	if domain == "exmaple.net" {
+		return "example.net"
+	}
+	return ""
+}
 
 // nowhere knows no names.
 type nowhere struct{}
@@ -70,10 +95,14 @@ func (nowhere) TLSA(context.Context, string) ([]resolver.TLSA, bool, error) {
 
 // sends puts the road of messages into a world.
 func (w *world) sends(catalogue *cause.Catalogue) Check {
-	w.desk = &desk{}
 	quiet := slog.New(slog.DiscardHandler)
+	kept, err := journal.New(journal.Options{Store: w.store, Log: quiet})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = kept.Close() })
+	w.desk = &desk{journal: kept}
 	var road *inbound.Backend
-	var err error
 	w.queue, err = outbound.New(outbound.Options{
 		Store: w.store, Resolver: nowhere{}, Catalogue: catalogue, Hostname: "mail.example.org", Log: quiet,
 		Local: &inbound.Local{Store: w.store, Receiving: w.desk.Receiving, Log: quiet},
@@ -95,6 +124,20 @@ func (w *world) sends(catalogue *cause.Catalogue) Check {
 	}
 	w.t.Cleanup(func() { _ = w.queue.Close(context.Background()) })
 	return road.Check
+}
+
+// remember gives the submissions names that are the same each time: $1, $2 ...
+func (w *world) remember() {
+	var there, back []string
+	_, err := w.store.EmailSubmissions(w.t.Context(), w.anna.ID, func(e *store.EmailSubmission) error {
+		name := fmt.Sprintf("$%d", e.ID)
+		there, back = append(there, name, e.Trace), append(back, e.Trace, name)
+		return nil
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.traces, w.names = strings.NewReplacer(there...), strings.NewReplacer(back...)
 }
 
 // settle waits until all that is due was tried.

@@ -20,7 +20,7 @@ import (
 	"github.com/postiljon/postiljon/internal/store/uid"
 )
 
-// Options are what the server is made of. Store, Catalogue, SignIn, BaseURL, Queue and Check must be given.
+// Options are what the server is made of. Store, Catalogue, SignIn, BaseURL, Queue, Check and Holder must be given.
 type Options struct {
 	Store     *store.Store
 	Catalogue *cause.Catalogue
@@ -35,6 +35,10 @@ type Options struct {
 	// Queue sends, and Check tells what would be refused.
 	Queue Queue
 	Check Check
+	// Holder is what the holder of an account can be told.
+	Holder Holder
+	// Near returns the domain that was probably meant by one, "" if none; nil knows none.
+	Near func(ctx context.Context, a store.AccountID, domain string) string
 	// Filed, if not nil, hears of emails that JMAP put into a mailbox of another role.
 	Filed func(f Filed)
 	Log   *slog.Logger
@@ -104,7 +108,7 @@ type Server struct {
 
 // New makes a server.
 func New(o Options) (*Server, error) {
-	if o.Store == nil || o.Catalogue == nil || o.SignIn == nil || o.BaseURL == "" || o.Queue == nil || o.Check == nil {
+	if o.Store == nil || o.Catalogue == nil || o.SignIn == nil || o.BaseURL == "" || o.Queue == nil || o.Check == nil || o.Holder.Journal == nil || o.Holder.Meters == nil {
 		return nil, errors.New("jmapd: an option is missing")
 	}
 	if o.Log == nil {

@@ -23,6 +23,7 @@ type Queue interface {
 	Cancel(ctx context.Context, a store.AccountID, id store.TraceID, recipient string) error
 	Hold(ctx context.Context, a store.AccountID, id store.TraceID, recipient string) error
 	Release(ctx context.Context, a store.AccountID, id store.TraceID, recipient string) error
+	Redirect(ctx context.Context, a store.AccountID, id store.TraceID, recipient, to string) error
 	Progress(sub *store.Submission, r *store.SubmissionRecipient) outbound.Progress
 	Why(sub *store.Submission, r *store.SubmissionRecipient) cause.Decision
 }
@@ -40,8 +41,8 @@ var (
 	submissionVendor = []string{"traceId", "recipients"}
 )
 
-func isSubmissionProperty(p string) bool {
-	return slices.Contains(submissionProperties, p) || slices.Contains(submissionVendor, p)
+func (c *call) isSubmissionProperty(p string) bool {
+	return slices.Contains(submissionProperties, p) || slices.Contains(submissionVendor, p) && slices.Contains(c.request.using, capabilityVendor)
 }
 
 // submissionObject is an EmailSubmission.
@@ -101,7 +102,7 @@ func (c *call) deliveryStatus(r *store.SubmissionRecipient) object {
 
 // submissionGet is EmailSubmission/get (RFC 8621 section 7.1).
 func submissionGet(ctx context.Context, c *call) (any, error) {
-	g, err := c.get(isSubmissionProperty)
+	g, err := c.get(c.isSubmissionProperty)
 	if err != nil {
 		return nil, err
 	}
@@ -345,14 +346,16 @@ func (c *call) recipientsOf(ctx context.Context, e *store.EmailSubmission) (obje
 	}
 	sub, err := c.server.store.Submission(ctx, c.account.ID, id)
 	if store.KindOf(err) == store.KindNotFound { // nothing of it waits: what it was explains the causes
-		sub, err = store.Submission{ID: id, Account: c.account.ID, From: e.From.Email, Created: e.SendAt, Recipients: e.Recipients}, nil
+		sub, err = c.asSubmission(e)
 	}
 	if err != nil {
 		return nil, err
 	}
 	all := object{}
 	for i := range sub.Recipients {
-		all[sub.Recipients[i].Address] = c.recipientObject(&sub, &sub.Recipients[i])
+		one := c.recipientObject(&sub, &sub.Recipients[i])
+		c.suggest(ctx, one, &sub.Recipients[i])
+		all[sub.Recipients[i].Address] = one
 	}
 	return all, nil
 }

@@ -1,0 +1,459 @@
+package jmapd
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/message"
+	"github.com/postiljon/postiljon/internal/message/address"
+	"github.com/postiljon/postiljon/internal/outbound"
+	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/uid"
+)
+
+// What waits to be sent, of the capability urn:postiljon:params:jmap:mail (docs/jmap.md): whatever it came by, with why it waits, when it is
+// tried again, and what its sender can do.
+
+// language reads the language in which causes are explained: that of the argument lang, or else of the request.
+func (c *call) language() error {
+	var lang string
+	if err := c.args.read("lang", &lang); err != nil {
+		return err
+	}
+	if lang != "" {
+		req := *c.request
+		req.lang = cause.ParseLang(lang)
+		c.request = &req
+	}
+	return nil
+}
+
+// waiting is a message that has not reached all of its recipients.
+type waiting struct {
+	sub    store.Submission
+	record *store.EmailSubmission // nil for what came over SMTP
+	failed bool                   // nothing of it waits: some could not be reached
+}
+
+// maxOutbox bounds what an Outbox tells.
+const maxOutbox = 1000
+
+// outboxGet is Outbox/get.
+func outboxGet(ctx context.Context, c *call) (any, error) {
+	if err := c.args.only("ids", "failedSince", "lang"); err != nil {
+		return nil, err
+	}
+	var ids []string
+	var failedSince time.Time
+	for name, v := range map[string]any{"ids": &ids, "failedSince": &failedSince} {
+		if err := c.args.read(name, v); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.language(); err != nil {
+		return nil, err
+	}
+	all, err := c.outbox(ctx, failedSince)
+	if err != nil {
+		return nil, err
+	}
+	list, missing := []object{}, []string{}
+	for i := range all {
+		if id := all[i].sub.ID.String(); c.args.given("ids") && !slices.Contains(ids, id) {
+			continue
+		}
+		if len(list) == maxOutbox {
+			break
+		}
+		o, err := c.waitingObject(ctx, &all[i])
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, o)
+	}
+	for _, id := range ids {
+		if !slices.ContainsFunc(all, func(w waiting) bool { return w.sub.ID.String() == id }) {
+			missing = append(missing, id)
+		}
+	}
+	return object{"accountId": accountID(c.account.ID), "list": list, "notFound": missing}, nil
+}
+
+// outbox lists what waits, and what failed since a time, if that is wanted.
+func (c *call) outbox(ctx context.Context, failedSince time.Time) (all []waiting, err error) {
+	records := map[string]*store.EmailSubmission{}
+	_, err = c.server.store.EmailSubmissions(ctx, c.account.ID, func(e *store.EmailSubmission) error {
+		if !e.Gone {
+			records[e.Trace] = e
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return nil, err
+	}
+	seen := map[string]bool{}
+	err = c.server.store.Submissions(ctx, c.account.ID, func(sub *store.Submission) error {
+		seen[sub.ID.String()] = true
+		if !sub.Done() && sub.Skip == 0 { // what is only passed on is not the account's own
+			all = append(all, waiting{sub: *sub, record: records[sub.ID.String()]})
+		}
+		return ctx.Err()
+	})
+	if err != nil || failedSince.IsZero() {
+		return all, err
+	}
+	for trace, e := range records {
+		failed := slices.ContainsFunc(e.Recipients, isFailed)
+		if seen[trace] || !failed || e.SendAt.Before(failedSince) {
+			continue
+		}
+		sub, err := c.asSubmission(e)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, waiting{sub, e, true})
+	}
+	slices.SortFunc(all, func(a, b waiting) int { return strings.Compare(string(a.sub.ID[:]), string(b.sub.ID[:])) })
+	return all, nil
+}
+
+func isFailed(r store.SubmissionRecipient) bool {
+	return r.State == store.Failed || r.State == store.Expired
+}
+
+// asSubmission is a submission as it was, of which the queue knows nothing any more.
+func (c *call) asSubmission(e *store.EmailSubmission) (store.Submission, error) {
+	id, err := store.ParseTraceID(e.Trace)
+	return store.Submission{
+		ID: id, Account: c.account.ID, From: e.From.Email, Created: e.SendAt, Expires: e.SendAt, Email: e.Email, MessageID: e.MessageID, Recipients: e.Recipients,
+	}, err
+}
+
+// waitingObject tells of a message that waits.
+func (c *call) waitingObject(ctx context.Context, w *waiting) (object, error) {
+	recipients, states := []object{}, map[any]bool{}
+	for i := range w.sub.Recipients {
+		r := &w.sub.Recipients[i]
+		one := c.recipientObject(&w.sub, r)
+		one["address"] = r.Address
+		c.suggest(ctx, one, r)
+		recipients = append(recipients, one)
+		states[one["state"]] = true
+	}
+	o := object{
+		"id": w.sub.ID.String(), "emailId": nil, "emailSubmissionId": nil, "from": w.sub.From, "subject": nil, "messageId": textOrNull(w.sub.MessageID),
+		"size": w.sub.Size, "created": w.sub.Created.UTC().Format(time.RFC3339), "sendAt": nil, "giveUp": w.sub.Expires.UTC().Format(time.RFC3339),
+		"recipients": recipients, "actions": actionsOf(w, states), "state": stateOf(states),
+	}
+	if w.record != nil {
+		o["emailSubmissionId"], o["sendAt"] = submissionID(w.record.ID), w.record.SendAt.UTC().Format(time.RFC3339)
+	}
+	return o, c.describe(ctx, w, o)
+}
+
+// describe adds what the message says.
+func (c *call) describe(ctx context.Context, w *waiting, o object) error {
+	p, err := c.server.picture(ctx, c.account.ID)
+	if err != nil {
+		return err
+	}
+	id := w.sub.Email
+	if m, u := p.outbox(), w.sub.Outbox; id == 0 && m != nil && u != 0 { // what came over SMTP is another email there
+		id, err = c.server.emailAt(ctx, c.account.ID, m.ID, u)
+		if err != nil {
+			return err
+		}
+	}
+	if _, there := p.email(id); there {
+		o["emailId"] = emailID(id)
+	}
+	if w.failed {
+		if id == 0 {
+			return nil
+		}
+		return c.server.store.Emails(ctx, c.account.ID, id, id+1, func(e *store.Email) error {
+			o["subject"], o["size"] = string(e.Summary.Subject()), e.Size
+			return nil
+		})
+	}
+	head, err := c.server.store.Blobs().Read(ctx, nil, w.sub.Blob, w.sub.Skip, maxSubjectAt)
+	if err != nil {
+		return err
+	}
+	if text, ok := message.DecodedField(head, "Subject"); ok {
+		o["subject"] = text
+	}
+	return nil
+}
+
+// maxSubjectAt is how far into a message its subject is looked for, in octets.
+const maxSubjectAt = 64 << 10
+
+// outbox is the mailbox of what waits, nil if there is none yet.
+func (p *picture) outbox() *box {
+	for _, b := range p.boxes {
+		if b.Role == store.RoleOutbox {
+			return b
+		}
+	}
+	return nil
+}
+
+// emailAt is the email under a UID, 0 if there is none.
+func (s *Server) emailAt(ctx context.Context, a store.AccountID, m store.MailboxID, u uid.UID) (id store.EmailID, err error) {
+	err = s.store.Messages(ctx, a, m, uid.Of(u), func(m *store.Message) error {
+		id = m.Email.ID
+		return nil
+	})
+	return id, err
+}
+
+// stateOf is the state of a message as a whole: that of the recipient about whom there is most to say.
+func stateOf(states map[any]bool) any {
+	for _, one := range []any{outbound.ProgressSending, outbound.ProgressBounced, outbound.ProgressHeld, outbound.ProgressDelayed, "scheduled", outbound.ProgressWaiting} {
+		if states[one] {
+			return one
+		}
+	}
+	return outbound.ProgressWaiting
+}
+
+// actionsOf are what can be done with a message.
+func actionsOf(w *waiting, states map[any]bool) []string {
+	if w.failed {
+		return []string{"correctRecipient", "dismiss"}
+	}
+	actions := []string{"cancel", "correctRecipient"}
+	if states["scheduled"] || states[outbound.ProgressDelayed] || states[outbound.ProgressHeld] || states[outbound.ProgressWaiting] {
+		actions = append(actions, "sendNow")
+	}
+	if states[outbound.ProgressHeld] {
+		return append(actions, "release")
+	}
+	return append(actions, "hold")
+}
+
+// suggest proposes an address for one that cannot be reached.
+func (c *call) suggest(ctx context.Context, o object, r *store.SubmissionRecipient) {
+	o["suggestion"] = nil
+	id := string(r.Cause)
+	near := c.server.options.Near
+	if near == nil || !strings.HasPrefix(id, "recipient.") && !strings.HasPrefix(id, "dns.") {
+		return
+	}
+	at := strings.LastIndexByte(r.Address, '@')
+	if domain := near(ctx, c.account.ID, address.NormalizeDomain(r.Address[at+1:])); at > 0 && domain != "" {
+		o["suggestion"] = r.Address[:at+1] + domain
+	}
+}
+
+// outboxAct is Outbox/act: sendNow, hold, release, cancel, correctRecipient, dismiss.
+func outboxAct(ctx context.Context, c *call) (any, error) {
+	if err := c.args.only("id", "action", "recipient", "to", "lang"); err != nil {
+		return nil, err
+	}
+	id, err := c.args.text("id")
+	if err != nil {
+		return nil, err
+	}
+	action, err := c.args.text("action")
+	if err != nil {
+		return nil, err
+	}
+	var recipient, to string
+	for name, v := range map[string]*string{"recipient": &recipient, "to": &to} {
+		if err := c.args.read(name, v); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.language(); err != nil {
+		return nil, err
+	}
+	all, err := c.outbox(ctx, c.server.store.Now().Add(-store.HandedFor))
+	if err != nil {
+		return nil, err
+	}
+	at := slices.IndexFunc(all, func(w waiting) bool { return w.sub.ID.String() == id })
+	if at < 0 {
+		return nil, &methodError{Type: "notFound"}
+	}
+	o := object{"accountId": accountID(c.account.ID), "id": id, "action": action, "emailId": nil}
+	err = c.act(ctx, &all[at], action, recipient, to, o)
+	if errors.Is(err, outbound.ErrBusy) {
+		return nil, &methodError{Type: "beingSent", Description: "it is being sent right now"}
+	}
+	if errors.Is(err, outbound.ErrNotQueued) || store.KindOf(err) == store.KindNotFound {
+		return nil, &methodError{Type: "notFound"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+func (c *call) act(ctx context.Context, w *waiting, action, recipient, to string, o object) error {
+	q, a, id := c.server.options.Queue, c.account.ID, w.sub.ID
+	if w.failed && action != "correctRecipient" && action != "dismiss" {
+		return outbound.ErrNotQueued
+	}
+	switch action {
+	case "sendNow":
+		if slices.ContainsFunc(w.sub.Recipients, func(r store.SubmissionRecipient) bool { return r.State == store.Held }) {
+			return q.Release(ctx, a, id, recipient)
+		}
+		return q.SendNow(ctx, a, id)
+	case "hold":
+		return q.Hold(ctx, a, id, recipient)
+	case "release":
+		return q.Release(ctx, a, id, recipient)
+	case "cancel":
+		return c.takeBack(ctx, w, recipient, o)
+	case "correctRecipient":
+		return c.correct(ctx, w, recipient, to, o)
+	case "dismiss":
+		return c.dismiss(ctx, w, recipient)
+	}
+	return invalid("unknown action %s", action)
+}
+
+// takeBack cancels what waits. A message that nobody has goes back to the drafts.
+func (c *call) takeBack(ctx context.Context, w *waiting, recipient string, o object) error {
+	p, err := c.server.picture(ctx, c.account.ID)
+	if err != nil {
+		return err
+	}
+	whole := recipient == "" && !slices.ContainsFunc(w.sub.Recipients, func(r store.SubmissionRecipient) bool {
+		return r.State == store.Placed || r.State == store.Relayed
+	})
+	drafts := p.byRole(store.RoleDrafts)
+	if out := p.outbox(); whole && w.sub.Email == 0 && w.sub.Outbox != 0 && out != nil && drafts != nil {
+		// To move it there takes it back, in one transaction.
+		done, err := c.server.store.Move(ctx, c.account.ID, out.ID, uid.Of(w.sub.Outbox), drafts.ID)
+		if store.KindOf(err) == store.KindInUse {
+			return outbound.ErrBusy
+		}
+		if err == nil && len(done.To) == 1 {
+			var email store.EmailID
+			email, err = c.server.emailAt(ctx, c.account.ID, drafts.ID, done.To[0])
+			o["emailId"] = emailID(email)
+		}
+		return err
+	}
+	if err := c.server.options.Queue.Cancel(ctx, c.account.ID, w.sub.ID, recipient); err != nil {
+		return err
+	}
+	if !whole || w.sub.Email == 0 || drafts == nil {
+		return nil
+	}
+	return c.backToDrafts(ctx, w.sub.Email, drafts.ID, o)
+}
+
+// byRole is the mailbox with a role, nil if there is none.
+func (p *picture) byRole(r store.Role) *box {
+	for _, b := range p.boxes {
+		if b.Role == r {
+			return b
+		}
+	}
+	return nil
+}
+
+// backToDrafts takes an email from where sent messages are to where drafts are.
+func (c *call) backToDrafts(ctx context.Context, id store.EmailID, drafts store.MailboxID, o object) error {
+	p, err := c.server.picture(ctx, c.account.ID)
+	if err != nil {
+		return err
+	}
+	l, ok := p.email(id)
+	if !ok {
+		return nil // it was not kept
+	}
+	patch := &emailPatch{mailboxes: map[store.MailboxID]bool{drafts: true}, keywords: map[string]bool{"$draft": true}}
+	if sent := p.byRole(store.RoleSent); sent != nil {
+		patch.mailboxes[sent.ID] = false
+	}
+	if bad := c.refile(ctx, p, l, patch); bad != nil {
+		return bad
+	}
+	if p, err = c.server.picture(ctx, c.account.ID); err != nil {
+		return err
+	}
+	for _, step := range flagSteps(p, map[string]*emailPatch{emailID(id): patch}) {
+		if _, err := c.server.store.StoreFlags(ctx, c.account.ID, step.mailbox, step.uids, step.change, nil); err != nil {
+			return err
+		}
+	}
+	o["emailId"] = emailID(id)
+	return nil
+}
+
+// correct sends a message to another address than one that cannot be reached, or was wrong. What the message says of
+// its recipients stays.
+func (c *call) correct(ctx context.Context, w *waiting, recipient, to string, o object) error {
+	at := slices.IndexFunc(w.sub.Recipients, func(r store.SubmissionRecipient) bool { return strings.EqualFold(r.Address, recipient) })
+	if at < 0 {
+		return invalid("recipient is none of the message")
+	}
+	one := store.SubmissionRecipient{Address: to, Notify: w.sub.Recipients[at].Notify, State: store.Queued}
+	asked := w.sub
+	asked.Recipients = []store.SubmissionRecipient{one}
+	sender, decisions := c.server.options.Check(ctx, c.account, &asked, nil)
+	if !sender.Allowed() {
+		return c.refused("forbiddenToSend", sender)
+	}
+	if d := decisions[0]; d.Action == cause.ActionRefuse {
+		return &methodError{Type: "invalidRecipients", InvalidRecipients: []string{to}, Recipients: map[string]*explained{to: c.why(d)}}
+	}
+	if !w.failed && !w.sub.Recipients[at].State.Final() {
+		return c.server.options.Queue.Redirect(ctx, c.account.ID, w.sub.ID, recipient, to)
+	}
+	return c.again(ctx, w, recipient, one, o)
+}
+
+// again hands an email in once more, for another address than one that could not be reached.
+func (c *call) again(ctx context.Context, w *waiting, recipient string, one store.SubmissionRecipient, o object) error {
+	if w.record == nil {
+		return outbound.ErrNotQueued
+	}
+	now := c.server.store.Now()
+	one.Next = now
+	record := store.EmailSubmission{
+		Email: w.record.Email, Identity: w.record.Identity, MessageID: w.record.MessageID, From: store.EnvelopeAddress{Email: w.record.From.Email},
+		To: []store.EnvelopeAddress{{Email: one.Address}}, SendAt: now,
+	}
+	sub := store.Submission{
+		ID: store.NewTraceID(now), Account: c.account.ID, From: w.record.From.Email, MessageID: w.record.MessageID, Created: now, Scheduled: true,
+		Recipients: []store.SubmissionRecipient{one},
+	}
+	q := c.server.options.Queue
+	q.Prepare(&sub)
+	made, repeated, err := c.server.store.CreateEmailSubmission(ctx, c.account.ID, record, &sub)
+	if err != nil {
+		return err
+	}
+	if !repeated {
+		q.Notify(&sub)
+	}
+	o["emailSubmissionId"], o["emailId"] = submissionID(made.ID), emailID(made.Email)
+	return c.dismiss(ctx, w, recipient)
+}
+
+// dismiss has an account not be told any more of recipients who could not be reached.
+func (c *call) dismiss(ctx context.Context, w *waiting, recipient string) error {
+	if w.record == nil {
+		return outbound.ErrNotQueued
+	}
+	for _, r := range w.sub.Recipients {
+		if isFailed(r) && (recipient == "" || strings.EqualFold(r.Address, recipient)) {
+			r.State, r.Next = store.Cancelled, time.Time{}
+			if err := c.server.store.NoteRecipient(ctx, c.account.ID, w.record.ID, r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
