@@ -130,7 +130,7 @@ func (m *maintenance) step(ctx context.Context) {
 func (m *maintenance) nightly(ctx context.Context, now time.Time) {
 	m.next = m.night(now)
 	err := errors.Join(m.journal.Trim(ctx, m.keep()), m.store.Forget(ctx, deliveryMemory), m.store.ForgetRemovals(ctx, removalMemory), m.store.ForgetUploads(ctx, jmapd.UploadTime),
-		m.store.ExpireFiles(ctx))
+		m.store.ExpireFiles(ctx), m.store.ForgetJobs(ctx))
 	if _, cerr := m.collect(ctx, collectGrace, collectMinDead); m.busy(cerr) {
 		m.next = now.Add(busyAgain)
 	} else {

@@ -11,7 +11,7 @@ func (s *service) webRoutes() map[string]http.Handler {
 	for _, part := range []map[string]http.Handler{
 		s.webmail.Routes(), s.browsers.API(), s.signIn.Routes(), s.security.Routes(),
 		s.view.Routes(),
-		s.files.Routes(),
+		s.files.Routes(), s.move.Routes(),
 		s.clinic.Routes(),
 	} {
 		maps.Copy(all, part)

@@ -51,6 +51,7 @@ import (
 	"github.com/postiljon/postiljon/internal/web/clinic"
 	"github.com/postiljon/postiljon/internal/web/factor"
 	"github.com/postiljon/postiljon/internal/web/files"
+	"github.com/postiljon/postiljon/internal/web/move"
 	"github.com/postiljon/postiljon/internal/web/security"
 	websession "github.com/postiljon/postiljon/internal/web/session"
 	"github.com/postiljon/postiljon/internal/web/signin"
@@ -110,6 +111,7 @@ type service struct {
 	webmail     *webmail.Server
 	view        *view.Server
 	files       *files.Server // nil for none
+	move        *move.Server
 	web         *web.Server
 	plainWeb    *web.Plain
 	control     *control.Server
@@ -424,7 +426,7 @@ func (s *service) openSieve(context.Context) (err error) {
 	return nil
 }
 
-func (s *service) openWeb(context.Context) (err error) {
+func (s *service) openWeb(ctx context.Context) (err error) {
 	c := &s.config
 	if err := s.openSignIn(); err != nil {
 		return err
@@ -442,6 +444,9 @@ func (s *service) openWeb(context.Context) (err error) {
 		return err
 	}
 	if err := s.openFiles(); err != nil {
+		return err
+	}
+	if err := s.openMove(ctx); err != nil {
 		return err
 	}
 	s.web, err = web.New(web.Options{

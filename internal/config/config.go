@@ -88,6 +88,7 @@ type Web struct {
 	MetricsFrom     []Network `toml:"metrics_from"`
 	MTASTS          string    `toml:"mta_sts"`
 	SecurityContact string    `toml:"security_contact"`
+	ImportPrivate   bool      `toml:"import_private"`
 }
 
 // Auth is about signing in.

@@ -42,6 +42,8 @@ const (
 	tableWebSession   = 'I' // I hash: a browser that is signed in (websession.go)
 	tableFactor       = 'F' // F part ...: what signs in beside passwords (factor.go)
 	tableFile         = 'f' // f id: a large file, sent as a link or brought to be imported (file.go)
+	tableJob          = 'J' // J id: an import that runs or ran (job.go)
+	tableFetchMark    = 'M' // M hash: how far a mailbox of another provider was fetched (job.go)
 )
 
 // The tables of the system's key space, beside tableEvent and tableSubmission.

@@ -30,11 +30,10 @@ var maildirLetters = []struct {
 const keywordFile = "dovecot-keywords"
 
 type maildirWriter struct {
-	dir      string
-	keywords map[string][]string // by folder, at most 26
-	made     map[string]bool
-	n        int
-	now      time.Time
+	dir   string
+	names maildirNames
+	made  map[string]bool
+	now   time.Time
 }
 
 // NewMaildirWriter writes a Maildir++ at dir, which must be new or empty.
@@ -42,7 +41,7 @@ func NewMaildirWriter(dir string, now time.Time) (Writer, error) {
 	if err := makeEmpty(dir); err != nil {
 		return nil, err
 	}
-	w := &maildirWriter{dir: dir, keywords: map[string][]string{}, made: map[string]bool{}, now: now}
+	w := &maildirWriter{dir: dir, names: maildirNames{keywords: map[string][]string{}}, made: map[string]bool{}, now: now}
 	_, err := w.folder("INBOX") // a Maildir has it, even if empty
 	return w, err
 }
@@ -52,9 +51,7 @@ func (w *maildirWriter) Write(item *Item) error {
 	if err != nil {
 		return err
 	}
-	w.n++
-	name := fmt.Sprintf("%d.%d.postiljon,S=%d:2,%s", item.Received.Unix(), w.n, item.Size, w.letters(folder, item.Flags))
-	path := filepath.Join(folder, "cur", name)
+	path := filepath.Join(folder, "cur", w.names.next(folder, item))
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
@@ -108,7 +105,7 @@ func mailboxOfFolder(name string) string {
 	return strings.Join(levels, "/")
 }
 
-func (w *maildirWriter) letters(folder string, flags []string) string {
+func (m *maildirNames) letters(folder string, flags []string) string {
 	var letters []byte
 	for _, l := range maildirLetters {
 		if slices.ContainsFunc(flags, func(f string) bool { return strings.EqualFold(f, l.flag) }) {
@@ -119,11 +116,11 @@ func (w *maildirWriter) letters(folder string, flags []string) string {
 		if !IsKeyword(f) {
 			continue
 		}
-		known := w.keywords[folder]
+		known := m.keywords[folder]
 		i := slices.Index(known, f)
 		if i < 0 && len(known) < 26 {
 			i = len(known)
-			w.keywords[folder] = append(known, f)
+			m.keywords[folder] = append(known, f)
 		}
 		if i >= 0 {
 			letters = append(letters, 'a'+byte(i))
@@ -135,12 +132,8 @@ func (w *maildirWriter) letters(folder string, flags []string) string {
 
 // Close writes the lists of keywords.
 func (w *maildirWriter) Close() error {
-	for folder, names := range w.keywords {
-		var b bytes.Buffer
-		for i, n := range names {
-			fmt.Fprintf(&b, "%d %s\n", i, n)
-		}
-		if err := os.WriteFile(filepath.Join(folder, keywordFile), b.Bytes(), 0o600); err != nil {
+	for folder, names := range w.names.keywords {
+		if err := os.WriteFile(filepath.Join(folder, keywordFile), keywordList(names), 0o600); err != nil {
 			return err
 		}
 	}
@@ -214,8 +207,12 @@ func readKeywords(path string) (map[byte]string, error) {
 		return nil, err
 	}
 	defer f.Close()
+	return parseKeywords(f)
+}
+
+func parseKeywords(r io.Reader) (map[byte]string, error) {
 	keywords := map[byte]string{}
-	lines := bufio.NewScanner(io.LimitReader(f, 64<<10))
+	lines := bufio.NewScanner(io.LimitReader(r, 64<<10))
 	for lines.Scan() {
 		var i int
 		var name string
@@ -232,7 +229,7 @@ func readMaildirFile(path, mailbox string, keywords map[byte]string, read *count
 		return err
 	}
 	if info.Size() > MaxImport {
-		return errTooLarge
+		return ErrTooLarge
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -240,20 +237,29 @@ func readMaildirFile(path, mailbox string, keywords map[byte]string, read *count
 	}
 	read.add(int64(len(text)))
 	text = withCRLF(text)
-	item := &Item{Mailbox: mailbox, Received: info.ModTime(), Size: int64(len(text)), Body: bytes.NewReader(text)}
-	if _, letters, ok := strings.Cut(filepath.Base(path), ":2,"); ok {
-		for i := range len(letters) {
-			for _, l := range maildirLetters {
-				if l.letter == letters[i] {
-					item.Flags = append(item.Flags, l.flag)
-				}
-			}
-			if name := keywords[letters[i]]; name != "" {
-				item.Flags = append(item.Flags, name)
+	return fn(&Item{
+		Mailbox: mailbox, Received: info.ModTime(), Flags: maildirFlags(filepath.Base(path), keywords),
+		Size: int64(len(text)), Body: bytes.NewReader(text),
+	})
+}
+
+// maildirFlags reads the letters behind ":2,"; where file names have no colon, others stand there.
+func maildirFlags(name string, keywords map[byte]string) (flags []string) {
+	i := strings.LastIndex(name, "2,")
+	if i < 1 || !strings.ContainsRune(":;!", rune(name[i-1])) {
+		return nil
+	}
+	for _, c := range []byte(name[i+2:]) {
+		for _, l := range maildirLetters {
+			if l.letter == c {
+				flags = append(flags, l.flag)
 			}
 		}
+		if keyword := keywords[c]; keyword != "" {
+			flags = append(flags, keyword)
+		}
 	}
-	return fn(item)
+	return flags
 }
 
 // withCRLF gives every line the end that mail has on the wire.

@@ -60,11 +60,14 @@ func (w *mboxWriter) Write(item *Item) error {
 	if err != nil {
 		return err
 	}
-	when := item.Received.UTC()
-	if _, err := fmt.Fprintf(file.w, "From MAILER-DAEMON %s\n", when.Format(fromDate)); err != nil {
+	return writeMbox(file.w, item)
+}
+
+func writeMbox(w *bufio.Writer, item *Item) error {
+	if _, err := fmt.Fprintf(w, "From MAILER-DAEMON %s\n", item.Received.UTC().Format(fromDate)); err != nil {
 		return err
 	}
-	return writeQuoted(file.w, io.MultiReader(strings.NewReader(statusFields(item.Flags)), item.Body))
+	return writeQuoted(w, io.MultiReader(strings.NewReader(statusFields(item.Flags)), item.Body))
 }
 
 // fileName turns a mailbox name into a path below the folder. Names that file
@@ -223,7 +226,7 @@ func readMboxFile(path, mailbox string, read *counter, fn func(*Item) error) err
 		return err
 	}
 	defer f.Close()
-	r := &mboxReader{br: bufio.NewReaderSize(f, 256<<10), read: read}
+	r := &mboxReader{br: bufio.NewReaderSize(f, 256<<10), read: read, max: MaxImport}
 	for n := 1; ; n++ {
 		item, err := r.next()
 		if err == io.EOF {
@@ -242,19 +245,21 @@ func readMboxFile(path, mailbox string, read *counter, fn func(*Item) error) err
 // MaxImport is the largest message that is read from a file, in octets.
 const MaxImport = 512 << 20
 
-var (
-	errNotMbox  = errors.New(`the file is no mbox: it does not begin with a line "From ..."`)
-	errTooLarge = fmt.Errorf("the message is larger than %d MiB", MaxImport>>20)
-)
+// ErrTooLarge reports a message that is larger than one may be.
+var ErrTooLarge = errors.New("the message is too large to be imported")
+
+var errNotMbox = errors.New(`the file is no mbox: it does not begin with a line "From ..."`)
 
 type mboxReader struct {
 	br      *bufio.Reader
 	read    *counter
+	max     int    // octets of a message
 	from    string // the From line of the next message
 	started bool
 }
 
-// next reads one message whole; mbox does not tell its size beforehand.
+// next reads one message whole; mbox does not tell its size beforehand. After ErrTooLarge it can go on with the one
+// behind.
 func (r *mboxReader) next() (*Item, error) {
 	if !r.started {
 		line, err := r.line()
@@ -293,18 +298,24 @@ func ignoreEOF(err error) error {
 // text reads lines up to the next From line that follows an empty line.
 func (r *mboxReader) text() ([]byte, error) {
 	var text []byte
-	empty := false
+	empty, tooLarge := false, false
 	for {
 		line, err := r.line()
-		if err != nil && err != io.EOF {
+		if err != nil && err != io.EOF && err != ErrTooLarge {
 			return nil, err
 		}
 		if empty && isFrom(line) {
 			r.from = string(line)
+			if tooLarge {
+				return nil, ErrTooLarge
+			}
 			return bytes.TrimSuffix(text, []byte("\r\n")), nil
 		}
-		if len(text)+len(line) > MaxImport {
-			return nil, errTooLarge
+		if tooLarge = tooLarge || err == ErrTooLarge || len(text)+len(line) > r.max; tooLarge {
+			if text, empty = nil, len(bytes.TrimRight(line, "\r\n")) == 0 && err == nil; err == io.EOF {
+				return nil, ErrTooLarge
+			}
+			continue
 		}
 		if len(line) > 0 {
 			bare := bytes.TrimRight(line, "\r\n")
@@ -323,19 +334,26 @@ func (r *mboxReader) text() ([]byte, error) {
 	}
 }
 
-// line reads one line of any length up to MaxImport.
+// line reads one line. Of one that is longer than a message may be, only that is told.
 func (r *mboxReader) line() ([]byte, error) {
 	var long []byte
+	tooLarge := false
 	for {
 		part, err := r.br.ReadSlice('\n')
 		r.read.add(int64(len(part)))
-		if err != bufio.ErrBufferFull && long == nil {
+		if err != bufio.ErrBufferFull && long == nil && !tooLarge {
 			return part, err
 		}
-		if long = append(long, part...); len(long) > MaxImport {
-			return nil, errTooLarge
+		if tooLarge = tooLarge || len(long)+len(part) > r.max; tooLarge {
+			long = nil
+		} else {
+			long = append(long, part...)
 		}
-		if err != bufio.ErrBufferFull {
+		switch {
+		case err == bufio.ErrBufferFull:
+		case tooLarge && (err == nil || err == io.EOF):
+			return nil, ErrTooLarge
+		default:
 			return long, err
 		}
 	}

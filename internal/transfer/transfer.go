@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/blob"
 	"github.com/postiljon/postiljon/internal/store/uid"
 )
 
@@ -51,16 +53,82 @@ func Export(ctx context.Context, s *store.Store, a store.AccountID, fn func(*Ite
 			return fmt.Errorf("message %d of mailbox %q: %w", msg.UID, m.Name, err)
 		}
 		defer body.Close()
-		item := Item{Mailbox: m.Name, Role: m.Role, Received: msg.Email.Received, Size: msg.Email.Size}
-		for _, f := range systemFlags {
-			if msg.Flags.Has(f.flag) {
-				item.Flags = append(item.Flags, f.name)
-			}
-		}
-		item.Flags = append(item.Flags, k.Names(msg.Flags)...)
+		item := itemOf(m, k, msg)
 		item.Body = io.NewSectionReader(body, 0, body.Size())
 		return fn(&item)
 	})
+}
+
+// exportStep is how many messages ExportOf looks up at once.
+const exportStep = 200
+
+// ExportOf is Export for some of the mailboxes, for readers that may be slow: it keeps neither a view of the records nor
+// a collection waiting, so a message that is expunged before its turn is left out.
+func ExportOf(ctx context.Context, s *store.Store, a store.AccountID, want func(*store.Mailbox) bool, fn func(*Item) error) error {
+	mailboxes, err := s.Mailboxes(ctx, a)
+	if err != nil {
+		return err
+	}
+	for i := range mailboxes {
+		if !want(&mailboxes[i]) {
+			continue
+		}
+		if err := exportMailbox(ctx, s, a, &mailboxes[i], fn); err != nil {
+			return fmt.Errorf("mailbox %q: %w", mailboxes[i].Name, err)
+		}
+	}
+	return nil
+}
+
+func exportMailbox(ctx context.Context, s *store.Store, a store.AccountID, m *store.Mailbox, fn func(*Item) error) error {
+	type found struct {
+		item Item
+		blob blob.Ref
+	}
+	enough := errors.New("enough")
+	for next, more := uid.UID(1), true; more; {
+		k, err := s.Keywords(ctx, a)
+		if err != nil {
+			return err
+		}
+		var some []found
+		err = s.Messages(ctx, a, m.ID, uid.Set{{First: next, Last: math.MaxUint32}}, func(msg *store.Message) error {
+			if len(some) == exportStep {
+				return enough
+			}
+			next = msg.UID + 1
+			some = append(some, found{itemOf(m, k, msg), msg.Email.Blob})
+			return nil
+		})
+		if more = errors.Is(err, enough); err != nil && !more {
+			return err
+		}
+		for i := range some {
+			body, err := s.Blobs().Open(ctx, some[i].blob)
+			if errors.Is(err, blob.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			some[i].item.Body = io.NewSectionReader(body, 0, body.Size())
+			if err := errors.Join(fn(&some[i].item), body.Close()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func itemOf(m *store.Mailbox, k *store.Keywords, msg *store.Message) Item {
+	item := Item{Mailbox: m.Name, Role: m.Role, Received: msg.Email.Received, Size: msg.Email.Size}
+	for _, f := range systemFlags {
+		if msg.Flags.Has(f.flag) {
+			item.Flags = append(item.Flags, f.name)
+		}
+	}
+	item.Flags = append(item.Flags, k.Names(msg.Flags)...)
+	return item
 }
 
 // Count returns how many messages Export would give and their octets.

@@ -86,6 +86,9 @@ func (m *Maker) Failed(w http.ResponseWriter, r *http.Request, err error) {
 // JSON answers with a value.
 func (m *Maker) JSON(w http.ResponseWriter, v any) { m.write(w, http.StatusOK, v) }
 
+// Accepted answers that something has begun, and how it is.
+func (m *Maker) Accepted(w http.ResponseWriter, v any) { m.write(w, http.StatusAccepted, v) }
+
 func (m *Maker) write(w http.ResponseWriter, status int, v any) {
 	b, err := json.Marshal(v)
 	if err != nil {

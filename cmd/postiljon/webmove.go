@@ -1,0 +1,31 @@
+package main
+
+import (
+	"context"
+
+	"github.com/postiljon/postiljon/internal/doctor/dialect"
+	"github.com/postiljon/postiljon/internal/settings"
+	"github.com/postiljon/postiljon/internal/web/move"
+)
+
+// openMove makes what carries mail in and out over the web, and goes on with what was interrupted.
+func (s *service) openMove(ctx context.Context) error {
+	o := move.Options{Store: s.store, Catalogue: s.catalogue, SignIn: s.signInHTTP, Private: s.config.Web.ImportPrivate, Log: s.log}
+	var err error
+	if o.Table, err = settings.Load(); err != nil {
+		return err
+	}
+	if o.Book, err = dialect.Load(s.store.Now); err != nil {
+		return err
+	}
+	if file := s.certs.CAFile(); file != "" && o.Private {
+		if o.Roots, err = readRoots(file); err != nil {
+			return err
+		}
+	}
+	if s.move, err = move.New(o); err != nil {
+		return err
+	}
+	s.onClose("imports", s.move.Close)
+	return s.move.Start(ctx)
+}

@@ -1,0 +1,134 @@
+package move
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/transfer"
+)
+
+// ImportRequest is the body of POST /api/import.
+type ImportRequest struct {
+	File string `json:"file"` // id of a file that was uploaded (POST /files/)
+	// Into is the name of a mailbox, which is made if need be; mailboxes of an archive come below it. "" is as
+	// the file says.
+	Into string `json:"into"`
+}
+
+const (
+	// maxMessage is the largest message that is taken out of a file, in octets: it is in memory meanwhile.
+	maxMessage = 128 << 20
+	// maxInARow is how many messages in a row may fail before something else must be wrong.
+	maxInARow = 50
+	maxInto   = 500
+)
+
+// importFile answers POST /api/import.
+func (s *Server) importFile(w http.ResponseWriter, r *http.Request, a *store.Account) {
+	var want ImportRequest
+	if !s.answer.Read(w, r, &want) {
+		return
+	}
+	if _, err := store.ParseMailboxName(want.Into); want.Into != "" && (err != nil || len(want.Into) > maxInto) {
+		s.answer.Refuse(w, r, http.StatusBadRequest, cause.Refuse(cause.MailboxNameInvalid, cause.Text("mailbox", want.Into)))
+		return
+	}
+	f, err := s.options.Store.File(r.Context(), a.ID, want.File)
+	switch {
+	case err != nil:
+		s.failed(w, r, err, cause.FileGone)
+		return
+	case f.Over(s.options.Store.Now()):
+		s.answer.Refuse(w, r, http.StatusGone, cause.Refuse(cause.FileGone, cause.Text("name", f.Name)))
+		return
+	case f.Whole.IsZero():
+		s.answer.Refuse(w, r, http.StatusConflict, cause.Refuse(cause.FileIncomplete, cause.Text("name", f.Name)))
+		return
+	}
+	s.begin(w, r, store.Job{Account: a.ID, Kind: store.JobImport, Name: f.Name, File: f.ID, Into: want.Into}, s.importing)
+}
+
+// importing puts what is in a file into the mailboxes of an account.
+func (s *Server) importing(ctx context.Context, r *run) error {
+	j := r.now()
+	f, err := s.options.Store.File(ctx, j.Account, j.File)
+	if store.KindOf(err) == store.KindNotFound || err == nil && f.Blob == "" {
+		return &stopped{cause: cause.FileGone}
+	}
+	if err != nil {
+		return err
+	}
+	content, err := s.options.Store.Blobs().Open(ctx, f.Blob)
+	if err != nil {
+		return err
+	}
+	defer content.Close()
+	r.tell(func(p *store.JobProgress) { p.OctetsTotal = f.Size })
+	to := s.newTaker(j.Account, r)
+	u := &transfer.Upload{
+		File: content, Size: f.Size, Name: f.Name, Into: j.Into, Limit: maxMessage,
+		Progress: func(octets int64) { r.tell(func(p *store.JobProgress) { p.Octets = octets }) },
+		Failed:   r.failure,
+	}
+	err = u.Read(func(item *transfer.Item) error { return to.take(ctx, item, "") })
+	switch {
+	case errors.Is(err, transfer.ErrNotMail):
+		return &stopped{cause: cause.FileNotMail, detail: err.Error()}
+	case err != nil:
+		return err
+	}
+	r.tell(func(p *store.JobProgress) { p.Octets, p.Mailbox = f.Size, "" })
+	// It was brought for this alone, unless it has a link.
+	if f.Link == nil {
+		return s.options.Store.DeleteFile(ctx, j.Account, f.ID)
+	}
+	return nil
+}
+
+// taker puts messages into an account one after the other, and tells of those that it cannot.
+type taker struct {
+	*transfer.Importer
+	run   *run
+	inRow int
+}
+
+func (s *Server) newTaker(a store.AccountID, r *run) *taker {
+	return &taker{Importer: transfer.NewImporter(s.options.Store, a), run: r}
+}
+
+// take places a message, or notes why it cannot; where names it, "" for its number. An error ends the job: there is no room, or one
+// after the other fails.
+func (t *taker) take(ctx context.Context, item *transfer.Item, where string) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	err := t.Add(ctx, item)
+	t.run.tell(func(p *store.JobProgress) {
+		p.Mailbox = item.Mailbox
+		p.Messages++
+		p.Imported, p.Skipped = t.Imported, t.Skipped
+		if where == "" {
+			where = fmt.Sprintf("%s #%d", item.Mailbox, p.Messages)
+		}
+	})
+	if err == nil {
+		t.inRow = 0
+		return nil
+	}
+	switch store.KindOf(err) {
+	case store.KindOverQuota, store.KindNoSpace, store.KindClosed:
+		return err
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if t.inRow++; t.inRow >= maxInARow {
+		return err
+	}
+	t.run.failure(where, err)
+	return nil
+}
