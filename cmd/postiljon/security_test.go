@@ -10,6 +10,7 @@ import (
 
 	"github.com/pquerna/otp/totp"
 
+	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/web/factor"
 	"github.com/postiljon/postiljon/internal/web/factor/authenticator"
 	"github.com/postiljon/postiljon/internal/web/security"
@@ -248,5 +249,58 @@ func TestSecurityPasskeys(t *testing.T) {
 	var no websession.Refusal
 	if code := b.api("POST", "confirm", fields{"credential": ask("passkeys/use", device.Use)}, &no); code != http.StatusForbidden || no.Cause != "auth.passkey" {
 		t.Errorf("confirm with one that is gone: %d %+v", code, no)
+	}
+}
+
+// TestPasskeySignIn signs in without a password, also where a second step is asked for; what is not right does not.
+func TestPasskeySignIn(t *testing.T) {
+	h := hostAccount(t)
+	open := webOf(t, h.service)
+	b := open()
+	b.base = strings.Replace(b.base, "127.0.0.1", "localhost", 1)
+	b.page()
+	device := &authenticator.Device{Origin: b.base}
+	answerTo := func(path string, answer func([]byte) ([]byte, error)) json.RawMessage {
+		t.Helper()
+		var question json.RawMessage
+		if code := b.json("POST", path, fields{}, &question, "X-CSRF-Token", b.header.Get("X-CSRF-Token")); code != http.StatusOK {
+			t.Fatalf("%s: %d %s", path, code, question)
+		}
+		credential, err := answer(question)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return credential
+	}
+	if code := b.api("POST", "passkeys", fields{"name": "laptop", "credential": answerTo("/api/security/passkeys/begin", device.Create)}, nil); code != http.StatusOK {
+		t.Fatal(code)
+	}
+	if _, err := h.store.UpdateAccount(t.Context(), h.id, func(a *store.Account) error { a.TwoStep = true; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	out := func() { b.form("/sign-out", "csrf", b.header.Get("X-CSRF-Token")) }
+	out()
+	var done struct{ Next string }
+	credential := answerTo("/sign-in/passkey/begin", device.Use)
+	if code := b.json("POST", "/sign-in/passkey", fields{"credential": credential}, nil, "Sec-Fetch-Site", "cross-site"); code != http.StatusForbidden || !b.out() {
+		t.Errorf("from another site: %d", code)
+	}
+	if code := b.json("POST", "/sign-in/passkey", fields{"credential": credential, "remember": true, "next": "/settings/x"}, &done); code != http.StatusOK || done.Next != "/settings/x" {
+		t.Fatalf("%d %+v", code, done)
+	}
+	if info := b.info(); !info.Remembered || info.Address != hostedAddress {
+		t.Errorf("%+v", info)
+	}
+	b.header.Set("X-CSRF-Token", b.info().CSRF)
+	out()
+	var no websession.Refusal
+	if code := b.json("POST", "/sign-in/passkey", fields{"credential": credential}, &no); code != http.StatusForbidden || no.Cause != "auth.passkey" || !b.out() {
+		t.Errorf("the same again: %d %+v", code, no)
+	}
+	if _, err := h.store.UpdateAccount(t.Context(), h.id, func(a *store.Account) error { a.Disabled = true; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if code := b.json("POST", "/sign-in/passkey", fields{"credential": answerTo("/sign-in/passkey/begin", device.Use)}, &no); code != http.StatusForbidden || no.Cause != "account.mail-disabled" || !b.out() {
+		t.Errorf("switched off: %d %+v", code, no)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"net/http"
 )
 
-//go:embed *.css *.svg
+//go:embed *.css *.js *.svg
 var files embed.FS
 
 // Exists tells whether there is an asset with a name.

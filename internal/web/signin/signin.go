@@ -17,6 +17,7 @@ import (
 	"github.com/postiljon/postiljon/internal/policy"
 	"github.com/postiljon/postiljon/internal/settings"
 	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/web/assets"
 	"github.com/postiljon/postiljon/internal/web/factor"
 	"github.com/postiljon/postiljon/internal/web/page"
 	"github.com/postiljon/postiljon/internal/web/session"
@@ -31,6 +32,7 @@ type Options struct {
 	Sessions  *session.Keeper
 	SignIn    *policy.SignIn
 	Codes     *factor.Codes
+	Passkeys  *factor.Passkeys
 	Catalogue *cause.Catalogue
 	Hostname  string
 	// DefaultDomain is that of addresses without one; "" for the only domain that there is.
@@ -44,6 +46,7 @@ type Options struct {
 type Server struct {
 	Options
 	pages  *page.Set
+	script string // the asset, with its version
 	halves halves
 }
 
@@ -53,17 +56,23 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{Options: o, pages: pages, halves: halves{all: map[string]half{}}}, nil
+	version, err := assets.Version("signin.js")
+	if err != nil {
+		return nil, err
+	}
+	return &Server{Options: o, pages: pages, script: "signin.js?v=" + version, halves: halves{all: map[string]half{}}}, nil
 }
 
 // Routes are what the pages answer, by pattern.
 func (s *Server) Routes() map[string]http.Handler {
 	return map[string]http.Handler{
-		"GET /sign-in":     ours(s.form),
-		"POST /sign-in":    ours(s.signIn),
-		"GET " + stepPath:  ours(s.step),
-		"POST " + stepPath: ours(s.takeStep),
-		"POST /sign-out":   ours(s.signOut),
+		"GET /sign-in":                   ours(s.form),
+		"POST /sign-in":                  ours(s.signIn),
+		"GET " + stepPath:                ours(s.step),
+		"POST " + stepPath:               ours(s.takeStep),
+		"POST " + passkeyPath + "/begin": ours(s.beginPasskey),
+		"POST " + passkeyPath:            ours(s.takePasskey),
+		"POST /sign-out":                 ours(s.signOut),
 	}
 }
 
@@ -110,6 +119,7 @@ type view struct {
 	Next     string
 	Address  string
 	Remember bool
+	Passkeys bool // are to be had here
 	Problem  *problem
 	Hints    []string
 }
@@ -121,7 +131,9 @@ type problem struct {
 }
 
 func (s *Server) view(r *http.Request, next string) *view {
-	return &view{Frame: s.pages.Frame(r, "next", next), Next: next}
+	v := &view{Frame: s.pages.Frame(r, "next", next), Next: next, Passkeys: s.Passkeys.Available(r)}
+	v.Script = s.script
+	return v
 }
 
 // wanted is where somebody wants to go after signing in, "" where nothing was said of it.

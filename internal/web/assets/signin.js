@@ -1,0 +1,81 @@
+// What the pages for signing in do beside, where scripts run: passkeys, a word about Caps Lock, a look at the password.
+// Everything else works without.
+
+const $ = (id) => document.getElementById(id);
+const form = $("sign-in");
+const trouble = $("passkey-trouble");
+
+// base64url, as in the JSON of Web Authentication.
+const toBytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
+const toText = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+
+async function post(path, body) {
+  const lang = document.documentElement.lang;
+  const answer = await fetch(`/sign-in/passkey${path}?lang=${lang}`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+  const said = await answer.json();
+  if (!answer.ok) throw new Error([said.text, said.action].filter(Boolean).join(" "));
+  return said;
+}
+
+let running; // the question that the browser is asked now
+
+// ask lets the browser show a passkey: silently among what it fills in (conditional), or in a window of its own.
+async function ask(mediation) {
+  running?.abort();
+  const mine = (running = new AbortController());
+  const { publicKey } = await post("/begin", {});
+  if (mine.signal.aborted) return;
+  const asked = { ...publicKey, challenge: toBytes(publicKey.challenge) };
+  const key = await navigator.credentials.get({ publicKey: asked, signal: mine.signal, ...(mediation && { mediation }) });
+  if (!key) return;
+  const r = key.response;
+  const credential = {
+    id: key.id, rawId: toText(key.rawId), type: key.type, clientExtensionResults: key.getClientExtensionResults(),
+    response: {
+      clientDataJSON: toText(r.clientDataJSON), authenticatorData: toText(r.authenticatorData), signature: toText(r.signature),
+      ...(r.userHandle && { userHandle: toText(r.userHandle) }),
+    },
+  };
+  const { next } = await post("", { credential, remember: Boolean(form?.elements.remember?.checked), next: form?.elements.next?.value ?? "" });
+  location.assign(next);
+}
+
+function say(error) {
+  if (error.name === "AbortError" || error.name === "NotAllowedError") return; // taken back, or another was begun
+  trouble.textContent = error.message;
+  trouble.hidden = false;
+}
+
+// offer asks silently, and anew before the question gets too old.
+async function offer() {
+  if (!(await PublicKeyCredential.isConditionalMediationAvailable?.())) return;
+  ask("conditional").catch(say);
+  setInterval(() => document.hidden || ask("conditional").catch(say), 4 * 60 * 1000);
+}
+
+const button = $("passkey");
+if (button && window.PublicKeyCredential) {
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    trouble.hidden = true;
+    ask().catch(say);
+  });
+  if (form) offer().catch(() => {}); // the button is there all the same
+}
+
+const password = $("password");
+if (password) {
+  const caps = $("caps");
+  const look = (e) => { caps.hidden = !e.getModifierState?.("CapsLock"); };
+  password.addEventListener("keydown", look);
+  password.addEventListener("keyup", look);
+  const show = $("show");
+  show.hidden = false;
+  show.addEventListener("click", () => {
+    const shown = password.type === "text";
+    password.type = shown ? "password" : "text";
+    show.setAttribute("aria-pressed", String(!shown));
+    password.focus();
+  });
+  form.addEventListener("submit", () => { password.type = "password"; });
+}
