@@ -17,12 +17,13 @@ import (
 // entries are the scripts that a browser loads, by name in web/dist. What several of them need is in shared.js alone:
 // Preact, signals, src/core and src/ui. The others import it from there.
 var entries = map[string]string{
-	"shared":  "src/shared.ts",
-	"app":     "src/app.tsx",
-	"offline": "src/offline/index.ts",
-	"worker":  "src/worker/index.ts", // the service worker, which shares nothing
-	"compose": "src/compose/main.tsx",
-	"editor":  "src/editor/main.ts",
+	"shared":   "src/shared.ts",
+	"app":      "src/app.tsx",
+	"compose":  "src/compose/main.tsx",
+	"editor":   "src/editor/main.ts",
+	"settings": "src/settings/index.tsx",
+	"offline":  "src/offline/index.ts",
+	"worker":   "src/worker/index.ts", // the service worker, which shares nothing
 }
 
 // libraries are the packages of web/third_party, by the name under which the source imports them.

@@ -1,0 +1,170 @@
+// The self-check: what the program needs of this browser and of the line, looked at one by one, and a button that sets it
+// up anew. What was written and not yet sent stays.
+
+import { useEffect, useState } from "preact/hooks";
+import { first } from "../core/first";
+import { api, call, send } from "../core/jmap";
+import { number, size, t } from "../core/text";
+import { Button } from "../ui/button";
+import { Icon } from "../ui/icon";
+import { Part } from "./parts";
+
+type Level = "good" | "warn" | "bad";
+
+interface Found {
+  level: Level;
+  text: string;
+}
+
+interface Probe {
+  id: string;
+  look: () => Promise<Found>;
+}
+
+const good = (text: string): Found => ({ level: "good", text });
+const warn = (text: string): Found => ({ level: "warn", text });
+const bad = (text: string): Found => ({ level: "bad", text });
+
+/** oftenEnough is how many times the line is measured. */
+const oftenEnough = 5;
+
+const probes: Probe[] = [
+  {
+    id: "line",
+    look: async () => {
+      const times: number[] = [];
+      for (let i = 0; i < oftenEnough; i++) {
+        const begin = performance.now();
+        await call("Core/echo", { n: i });
+        times.push(performance.now() - begin);
+      }
+      const middle = times.sort((a, b) => a - b)[Math.floor(times.length / 2)]!;
+      return middle < 500 ? good(t("check_line_good", { n: Math.round(middle) })) : warn(t("check_line_slow", { n: Math.round(middle) }));
+    },
+  },
+  {
+    id: "push",
+    look: () => new Promise((resolve) => {
+      const source = new EventSource("/jmap/events?types=*&closeafter=no&ping=60");
+      const end = (found: Found) => {
+        clearTimeout(timer);
+        source.close();
+        resolve(found);
+      };
+      const timer = setTimeout(() => end(bad(t("check_push_bad"))), 8000);
+      source.onopen = () => end(good(t("check_push_good")));
+    }),
+  },
+  {
+    id: "version",
+    look: async () => {
+      const page = await send("/mail/", { headers: { Accept: "text/html" } });
+      const theirs = page.headers.get("X-Postiljon-Shell");
+      return theirs === first.version ? good(t("check_version_good", { version: first.version })) : warn(t("check_version_old"));
+    },
+  },
+  {
+    id: "clock",
+    look: async () => {
+      const begin = Date.now();
+      const response = await send("/jmap/session");
+      const theirs = Date.parse(response.headers.get("Date") ?? "");
+      const off = Math.round(Math.abs((begin + Date.now()) / 2 - theirs) / 1000);
+      if (Number.isNaN(theirs)) return warn(t("check_clock_unknown"));
+      return off <= 60 ? good(t("check_clock_good")) : warn(t("check_clock_off", { n: off }));
+    },
+  },
+  {
+    id: "worker",
+    look: async () => {
+      if (!("serviceWorker" in navigator)) return warn(t("check_worker_none"));
+      const registration = await navigator.serviceWorker.getRegistration("/");
+      return registration?.active ? good(t("check_worker_good")) : warn(t("check_worker_off"));
+    },
+  },
+  {
+    id: "storage",
+    look: async () => {
+      if (!globalThis.indexedDB || !navigator.storage?.estimate) return warn(t("check_storage_none"));
+      const { usage = 0, quota = 0 } = await navigator.storage.estimate();
+      return quota - usage > 50e6 ? good(t("check_storage_good", { used: size(usage), free: size(quota - usage) })) : warn(t("check_storage_full", { free: size(quota - usage) }));
+    },
+  },
+  {
+    id: "notices",
+    look: async () => {
+      if (!("Notification" in globalThis)) return warn(t("check_notices_none"));
+      if (Notification.permission === "granted") return good(t("check_notices_good"));
+      return Notification.permission === "denied" ? warn(t("check_notices_denied")) : good(t("check_notices_asked"));
+    },
+  },
+];
+
+const icons: Record<Level, string> = { good: "circle-check", warn: "circle-alert", bad: "triangle-alert" };
+
+export function Check() {
+  const [found, setFound] = useState<Record<string, Found>>({});
+  const [run, setRun] = useState(0);
+  useEffect(() => {
+    let stopped = false;
+    setFound({});
+    for (const p of probes) {
+      p.look()
+        .catch(() => bad(t("check_failed")))
+        .then((f) => !stopped && setFound((all) => ({ ...all, [p.id]: f })));
+    }
+    return () => {
+      stopped = true;
+    };
+  }, [run]);
+
+  const all = Object.values(found);
+  const done = all.length === probes.length;
+  const trouble = all.some((f) => f.level !== "good");
+  return (
+    <>
+      <h1>{t("settings_check")}</h1>
+      <p class={`check-verdict ${done && trouble ? "warn" : ""}`} role="status">
+        {!done ? t("check_running", { n: all.length, all: number(probes.length) }) : trouble ? t("check_trouble") : t("check_fine")}
+      </p>
+      <Part title={t("check_what")}>
+        <ul class="checks">
+          {probes.map((p) => {
+            const f = found[p.id];
+            return (
+              <li key={p.id} class={f?.level ?? "running"}>
+                <Icon name={f ? icons[f.level] : "loader-circle"} />
+                <div>
+                  <strong>{t(`check_${p.id}`)}</strong>
+                  <span class="soft">{f?.text ?? t("check_looking")}</span>
+                </div>
+              </li>
+            );
+          })}
+        </ul>
+        <div class="part-buttons">
+          <Button icon="refresh-cw" onClick={() => setRun(run + 1)}>{t("check_again")}</Button>
+        </div>
+      </Part>
+      <Part title={t("repair")} text={t("repair_text")}>
+        <div class="part-buttons">
+          <Button primary onClick={() => void repair()}>{t("repair_do")}</Button>
+          <a class="button" href="/doctor">{t("repair_else")}</a>
+        </div>
+      </Part>
+      <p class="soft">{navigator.userAgent}</p>
+    </>
+  );
+}
+
+/** repair takes away what is kept in this browser, but for what waits to be sent, and loads the program anew. */
+async function repair(): Promise<void> {
+  for (const registration of (await navigator.serviceWorker?.getRegistrations()) ?? []) await registration.unregister();
+  for (const name of (await globalThis.caches?.keys()) ?? []) await caches.delete(name);
+  await new Promise<void>((resolve) => {
+    const request = indexedDB.deleteDatabase(`mail-${first.account.id}`);
+    request.onsuccess = request.onerror = request.onblocked = () => resolve();
+  });
+  await api("GET", "/api/session").catch(() => {}); // a session that is over leads to the sign-in by itself
+  location.replace("/mail/inbox");
+}

@@ -1,0 +1,58 @@
+// The settings: a page for each thing that somebody may want to change, named by what it is for.
+
+import type { ComponentType } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { first } from "../core/first";
+import { go, route } from "../core/route";
+import { t } from "../core/text";
+import { IconButton } from "../ui/button";
+import { Icon } from "../ui/icon";
+import { Check } from "./check";
+
+interface Section {
+  id: string;
+  icon: string;
+  page: ComponentType;
+}
+
+/** sections are all pages, in the order in which they are listed. */
+const sections: Section[] = [
+  { id: "check", icon: "stethoscope", page: Check },
+];
+
+export function Settings() {
+  const wanted = route.value.section;
+  const section = sections.find((s) => s.id === wanted);
+  const Page = (section ?? sections[0]!).page;
+  const main = useRef<HTMLElement>(null);
+  useEffect(() => {
+    document.title = `${t(section ? `settings_${section.id}` : "settings")} – ${first.account.address}`;
+    main.current?.scrollTo(0, 0);
+    if (section) main.current?.focus({ preventScroll: true });
+  }, [section]);
+  return (
+    <div class={`settings ${section ? "page" : "index"}`}>
+      <nav aria-label={t("settings")}>
+        <a class="settings-back" href="/mail/inbox"><Icon name="chevron-left" /> {t("back_to_mail")}</a>
+        <h1>{t("settings")}</h1>
+        <ul>
+          {sections.map((s) => (
+            <li key={s.id}>
+              <a href={`/settings/${s.id}`} aria-current={s === section ? "page" : undefined}>
+                <Icon name={s.icon} />
+                <span>{t(`settings_${s.id}`)}</span>
+              </a>
+            </li>
+          ))}
+        </ul>
+        <p class="settings-who soft">{first.account.address}</p>
+      </nav>
+      <main ref={main} tabIndex={-1}>
+        <div class="settings-page">
+          <IconButton icon="chevron-left" label={t("back")} class="only-narrow" onClick={() => go({ section: "" })} />
+          <Page />
+        </div>
+      </main>
+    </div>
+  );
+}
