@@ -5,7 +5,7 @@ import type { ComponentChildren } from "preact";
 import { explain, moving, roleMailbox, withUndo } from "../core/actions";
 import { api } from "../core/jmap";
 import { mailbox, type Email } from "../core/mail";
-import { t } from "../core/text";
+import { longDate, t } from "../core/text";
 import { Button } from "../ui/button";
 import { Icon } from "../ui/icon";
 import { toast } from "../ui/toast";
@@ -13,18 +13,21 @@ import { forgetAbout, type About } from "./detail";
 
 export function Banners({ e, about, images, showImages }: { e: Email; about: About | undefined; images: boolean; showImages: () => void }) {
   if (!about) return null;
-  const { authenticity: a } = about;
+  const { authenticity: a, invitation } = about;
   const junk = mailbox("junk");
   const inJunk = junk && e.mailboxIds[junk.id];
   return (
     <>
       {a && (a.level === "warn" || a.level === "bad" ? <Banner kind={a.level} title={a.title}>{a.text}</Banner> : <Quiet title={a.title} text={a.text} good={a.level === "good"} />)}
+      {about.notes.map((n) => <Banner key={n.title} kind={n.level} title={n.title}>{n.text}</Banner>)}
+      {about.attachments.map((n) => <Banner key={n.partId} kind={n.level} title={n.title}>{n.text}</Banner>)}
+      {invitation && <Invitation i={invitation} />}
       {inJunk && (
         <Banner kind="warn" title={about.junk?.title ?? t("in_junk")} action={t("not_junk")} run={() => void withUndo(moving([e.id], roleMailbox("inbox")), t("done_not_junk"))}>
           {about.junk && <Reasons reasons={about.junk.reasons} change={about.junk.change} />}
         </Banner>
       )}
-      {about.images && about.images.count > 0 && !about.images.allowed && !images && <Images e={e} about={about} show={showImages} />}
+      {about.images.count > 0 && !about.images.allowed && !images && <Images e={e} about={about} show={showImages} />}
       {about.unsubscribe && !inJunk && <Unsubscribe id={e.id} about={about} />}
     </>
   );
@@ -62,6 +65,21 @@ function Reasons({ reasons, change }: { reasons: string[]; change?: string }) {
   );
 }
 
+/** Invitation is what an invitation in a message says; the file itself is among the attachments. */
+function Invitation({ i }: { i: NonNullable<About["invitation"]> }) {
+  const when = [i.start, i.end].filter((s) => s !== undefined).map((s) => longDate(new Date(s))).join(" – ");
+  return (
+    <div class="message-banner info">
+      <Icon name="calendar" />
+      <div>
+        <strong>{i.summary || t("invitation")}</strong>
+        <div>{[when, i.location].filter(Boolean).join(" · ")}</div>
+        {i.method === "CANCEL" && <div>{t("invitation_cancelled")}</div>}
+      </div>
+    </div>
+  );
+}
+
 function Images({ e, about, show }: { e: Email; about: About; show: () => void }) {
   const sender = e.from?.[0]?.email;
   const always = async () => {
@@ -77,7 +95,7 @@ function Images({ e, about, show }: { e: Email; about: About; show: () => void }
   return (
     <div class="message-banner info">
       <Icon name="image" />
-      <div>{t("images_off", { n: about.images!.count })}</div>
+      <div>{t("images_off", { n: about.images.count })}</div>
       <span class="banner-buttons">
         <Button onClick={show}>{t("images_show")}</Button>
         {sender && <Button onClick={() => void always()}>{t("images_always")}</Button>}

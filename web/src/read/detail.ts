@@ -90,7 +90,10 @@ export interface Said {
 /** About is what internal/web/view tells of an email. */
 export interface About {
   authenticity?: Said;
-  images?: { count: number; hosts: string[]; allowed: boolean };
+  notes: Said[];
+  images: { count: number; hosts: string[]; trackers: number; allowed: boolean };
   unsubscribe?: { oneClick: boolean; mailto?: string; url?: string };
   junk?: { title: string; reasons: string[]; change?: string };
+  attachments: (Said & { partId: string; name: string })[];
+  invitation?: { partId: string; method: string; summary?: string; location?: string; organizer?: string; start?: string; end?: string; zone?: string };
 }
