@@ -1,7 +1,7 @@
 // The shell of the webmail: folders, a list, a conversation; on narrow screens one or two of them at a time.
 
 import { render } from "preact";
-import { useEffect } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { follow, route } from "./core/route";
 import { online, sessionOver } from "./core/jmap";
 import { load } from "./core/load";
@@ -20,6 +20,7 @@ import { Conversation } from "./read/conversation";
 function App() {
   useEffect(sync, []);
   const r = route.value;
+  if (r.page === "settings") return <SettingsPage />;
   return (
     <div class={`app ${r.thread ? "reading" : "listing"}`} onClick={follow}>
       <a class="skip" href="#list">{t("skip_to_list")}</a>
@@ -36,6 +37,27 @@ function App() {
       <main class="reading-pane" aria-label={t("conversation")}>
         {r.thread ? <Conversation key={r.thread} id={r.thread} /> : <p class="nothing">{t("nothing_open")}</p>}
       </main>
+      <Toasts />
+    </div>
+  );
+}
+
+/** SettingsPage are the settings, which are loaded when they are first opened. */
+function SettingsPage() {
+  const [part, setPart] = useState<typeof import("./settings/index")>();
+  const [failed, setFailed] = useState(false);
+  useEffect(() => {
+    load<typeof import("./settings/index")>("settings").then((p) => setPart(() => p), () => setFailed(true));
+  }, []);
+  return (
+    <div class="app in-settings" onClick={follow}>
+      {sessionOver.value && <SessionOver />}
+      {part ? <part.Settings /> : failed ? (
+        <div class="nothing">
+          <p>{t("no_line")}</p>
+          <Button onClick={() => location.reload()}>{t("try_again")}</Button>
+        </div>
+      ) : <p class="nothing">{t("loading")}</p>}
       <Toasts />
     </div>
   );
