@@ -13,6 +13,7 @@ func (s *service) webRoutes() map[string]http.Handler {
 		s.view.Routes(),
 		s.files.Routes(), s.move.Routes(),
 		s.clinic.Routes(),
+		s.accounts.Routes(),
 	} {
 		maps.Copy(all, part)
 	}

@@ -48,6 +48,7 @@ import (
 	"github.com/postiljon/postiljon/internal/store/index"
 	"github.com/postiljon/postiljon/internal/store/kv/pebble"
 	"github.com/postiljon/postiljon/internal/web"
+	"github.com/postiljon/postiljon/internal/web/account"
 	"github.com/postiljon/postiljon/internal/web/clinic"
 	"github.com/postiljon/postiljon/internal/web/factor"
 	"github.com/postiljon/postiljon/internal/web/files"
@@ -103,6 +104,7 @@ type service struct {
 	pop3        *popd.Server
 	jmap        *jmapd.Server
 	clinic      *clinic.Clinic
+	accounts    *account.API
 	browsers    *websession.Keeper
 	codes       *factor.Codes
 	passkeys    *factor.Passkeys
@@ -437,6 +439,9 @@ func (s *service) openWeb(ctx context.Context) (err error) {
 	if err := s.openClinic(); err != nil {
 		return err
 	}
+	if err := s.openAccountAPI(); err != nil {
+		return err
+	}
 	if err := s.openWebmail(); err != nil {
 		return err
 	}
@@ -461,6 +466,7 @@ func (s *service) openWeb(ctx context.Context) (err error) {
 	}
 	s.onClose("web", s.web.Close)
 	s.onClose("doctor on the web", s.clinic.Close)
+	s.onClose("accounts on the web", s.accounts.Close)
 	s.onClose("JMAP", s.jmap.Close) // before the web, which waits for its requests
 	if s.files != nil {
 		s.onClose("files", s.files.Close)

@@ -130,7 +130,7 @@ func (v *verifier) verify(r kv.Reader) error {
 			v.problem("the account's head: %v", err)
 			return nil
 		}
-		checks = append(checks, v.mailboxes, v.emails, v.names, v.locations, v.credentials, v.annotations, v.grants, v.outbox, v.scripts, v.webSessions, v.factors, v.files, v.jobs, v.handed, v.identities,
+		checks = append(checks, v.mailboxes, v.emails, v.names, v.locations, v.credentials, v.annotations, v.grants, v.outbox, v.scripts, v.webSessions, v.factors, v.files, v.contacts, v.jobs, v.handed, v.identities,
 			v.push, v.uploads)
 	}
 	for _, check := range checks {

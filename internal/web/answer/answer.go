@@ -3,6 +3,7 @@
 package answer
 
 import (
+	"cmp"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -14,7 +15,7 @@ import (
 	"github.com/postiljon/postiljon/internal/web/page"
 )
 
-// maxBody bounds the body of a request, in octets.
+// maxBody bounds the body of a request where nothing else is said, in octets.
 const maxBody = 64 << 10
 
 // Refusal is what is answered in place of what was asked for.
@@ -31,6 +32,7 @@ type Maker struct {
 	Catalogue *cause.Catalogue
 	SignIn    func(*http.Request) (store.Account, cause.Decision)
 	Log       *slog.Logger
+	MaxBody   int64 // of a request, in octets; 64 KiB if 0
 }
 
 // SignedIn answers requests of account holders.
@@ -89,6 +91,9 @@ func (m *Maker) JSON(w http.ResponseWriter, v any) { m.write(w, http.StatusOK, v
 // Accepted answers that something has begun, and how it is.
 func (m *Maker) Accepted(w http.ResponseWriter, v any) { m.write(w, http.StatusAccepted, v) }
 
+// Status answers with a value that is no answer to what was asked for.
+func (m *Maker) Status(w http.ResponseWriter, status int, v any) { m.write(w, status, v) }
+
 func (m *Maker) write(w http.ResponseWriter, status int, v any) {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -107,7 +112,7 @@ func (m *Maker) Read(w http.ResponseWriter, r *http.Request, v any) bool {
 	if r.ContentLength == 0 {
 		return true
 	}
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, cmp.Or(m.MaxBody, maxBody)))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
 		m.Refuse(w, r, http.StatusBadRequest, cause.Refuse(cause.ClientProtocolError))

@@ -1,0 +1,165 @@
+package account
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/skip2/go-qrcode"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/journal"
+	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/web/page"
+)
+
+// Devices are the settings of mail programs, and what signed in lately.
+type Devices struct {
+	Server   string    `json:"server"`
+	User     string    `json:"user"`
+	Services []Service `json:"services"`
+	Profile  string    `json:"profile"` // for Apple's devices
+	Page     string    `json:"page"`    // settings for people
+	Seen     []Device  `json:"seen"`    // the last one first, at most 100
+}
+
+// Device is a program at a place, as the sign-ins of the last 30 days show it.
+type Device struct {
+	Protocol string `json:"protocol"`
+	Program  string `json:"program,omitempty"`  // as it calls itself
+	Password string `json:"password,omitempty"` // the name of its app password
+	Address  string `json:"address"`            // its network address, the last one
+	Last     string `json:"last"`
+	Count    int    `json:"count"`
+	// Refused tells that it was turned away the last time, and why.
+	Refused bool     `json:"refused,omitempty"`
+	Cause   cause.ID `json:"cause,omitempty"`
+	Why     string   `json:"why,omitempty"`
+	Action  string   `json:"action,omitempty"`
+}
+
+// Bounds of what is shown.
+const (
+	seenSince  = 30 * 24 * time.Hour
+	maxDevices = 100
+)
+
+func (a *API) devices(_ http.ResponseWriter, r *http.Request, who *store.Account) (any, error) {
+	seen, err := a.seen(r, who)
+	if err != nil {
+		return nil, err
+	}
+	return &Devices{Server: a.MailServer, User: who.Address, Services: a.Services, Profile: a.profileURL(who), Page: a.BaseURL + "/connect", Seen: seen}, nil
+}
+
+func (a *API) profileURL(who *store.Account) string {
+	return a.BaseURL + "/connect.mobileconfig?address=" + url.QueryEscape(who.Address)
+}
+
+// seen gathers sign-ins by protocol, program and password; without a program, by address.
+func (a *API) seen(r *http.Request, who *store.Account) ([]Device, error) {
+	names, err := a.passwordNames(r.Context(), who)
+	if err != nil {
+		return nil, err
+	}
+	type key struct{ protocol, program, password, address string }
+	found := map[key]*Device{}
+	lang := page.Lang(r)
+	err = a.Store.Events(r.Context(), who.ID, a.Store.Now().Add(-seenSince), time.Time{}, func(e *store.Event) error {
+		if e.Kind != journal.SignInOK && e.Kind != journal.SignInRefused {
+			return nil
+		}
+		k := key{protocol: e.Field("protocol"), program: e.Field("client"), password: names[e.Field("credential")]}
+		if k.program == "" {
+			k.address = e.Field("remote")
+		}
+		d := found[k]
+		if d == nil {
+			d = &Device{Protocol: k.protocol, Program: k.program, Password: k.password}
+			found[k] = d
+		}
+		d.Count++
+		d.Address, d.Last, d.Refused, d.Cause, d.Why, d.Action = e.Field("remote"), stamp(e.Time), e.Kind == journal.SignInRefused, e.Cause, "", ""
+		if d.Refused {
+			x := a.Catalogue.Explain(e.Decision(), lang, cause.Holder)
+			d.Why, d.Action = x.Title, x.NextStep
+		}
+		return nil
+	})
+	list := []Device{}
+	for _, d := range found {
+		list = append(list, *d)
+	}
+	slices.SortFunc(list, func(x, y Device) int {
+		return strings.Compare(y.Last+y.Protocol+y.Program, x.Last+x.Protocol+x.Program)
+	})
+	return list[:min(len(list), maxDevices)], err
+}
+
+// passwordNames are the names of app passwords by id.
+func (a *API) passwordNames(ctx context.Context, who *store.Account) (map[string]string, error) {
+	credentials, err := a.Store.Credentials(ctx, who.ID)
+	names := map[string]string{}
+	for _, c := range credentials {
+		if c.App {
+			names[c.ID] = c.Name
+		}
+	}
+	return names, err
+}
+
+// code is a QR code that a telephone reads from the screen.
+func (a *API) code(w http.ResponseWriter, r *http.Request, who *store.Account) (any, error) {
+	target := a.profileURL(who)
+	switch r.FormValue("what") {
+	case "", "profile":
+	case "page":
+		target = a.BaseURL + "/connect"
+	default:
+		return nil, &store.Error{Op: "make code", Kind: store.KindNotFound}
+	}
+	code, err := qrcode.New(target, qrcode.Medium)
+	if err != nil {
+		return nil, fmt.Errorf("account: %w", err)
+	}
+	switch r.PathValue("code") {
+	case "qr.svg":
+		w.Header().Set("Content-Type", "image/svg+xml")
+		_, err = w.Write(drawing(code.Bitmap()))
+	case "qr.png":
+		png, failed := code.PNG(512)
+		if failed != nil {
+			return nil, fmt.Errorf("account: %w", failed)
+		}
+		w.Header().Set("Content-Type", "image/png")
+		_, err = w.Write(png)
+	default:
+		return nil, &store.Error{Op: "make code", Kind: store.KindNotFound}
+	}
+	_ = err // a client that went away
+	return nil, errAnswered
+}
+
+// drawing draws a code in black on white, whatever the colours of the page: cameras want it so.
+func drawing(dots [][]bool) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" shape-rendering="crispEdges"><rect width="100%%" height="100%%" fill="#fff"/><path d="`, len(dots), len(dots))
+	for y, row := range dots {
+		for x := 0; x < len(row); x++ {
+			from := x
+			for x < len(row) && row[x] {
+				x++
+			}
+			if x > from {
+				fmt.Fprintf(&b, "M%d %dh%dv1h-%dz", from, y, x-from, x-from)
+			}
+		}
+	}
+	b.WriteString(`"/></svg>`)
+	return b.Bytes()
+}
