@@ -193,5 +193,10 @@ func (st *stream) send(text string) error {
 	if _, err := st.w.Write([]byte(text)); err != nil {
 		return err
 	}
-	return st.control.Flush()
+	if err := st.control.Flush(); err != nil {
+		return err
+	}
+	// Over HTTP/2 a deadline that passes between two writes ends the stream, too.
+	_ = st.control.SetWriteDeadline(time.Time{})
+	return nil
 }
