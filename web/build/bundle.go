@@ -22,6 +22,7 @@ var entries = map[string]string{
 	"compose":  "src/compose/main.tsx",
 	"editor":   "src/editor/main.ts",
 	"settings": "src/settings/index.tsx",
+	"seldom":   "src/mail/seldom.tsx",
 	"offline":  "src/offline/index.ts",
 	"worker":   "src/worker/index.ts", // the service worker, which shares nothing
 }
@@ -77,11 +78,20 @@ func script(files map[string][]byte, web, name, source string) error {
 	return add(files, api.Build(o))
 }
 
-// style is one sheet from all in src/style, in the order of app.css.
+// style is one sheet from all in src/style, in the order of app.css, and one for each part that has its own.
 func style(files map[string][]byte, web string) error {
-	o := options(web)
-	o.EntryPoints = []string{"src/style/app.css"}
-	return add(files, api.Build(o))
+	for name := range entries {
+		source := "src/style/" + name + ".css"
+		if _, err := os.Stat(filepath.Join(web, source)); err != nil {
+			continue
+		}
+		o := options(web)
+		o.EntryPoints = []string{source}
+		if err := add(files, api.Build(o)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func add(files map[string][]byte, result api.BuildResult) error {
@@ -125,14 +135,16 @@ func sharing(web string, whole bool) api.Plugin {
 	}}
 }
 
-// texts is one script a language with all words of src/text/LANGUAGE/*.json, by key. A key stands in one file alone.
+// texts is one script a language with the words of src/text/LANGUAGE/*.json, by key; words of a part that is loaded when it
+// is needed are in one of their own. A key stands in one file alone.
 func texts(files map[string][]byte, web string) error {
 	for _, lang := range []string{"sv", "nb", "en"} {
 		names, err := filepath.Glob(filepath.Join(web, "src", "text", lang, "*.json"))
 		if err != nil {
 			return err
 		}
-		all := map[string]string{}
+		all := map[string]bool{}
+		scripts := map[string]map[string]string{}
 		for _, name := range names {
 			raw, err := os.ReadFile(name)
 			if err != nil {
@@ -142,23 +154,37 @@ func texts(files map[string][]byte, web string) error {
 			if err := json.Unmarshal(raw, &some); err != nil {
 				return fmt.Errorf("%s: %w", filepath.Base(name), err)
 			}
+			script := textScript(strings.TrimSuffix(filepath.Base(name), ".json"), lang)
+			if scripts[script] == nil {
+				scripts[script] = map[string]string{}
+			}
 			for key, text := range some {
-				if _, twice := all[key]; twice {
+				if all[key] {
 					return fmt.Errorf("%s/%s: %q stands in another file, too", lang, filepath.Base(name), key)
 				}
-				all[key] = text
+				all[key], scripts[script][key] = true, text
 			}
 		}
-		var b bytes.Buffer
-		b.WriteString("export const texts=")
-		encoder := json.NewEncoder(&b)
-		encoder.SetEscapeHTML(false)
-		if err := encoder.Encode(all); err != nil {
-			return err
+		for script, words := range scripts {
+			var b bytes.Buffer
+			b.WriteString("export const texts=")
+			encoder := json.NewEncoder(&b)
+			encoder.SetEscapeHTML(false)
+			if err := encoder.Encode(words); err != nil {
+				return err
+			}
+			files[script] = bytes.ReplaceAll(b.Bytes(), []byte("\u2028"), nil)
 		}
-		files["text."+lang+".js"] = bytes.ReplaceAll(b.Bytes(), []byte("\u2028"), nil)
 	}
 	return nil
+}
+
+// textScript is the script that has the words of an area.
+func textScript(area, lang string) string {
+	if _, part := entries[area]; part {
+		return area + "." + lang + ".js"
+	}
+	return "text." + lang + ".js"
 }
 
 // icons is one sheet of symbols from those of lucide-static that lie in third_party.

@@ -74,14 +74,24 @@ func compressed(t *testing.T, content []byte) int {
 
 // TestTexts finds keys that a language lacks, placeholders that differ, and keys in the source that have no text.
 func TestTexts(t *testing.T) {
+	files := bundle(t)
 	all := map[string]map[string]string{}
+	area := map[string]string{} // the part whose words have a key, "text" for the shell
 	for _, lang := range []string{"sv", "nb", "en"} {
-		raw := bundle(t)["text."+lang+".js"]
-		var texts map[string]string
-		if err := json.Unmarshal(bytes.TrimPrefix(raw, []byte("export const texts=")), &texts); err != nil {
-			t.Fatal(err)
+		all[lang] = map[string]string{}
+		for name, raw := range files {
+			part, ok := strings.CutSuffix(name, "."+lang+".js")
+			if !ok {
+				continue
+			}
+			var texts map[string]string
+			if err := json.Unmarshal(bytes.TrimPrefix(raw, []byte("export const texts=")), &texts); err != nil {
+				t.Fatal(err)
+			}
+			for key, text := range texts {
+				all[lang][key], area[key] = text, part
+			}
 		}
-		all[lang] = texts
 	}
 	english := all["en"]
 	for _, lang := range []string{"sv", "nb"} {
@@ -99,9 +109,11 @@ func TestTexts(t *testing.T) {
 			}
 		}
 	}
-	for key, file := range usedKeys(t) {
-		if _, ok := english[key]; !ok {
-			t.Errorf("%s uses %q, which has no text", file, key)
+	for use := range usedKeys(t) {
+		if _, ok := english[use.key]; !ok {
+			t.Errorf("%s uses %q, which has no text", use.file, use.key)
+		} else if part := area[use.key]; part != "text" && !strings.Contains(filepath.ToSlash(use.file), "/"+filepath.ToSlash(filepath.Dir(entries[part]))[len("src/"):]+"/") {
+			t.Errorf("%s uses %q, which is among the words of %s alone", use.file, use.key, part)
 		}
 	}
 }
@@ -118,17 +130,20 @@ func placeholders(text string) []string {
 
 var use = regexp.MustCompile(`\bt\("([a-z0-9_]+)"`)
 
-// usedKeys are the keys that the source names, with a file that does.
-func usedKeys(t *testing.T) map[string]string {
+// usedKey is a key that a file of the source names.
+type usedKey struct{ key, file string }
+
+// usedKeys are the keys that the source names.
+func usedKeys(t *testing.T) map[usedKey]bool {
 	t.Helper()
-	used := map[string]string{}
+	used := map[usedKey]bool{}
 	err := filepath.WalkDir(filepath.Join("..", "src"), func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasPrefix(filepath.Ext(path), ".ts") {
 			return err
 		}
 		raw, err := os.ReadFile(path)
 		for _, m := range use.FindAllStringSubmatch(string(raw), -1) {
-			used[m[1]] = path
+			used[usedKey{m[1], path}] = true
 		}
 		return err
 	})

@@ -1,8 +1,8 @@
 // The shell of the webmail: folders, a list, a conversation; on narrow screens one or two of them at a time.
 
 import { render } from "preact";
-import { useEffect, useState } from "preact/hooks";
-import { follow, route } from "./core/route";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { follow, onBack, route } from "./core/route";
 import { online, sessionOver } from "./core/jmap";
 import { load } from "./core/load";
 import { loadTexts, t } from "./core/text";
@@ -10,33 +10,45 @@ import { startWorker } from "./core/worker";
 import { sync } from "./core/mail";
 import { Toasts } from "./ui/toast";
 import { Button } from "./ui/button";
+import { Icon } from "./ui/icon";
+import { badge } from "./mail/badge";
+import { BottomBar } from "./mail/bottombar";
 import { Folders } from "./mail/folders";
+import { onKey } from "./mail/keys";
 import { MailList } from "./mail/list";
+import { Handle, paneWidths } from "./mail/panes";
 import { TopBar } from "./mail/topbar";
-import { drawer } from "./mail/state";
+import { drawer, selectedCount } from "./mail/state";
 import { begin } from "./compose/open";
 import { Conversation } from "./read/conversation";
 
 function App() {
   useEffect(sync, []);
+  useEffect(badge, []);
+  useEffect(() => {
+    addEventListener("keydown", onKey);
+    return () => removeEventListener("keydown", onKey);
+  }, []);
   const r = route.value;
   if (r.page === "settings") return <SettingsPage />;
   return (
-    <div class={`app ${r.thread ? "reading" : "listing"}`} onClick={follow}>
-      <a class="skip" href="#list">{t("skip_to_list")}</a>
+    <div class={`app ${r.thread ? "reading" : "listing"} ${selectedCount.value > 0 ? "choosing" : ""}`} style={paneWidths()} onClick={follow}>
+      <a class="skip" href="#list" onClick={toList}>{t("skip_to_list")}</a>
       <TopBar />
-      {sessionOver.value && <SessionOver />}
-      {!online.value && <p class="line-down" role="status">{t("line_down")}</p>}
-      <nav class={`folders ${drawer.value ? "open" : ""}`} aria-label={t("folders")}>
-        <Folders />
-      </nav>
-      {drawer.value && <div class="shade" onClick={() => (drawer.value = false)} />}
+      <div class="notes">
+        {sessionOver.value && <SessionOver />}
+        {!online.value && <p class="line-down" role="status"><Icon name="wifi-off" /> {t("line_down")}</p>}
+      </div>
+      <Drawer />
+      <Handle pane="folders" />
       <section class="list-pane" aria-label={t("messages")}>
         <MailList />
       </section>
+      <Handle pane="list" />
       <main class="reading-pane" aria-label={t("conversation")}>
-        {r.thread ? <Conversation key={r.thread} id={r.thread} /> : <p class="nothing">{t("nothing_open")}</p>}
+        {r.thread ? <Conversation key={r.thread} id={r.thread} /> : <NothingOpen />}
       </main>
+      <BottomBar />
       <Toasts />
     </div>
   );
@@ -61,6 +73,45 @@ function SettingsPage() {
       <Toasts />
     </div>
   );
+}
+
+/** Drawer are the folders; on narrow screens they come out from the side, and keep the focus while they are open. */
+function Drawer() {
+  const box = useRef<HTMLElement>(null);
+  const open = drawer.value;
+  useEffect(() => {
+    if (!open) return;
+    const from = document.activeElement as HTMLElement | null;
+    (box.current!.querySelector<HTMLElement>("[aria-current]") ?? box.current!.querySelector<HTMLElement>("a"))?.focus();
+    const close = onBack(() => (drawer.value = false));
+    return () => {
+      close();
+      if (box.current?.contains(document.activeElement)) from?.focus();
+    };
+  }, [open]);
+  return (
+    <>
+      <nav ref={box} class={`folders ${open ? "open" : ""}`} aria-label={t("folders")}>
+        <Folders />
+      </nav>
+      {open && <div class="shade" onClick={() => (drawer.value = false)} />}
+    </>
+  );
+}
+
+function NothingOpen() {
+  return (
+    <div class="nothing">
+      <Icon name="mail-open" />
+      <p>{t("nothing_open")}</p>
+      <p class="soft only-wide">{t("keys_hint")}</p>
+    </div>
+  );
+}
+
+function toList(e: MouseEvent): void {
+  e.preventDefault();
+  document.querySelector<HTMLElement>("#list .row[tabindex='0']")?.focus();
 }
 
 /** SessionOver says that somebody has to sign in again; what was written stays on the screen. */

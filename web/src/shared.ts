@@ -24,3 +24,5 @@ export * from "./ui/place";
 export * from "./ui/menu";
 export * from "./ui/dialog";
 export * from "./ui/combobox";
+export * from "./ui/pick";
+export * from "./ui/ask";

@@ -1,16 +1,16 @@
 // What people do with emails: at once on the screen, then at the server, and taken back where it fails or is undone.
 
-import { batch } from "@preact/signals";
+import { batch, signal } from "@preact/signals";
 import { call, MethodError } from "./jmap";
-import { email, mailbox, type Email } from "./mail";
+import { email, known, mailbox, type Email } from "./mail";
 import { t } from "./text";
 import { toast } from "../ui/toast";
 
 /** Patch is a PatchObject of Email/set (RFC 8620 section 5.3) on keywords and mailboxIds. */
-type Patch = Record<string, true | null>;
+export type Patch = Record<string, true | null>;
 
 /** maxSet is fewer than maxObjectsInSet of the server. */
-const maxSet = 250;
+export const maxSet = 250;
 
 /** change patches emails, here and at the server, and answers what undoes it. */
 export async function change(patches: Map<string, Patch>): Promise<Map<string, Patch>> {
@@ -42,7 +42,7 @@ function applyHere(patches: Map<string, Patch>): Map<string, Patch> {
   const undo = new Map<string, Patch>();
   batch(() => {
     for (const [id, patch] of patches) {
-      const e = email(id).peek();
+      const e = known(id);
       const back: Patch = {};
       const after = e && { ...e, keywords: { ...e.keywords }, mailboxIds: { ...e.mailboxIds } };
       for (const [path, value] of Object.entries(patch)) {
@@ -59,17 +59,22 @@ function applyHere(patches: Map<string, Patch>): Map<string, Patch> {
   return undo;
 }
 
-/** keyword sets or takes away a keyword ("$seen", "$flagged"). */
+/** keywordPatches set or take away a keyword ("$seen", "$flagged") where that changes anything. */
+export function keywordPatches(ids: string[], name: string, on: boolean): Map<string, Patch> {
+  const wanted = ids.filter((id) => !!known(id)?.keywords[name] !== on);
+  return new Map(wanted.map((id) => [id, { [`keywords/${name}`]: on ? true : null }]));
+}
+
+/** keyword does it at once, without a word. */
 export function keyword(ids: string[], name: string, on: boolean): Promise<Map<string, Patch>> {
-  const wanted = ids.filter((id) => !!email(id).peek()?.keywords[name] !== on);
-  return change(new Map(wanted.map((id) => [id, { [`keywords/${name}`]: on ? true : null }])));
+  return change(keywordPatches(ids, name, on));
 }
 
 /** moving is what puts emails into a mailbox and takes them out of one, or out of all others. */
 export function moving(ids: string[], to: string, from?: string): Map<string, Patch> {
   const patches = new Map<string, Patch>();
   for (const id of ids) {
-    const e = email(id).peek();
+    const e = known(id);
     if (!e) continue;
     const patch: Patch = { [`mailboxIds/${to}`]: true };
     for (const m of Object.keys(e.mailboxIds)) if (m !== to && (from === undefined || m === from)) patch[`mailboxIds/${m}`] = null;
@@ -78,21 +83,37 @@ export function moving(ids: string[], to: string, from?: string): Map<string, Pa
   return patches;
 }
 
+/** undoLast takes back what was done last, as long as that is offered. */
+export const undoLast = signal<(() => void) | undefined>(undefined);
+
+/** offerUndo says what was done, and offers to take it back. What it answers takes the offer away. */
+export function offerUndo(said: string, undo: () => void): () => void {
+  const take = () => {
+    withdraw();
+    undo();
+  };
+  const shown = toast(said, { action: t("undo"), run: take });
+  const withdraw = () => {
+    shown.close();
+    if (undoLast.peek() === take) undoLast.value = undefined;
+  };
+  undoLast.value = take;
+  return withdraw;
+}
+
 /** withUndo does something and offers to take it back; after is called once it is taken back. */
 export async function withUndo(patches: Map<string, Patch>, said: string, after?: () => void): Promise<void> {
   const work = change(patches);
-  const back = toast(said, {
-    action: t("undo"),
-    run: async () => {
-      const undo = await work;
-      await change(undo);
-      after?.();
-    },
+  const withdraw = offerUndo(said, () => {
+    void work
+      .then(change)
+      .then(after)
+      .catch((error) => toast(explain(error), { kind: "error" }));
   });
   try {
     await work;
   } catch (error) {
-    back.close();
+    withdraw();
     after?.();
     toast(explain(error), { kind: "error" });
   }

@@ -1,10 +1,16 @@
 // A list of emails that may have a million rows: it knows how many there are and holds those somebody has looked at.
 
-import { signal } from "@preact/signals";
+import { batch, signal } from "@preact/signals";
 import { call, MethodError, type Invocation } from "./jmap";
-import { keep, listProperties, onChange } from "./mail";
+import { dropEmails, keep, known, listProperties, onChange } from "./mail";
 
 export const pageSize = 50;
+
+/** mostRows is how many rows are kept; of those far from what is looked at, some are forgotten beyond it. */
+const mostRows = 4000;
+
+/** mostRequests is how many pages are asked for at once. The newest wish goes first, so that a scroll bar can be dragged. */
+const mostRequests = 2;
 
 export interface Filter {
   [condition: string]: unknown;
@@ -16,7 +22,7 @@ export interface Sort {
   keyword?: string;
 }
 
-const newestFirst: Sort[] = [{ property: "receivedAt", isAscending: false }];
+export const newestFirst: Sort[] = [{ property: "receivedAt", isAscending: false }];
 
 /** List is one Email/query (RFC 8621 section 4.4) with the rows that are known of it. */
 export class List {
@@ -26,12 +32,22 @@ export class List {
   readonly version = signal(0);
   /** failed is why the rows could not be had. */
   readonly failed = signal<unknown>(undefined);
+  /** described is called with ids whose emails came. */
+  described?: (ids: string[]) => void;
+  /** scroll is where the reader was in it, in rows. */
+  scroll = 0;
 
   private ids: (string | undefined)[] = [];
   private state = "";
   private asked = new Set<number>(); // pages on their way
+  private old = new Set<number>(); // pages whose rows are shown until they come anew
   private dropped = new Set<string>(); // rows taken away before the server said so
-  private seen: [number, number] = [0, pageSize];
+  private epoch = 0; // rises when rows are dropped: answers to earlier questions still have them
+  private held = 0;
+  private stale = false;
+  private asleep = false;
+  private looking: [number, number] = [0, pageSize];
+  private refreshing = false;
   private stop: () => void;
 
   /** A list shows conversations unless collapse is false. */
@@ -42,6 +58,16 @@ export class List {
   /** close ends following changes. */
   close(): void {
     this.stop();
+  }
+
+  /** sleep lets the list follow no changes until wake is called. */
+  sleep(): void {
+    this.asleep = true;
+  }
+
+  wake(): void {
+    this.asleep = false;
+    if (this.stale) void this.refresh();
   }
 
   /** at is the id of the email in a row; undefined if it is not known yet. */
@@ -67,10 +93,17 @@ export class List {
 
   /** need sees to it that rows are known. */
   need(from: number, to: number): void {
-    this.seen = [from, to];
+    this.looking = [from, to];
+    this.work();
+  }
+
+  /** work asks for the pages that are looked at and not known. */
+  private work(): void {
+    const [from, to] = this.looking;
     const last = Math.min(to, this.total.peek() ?? pageSize);
-    for (let page = Math.floor(from / pageSize); page * pageSize < last || page === 0; page++) {
-      if (!this.hasPage(page) && !this.asked.has(page)) void this.fetch(page);
+    for (let page = Math.floor(from / pageSize); page === 0 || page * pageSize < last; page++) {
+      if (this.asked.size >= mostRequests) return;
+      if (!this.asked.has(page) && (this.old.has(page) || !this.hasPage(page))) void this.fetch(page);
       if ((page + 1) * pageSize >= last) break;
     }
   }
@@ -84,22 +117,30 @@ export class List {
 
   private async fetch(page: number): Promise<void> {
     this.asked.add(page);
+    const epoch = this.epoch;
+    let again = true;
     try {
       const query = call("Email/query", this.query({ position: page * pageSize, limit: pageSize, calculateTotal: true }));
-      const rows = call("Email/get", { "#ids": query.ref("/ids"), properties: listProperties });
-      const all: Promise<Invocation>[] = [rows.then((a) => ["Email/get", a, ""])];
-      if (this.collapse) {
-        const threads = call("Thread/get", { "#ids": rows.ref("/list/*/threadId") });
-        const others = call("Email/get", { "#ids": threads.ref("/list/*/emailIds"), properties: listProperties });
-        all.push(threads.then((a) => ["Thread/get", a, ""]), others.then((a): Invocation => ["Email/get", a, ""]).catch(() => ["none", {}, ""]));
+      const answers = await describe({ "#ids": query.ref("/ids") }, this.collapse);
+      const found = await query;
+      if (epoch !== this.epoch) return; // rows went meanwhile: it is asked anew
+      if (this.state && found.queryState !== this.state && found.canCalculateChanges && this.held === 0) {
+        this.asked.add(page); // until it is known what changed
+        return void (await this.refresh());
       }
-      keep(await Promise.all(all));
-      this.put(await query);
-      this.failed.value = undefined;
+      batch(() => {
+        keep(answers);
+        this.put(found);
+        this.old.delete(page);
+        this.failed.value = undefined;
+      });
+      this.described?.(found.ids);
     } catch (error) {
+      again = false;
       this.failed.value = error;
     } finally {
       this.asked.delete(page);
+      if (again) this.work();
     }
   }
 
@@ -108,84 +149,149 @@ export class List {
   }
 
   private put(answer: any): void {
-    if (this.state && answer.queryState !== this.state) {
-      // The page shows the list as it is later: the rows that are known first catch up, and the page is asked for again.
-      void this.refresh().then(() => this.need(...this.seen));
-      return;
-    }
+    if (this.state && answer.queryState !== this.state) this.forgetRows();
     this.state = answer.queryState;
-    this.ids.length = answer.total;
+    const total: number = answer.total ?? answer.position + answer.ids.length;
+    this.ids.length = total;
     answer.ids.forEach((id: string, i: number) => (this.ids[answer.position + i] = id));
-    this.total.value = answer.total;
+    this.total.value = total;
     this.version.value++;
+    this.trim();
   }
 
   /** refresh asks what changed in the list (RFC 8620 section 5.6). */
   async refresh(): Promise<void> {
+    this.stale = true;
+    if (this.held > 0 || this.asleep || this.refreshing) return;
+    this.refreshing = true;
+    try {
+      while (this.stale && this.held === 0) {
+        this.stale = false;
+        await this.catchUp();
+      }
+    } finally {
+      this.refreshing = false;
+    }
+  }
+
+  private async catchUp(): Promise<void> {
     if (!this.state) return this.reset();
+    const epoch = this.epoch;
     try {
       const changes = await call("Email/queryChanges", this.query({ sinceQueryState: this.state, calculateTotal: true, maxChanges: 500 }));
+      const unknown = changes.added.map((a: any) => a.id).filter((id: string) => !known(id));
+      // Rows that came are shown once it is known what they say, so that none is blank for a moment.
+      if (unknown.length > 0) keep(await describe({ ids: unknown }, this.collapse));
+      if (epoch !== this.epoch) {
+        this.stale = true; // the next answer tells what was dropped, too
+        return;
+      }
       this.apply(changes);
+      this.described?.(unknown);
     } catch (error) {
-      if (error instanceof MethodError) this.reset();
-      else this.failed.value = error;
+      if (error instanceof MethodError) return this.reset();
+      this.failed.value = error; // the line's return comes here again
     }
+  }
+
+  /** hold keeps the rows as they are until release is called as often, while much is being changed. */
+  hold(): void {
+    this.held++;
+  }
+
+  release(): void {
+    if (--this.held === 0 && this.stale) void this.refresh();
   }
 
   private apply(changes: any): void {
-    const added = new Set<string>(changes.added.map((a: any) => a.id));
     for (const id of changes.removed as string[]) {
       const row = this.ids.indexOf(id);
       if (row >= 0) this.ids.splice(row, 1);
-      else if (!this.dropped.has(id) && !added.has(id)) return this.reset(); // it was in a row that nobody looked at
-      this.dropped.delete(id);
+      else if (!this.dropped.has(id) && this.ids.includes(undefined)) return this.reset(); // it was in a row that nobody looked at
     }
     for (const { id, index } of changes.added) {
+      const twice = this.ids.indexOf(id);
+      if (twice >= 0) this.ids.splice(twice, 1);
       if (index > this.ids.length) this.ids.length = index;
       this.ids.splice(index, 0, id);
     }
+    this.dropped.clear();
     this.state = changes.newQueryState;
     this.ids.length = changes.total;
-    this.total.value = changes.total;
-    this.version.value++;
-    this.need(...this.seen);
-    this.describe(changes.added.map((a: any) => a.id));
+    batch(() => {
+      this.total.value = changes.total;
+      this.failed.value = undefined;
+      this.version.value++;
+    });
+    this.work();
   }
 
-  /** describe asks what rows that came show. */
-  private describe(ids: string[]): void {
-    if (ids.length === 0) return;
-    const rows = call("Email/get", { ids, properties: listProperties });
-    const threads = call("Thread/get", { "#ids": rows.ref("/list/*/threadId") });
-    const others = call("Email/get", { "#ids": threads.ref("/list/*/emailIds"), properties: listProperties });
-    Promise.all([rows, threads, others])
-      .then(([r, t, o]) => keep([["Email/get", r, ""], ["Thread/get", t, ""], ["Email/get", o, ""]]))
-      .catch((error) => (this.failed.value = error));
-  }
-
-  /** reset drops the rows and asks anew for those somebody looks at; until they come, the old ones stay. */
+  /** reset asks anew for all rows; those in sight stay until their successors come. */
   private reset(): void {
-    const [from, to] = this.seen;
     this.state = "";
     this.dropped.clear();
-    const first = Math.floor(from / pageSize);
-    const pages = Math.max(1, Math.ceil(to / pageSize));
-    const old = this.ids;
-    this.ids = [];
-    for (let i = first * pageSize; i < Math.min(pages * pageSize, old.length); i++) this.ids[i] = old[i];
-    this.ids.length = old.length;
-    for (let page = first; page < pages; page++) if (!this.asked.has(page)) void this.fetch(page);
+    this.forgetRows();
+    this.work();
+  }
+
+  private forgetRows(): void {
+    const from = Math.floor(this.looking[0] / pageSize);
+    const to = Math.ceil(Math.max(this.looking[1], 1) / pageSize);
+    const ids: (string | undefined)[] = [];
+    for (let i = from * pageSize; i < Math.min(to * pageSize, this.ids.length); i++) ids[i] = this.ids[i];
+    ids.length = this.ids.length;
+    this.ids = ids;
+    this.old.clear();
+    for (let page = from; page < to; page++) this.old.add(page);
+  }
+
+  /** trim forgets rows far from what is looked at, once there are many. */
+  private trim(): void {
+    let rows = 0;
+    this.ids.forEach(() => rows++);
+    if (rows <= mostRows) return;
+    const [from, to] = this.looking;
+    const gone: string[] = [];
+    this.ids.forEach((id, i) => {
+      if (id === undefined || (i > from - mostRows / 4 && i < to + mostRows / 4)) return;
+      gone.push(id);
+      delete this.ids[i];
+    });
+    dropEmails(gone);
   }
 
   /** drop takes rows away at once, before the server has heard of it. */
-  drop(ids: string[]): void {
-    for (const id of ids) {
-      const row = this.ids.indexOf(id);
-      if (row < 0) continue;
-      this.ids.splice(row, 1);
-      this.dropped.add(id);
-      this.total.value = this.ids.length;
-    }
-    this.version.value++;
+  drop(ids: Iterable<string>): void {
+    batch(() => {
+      for (const id of ids) {
+        const row = this.ids.indexOf(id);
+        if (row < 0) continue;
+        this.ids.splice(row, 1);
+        this.dropped.add(id);
+        this.total.value = this.ids.length;
+      }
+      this.epoch++;
+      this.version.value++;
+    });
   }
+
+  /** retry asks again for what could not be had. */
+  retry(): void {
+    this.failed.value = undefined;
+    this.stale = true;
+    void this.refresh();
+    this.work();
+  }
+}
+
+/** describe asks what a list shows of emails and, of conversations, of all emails in them. */
+async function describe(which: Record<string, unknown>, conversations: boolean): Promise<Invocation[]> {
+  const rows = call("Email/get", { ...which, properties: listProperties });
+  if (!conversations) return [["Email/get", await rows, ""]];
+  const threads = call("Thread/get", { "#ids": rows.ref("/list/*/threadId") });
+  const others = call("Email/get", { "#ids": threads.ref("/list/*/emailIds"), properties: listProperties });
+  // Conversations may have more emails than can be asked for at once: their rows then show what is known.
+  const more = others.then((a): Invocation[] => [["Email/get", a, ""]], (error) => (error instanceof MethodError ? [] : Promise.reject(error)));
+  const [r, t, o] = await Promise.all([rows, threads, more]);
+  return [["Email/get", r, ""], ["Thread/get", t, ""], ...o];
 }

@@ -60,6 +60,11 @@ export function thread(id: string): Signal<string[]> {
   return s;
 }
 
+/** known is an email as far as it is known here. */
+export function known(id: string): Email | undefined {
+  return emails.get(id)?.peek();
+}
+
 export function mailbox(idOrRole: string): Mailbox | undefined {
   return mailboxes.value.find((m) => m.role === idOrRole || m.id === idOrRole);
 }
@@ -81,7 +86,10 @@ function withRole(m: Mailbox): Mailbox {
 export function keep(responses: Invocation[]): void {
   batch(() => {
     for (const [name, answer] of responses) {
-      if (name === "Mailbox/get") mailboxes.value = answer.list.map(withRole);
+      if (name === "Mailbox/get") {
+        const all: Mailbox[] = answer.list.map(withRole);
+        if (JSON.stringify(all) !== JSON.stringify(mailboxes.peek())) mailboxes.value = all;
+      }
       else if (name === "Email/get") {
         emailState ||= answer.state;
         for (const e of answer.list) email(e.id).value = { ...email(e.id).peek(), ...e };
@@ -107,7 +115,7 @@ export async function fetchThread(id: string): Promise<void> {
   keep([["Thread/get", await t, ""], ["Email/get", await e, ""]]);
 }
 
-/** changed are called after anything changed at the server. */
+/** followers are called after anything changed at the server. */
 const followers = new Set<() => void>();
 export function onChange(f: () => void): () => void {
   followers.add(f);
@@ -118,7 +126,11 @@ const maxChanges = 500;
 
 /** catchUp asks what changed of all that is known here. */
 export async function catchUp(): Promise<void> {
-  if (!emailState) return;
+  if (!emailState) {
+    await fetchMailboxes();
+    for (const f of followers) f();
+    return;
+  }
   const boxes = call("Mailbox/get", { ids: null });
   const e = call("Email/changes", { sinceState: emailState, maxChanges });
   const t = threadState ? call("Thread/changes", { sinceState: threadState, maxChanges }) : undefined;
@@ -150,12 +162,22 @@ async function renew(method: string, known: Map<string, Signal<any>>, changes: a
   keep([[method, { list: [], notFound: changes.destroyed }, ""]]);
 }
 
-/** forget drops all that is known, so that it is asked for again. */
+/** forget begins anew: what is shown stays until lists and conversations have asked for it again. */
 function forget(): void {
   emailState = threadState = "";
-  emails.clear();
-  threads.clear();
   for (const f of followers) f();
+}
+
+/** seenPeople are senders and recipients of what is known here, by address. */
+export function seenPeople(): Map<string, Address> {
+  const found = new Map<string, Address>();
+  for (const s of emails.values()) for (const a of [...(s.peek()?.from ?? []), ...(s.peek()?.to ?? [])]) if (a.email && !found.has(a.email)) found.set(a.email, a);
+  return found;
+}
+
+/** dropEmails forgets emails that nobody looks at. */
+export function dropEmails(ids: Iterable<string>): void {
+  for (const id of ids) emails.delete(id);
 }
 
 /** sync keeps what is known true while the page is open. */

@@ -7,10 +7,10 @@ export const lang = first.lang;
 const plural = new Intl.PluralRules(lang);
 let texts: Record<string, string> = {};
 
-/** load fetches the words. */
-export async function loadTexts(): Promise<void> {
-  const url = `${first.base}text.${lang}.js`;
-  texts = (await import(url)).texts;
+/** loadTexts fetches words: those of the shell, or of a part that is loaded when it is needed. */
+export async function loadTexts(name = `text.${lang}`): Promise<void> {
+  const url = `${first.base}${name}.js`;
+  texts = { ...texts, ...(await import(url)).texts };
 }
 
 export type Params = Record<string, string | number>;
@@ -59,4 +59,9 @@ export function size(octets: number): string {
     if (value < 999.5 || unit === "TB") return `${(value < 10 ? decimals : numbers).format(value < 10 ? value : Math.round(value))} ${unit}`;
   }
   return "";
+}
+
+/** fold makes texts comparable that differ in case and accents alone. */
+export function fold(text: string): string {
+  return text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 }

@@ -1,58 +1,79 @@
-import { mailboxes, type Mailbox } from "../core/mail";
+import { signal } from "@preact/signals";
+import { mailboxes } from "../core/mail";
 import { route } from "../core/route";
 import { number, t } from "../core/text";
+import { compose } from "../compose/open";
+import { Button, IconButton } from "../ui/button";
 import { Icon } from "../ui/icon";
-import { drawer } from "./state";
+import { empty } from "./act";
+import { later } from "./later";
+import { branches, folderIcons, nameOf, type Branch } from "./names";
+import { Quota } from "./quota";
+import { drawer, store, stored } from "./state";
 
-const icons: Record<string, string> = {
-  inbox: "inbox", drafts: "file-pen", outbox: "clock", sent: "send", archive: "archive", junk: "shield-alert", trash: "trash-2",
-};
+/** closed are the folders whose inside is not shown; this browser remembers them. */
+const closed = signal<ReadonlySet<string>>(new Set((stored("closed") ?? "").split(" ")));
 
-/** order is how mailboxes with a role stand above all others. */
-const order = ["inbox", "drafts", "outbox", "sent", "archive", "junk", "trash"];
-
-/** nameOf is what a mailbox is called: those with a role in the reader's language. */
-export function nameOf(m: Mailbox): string {
-  return m.role && order.includes(m.role) ? t(`mailbox_${m.role}`) : m.name;
+/** flip shows what is inside a folder, or no longer. */
+export function flip(id: string, shut = !closed.peek().has(id)): void {
+  const now = new Set(closed.peek());
+  if (shut) now.add(id);
+  else now.delete(id);
+  closed.value = now;
+  store("closed", [...now].join(" "));
 }
 
 export function Folders() {
-  const all = mailboxes.value;
-  const withRole = order.map((role) => all.find((m) => m.role === role)).filter((m) => m !== undefined);
-  const others = all.filter((m) => !withRole.includes(m));
+  const { roles, own } = branches(closed.value);
+  const counted = roles.filter(({ m }) => m.role !== "outbox" || m.totalEmails > 0);
   return (
     <>
-      <ul class="folder-list">
-        {withRole.map((m) => <Folder key={m.id} m={m} depth={0} />)}
-      </ul>
-      {others.length > 0 && (
-        <>
-          <h2 class="folder-head">{t("own_folders")}</h2>
-          <ul class="folder-list">{tree(others, null, 0)}</ul>
-        </>
-      )}
+      <div class="write wide"><Button primary icon="square-pen" onClick={() => void compose({})}>{t("write")}</Button></div>
+      <ul class="folder-list" onKeyDown={keys}>{counted.map((b) => <Folder key={b.m.id} {...b} />)}</ul>
+      <div class="folder-head">
+        <h2>{t("own_folders")}</h2>
+        <IconButton icon="plus" label={t("new_folder")} onClick={() => void later((part) => part.newFolder())} />
+      </div>
+      {own.length > 0 && <ul class="folder-list" onKeyDown={keys}>{own.map((b) => <Folder key={b.m.id} {...b} />)}</ul>}
+      {mailboxes.value.length === 0 && <p class="soft folder-none">{t("loading")}</p>}
+      <Quota />
     </>
   );
 }
 
-function tree(all: Mailbox[], parent: string | null, depth: number): preact.JSX.Element[] {
-  return all
-    .filter((m) => m.parentId === parent || (parent === null && !all.some((p) => p.id === m.parentId)))
-    .sort((a, b) => a.name.localeCompare(b.name))
-    .flatMap((m) => [<Folder key={m.id} m={m} depth={depth} />, ...tree(all, m.id, depth + 1)]);
-}
-
-function Folder({ m, depth }: { m: Mailbox; depth: number }) {
+function Folder({ m, depth, children }: Branch) {
   const r = route.value;
-  const current = !r.search && (r.mailbox === m.id || r.mailbox === m.role);
-  const count = m.role === "drafts" || m.role === "outbox" ? m.totalEmails : m.role === "sent" || m.role === "trash" ? 0 : m.unreadThreads;
+  const current = r.page === "mail" && !r.search && (r.mailbox === m.id || r.mailbox === m.role);
+  const all = m.role === "drafts" || m.role === "outbox";
+  const count = all ? m.totalEmails : m.role === "sent" || m.role === "trash" ? 0 : m.unreadThreads;
+  const shut = closed.value.has(m.id);
+  const shared = m.myRights.mayDelete === false && m.myRights.mayRename === false && !m.role;
+  const menu = (at: Element) => later((part) => part.folderMenu(m, at, empty));
   return (
-    <li style={{ paddingInlineStart: `${depth}rem` }}>
-      <a href={`/mail/${m.role ?? m.id}`} aria-current={current ? "page" : undefined} onClick={() => (drawer.value = false)}>
-        <Icon name={icons[m.role ?? ""] ?? "folder"} />
-        <span class="folder-name">{nameOf(m)}</span>
-        {count > 0 && <span class="count" aria-label={t("unread_count", { n: count })}>{number(count)}</span>}
+    <li class={`folder ${current ? "current" : ""}`} style={{ paddingInlineStart: `${depth * 0.9}rem` }} data-drop={m.id}>
+      {children ? <button type="button" class="icon fold" tabIndex={-1} aria-expanded={!shut} aria-label={t("subfolders_of", { folder: nameOf(m) })} onClick={() => flip(m.id)}><Icon name={shut ? "chevron-right" : "chevron-down"} /></button> : <span class="fold" />}
+      <a href={`/mail/${m.role ?? m.id}`} aria-current={current ? "page" : undefined} data-children={children ? (shut ? "shut" : "open") : undefined} data-id={m.id} onClick={() => (drawer.value = false)} onContextMenu={(e) => (e.preventDefault(), menu(e.currentTarget))}>
+        <Icon name={folderIcons[m.role ?? ""] ?? (shared ? "users" : "folder")} />
+        <span class={`folder-name ${count > 0 && !all ? "has-unread" : ""} ${m.isSubscribed || m.role ? "" : "soft"}`} title={nameOf(m)}>{nameOf(m)}</span>
+        {count > 0 && <span class="count">{number(count)}<span class="hidden"> {t(all ? "in_all_word" : "unread_word")}</span></span>}
       </a>
+      <button type="button" class="icon folder-more" tabIndex={-1} aria-label={t("more_about", { folder: nameOf(m) })} onClick={(e) => menu(e.currentTarget)}><Icon name="ellipsis" /></button>
     </li>
   );
+}
+
+/** keys go from folder to folder with the arrows, open and shut them, and open the menu. */
+function keys(e: KeyboardEvent): void {
+  const link = (e.target as Element).closest<HTMLAnchorElement>("a[data-id]");
+  if (!link || e.ctrlKey || e.metaKey || e.altKey) return;
+  const links = [...document.querySelectorAll<HTMLAnchorElement>(".folders a[data-id]")];
+  const at = links.indexOf(link);
+  const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: links.length - 1 }[e.key];
+  const rtl = document.dir === "rtl";
+  if (to !== undefined) links[to]?.focus();
+  else if (e.key === (rtl ? "ArrowLeft" : "ArrowRight") && link.dataset.children === "shut") flip(link.dataset.id!, false);
+  else if (e.key === (rtl ? "ArrowRight" : "ArrowLeft") && link.dataset.children === "open") flip(link.dataset.id!, true);
+  else return;
+  e.preventDefault();
+  e.stopPropagation();
 }

@@ -1,99 +1,120 @@
-import { useRef } from "preact/hooks";
-import { email, inThread, type Email } from "../core/mail";
-import { isUnread, keyword, moving, roleMailbox, withUndo } from "../core/actions";
-import { go, route } from "../core/route";
-import { briefDate, longDate, t } from "../core/text";
-import { IconButton } from "../ui/button";
+import { useEffect, useRef } from "preact/hooks";
+import { signal } from "@preact/signals";
+import { first } from "../core/first";
+import { known } from "../core/mail";
+import { route } from "../core/route";
+import { t } from "../core/text";
+import { Button } from "../ui/button";
 import { Icon } from "../ui/icon";
 import { Virtual, type VirtualHandle } from "../ui/virtual";
-import { nameOf } from "./folders";
-import { cursor, here, list, selected } from "./state";
+import { Empty } from "./empty";
+import { gestures } from "./gestures";
+import { ListHead } from "./head";
+import { Row } from "./row";
+import { wantSnippets } from "./snippets";
+import { coming, cursor, density, list, searching } from "./state";
 
-export const rowHeight = 72;
+export const rowHeights = { roomy: 78, compact: 52 };
+
+/** rows is the list on the screen, for the keys. */
+export const rows: { current: VirtualHandle | null } = { current: null };
+
+/** news is how many conversations came while somebody looks further down. */
+const news = signal(0);
 
 export function MailList() {
   const l = list.value;
-  const handle = useRef<VirtualHandle | null>(null);
-  if (!l) return <p class="nothing">{t("loading")}</p>;
-  void l.version.value;
-  const total = l.total.value;
+  const pane = useRef<HTMLDivElement>(null);
+  useEffect(() => gestures(pane.current!), []);
+  useEffect(() => {
+    news.value = 0;
+    if (l && searching.peek()) l.described = wantSnippets;
+  }, [l]);
   return (
     <>
-      <div class="list-head">
-        <h1>{route.value.search ? t("found") : here.value ? nameOf(here.value) : ""}</h1>
-        {total !== undefined && <span class="soft">{t("conversations", { n: total })}</span>}
+      <ListHead />
+      <div class="list-body" ref={pane} aria-busy={coming.value || undefined}>
+        {coming.value && <div class="working" />}
+        {news.value > 0 && (
+          <button type="button" class="pill" onClick={toTop}>
+            <Icon name="chevron-up" /> {t("new_messages", { n: news.value })}
+          </button>
+        )}
+        <Rows key={key(l)} />
       </div>
-      {total === 0 ? <p class="nothing">{t("empty_list")}</p> : (
-        <Virtual
-          id="list"
-          count={total ?? 0}
-          height={rowHeight}
-          handle={handle}
-          label={t("messages")}
-          onRange={(from, to) => l.need(from, to)}
-          row={(i) => <Row id={l.at(i)} />}
-        />
-      )}
     </>
   );
 }
 
-function Row({ id }: { id: string | undefined }) {
-  const e = id && email(id).value;
-  if (!e) return <div class="row waiting" aria-hidden="true" />;
-  const all = inThread(e.threadId);
-  const emails = all.length ? all : [e];
-  const unread = emails.some(isUnread);
-  const mailbox = route.value.mailbox;
-  const open = route.value.thread === e.threadId;
+const keys = new WeakMap<object, number>();
+let nextKey = 1;
+
+/** key is another one for each list, so that each keeps its own place. */
+function key(l: object | undefined): number {
+  if (!l) return 0;
+  if (!keys.has(l)) keys.set(l, nextKey++);
+  return keys.get(l)!;
+}
+
+function Rows() {
+  const l = list.value;
+  const d = density.value;
+  if (!l) return <Waiting />;
+  void l.version.value;
+  const total = l.total.value;
+  if (total === undefined) return l.failed.value ? <Failed /> : <Waiting />;
+  if (total === 0) return <Empty />;
+  const at = cursor.value ? l.indexOf(cursor.value) : 0;
   return (
-    <article class={`row ${unread ? "unread" : ""} ${open ? "open" : ""} ${selected.value.has(e.id) ? "selected" : ""} ${cursor.value === e.id ? "cursor" : ""}`}>
-      <input
-        type="checkbox"
-        aria-label={t("choose")}
-        checked={selected.value.has(e.id)}
-        onChange={() => {
-          const s = new Set(selected.value);
-          if (!s.delete(e.id)) s.add(e.id);
-          selected.value = s;
-        }}
-      />
-      <a class="row-link" href={`/mail/${mailbox}/${e.threadId}${location.search}`} onClick={() => (cursor.value = e.id)}>
-        <span class="row-who">{people(emails)}{emails.length > 1 && <span class="soft"> {emails.length}</span>}</span>
-        <time class="row-when soft" dateTime={e.receivedAt} title={longDate(new Date(e.receivedAt))}>{briefDate(new Date(e.receivedAt))}</time>
-        <span class="row-subject">{e.subject || t("no_subject")}</span>
-        <span class="row-preview soft">{e.preview}</span>
-        {e.hasAttachment && <Icon name="paperclip" class="row-clip" />}
-      </a>
-      <IconButton
-        icon="star"
-        class="row-star"
-        label={t(e.keywords.$flagged ? "unstar" : "star")}
-        pressed={!!e.keywords.$flagged}
-        onClick={() => void keyword([e.id], "$flagged", !e.keywords.$flagged)}
-      />
-      <span class="row-actions">
-        <IconButton icon="archive" label={t("archive")} onClick={() => put(e, "archive")} />
-        <IconButton icon="trash-2" label={t("to_trash")} onClick={() => put(e, "trash")} />
-      </span>
-    </article>
+    <Virtual
+      key={d}
+      id="list"
+      role="grid"
+      count={total}
+      height={rowHeights[d]}
+      handle={rows}
+      label={t("messages")}
+      keyOf={(i) => l.at(i)}
+      indexOf={(id) => l.indexOf(id)}
+      held={at < 0 ? 0 : at}
+      initial={l.scroll}
+      onRange={(from, to) => l.need(from, to)}
+      onTop={(top) => top && (news.value = 0)}
+      onShift={(by) => by > 0 && (news.value += by)}
+      onScroll={(top) => (l.scroll = top)}
+      row={(i) => <Row id={l.at(i)} index={i} tab={at < 0 ? i === 0 : i === at} />}
+    />
   );
 }
 
-/** put moves a conversation, as far as it lies here, to the mailbox with a role. */
-function put(e: Email, role: string): void {
-  const from = here.peek()?.id;
-  const ids = inThread(e.threadId).filter((x) => !from || x.mailboxIds[from]).map((x) => x.id);
-  const l = list.peek();
-  l?.drop([e.id]);
-  if (route.peek().thread === e.threadId) go({ thread: "" });
-  void withUndo(moving(ids.length ? ids : [e.id], roleMailbox(role), from), t(`done_${role}`), () => void l?.refresh());
+function toTop(): void {
+  news.value = 0;
+  rows.current?.setTop(0);
 }
 
-/** people are who wrote a conversation; of what one sent oneself, to whom. */
-function people(emails: Email[]): string {
-  const outgoing = here.value?.role === "sent" || here.value?.role === "drafts" || here.value?.role === "outbox";
-  const names = new Set<string>();
-  for (const e of emails) for (const a of (outgoing ? e.to : e.from) ?? []) names.add(a.name || a.email);
-  return [...names].slice(-3).join(", ") || t("nobody");
+function Waiting() {
+  return (
+    <div class="skeleton" role="status" aria-label={t("loading")}>
+      {Array.from({ length: 12 }, (_, i) => <div key={i} class="row waiting" style={{ height: `${rowHeights[density.value]}px` }} />)}
+    </div>
+  );
 }
+
+function Failed() {
+  return (
+    <div class="nothing" role="alert">
+      <Icon name="wifi-off" />
+      <p>{t("list_failed")}</p>
+      <Button onClick={() => list.value?.retry()}>{t("try_again")}</Button>
+    </div>
+  );
+}
+
+/** openRow is the row of the conversation that is open, if it is known. */
+export function openRow(): string | undefined {
+  const open = route.peek().thread;
+  return open ? list.peek()?.known().find((id) => known(id)?.threadId === open) : undefined;
+}
+
+/** self is the address of who is signed in. */
+export const self = first.account.address.toLowerCase();

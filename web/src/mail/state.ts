@@ -1,47 +1,176 @@
 // What the parts of the mail page share: which list is shown, which rows are chosen, which one the keys act on.
 
-import { computed, effect, signal } from "@preact/signals";
+import { computed, effect, signal, untracked } from "@preact/signals";
 import { first } from "../core/first";
-import { List, type Filter } from "../core/list";
+import { List, newestFirst, pageSize, type Filter, type Sort } from "../core/list";
 import { mailbox, mailboxes } from "../core/mail";
 import { route } from "../core/route";
-import { filterOf } from "./search";
+import { filterOf, parseSearch } from "./search";
 
 /** drawer tells whether the folders are shown on a narrow screen. */
 export const drawer = signal(false);
 
-/** selected are the ids of the rows that are chosen. */
-export const selected = signal<ReadonlySet<string>>(new Set());
+/** Selection are rows that are chosen: those in ids, or with all every row of the list but those in ids. */
+export interface Selection {
+  all: boolean;
+  ids: ReadonlySet<string>;
+}
+
+export const nothing: Selection = { all: false, ids: new Set() };
+
+/** selection are the rows that are chosen, by the ids of their emails. */
+export const selection = signal<Selection>(nothing);
+
+export const isSelected = (id: string): boolean => selection.value.ids.has(id) !== selection.value.all;
+
+/** selectedCount is how many rows are chosen. */
+export const selectedCount = computed(() => {
+  const s = selection.value;
+  return s.all ? (list.value?.total.value ?? 0) - s.ids.size : s.ids.size;
+});
 
 /** cursor is the id of the row that the keys act on. */
 export const cursor = signal("");
 
-/** here is the mailbox that is shown; undefined while it is not known, and where the whole account is searched. */
+/** here is the mailbox that is shown, or was before somebody searched; undefined while it is not known. */
 export const here = computed(() => mailbox(route.value.mailbox));
 
-const query = computed(() => {
+/** searching tells whether single messages are listed that were searched for. */
+export const searching = computed(() => route.value.search !== "");
+
+/** filters narrow a list, by their names in the address. */
+export const filters: Record<string, () => Filter> = {
+  unread: () => ({ notKeyword: "$seen" }),
+  starred: () => ({ hasKeyword: "$flagged" }),
+  attachment: () => ({ hasAttachment: true }),
+  tome: () => ({ to: first.account.address }),
+};
+
+/** orders are how a list can be sorted, by their names in the address; the first is the usual one. */
+export const orders: Record<string, Sort[]> = {
+  newest: newestFirst,
+  oldest: [{ property: "receivedAt", isAscending: true }],
+  unread: [{ property: "hasKeyword", keyword: "$seen", isAscending: true }, ...newestFirst],
+  starred: [{ property: "hasKeyword", keyword: "$flagged", isAscending: false }, ...newestFirst],
+  largest: [{ property: "size", isAscending: false }, ...newestFirst],
+  sender: [{ property: "from", isAscending: true }, ...newestFirst],
+  subject: [{ property: "subject", isAscending: true }, ...newestFirst],
+};
+
+/** activeFilters are the names of the filters that are on. */
+export const activeFilters = computed(() => route.value.filters.split(",").filter((f) => f in filters));
+
+/** listed is what the list must have: the mailbox or what is searched for, and the filters. */
+const listed = computed((): Filter | undefined => {
   const r = route.value;
-  if (r.search) return JSON.stringify(filterOf(r.search, here.value));
-  return here.value ? JSON.stringify({ inMailbox: here.value.id }) : "";
+  const conditions: Filter[] = [];
+  if (r.search) conditions.push(filterOf(parseSearch(r.search), r.where === "here" ? here.value : undefined));
+  else if (here.value) conditions.push({ inMailbox: here.value.id });
+  else return undefined;
+  for (const f of activeFilters.value) conditions.push(filters[f]!());
+  return conditions.length === 1 ? conditions[0] : { operator: "AND", conditions };
+});
+
+interface Query {
+  filter: Filter;
+  sort: Sort[];
+  collapse: boolean;
+}
+
+const query = computed(() => {
+  const filter = listed.value;
+  const q: Query | undefined = filter && { filter, sort: orders[route.value.order] ?? newestFirst, collapse: !searching.value };
+  return q ? JSON.stringify(q) : "";
 });
 
 /** list is what is shown. */
 export const list = signal<List | undefined>(undefined);
 
-let begun = false;
+/** coming tells that another list is on its way and will take the place of the one that is shown. */
+export const coming = signal(false);
+
+/** lists are those shown of late: going back to one shows it as it was left. */
+const lists = new Map<string, List>();
+const mostLists = 6;
+
+function listOf(q: string): List {
+  let l = lists.get(q);
+  if (!l) {
+    const { filter, sort, collapse }: Query = JSON.parse(q);
+    l = new List(filter, sort, collapse);
+    const inbox = mailboxes.peek().find((m) => m.role === "inbox")?.id;
+    if (first.responses && collapse && filter.inMailbox === inbox && sort.length === 1 && !sort[0]!.isAscending) l.begin(first.responses);
+    delete first.responses; // only what is shown first is still true
+  }
+  lists.delete(q);
+  lists.set(q, l);
+  for (const [key, old] of lists) {
+    if (lists.size <= mostLists) break;
+    if (old === list.peek() || old === l) continue;
+    old.close();
+    lists.delete(key);
+  }
+  return l;
+}
+
+let wanted: List | undefined;
+let place = ""; // the mailbox that is shown
+
 effect(() => {
   const q = query.value;
-  list.peek()?.close();
-  selected.value = new Set();
-  cursor.value = "";
-  if (!q) {
-    list.value = undefined;
-    return;
-  }
-  const filter: Filter = JSON.parse(q);
-  const searching = !("inMailbox" in filter) || Object.keys(filter).length > 1;
-  const l = new List(filter, undefined, !searching);
-  if (!begun && first.responses && filter.inMailbox === mailboxes.peek().find((m) => m.role === "inbox")?.id && !searching) l.begin(first.responses);
-  begun = true;
-  list.value = l;
+  return untracked(() => {
+    const before = list.peek();
+    wanted = q ? listOf(q) : undefined;
+    const l = wanted;
+    l?.wake();
+    // What was found for the letters typed so far stays until more is known; another mailbox is shown at once.
+    const stay = before && l && l !== before && l.total.peek() === undefined && (searching.peek() || place === route.peek().mailbox);
+    place = route.peek().mailbox;
+    if (!stay) {
+      show(l);
+      return;
+    }
+    coming.value = true;
+    l.need(0, pageSize);
+    const stop = effect(() => {
+      if (l.total.value !== undefined || l.failed.value !== undefined) show(l);
+    });
+    return () => {
+      stop();
+      if (list.peek() !== l) l.sleep();
+    };
+  });
 });
+
+function show(l: List | undefined): void {
+  untracked(() => {
+    const before = list.peek();
+    coming.value = false;
+    if (before === l) return;
+    before?.sleep();
+    selection.value = nothing;
+    cursor.value = "";
+    list.value = l;
+  });
+}
+
+/** density is how tall rows are; it is kept in this browser. */
+export const density = signal<"roomy" | "compact">(stored("density") === "compact" ? "compact" : "roomy");
+effect(() => store("density", density.value));
+
+/** stored and store are what this browser keeps of how somebody likes it; without them nothing is lost but that. */
+export function stored(key: string): string | null {
+  try {
+    return localStorage.getItem(`postiljon.${key}`);
+  } catch {
+    return null;
+  }
+}
+
+export function store(key: string, value: string): void {
+  try {
+    localStorage.setItem(`postiljon.${key}`, value);
+  } catch {
+    // private windows of some browsers keep nothing
+  }
+}

@@ -1,27 +1,30 @@
 import { useRef } from "preact/hooks";
 import { first } from "../core/first";
-import { go, route } from "../core/route";
 import { t } from "../core/text";
 import { IconButton } from "../ui/button";
 import { Icon } from "../ui/icon";
+import { openMenu } from "../ui/menu";
+import { help } from "./keys";
+import { SearchBox } from "./searchbox";
 import { drawer } from "./state";
 
 export function TopBar() {
-  const field = useRef<HTMLInputElement>(null);
-  const search = (e: Event) => {
-    e.preventDefault();
-    go({ page: "mail", search: field.current!.value.trim(), thread: "" });
-  };
+  const who = useRef<HTMLButtonElement>(null);
+  const account = () =>
+    openMenu(who.current!, [
+      { label: first.account.address, icon: "user", disabled: true, run: () => {} },
+      { label: t("settings"), icon: "settings", line: true, run: () => document.querySelector<HTMLAnchorElement>("a.to-settings")?.click() },
+      { label: t("keys"), icon: "keyboard", keys: "?", run: help },
+    ], t("account"));
   return (
     <header class="topbar">
       <IconButton icon="menu" label={t("folders")} class="only-narrow" onClick={() => (drawer.value = !drawer.value)} />
-      <a class="brand" href="/mail/inbox">Postiljon</a>
-      <form role="search" onSubmit={search}>
-        <Icon name="search" />
-        <input ref={field} id="search" type="search" placeholder={t("search")} aria-label={t("search")} value={route.value.search} autocomplete="off" />
-      </form>
-      <span class="who" title={first.account.address}>{first.account.name || first.account.address}</span>
-      <a class="icon-link" href="/settings/" aria-label={t("settings")} title={t("settings")}><Icon name="settings" /></a>
+      <a class="brand" href="/mail/inbox"><span class="brand-mark"><Icon name="mail" /></span>Postiljon</a>
+      <SearchBox />
+      <a class="icon-link to-settings" href="/settings/" aria-label={t("settings")} title={t("settings")}><Icon name="settings" /></a>
+      <button ref={who} type="button" class="who" aria-haspopup="menu" aria-label={t("account_of", { address: first.account.address })} title={first.account.address} onClick={account}>
+        {(first.account.name || first.account.address).slice(0, 1).toUpperCase()}
+      </button>
     </header>
   );
 }

@@ -4,7 +4,7 @@ import { keyword, moving, roleMailbox, withUndo } from "../core/actions";
 import { mailboxes, type Email } from "../core/mail";
 import { go } from "../core/route";
 import { t } from "../core/text";
-import { nameOf } from "../mail/folders";
+import { nameOf } from "../mail/names";
 import { here, list } from "../mail/state";
 import { IconButton } from "../ui/button";
 import { MenuButton } from "../ui/menu";

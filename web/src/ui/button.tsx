@@ -2,7 +2,7 @@ import type { ComponentChildren } from "preact";
 import { Icon } from "./icon";
 
 /** IconButton is a button with a picture; its label is read aloud and shown as a hint. */
-export function IconButton({ icon, label, onClick, pressed, disabled, class: c = "", keys }: {
+export function IconButton({ icon, label, onClick, pressed, disabled, class: c = "", keys, tab }: {
   icon: string;
   label: string;
   onClick?: (e: MouseEvent) => void;
@@ -10,9 +10,10 @@ export function IconButton({ icon, label, onClick, pressed, disabled, class: c =
   disabled?: boolean;
   class?: string;
   keys?: string; // the shortcut, for the hint
+  tab?: number; // its tabindex, where another way leads to it
 }) {
   return (
-    <button type="button" class={`icon ${c}`} aria-label={label} title={keys ? `${label} (${keys})` : label} aria-pressed={pressed} disabled={disabled} onClick={onClick}>
+    <button type="button" class={`icon ${c}`} aria-label={label} title={keys ? `${label} (${keys})` : label} aria-pressed={pressed} tabIndex={tab} disabled={disabled} onClick={onClick}>
       <Icon name={icon} />
     </button>
   );

@@ -8,70 +8,161 @@ const mostPixels = 10_000_000;
 const overscan = 8;
 
 export interface VirtualHandle {
+  /** element is what scrolls. */
+  element: HTMLElement;
   /** show scrolls a row into sight. */
   show(row: number): void;
   /** rows is how many rows are in sight. */
   rows(): number;
+  /** top is the first row in sight, with the part of it that is not. */
+  top(): number;
+  setTop(row: number): void;
 }
 
-export function Virtual({ count, height, row, onRange, handle, label, ...rest }: {
+/** View is what is in sight: rows from up to, not with, to; offset is how far the page's pixels are from those of the rows. */
+interface View {
+  from: number;
+  to: number;
+  offset: number;
+}
+
+/**
+ * Virtual keeps what is looked at in its place when rows come or go above it: keyOf names what is in a row and indexOf
+ * finds it again. held is a row that stays in the page, such as the one that has the focus.
+ */
+export function Virtual({ count, height, row, keyOf, indexOf, held, onRange, onTop, onShift, onScroll, handle, label, initial = 0, ...rest }: {
   count: number;
   /** height of a row in pixels; all have the same. */
   height: number;
   row: (index: number) => ComponentChildren;
+  keyOf: (index: number) => string | undefined;
+  indexOf: (key: string) => number;
+  held?: number;
   onRange: (from: number, to: number) => void;
+  /** onTop is told whether the first row is in sight. */
+  onTop?: (atTop: boolean) => void;
+  /** onScroll is told the row that is in sight first. */
+  onScroll?: (row: number) => void;
+  /** onShift is told how many rows came above what is in sight. */
+  onShift?: (rows: number) => void;
   handle?: { current: VirtualHandle | null };
   label: string;
+  /** initial is the row that is in sight at first. */
+  initial?: number;
   id?: string;
   role?: "listbox" | "grid" | "list";
-  activeDescendant?: string;
   onKeyDown?: (e: KeyboardEvent) => void;
 }) {
   const box = useRef<HTMLDivElement>(null);
-  const [view, setView] = useState({ top: 0, height: 800 });
+  const size = useRef(800); // of the box; read when it changes, not while it scrolls
+  const scrolled = useRef(initial * height);
+  const anchors = useRef<{ row: number; key: string }[]>([]);
+  const wasTop = useRef(true);
+  const [view, setView] = useState<View>({ from: -1, to: -1, offset: 0 });
+
   const whole = count * height;
   const tall = Math.min(whole, mostPixels);
   // Where a page cannot be as tall as the list, one pixel of its scroll bar stands for several.
-  const ratio = tall > view.height ? (whole - view.height) / (tall - view.height) : 1;
-  const top = view.top * ratio;
-  const from = Math.max(0, Math.floor(top / height) - overscan);
-  const to = Math.min(count, Math.ceil((top + view.height) / height) + overscan);
+  const ratio = tall > size.current && whole > tall ? (whole - size.current) / (tall - size.current) : 1;
+
+  const see = (): View => {
+    const top = scrolled.current * ratio;
+    return {
+      from: Math.max(0, Math.floor(top / height) - overscan),
+      to: Math.min(count, Math.ceil((top + size.current) / height) + overscan),
+      offset: ratio === 1 ? 0 : scrolled.current - top,
+    };
+  };
+  const look = () => {
+    const v = see();
+    setView((old) => (old.from === v.from && old.to === v.to && old.offset === v.offset ? old : v));
+    mark();
+    onScroll?.((scrolled.current * ratio) / height);
+    const atTop = scrolled.current < height / 2;
+    if (atTop !== wasTop.current) onTop?.((wasTop.current = atTop));
+  };
+  // mark remembers what is in sight.
+  const mark = () => {
+    const first = Math.floor((scrolled.current * ratio) / height);
+    anchors.current = [];
+    for (let i = first; i < Math.min(count, first + 30); i++) {
+      const key = keyOf(i);
+      if (key !== undefined) anchors.current.push({ row: i, key });
+    }
+  };
+  const latest = useRef(look);
+  latest.current = look;
 
   useLayoutEffect(() => {
     const e = box.current!;
-    const look = () => setView({ top: e.scrollTop, height: e.clientHeight });
-    const resized = new ResizeObserver(look);
+    const scroll = () => {
+      scrolled.current = e.scrollTop;
+      latest.current();
+    };
+    const resized = new ResizeObserver(([entry]) => {
+      size.current = entry!.contentRect.height;
+      latest.current();
+    });
+    if (initial > 0) e.scrollTop = initial * height;
     resized.observe(e);
-    e.addEventListener("scroll", look, { passive: true });
+    e.addEventListener("scroll", scroll, { passive: true });
     return () => {
       resized.disconnect();
-      e.removeEventListener("scroll", look);
+      e.removeEventListener("scroll", scroll);
     };
   }, []);
-  useLayoutEffect(() => onRange(Math.max(0, from), Math.max(1, to)), [from, to, count]);
+
+  // Rows that came or went above what is in sight move the scroll bar, not what is in sight.
+  useLayoutEffect(() => {
+    if (scrolled.current < height / 2) return mark();
+    for (const a of anchors.current) {
+      if (keyOf(a.row) === a.key) break;
+      const now = indexOf(a.key);
+      if (now < 0) continue;
+      const by = now - a.row;
+      scrolled.current = Math.max(0, scrolled.current + (by * height) / ratio);
+      box.current!.scrollTop = scrolled.current;
+      onShift?.(by);
+      break;
+    }
+    latest.current();
+  });
+
+  const shown = view.from < 0 || view.to > count || ratio !== 1 ? see() : view;
+  const to = Math.min(count, Math.max(shown.to, see().to));
+  useLayoutEffect(() => onRange(shown.from, Math.max(1, to)), [shown.from, to, count]);
 
   if (handle) {
-    handle.current = {
-      rows: () => Math.floor(view.height / height),
+    const h: VirtualHandle = {
+      get element() {
+        return box.current!;
+      },
+      rows: () => Math.max(1, Math.floor(size.current / height)),
+      top: () => (scrolled.current * ratio) / height,
+      setTop: (i) => {
+        box.current!.scrollTop = scrolled.current = (i * height) / ratio;
+        look();
+      },
       show: (i) => {
-        const e = box.current!;
         const at = i * height;
-        const seen = e.scrollTop * ratio;
-        if (at < seen) e.scrollTop = at / ratio;
-        else if (at + height > seen + e.clientHeight) e.scrollTop = (at + height - e.clientHeight) / ratio;
+        const top = scrolled.current * ratio;
+        if (at < top) h.setTop(i);
+        else if (at + height > top + size.current) h.setTop((at + height - size.current) / height);
       },
     };
+    handle.current = h;
   }
   const rows = [];
-  for (let i = from; i < to; i++) {
-    rows.push(
-      <div key={i} class="virtual-row" style={{ top: `${i * height - top + view.top}px`, height: `${height}px` }}>
-        {row(i)}
-      </div>,
-    );
-  }
+  const place = (i: number) => (
+    <div key={keyOf(i) ?? i} class="virtual-row" role="presentation" style={{ transform: `translateY(${i * height + shown.offset}px)`, height: `${height}px` }}>
+      {row(i)}
+    </div>
+  );
+  if (held !== undefined && held >= 0 && held < shown.from) rows.push(place(held));
+  for (let i = shown.from; i < to; i++) rows.push(place(i));
+  if (held !== undefined && held >= to && held < count) rows.push(place(held));
   return (
-    <div ref={box} class="virtual" id={rest.id} role={rest.role ?? "list"} aria-label={label} tabIndex={0} aria-activedescendant={rest.activeDescendant} onKeyDown={rest.onKeyDown}>
+    <div ref={box} class="virtual" id={rest.id} role={rest.role ?? "list"} aria-label={label} aria-rowcount={rest.role === "grid" ? count : undefined} aria-multiselectable={rest.role === "grid" || undefined} onKeyDown={rest.onKeyDown}>
       <div style={{ height: `${tall}px` }} class="virtual-whole" role="presentation">
         {rows}
       </div>

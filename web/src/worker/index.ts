@@ -20,7 +20,10 @@ const shell = "/mail/";
 /** patience is how long a page waits for the server before the kept one is shown; milliseconds. */
 const patience = 4000;
 
-const files = ["app.js", "shared.js", "app.css", "icons.svg", "compose.js", "editor.js", "settings.js", "offline.js", "text.sv.js", "text.nb.js", "text.en.js"];
+const files = [
+  "app.js", "shared.js", "app.css", "icons.svg", "seldom.js", "compose.js", "compose.css", "editor.js", "settings.js", "settings.css", "offline.js",
+  ...["text", "seldom", "compose", "settings"].flatMap((part) => ["sv", "nb", "en"].map((lang) => `${part}.${lang}.js`)),
+];
 
 self.addEventListener("install", (e) => {
   e.waitUntil((async () => {

@@ -1,0 +1,229 @@
+// What is done with rows: with those that are chosen, else with the one the cursor is on, else with what is open.
+
+import { call } from "../core/jmap";
+import type { Filter, List } from "../core/list";
+import { change, explain, keywordPatches, maxSet, moving, offerUndo, roleMailbox, withUndo, type Patch } from "../core/actions";
+import { inThread, known, mailbox, thread, type Email } from "../core/mail";
+import { go, narrow, route } from "../core/route";
+import { t } from "../core/text";
+import { confirm } from "../ui/dialog";
+import { toast } from "../ui/toast";
+import { nameOf } from "./names";
+import { cursor, here, isSelected, list, nothing, searching, selectedCount, selection } from "./state";
+
+/** rows are the ids of the rows that something is done with; "all" are those of the whole list. */
+export type Rows = string[] | "all";
+
+/** chosen are the rows that the keys and the bar act on. */
+export function chosen(): Rows {
+  const s = selection.peek();
+  if (s.all) return s.ids.size === 0 ? "all" : (list.peek()?.known().filter(isSelected) ?? []);
+  if (s.ids.size > 0) return [...s.ids];
+  const open = route.peek().thread;
+  if (open) {
+    const row = list.peek()?.known().find((id) => known(id)?.threadId === open);
+    return row ? [row] : thread(open).peek().slice(-1);
+  }
+  return cursor.peek() ? [cursor.peek()] : [];
+}
+
+/** emailsOf are the emails that rows stand for: of conversations, those that lie in the mailbox that is shown. */
+export function emailsOf(rows: string[]): Email[] {
+  const from = here.peek()?.id;
+  const found = new Map<string, Email>();
+  for (const id of rows) {
+    const e = known(id);
+    if (!e) continue;
+    found.set(id, e);
+    if (searching.peek()) continue;
+    for (const other of inThread(e.threadId)) if (!from || other.mailboxIds[from]) found.set(other.id, other);
+  }
+  return [...found.values()];
+}
+
+/** leave takes rows out of the list, and what is open and the cursor on to the row after them. */
+function leave(rows: string[]): void {
+  const l = list.peek();
+  if (!l) return;
+  const gone = new Set(rows);
+  const next = after(l, gone);
+  const open = route.peek().thread;
+  const closing = open !== "" && rows.some((id) => known(id)?.threadId === open);
+  l.drop(rows);
+  selection.value = nothing;
+  if (gone.has(cursor.peek()) || closing) cursor.value = next ?? "";
+  if (closing) go({ thread: (!narrow() && next && known(next)?.threadId) || "" }, !narrow());
+}
+
+/** after is the row that comes after those that go, or else before them. */
+function after(l: List, gone: Set<string>): string | undefined {
+  const at = [...gone].map((id) => l.indexOf(id)).filter((i) => i >= 0);
+  if (at.length === 0) return undefined;
+  const total = l.total.peek() ?? 0;
+  for (let i = Math.max(...at) + 1; i < total; i++) {
+    const id = l.at(i);
+    if (id === undefined) break;
+    if (!gone.has(id)) return id;
+  }
+  for (let i = Math.min(...at) - 1; i >= 0; i--) {
+    const id = l.at(i);
+    if (id !== undefined && !gone.has(id)) return id;
+  }
+  return undefined;
+}
+
+/** moveTo moves rows into a mailbox. */
+export async function moveTo(to: string, rows: Rows = chosen()): Promise<void> {
+  const target = mailbox(to);
+  if (!target || rows.length === 0) return;
+  const from = searching.peek() ? undefined : here.peek()?.id;
+  if (from === target.id) return;
+  const said = (n: number) => (["archive", "trash", "junk", "inbox"].includes(target.role ?? "") ? t(`moved_to_${target.role}`, { n }) : t("done_move", { n, folder: nameOf(target) }));
+  const keywords: Patch = target.role === "junk" ? { "keywords/$junk": true, "keywords/$notjunk": null } : here.peek()?.role === "junk" ? { "keywords/$junk": null, "keywords/$notjunk": true } : {};
+  if (rows === "all") {
+    return everything(said, (e) => {
+      const patch: Patch = { [`mailboxIds/${target.id}`]: true };
+      for (const m of Object.keys(e.mailboxIds)) if (m !== target.id && (!from || m === from)) patch[`mailboxIds/${m}`] = null;
+      return { ...patch, ...keywords };
+    });
+  }
+  const patches = moving(emailsOf(rows).map((e) => e.id), target.id, from);
+  for (const patch of patches.values()) Object.assign(patch, keywords);
+  const l = list.peek();
+  if (!searching.peek()) leave(rows);
+  else selection.value = nothing;
+  await withUndo(patches, said(rows.length), () => void l?.refresh());
+}
+
+export const archive = (rows?: Rows): Promise<void> => moveTo(roleMailbox("archive"), rows);
+export const junk = (rows?: Rows): Promise<void> => moveTo(roleMailbox("junk"), rows);
+export const toInbox = (rows?: Rows): Promise<void> => moveTo(roleMailbox("inbox"), rows);
+
+/** remove puts rows into the trash; those that lie there or among junk are deleted for ever, once somebody said so. */
+export function remove(rows: Rows = chosen()): Promise<void> {
+  const role = here.peek()?.role;
+  if (!searching.peek() && (role === "trash" || role === "junk")) return destroy(rows);
+  return moveTo(roleMailbox("trash"), rows);
+}
+
+/** destroy deletes rows for ever. */
+export async function destroy(rows: Rows = chosen()): Promise<void> {
+  if (rows.length === 0) return;
+  const n = rows === "all" ? selectedCount.peek() : rows.length;
+  if (!(await confirm(t("delete_for_ever_title", { n }), t("delete_for_ever_text"), t("delete_for_ever"), true))) return;
+  if (rows === "all") return destroyAll(list.peek()!.filter);
+  const ids = emailsOf(rows).map((e) => e.id);
+  const l = list.peek();
+  leave(rows);
+  try {
+    for (let at = 0; at < ids.length; at += maxSet) await call("Email/set", { destroy: ids.slice(at, at + maxSet) });
+    toast(t("done_destroy", { n }));
+  } catch (error) {
+    toast(explain(error), { kind: "error" });
+  }
+  void l?.refresh();
+}
+
+/** empty deletes all that lies in the trash or among junk. */
+export async function empty(id: string): Promise<void> {
+  const m = mailbox(id);
+  if (!m || m.totalEmails === 0) return;
+  if (await confirm(t("empty_title", { folder: nameOf(m) }), t("empty_text", { n: m.totalEmails }), t("delete_for_ever"), true)) await destroyAll({ inMailbox: m.id });
+}
+
+/** star marks rows with a star, or takes it away. Of a conversation the newest email gets it. */
+export function star(on: boolean, rows: Rows = chosen()): Promise<void> {
+  if (rows === "all") return setAll("$flagged", on, on ? "done_star" : "done_unstar");
+  const ids = on ? rows : emailsOf(rows).map((e) => e.id);
+  return change(keywordPatches(ids, "$flagged", on)).then(() => {}, (error) => void toast(explain(error), { kind: "error" }));
+}
+
+/** read marks rows as read, or the newest email of each as not read. */
+export function read(on: boolean, rows: Rows = chosen()): Promise<void> {
+  if (rows === "all") return setAll("$seen", on, on ? "done_read" : "done_unread");
+  const ids = on ? emailsOf(rows).map((e) => e.id) : rows;
+  const patches = keywordPatches(ids, "$seen", on);
+  if (patches.size === 0) return Promise.resolve();
+  if (rows.length === 1) return change(patches).then(() => {}, (error) => void toast(explain(error), { kind: "error" }));
+  return withUndo(patches, t(on ? "done_read" : "done_unread", { n: rows.length }));
+}
+
+/** label gives rows a label, or takes it away. */
+export function label(keyword: string, on: boolean, rows: Rows = chosen()): Promise<void> {
+  if (rows === "all") return setAll(keyword, on, on ? "done_label" : "done_unlabel");
+  return withUndo(keywordPatches(emailsOf(rows).map((e) => e.id), keyword, on), t(on ? "done_label" : "done_unlabel", { n: rows.length }));
+}
+
+function setAll(keyword: string, on: boolean, said: string): Promise<void> {
+  return everything((n) => t(said, { n }), (e) => (!!e.keywords[keyword] === on ? undefined : { [`keywords/${keyword}`]: on ? true : null }));
+}
+
+type Known = Pick<Email, "id" | "mailboxIds" | "keywords">;
+
+const maxQuery = 2000; // ids, fewer than the server answers at most
+const maxGet = 500;
+
+/**
+ * everything changes all emails of the list, also those that were never looked at: in batches, with a message that tells
+ * how far it is and ends it, and with a way back.
+ */
+async function everything(said: (n: number) => string, patchOf: (e: Known) => Patch | undefined): Promise<void> {
+  const l = list.peek();
+  if (!l) return;
+  selection.value = nothing;
+  const undo = new Map<string, Patch>();
+  await batches(l, async (ids) => {
+    for (let at = 0; at < ids.length; at += maxGet) {
+      const found = await call("Email/get", { ids: ids.slice(at, at + maxGet), properties: ["id", "mailboxIds", "keywords"] });
+      const patches = new Map<string, Patch>();
+      for (const e of found.list as Known[]) {
+        const patch = patchOf(e);
+        if (patch) patches.set(e.id, patch);
+      }
+      for (const [id, back] of await change(patches)) undo.set(id, back);
+    }
+  });
+  if (undo.size > 0) offerUndo(said(undo.size), () => void batches(l, (ids) => change(new Map(ids.map((id) => [id, undo.get(id)!]))), [...undo.keys()]));
+}
+
+async function destroyAll(filter: Filter): Promise<void> {
+  const l = list.peek();
+  if (!l) return;
+  selection.value = nothing;
+  let n = 0;
+  await batches(l, async (ids) => {
+    await call("Email/set", { destroy: ids });
+    n += ids.length;
+  }, await idsOf(filter));
+  toast(t("done_destroy", { n }));
+}
+
+/** idsOf are the ids of all emails that a filter lets through. */
+async function idsOf(filter: Filter): Promise<string[]> {
+  const ids = new Set<string>();
+  for (;;) {
+    const found = await call("Email/query", { filter, sort: [{ property: "receivedAt" }], position: ids.size, limit: maxQuery });
+    for (const id of found.ids) ids.add(id);
+    if (found.ids.length < maxQuery) return [...ids];
+  }
+}
+
+/** batches does something with many emails, a batch after the other, while the list stands still. */
+async function batches(l: List, work: (ids: string[]) => Promise<unknown>, given?: string[]): Promise<void> {
+  let stopped = false;
+  const progress = toast(t("working"), { stay: 0, action: t("stop"), run: () => (stopped = true) });
+  l.hold();
+  try {
+    const ids = given ?? (await idsOf(l.filter));
+    for (let at = 0; at < ids.length && !stopped; at += maxSet) {
+      await work(ids.slice(at, at + maxSet));
+      progress.say(t("working_on", { n: Math.min(at + maxSet, ids.length), total: ids.length }));
+    }
+  } catch (error) {
+    toast(explain(error), { kind: "error" });
+  } finally {
+    progress.close();
+    l.release();
+    void l.refresh();
+  }
+}

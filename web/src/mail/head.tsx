@@ -1,0 +1,123 @@
+// What stands above the list: its name, filters and order; while rows are chosen, what can be done with them.
+
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { go, onBack, route } from "../core/route";
+import { number, t } from "../core/text";
+import { IconButton } from "../ui/button";
+import { Icon } from "../ui/icon";
+import { openMenu } from "../ui/menu";
+import { archive, destroy, empty, junk, read, remove, star, toInbox } from "./act";
+import { labelMenu, moveMenu } from "./menus";
+import { nameOf } from "./names";
+import { Terms } from "./searchbox";
+import { activeFilters, density, filters, here, list, nothing, orders, searching, selectedCount, selection } from "./state";
+
+export function ListHead() {
+  return (
+    <div class="list-top">
+      {selectedCount.value > 0 ? <ChosenBar /> : <TitleBar />}
+      <Chips />
+    </div>
+  );
+}
+
+function TitleBar() {
+  const m = here.value;
+  const total = list.value?.total.value;
+  const empties = !searching.value && (m?.role === "trash" || m?.role === "junk") && !!total;
+  return (
+    <div class="list-head">
+      <ChooseAll />
+      <h1>{searching.value ? t("found") : m ? nameOf(m) : ""}</h1>
+      {total !== undefined && <span class="soft list-total">{t(searching.value ? "messages_n" : "conversations", { n: total })}</span>}
+      <span class="list-tools">
+        {empties && <button type="button" class="text-button" onClick={() => void empty(m!.id)}>{t("empty_now")}</button>}
+        <IconButton icon="sliders-horizontal" label={t("order_and_look")} onClick={(e) => lookMenu(e.currentTarget as Element)} />
+      </span>
+    </div>
+  );
+}
+
+/** ChooseAll chooses every row of the list, also those that were never loaded. */
+function ChooseAll() {
+  const box = useRef<HTMLInputElement>(null);
+  const s = selection.value;
+  const n = selectedCount.value;
+  useLayoutEffect(() => {
+    box.current!.indeterminate = n > 0 && !(s.all && s.ids.size === 0);
+  });
+  return (
+    <input
+      ref={box} type="checkbox" class="choose-all" aria-label={t("choose_all")} title={t("choose_all")} checked={s.all}
+      onClick={() => (selection.value = n > 0 ? nothing : { all: true, ids: new Set() })}
+    />
+  );
+}
+
+function ChosenBar() {
+  const n = selectedCount.value;
+  const role = searching.value ? "" : (here.value?.role ?? "");
+  // On a narrow screen going back ends choosing.
+  useLayoutEffect(() => onBack(() => (selection.value = nothing)), []);
+  return (
+    <div class="list-head chosen" role="toolbar" aria-label={t("chosen_actions")}>
+      <ChooseAll />
+      <span class="chosen-count" aria-live="polite">{selection.value.all ? t("all_chosen", { n }) : t("chosen", { n })}</span>
+      <span class="list-tools">
+        {role !== "archive" && role !== "drafts" && <IconButton icon="archive" label={t("archive")} keys="e" onClick={() => void archive()} />}
+        {(role === "archive" || role === "trash" || role === "junk") && (
+          <IconButton icon="inbox" label={t(role === "junk" ? "not_junk" : "to_inbox")} onClick={() => void toInbox()} />
+        )}
+        {role === "trash" || role === "junk" ? <IconButton icon="trash-2" label={t("delete_for_ever")} keys="#" onClick={() => void destroy()} /> : <IconButton icon="trash-2" label={t("to_trash")} keys="#" onClick={() => void remove()} />}
+        {role !== "junk" && role !== "drafts" && role !== "sent" && <IconButton icon="shield-alert" label={t("junk")} keys="!" class="wide-only" onClick={() => void junk()} />}
+        <IconButton icon="mail-open" label={t("mark_read")} keys="Shift+I" class="wide-only" onClick={() => void read(true)} />
+        <IconButton icon="folder-input" label={t("move_to")} keys="v" onClick={(e) => moveMenu(e.currentTarget as Element)} />
+        <IconButton icon="ellipsis-vertical" label={t("more")} onClick={(e) => moreMenu(e.currentTarget as Element)} />
+      </span>
+    </div>
+  );
+}
+
+function moreMenu(at: Element): void {
+  openMenu(at, [
+    { label: t("mark_read"), icon: "mail-open", keys: "⇧I", run: () => read(true) },
+    { label: t("mark_unread"), icon: "mail", keys: "⇧U", run: () => read(false) },
+    { label: t("star"), icon: "star", keys: "s", run: () => star(true) },
+    { label: t("unstar"), icon: "star", run: () => star(false) },
+    { label: t("label"), icon: "tag", keys: "l", run: () => labelMenu(at) },
+    { label: t("junk"), icon: "shield-alert", keys: "!", line: true, run: () => junk() },
+    { label: t("not_junk"), icon: "shield-check", run: () => toInbox() },
+    { label: t("delete_for_ever"), icon: "trash-2", danger: true, line: true, run: () => destroy() },
+  ], t("more"));
+}
+
+function lookMenu(at: Element): void {
+  const order = route.peek().order || "newest";
+  openMenu(at, [
+    ...Object.keys(orders).map((o) => ({ label: t(`order_${o}`), checked: o === order, radio: true, run: () => go({ order: o === "newest" ? "" : o }, true) })),
+    { label: t("compact"), checked: density.peek() === "compact", line: true, run: () => (density.value = density.peek() === "compact" ? "roomy" : "compact") },
+  ], t("order_and_look"));
+}
+
+/** Chips narrow the list. */
+function Chips() {
+  const on = activeFilters.value;
+  const flip = (f: string) => go({ filters: (on.includes(f) ? on.filter((x) => x !== f) : [...on, f]).join(",") }, true);
+  const r = route.value;
+  return (
+    <div class="chips" role="group" aria-label={t("filters")}>
+      {searching.value && <Terms />}
+      {searching.value && here.value && (
+        <button type="button" class="chip" aria-pressed={r.where === "here"} onClick={() => go({ where: r.where ? "" : "here" }, true)}>
+          {r.where === "here" && <Icon name="check" />}{t("only_in", { folder: nameOf(here.value) })}
+        </button>
+      )}
+      {Object.keys(filters).map((f) => (
+        <button key={f} type="button" class="chip" aria-pressed={on.includes(f)} onClick={() => flip(f)}>
+          {on.includes(f) && <Icon name="check" />}{t(`filter_${f}`)}
+          {f === "unread" && !searching.value && !!here.value?.unreadThreads && <span class="chip-count">{number(here.value.unreadThreads)}</span>}
+        </button>
+      ))}
+    </div>
+  );
+}

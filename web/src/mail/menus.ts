@@ -1,0 +1,84 @@
+// The menus of rows: what can be done with them, where to, which labels.
+
+import { known, mailboxes } from "../core/mail";
+import { isUnread } from "../core/actions";
+import { t } from "../core/text";
+import { compose } from "../compose/open";
+import { openMenu, type MenuItem } from "../ui/menu";
+import { pick, type Choice } from "../ui/pick";
+import { archive, chosen, emailsOf, junk, label, moveTo, read, remove, star, toInbox, type Rows } from "./act";
+import { later } from "./later";
+import { labelName, labels, newLabel } from "./labels";
+import { branches, folderIcons, nameOf } from "./names";
+import { here, isSelected, selectedCount } from "./state";
+
+type Place = Element | { x: number; y: number };
+
+/** moveMenu asks where rows go; a folder that is not there yet is made. */
+export function moveMenu(at: Place, rows: Rows = chosen()): void {
+  if (rows.length === 0) return;
+  const { roles, own } = branches();
+  const items = [...roles, ...own]
+    .filter(({ m }) => m.role !== "outbox" && m.role !== "drafts" && m.role !== "sent" && m.myRights.mayAddItems !== false && m !== here.peek())
+    .map(({ m, depth }): Choice => ({ label: nameOf(m), icon: folderIcons[m.role ?? ""] ?? "folder", depth, run: () => moveTo(m.id, rows) }));
+  pick(at, items, {
+    label: t("move_to"), find: t("find_folder"),
+    other: (typed) => ({
+      label: t("create_folder_called", { name: typed }), icon: "folder-plus",
+      run: async () => {
+        const id = await later((part) => part.createFolder(typed, null));
+        if (id) await moveTo(id, rows);
+      },
+    }),
+  });
+}
+
+/** labelMenu gives labels and takes them away. */
+export function labelMenu(at: Place, rows: Rows = chosen()): void {
+  if (rows.length === 0) return;
+  const emails = rows === "all" ? [] : emailsOf(rows);
+  const items = labels().map((k): Choice => {
+    const on = emails.length > 0 && emails.every((e) => e.keywords[k]);
+    return { label: labelName(k), checked: on, run: () => label(k, !on, rows) };
+  });
+  pick(at, items, {
+    label: t("label"), find: t("find_label"),
+    other: (typed) => ({
+      label: t("create_label_called", { name: typed }), icon: "plus",
+      run: () => {
+        const k = newLabel(typed);
+        if (k) void label(k, true, rows);
+      },
+    }),
+  });
+}
+
+/** rowMenu is the menu of a row, or of all that are chosen if it is one of them. */
+export function rowMenu(event: MouseEvent, id: string): void {
+  if (event.shiftKey && event.button === 2) return; // the browser's own
+  event.preventDefault();
+  const rows: Rows = isSelected(id) && selectedCount.peek() > 0 ? chosen() : [id];
+  const e = known(id);
+  if (!e) return;
+  const row = event.currentTarget as Element;
+  const at: Place = event.clientX || event.clientY ? { x: event.clientX, y: event.clientY } : row;
+  const emails = rows === "all" ? [] : emailsOf(rows);
+  const unread = emails.some(isUnread);
+  const starred = emails.some((x) => x.keywords.$flagged);
+  const role = here.peek()?.role;
+  const one = rows.length === 1;
+  const items: (MenuItem | false)[] = [
+    one && { label: t("reply"), icon: "reply", keys: "r", run: () => compose({ kind: "reply", emailId: id }) },
+    one && { label: t("reply_all"), icon: "reply-all", keys: "a", run: () => compose({ kind: "replyAll", emailId: id }) },
+    one && { label: t("forward"), icon: "forward", keys: "f", run: () => compose({ kind: "forward", emailId: id }) },
+    role !== "archive" && { label: t("archive"), icon: "archive", keys: "e", line: one, run: () => archive(rows) },
+    (role === "archive" || role === "trash") && { label: t("to_inbox"), icon: "inbox", run: () => toInbox(rows) },
+    { label: t(role === "trash" || role === "junk" ? "delete_for_ever" : "to_trash"), icon: "trash-2", keys: "#", run: () => remove(rows) },
+    role === "junk" ? { label: t("not_junk"), icon: "shield-check", run: () => toInbox(rows) } : { label: t("junk"), icon: "shield-alert", keys: "!", run: () => junk(rows) },
+    { label: t(unread ? "mark_read" : "mark_unread"), icon: unread ? "mail-open" : "mail", line: true, run: () => read(unread, rows) },
+    { label: t(starred ? "unstar" : "star"), icon: "star", keys: "s", run: () => star(!starred, rows) },
+    mailboxes.peek().length > 0 && { label: t("move_to"), icon: "folder-input", keys: "v", run: () => moveMenu(at, rows) },
+    { label: t("label"), icon: "tag", keys: "l", run: () => labelMenu(at, rows) },
+  ];
+  openMenu(at, items.filter((i) => i !== false), t("more"));
+}

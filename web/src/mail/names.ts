@@ -1,0 +1,41 @@
+import { mailboxes, type Mailbox } from "../core/mail";
+import { t } from "../core/text";
+
+export const folderIcons: Record<string, string> = {
+  inbox: "inbox", drafts: "file-pen", outbox: "clock", sent: "send", archive: "archive", junk: "shield-alert", trash: "trash-2",
+};
+
+/** roleOrder is how mailboxes with a role stand above all others. */
+export const roleOrder = ["inbox", "drafts", "outbox", "sent", "archive", "junk", "trash"];
+
+/** nameOf is what a mailbox is called: those with a role in the reader's language. */
+export function nameOf(m: Mailbox): string {
+  return m.role && roleOrder.includes(m.role) ? t(`mailbox_${m.role}`) : m.name;
+}
+
+/** Branch is a mailbox with how deep it lies in the tree. */
+export interface Branch {
+  m: Mailbox;
+  depth: number;
+  children: boolean;
+}
+
+/** branches are all mailboxes: those with a role first, then the tree of the others. closed are not gone into. */
+export function branches(closed?: ReadonlySet<string>): { roles: Branch[]; own: Branch[] } {
+  const all = mailboxes.value;
+  const withRole = roleOrder.map((role) => all.find((m) => m.role === role)).filter((m) => m !== undefined);
+  const others = new Map<string | null, Mailbox[]>();
+  const ids = new Set(all.map((m) => m.id));
+  for (const m of all) {
+    if (withRole.includes(m)) continue;
+    const parent = m.parentId && ids.has(m.parentId) ? m.parentId : null;
+    others.set(parent, [...(others.get(parent) ?? []), m]);
+  }
+  for (const list of others.values()) list.sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
+  const walk = (parent: string | null, depth: number): Branch[] =>
+    (others.get(parent) ?? []).flatMap((m) => [{ m, depth, children: others.has(m.id) }, ...(closed?.has(m.id) ? [] : walk(m.id, depth + 1))]);
+  return {
+    roles: withRole.flatMap((m) => [{ m, depth: 0, children: others.has(m.id) }, ...(closed?.has(m.id) ? [] : walk(m.id, 1))]),
+    own: walk(null, 0),
+  };
+}

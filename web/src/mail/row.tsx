@@ -1,0 +1,174 @@
+import { Component, type ComponentChildren } from "preact";
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { email, inThread, known, mailbox, type Email } from "../core/mail";
+import { isUnread } from "../core/actions";
+import { go, route } from "../core/route";
+import { briefDate, longDate, t } from "../core/text";
+import { compose } from "../compose/open";
+import { IconButton } from "../ui/button";
+import { Icon } from "../ui/icon";
+import { archive, read, remove, star } from "./act";
+import { labelName, labelsOf } from "./labels";
+import { nameOf } from "./names";
+import { rowMenu } from "./menus";
+import { Snippet, snippet } from "./snippets";
+import { cursor, here, isSelected, list, searching, selection } from "./state";
+
+/** Row is a conversation, or a message that was searched for. One that cannot be shown does not keep the others from it. */
+export function Row({ id, index, tab }: { id: string | undefined; index: number; tab: boolean }) {
+  return (
+    <Guard key={id} id={id} index={index} tab={tab}>
+      <Shown id={id} index={index} tab={tab} />
+    </Guard>
+  );
+}
+
+class Guard extends Component<{ id: string | undefined; index: number; tab: boolean; children: ComponentChildren }, { broken: boolean }> {
+  override state = { broken: false };
+
+  override componentDidCatch(error: unknown): void {
+    console.error("row", this.props.id, error);
+    this.setState({ broken: true });
+  }
+
+  override render() {
+    const { id, index, tab, children } = this.props;
+    if (!this.state.broken || !id) return children;
+    return (
+      <div class={`row broken ${isSelected(id) ? "selected" : ""}`} role="row" aria-rowindex={index + 1} data-id={id} tabIndex={tab ? 0 : -1}>
+        <span role="gridcell" class="row-check"><Check id={id} /></span>
+        <span role="gridcell" class="row-link">{t("row_broken")}</span>
+      </div>
+    );
+  }
+}
+
+function Shown({ id, index, tab }: { id: string | undefined; index: number; tab: boolean }) {
+  const box = useRef<HTMLDivElement>(null);
+  const at = id !== undefined && cursor.value === id;
+  useLayoutEffect(() => {
+    if (!at) return;
+    const focused = document.activeElement;
+    if (focused === document.body || focused?.closest("#list")) box.current?.focus({ preventScroll: true });
+  }, [at]);
+  const e = id && email(id).value;
+  if (!e) return <div class="row waiting" role="row" aria-rowindex={index + 1} ref={box} tabIndex={tab ? 0 : -1}><span role="gridcell" aria-label={t("loading")} /></div>;
+  const all = searching.value ? [] : inThread(e.threadId);
+  const emails = all.length ? all : [e];
+  const unread = emails.some(isUnread);
+  const starred = emails.some((x) => x.keywords.$flagged);
+  const open = route.value.thread === e.threadId && (!searching.value || at);
+  const chosen = isSelected(e.id);
+  const received = new Date(e.receivedAt);
+  const who = people(emails);
+  const subject = e.subject || t("no_subject");
+  const found = searching.value ? snippet(e.id).value : undefined;
+  return (
+    <div
+      ref={box}
+      class={`row ${unread ? "unread" : ""} ${open ? "open" : ""} ${chosen ? "selected" : ""} ${at ? "cursor" : ""}`}
+      role="row" aria-rowindex={index + 1} aria-selected={chosen} aria-label={spoken(e, emails, who, unread, starred)}
+      data-id={e.id} tabIndex={tab ? 0 : -1}
+      onFocus={() => (cursor.value = e.id)}
+      onContextMenu={(event) => rowMenu(event, e.id)}
+      onClick={(event) => clicked(event, e)}
+    >
+      <span role="gridcell" class="row-check"><Check id={e.id} /></span>
+      <span role="gridcell" class="row-text">
+        <a class="row-link" href={linkTo(e)} tabIndex={-1} draggable={false}>
+          <span class="row-who">{who}{emails.length > 1 && <span class="row-count"> {emails.length}</span>}</span>
+          <span class="row-marks soft">
+            {emails.some((x) => x.hasAttachment) && <Icon name="paperclip" />}
+            {emails.some((x) => x.keywords.$answered) && <Icon name="reply" />}
+            <time dateTime={e.receivedAt} title={longDate(received)}>{briefDate(received)}</time>
+          </span>
+          <span class="row-subject">
+            {searching.value && <Where e={e} />}
+            {labelsOf(emails).map((k) => <span key={k} class="label" data-label={k}>{labelName(k)}</span>)}
+            {found?.subject ? <Snippet text={found.subject} /> : subject}
+          </span>
+          <span class="row-preview soft">{found?.preview ? <Snippet text={found.preview} /> : e.preview}</span>
+        </a>
+      </span>
+      <span role="gridcell" class="row-star-cell">
+        <IconButton icon="star" class="row-star" tab={-1} label={t(starred ? "unstar" : "star")} pressed={starred} onClick={() => void star(!starred, [e.id])} />
+      </span>
+      <span role="gridcell" class="row-actions">
+        {here.value?.role !== "archive" && <IconButton icon="archive" tab={-1} label={t("archive")} keys="e" onClick={() => void archive([e.id])} />}
+        <IconButton icon="trash-2" tab={-1} label={t("to_trash")} keys="#" onClick={() => void remove([e.id])} />
+        <IconButton icon={unread ? "mail-open" : "mail"} tab={-1} label={t(unread ? "mark_read" : "mark_unread")} onClick={() => void read(unread, [e.id])} />
+      </span>
+    </div>
+  );
+}
+
+function Check({ id }: { id: string }) {
+  return <input type="checkbox" tabIndex={-1} aria-label={t("choose")} checked={isSelected(id)} onClick={(e) => (e.stopPropagation(), choose(id, e.shiftKey))} />;
+}
+
+/** Where is the mailbox in which a message was found. */
+function Where({ e }: { e: Email }) {
+  const m = Object.keys(e.mailboxIds).map(mailbox).find((x) => x);
+  return m ? <span class="label where">{nameOf(m)}</span> : null;
+}
+
+const linkTo = (e: Email): string => `/mail/${encodeURIComponent(route.value.mailbox)}/${e.threadId}${location.search}`;
+
+/** clicked opens what a row shows, or chooses it with Ctrl or Shift, or where some are chosen already on a touch screen. */
+function clicked(event: MouseEvent, e: Email): void {
+  const target = event.target as Element;
+  if (target.closest("button, input")) return;
+  event.preventDefault();
+  const chosen = selection.peek().all || selection.peek().ids.size > 0;
+  if (event.ctrlKey || event.metaKey || event.shiftKey) return choose(e.id, event.shiftKey);
+  if (chosen && matchMedia("(hover: none)").matches) return choose(e.id, false);
+  openRow(e.id);
+}
+
+/** openRow opens what a row stands for: a conversation, or a draft to go on with. */
+export function openRow(id: string, replace = false): void {
+  const e = known(id);
+  if (!e) return;
+  cursor.value = id;
+  if (e.keywords.$draft && mailbox("drafts") && e.mailboxIds[mailbox("drafts")!.id]) return void compose({ kind: "draft", emailId: id });
+  go({ thread: e.threadId }, replace);
+}
+
+let anchor = ""; // the row that was chosen last, where a range begins
+
+/** choose chooses a row or no longer does; with range, all from the one before up to it. */
+export function choose(id: string, range: boolean): void {
+  const l = list.peek();
+  const s = selection.peek();
+  const ids = new Set(s.ids);
+  const on = ids.has(id) === s.all;
+  const [from, to] = [l?.indexOf(anchor) ?? -1, l?.indexOf(id) ?? -1].sort((a, b) => a - b) as [number, number];
+  const some = range && from >= 0 ? Array.from({ length: to - from + 1 }, (_, i) => l!.at(from + i)).filter((x) => x !== undefined) : [id];
+  for (const one of some) {
+    if (on !== s.all) ids.add(one);
+    else ids.delete(one);
+  }
+  anchor = id;
+  cursor.value = id;
+  selection.value = { all: s.all, ids };
+}
+
+/** people are who wrote a conversation, first names where there are several; of what one sent oneself, to whom. */
+function people(emails: Email[]): string {
+  const role = here.value?.role;
+  const outgoing = !searching.value && (role === "sent" || role === "drafts" || role === "outbox");
+  const names = new Map<string, string>();
+  for (const e of emails) for (const a of (outgoing ? e.to : e.from) ?? []) names.set(a.email.toLowerCase(), a.name || a.email);
+  const all = [...names.values()].slice(-3);
+  if (all.length === 0) return t(outgoing ? "nobody_yet" : "nobody");
+  const said = (all.length > 1 ? all.map((n) => n.split(/[\s,@]+/)[0]!) : all).join(", ");
+  return outgoing ? t("to_people", { people: said }) : said;
+}
+
+/** spoken is what a screen reader says of a row. */
+function spoken(e: Email, emails: Email[], who: string, unread: boolean, starred: boolean): string {
+  return [
+    unread && t("unread"), starred && t("starred"), who, e.subject || t("no_subject"), longDate(new Date(e.receivedAt)),
+    emails.length > 1 && t("messages_in_it", { n: emails.length }), emails.some((x) => x.hasAttachment) && t("with_attachment"), e.preview,
+  ].filter((x) => x).join(", ");
+}

@@ -1,0 +1,146 @@
+// What the mail page seldom needs, and loads when it does: folders are made, renamed, moved and deleted here, and the keys
+// are explained. It is a script of its own, so it shares no state with src/mail but what it is given.
+
+import { call, MethodError } from "../core/jmap";
+import { explain } from "../core/actions";
+import { fetchMailboxes, mailbox, mailboxes, type Mailbox } from "../core/mail";
+import { route, visit } from "../core/route";
+import { t } from "../core/text";
+import { ask } from "../ui/ask";
+import { openMenu, type MenuItem } from "../ui/menu";
+import { pick, type Choice } from "../ui/pick";
+import { toast } from "../ui/toast";
+import { Dialog, show } from "../ui/dialog";
+import type { Signal } from "@preact/signals";
+import { branches, folderIcons, nameOf } from "./names";
+
+async function set(args: object): Promise<any> {
+  const answer = await call("Mailbox/set", args);
+  const refused = Object.values<any>({ ...answer.notCreated, ...answer.notUpdated, ...answer.notDestroyed })[0];
+  if (refused) throw new MethodError(refused.type, refused);
+  await fetchMailboxes();
+  return answer;
+}
+
+function failed(error: unknown): undefined {
+  const taken = error instanceof MethodError && (error.type === "alreadyExists" || error.detail.properties?.includes("name"));
+  toast(taken ? t("folder_name_taken") : explain(error), { kind: "error" });
+}
+
+/** createFolder makes a folder and answers its id; undefined, and a word about it, if it cannot be made. */
+export async function createFolder(name: string, parentId: string | null): Promise<string | undefined> {
+  try {
+    const answer = await set({ create: { f: { name, parentId, isSubscribed: true } } });
+    toast(t("folder_created", { name }));
+    return answer.created.f.id;
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+/** newFolder asks for the name of a folder and makes it. */
+export async function newFolder(parent?: Mailbox): Promise<void> {
+  const name = await ask({
+    title: parent ? t("new_folder_in", { folder: nameOf(parent) }) : t("new_folder"), yes: t("create"), field: { label: t("folder_name"), maxLength: 100 },
+  });
+  if (name) await createFolder(name, parent?.id ?? null);
+}
+
+async function rename(m: Mailbox): Promise<void> {
+  const name = await ask({ title: t("rename_folder"), yes: t("rename"), field: { label: t("folder_name"), value: m.name, maxLength: 100 } });
+  if (!name || name === m.name) return;
+  await set({ update: { [m.id]: { name } } }).then(() => toast(t("folder_renamed", { name })), failed);
+}
+
+/** below tells whether a folder lies in another one, or is it. */
+function below(m: Mailbox, top: Mailbox): boolean {
+  for (let at: Mailbox | undefined = m, n = 0; at && n < 100; at = at.parentId ? mailbox(at.parentId) : undefined, n++) if (at.id === top.id) return true;
+  return false;
+}
+
+/** moveFolder puts a folder into another one, or on top. */
+export async function moveFolder(m: Mailbox, parentId: string | null): Promise<void> {
+  await set({ update: { [m.id]: { parentId } } }).then(() => toast(t("folder_moved", { name: m.name })), failed);
+}
+
+function moveFolderMenu(m: Mailbox, at: Element): void {
+  const items: Choice[] = [{ label: t("on_top"), icon: "layers", disabled: m.parentId === null, run: () => moveFolder(m, null) }];
+  for (const { m: to, depth } of branches().own) {
+    if (below(to, m)) continue;
+    items.push({ label: to.name, icon: "folder", depth, disabled: to.id === m.parentId, run: () => moveFolder(m, to.id) });
+  }
+  pick(at, items, { label: t("move_folder"), find: t("find_folder") });
+}
+
+/** removeFolder deletes a folder; somebody says what becomes of the mail inside. */
+async function removeFolder(m: Mailbox): Promise<void> {
+  if (mailboxes.peek().some((c) => c.parentId === m.id)) return void toast(t("folder_has_folders", { name: m.name }), { kind: "error" });
+  const n = m.totalEmails;
+  const answer = await ask({
+    title: t("delete_folder_title", { name: m.name }), text: n ? t("delete_folder_text", { n }) : t("delete_folder_empty"), yes: t("delete_folder"), danger: true,
+    ...(n ? { choices: [{ value: "trash", label: t("folder_mail_to_trash") }, { value: "archive", label: t("folder_mail_to_archive") }, { value: "destroy", label: t("folder_mail_destroy") }] } : {}),
+  });
+  if (!answer) return;
+  try {
+    if (answer === "trash" || answer === "archive") await moveOut(m, mailbox(answer)!.id);
+    if (route.peek().mailbox === m.id) visit("inbox");
+    await set({ destroy: [m.id], onDestroyRemoveEmails: answer === "destroy" });
+    toast(t("folder_deleted", { name: m.name }));
+  } catch (error) {
+    failed(error);
+  }
+}
+
+/** moveOut moves all that lies in a folder into another one. */
+async function moveOut(m: Mailbox, to: string): Promise<void> {
+  for (;;) {
+    const found = await call("Email/query", { filter: { inMailbox: m.id }, limit: 250 });
+    if (found.ids.length === 0) return;
+    const answer = await call("Email/set", { update: Object.fromEntries(found.ids.map((id: string) => [id, { [`mailboxIds/${m.id}`]: null, [`mailboxIds/${to}`]: true }])) });
+    const refused = Object.values<any>(answer.notUpdated ?? {})[0];
+    if (refused) throw new MethodError(refused.type, refused);
+  }
+}
+
+/** folderMenu is the menu of a folder; empty is what deletes all that lies in one. */
+export function folderMenu(m: Mailbox, at: Element, empty: (id: string) => unknown): void {
+  const empties = (m.role === "trash" || m.role === "junk") && m.totalEmails > 0;
+  const items: (MenuItem | false)[] = [
+    { label: t("open"), icon: folderIcons[m.role ?? ""] ?? "folder", run: () => visit(m.role ?? m.id) },
+    empties && { label: t("empty_now"), icon: "trash-2", danger: true, run: () => empty(m.id) },
+    !m.role && m.myRights.mayCreateChild !== false && { label: t("new_folder_inside"), icon: "folder-plus", run: () => newFolder(m) },
+    !m.role && m.myRights.mayRename !== false && { label: t("rename"), icon: "pencil", run: () => rename(m) },
+    !m.role && m.myRights.mayRename !== false && { label: t("move_folder"), icon: "move", run: () => moveFolderMenu(m, at) },
+    !m.role && { label: t(m.isSubscribed ? "hide_in_programs" : "show_in_programs"), icon: m.isSubscribed ? "eye-off" : "eye", run: () => set({ update: { [m.id]: { isSubscribed: !m.isSubscribed } } }).catch(failed) },
+    !m.role && m.myRights.mayDelete !== false && { label: t("delete_folder"), icon: "trash-2", danger: true, line: true, run: () => removeFolder(m) },
+  ];
+  openMenu(at, items.filter((i) => i !== false), nameOf(m));
+}
+
+/** shortcuts are what the help shows, by groups. */
+const shortcuts: [group: string, keys: [keys: string, text: string][]][] = [
+  ["keys_go", [["j / ↓", "key_next"], ["k / ↑", "key_previous"], ["PgDn PgUp", "key_page"], ["Home End", "key_ends"], ["o / ↵", "key_open"], ["u / Esc", "key_back"], ["n p", "key_in_conversation"], ["→ ←", "key_in_row"]]],
+  ["keys_act", [["e", "archive"], ["#", "to_trash"], ["!", "junk"], ["s", "key_star"], ["⇧I", "mark_read"], ["⇧U", "mark_unread"], ["v", "move_to"], ["l", "label"], ["z", "undo"]]],
+  ["keys_choose", [["x", "choose"], ["⇧X", "key_choose_range"], ["* a", "choose_all"], ["* n", "key_choose_none"], ["* u", "key_choose_unread"], ["* s", "key_choose_starred"]]],
+  ["keys_write", [["c", "write"], ["r", "reply"], ["a", "reply_all"], ["f", "forward"]]],
+  ["keys_places", [["/", "search"], ["g i", "mailbox_inbox"], ["g s", "mailbox_sent"], ["g d", "mailbox_drafts"], ["g a", "mailbox_archive"], ["g j", "mailbox_junk"], ["g t", "mailbox_trash"], ["?", "keys"]]],
+];
+
+/** showKeys lists the keys; letters tells whether single letters are shortcuts. */
+export function showKeys(letters: Signal<boolean>): void {
+  void show<void>((close) => (
+    <Dialog title={t("keys")} wide onClose={close}>
+      <div class="keys">
+        {shortcuts.map(([group, keys]) => (
+          <section key={group}>
+            <h3>{t(group)}</h3>
+            <dl>{keys.map(([k, text]) => <div key={k}><dt>{k.split(" ").map((x) => (x === "/" && k.length > 1 ? " / " : <kbd key={x}>{x}</kbd>))}</dt><dd>{t(text)}</dd></div>)}</dl>
+          </section>
+        ))}
+      </div>
+      <label class="asking-choice">
+        <input type="checkbox" defaultChecked={letters.peek()} onChange={(e) => (letters.value = e.currentTarget.checked)} /> <span>{t("letters_on")}</span>
+      </label>
+    </Dialog>
+  ));
+}
