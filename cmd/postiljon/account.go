@@ -19,6 +19,7 @@ type accountCommand struct {
 	Enable  accountEnable  `cmd:"" help:"Switch mail on and end a suspension."`
 	Disable accountDisable `cmd:"" help:"Switch mail off; nothing is lost."`
 	Suspend accountSuspend `cmd:"" help:"Suspend an account, for a cause that is told to its holder."`
+	Signout accountSignout `cmd:"" help:"Sign out all mail programs and browsers of an account."`
 	Remove  accountRemove  `cmd:"" help:"Remove an account with all its mail."`
 }
 
@@ -106,7 +107,8 @@ func (a *accountShow) Run(ctx context.Context, s *streams, c *commands) error {
 	err = pairs(s.out, "Account", one.Address, "Name", one.Name, "State", stateText(one.Disabled, string(one.Suspended)),
 		"Since", moment(one.Created), "Language", one.Language, "Protocols", strings.Join(one.Protocols, " "),
 		"Storage", quotaText(one.Used, one.Quota), "Emails", strconv.FormatInt(one.Emails, 10),
-		"Sent this hour", fmt.Sprintf("%d of %d", one.Sent, one.SentLimit), "Limits", planText(one.Plan, &one.Sending))
+		"Sent this hour", fmt.Sprintf("%d of %d", one.Sent, one.SentLimit), "Limits", planText(one.Plan, &one.Sending),
+		"On the web", webText(&one))
 	if err != nil {
 		return err
 	}
@@ -124,6 +126,15 @@ func (a *accountShow) Run(ctx context.Context, s *streams, c *commands) error {
 		return err
 	}
 	return passwordTable(one.Passwords).write(s)
+}
+
+// webText says how an account is signed in to on the web.
+func webText(one *control.Account) string {
+	step := "no second step"
+	if one.TwoStep {
+		step = "with a second step"
+	}
+	return fmt.Sprintf("%s, passkeys: %d, browsers signed in: %d", step, one.Passkeys, one.Browsers)
 }
 
 func passwordTable(all []control.Secret) *table {
@@ -151,6 +162,8 @@ type accountChange struct {
 	Name      *string  `help:"Name of its holder."`
 	Language  *string  `placeholder:"LANG" help:"Language of reports to it: sv, nb or en."`
 	Protocols []string `placeholder:"P,..." help:"Protocols switched on: imap, pop3, submission, jmap, web."`
+	// There is no switching on: only the holder has the app.
+	NoSecondStep bool `help:"Switch the second step of signing in off, for a holder who has lost app and recovery codes. Make sure who it is."`
 	limitFlags
 }
 
@@ -160,9 +173,10 @@ func (a *accountChange) Run(ctx context.Context, s *streams, c *commands) error 
 	if len(a.Protocols) > 0 {
 		change.Protocols = &a.Protocols
 	}
+	change.NoSecondStep = a.NoSecondStep
 	change.ChangeLimits = a.change()
-	if a.Name == nil && a.Language == nil && change.Protocols == nil && !a.given() {
-		return usagef("nothing to change; give --name, --language, --protocols, --plan, --hourly or --recipients")
+	if a.Name == nil && a.Language == nil && change.Protocols == nil && !a.NoSecondStep && !a.given() {
+		return usagef("nothing to change; give --name, --language, --protocols, --no-second-step, --plan, --hourly or --recipients")
 	}
 	return changeAccount(ctx, c, change, func(one control.Account) error { return s.say("Changed %s.", one.Address) })
 }
@@ -231,6 +245,23 @@ func (a *accountSuspend) Run(ctx context.Context, s *streams, c *commands) error
 	return changeAccount(ctx, c, control.ChangeAccount{Address: a.Address, Suspended: &a.Cause}, func(one control.Account) error {
 		return s.say("%s is suspended for %s; its mail is kept. 'postiljon account enable %s' ends it.", one.Address, a.Cause, one.Address)
 	})
+}
+
+type accountSignout struct {
+	Address string `arg:"" help:"Address of the account."`
+}
+
+// Run ends all that is signed in to an account.
+func (a *accountSignout) Run(ctx context.Context, s *streams, c *commands) error {
+	client, err := c.connect()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if err := client.SignOut(ctx, a.Address); err != nil {
+		return err
+	}
+	return s.say("Signed out everything of %s.", a.Address)
 }
 
 type accountRemove struct {

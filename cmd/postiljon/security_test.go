@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -10,6 +11,9 @@ import (
 
 	"github.com/pquerna/otp/totp"
 
+	"github.com/postiljon/postiljon/internal/control"
+	"github.com/postiljon/postiljon/internal/journal"
+	"github.com/postiljon/postiljon/internal/notice"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/web/factor"
 	"github.com/postiljon/postiljon/internal/web/factor/authenticator"
@@ -197,6 +201,28 @@ func TestSecurityTwoStep(t *testing.T) {
 	if code, _ := basic(made.Password); code != http.StatusUnauthorized {
 		t.Errorf("a program with a password that is gone: %d", code)
 	}
+	if r, _ := other.form("/sign-out", "csrf", other.info().CSRF); r.StatusCode != http.StatusSeeOther {
+		t.Error(r.Status)
+	}
+	half() // and now the app is lost
+	if shown, err := h.Account(t.Context(), hostedAddress); err != nil || !shown.TwoStep || shown.Browsers != 1 {
+		t.Errorf("%+v, %v", shown, err)
+	}
+	if _, err := h.ChangeAccount(t.Context(), control.ChangeAccount{Address: hostedAddress, NoSecondStep: true}); err != nil {
+		t.Fatal(err)
+	}
+	if o := b.overview(); o.TwoStep.On {
+		t.Error("it is on still")
+	}
+	if r, _ := other.form("/sign-in", "address", hostedAddress, "password", hostedPassword); r.StatusCode != http.StatusSeeOther || other.out() {
+		t.Errorf("without the second step: %s", r.Status)
+	}
+	if code := b.api("POST", "two-step/begin", fields{}, &setup); code != http.StatusOK {
+		t.Errorf("begin again: %d", code)
+	}
+	if code := b.api("POST", "two-step/enable", fields{"code": app(0)}, &codes); code != http.StatusOK {
+		t.Errorf("enable again: %d", code)
+	}
 	if code := b.api("DELETE", "two-step", nil, nil); code != http.StatusNoContent || b.overview().TwoStep.On {
 		t.Errorf("off: %d", code)
 	}
@@ -302,5 +328,70 @@ func TestPasskeySignIn(t *testing.T) {
 	}
 	if code := b.json("POST", "/sign-in/passkey", fields{"credential": answerTo("/sign-in/passkey/begin", device.Use)}, &no); code != http.StatusForbidden || no.Cause != "account.mail-disabled" || !b.out() {
 		t.Errorf("switched off: %d %+v", code, no)
+	}
+}
+
+// TestNewBrowser holds that the holder of an account hears of a browser that signs in for the first time, from an address where
+// nobody did before; and only then.
+func TestNewBrowser(t *testing.T) {
+	h := hostAccount(t)
+	open := webOf(t, h.service)
+	_, err := h.store.UpdateAccount(t.Context(), h.id, func(a *store.Account) error { a.Created = a.Created.Add(-48 * time.Hour); return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := func(address string) *browser {
+		b := open()
+		transport := b.client.Transport.(*http.Transport).Clone()
+		transport.DialContext = (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}).DialContext
+		b.client.Transport = transport
+		t.Cleanup(transport.CloseIdleConnections)
+		return b
+	}
+	first := from("127.0.0.1").page()
+	first.page("lang", "sv") // known
+	from("127.0.0.1").page() // a known address
+	second := from("127.0.0.2")
+	second.page() // news
+	if code := second.api("POST", "notices", fields{"newSignIn": false}, nil); code != http.StatusNoContent || second.overview().Notices.NewSignIn {
+		t.Errorf("switched off: %d", code)
+	}
+	from("127.0.0.3").page() // not wanted
+	known, err := h.store.WebSecurity(t.Context(), h.id)
+	if err != nil || len(known.Browsers) != 4 {
+		t.Errorf("%+v %v", known, err)
+	}
+	// They are written one after another: once the last is there, all are.
+	account, err := h.store.Account(t.Context(), h.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.policies.notices.Changed(account, notice.SecondStepOff, notice.Where{Language: "en"}, time.Now())
+	changed := make(chan struct{}, 1)
+	defer h.store.Watch(h.id, func() {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	})()
+	var subjects []string
+	for len(subjects) == 0 || subjects[len(subjects)-1] != "The second step of your mail was switched off" {
+		subjects = nil
+		err = h.store.Events(t.Context(), h.id, time.Time{}, time.Time{}, func(e *store.Event) error {
+			if e.Kind == journal.NoticeSent {
+				subjects = append(subjects, e.Field("subject"))
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-changed:
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	if want := "New sign-in to your mail"; len(subjects) != 3 || subjects[0] != want || subjects[1] != want {
+		t.Errorf("%q", subjects)
 	}
 }

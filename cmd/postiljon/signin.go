@@ -21,7 +21,7 @@ func (s *service) openSignIn() (err error) {
 	s.codes = &factor.Codes{Store: s.store, Issuer: s.config.Hostname, Now: s.store.Now}
 	s.passkeys = &factor.Passkeys{Store: s.store, Name: s.config.Hostname, Hosts: append([]string{s.config.Hostname}, s.config.TLS.Names...), Now: s.store.Now}
 	s.signIn, err = signin.New(signin.Options{
-		Store: s.store, Sessions: s.browsers, SignIn: s.policies.signIn, Codes: s.codes, Passkeys: s.passkeys, Catalogue: s.catalogue, Hostname: s.config.Hostname,
+		Store: s.store, Sessions: s.browsers, SignIn: s.policies.signIn, Codes: s.codes, Passkeys: s.passkeys, Catalogue: s.catalogue, Notices: s.policies.notices, Hostname: s.config.Hostname,
 		DefaultDomain: s.config.Auth.DefaultDomain, Done: func(id cause.ID) { s.metrics.SignIn("web", id) }, Log: s.log,
 	})
 	if err != nil {
@@ -29,7 +29,7 @@ func (s *service) openSignIn() (err error) {
 	}
 	s.security, err = security.New(security.Options{
 		Store: s.store, Sessions: s.browsers, SignIn: s.policies.signIn, Hasher: s.hasher, Codes: s.codes, Passkeys: s.passkeys, Journal: s.journal,
-		Catalogue: s.catalogue, Hostname: s.config.Hostname, Attempt: signin.Attempt, EndPrograms: s.policies.sessions.end, Connections: s.connectionsOf, Log: s.log,
+		Catalogue: s.catalogue, Notices: s.policies.notices, Hostname: s.config.Hostname, Attempt: signin.Attempt, EndPrograms: s.policies.sessions.end, Connections: s.connectionsOf, Log: s.log,
 	})
 	return err
 }

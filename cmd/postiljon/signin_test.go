@@ -224,6 +224,7 @@ func TestSessionsEnd(t *testing.T) {
 			_, err := h.SetPassword(ctx, control.SetPassword{Address: hostedAddress, Password: hostedPassword})
 			return err
 		},
+		"signed out by the operator": func(ctx context.Context) error { return h.SignOut(ctx, hostedAddress) },
 		"switched off": func(ctx context.Context) error {
 			off, on := true, false
 			_, err := h.ChangeAccount(ctx, control.ChangeAccount{Address: hostedAddress, Disabled: &off})

@@ -88,6 +88,9 @@ type Account struct {
 	Meters    []Meter             `json:"meters"`
 	Mailboxes []Mailbox           `json:"mailboxes,omitempty"` // of account.show
 	Passwords []Secret            `json:"passwords,omitempty"` // of account.show, without what is secret
+	TwoStep   bool                `json:"two_step,omitempty"`  // signing in on the web has a second step
+	Passkeys  int                 `json:"passkeys,omitempty"`  // of account.show
+	Browsers  int                 `json:"browsers,omitempty"`  // of account.show: signed in on the web
 }
 
 // Meter is how much of a sending limit is used up within the hour.
@@ -165,6 +168,8 @@ type ChangeAccount struct {
 	Name      *string   `json:"name,omitempty"`
 	Language  *string   `json:"language,omitempty"`
 	Protocols *[]string `json:"protocols,omitempty"`
+	// NoSecondStep switches the second step off, for a holder who has neither app nor recovery codes any more.
+	NoSecondStep bool `json:"no_second_step,omitempty"`
 	ChangeLimits
 }
 
@@ -351,6 +356,7 @@ func (s *Server) routes() http.Handler {
 		"sender.allow":       method(s, s.allowSender),
 		"limits.reopen":      method(s, s.reopen),
 		"account.remove":     method(s, s.removeAccount),
+		"account.sign-out":   method(s, s.signOut),
 		"alias.add":          method(s, s.addAlias),
 		"alias.list":         method(s, s.listAliases),
 		"alias.remove":       method(s, s.removeAlias),

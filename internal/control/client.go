@@ -181,6 +181,11 @@ func (c *Client) RemoveAccount(ctx context.Context, address string) error {
 	return done(ctx, c, "account.remove", Name{address})
 }
 
+// SignOut ends all that is signed in to an account: mail programs and browsers.
+func (c *Client) SignOut(ctx context.Context, address string) error {
+	return done(ctx, c, "account.sign-out", Name{address})
+}
+
 // AddAlias adds an alias.
 func (c *Client) AddAlias(ctx context.Context, a Alias) (Alias, error) {
 	return call[Alias](ctx, c, "alias.add", a)

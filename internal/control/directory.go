@@ -274,7 +274,7 @@ func (s *Server) account(ctx context.Context, a *store.Account) (Account, error)
 		Address: a.Address, Name: a.Name, Created: a.Created, Disabled: a.Disabled, Suspended: a.Suspended,
 		Protocols: protocolNames(a.Protocols), Language: a.Language, Quota: a.Quota,
 		Used: u.Size, Emails: u.Emails, Sent: meters[0].Used, SentLimit: meters[0].Limit,
-		Plan: a.Plan, Sending: a.Sending, Meters: metersOf(meters),
+		Plan: a.Plan, Sending: a.Sending, Meters: metersOf(meters), TwoStep: a.TwoStep,
 	}, nil
 }
 
@@ -297,10 +297,29 @@ func (s *Server) showAccount(ctx context.Context, r Name) (Account, error) {
 		})
 	}
 	credentials, err := s.Store.Credentials(ctx, a.ID)
+	if err != nil {
+		return Account{}, err
+	}
 	for _, c := range credentials {
 		answer.Passwords = append(answer.Passwords, secret(&c))
 	}
+	passkeys, err := s.Store.Passkeys(ctx, a.ID)
+	if err != nil {
+		return Account{}, err
+	}
+	browsers, err := s.Store.WebSessions(ctx, a.ID)
+	answer.Passkeys, answer.Browsers = len(passkeys), len(browsers)
 	return answer, err
+}
+
+func (s *Server) signOut(ctx context.Context, r Name) (None, error) {
+	a, err := s.find(ctx, r.Name)
+	if err != nil {
+		return None{}, err
+	}
+	s.SignOut(a.ID)
+	s.note(ctx, journal.SessionEnded, a.ID)
+	return None{}, nil
 }
 
 func secret(c *store.Credential) Secret {
@@ -338,6 +357,7 @@ func (s *Server) changeAccount(ctx context.Context, r ChangeAccount) (Account, e
 		set(&a.Name, r.Name)
 		set(&a.Language, r.Language)
 		set(&a.Protocols, protocols)
+		a.TwoStep = a.TwoStep && !r.NoSecondStep
 		r.ChangeLimits.apply(&a.Plan, &a.Sending)
 		return checkAccount(a)
 	})
@@ -346,6 +366,12 @@ func (s *Server) changeAccount(ctx context.Context, r ChangeAccount) (Account, e
 	}
 	if changed.Disabled != a.Disabled || changed.Suspended != a.Suspended || changed.Protocols != a.Protocols {
 		s.SignOut(a.ID)
+	}
+	if a.TwoStep && r.NoSecondStep {
+		if err := s.Store.DeleteSecondStep(ctx, a.ID); err != nil {
+			return Account{}, err
+		}
+		s.note(ctx, journal.SecondStepOff, a.ID)
 	}
 	s.note(ctx, journal.AccountChanged, a.ID, store.Field{Name: "to", Value: a.Address})
 	return s.account(ctx, &changed)

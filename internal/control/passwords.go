@@ -39,11 +39,12 @@ func (s *Server) addAppPassword(ctx context.Context, r NewAppPassword) (Password
 		return Password{}, err
 	}
 	credential, password, err := policy.CreateAppPassword(ctx, s.Store, a.ID, r.Name, protocols, s.Store.Now())
+	var same *policy.CredentialTakenError
 	switch {
 	case errors.Is(err, policy.ErrCredentialName):
 		return Password{}, invalid("the name of an app password, such as \"phone\", has 1 to 100 octets")
-	case errors.Is(err, policy.ErrCredentialTaken):
-		return Password{}, taken("", "%s has an app password named %q already", a.Address, strings.TrimSpace(r.Name))
+	case errors.As(err, &same):
+		return Password{}, taken("", "%s has an app password named %q already", a.Address, same.Name)
 	case errors.Is(err, policy.ErrTooManyApps):
 		return Password{}, taken("'postiljon apppassword remove' makes room.", "%s can have no more app passwords", a.Address)
 	case err != nil:

@@ -29,6 +29,7 @@ type Options struct {
 	Store     *store.Store
 	Catalogue *cause.Catalogue // whose numbers, sizes and times are written as the reader does
 	Hostname  string           // of the service, which a notice is from
+	BaseURL   string           // of its web
 	Log       *slog.Logger
 }
 
@@ -224,7 +225,7 @@ func (s *Sender) write(ctx context.Context, a *store.Account, kind string, value
 // compose writes the message.
 func (s *Sender) compose(a *store.Account, lang cause.Lang, kind string, trace store.TraceID, values []cause.Param) (subject string, text []byte) {
 	words := s.texts[lang]
-	pairs := []string{"address", a.Address, "host", s.Hostname}
+	pairs := []string{"address", a.Address, "host", s.Hostname, "base", s.BaseURL}
 	for _, v := range values {
 		pairs = append(pairs, v.Name, s.Catalogue.Value(lang, v))
 	}

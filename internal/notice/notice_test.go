@@ -26,7 +26,7 @@ func open(t *testing.T, st *store.Store) (*Sender, func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(Options{Store: st, Catalogue: catalogue, Hostname: "mail.demo.test", Log: slog.New(slog.DiscardHandler)})
+	s, err := New(Options{Store: st, Catalogue: catalogue, Hostname: "mail.demo.test", BaseURL: "https://mail.demo.test", Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,6 +136,32 @@ func TestLanguagesSayTheSame(t *testing.T) {
 	for lang, set := range s.texts {
 		if diff := cmp.Diff(s.texts[cause.English].Keys(), set.Keys()); diff != "" {
 			t.Errorf("%s: %s", lang, diff)
+		}
+	}
+}
+
+// TestSecurity: each message has all of its words, in the language of the account or else of the page.
+func TestSecurity(t *testing.T) {
+	for lang, want := range map[string]string{"": "Ny pålogging til e-posten din", "en": "New sign-in to your mail", "sv": "Ny inloggning i din e-post"} {
+		st := storetest.Open(t)
+		a := account(t, st, "anna@demo.test", lang, 0)
+		s, done := open(t, st)
+		w := Where{Browser: "Firefox", System: "Windows", Remote: "192.0.2.7", Language: cause.Norwegian}
+		s.NewBrowser(*a, w, st.Now())
+		s.NewBrowser(*a, Where{Language: cause.Norwegian}, st.Now())
+		kinds := []string{PasswordChanged, SecondStepOn, SecondStepOff, RecoveryUsed, PasskeyCreated, AppPasswordCreated}
+		for _, kind := range kinds {
+			s.Changed(*a, kind, w, st.Now())
+		}
+		done()
+		got := subjects(t, st, a)
+		if len(got) != 2+len(kinds) || got[0] != want {
+			t.Errorf("%q: %q", lang, got)
+		}
+		for i, subject := range got[2:] {
+			if subject == kinds[i]+".subject" {
+				t.Errorf("%q: %s has no text", lang, kinds[i])
+			}
 		}
 	}
 }

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,11 +10,17 @@ import (
 	"github.com/postiljon/postiljon/internal/store"
 )
 
+// CredentialTakenError reports that there is an app password with a name, as it is written there.
+type CredentialTakenError struct{ Name string }
+
+func (e *CredentialTakenError) Error() string {
+	return fmt.Sprintf("policy: there is an app password named %q", e.Name)
+}
+
 // Errors of CreateAppPassword.
 var (
-	ErrCredentialName  = fmt.Errorf("policy: the name of an app password has 1 to %d octets", maxCredentialName)
-	ErrCredentialTaken = errors.New("policy: there is an app password with this name")
-	ErrTooManyApps     = fmt.Errorf("policy: an account has at most %d app passwords", maxAppPasswords)
+	ErrCredentialName = fmt.Errorf("policy: the name of an app password has 1 to %d octets", maxCredentialName)
+	ErrTooManyApps    = fmt.Errorf("policy: an account has at most %d app passwords", maxAppPasswords)
 )
 
 const (
@@ -50,7 +55,7 @@ func SetPassword(ctx context.Context, s *store.Store, h *Hasher, a store.Account
 	return credential.ID, nil
 }
 
-// CreateAppPassword makes an app password, which is shown once and kept nowhere. Errors: ErrCredentialName, ErrCredentialTaken, ErrTooManyApps.
+// CreateAppPassword makes an app password, which is shown once and kept nowhere. Errors: ErrCredentialName, CredentialTakenError, ErrTooManyApps.
 func CreateAppPassword(ctx context.Context, s *store.Store, a store.AccountID, name string, protocols store.Protocol, now time.Time) (store.Credential, string, error) {
 	none := store.Credential{}
 	name = strings.TrimSpace(name)
@@ -70,7 +75,7 @@ func CreateAppPassword(ctx context.Context, s *store.Store, a store.AccountID, n
 			return none, "", ErrTooManyApps
 		}
 		if strings.EqualFold(all[i].Name, name) {
-			return none, "", ErrCredentialTaken
+			return none, "", &CredentialTakenError{all[i].Name}
 		}
 	}
 	credential, password, err := NewAppPassword(name, protocols, now, all...)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/postiljon/postiljon/internal/journal"
+	"github.com/postiljon/postiljon/internal/notice"
 	"github.com/postiljon/postiljon/internal/policy"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/web/factor"
@@ -49,6 +50,7 @@ func (s *Server) enableTwoStep(r *http.Request, one *session.Session) (any, erro
 		return nil, refusal{d}
 	}
 	s.note(r, journal.SecondStepOn, one)
+	s.tell(r, one, notice.SecondStepOn)
 	if _, err := s.endAllElse(r.Context(), one); err != nil {
 		return nil, err
 	}
@@ -74,6 +76,7 @@ func (s *Server) disableTwoStep(r *http.Request, one *session.Session) (any, err
 	}
 	if on {
 		s.note(r, journal.SecondStepOff, one)
+		s.tell(r, one, notice.SecondStepOff)
 	}
 	return nil, nil
 }
@@ -115,6 +118,7 @@ func (s *Server) createPasskey(r *http.Request, one *session.Session) (any, erro
 		return nil, passkeyError(err)
 	}
 	s.note(r, journal.PasskeyCreated, one, store.Field{Name: "credential", Value: made.Name})
+	s.tell(r, one, notice.PasskeyCreated)
 	return passkeyOf(&made), nil
 }
 
@@ -178,10 +182,11 @@ func (s *Server) createAppPassword(r *http.Request, one *session.Session) (any, 
 		return nil, wrong("protocol")
 	}
 	made, text, err := policy.CreateAppPassword(r.Context(), s.Store, one.Account.ID, given.Name, protocols, s.Store.Now())
+	var same *policy.CredentialTakenError
 	switch {
 	case errors.Is(err, policy.ErrCredentialName):
 		return nil, wrong("name")
-	case errors.Is(err, policy.ErrCredentialTaken):
+	case errors.As(err, &same):
 		return nil, wrong("taken")
 	case errors.Is(err, policy.ErrTooManyApps):
 		return nil, wrong("many")
@@ -189,6 +194,7 @@ func (s *Server) createAppPassword(r *http.Request, one *session.Session) (any, 
 		return nil, err
 	}
 	s.note(r, journal.CredentialCreated, one, store.Field{Name: "credential", Value: made.Name})
+	s.tell(r, one, notice.AppPasswordCreated)
 	answer := appPasswordOf(&made)
 	answer.Password = text
 	return answer, nil

@@ -23,6 +23,8 @@
 //	DELETE sessions/{id}                       -> 204
 //	DELETE sessions                            -> {ended}: all browsers but this one, and the connections of mail programs
 //	POST   notices {newSignIn}                 -> 204: whether a message comes when a new browser signs in
+//
+// Of a new password, a second step, passkeys and app passwords the holder of the account is told by a message in the inbox, always.
 package security
 
 import (
@@ -40,6 +42,7 @@ import (
 
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/journal"
+	"github.com/postiljon/postiljon/internal/notice"
 	"github.com/postiljon/postiljon/internal/phrases"
 	"github.com/postiljon/postiljon/internal/policy"
 	"github.com/postiljon/postiljon/internal/store"
@@ -61,6 +64,7 @@ type Options struct {
 	Passkeys  *factor.Passkeys
 	Journal   policy.Recorder
 	Catalogue *cause.Catalogue
+	Notices   *notice.Sender
 	// Hostname is the name of the service, which no password should be made of.
 	Hostname string
 	// Attempt is a sign-in of a request, as the policy sees it.
@@ -208,6 +212,13 @@ func (s *Server) note(r *http.Request, kind string, one *session.Session, fields
 	s.Journal.Record(r.Context(), store.Event{Time: now, Trace: store.NewTraceID(now), Kind: kind, Account: one.Account.ID, Fields: fields})
 }
 
+// tell writes to the holder of the account that its security was changed.
+func (s *Server) tell(r *http.Request, one *session.Session, kind string) {
+	browser, system := session.ClientOf(r.UserAgent())
+	where := notice.Where{Browser: browser, System: system, Remote: s.Attempt(r).Remote.String(), Language: session.LangOf(r, one)}
+	s.Notices.Changed(one.Account, kind, where, s.Store.Now())
+}
+
 // confirmation is how the holder of a session proves who he is.
 type confirmation struct {
 	Password   string          `json:"password"`
@@ -298,6 +309,7 @@ func (s *Server) setPassword(r *http.Request, one *session.Session) (any, error)
 		return nil, err
 	}
 	s.note(r, journal.PasswordChanged, one, store.Field{Name: "to", Value: one.Account.Address})
+	s.tell(r, one, notice.PasswordChanged)
 	return s.endAllElse(r.Context(), one)
 }
 

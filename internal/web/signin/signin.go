@@ -14,6 +14,7 @@ import (
 	"unicode"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/notice"
 	"github.com/postiljon/postiljon/internal/policy"
 	"github.com/postiljon/postiljon/internal/settings"
 	"github.com/postiljon/postiljon/internal/store"
@@ -34,6 +35,7 @@ type Options struct {
 	Codes     *factor.Codes
 	Passkeys  *factor.Passkeys
 	Catalogue *cause.Catalogue
+	Notices   *notice.Sender
 	Hostname  string
 	// DefaultDomain is that of addresses without one; "" for the only domain that there is.
 	DefaultDomain string
@@ -229,6 +231,7 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request, b session.Begin, 
 		s.Log.Error("session not begun", "account", b.Account.Address, "error", err)
 		return cause.Decision{Action: cause.ActionWait, Cause: cause.ProviderAuthBackendDown}
 	}
+	s.greet(w, r, &b, known)
 	return cause.Allow()
 }
 

@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/notice"
 	"github.com/postiljon/postiljon/internal/policy"
+	"github.com/postiljon/postiljon/internal/web/factor"
 	"github.com/postiljon/postiljon/internal/web/session"
 )
 
@@ -119,6 +121,9 @@ func (s *Server) takeStep(w http.ResponseWriter, r *http.Request) {
 	if d.Allowed() {
 		one.begin.Method = "password-" + kind
 		d = s.begin(w, r, one.begin, one.known)
+	}
+	if d.Allowed() && kind == factor.KindRecovery {
+		s.Notices.Changed(one.begin.Account, notice.RecoveryUsed, Where(r, &one.begin), s.Store.Now())
 	}
 	s.Done(d.Cause)
 	if !d.Allowed() {
