@@ -64,7 +64,10 @@ type Vacation struct {
 	Off     bool   `json:"off,omitempty"`
 	Subject string `json:"subject,omitempty"` // "" for "Auto: " and the message's
 	Text    string `json:"text"`
-	// From and Until are the first and the last day, as "2026-07-01"; "" for no bound.
+	HTML    string `json:"html,omitempty"` // the same for programs that show it, "" for none
+	// Usual tells that Text is what the service says for whom says nothing.
+	Usual bool `json:"usual,omitempty"`
+	// From and Until are the first and the last day, as "2026-07-01", or moments as "2026-07-01T08:00:00Z"; "" for no bound.
 	From  string `json:"from,omitempty"`
 	Until string `json:"until,omitempty"`
 	// Days is after how many days a sender is answered again; 0 for 7.
@@ -243,7 +246,7 @@ func (v *Vacation) check() error {
 		return &Invalid{Code: "vacation-text"}
 	}
 	for _, day := range []string{v.From, v.Until} {
-		if day != "" && !isDay(day) {
+		if day != "" && !isDay(day) && !isMoment(day) {
 			return &Invalid{Code: "day", Value: day}
 		}
 	}

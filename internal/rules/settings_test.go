@@ -160,3 +160,27 @@ func TestScriptByHand(t *testing.T) {
 		t.Errorf("written by hand: %t, %v", ok, err)
 	}
 }
+
+// TestVacationForms holds that an answer in HTML and with moments as bounds becomes a script that runs and is read back.
+func TestVacationForms(t *testing.T) {
+	for name, v := range map[string]Vacation{
+		"HTML":    {Text: "Jag är borta.", HTML: "<p>Jag är <b>borta</b>.</p>\n<p>Å</p>"},
+		"moments": {Text: "Borta", From: "2026-07-01T08:00:00Z", Until: "2026-07-31T16:00:00Z"},
+		"both":    {Text: "Borta", HTML: "<p>Borta</p>", Subject: "Semester", From: "2026-07-01", Until: "2026-07-31T16:00:00Z", Usual: true},
+	} {
+		s := Settings{Rules: []Rule{}, Vacation: &v}
+		text, err := s.Script()
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		back, ours, err := Read(text)
+		if !ours || err != nil || *back.Vacation != v {
+			t.Errorf("%s: read back as %+v, %v, from\n%s", name, back.Vacation, err, text)
+		}
+	}
+	bad := Settings{Vacation: &Vacation{Text: "x", From: "2026-07-01T08:00:00+02:00"}}
+	if bad.Check() == nil {
+		t.Error("a moment that is not in UTC is taken")
+	}
+}

@@ -1,7 +1,11 @@
 package rules
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"io"
+	"mime/quotedprintable"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +17,12 @@ import (
 func isDay(text string) bool {
 	_, err := time.Parse(time.DateOnly, text)
 	return err == nil
+}
+
+// isMoment tells of a date with its hour, as RFC 8620 section 1.4 writes dates in UTC.
+func isMoment(text string) bool {
+	t, err := time.Parse(time.RFC3339, text)
+	return err == nil && t.UTC().Format(time.RFC3339) == text
 }
 
 // writer writes the script of settings, and notes the extensions that it needs.
@@ -69,18 +79,42 @@ func (w *writer) vacation(v *Vacation) {
 	}
 	var bounds []string
 	for _, bound := range []struct{ day, relation string }{{v.From, "ge"}, {v.Until, "le"}} {
-		if bound.day != "" {
+		switch {
+		case isMoment(bound.day):
+			bounds = append(bounds, fmt.Sprintf(`currentdate :zone "+0000" :value "%s" "iso8601" "%s"`, bound.relation, bound.day))
+		case bound.day != "":
 			bounds = append(bounds, fmt.Sprintf(`currentdate :value "%s" "date" "%s"`, bound.relation, bound.day))
 		}
 	}
 	w.line("# rule:[Vacation]")
-	command += " " + sieve.Quote(v.Text) + ";"
+	if v.HTML != "" {
+		command += " :mime " + sieve.Quote(v.both()) + ";"
+	} else {
+		command += " " + sieve.Quote(v.Text) + ";"
+	}
 	if bounds == nil {
 		w.line("%s", command)
 		return
 	}
 	w.need("date", "relational")
 	w.line("if allof (%s) {\n    %s\n}", strings.Join(bounds, ", "), command)
+}
+
+// both is an answer in text and HTML as a MIME entity (RFC 5230 section 4.4), the same each time.
+func (v *Vacation) both() string {
+	sum := sha256.Sum256([]byte(v.Text + "\x00" + v.HTML))
+	boundary := "=_" + hex.EncodeToString(sum[:12]) // occurs in no quoted-printable
+	var b strings.Builder
+	fmt.Fprintf(&b, "Content-Type: multipart/alternative; boundary=\"%s\"\n\n", boundary)
+	for _, part := range []struct{ kind, text string }{{"plain", v.Text}, {"html", v.HTML}} {
+		fmt.Fprintf(&b, "--%s\nContent-Type: text/%s; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\n", boundary, part.kind)
+		q := quotedprintable.NewWriter(&b)
+		_, _ = io.WriteString(q, part.text) // a builder takes everything
+		_ = q.Close()
+		b.WriteByte('\n')
+	}
+	fmt.Fprintf(&b, "--%s--\n", boundary)
+	return strings.ReplaceAll(b.String(), "\r\n", "\n")
 }
 
 func (w *writer) forward(f *Forward) {

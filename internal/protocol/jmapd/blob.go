@@ -84,7 +84,7 @@ func parseBlobID(id string) (e store.EmailID, part int, ok bool) {
 }
 
 // octets opens a message, or a part without its transfer encoding.
-func (s *Server) octets(ctx context.Context, e *store.Email, part int) (io.ReadCloser, error) {
+func (s *Server) octets(ctx context.Context, e *store.Email, part int) (*readCloser, error) {
 	parts, err := e.Summary.Parts()
 	if err != nil {
 		return nil, err
@@ -101,5 +101,5 @@ func (s *Server) octets(ctx context.Context, e *store.Email, part int) (io.ReadC
 		p := &parts[part-1]
 		text = message.DecodeTransfer(io.NewSectionReader(body, p.BodyStart, p.End-p.BodyStart), p.Encoding)
 	}
-	return readCloser{text, body}, nil
+	return &readCloser{text, body}, nil
 }

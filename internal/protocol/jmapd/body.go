@@ -55,16 +55,28 @@ func (c *call) bodyArgs() (*bodyArgs, error) {
 	return b, nil
 }
 
-// reader reads one email.
+// reader reads one message: an email, or one that is only looked at.
 type reader struct {
-	ctx   context.Context
-	store *store.Store
-	email *store.Email
+	email *store.Email // nil for what is no email
 	parts []message.Part
+	open  func() (octets, error)
+	read  func(off, n int64) ([]byte, error)
+	name  func(part int) string // blob ids, of parts that count from 1
+}
+
+// octets are those of a message.
+type octets interface {
+	io.ReaderAt
+	io.Closer
 }
 
 func newReader(ctx context.Context, s *store.Store, e *store.Email) *reader {
-	return &reader{ctx: ctx, store: s, email: e}
+	return &reader{
+		email: e,
+		open:  func() (octets, error) { return s.Body(ctx, e) },
+		read:  func(off, n int64) ([]byte, error) { return s.ReadBody(ctx, []byte{}, e, off, n) },
+		name:  func(part int) string { return blobID(e.ID, part) },
+	}
 }
 
 // maxHeaderRead bounds how much of a header is read, in octets.
@@ -118,7 +130,7 @@ func (r *reader) fillHeader(o object, g *getArgs) error {
 // header reads the header of a part.
 func (r *reader) header(part int) ([]byte, error) {
 	p := &r.parts[part]
-	return r.store.ReadBody(r.ctx, []byte{}, r.email, p.HeaderStart, min(p.BodyStart-p.HeaderStart, maxHeaderRead))
+	return r.read(p.HeaderStart, min(p.BodyStart-p.HeaderStart, maxHeaderRead))
 }
 
 func (r *reader) fillBody(o object, g *getArgs, wanted *bodyArgs) error {
@@ -219,7 +231,7 @@ func (r *reader) partProperty(i int, p *message.Part, name string) (any, error) 
 		if name == "partId" {
 			return strconv.Itoa(i + 1), nil
 		}
-		return fmt.Sprintf("b%d-%d", r.email.ID, i+1), nil
+		return r.name(i + 1), nil
 	case "size":
 		if p.IsMultipart() {
 			return 0, nil
@@ -256,28 +268,18 @@ func languages(header []byte) any {
 	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' })
 }
 
-// open reads the octets of a part without its transfer encoding.
-func (r *reader) open(i int) (io.Reader, func(), error) {
-	p := &r.parts[i]
-	body, err := r.store.Body(r.ctx, r.email)
-	if err != nil {
-		return nil, nil, err
-	}
-	return message.DecodeTransfer(io.NewSectionReader(body, p.BodyStart, p.End-p.BodyStart), p.Encoding), func() { body.Close() }, nil
-}
-
 // size is how many octets a part has without its transfer encoding.
 func (r *reader) size(i int) (int64, error) {
 	p := &r.parts[i]
 	if p.Encoding != "base64" && p.Encoding != "quoted-printable" {
 		return p.Size(), nil
 	}
-	body, done, err := r.open(i)
+	body, err := r.open()
 	if err != nil {
 		return 0, err
 	}
-	defer done()
-	return io.Copy(io.Discard, body)
+	defer body.Close()
+	return io.Copy(io.Discard, message.DecodeTransfer(io.NewSectionReader(body, p.BodyStart, p.End-p.BodyStart), p.Encoding))
 }
 
 // maxValue bounds the text of a part that is told, in octets.
@@ -326,7 +328,7 @@ func (r *reader) value(i, most int) (object, error) {
 	if most == 0 || most > maxValue {
 		most = maxValue
 	}
-	body, err := r.store.Body(r.ctx, r.email)
+	body, err := r.open()
 	if err != nil {
 		return nil, err
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/cause/causelint"
 	"github.com/postiljon/postiljon/internal/outbound"
+	"github.com/postiljon/postiljon/internal/rules"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/storetest"
 	"github.com/postiljon/postiljon/internal/store/uid"
@@ -210,7 +211,8 @@ func compact(t *testing.T, text []byte) []byte {
 // is in memory, and what left mailboxes.
 // "settle" waits until nothing is being sent, "limit reached"
 // and "limit open" are about sending, "alias" and "account ADDRESS" make others, "suspend CAUSE" keeps anna from sending,
-// "using CAPABILITY..." says what the next calls use, "remember" names the submissions $1, $2 ...
+// "using CAPABILITY..." says what the next calls use, "remember" names the submissions $1, $2 ...,
+// "script" holds that the rules can run, "byhand" changes them.
 func (w *world) do(words []string) {
 	w.t.Helper()
 	ctx, a := w.t.Context(), w.anna.ID
@@ -247,6 +249,13 @@ func (w *world) do(words []string) {
 		w.desk.gate.Unlock()
 		w.settle()
 		w.desk.gate.Lock()
+	case "script":
+		active, e := w.store.ActiveScript(ctx, a)
+		if e != nil || rules.Check(active.Text) != nil {
+			w.t.Error("the script that runs cannot run:", e, active.Text)
+		}
+	case "byhand":
+		err = w.store.PutScript(ctx, a, rules.SettingsScript, "# postiljon-rules: {}\nkeep;\n")
 	case "remember":
 		w.remember()
 	case "alias":

@@ -94,6 +94,9 @@ func (s *Server) table() map[string]method {
 		"Email/query":          {capabilityMail, emailQuery},
 		"Email/queryChanges":   {capabilityMail, emailQueryChanges},
 		"Email/import":         {capabilityMail, emailImport},
+		"Email/copy":           {capabilityMail, emailCopy},
+		"Email/parse":          {capabilityMail, emailParse},
+		"SearchSnippet/get":    {capabilityMail, snippetGet},
 		"Email/set":            {capabilityMail, emailSet},
 
 		"Identity/get":                 {capabilitySubmission, identityGet},
@@ -104,6 +107,9 @@ func (s *Server) table() map[string]method {
 		"EmailSubmission/query":        {capabilitySubmission, submissionQuery},
 		"EmailSubmission/queryChanges": {capabilitySubmission, submissionQueryChanges},
 		"EmailSubmission/set":          {capabilitySubmission, submissionSet},
+
+		"VacationResponse/get": {capabilityVacation, vacationGet},
+		"VacationResponse/set": {capabilityVacation, vacationSet},
 
 		"Outbox/get":    {capabilityVendor, outboxGet},
 		"Outbox/act":    {capabilityVendor, outboxAct},

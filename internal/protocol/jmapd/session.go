@@ -20,7 +20,7 @@ const (
 )
 
 // capabilities are all of them.
-var capabilities = []string{capabilityCore, capabilityMail, capabilitySubmission, capabilityVendor}
+var capabilities = []string{capabilityCore, capabilityMail, capabilitySubmission, capabilityVacation, capabilityVendor}
 
 type object = map[string]any
 
@@ -36,7 +36,7 @@ func (s *Server) sessionOf(a *store.Account) object {
 				"maxSizeRequest": l.RequestSize, "maxConcurrentRequests": l.ConcurrentRequests, "maxCallsInRequest": l.Calls,
 				"maxObjectsInGet": l.Get, "maxObjectsInSet": l.Set, "collationAlgorithms": []string{},
 			},
-			capabilityMail: object{}, capabilitySubmission: object{}, capabilityVendor: object{},
+			capabilityMail: object{}, capabilitySubmission: object{}, capabilityVacation: object{}, capabilityVendor: object{},
 		},
 		"accounts": object{id: object{
 			"name": a.Address, "isPersonal": true, "isReadOnly": false,
@@ -47,7 +47,8 @@ func (s *Server) sessionOf(a *store.Account) object {
 					"maxMailboxesPerEmail": nil, "maxMailboxDepth": store.MaxMailboxDepth, "maxSizeMailboxName": store.MaxMailboxNameSize,
 					"maxSizeAttachmentsPerEmail": l.Upload, "emailQuerySortOptions": sortOptions(), "mayCreateTopLevelMailbox": true,
 				},
-				capabilityVendor: object{"maxSizeMessage": l.Message, "maxRecipients": l.Recipients},
+				capabilityVacation: object{},
+				capabilityVendor:   object{"maxSizeMessage": l.Message, "maxRecipients": l.Recipients},
 				// RFC 8621 section 1.3.2.
 				capabilitySubmission: object{
 					"maxDelayedSend": int(maxDelay.Seconds()),
@@ -58,7 +59,7 @@ func (s *Server) sessionOf(a *store.Account) object {
 				},
 			},
 		}},
-		"primaryAccounts": object{capabilityCore: id, capabilityMail: id, capabilitySubmission: id, capabilityVendor: id},
+		"primaryAccounts": object{capabilityCore: id, capabilityMail: id, capabilitySubmission: id, capabilityVacation: id, capabilityVendor: id},
 		"username":        a.Address,
 		"apiUrl":          base + "api",
 		"downloadUrl":     base + "download/{accountId}/{blobId}/{name}?accept={type}",

@@ -145,13 +145,16 @@ func (s *Server) message(ctx context.Context, a store.AccountID, p *picture, id 
 }
 
 // open opens what a blob id names: an upload, a message or a part. The error is errNoPart if it names nothing.
-func (s *Server) open(ctx context.Context, a store.AccountID, p *picture, id string) (body io.ReadCloser, err error) {
+func (s *Server) open(ctx context.Context, a store.AccountID, p *picture, id string) (body *readCloser, err error) {
+	if base, part, ok := cutPart(id); ok {
+		return s.openInside(ctx, a, p, base, part)
+	}
 	if one, ok, err := s.uploaded(ctx, a, id); ok {
 		b, err := s.store.Blobs().Open(ctx, one.Blob)
 		if err != nil {
 			return nil, err
 		}
-		return readCloser{io.NewSectionReader(b, 0, one.Size), b}, nil
+		return &readCloser{io.NewSectionReader(b, 0, one.Size), b}, nil
 	} else if err != nil {
 		return nil, err
 	}
