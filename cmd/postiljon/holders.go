@@ -13,14 +13,16 @@ import (
 	"github.com/postiljon/postiljon/internal/control"
 	"github.com/postiljon/postiljon/internal/policy"
 	"github.com/postiljon/postiljon/internal/store"
+	websession "github.com/postiljon/postiljon/internal/web/session"
 )
 
-// holderHandler tells the holder of an account what the service knows: whoever has the password
+// holderHandler tells the holder of an account what the service knows: whoever is signed in with a browser, or has the password
 // (RFC 7617), over TLS alone. An account that is suspended or switched off is told of, too: that is what its
 // holder asks about.
 type holderHandler struct {
-	signIn *policy.SignIn
-	tell   func(ctx context.Context, address string, query url.Values) (any, error)
+	signIn   *policy.SignIn
+	browsers *websession.Keeper
+	tell     func(ctx context.Context, address string, query url.Values) (any, error)
 }
 
 // evidencePath is where the web server has it.
@@ -28,6 +30,10 @@ const evidencePath = "/doctor/evidence"
 
 func (h *holderHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
+	if one, d, shown := h.browsers.From(r); shown && d.Allowed() {
+		h.answer(w, r, one.Account.Address)
+		return
+	}
 	name, password, given := r.BasicAuth()
 	remote, err := netip.ParseAddrPort(r.RemoteAddr)
 	if r.TLS == nil || err != nil {
@@ -39,10 +45,16 @@ func (h *holderHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, d = h.signIn.Password(r.Context(), policy.Attempt{Protocol: store.ProtocolWeb, Remote: remote.Addr().Unmap(), TLS: true, Client: "web"}, name, password)
 	}
 	if !d.Allowed() && !passwordWasRight(d.Cause) {
-		w.Header().Set("WWW-Authenticate", `Basic realm="postiljon", charset="UTF-8"`)
+		if r.Header.Get("Sec-Fetch-Mode") == "" { // programs; browsers would ask for a password in a window of their own
+			w.Header().Set("WWW-Authenticate", `Basic realm="postiljon", charset="UTF-8"`)
+		}
 		http.Error(w, string(d.Cause), http.StatusUnauthorized)
 		return
 	}
+	h.answer(w, r, name)
+}
+
+func (h *holderHandler) answer(w http.ResponseWriter, r *http.Request, name string) {
 	told, err := h.tell(r.Context(), name, r.URL.Query())
 	if errors.Is(err, control.ErrQuestion) {
 		http.Error(w, err.Error(), http.StatusBadRequest)

@@ -188,10 +188,16 @@ func TestWebSignIn(t *testing.T) {
 			t.Errorf("JMAP %s: %s %q %s", c.name, r.Status, r.Header.Get("WWW-Authenticate"), text)
 		}
 	}
+	if r, text := b.get("/api/limits"); r.StatusCode != http.StatusOK || !strings.Contains(text, hostedAddress) {
+		t.Errorf("what holders ask: %s %s", r.Status, text)
+	}
+	if r, _ := open().get("/api/limits"); r.StatusCode != http.StatusUnauthorized || r.Header.Get("WWW-Authenticate") != "" {
+		t.Errorf("what holders ask, of a browser that is not signed in: %s %s", r.Status, r.Header)
+	}
 	if r, _ := b.form("/sign-out"); r.StatusCode != http.StatusForbidden || b.out() {
 		t.Errorf("signed out without the token: %s", r.Status)
 	}
-	if r, _ := b.form("/sign-out", "csrf", info.CSRF); r.StatusCode != http.StatusSeeOther || !b.out() {
+	if r, _ := b.form("/sign-out", "csrf", info.CSRF); r.StatusCode != http.StatusSeeOther || !b.out() || r.Header.Get("Clear-Site-Data") == "" {
 		t.Errorf("signing out: %s", r.Status)
 	}
 	b.header.Set("Cookie", c.String())

@@ -488,7 +488,7 @@ func vantageOf(c *config.Config) http.Handler {
 // forHolders is what the service tells the holders of accounts on the web; control opens after it.
 func (s *service) forHolders() map[string]http.Handler {
 	tell := func(fn func(ctx context.Context, address string, query url.Values) (any, error)) http.Handler {
-		return &holderHandler{signIn: s.policies.signIn, tell: fn}
+		return &holderHandler{signIn: s.policies.signIn, browsers: s.browsers, tell: fn}
 	}
 	return map[string]http.Handler{
 		evidencePath: tell(func(ctx context.Context, address string, _ url.Values) (any, error) {

@@ -176,6 +176,9 @@ func TestSignIn(t *testing.T) {
 			(*c)[0].Expires = newFakeClock().Now()
 		}, anna, password, store.ProtocolIMAP, cause.AccountPasswordExpired},
 		{"no password at all", func(_ *store.Account, c *[]store.Credential) { *c = nil }, anna, password, store.ProtocolIMAP, cause.AuthPasswordWrong},
+		{"second step", twoSteps, anna, password, store.ProtocolIMAP, cause.AuthAppPasswordRequired},
+		{"second step, wrong", twoSteps, anna, "x", store.ProtocolIMAP, cause.AuthPasswordWrong},
+		{"second step, app password", twoSteps, anna, "APP", store.ProtocolIMAP, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -205,6 +208,71 @@ func TestSignIn(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func twoSteps(a *store.Account, _ *[]store.Credential) { a.TwoStep = true }
+
+// In browsers the password of the account is half of a sign-in where there is a second step. Wrong codes count as wrong
+// passwords, and whoever has the password alone does not become known.
+func TestSecondStep(t *testing.T) {
+	w := newWorld(t)
+	w.directory.update(twoSteps)
+	browser := Attempt{Protocol: store.ProtocolWeb, Remote: home, TLS: true, Purpose: ForBrowser}
+	who, d := w.Password(t.Context(), browser, anna, password)
+	if !d.Allowed() || !who.Half || who.Known || w.events.count(journal.SignInHalf) != 1 || w.events.count(journal.SignInOK) != 0 {
+		t.Fatalf("%+v %+v", who, d)
+	}
+	step := func(remote netip.Addr, d cause.Decision, err error) cause.Decision {
+		browser.Remote = remote
+		return w.SecondStep(t.Context(), browser, who.Account, func(context.Context) (string, cause.Decision, error) { return "code", d, err })
+	}
+	wrong := cause.Refuse(cause.AuthSecondStep)
+	if d := step(home, wrong, nil); d.Cause != cause.AuthSecondStep || w.guard.level(addressKey(home), w.clock.Now()) != 1 {
+		t.Errorf("a wrong code: %+v", d)
+	}
+	if d := step(home, cause.Wait(cause.AccountLockedOut, w.clock.Now()), nil); d.Cause != cause.AccountLockedOut || w.guard.level(addressKey(home), w.clock.Now()) > 1 {
+		t.Errorf("codes are locked: %+v", d)
+	}
+	if d := step(home, cause.Allow(), io.ErrUnexpectedEOF); d.Cause != cause.ProviderAuthBackendDown {
+		t.Errorf("not checked: %+v", d)
+	}
+	if d := step(home, cause.Allow(), nil); !d.Allowed() || w.events.count(journal.SignInOK) != 1 {
+		t.Errorf("the code: %+v", d)
+	}
+	if who, _ := w.Password(t.Context(), browser, anna, password); !who.Known {
+		t.Error("the address is not known")
+	}
+	stranger := netip.MustParseAddr("198.51.100.77")
+	for range 3 * DefaultGuardLimits().AddressFailures { // some are forgotten while others are held back
+		d = step(stranger, wrong, nil)
+	}
+	if d.Cause != cause.NetworkClientBanned {
+		t.Errorf("guessing codes: %+v", d)
+	}
+	if d := w.Proved(t.Context(), browser, who.Account, "passkey"); d.Cause != cause.NetworkClientBanned {
+		t.Errorf("a passkey from there: %+v", d)
+	}
+}
+
+// Browsers, and who confirms that it is he, give the password of the account and no other.
+func TestPurpose(t *testing.T) {
+	for _, purpose := range []Purpose{ForBrowser, ForConfirmation} {
+		w := newWorld(t)
+		a := Attempt{Protocol: store.ProtocolIMAP, Remote: home, Purpose: purpose} // which the app password is for
+		if who, d := w.Password(t.Context(), a, anna, w.app); d.Cause != cause.AuthPasswordWrong || who != (Identity{App: true}) {
+			t.Errorf("%d: %+v %+v", purpose, who, d)
+		}
+		if who, d := w.Password(t.Context(), a, anna, password); !d.Allowed() || who.Half {
+			t.Errorf("%d: %+v %+v", purpose, who, d)
+		}
+		w.directory.update(twoSteps)
+		if who, d := w.Password(t.Context(), a, anna, password); !d.Allowed() || who.Half != (purpose == ForBrowser) {
+			t.Errorf("%d: %+v %+v", purpose, who, d)
+		}
+		if n := w.events.count(journal.SignInConfirmed); (n == 2) != (purpose == ForConfirmation) {
+			t.Errorf("%d: %d events", purpose, n)
+		}
 	}
 }
 
@@ -436,6 +504,14 @@ func TestScram(t *testing.T) {
 		{"unknown", onlyPrimary, "", "bo@example.org", password, cause.AuthPasswordWrong},
 		// Its owner cannot be told as with a password: the salt of the account would tell anybody.
 		{"alias", onlyPrimary, "", "a@example.org", password, cause.AuthPasswordWrong},
+		{"second step", func(a *store.Account, c *[]store.Credential) {
+			onlyPrimary(a, c)
+			twoSteps(a, c)
+		}, "", anna, password, cause.AuthAppPasswordRequired},
+		{"second step, app password", func(a *store.Account, c *[]store.Credential) {
+			onlyApp(a, c)
+			twoSteps(a, c)
+		}, "", anna, "APP", ""},
 		{"unpaid", func(a *store.Account, c *[]store.Credential) {
 			onlyPrimary(a, c)
 			a.Suspended = cause.AccountSuspendedUnpaid

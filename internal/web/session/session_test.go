@@ -16,7 +16,7 @@ import (
 
 // world is a keeper whose clock stands still.
 type world struct {
-	*testing.T
+	testing.TB
 	*Keeper
 	store   *store.Store
 	account store.Account
@@ -24,12 +24,12 @@ type world struct {
 	now     time.Time
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	catalogue, err := cause.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{T: t, store: storetest.Open(t), now: time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)}
+	w := &world{TB: t, store: storetest.Open(t), now: time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)}
 	w.account = storetest.Account(t, w.store, "anna@demo.test")
 	w.Keeper = New(Options{Store: w.store, Catalogue: catalogue, Now: func() time.Time {
 		w.mu.Lock()
@@ -217,5 +217,20 @@ func TestClientOf(t *testing.T) {
 		if got := browser + " " + system; got != want {
 			t.Errorf("%s: %q", agent, got)
 		}
+	}
+}
+
+func BenchmarkFrom(b *testing.B) {
+	w := newWorld(b)
+	r := asked(w.begin(Begin{}))
+	h := w.Around(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if _, d, _ := w.From(r); !d.Allowed() {
+			b.Fatal(d)
+		}
+	}))
+	out := httptest.NewRecorder()
+	b.ReportAllocs()
+	for b.Loop() {
+		h.ServeHTTP(out, r)
 	}
 }

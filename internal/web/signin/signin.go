@@ -172,7 +172,10 @@ func (s *Server) form(w http.ResponseWriter, r *http.Request) {
 	}
 	v := s.view(r, next)
 	v.Title, v.Address = v.T["title"], r.URL.Query().Get("address")
-	if shown || r.URL.Query().Get("why") != "" {
+	switch {
+	case shown:
+		s.explain(v, d)
+	case r.URL.Query().Get("why") != "": // what it was is not repeated: anybody can make such a link
 		s.explain(v, cause.Refuse(cause.AuthSessionEnded))
 	}
 	s.pages.Write(w, http.StatusOK, "signin.html", v.Lang, v)
@@ -329,6 +332,8 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request) {
 			http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 			return
 		}
+		// What the webmail keeps in the browser for reading without a line goes, too.
+		w.Header().Set("Clear-Site-Data", `"storage"`)
 	}
 	http.Redirect(w, r, withLang(session.SignInPath, r.FormValue("lang")), http.StatusSeeOther)
 }
