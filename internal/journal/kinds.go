@@ -15,6 +15,7 @@ const (
 	MessageDuplicate  = "message.duplicate"  // came again and was kept once: from, to, message-id
 
 	// A message on its way out that waits for more than its turn.
+	MessageScheduled   = "message.scheduled"   // handed in, to go at a time of its sender's choosing: from, to, message-id, subject, size
 	MessageHeld        = "message.held"        // kept until it is released: to
 	MessageReleased    = "message.released"    // no longer kept: to
 	MessageUnconfirmed = "message.unconfirmed" // may have gone, though nobody heard a yes: to, host

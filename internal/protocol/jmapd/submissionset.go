@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/message/address"
 	"github.com/postiljon/postiljon/internal/outbound"
@@ -129,7 +130,7 @@ func (c *call) handIn(ctx context.Context, raw map[string]json.RawMessage) (*sto
 	delay := h.record.SendAt.Sub(sub.Created)
 	o.Queue.Prepare(sub)
 	sub.Expires = sub.Expires.Add(delay)
-	made, repeated, err := c.server.store.CreateEmailSubmission(ctx, c.account.ID, h.record, sub)
+	made, repeated, err := c.server.store.CreateEmailSubmission(ctx, c.account.ID, h.record, sub, h.events()...)
 	switch {
 	case store.KindOf(err) == store.KindNotFound:
 		return nil, badProperty("emailId", "there is no such email")
@@ -139,6 +140,20 @@ func (c *call) handIn(ctx context.Context, raw map[string]json.RawMessage) (*sto
 		o.Queue.Notify(sub)
 	}
 	return &made, nil
+}
+
+// events tell of a message that is to go later.
+func (h *handing) events() (list []store.Event) {
+	sub := &h.sub
+	for i := range sub.Recipients {
+		if r := &sub.Recipients[i]; r.Next.After(sub.Created) {
+			list = append(list, store.Event{Time: sub.Created, Trace: sub.ID, Account: sub.Account, Kind: journal.MessageScheduled, Fields: []store.Field{
+				{Name: "from", Value: sub.From}, {Name: "to", Value: r.Address}, {Name: "message-id", Value: sub.MessageID},
+				{Name: "subject", Value: h.email.Subject}, {Name: "size", Value: strconv.FormatInt(sub.Size, 10)},
+			}})
+		}
+	}
+	return list
 }
 
 // readSubmission reads an EmailSubmission object that is to be created.
