@@ -86,7 +86,9 @@ func (w *writer) shade(c colour, u use) colour {
 	case forBackground:
 		if l > 0.6 {
 			l = 0.25 + (1-l)*0.5
-			a, b = a*0.8, b*0.8
+			if a, b = a*0.8, b*0.8; math.Hypot(a, b) < 0.01 { // white and grey become the ground of the page
+				a, b = -0.003, -0.019
+			}
 		}
 	case forBorder:
 		if l > 0.6 {

@@ -45,6 +45,7 @@ type aboutImages struct {
 	Hosts    []string `json:"hosts"`
 	Trackers int      `json:"trackers"` // too small to be seen; never fetched
 	Allowed  bool     `json:"allowed"`  // the account wants them shown
+	Proven   bool     `json:"proven"`   // the sender is, so that the account can want it
 }
 
 type aboutJunk struct {
@@ -66,6 +67,7 @@ func (s *Server) about(w http.ResponseWriter, r *request) error {
 	if a.Images.Allowed, err = s.imagesAllowed(r); err != nil {
 		return err
 	}
+	a.Images.Proven = o.proven()
 	if err := s.looked(r, &a); err != nil {
 		return err
 	}
@@ -79,7 +81,7 @@ func (s *Server) about(w http.ResponseWriter, r *request) error {
 	if a.Junk, err = s.aboutJunk(r, o); err != nil {
 		return err
 	}
-	answer(w, http.StatusOK, a)
+	s.answers.JSON(w, a)
 	return nil
 }
 

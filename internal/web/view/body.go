@@ -33,7 +33,7 @@ const bodyPolicy = "default-src 'none'; img-src 'self' data:; style-src 'unsafe-
 // shown (1 or 0), in data-trackers how many could not have been seen, and in data-plain whether the text is shown
 // because the message cannot be (1).
 func (s *Server) body(w http.ResponseWriter, r *request) error {
-	p := page{Lang: string(r.lang), Theme: "light", words: r.words(s)}
+	p := shownPage{Lang: string(r.lang), Theme: "light", words: r.words(s)}
 	if r.URL.Query().Get("theme") == "dark" {
 		p.Theme = "dark"
 	}
@@ -67,8 +67,8 @@ func (s *Server) body(w http.ResponseWriter, r *request) error {
 	return nil
 }
 
-// page is what the template gets.
-type page struct {
+// shownPage is what the template gets.
+type shownPage struct {
 	Lang, Theme string
 	Style       []template.CSS
 	Content     []template.HTML
@@ -80,10 +80,10 @@ type page struct {
 }
 
 // Note is what is said above a message that is not shown as it was made.
-func (p page) Note() string { return p.words.say("too-large") }
+func (p shownPage) Note() string { return p.words.say("too-large") }
 
 // fill makes the content of a page.
-func (s *Server) fill(ctx context.Context, r *request, p *page) error {
+func (s *Server) fill(ctx context.Context, r *request, p *shownPage) error {
 	parts, err := r.mail.shown(r.URL.Query().Get("part"), r.URL.Query().Get("as") == "text")
 	if err != nil {
 		return err
@@ -118,7 +118,7 @@ func (s *Server) fill(ctx context.Context, r *request, p *page) error {
 	return nil
 }
 
-func (p *page) add(r *sanitize.Result) {
+func (p *shownPage) add(r *sanitize.Result) {
 	p.Style = append(p.Style, template.CSS(r.Style))     // #nosec: made by sanitize
 	p.Content = append(p.Content, template.HTML(r.HTML)) // #nosec: likewise
 	p.Remote, p.Trackers = p.Remote+len(r.Remote), p.Trackers+r.Trackers
@@ -168,7 +168,7 @@ func (m *mail) partAddress(i int) string {
 }
 
 // sanitizing is how the parts of a message are shown.
-func (s *Server) sanitizing(r *request, p *page, scope string) sanitize.Options {
+func (s *Server) sanitizing(r *request, p *shownPage, scope string) sanitize.Options {
 	o := sanitize.Options{
 		Scope: scope, Dark: p.Theme == "dark",
 		Inline: func(contentID string) string {
@@ -217,7 +217,7 @@ pre { white-space: pre-wrap; }
 .quoted > summary:focus-visible { outline: 3px solid #f6b73c; }
 .signature { color: var(--soft); font-size: 13.5px; }
 .note { margin: 0 0 12px; padding: 8px 12px; border-radius: 8px; background: var(--note); font-size: 14px; }
-@media print { body { overflow: visible; } .quoted::details-content { content-visibility: visible; block-size: auto; } img[data-remote] { outline: 0; background: none; } }
+@media print { body { overflow: visible; print-color-adjust: exact; -webkit-print-color-adjust: exact; } .quoted::details-content { content-visibility: visible; block-size: auto; } img[data-remote] { outline: 0; background: none; } }
 </style>
 {{range .Style}}{{if .}}<style>{{.}}</style>{{end}}{{end}}
 </head>

@@ -137,7 +137,7 @@ func (s *Server) headers(w http.ResponseWriter, r *request) error {
 		}
 		told.Hops = append(told.Hops, h)
 	}
-	answer(w, http.StatusOK, told)
+	s.answers.JSON(w, told)
 	return nil
 }
 

@@ -15,9 +15,6 @@ const sendersName = "/private/vendor/postiljon/image-senders"
 // maxSenders is how many there can be; the oldest is forgotten first.
 const maxSenders = 500
 
-// maxRequest bounds the body of a request, in octets.
-const maxRequest = 4 << 10
-
 // senderList is what /api/images/senders answers.
 type senderList struct {
 	Senders []string `json:"senders"`
@@ -33,7 +30,7 @@ func (s *Server) listSenders(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	answer(w, http.StatusOK, senderList{list})
+	s.answers.JSON(w, senderList{list})
 	return nil
 }
 
@@ -54,8 +51,8 @@ func without(list []string, address string) []string {
 
 func (s *Server) changeSenders(w http.ResponseWriter, r *request, change func(list []string, address string) []string) error {
 	var asked senderRequest
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest)).Decode(&asked); err != nil {
-		return errStatus(http.StatusBadRequest)
+	if !s.answers.Read(w, r.Request, &asked) {
+		return nil
 	}
 	address, err := store.NormalizeAddress(asked.Address)
 	if err != nil {
@@ -79,7 +76,7 @@ func (s *Server) changeSenders(w http.ResponseWriter, r *request, change func(li
 	if err != nil {
 		return err
 	}
-	answer(w, http.StatusOK, senderList{list})
+	s.answers.JSON(w, senderList{list})
 	return nil
 }
 

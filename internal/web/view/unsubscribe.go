@@ -9,8 +9,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/signature"
+	"github.com/postiljon/postiljon/internal/web/answer"
 	"github.com/postiljon/postiljon/internal/web/sanitize"
 )
 
@@ -109,8 +111,8 @@ func (s *Server) unsubscribe(w http.ResponseWriter, r *request) error {
 	if err := s.leave(r.Context(), o.URL); err != nil {
 		s.log.Info("view: list not left", "error", err)
 		words := r.words(s)
-		answer(w, http.StatusBadGateway, refusal{
-			Cause: "unknown", Title: words.say("not-left"), Text: words.say("not-left-text"), Action: words.say("not-left-action"),
+		s.answers.Status(w, http.StatusBadGateway, answer.Refusal{
+			Cause: cause.Unknown, Title: words.say("not-left"), Text: words.say("not-left-text"), Action: words.say("not-left-action"),
 		})
 		return nil
 	}
@@ -132,14 +134,14 @@ func (s *Server) leave(ctx context.Context, address string) error {
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	request.Header.Set("User-Agent", "Postiljon")
-	answer, err := s.options.Fetch.Do(request)
+	response, err := s.options.Fetch.Do(request)
 	if err != nil {
 		return err
 	}
-	defer answer.Body.Close()
-	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, 64<<10)) // what it says does not matter
-	if answer.StatusCode/100 != 2 {
-		return fmt.Errorf("view: unsubscribe: %s", answer.Status)
+	defer response.Body.Close()
+	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 64<<10)) // what it says does not matter
+	if response.StatusCode/100 != 2 {
+		return fmt.Errorf("view: unsubscribe: %s", response.Status)
 	}
 	return nil
 }

@@ -8,7 +8,6 @@ package view
 
 import (
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,6 +18,8 @@ import (
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/web/answer"
+	"github.com/postiljon/postiljon/internal/web/page"
 )
 
 // Options are what the handlers are made of. Store, Catalogue and SignIn must be given.
@@ -39,6 +40,7 @@ type Server struct {
 	options Options
 	store   *store.Store
 	log     *slog.Logger
+	answers *answer.Maker
 	words   map[cause.Lang]*words
 	reasons map[cause.Lang]map[string]string
 	key     [32]byte // signs the addresses of pictures, as long as the process lives
@@ -57,7 +59,7 @@ func New(o Options) (*Server, error) {
 		o.Log = slog.Default()
 	}
 	s := &Server{
-		options: o, store: o.Store, log: o.Log, pictures: pictureCache{all: map[string]cached{}, now: time.Now},
+		options: o, store: o.Store, log: o.Log, answers: &answer.Maker{Catalogue: o.Catalogue, SignIn: o.SignIn, Log: o.Log}, pictures: pictureCache{all: map[string]cached{}, now: time.Now},
 		fetching: make(chan struct{}, fetchSlots), decoding: make(chan struct{}, decodeSlots),
 	}
 	var err error
@@ -113,22 +115,17 @@ func (s *Server) signedIn(next handler, before ...func(r *http.Request) error) h
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		h.Set("Cache-Control", "no-store")
 		for _, look := range before {
 			if err := look(hr); err != nil {
-				s.fail(w, err)
+				s.fail(w, hr, err)
 				return
 			}
 		}
-		r := &request{Request: hr, lang: language(hr)}
-		d := cause.Refuse(cause.AuthPlaintextRefused)
-		if hr.TLS != nil {
-			r.account, d = s.options.SignIn(hr)
-		}
-		if !d.Allowed() {
-			s.refuse(w, r, d)
+		account, ok := s.answers.Account(w, hr)
+		if !ok {
 			return
 		}
+		r := &request{Request: hr, account: *account, lang: page.Lang(hr)}
 		var err error
 		if id := hr.PathValue("email"); id != "" {
 			r.mail, err = s.find(hr.Context(), r.account.ID, id)
@@ -137,17 +134,9 @@ func (s *Server) signedIn(next handler, before ...func(r *http.Request) error) h
 			err = next(w, r)
 		}
 		if err != nil {
-			s.fail(w, err)
+			s.fail(w, hr, err)
 		}
 	})
-}
-
-// language is that of who asks: of the page, or of the browser.
-func language(r *http.Request) cause.Lang {
-	if asked := r.URL.Query().Get("lang"); asked != "" {
-		return cause.ParseLang(asked)
-	}
-	return cause.ParseLang(r.Header.Get("Accept-Language"))
 }
 
 // framedOnly lets browsers have a page for nothing but a frame in a page of ours: what opens it by itself would have it without the
@@ -161,45 +150,16 @@ func framedOnly(r *http.Request) error {
 }
 
 // fail ends a request that cannot be answered. What had begun to be sent stays as it is.
-func (s *Server) fail(w http.ResponseWriter, err error) {
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var status errStatus
 	switch {
 	case errors.As(err, &status):
+		http.Error(w, status.Error(), int(status))
 	case store.KindOf(err) == store.KindNotFound:
-		status = http.StatusNotFound
+		http.Error(w, http.StatusText(http.StatusNotFound), http.StatusNotFound)
 	default:
-		s.log.Error("view: not answered", "error", err)
-		status = http.StatusInternalServerError
+		s.answers.Failed(w, r, err)
 	}
-	http.Error(w, status.Error(), int(status))
-}
-
-// refusal is what a request hears that is refused.
-type refusal struct {
-	Cause  cause.ID `json:"cause"`
-	Title  string   `json:"title"`
-	Text   string   `json:"text"`
-	Action string   `json:"action,omitempty"`
-}
-
-func (s *Server) refuse(w http.ResponseWriter, r *request, d cause.Decision) {
-	d = s.options.Catalogue.ToStranger(d)
-	status := http.StatusUnauthorized
-	switch {
-	case d.Action == cause.ActionWait:
-		status = http.StatusTooManyRequests
-	case r.Header.Get("Sec-Fetch-Mode") == "": // programs; browsers would ask for a password in a window of their own
-		w.Header().Set("WWW-Authenticate", `Basic realm="postiljon", charset="UTF-8"`)
-	}
-	x := s.options.Catalogue.Explain(d, r.lang, cause.Holder)
-	answer(w, status, refusal{Cause: d.Cause, Title: x.Title, Text: x.Text, Action: x.NextStep})
-}
-
-// answer sends a value as JSON.
-func answer(w http.ResponseWriter, status int, value any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(value) // a client that went away
 }
 
 // longAnswer gives an answer that streams the time it needs.

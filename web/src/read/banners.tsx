@@ -98,7 +98,7 @@ function Images({ e, about, show }: { e: Email; about: About; show: () => void }
       <div>{t("images_off", { n: about.images.count })}</div>
       <span class="banner-buttons">
         <Button onClick={show}>{t("images_show")}</Button>
-        {sender && <Button onClick={() => void always()}>{t("images_always")}</Button>}
+        {sender && about.images.proven && <Button onClick={() => void always()}>{t("images_always")}</Button>}
       </span>
     </div>
   );

@@ -91,7 +91,7 @@ export interface Said {
 export interface About {
   authenticity?: Said;
   notes: Said[];
-  images: { count: number; hosts: string[]; trackers: number; allowed: boolean };
+  images: { count: number; hosts: string[]; trackers: number; allowed: boolean; proven: boolean };
   unsubscribe?: { oneClick: boolean; mailto?: string; url?: string };
   junk?: { title: string; reasons: string[]; change?: string };
   attachments: (Said & { partId: string; name: string })[];

@@ -13,7 +13,7 @@ import { toast } from "../ui/toast";
 export function More({ e }: { e: Email }) {
   const items = (): MenuItem[] => [
     { label: t("mark_unread"), icon: "mail", run: () => void keyword([e.id], "$seen", false).catch(() => {}) },
-    { label: t("print"), icon: "printer", run: () => printMessage(e) },
+    { label: t("print"), icon: "printer", run: () => void printMessage(e) },
     { label: t("rule_from"), icon: "filter", run: () => go({ page: "settings", section: "rules", search: e.from?.[0]?.email ?? "" }) },
     { label: t("headers"), icon: "route", line: true, run: () => void show<void>((close) => <Headers e={e} close={close} />) },
     { label: t("raw"), icon: "code", run: () => void open(`/m/${e.id}/raw?view=1`, "_blank", "noopener") },
@@ -22,15 +22,24 @@ export function More({ e }: { e: Email }) {
   return <MenuButton label={t("more")} items={items} />;
 }
 
-/** printMessage prints one message: its frame is a page of its own. */
-function printMessage(e: Email): void {
+/** printMessage prints the page with nothing but one message on it, in colours for paper: frames without scripts cannot print themselves. */
+async function printMessage(e: Email): Promise<void> {
   const frame = document.querySelector<HTMLIFrameElement>(`iframe[src^="/m/${e.id}/body"]`);
-  try {
-    frame!.contentWindow!.focus();
-    frame!.contentWindow!.print();
-  } catch {
-    print();
-  }
+  const message = frame?.closest(".message");
+  if (!frame || !message) return print();
+  const src = frame.getAttribute("src")!;
+  const dark = src.includes("theme=dark");
+  const load = (address: string) => new Promise((done) => {
+    frame.addEventListener("load", done, { once: true });
+    frame.src = address;
+  });
+  if (dark) await load(src.replace("theme=dark", "theme=light"));
+  message.classList.add("printed");
+  document.documentElement.classList.add("print-one");
+  print();
+  message.classList.remove("printed");
+  document.documentElement.classList.remove("print-one");
+  if (dark) await load(src);
 }
 
 interface HeadersTold {
