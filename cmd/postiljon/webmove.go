@@ -1,15 +1,13 @@
 package main
 
 import (
-	"context"
-
 	"github.com/postiljon/postiljon/internal/doctor/dialect"
 	"github.com/postiljon/postiljon/internal/settings"
 	"github.com/postiljon/postiljon/internal/web/move"
 )
 
-// openMove makes what carries mail in and out over the web, and goes on with what was interrupted.
-func (s *service) openMove(ctx context.Context) error {
+// openMove makes what carries mail in and out over the web.
+func (s *service) openMove() error {
 	o := move.Options{Store: s.store, Catalogue: s.catalogue, SignIn: s.signInHTTP, Private: s.config.Web.ImportPrivate, Log: s.log}
 	var err error
 	if o.Table, err = settings.Load(); err != nil {
@@ -23,9 +21,6 @@ func (s *service) openMove(ctx context.Context) error {
 			return err
 		}
 	}
-	if s.move, err = move.New(o); err != nil {
-		return err
-	}
-	s.onClose("imports", s.move.Close)
-	return s.move.Start(ctx)
+	s.move, err = move.New(o)
+	return err
 }

@@ -451,7 +451,7 @@ func (s *service) openWeb(ctx context.Context) (err error) {
 	if err := s.openFiles(); err != nil {
 		return err
 	}
-	if err := s.openMove(ctx); err != nil {
+	if err := s.openMove(); err != nil {
 		return err
 	}
 	s.web, err = web.New(web.Options{
@@ -470,6 +470,10 @@ func (s *service) openWeb(ctx context.Context) (err error) {
 	s.onClose("JMAP", s.jmap.Close) // before the web, which waits for its requests
 	if s.files != nil {
 		s.onClose("files", s.files.Close)
+	}
+	s.onClose("imports", s.move.Close) // before the web, too: it tells of them while they run
+	if err := s.move.Start(ctx); err != nil {
+		return err
 	}
 	s.plainWeb = web.NewPlain(s.certs.HTTPChallenge(web.ToHTTPS(s.config.BaseURL())), s.log)
 	s.onClose("web without encryption", s.plainWeb.Close)

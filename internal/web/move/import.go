@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 
 	"github.com/postiljon/postiljon/internal/cause"
@@ -92,12 +93,39 @@ func (s *Server) importing(ctx context.Context, r *run) error {
 // taker puts messages into an account one after the other, and tells of those that it cannot.
 type taker struct {
 	*transfer.Importer
-	run   *run
-	inRow int
+	run    *run
+	inRow  int
+	failed int64 // messages that could not be taken
+	before int64 // messages that were known to be here without looking at them
 }
 
 func (s *Server) newTaker(a store.AccountID, r *run) *taker {
 	return &taker{Importer: transfer.NewImporter(s.options.Store, a), run: r}
+}
+
+// unread is an error of reading a message from where it comes.
+type unread struct{ err error }
+
+func (e *unread) Error() string { return "move: read message: " + e.err.Error() }
+func (e *unread) Unwrap() error { return e.err }
+
+// watched remembers what went wrong with reading.
+type watched struct {
+	r    io.Reader
+	left int64
+	err  error
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.r.Read(p)
+	w.left -= int64(n)
+	if errors.Is(err, io.EOF) && w.left > 0 {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		w.err = err
+	}
+	return n, err
 }
 
 // take places a message, or notes why it cannot; where names it, "" for its number. An error ends the job: there is no room, or one
@@ -106,11 +134,16 @@ func (t *taker) take(ctx context.Context, item *transfer.Item, where string) err
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
+	body := &watched{r: item.Body, left: item.Size}
+	item.Body = body
 	err := t.Add(ctx, item)
+	if body.err != nil { // where it comes from fails, not what is done with it
+		return &unread{body.err}
+	}
 	t.run.tell(func(p *store.JobProgress) {
 		p.Mailbox = item.Mailbox
 		p.Messages++
-		p.Imported, p.Skipped = t.Imported, t.Skipped
+		p.Imported, p.Skipped = t.Imported, t.Skipped+t.before
 		if where == "" {
 			where = fmt.Sprintf("%s #%d", item.Mailbox, p.Messages)
 		}
@@ -129,6 +162,7 @@ func (t *taker) take(ctx context.Context, item *transfer.Item, where string) err
 	if t.inRow++; t.inRow >= maxInARow {
 		return err
 	}
+	t.failed++
 	t.run.failure(where, err)
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/doctor/dialect"
@@ -46,6 +47,7 @@ type Server struct {
 	dialer  Dialer
 	jobs    jobs
 	exports exports
+	rest    time.Duration // before a broken connection is made again, the first time
 }
 
 // New makes a server. Start it.
@@ -53,7 +55,7 @@ func New(o Options) (*Server, error) {
 	if o.Store == nil || o.Catalogue == nil || o.SignIn == nil || o.Table == nil || o.Book == nil || o.Log == nil {
 		return nil, errors.New("move: options are missing")
 	}
-	s := &Server{options: o, answer: &answer.Maker{Catalogue: o.Catalogue, SignIn: o.SignIn, Log: o.Log}, dialer: public.Dialer()}
+	s := &Server{options: o, answer: &answer.Maker{Catalogue: o.Catalogue, SignIn: o.SignIn, Log: o.Log}, dialer: public.Dialer(), rest: retryAfter}
 	if o.Private {
 		s.dialer = &net.Dialer{}
 	}
@@ -65,12 +67,14 @@ func New(o Options) (*Server, error) {
 // Routes are what the server answers, by pattern of http.ServeMux.
 func (s *Server) Routes() map[string]http.Handler {
 	return map[string]http.Handler{
-		"GET /api/export":           s.answer.SignedIn(s.export),
-		"POST /api/import":          s.answer.SignedIn(s.importFile),
-		"GET /api/jobs":             s.answer.SignedIn(s.list),
-		"GET /api/jobs/{id}":        s.answer.SignedIn(s.show),
-		"GET /api/jobs/{id}/events": s.answer.SignedIn(s.events),
-		"DELETE /api/jobs/{id}":     s.answer.SignedIn(s.cancel),
+		"GET /api/export":               s.answer.SignedIn(s.export),
+		"POST /api/import/imap":         s.answer.SignedIn(s.fetch),
+		"GET /api/import/imap/settings": s.answer.SignedIn(s.findSettings),
+		"POST /api/import":              s.answer.SignedIn(s.importFile),
+		"GET /api/jobs":                 s.answer.SignedIn(s.list),
+		"GET /api/jobs/{id}":            s.answer.SignedIn(s.show),
+		"GET /api/jobs/{id}/events":     s.answer.SignedIn(s.events),
+		"DELETE /api/jobs/{id}":         s.answer.SignedIn(s.cancel),
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -27,7 +28,10 @@ import (
 	"github.com/postiljon/postiljon/internal/transfer"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// The server of package imapserver does not always end with a connection that broke off.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/emersion/go-imap/v2/imapserver.(*Conn).serve"))
+}
 
 // world is a server with two accounts.
 type world struct {
@@ -36,11 +40,19 @@ type world struct {
 	move     *Server
 	web      *httptest.Server
 	anna, bo store.Account
+	public   bool           // servers inside a network are not reached
+	roots    *x509.CertPool // who vouches for other servers
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	return newWorldWith(t, func(*world) {})
+}
+
+func newWorldWith(t *testing.T, change func(*world)) *world {
+	t.Helper()
 	w := &world{T: t, store: storetest.Open(t)}
+	change(w)
 	w.anna, w.bo = storetest.Account(t, w.store, "anna@own.example"), storetest.Account(t, w.store, "bo@own.example")
 	w.open()
 	mux := http.NewServeMux()
@@ -73,7 +85,7 @@ func (w *world) open() {
 		w.Fatal(err)
 	}
 	w.move, err = New(Options{
-		Store: w.store, Catalogue: catalogue, Table: table, Book: book, Private: true, Log: slog.New(slog.DiscardHandler),
+		Store: w.store, Catalogue: catalogue, Table: table, Book: book, Private: !w.public, Roots: w.roots, Log: slog.New(slog.DiscardHandler),
 		SignIn: func(r *http.Request) (store.Account, cause.Decision) {
 			switch user, _, _ := r.BasicAuth(); user {
 			case "anna":
@@ -87,6 +99,7 @@ func (w *world) open() {
 	if err != nil {
 		w.Fatal(err)
 	}
+	w.move.rest = time.Millisecond
 	if err := w.move.Start(w.Context()); err != nil {
 		w.Fatal(err)
 	}
