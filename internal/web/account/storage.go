@@ -184,17 +184,25 @@ func (a *API) clean(w http.ResponseWriter, r *http.Request, who *store.Account) 
 }
 
 // toGo finds and counts the messages that go.
-func (a *API) toGo(ctx context.Context, who *store.Account, box *store.Mailbox, before time.Time, larger int64, done *Cleaned) (set uid.Set, err error) {
-	err = a.Store.Messages(ctx, who.ID, box.ID, uid.All(), func(m *store.Message) error {
-		if !before.IsZero() && !m.Email.Received.Before(before) || larger > 0 && m.Size <= larger {
-			return nil
+func (a *API) toGo(ctx context.Context, who *store.Account, box *store.Mailbox, before time.Time, larger int64, done *Cleaned) (uid.Set, error) {
+	mail, _, err := a.Store.Mail(ctx, who.ID, nil)
+	if err != nil {
+		return nil, err
+	}
+	var uids []uid.UID
+	for l := range mail.All() {
+		if !before.IsZero() && l.Received >= before.Unix() || larger > 0 && l.Size <= larger {
+			continue
 		}
-		set = set.Add(m.UID)
-		done.Count++
-		done.Size += m.Size
-		return nil
-	})
-	return set, err
+		for _, p := range l.At {
+			if p.Mailbox == box.ID {
+				uids = append(uids, p.UID)
+				done.Count++
+				done.Size += l.Size
+			}
+		}
+	}
+	return uid.Of(uids...), nil
 }
 
 // remove has messages go.

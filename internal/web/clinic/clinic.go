@@ -81,6 +81,7 @@ type Clinic struct {
 	sheet  string
 	origin *http.CrossOriginProtection
 	runs   *runs
+	public func(netip.Addr) bool // tells addresses of the internet; tests have one of their own
 }
 
 // New makes a clinic. An error means that the program was built wrong.
@@ -91,7 +92,7 @@ func New(o Options) (*Clinic, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	c := &Clinic{Options: o, says: map[cause.Lang]*phrases.Set{}, doctor: map[cause.Lang]*phrases.Set{}, origin: http.NewCrossOriginProtection()}
+	c := &Clinic{Options: o, says: map[cause.Lang]*phrases.Set{}, doctor: map[cause.Lang]*phrases.Set{}, origin: http.NewCrossOriginProtection(), public: public}
 	var err error
 	if c.pages, err = page.Load(files, o.Hostname, o.Log); err != nil {
 		return nil, err

@@ -26,7 +26,7 @@ import (
 func TestTextsAreComplete(t *testing.T) {
 	keys := []string{
 		"front_title", "front_about", "public_title", "address_wrong", "likely", "healthy", "healthy_text", "unsure", "unsure_text", "fixed", "fixed_text", "sign_ins", "ended",
-		"held_private", "held_port", "reference", "sorry_reference", "sorry_often", "sorry_busy", "sorry_failed", "help_title", "help_sent_text", "letter_subject",
+		"held_private", "held_port", "reference", "note_awaited_refused", "sorry_reference", "sorry_often", "sorry_busy", "sorry_failed", "help_title", "help_sent_text", "letter_subject",
 		"button_help", "button_watch", "button_room", "button_outbox", "button_download", "watch_title", "watch_tried", "watch_connected", "checked_trouble", "checked_fine", "checked_unseen",
 		"stands_full", "stands_full_unbounded", "stands_message", "stands_message_trouble", "stands_other", "note_failed", "note_message_unknown",
 	}
@@ -36,7 +36,7 @@ func TestTextsAreComplete(t *testing.T) {
 	for _, name := range []string{"send", "receive", "program"} {
 		keys = append(keys, "stands_"+name, "stands_"+name+"_none")
 	}
-	for _, name := range []string{"room", "no_password", "signs_in", "message_taken", "message_here", "message_cancelled"} {
+	for _, name := range []string{"room", "no_password", "signs_in", "message_taken", "message_here", "message_cancelled", "awaited_here", "awaited_junk", "awaited_rule", "awaited_never", "awaited_absent"} {
 		keys = append(keys, "note_"+name, "note_"+name+"_text")
 	}
 	for _, name := range []string{"settings", "inside", "queue", "names", "connect", "tls", "greeting", "signin", "domain", "account", "recipient", "records", "blocklists", "status", "elsewhere"} {
@@ -300,6 +300,26 @@ func TestMessage(t *testing.T) {
 	event(journal.MessageRelayed, cause.Allow(), store.Field{Name: "host", Value: "mx.south.example"})
 	path = r.look(true, "tile", "message", "message", id.String(), "to", "bo@south.example", "before", strings.TrimSuffix(strings.TrimPrefix(path, "/doctor/report/"), "?lang=en"))
 	r.has(r.page(path, true), "Fixed at ", "mx.south.example")
+}
+
+// A message that is waited for lies somewhere, was refused, or never came; which of them it is, is said.
+func TestAwaited(t *testing.T) {
+	r := newRig(t)
+	awaited := func() string { return r.page(r.look(true, "tile", "receive", "awaited", "bo@south.example"), true) }
+	event := func(kind string, d cause.Decision, fields ...store.Field) {
+		r.now = r.now.Add(time.Second)
+		e := store.Event{Time: r.now, Trace: store.NewTraceID(r.now), Account: r.anna.ID, Kind: kind, Fields: append([]store.Field{{Name: "from", Value: "bo@south.example"}, {Name: "to", Value: r.anna.Address}}, fields...)}
+		e.SetDecision(d)
+		r.journal.Record(context.Background(), e)
+	}
+	r.has(r.page(r.look(true, "tile", "receive"), true), "Waiting for a message?")
+	r.has(awaited(), "No message from bo@south.example has come here", "No server of theirs was here")
+	event(journal.RecipientRefused, cause.Wait(cause.ReputationGreylisted, time.Time{}))
+	r.has(awaited(), "We turned away the last message from bo@south.example", "The first try is refused on purpose", "What we checked")
+	event(journal.MessageFiledJunk, cause.Allow())
+	r.has(awaited(), "lies in Junk")
+	event(journal.MessageDelivered, cause.Allow(), store.Field{Name: "mailbox", Value: "Projects"})
+	r.has(awaited(), "lies in Projects")
 }
 
 // What goes to the postmaster is shown first, and has nothing of others.

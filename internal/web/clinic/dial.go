@@ -20,6 +20,7 @@ type guarded struct {
 	next      probe.Dialer
 	resolvers []string
 	own       []evidence.Endpoint
+	public    func(netip.Addr) bool
 
 	mu   sync.Mutex
 	held func(key string) // hears what was not looked at; may be nil
@@ -34,7 +35,7 @@ const (
 var errHeld = errors.New("not looked at: neither mail nor web, or inside a network")
 
 func (c *Clinic) dialer(own []evidence.Endpoint, held func(key string)) *guarded {
-	g := &guarded{next: c.Env.Dialer, resolvers: c.Env.Resolvers, own: own, held: held}
+	g := &guarded{next: c.Env.Dialer, resolvers: c.Env.Resolvers, own: own, public: c.public, held: held}
 	if g.next == nil {
 		g.next = &net.Dialer{}
 	}
@@ -82,7 +83,7 @@ func (g *guarded) why(ip netip.Addr, port int) string {
 	switch {
 	case ownPort && isOwn(ip):
 		return ""
-	case !public(ip):
+	case !g.public(ip):
 		return heldPrivate
 	case !looked(port):
 		return heldPort

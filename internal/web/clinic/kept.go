@@ -27,6 +27,9 @@ type kept struct {
 	Address string
 	Message string       // the trace of the message that it is about
 	To      string       // and whom that was for
+	Awaited string       // the address from which a message is waited for
+	Place   string       // the mailbox in which it lies
+	Refused cause.ID     // why it was turned away here
 	Client  cause.Client // the mail program, as far as it is known
 	Began   time.Time
 	Ended   time.Time
@@ -115,7 +118,8 @@ func (k *kept) concluded(r *doctor.Report) error {
 		}
 	}
 	k.Possible, k.RuledOut = slices.DeleteFunc(k.Possible, ofTheDevice), slices.DeleteFunc(k.RuledOut, ofTheDevice)
-	if len(k.Causes) == 0 && len(r.Verdict.Causes) > 0 { // the line that is not in order is this machine's
+	cutOff := slices.ContainsFunc(k.Areas, func(a doctor.Area) bool { return a.Name == "network" && a.Condition == doctor.Trouble })
+	if len(k.Causes) == 0 && (len(r.Verdict.Causes) > 0 || cutOff && k.State == doctor.Unknown) { // the line that is not in order is this machine's
 		k.State, k.Note = doctor.Unknown, "note_failed"
 	}
 	var err error

@@ -21,7 +21,9 @@ type reportPage struct {
 	Subject   string // the address, or whom the message was for
 	To        string
 	Message   string
-	Public    bool // a password may be asked for again
+	Awaited   string // whose message is waited for
+	AskFrom   bool   // whose message is waited for may be said
+	Public    bool   // a password may be asked for again
 
 	Sentence  string // what is the matter
 	Mood      string // fine, trouble or unsure
@@ -119,7 +121,7 @@ func (c *Clinic) follow(w http.ResponseWriter, r *http.Request, v visitor, one *
 // reportPage tells what was found in the language of a visitor.
 func (c *Clinic) reportPage(r *http.Request, v visitor, k *kept) *reportPage {
 	p := &reportPage{
-		frame: c.frame(r, v, "tile_"+k.Tile, "program", r.URL.Query().Get("program")), Tile: k.Tile, Subject: k.Address, Reference: reference(k.ID), To: k.To, Message: k.Message,
+		frame: c.frame(r, v, "tile_"+k.Tile, "program", r.URL.Query().Get("program")), Tile: k.Tile, Subject: k.Address, Reference: reference(k.ID), To: k.To, Message: k.Message, Awaited: k.Awaited, AskFrom: k.Tile == "receive" && k.Account != 0,
 		Public: k.Account == 0, Ended: c.clock(v, k.Ended),
 	}
 	switch {
@@ -129,13 +131,18 @@ func (c *Clinic) reportPage(r *http.Request, v visitor, k *kept) *reportPage {
 	case len(k.Causes) > 0:
 		c.tellCause(p, v, k, c.program(r, k), r.URL.Query().Get("program"))
 	case k.Note != "" && k.State == doctor.Healthy:
-		p.Mood, p.Sentence, p.Text = "fine", p.Say(k.Note, "address", k.Address, "to", k.To), p.T[k.Note+"_text"]
+		p.Mood, p.Sentence, p.Text = "fine", p.Say(k.Note, "address", k.Address, "to", k.To, "from", k.Awaited, "mailbox", cmp.Or(k.Place, "INBOX")), p.T[k.Note+"_text"]
 		p.Nothing = true
+	case k.Note != "" && k.State == doctor.Proven:
+		p.Mood, p.Sentence, p.Text = "trouble", p.Say(k.Note, "from", k.Awaited), p.T[k.Note+"_text"]
+		if k.Note == "note_awaited_refused" {
+			p.Text, p.Related = c.Catalogue.Why(k.Refused, v.lang).Text, c.links(v, []cause.ID{k.Refused})
+		}
 	case k.State == doctor.Healthy:
 		p.Mood, p.Sentence, p.Text = "fine", p.Say("healthy", "address", k.Address), p.T["healthy_text"]
 		p.Nothing = true
 	default:
-		p.Mood, p.Sentence, p.Text = "unsure", p.Say(cmp.Or(k.Note, "unsure"), "address", k.Address), p.T["unsure_text"]
+		p.Mood, p.Sentence, p.Text = "unsure", p.Say(cmp.Or(k.Note, "unsure"), "address", k.Address, "from", k.Awaited), cmp.Or(p.T[k.Note+"_text"], p.T["unsure_text"])
 		p.Button = button{"button_help", "/doctor/report/" + p.Reference + "/help"}
 		p.Likeliest = c.links(v, k.Possible)
 	}
@@ -253,11 +260,12 @@ func (c *Clinic) checkedOf(ctx context.Context, p *reportPage, v visitor, k *kep
 
 // timeline is what happened to the message that it is about.
 func (c *Clinic) timeline(ctx context.Context, v visitor, k *kept) string {
-	if k.Message == "" || k.Account == 0 {
+	about := cmp.Or(k.Message, k.Awaited)
+	if about == "" || k.Account == 0 {
 		return ""
 	}
-	t, err := c.Trace(ctx, journal.Query{Text: k.Message, Account: k.Account, Reader: cause.Holder})
-	if err != nil || len(t.Lines) == 0 {
+	t, err := c.Trace(ctx, journal.Query{Text: about, Account: k.Account, Reader: cause.Holder})
+	if err != nil {
 		return ""
 	}
 	var b strings.Builder

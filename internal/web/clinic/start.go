@@ -46,6 +46,7 @@ type order struct {
 	visitor
 	tile, address, password string
 	message, to             string // the trace of a message, and whom it is for
+	awaited                 string // the address from which a message is waited for
 	before                  *kept  // what was found the last time
 	hosted                  bool
 }
@@ -60,7 +61,7 @@ func (c *Clinic) start(w http.ResponseWriter, r *http.Request, v visitor) {
 		}
 	}
 	if v.account != nil {
-		o.address, o.password, o.hosted = v.account.Address, "", true
+		o.address, o.password, o.hosted, o.awaited = v.account.Address, "", true, strings.TrimSpace(r.PostFormValue("awaited"))
 		if !slices.Contains(tiles, o.tile) {
 			o.tile = "other"
 		}
@@ -116,11 +117,13 @@ func (o *order) counts() []counted {
 
 // look looks, and keeps what was found.
 func (c *Clinic) look(ctx context.Context, one *run, o order) *kept {
-	k := &kept{ID: one.id, Account: one.account, Tile: o.tile, Address: o.address, Message: o.message, To: o.to, Began: c.Now()}
+	k := &kept{ID: one.id, Account: one.account, Tile: o.tile, Address: o.address, Message: o.message, To: o.to, Awaited: o.awaited, Began: c.Now()}
 	var err error
 	switch {
 	case o.message != "":
 		err = c.followMessage(ctx, k)
+	case o.awaited != "":
+		err = c.followAwaited(ctx, k)
 	case o.account != nil:
 		err = c.diagnose(ctx, one, k, o, c.envHere(k))
 	case o.hosted:
@@ -285,6 +288,38 @@ func (c *Clinic) followMessage(ctx context.Context, k *kept) error {
 			k.State, k.Note, k.Causes = doctor.Healthy, "note_message_here", nil
 		case journal.MessageCancelled:
 			k.State, k.Note, k.Causes = doctor.Healthy, "note_message_cancelled", nil
+		}
+	}
+	return nil
+}
+
+// followAwaited finds what became of the last message from somebody.
+func (c *Clinic) followAwaited(ctx context.Context, k *kept) error {
+	t, err := c.Trace(ctx, journal.Query{Text: k.Awaited, Account: k.Account, Reader: cause.Holder})
+	if errors.Is(err, journal.ErrQuery) {
+		t, err = &journal.Timeline{}, nil
+	}
+	if err != nil {
+		return err
+	}
+	k.State, k.Note = doctor.Unknown, "note_awaited_absent"
+	if t.Visited != nil && t.Visited.Count > 0 {
+		k.Note = "note_awaited_never"
+	}
+	for i := range t.Lines {
+		e := &t.Lines[i].Event
+		if !strings.EqualFold(e.Field("from"), k.Awaited) {
+			continue
+		}
+		switch e.Kind {
+		case journal.MessageDelivered:
+			k.State, k.Note, k.Place = doctor.Healthy, "note_awaited_here", e.Field("mailbox")
+		case journal.MessageFiledJunk:
+			k.State, k.Note = doctor.Healthy, "note_awaited_junk"
+		case journal.MessageRefused, journal.RecipientRefused, journal.SenderRefused:
+			k.State, k.Note, k.Refused = doctor.Proven, "note_awaited_refused", e.Cause
+		case journal.RulesDiscarded, journal.RulesRejected:
+			k.State, k.Note = doctor.Proven, "note_awaited_rule"
 		}
 	}
 	return nil
