@@ -100,7 +100,7 @@ func hostPort(authority string) (host, port string, ok bool) {
 	if err != nil { // names with underscores are met
 		host = strings.ToLower(strings.TrimSuffix(authority[:len(authority)-len(portOf(authority))], "."))
 	}
-	return host, port, len(host) <= 253 && onlyOf(host, "-._")
+	return host, port, len(host) <= 253 && onlyOf(host, "-._") && !strings.HasPrefix(host, ".") && !strings.HasSuffix(host, ".") && !strings.Contains(host, "..")
 }
 
 func portOf(authority string) string {
