@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"html"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -203,6 +206,52 @@ func TestWebSignIn(t *testing.T) {
 	b.header.Set("Cookie", c.String())
 	if !b.out() {
 		t.Error("the old cookie is taken")
+	}
+}
+
+// TestWhyNoSignIn holds that whoever is kept out is told why, and until when; and only after the right password what his account is like.
+func TestWhyNoSignIn(t *testing.T) {
+	h := hostAccount(t)
+	b := webOf(t, h.service)()
+	says := func(password, want string, status int) {
+		t.Helper()
+		r, text := b.form("/sign-in", "address", hostedAddress, "password", password)
+		if text = html.UnescapeString(text); r.StatusCode != status || !strings.Contains(text, want) || len(r.Cookies()) > 0 {
+			t.Errorf("%s, not %q: %s", r.Status, want, text)
+		}
+	}
+	set := func(change func(*store.Account)) {
+		t.Helper()
+		if _, err := h.store.UpdateAccount(t.Context(), h.id, func(a *store.Account) error { change(a); return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(func(a *store.Account) { a.Disabled = true })
+	says("nosuch1", "do not belong together", http.StatusForbidden)
+	says(hostedPassword, "Mail is switched off for your account", http.StatusForbidden)
+	set(func(a *store.Account) { a.Disabled, a.Protocols = false, store.AllProtocols&^store.ProtocolWeb })
+	says(hostedPassword, "switched off", http.StatusForbidden)
+	set(func(a *store.Account) { a.Protocols = store.AllProtocols })
+}
+
+// TestLockedOut holds that the page says until when nobody gets in, though the password is right.
+func TestLockedOut(t *testing.T) {
+	h := hostAccount(t)
+	b := webOf(t, h.service)()
+	for i := 0; i < 60 && len(h.policies.guard.Bans(t.Context())) == 0; i++ { // from many places, so that the account is locked
+		h.policies.guard.Failed(netip.AddrFrom4([4]byte{10, byte(i), 1, 1}), hostedAddress)
+	}
+	until := regexp.MustCompile(`until [^<]*[0-9]+:[0-9]{2}`)
+	r, text := b.form("/sign-in", "address", hostedAddress, "password", hostedPassword)
+	if r.StatusCode != http.StatusTooManyRequests || !strings.Contains(text, "Too many wrong passwords") || !until.MatchString(text) {
+		t.Errorf("locked: %s %s", r.Status, text)
+	}
+	for range 30 {
+		h.policies.guard.Failed(netip.MustParseAddr("127.0.0.1"), hostedAddress)
+	}
+	r, text = b.form("/sign-in", "address", hostedAddress, "password", hostedPassword)
+	if r.StatusCode != http.StatusTooManyRequests || !strings.Contains(text, "shut out") || !until.MatchString(text) {
+		t.Errorf("banned: %s %s", r.Status, text)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"context"
 	"embed"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -124,6 +123,7 @@ type view struct {
 	Passkeys bool // are to be had here
 	Problem  *problem
 	Hints    []string
+	Suggest  string // the address that was probably meant
 }
 
 // problem is why somebody is not signed in.
@@ -218,7 +218,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if d.Cause == cause.AuthPasswordWrong && len(v.Hints) == 0 {
-		v.Hints = s.hints(ctx, v, password)
+		s.hint(ctx, v, password)
 	}
 	s.explain(v, d)
 	s.pages.Write(w, status(d), "signin.html", v.Lang, v)
@@ -275,18 +275,17 @@ func (s *Server) whole(ctx context.Context, address string) string {
 	return address
 }
 
-// hints are what somebody with a wrong password may have overlooked.
-func (s *Server) hints(ctx context.Context, v *view, password string) (hints []string) {
+// hint says what somebody with a wrong password may have overlooked.
+func (s *Server) hint(ctx context.Context, v *view, password string) {
 	local, domain, _ := strings.Cut(v.Address, "@")
 	if domain == "" {
-		hints = append(hints, v.T["hint_domain"])
+		v.Hints = append(v.Hints, v.T["hint_domain"])
 	} else if near := s.meant(ctx, domain); near != "" {
-		hints = append(hints, fmt.Sprintf(v.T["hint_typo"], local+"@"+near))
+		v.Suggest = local + "@" + near
 	}
 	if capitals(password) {
-		hints = append(hints, v.T["hint_caps"])
+		v.Hints = append(v.Hints, v.T["hint_caps"])
 	}
-	return hints
 }
 
 // meant is the domain here that was probably meant, "" if this one is here or none is like it.

@@ -8,7 +8,7 @@ import (
 
 func TestTextsAreComplete(t *testing.T) {
 	pagetest.Texts(t, files, "title", "missing_title", "missing_text", "wrong_title", "wrong_text", "wrong_next", "step_title", "late_title", "late_text",
-		"hint_app", "hint_caps", "hint_domain", "hint_typo")
+		"hint_app", "hint_caps", "hint_domain")
 }
 
 func TestCapitals(t *testing.T) {
