@@ -78,7 +78,8 @@ const probes: Probe[] = [
     id: "worker",
     look: async () => {
       if (!("serviceWorker" in navigator)) return warn(t("check_worker_none"));
-      const registration = await navigator.serviceWorker.getRegistration("/");
+      const late = new Promise<undefined>((resolve) => setTimeout(resolve, 5000));
+      const registration = await Promise.race([navigator.serviceWorker.ready, late]); // it is being set up when the page has just come
       return registration?.active ? good(t("check_worker_good")) : warn(t("check_worker_off"));
     },
   },

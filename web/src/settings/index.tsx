@@ -8,6 +8,7 @@ import { t } from "../core/text";
 import { IconButton } from "../ui/button";
 import { Icon } from "../ui/icon";
 import { Check } from "./check";
+import { Security } from "./security";
 
 interface Section {
   id: string;
@@ -17,6 +18,7 @@ interface Section {
 
 /** sections are all pages, in the order in which they are listed. */
 const sections: Section[] = [
+  { id: "security", icon: "shield-check", page: Security },
   { id: "check", icon: "stethoscope", page: Check },
 ];
 
