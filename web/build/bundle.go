@@ -24,7 +24,6 @@ var entries = map[string]string{
 	"settings": "src/settings/index.tsx",
 	"seldom":   "src/mail/seldom.tsx",
 	"offline":  "src/offline/index.ts",
-	"worker":   "src/worker/index.ts", // the service worker, which shares nothing
 }
 
 // libraries are the packages of web/third_party, by the name under which the source imports them.
@@ -50,17 +49,25 @@ func Bundle(web string) (map[string][]byte, error) {
 	}
 	files := map[string][]byte{}
 	for name, source := range entries {
-		if err := script(files, web, name, source); err != nil {
+		if err := script(files, web, name, source, nil); err != nil {
 			return nil, err
 		}
 	}
-	if err := style(files, web); err != nil {
-		return nil, err
+	for _, add := range []func(map[string][]byte, string) error{style, texts, icons, worker} {
+		if err := add(files, web); err != nil {
+			return nil, err
+		}
 	}
-	if err := texts(files, web); err != nil {
-		return nil, err
+	return files, nil
+}
+
+// worker is the service worker, which shares nothing with the pages and knows all their files.
+func worker(files map[string][]byte, web string) error {
+	names, err := json.Marshal(slices.Sorted(maps.Keys(files)))
+	if err != nil {
+		return err
 	}
-	return files, icons(files, web)
+	return script(files, web, "worker", "src/worker/index.ts", map[string]string{"FILES": string(names)})
 }
 
 func options(web string) api.BuildOptions {
@@ -71,8 +78,9 @@ func options(web string) api.BuildOptions {
 	}
 }
 
-func script(files map[string][]byte, web, name, source string) error {
+func script(files map[string][]byte, web, name, source string, define map[string]string) error {
 	o := options(web)
+	o.Define = define
 	o.EntryPointsAdvanced = []api.EntryPoint{{InputPath: source, OutputPath: name}}
 	o.Plugins = []api.Plugin{sharing(web, name == "shared" || name == "worker")}
 	return add(files, api.Build(o))
@@ -181,8 +189,9 @@ func texts(files map[string][]byte, web string) error {
 
 // textScript is the script that has the words of an area.
 func textScript(area, lang string) string {
-	if _, part := entries[area]; part {
-		return area + "." + lang + ".js"
+	part, _, _ := strings.Cut(area, "-") // settings-security belongs to settings
+	if _, ok := entries[part]; ok {
+		return part + "." + lang + ".js"
 	}
 	return "text." + lang + ".js"
 }

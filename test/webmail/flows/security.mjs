@@ -58,7 +58,7 @@ await flow(async ({ person, browser }) => {
 
   // A passkey signs in by itself. It belongs to a name, which 127.0.0.1 is not.
   const named = base.replace("127.0.0.1", "localhost");
-  const key = await person(anna, { signIn: false, expect: ["/api/security/", "/sign-in"] });
+  const key = await person(anna, { signIn: false, expect: ["/api/security/", "/sign-in", "/m/", "/jmap/"] });
   const devtools = await key.context().newCDPSession(key);
   await devtools.send("WebAuthn.enable");
   await devtools.send("WebAuthn.addVirtualAuthenticator", {

@@ -154,6 +154,8 @@ export function listen(changed: (states: Record<string, string>) => void): () =>
     };
     source.onerror = () => {
       if (source!.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
+      if (sessionOver.value) return;
+      void send("/api/session").catch(() => {}); // says whether the line is down or the session over
       again = setTimeout(open, Math.min(60e3, 1000 * 2 ** failures++));
     };
   };

@@ -252,7 +252,7 @@ function Passkeys({ o, act }: { o: Overview; act: Act }) {
     <Part title={t("passkeys")} text={t("passkeys_text")}>
       {o.passkeys.map((k) => (
         <Row key={k.id} label={k.name} text={k.lastUsed ? t("last_used", { when: at(k.lastUsed) }) : t("never_used")}>
-          <Button onClick={() => void rename(k.id, k.name)}>{t("rename")}</Button>
+          <Button onClick={() => void rename(k.id, k.name)}>{t("passkey_rename")}</Button>
           <Button onClick={() => void remove(k.id, k.name)}>{t("remove")}</Button>
         </Row>
       ))}

@@ -20,16 +20,14 @@ const shell = "/mail/";
 /** patience is how long a page waits for the server before the kept one is shown; milliseconds. */
 const patience = 4000;
 
-const files = [
-  "app.js", "shared.js", "app.css", "icons.svg", "seldom.js", "compose.js", "compose.css", "editor.js", "settings.js", "settings.css", "offline.js",
-  ...["text", "seldom", "compose", "settings"].flatMap((part) => ["sv", "nb", "en"].map((lang) => `${part}.${lang}.js`)),
-];
+/** FILES are the names of all files of the program; web/build writes them here. */
+declare const FILES: string[];
 
 self.addEventListener("install", (e) => {
   e.waitUntil((async () => {
     const cache = await caches.open(program);
     // A part that is missing is no reason to do without the others.
-    await Promise.allSettled(files.map((f) => cache.add(`/ui/${version}/${f}`)));
+    await Promise.allSettled(FILES.map((f) => cache.add(`/ui/${version}/${f}`)));
     await self.skipWaiting();
   })());
 });
