@@ -1,6 +1,13 @@
 package main
 
-import "github.com/postiljon/postiljon/internal/protocol/jmapd"
+import (
+	"context"
+
+	"github.com/postiljon/postiljon/internal/protocol/jmapd"
+	"github.com/postiljon/postiljon/internal/rules"
+	"github.com/postiljon/postiljon/internal/sieve"
+	"github.com/postiljon/postiljon/internal/store"
+)
 
 // openJMAP makes the server of JMAP, which the web serves.
 func (s *service) openJMAP() (err error) {
@@ -10,7 +17,19 @@ func (s *service) openJMAP() (err error) {
 		Limits: jmapd.Limits{
 			Upload: int64(s.config.Limits.MessageSize), Message: int64(s.config.Limits.MessageSize), Recipients: s.config.Limits.Recipients,
 		},
+		Sieve: &jmapd.Sieve{Check: rules.Check, Extensions: sieve.Extensions(), Redirects: rules.MaxForwards},
+		Push:  jmapd.Push{Anywhere: s.config.Web.PushPrivate},
 		Filed: func(f jmapd.Filed) { s.policies.trainer.Moved(f.Account, f.Into, f.UIDs, f.From, f.To) },
 	})
 	return err
+}
+
+// forgetDevices ends all push subscriptions of an account that was signed out everywhere.
+func (s *service) forgetDevices(a store.AccountID) {
+	if s.jmap == nil {
+		return
+	}
+	if err := s.jmap.Unsubscribe(context.Background(), a); err != nil {
+		s.log.Error("devices are still told of mail", "error", err)
+	}
 }

@@ -46,6 +46,7 @@ func (s *service) connectionsOf(a store.AccountID) []security.Connection {
 // signOut ends all that is signed in to an account: connections, browsers, and requests that run.
 func (s *service) signOut(a store.AccountID) {
 	s.policies.sessions.end(a)
+	s.forgetDevices(a)
 	if _, err := s.browsers.EndAll(context.Background(), a); err != nil {
 		s.log.Error("browsers not signed out", "error", err)
 	}

@@ -89,6 +89,7 @@ type Web struct {
 	MTASTS          string    `toml:"mta_sts"`
 	SecurityContact string    `toml:"security_contact"`
 	ImportPrivate   bool      `toml:"import_private"`
+	PushPrivate     bool      `toml:"push_private"`
 }
 
 // Auth is about signing in.

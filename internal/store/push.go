@@ -35,6 +35,7 @@ type PushSubscription struct {
 // MaxPushSubscriptions is how many devices of an account can be told of changes.
 const MaxPushSubscriptions = 32
 
+// The table of push subscriptions has them by ID; without an ID lies the last one that was given.
 func pushKey(id uint64) key { return table(tablePush).number(id) }
 
 // PushSubscriptions returns those of an account, in the order in which they were made.
@@ -47,7 +48,7 @@ func (s *Store) PushSubscriptions(ctx context.Context, a AccountID) (list []Push
 }
 
 func readPush(r kv.Reader) (list []PushSubscription, err error) {
-	err = scan(r, table(tablePush), table(tablePush).after(), func(k, v []byte) error {
+	err = scan(r, pushKey(0), table(tablePush).after(), func(k, v []byte) error {
 		p, err := decodePush(k, v)
 		list = append(list, p)
 		return err
@@ -78,9 +79,10 @@ func (s *Store) CreatePushSubscription(ctx context.Context, a AccountID, p PushS
 		if err != nil {
 			return err
 		}
-		p.ID = uint64(s.now().UnixMicro()) // greater than all before
+		if p.ID, err = nextID(tx, table(tablePush)); err != nil {
+			return err
+		}
 		for i := range list {
-			p.ID = max(p.ID, list[i].ID+1)
 			if list[i].URL == p.URL {
 				if err := tx.Delete(pushKey(list[i].ID)); err != nil {
 					return err
@@ -127,7 +129,7 @@ func (s *Store) DeletePushSubscription(ctx context.Context, a AccountID, id uint
 func (s *Store) Subscribed(ctx context.Context) (list []AccountID, err error) {
 	err = s.records.Accounts(ctx, func(a kv.Account) error {
 		err := s.records.View(ctx, a, func(r kv.Reader) error {
-			return scan(r, table(tablePush), table(tablePush).after(), func(_, _ []byte) error { return errStepFull })
+			return scan(r, pushKey(0), table(tablePush).after(), func(_, _ []byte) error { return errStepFull })
 		})
 		if errors.Is(err, errStepFull) {
 			list, err = append(list, AccountID(a)), nil
@@ -138,7 +140,7 @@ func (s *Store) Subscribed(ctx context.Context) (list []AccountID, err error) {
 }
 
 func (v *verifier) push() error {
-	return v.scan(table(tablePush), func(k, b []byte) error {
+	return scan(v.r, pushKey(0), table(tablePush).after(), func(k, b []byte) error {
 		if _, err := decodePush(k, b); err != nil {
 			v.problem("push subscription %x: %v", k[1:], err)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"hash/fnv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -15,6 +16,7 @@ import (
 
 // Script is a script of rules about the mail of an account (RFC 5228, RFC 5804).
 type Script struct {
+	ID      uint64 // stays through renames
 	Name    string // UTF-8 in NFC
 	Text    string
 	Active  bool // it runs on each message; at most one script does
@@ -31,14 +33,18 @@ const (
 
 const scriptVersion = 1
 
-// The table of scripts has them by name; under the empty name lies the name of the active one.
+// The table of scripts has them by name; under the empty name lies the name of the active one, under lastScript, which is
+// no name, the last ID that was given.
+const lastScript = "\x00"
+
 func scriptKey(name string) key { return table(tableScript).text(name) }
 
-func encodeScript(text string, changed time.Time) []byte {
-	r := record{b: make([]byte, 0, len(text)+16)}
+func (s *Script) encode() []byte {
+	r := record{b: make([]byte, 0, len(s.Text)+24)}
 	r.putOctet(scriptVersion)
-	r.putInt(changed.Unix())
-	r.putText(text)
+	r.putInt(s.Changed.Unix())
+	r.putText(s.Text)
+	r.putUint(s.ID)
 	return r.b
 }
 
@@ -49,6 +55,13 @@ func decodeScript(name string, b []byte) (Script, error) {
 	}
 	s := Script{Name: name, Changed: time.Unix(r.int(), 0)}
 	s.Text = r.text()
+	if len(r.b) > 0 {
+		s.ID = r.uint()
+	} else { // of before scripts had one
+		h := fnv.New64a()
+		h.Write([]byte(name))
+		s.ID = h.Sum64()
+	}
 	return s, r.err()
 }
 
@@ -79,7 +92,7 @@ func eachScript(r kv.Reader, fn func(s *Script) error) error {
 	t := table(tableScript)
 	return scan(r, t, t.after(), func(k, v []byte) error {
 		name := string(k[1:])
-		if name == "" {
+		if name == "" || name == lastScript {
 			return nil
 		}
 		s, err := decodeScript(name, v)
@@ -160,6 +173,9 @@ func (s *Store) changeScripts(ctx context.Context, op string, a AccountID, fn fu
 		return fn(tx)
 	})
 	s.hub.scripted[a%AccountID(len(s.hub.scripted))].Add(1)
+	if err == nil {
+		s.hub.notify(a)
+	}
 	return wrap(op, err)
 }
 
@@ -204,9 +220,24 @@ func (s *Store) PutScript(ctx context.Context, a AccountID, name, text string) e
 		if err := boundScripts(tx, name, len(text)); err != nil {
 			return err
 		}
-		return tx.Set(scriptKey(name), encodeScript(text, s.now()))
+		one := Script{Text: text, Changed: s.now()}
+		old, err := readScript(tx, name)
+		switch KindOf(err) {
+		case KindNotFound:
+			if one.ID, err = newScriptID(tx); err != nil {
+				return err
+			}
+		default:
+			if one.ID = old.ID; err != nil {
+				return err
+			}
+		}
+		return tx.Set(scriptKey(name), one.encode())
 	})
 }
+
+// newScriptID returns an ID that no script of the account ever had.
+func newScriptID(tx kv.Tx) (uint64, error) { return nextID(tx, scriptKey(lastScript)) }
 
 // ActivateScript makes a script the one that runs on each message, with an empty name none. Kind:
 // KindNotFound.
@@ -271,7 +302,7 @@ func (s *Store) RenameScript(ctx context.Context, a AccountID, from, to string) 
 				return err
 			}
 		}
-		return tx.Set(scriptKey(to), encodeScript(found.Text, found.Changed))
+		return tx.Set(scriptKey(to), found.encode())
 	})
 }
 
@@ -413,7 +444,7 @@ func (v *verifier) scripts() error {
 	}
 	err = v.scan(table(tableScript), func(k, b []byte) error {
 		name := string(k[1:])
-		if name == "" || name == active {
+		if name == "" || name == active || name == lastScript {
 			return nil
 		}
 		if parsed, err := ParseScriptName(name); err != nil || parsed != name {

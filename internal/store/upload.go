@@ -88,15 +88,8 @@ func (s *Store) AddUpload(ctx context.Context, a AccountID, ref blob.Ref, size i
 		if n >= MaxUploads || sum > MaxUploadsSize {
 			return fail(op, KindLimit, "an account has at most %d uploads of %d octets", MaxUploads, MaxUploadsSize)
 		}
-		last, _, err := tx.Get(table(tableUpload))
-		if err != nil {
-			return err
-		}
-		u = Upload{ID: 1, Blob: ref, Size: size, At: s.now()}
-		if len(last) == 8 {
-			u.ID = binary.BigEndian.Uint64(last) + 1
-		}
-		if err := tx.Set(table(tableUpload), binary.BigEndian.AppendUint64(nil, u.ID)); err != nil {
+		u = Upload{Blob: ref, Size: size, At: s.now()}
+		if u.ID, err = nextID(tx, table(tableUpload)); err != nil {
 			return err
 		}
 		return tx.Set(uploadKey(u.ID), u.encode())
@@ -105,6 +98,19 @@ func (s *Store) AddUpload(ctx context.Context, a AccountID, ref blob.Ref, size i
 		s.pending.named(ref)
 	}
 	return u, wrap(op, err)
+}
+
+// nextID returns one more than the last number that was given, which lies under a key.
+func nextID(tx kv.Tx, k key) (uint64, error) {
+	last, _, err := tx.Get(k)
+	if err != nil {
+		return 0, err
+	}
+	id := uint64(1)
+	if len(last) == 8 {
+		id = binary.BigEndian.Uint64(last) + 1
+	}
+	return id, tx.Set(k, binary.BigEndian.AppendUint64(nil, id))
 }
 
 // Upload returns an upload of an account. Kind: KindNotFound.

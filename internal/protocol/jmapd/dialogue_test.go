@@ -2,6 +2,7 @@ package jmapd
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"encoding/json"
 	"flag"
@@ -39,17 +40,18 @@ var record = flag.Bool("record", false, "write the answers into the dialogues")
 // world is a server over a store, with one account, whose messages really go: to mailboxes here, and not to others, since no
 // name can be looked up.
 type world struct {
-	t      testing.TB
-	store  *store.Store
-	server *Server
-	queue  *outbound.Queue
-	desk   *desk
-	anna   store.Account
-	filed  []Filed
-	others sync.Map          // accounts by address, beside anna's
-	using  []string          // capabilities
-	traces *strings.Replacer // ids of submissions for their names
-	names  *strings.Replacer // and the reverse
+	t       testing.TB
+	store   *store.Store
+	server  *Server
+	options Options
+	queue   *outbound.Queue
+	desk    *desk
+	anna    store.Account
+	filed   []Filed
+	others  sync.Map          // accounts by address, beside anna's
+	using   []string          // capabilities
+	traces  *strings.Replacer // ids of submissions for their names
+	names   *strings.Replacer // and the reverse
 }
 
 func newWorld(t testing.TB) *world {
@@ -61,9 +63,9 @@ func newWorld(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	w.traces, w.names = strings.NewReplacer(), strings.NewReplacer()
-	w.using = []string{capabilityCore, capabilityMail, capabilitySubmission}
+	w.using = []string{capabilityCore, capabilityMail, capabilitySubmission, capabilityBlob, capabilityQuota, capabilitySieve}
 	check := w.sends(catalogue)
-	w.server, err = New(Options{
+	w.options = Options{
 		Store: w.store, Catalogue: catalogue, BaseURL: "https://mail.example.org", Log: slog.New(slog.DiscardHandler), Queue: w.queue, Check: check, Holder: w.holder(), Near: near,
 		Filed:  func(f Filed) { w.filed = append(w.filed, f) },
 		Limits: Limits{RequestSize: 20_000, Upload: 5_000, Calls: 4, ConcurrentRequests: 2, Get: 6, Set: 5, QueryResults: 7},
@@ -75,11 +77,30 @@ func newWorld(t testing.TB) *world {
 			}
 			return store.Account{}, cause.Refuse(cause.AuthPasswordWrong)
 		},
-	})
-	if err != nil {
-		t.Fatal(err)
+		Sieve: &Sieve{Check: rules.Check, Extensions: []string{"fileinto"}, Redirects: 5},
 	}
+	w.open(Push{Transport: offline{}})
+	t.Cleanup(func() {
+		if err := w.server.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
 	return w
+}
+
+// offline lets no message to devices out.
+type offline struct{}
+
+func (offline) RoundTrip(*http.Request) (*http.Response, error) { return nil, errPrivate }
+
+// open opens the server, in place of one that was closed.
+func (w *world) open(push Push) {
+	w.t.Helper()
+	w.options.Push = push
+	var err error
+	if w.server, err = New(w.options); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // put places a message of testdata or a small one in a mailbox.
@@ -241,6 +262,8 @@ func (w *world) do(words []string) {
 		w.server.accounts.mu.Lock()
 		delete(w.server.accounts.of, a)
 		w.server.accounts.mu.Unlock()
+	case "quota": // how many octets the account may have
+		_, err = w.store.UpdateAccount(ctx, a, func(a *store.Account) error { a.Quota = int64(number(1)); return nil })
 	case "trim": // what left mailboxes
 		err = w.store.ForgetRemovals(ctx, 1)
 	case "rename":

@@ -22,6 +22,9 @@ type picture struct {
 	// shape is the value of the change counter since which mailboxes have been as they are, their counts apart, as far as is known.
 	shape store.ModSeq
 	log   log
+	// delivery is the last email that came to be read, not written here: the state of the type EmailDelivery (RFC 8621
+	// section 1.5).
+	delivery store.EmailID
 }
 
 // thread is a conversation.
@@ -66,6 +69,11 @@ func newPicture(m *store.Mail) *picture {
 		emails = emails[n:]
 	}
 	p.threads = ordered.Build(compareThreads, list)
+	for l := range p.emails() {
+		if p.delivered(l) {
+			p.delivery = l.ID
+		}
+	}
 	return p
 }
 
@@ -126,7 +134,7 @@ func (p *picture) advance(m *store.Mail, change store.MailChange) *picture {
 	if change.All {
 		return newPicture(m)
 	}
-	next := &picture{mail: m, threads: p.threads, shape: p.shape, trash: p.trash}
+	next := &picture{mail: m, threads: p.threads, shape: p.shape, trash: p.trash, delivery: p.delivery}
 	if !next.carryBoxes(p) {
 		next = newPicture(m) // which mailbox is the trash decides what counts
 		return next
@@ -137,6 +145,9 @@ func (p *picture) advance(m *store.Mail, change store.MailChange) *picture {
 		if t, ok := touched(p, next, id); ok {
 			touches = append(touches, t)
 			threads[t.thread] = true
+			if id >= p.mail.NextEmail && t.now != nil && next.delivered(t.now) {
+				next.delivery = id
+			}
 		}
 	}
 	edit := p.threads.Edit()
@@ -167,6 +178,17 @@ func (p *picture) advance(m *store.Mail, change store.MailChange) *picture {
 	next.threads = edit.List()
 	next.log = p.log.with(m.ModSeq, touches)
 	return next
+}
+
+// delivered reports whether an email came to be read: it is no draft, nor one that was sent from here.
+func (p *picture) delivered(l *store.Located) bool {
+	if l.Flags().Has(store.FlagDraft) {
+		return false
+	}
+	return slices.ContainsFunc(l.At, func(at store.PlacedIn) bool {
+		b := p.boxes[at.Mailbox]
+		return b != nil && b.Role != store.RoleDrafts && b.Role != store.RoleSent && b.Role != store.RoleOutbox
+	})
 }
 
 // touched says what happened to an email from one picture to another; ok is false if neither has it.

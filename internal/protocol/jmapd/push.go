@@ -23,7 +23,67 @@ const (
 )
 
 // pushed are the types whose states are told.
-var pushed = []string{"Email", "EmailSubmission", "Identity", "Mailbox", "Thread"}
+var pushed = []string{"Email", "EmailDelivery", "EmailSubmission", "Identity", "Mailbox", "Quota", "SieveScript", "Thread"}
+
+// now are the states of an account as they are.
+type now struct {
+	picture *picture
+	states  map[string]string // by type
+}
+
+func (s *Server) now(ctx context.Context, a store.AccountID) (n now, err error) {
+	if n.picture, err = s.picture(ctx, a); err != nil {
+		return n, err
+	}
+	p := n.picture
+	n.states = map[string]string{
+		"Email": p.emailState(), "Thread": p.emailState(), "Mailbox": p.mailboxState(), "EmailDelivery": fmt.Sprintf("e%d", p.delivery),
+	}
+	if n.states["SieveScript"], err = s.scriptState(ctx, a); err != nil {
+		return n, err
+	}
+	if n.states["Quota"], err = s.quotaState(ctx, a); err != nil {
+		return n, err
+	}
+	return n, s.sendingStates(ctx, a, n.states)
+}
+
+// other are the states that are others than those told before, of some types.
+func (n *now) other(told map[string]string, types []string) map[string]string {
+	news := map[string]string{}
+	for t, state := range n.states {
+		if told[t] != state && slices.Contains(types, t) {
+			news[t] = state
+		}
+	}
+	return news
+}
+
+// stateChange is a StateChange object (RFC 8620 section 7.1) about one account.
+func stateChange(a store.AccountID, news map[string]string) object {
+	return object{"@type": "StateChange", "changed": object{accountID(a): news}}
+}
+
+// watch tells, by a channel, that an account may have changed.
+func (s *Server) watch(a store.AccountID) (changed chan struct{}, cancel func()) {
+	changed = make(chan struct{}, 1)
+	return changed, s.store.Watch(a, func() { poke(changed) })
+}
+
+func poke(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default: // it is told already
+	}
+}
+
+// typesOf are the types that a client wants to hear of, all if it names none.
+func typesOf(wanted []string) []string {
+	if wanted == nil {
+		return pushed
+	}
+	return slices.DeleteFunc(slices.Clone(pushed), func(t string) bool { return !slices.Contains(wanted, t) })
+}
 
 // events tells of changes while they happen (RFC 8620 section 7.3).
 func (s *Server) events(w http.ResponseWriter, r *http.Request, a *store.Account) {
@@ -31,7 +91,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request, a *store.Account
 	types := pushed
 	if q.Get("types") != "*" {
 		wanted := strings.Split(q.Get("types"), ",")
-		types = slices.DeleteFunc(slices.Clone(pushed), func(t string) bool { return !slices.Contains(wanted, t) })
+		types = typesOf(wanted)
 	}
 	after := q.Get("closeafter")
 	seconds, err := strconv.ParseUint(q.Get("ping"), 10, 31)
@@ -89,25 +149,16 @@ type stream struct {
 // run tells of changes until the client goes or the server closes. A client that comes back with the id of what
 // it heard last is told at once of what it missed.
 func (st *stream) run(ctx context.Context, last string) error {
-	changed := make(chan struct{}, 1)
-	cancel := st.s.store.Watch(st.account.ID, func() {
-		select {
-		case changed <- struct{}{}:
-		default:
-		}
-	})
+	changed, cancel := st.s.watch(st.account.ID)
 	defer cancel()
-	now, at, err := st.states(ctx)
+	n, err := st.s.now(ctx, st.account.ID)
 	if err != nil {
 		return err
 	}
-	st.told, st.id = now, at
-	if missed, err := strconv.ParseUint(last, 10, 64); err == nil && store.ModSeq(missed) != at {
-		st.told = map[string]string{}
-		select {
-		case changed <- struct{}{}:
-		default:
-		}
+	st.told, st.id = n.states, n.picture.mail.ModSeq
+	if missed, err := strconv.ParseUint(last, 10, 64); err == nil && store.ModSeq(missed) != st.id {
+		st.told = nil
+		poke(changed)
 	}
 	st.w.Header().Set("Content-Type", "text/event-stream")
 	_ = st.control.SetReadDeadline(time.Time{}) // that of the request would end the stream
@@ -147,40 +198,18 @@ func (st *stream) wait(ctx context.Context, changed <-chan struct{}) error {
 	}
 }
 
-// states are those of the types that the client wants to hear of.
-func (st *stream) states(ctx context.Context) (map[string]string, store.ModSeq, error) {
-	p, err := st.s.picture(ctx, st.account.ID)
-	if err != nil {
-		return nil, 0, err
-	}
-	all := map[string]string{"Email": p.emailState(), "Thread": p.emailState(), "Mailbox": p.mailboxState()}
-	if err := st.s.sendingStates(ctx, st.account.ID, all); err != nil {
-		return nil, 0, err
-	}
-	now := map[string]string{}
-	for _, t := range st.types {
-		now[t] = all[t]
-	}
-	return now, p.mail.ModSeq, nil
-}
-
 // tell sends a StateChange (RFC 8620 section 7.1) of what is other than before.
 func (st *stream) tell(ctx context.Context) (bool, error) {
-	now, at, err := st.states(ctx)
+	n, err := st.s.now(ctx, st.account.ID)
 	if err != nil {
 		return false, err
 	}
-	news := map[string]string{}
-	for t, state := range now {
-		if st.told[t] != state {
-			news[t] = state
-		}
-	}
+	news := n.other(st.told, st.types)
 	if len(news) == 0 {
 		return false, nil
 	}
-	st.told, st.id = now, at
-	text, err := json.Marshal(object{"@type": "StateChange", "changed": object{accountID(st.account.ID): news}})
+	st.told, st.id = n.states, n.picture.mail.ModSeq
+	text, err := json.Marshal(stateChange(st.account.ID, news))
 	if err != nil {
 		return false, err
 	}

@@ -99,6 +99,20 @@ func (s *Server) table() map[string]method {
 		"SearchSnippet/get":    {capabilityMail, snippetGet},
 		"Email/set":            {capabilityMail, emailSet},
 
+		"PushSubscription/get": {capabilityCore, pushGet},
+		"PushSubscription/set": {capabilityCore, pushSet},
+		"Blob/upload":          {capabilityBlob, blobUpload},
+		"Blob/get":             {capabilityBlob, blobGet},
+		"Blob/lookup":          {capabilityBlob, blobLookup},
+		"Quota/get":            {capabilityQuota, quotaGet},
+		"Quota/changes":        {capabilityQuota, quotaChanges},
+		"Quota/query":          {capabilityQuota, quotaQuery},
+		"Quota/queryChanges":   {capabilityQuota, quotaQueryChanges},
+		"SieveScript/get":      {capabilitySieve, scriptGet},
+		"SieveScript/set":      {capabilitySieve, scriptSet},
+		"SieveScript/query":    {capabilitySieve, scriptQuery},
+		"SieveScript/validate": {capabilitySieve, scriptValidate},
+
 		"Identity/get":                 {capabilitySubmission, identityGet},
 		"Identity/changes":             {capabilitySubmission, identityChanges},
 		"Identity/set":                 {capabilitySubmission, identitySet},
@@ -136,11 +150,16 @@ func (s *Server) api(w http.ResponseWriter, r *http.Request, a *store.Account) {
 		return
 	}
 	req.lang = cause.ParseLang(r.Header.Get("Accept-Language"))
+	text, err := s.respond(r.Context(), a, req)
+	s.answer(w, text, err)
+}
+
+// respond makes the calls of a request and returns the Response object (RFC 8620 section 3.4).
+func (s *Server) respond(ctx context.Context, a *store.Account, req *request) ([]byte, error) {
 	session := s.sessionOf(a)
-	responses, err := encoded(s.run(r.Context(), a, req))
+	responses, err := encoded(s.run(ctx, a, req))
 	if err != nil {
-		s.answer(w, nil, err)
-		return
+		return nil, err
 	}
 	text := append([]byte(`{"methodResponses":`), responses...)
 	rest := object{"sessionState": session["state"]}
@@ -148,10 +167,11 @@ func (s *Server) api(w http.ResponseWriter, r *http.Request, a *store.Account) {
 		rest["createdIds"] = req.created
 	}
 	more, err := json.Marshal(rest)
-	if err == nil {
-		more[0] = ','
+	if err != nil {
+		return nil, err
 	}
-	s.answer(w, append(text, more...), err)
+	more[0] = ','
+	return append(text, more...), nil
 }
 
 // begin takes one of the places for requests of an account, which end gives back.
@@ -183,7 +203,15 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) (*request, *proble
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
 		return nil, &problem{Type: limitExceeded, Status: http.StatusBadRequest, Limit: "maxSizeRequest"}
 	}
-	if err != nil || !utf8.Valid(text) || !json.Valid(text) {
+	if err != nil {
+		return nil, &problem{Type: notJSON, Status: http.StatusBadRequest, Detail: "the request did not come whole"}
+	}
+	return s.parse(text)
+}
+
+// parse reads the text of a request and holds it to the limits.
+func (s *Server) parse(text []byte) (*request, *problem) {
+	if !utf8.Valid(text) || !json.Valid(text) {
 		return nil, &problem{Type: notJSON, Status: http.StatusBadRequest, Detail: "the request is not JSON in UTF-8"}
 	}
 	req, err := parseRequest(text)
@@ -195,7 +223,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) (*request, *proble
 			return nil, &problem{Type: unknownCapability, Status: http.StatusBadRequest, Detail: u}
 		}
 	}
-	if len(req.calls) > l.Calls {
+	if len(req.calls) > s.options.Limits.Calls {
 		return nil, &problem{Type: limitExceeded, Status: http.StatusBadRequest, Limit: "maxCallsInRequest"}
 	}
 	return req, nil
@@ -246,6 +274,7 @@ type methodError struct {
 	Properties  []string `json:"properties,omitempty"`
 	NotFound    []string `json:"notFound,omitempty"` // blobNotFound (RFC 8621 section 4.6)
 	// Those of RFC 8621 section 7.5.
+	ExistingID        string   `json:"existingId,omitempty"`        // alreadyExists (RFC 8620 section 5.4)
 	MaxSize           int64    `json:"maxSize,omitempty"`           // tooLarge
 	MaxRecipients     int      `json:"maxRecipients,omitempty"`     // tooManyRecipients
 	InvalidRecipients []string `json:"invalidRecipients,omitempty"` // invalidRecipients

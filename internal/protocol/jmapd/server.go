@@ -44,6 +44,10 @@ type Options struct {
 	Log   *slog.Logger
 	// Limits bound requests; zero fields have their defaults.
 	Limits Limits
+	// Sieve says what scripts of rules may do; nil takes no scripts.
+	Sieve *Sieve
+	// Push says how devices are told of changes.
+	Push Push
 	// Memory bounds what is kept of accounts in memory, in octets; default 512 MiB. An account of 100,000 emails takes
 	// about 15 MB.
 	Memory int64
@@ -106,6 +110,8 @@ type Server struct {
 	streams   map[store.AccountID]int // of events
 	closed    chan struct{}           // ends event streams
 	closing   sync.Once
+	sockets   sync.WaitGroup // connections by WebSocket, which the web does not wait for
+	pusher    *pusher
 }
 
 // New makes a server.
@@ -117,6 +123,9 @@ func New(o Options) (*Server, error) {
 		o.Log = slog.Default()
 	}
 	o.Limits.defaults()
+	if o.Sieve == nil {
+		o.Sieve = &Sieve{Check: func(string) error { return errors.New("there are no rules here") }, Extensions: []string{}}
+	}
 	if o.Memory == 0 {
 		o.Memory = 512 << 20
 	}
@@ -132,18 +141,25 @@ func New(o Options) (*Server, error) {
 		"POST /jmap/api":                                s.api,
 		"GET /jmap/download/{account}/{blob}/{name...}": s.download,
 		"GET /jmap/events":                              s.events,
+		"GET /jmap/ws":                                  s.websocket,
 	} {
 		s.mux.Handle(pattern, s.authenticated(h))
 	}
-	return s, nil
+	return s, s.openPush(context.Background(), o.Push)
 }
 
 // ServeHTTP implements http.Handler for /jmap/ and /.well-known/jmap.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
-// Close ends event streams, so that the web can close.
+// Close ends event streams and what else goes on by itself, so that the web can close.
 func (s *Server) Close(context.Context) error {
-	s.closing.Do(func() { close(s.closed) })
+	s.closing.Do(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		close(s.closed)
+	})
+	s.pusher.close()
+	s.sockets.Wait()
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/postiljon/postiljon/internal/store"
 )
@@ -17,10 +18,19 @@ const (
 	capabilityMail = "urn:ietf:params:jmap:mail"
 
 	capabilitySubmission = "urn:ietf:params:jmap:submission"
+
+	capabilityBlob      = "urn:ietf:params:jmap:blob"
+	capabilityQuota     = "urn:ietf:params:jmap:quota"
+	capabilitySieve     = "urn:ietf:params:jmap:sieve"
+	capabilityVAPID     = "urn:ietf:params:jmap:webpush-vapid"
+	capabilityWebSocket = "urn:ietf:params:jmap:websocket"
 )
 
 // capabilities are all of them.
-var capabilities = []string{capabilityCore, capabilityMail, capabilitySubmission, capabilityVacation, capabilityVendor}
+var capabilities = []string{
+	capabilityCore, capabilityMail, capabilitySubmission, capabilityVacation, capabilityVendor, capabilityBlob, capabilityQuota, capabilitySieve, capabilityVAPID,
+	capabilityWebSocket,
+}
 
 type object = map[string]any
 
@@ -66,8 +76,24 @@ func (s *Server) sessionOf(a *store.Account) object {
 		"uploadUrl":       base + "upload/{accountId}/",
 		"eventSourceUrl":  base + "events?types={types}&closeafter={closeafter}&ping={ping}",
 	}
+	s.announce(session, id)
 	session["state"] = stateOfSession(session)
 	return session
+}
+
+// announce adds the capabilities that are not mail itself.
+func (s *Server) announce(session object, account string) {
+	all := session["capabilities"].(object)
+	one := session["accounts"].(object)[account].(object)["accountCapabilities"].(object)
+	primary := session["primaryAccounts"].(object)
+	all[capabilityVAPID] = object{"applicationServerKey": s.pusher.keys.Public} // RFC 9749 section 3
+	all[capabilityWebSocket] = object{"url": "wss" + strings.TrimPrefix(s.options.BaseURL, "https") + "/jmap/ws", "supportsPush": true}
+	for capability, of := range map[string]object{
+		capabilityBlob: s.options.Limits.blobCapability(), capabilityQuota: {}, capabilitySieve: s.options.Sieve.capability(),
+	} {
+		all[capability], one[capability], primary[capability] = object{}, of, account
+	}
+	all[capabilitySieve] = object{"implementation": "Postiljon"} // RFC 9661 section 1.2.1
 }
 
 // stateOfSession is another one whenever anything in the Session object is.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/message"
@@ -157,6 +158,10 @@ func (s *Server) open(ctx context.Context, a store.AccountID, p *picture, id str
 		return &readCloser{io.NewSectionReader(b, 0, one.Size), b}, nil
 	} else if err != nil {
 		return nil, err
+	}
+	if text, ok, err := s.scriptText(ctx, a, id); ok || err != nil {
+		whole := strings.NewReader(text)
+		return &readCloser{whole, io.NopCloser(whole)}, err
 	}
 	email, part, ok := parseBlobID(id)
 	if !ok {

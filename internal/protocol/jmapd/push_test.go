@@ -1,0 +1,324 @@
+package jmapd
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/ecdh"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/storetest"
+	"github.com/postiljon/postiljon/internal/store/uid"
+)
+
+// pushService is a push service for one device, which reads what comes as its browser would.
+type pushService struct {
+	t       *testing.T
+	server  *httptest.Server
+	key     *ecdh.PrivateKey
+	secret  []byte
+	answers chan int // statuses for the next messages; 201 when there are none
+	came    chan object
+	headers chan http.Header
+}
+
+func newPushService(t *testing.T) *pushService {
+	t.Helper()
+	p := &pushService{t: t, secret: make([]byte, 16), answers: make(chan int, 10), came: make(chan object, 100), headers: make(chan http.Header, 100)}
+	var err error
+	if p.key, err = ecdh.P256().GenerateKey(rand.Reader); err != nil {
+		t.Fatal(err)
+	}
+	p.server = httptest.NewTLSServer(p)
+	t.Cleanup(p.server.Close)
+	return p
+}
+
+func (p *pushService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		p.t.Error(err)
+	}
+	select {
+	case status := <-p.answers:
+		w.WriteHeader(status)
+		return
+	default:
+		w.WriteHeader(http.StatusCreated)
+	}
+	if r.Header.Get("Content-Encoding") == "aes128gcm" {
+		body = p.decrypt(body)
+	}
+	var o object
+	if err := json.Unmarshal(body, &o); err != nil {
+		p.t.Errorf("%v: %q", err, body)
+	}
+	p.headers <- r.Header
+	p.came <- o
+}
+
+// decrypt does what RFC 8291 section 3.4 says.
+func (p *pushService) decrypt(body []byte) []byte {
+	must := func(b []byte, err error) []byte {
+		if err != nil {
+			p.t.Error(err)
+		}
+		return b
+	}
+	salt, length := body[:16], int(body[20])
+	sender, text := body[21:21+length], body[21+length:]
+	public, err := ecdh.P256().NewPublicKey(sender)
+	if err != nil {
+		p.t.Error(err)
+		return nil
+	}
+	shared := must(p.key.ECDH(public))
+	info := append(append([]byte("WebPush: info\x00"), p.key.PublicKey().Bytes()...), sender...)
+	ikm := must(hkdf.Key(sha256.New, shared, p.secret, string(info), 32))
+	key := must(hkdf.Key(sha256.New, ikm, salt, "Content-Encoding: aes128gcm\x00", 16))
+	nonce := must(hkdf.Key(sha256.New, ikm, salt, "Content-Encoding: nonce\x00", 12))
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		p.t.Error(err)
+		return nil
+	}
+	gcm, err := cipher.NewGCM(block)
+	if err != nil {
+		p.t.Error(err)
+		return nil
+	}
+	plain := must(gcm.Open(nil, nonce, text, nil))
+	end := strings.LastIndexByte(string(plain), 2)
+	return plain[:max(end, 0)]
+}
+
+func (p *pushService) next() object {
+	p.t.Helper()
+	select {
+	case o := <-p.came:
+		return o
+	case <-time.After(20 * time.Second):
+		p.t.Fatal("no message came")
+		return nil
+	}
+}
+
+// keys are those that the device tells.
+func (p *pushService) keys() string {
+	encode := base64.RawURLEncoding.EncodeToString
+	return fmt.Sprintf(`{"p256dh":%q,"auth":%q}`, encode(p.key.PublicKey().Bytes()), encode(p.secret))
+}
+
+// pushing opens the world again so that it tells devices at once, at the push service of the test.
+func (w *world) pushing(p *pushService) {
+	w.t.Helper()
+	if err := w.server.Close(context.Background()); err != nil {
+		w.t.Fatal(err)
+	}
+	w.open(Push{Anywhere: true, Transport: p.server.Client().Transport, Wait: time.Millisecond, Again: time.Millisecond})
+}
+
+// subscribe makes a subscription and verifies it.
+func (w *world) subscribe(p *pushService, more string) string {
+	w.t.Helper()
+	answer := string(w.calls(fmt.Sprintf(`[["PushSubscription/set",{"create":{"d":{"deviceClientId":"phone","url":"%s/1","keys":%s%s}}},"0"]]`, p.server.URL, p.keys(), more)))
+	verification := p.next()
+	id, code := verification["pushSubscriptionId"].(string), verification["verificationCode"].(string)
+	if verification["@type"] != "PushVerification" || !strings.Contains(answer, `"id":"`+id+`"`) {
+		w.t.Fatal(answer, verification)
+	}
+	if answer := string(w.calls(fmt.Sprintf(`[["PushSubscription/set",{"update":{%q:{"verificationCode":"wrong"}}},"0"]]`, id))); !strings.Contains(answer, `"notUpdated":{"`+id+`":{"type":"invalidProperties"`) {
+		w.t.Error(answer)
+	}
+	if answer := string(w.calls(fmt.Sprintf(`[["PushSubscription/set",{"update":{%q:{"verificationCode":%q}}},"0"]]`, id, code))); !strings.Contains(answer, `"updated":{"`+id+`":null}`) {
+		w.t.Error(answer)
+	}
+	w.watched()
+	return id
+}
+
+// watched waits until devices are watched for.
+func (w *world) watched() {
+	w.t.Helper()
+	for range 1000 {
+		if w.server.pusher.watching.Load() > 0 {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	w.t.Fatal("nobody is watched for")
+}
+
+// TestPush holds that a device hears of changes, encrypted and signed, whatever the push service does, and no more when it
+// is gone (RFC 8620 section 7.2, RFC 8291, RFC 8292, RFC 9749).
+func TestPush(t *testing.T) {
+	w, p := newWorld(t), newPushService(t)
+	w.pushing(p)
+	w.subscribe(p, `,"types":["Email","Mailbox"]`)
+	w.put(store.InboxID, 1, storetest.Text(1), store.Flags{})
+	got := p.next()
+	if diff := cmp.Diff(object{"@type": "StateChange", "changed": object{"a1": object{"Email": "2.2", "Mailbox": "2.1:6"}}}, got); diff != "" {
+		t.Error(diff)
+	}
+	<-p.headers
+	h := <-p.headers
+	if !strings.HasPrefix(h.Get("Authorization"), "vapid t=") || !strings.HasSuffix(h.Get("Authorization"), "k="+w.server.pusher.keys.Public) || h.Get("TTL") != "86400" {
+		t.Error(h)
+	}
+	if session := w.ask("GET", "/jmap/session", "", "").Body.String(); !strings.Contains(session, `"applicationServerKey":"`+w.server.pusher.keys.Public+`"`) {
+		t.Error(session)
+	}
+	// What a push service does not take now comes later, with all that happened meanwhile.
+	p.answers <- http.StatusTooManyRequests
+	p.answers <- http.StatusInternalServerError
+	w.put(store.InboxID, 2, storetest.Text(2), store.Flags{})
+	if got := p.next(); got["changed"].(object)["a1"].(object)["Email"] != "3.3" {
+		t.Error(got)
+	}
+	// A device that is gone is forgotten.
+	p.answers <- http.StatusGone
+	w.put(store.InboxID, 3, storetest.Text(3), store.Flags{})
+	for range 1000 {
+		list, err := w.store.PushSubscriptions(t.Context(), w.anna.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(list) == 0 {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Error("the subscription stays")
+}
+
+// TestPushAgain holds that devices are told after a restart, with the same keys, and not any more after signing out everywhere.
+func TestPushAgain(t *testing.T) {
+	w, p := newWorld(t), newPushService(t)
+	w.pushing(p)
+	key := w.server.pusher.keys
+	w.subscribe(p, `,"types":["Email"],"keys":null`)
+	w.pushing(p)
+	w.watched()
+	w.put(store.InboxID, 1, storetest.Text(1), store.Flags{})
+	if got := p.next(); got["@type"] != "StateChange" || w.server.pusher.keys != key {
+		t.Error(got)
+	}
+	if err := w.server.Unsubscribe(t.Context(), w.anna.ID); err != nil {
+		t.Error(err)
+	}
+	if answer := string(w.calls(`[["PushSubscription/get",{"ids":null},"0"]]`)); answer != `[["PushSubscription/get",{"list":[],"notFound":[]},"0"]]` {
+		t.Error(answer)
+	}
+}
+
+// TestNotify holds that a device which wants to show mail gets what it shows, of the mailboxes that it names, and nothing
+// of other mail.
+func TestNotify(t *testing.T) {
+	w, p := newWorld(t), newPushService(t)
+	w.pushing(p)
+	id := w.subscribe(p, `,"types":["EmailDelivery"],"notify":{"mailboxIds":["F1"]}`)
+	w.put(4, 1, storetest.Text(1), store.Flags{})              // another mailbox
+	w.put(2, 2, storetest.Text(2), store.FlagDraft)            // written here
+	w.put(store.InboxID, 3, storetest.Text(3), store.FlagSeen) // read already
+	w.put(store.InboxID, 4, strings.Replace(storetest.Text(4), "Letter 4", strings.Repeat("å", 200), 1), store.Flags{})
+	got := p.next()
+	want := object{
+		"@type": "StateChange", "changed": object{"a1": object{"EmailDelivery": "e4"}}, "count": 1.0, "unread": 1.0,
+		"emails": []any{object{
+			"id": "M4", "threadId": "T4", "mailboxId": "F1", "from": []any{object{"name": "Anna", "email": "anna@demo.test"}},
+			"subject": strings.Repeat("å", 139) + "…", "preview": "Hej, this is letter 4.",
+		}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := w.store.StoreFlags(t.Context(), w.anna.ID, store.InboxID, uid.All(), store.FlagChange{System: store.FlagSeen}, nil); err != nil {
+		t.Fatal(err)
+	}
+	answer := string(w.calls(fmt.Sprintf(`[["PushSubscription/set",{"update":{%q:{"test":"now"}}},"0"]]`, id)))
+	if got := p.next(); got["@type"] != "PushTest" || got["test"] != "now" || got["sent"] == nil {
+		t.Error(got, answer)
+	}
+}
+
+// TestQuiet holds when it is quiet.
+func TestQuiet(t *testing.T) {
+	night := quiet{From: "22:00", To: "07:00", TimeZone: "Europe/Stockholm"}
+	noon := quiet{From: "12:00", To: "13:00", TimeZone: "UTC"}
+	for _, one := range []struct {
+		q     quiet
+		at    string
+		holds bool
+	}{
+		{night, "2026-07-01T19:59:00Z", false}, {night, "2026-07-01T20:00:00Z", true}, {night, "2026-07-01T04:59:00Z", true}, {night, "2026-07-01T05:00:00Z", false},
+		{night, "2026-12-01T20:30:00Z", false}, {noon, "2026-12-01T12:30:00Z", true}, {noon, "2026-12-01T13:00:00Z", false},
+	} {
+		at, err := time.Parse(time.RFC3339, one.at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if holds, ok := one.q.holds(at); holds != one.holds || !ok {
+			t.Errorf("%v at %s: %v %v", one.q, one.at, holds, ok)
+		}
+	}
+	for _, bad := range []quiet{{"22", "07:00", "UTC"}, {"22:00", "25:00", "UTC"}, {"22:00", "07:00", "Nowhere/Else"}, {"22:00", "07:00", "Local"}} {
+		if _, ok := bad.holds(time.Now()); ok {
+			t.Errorf("%v is taken", bad)
+		}
+	}
+}
+
+// TestPushOnlyOutward holds that nobody makes the service connect to its own network.
+func TestPushOnlyOutward(t *testing.T) {
+	w := newWorld(t)
+	p := w.server.pusher
+	for url, may := range map[string]bool{
+		"https://push.example.net/x": true, "https://push.example.net:443/x": true, "https://192.0.2.1/x": false, "https://10.0.0.1/x": false,
+		"https://[::1]/x": false, "https://[fd00::1]/": false, "https://127.0.0.1/": false, "http://push.example.net/": false, "https://push.example.net:8443/": false,
+		"https://anna@push.example.net/": false, "https:///x": false, "ftp://push.example.net/": false, "https://169.254.169.254/": false, "": false,
+		"https://[::ffff:10.0.0.1]/": false, "https://push.example.net/" + strings.Repeat("x", maxPushURL): false,
+	} {
+		if p.mayPush(url) != may {
+			t.Errorf("%s: %v", url, !may)
+		}
+	}
+	// Names that lead into it are found out when they are resolved.
+	service := newPushService(t)
+	transport := guarded(false)
+	defer transport.CloseIdleConnections()
+	r, err := http.NewRequestWithContext(t.Context(), "POST", strings.Replace(service.server.URL, "127.0.0.1", "localhost", 1), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer, err := transport.RoundTrip(r); !errors.Is(err, errPrivate) {
+		t.Error(answer, err)
+	}
+}
+
+// TestPushIsLimited holds that nobody makes the service send messages without end.
+func TestPushIsLimited(t *testing.T) {
+	w := newWorld(t)
+	for n := range maxPushCreates + 1 {
+		if may := w.server.pusher.mayCreate(w.anna.ID, time.Now()); may != (n < maxPushCreates) {
+			t.Errorf("%d: %v", n, may)
+		}
+	}
+	if !w.server.pusher.mayCreate(w.anna.ID, time.Now().Add(2*time.Hour)) {
+		t.Error("an hour later none can be made")
+	}
+}
