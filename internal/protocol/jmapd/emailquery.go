@@ -45,6 +45,9 @@ func emailQuery(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if answer, ok, err := c.some(ctx, &q); ok || err != nil {
+		return answer, err
+	}
 	f, err := c.find(ctx, q.sort)
 	if err != nil {
 		return nil, err

@@ -32,6 +32,8 @@ export class List {
   readonly version = signal(0);
   /** failed is why the rows could not be had. */
   readonly failed = signal<unknown>(undefined);
+  /** open tells that there may be more rows than total. */
+  readonly open = signal(false);
   /** described is called with ids whose emails came. */
   described?: (ids: string[]) => void;
   /** scroll is where the reader was in it, in rows. */
@@ -39,6 +41,7 @@ export class List {
 
   private ids: (string | undefined)[] = [];
   private state = "";
+  private exact = true; // the server tells what changes in the list
   private asked = new Set<number>(); // pages on their way
   private old = new Set<number>(); // pages whose rows are shown until they come anew
   private dropped = new Set<string>(); // rows taken away before the server said so
@@ -50,8 +53,11 @@ export class List {
   private refreshing = false;
   private stop: () => void;
 
-  /** A list shows conversations unless collapse is false. */
-  constructor(readonly filter: Filter, readonly sort = newestFirst, readonly collapse = true) {
+  /**
+   * A list shows conversations unless collapse is false. One that is not counted, as of words that are searched for, is
+   * answered at once; its total grows with the pages that were looked at, and open tells that there may be more.
+   */
+  constructor(readonly filter: Filter, readonly sort = newestFirst, readonly collapse = true, readonly counted = true) {
     this.stop = onChange(() => void this.refresh());
   }
 
@@ -120,7 +126,7 @@ export class List {
     const epoch = this.epoch;
     let again = true;
     try {
-      const query = call("Email/query", this.query({ position: page * pageSize, limit: pageSize, calculateTotal: true }));
+      const query = call("Email/query", this.query({ position: page * pageSize, limit: pageSize, calculateTotal: this.counted }));
       const answers = await describe({ "#ids": query.ref("/ids") }, this.collapse);
       const found = await query;
       if (epoch !== this.epoch) return; // rows went meanwhile: it is asked anew
@@ -151,7 +157,14 @@ export class List {
   private put(answer: any): void {
     if (this.state && answer.queryState !== this.state) this.forgetRows();
     this.state = answer.queryState;
-    const total: number = answer.total ?? answer.position + answer.ids.length;
+    this.exact = answer.canCalculateChanges;
+    let total: number = answer.total ?? answer.position + answer.ids.length;
+    if (answer.total === undefined) {
+      const full = answer.ids.length === pageSize;
+      if (full) total = Math.max(total + 1, this.total.peek() ?? 0); // the next page is asked for when its first row is looked at
+      this.open.value = full || total < (this.total.peek() ?? 0);
+      if (answer.ids.length === 0 && answer.position > 0) this.open.value = false;
+    }
     this.ids.length = total;
     answer.ids.forEach((id: string, i: number) => (this.ids[answer.position + i] = id));
     this.total.value = total;
@@ -175,7 +188,7 @@ export class List {
   }
 
   private async catchUp(): Promise<void> {
-    if (!this.state) return this.reset();
+    if (!this.state || !this.exact) return this.reset();
     const epoch = this.epoch;
     try {
       const changes = await call("Email/queryChanges", this.query({ sinceQueryState: this.state, calculateTotal: true, maxChanges: 500 }));

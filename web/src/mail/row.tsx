@@ -1,5 +1,5 @@
 import { Component, type ComponentChildren } from "preact";
-import { useLayoutEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { email, inThread, known, mailbox, type Email } from "../core/mail";
 import { isUnread } from "../core/actions";
 import { go, route } from "../core/route";
@@ -46,6 +46,7 @@ class Guard extends Component<{ id: string | undefined; index: number; tab: bool
 function Shown({ id, index, tab }: { id: string | undefined; index: number; tab: boolean }) {
   const box = useRef<HTMLDivElement>(null);
   const at = id !== undefined && cursor.value === id;
+  const [near, setNear] = useState(false);
   useLayoutEffect(() => {
     if (!at) return;
     const focused = document.activeElement;
@@ -69,7 +70,7 @@ function Shown({ id, index, tab }: { id: string | undefined; index: number; tab:
       class={`row ${unread ? "unread" : ""} ${open ? "open" : ""} ${chosen ? "selected" : ""} ${at ? "cursor" : ""}`}
       role="row" aria-rowindex={index + 1} aria-selected={chosen} aria-label={spoken(e, emails, who, unread, starred)}
       data-id={e.id} tabIndex={tab ? 0 : -1}
-      onFocus={() => (cursor.value = e.id)}
+      onFocus={() => (cursor.value = e.id)} onPointerEnter={() => setNear(true)} onPointerLeave={() => setNear(false)}
       onContextMenu={(event) => rowMenu(event, e.id)}
       onClick={(event) => clicked(event, e)}
     >
@@ -93,11 +94,11 @@ function Shown({ id, index, tab }: { id: string | undefined; index: number; tab:
       <span role="gridcell" class="row-star-cell">
         <IconButton icon="star" class="row-star" tab={-1} label={t(starred ? "unstar" : "star")} pressed={starred} onClick={() => void star(!starred, [e.id])} />
       </span>
-      <span role="gridcell" class="row-actions">
+      {(near || at) && <span role="gridcell" class="row-actions">
         {here.value?.role !== "archive" && <IconButton icon="archive" tab={-1} label={t("archive")} keys="e" onClick={() => void archive([e.id])} />}
         <IconButton icon="trash-2" tab={-1} label={t("to_trash")} keys="#" onClick={() => void remove([e.id])} />
         <IconButton icon={unread ? "mail-open" : "mail"} tab={-1} label={t(unread ? "mark_read" : "mark_unread")} onClick={() => void read(unread, [e.id])} />
-      </span>
+      </span>}
     </div>
   );
 }

@@ -151,7 +151,7 @@ function suggestions(typed: string, word: string, found: Address[]): Suggestion[
   if (f.length > 1) for (const a of found.slice(0, 4)) list.push({ icon: "user", text: a.name || a.email, hint: t("mail_from_hint"), put: `${name("from")}:${a.email} ` });
   for (const o of shownFirst) {
     if (f && !fold(name(o)).startsWith(f)) continue;
-    list.push({ icon: "filter", text: `${name(o)}:`, hint: t(`operator_${o}`), put: `${name(o)}:` });
+    list.push({ icon: "filter", text: t(`operator_${o}`), hint: `${name(o)}:${t(`example_${o}`)}`, put: `${name(o)}:` });
   }
   return list.slice(0, f ? 8 : 14);
 }

@@ -75,11 +75,12 @@ interface Query {
   filter: Filter;
   sort: Sort[];
   collapse: boolean;
+  counted: boolean;
 }
 
 const query = computed(() => {
   const filter = listed.value;
-  const q: Query | undefined = filter && { filter, sort: orders[route.value.order] ?? newestFirst, collapse: !searching.value };
+  const q: Query | undefined = filter && { filter, sort: orders[route.value.order] ?? newestFirst, collapse: !searching.value, counted: !searching.value && !activeFilters.value.includes("tome") };
   return q ? JSON.stringify(q) : "";
 });
 
@@ -96,8 +97,8 @@ const mostLists = 6;
 function listOf(q: string): List {
   let l = lists.get(q);
   if (!l) {
-    const { filter, sort, collapse }: Query = JSON.parse(q);
-    l = new List(filter, sort, collapse);
+    const { filter, sort, collapse, counted }: Query = JSON.parse(q);
+    l = new List(filter, sort, collapse, counted);
     const inbox = mailboxes.peek().find((m) => m.role === "inbox")?.id;
     if (first.responses && collapse && filter.inMailbox === inbox && sort.length === 1 && !sort[0]!.isAscending) l.begin(first.responses);
     delete first.responses; // only what is shown first is still true
