@@ -59,6 +59,9 @@ func (s *service) clinicEnv() (env probe.Env, err error) {
 	if env.Book, err = dialect.Load(s.store.Now); err != nil {
 		return env, err
 	}
+	if server := s.config.Queue.Resolver; server != "" {
+		env.Resolvers = []string{server}
+	}
 	if file := s.certs.CAFile(); file != "" {
 		if env.Roots, err = readRoots(file); err != nil {
 			return env, err

@@ -19,6 +19,7 @@
 //	POST /api/storage/undo                {"token"} -> {"undone": true}
 //
 //	GET  /api/devices                     Devices: settings to copy, what signed in lately
+//	GET  /api/devices/wait?since=         Waited: sign-ins of mail programs since a time; answers at the first, or after 20 seconds without
 //	GET  /api/devices/qr.svg, qr.png      a code that opens the profile (?what=profile) or the page of settings (?what=page)
 //
 //	GET  /api/contacts                    Contacts: the address book, and who was written to
@@ -124,7 +125,7 @@ func (a *API) Routes() map[string]http.Handler {
 		"GET /api/rules": a.rules, "PUT /api/rules": a.changeRules, "POST /api/rules/check": a.checkScript, "POST /api/rules/try": a.tryRules, "POST /api/rules/active": a.activate,
 		"GET /api/rules/scripts/{name}": a.script, "PUT /api/rules/scripts/{name}": a.putScript, "DELETE /api/rules/scripts/{name}": a.deleteScript,
 		"GET /api/storage": a.storage, "POST /api/storage/clean": a.clean, "POST /api/storage/undo": a.undo,
-		"GET /api/devices": a.devices, "GET /api/devices/{code}": a.code,
+		"GET /api/devices": a.devices, "GET /api/devices/{code}": a.code, "GET /api/devices/wait": a.wait,
 		"GET /api/contacts": a.contacts, "POST /api/contacts": a.putContacts, "DELETE /api/contacts/{id}": a.deleteContact, "DELETE /api/contacts/recent": a.deleteRecent,
 		"GET /api/contacts/suggest": a.suggest, "GET /api/contacts/export": a.export, "POST /api/contacts/import": a.importCards,
 		"GET /api/status": a.status,

@@ -177,7 +177,7 @@ func TestSignedInOnly(t *testing.T) {
 		path = strings.NewReplacer("{name}", "x", "{id}", "x", "{code}", "qr.svg").Replace(path)
 		req := httptest.NewRequest(method, "https://mail.north.example"+path, strings.NewReader("{}"))
 		w := httptest.NewRecorder()
-		r.mux.ServeHTTP(w, req)
+		r.mux.ServeHTTP(w, req) // what waits does not begin to
 		if w.Code != http.StatusUnauthorized || !strings.Contains(w.Body.String(), `"cause":"auth.password-wrong"`) {
 			t.Errorf("%s: %d %s", pattern, w.Code, w.Body)
 		}
@@ -304,6 +304,15 @@ func TestDevices(t *testing.T) {
 	r.ask(http.StatusOK, "GET", "/api/devices", "", &d)
 	if len(d.Seen) != 2 || !d.Seen[0].Refused || d.Seen[0].Why == "" || d.Seen[1].Count != 2 || d.Seen[1].Address != "192.0.2.2" {
 		t.Errorf("seen: %+v", d.Seen)
+	}
+	var waited Waited
+	r.ask(http.StatusOK, "GET", "/api/devices/wait?since="+now.Add(-2*time.Minute).UTC().Format(time.RFC3339), "", &waited)
+	if !waited.Connected || len(waited.Tries) != 1 || waited.Tries[0].Program != "Thunderbird 140" {
+		t.Errorf("waited: %+v", waited)
+	}
+	r.ask(http.StatusOK, "GET", "/api/devices/wait?since="+waited.Now, "", &waited)
+	if waited.Connected || len(waited.Tries) != 1 || waited.Tries[0].Cause != cause.AuthPasswordWrong {
+		t.Errorf("waited on: %+v", waited)
 	}
 	w := r.raw("GET", "/api/devices/qr.svg?what=page", "")
 	if w.Code != http.StatusOK || w.Header().Get("Content-Type") != "image/svg+xml" || !strings.Contains(w.Body.String(), "<path d=\"M") {

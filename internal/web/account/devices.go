@@ -84,11 +84,7 @@ func (a *API) seen(r *http.Request, who *store.Account) ([]Device, error) {
 			found[k] = d
 		}
 		d.Count++
-		d.Address, d.Last, d.Refused, d.Cause, d.Why, d.Action = e.Field("remote"), stamp(e.Time), e.Kind == journal.SignInRefused, e.Cause, "", ""
-		if d.Refused {
-			x := a.Catalogue.Explain(e.Decision(), lang, cause.Holder)
-			d.Why, d.Action = x.Title, x.NextStep
-		}
+		a.last(d, e, lang)
 		return nil
 	})
 	list := []Device{}
@@ -101,6 +97,15 @@ func (a *API) seen(r *http.Request, who *store.Account) ([]Device, error) {
 	return list[:min(len(list), maxDevices)], err
 }
 
+// last notes the last sign-in of a device.
+func (a *API) last(d *Device, e *store.Event, lang cause.Lang) {
+	d.Address, d.Last, d.Refused, d.Cause, d.Why, d.Action = e.Field("remote"), stamp(e.Time), e.Kind == journal.SignInRefused, e.Cause, "", ""
+	if d.Refused {
+		x := a.Catalogue.Explain(e.Decision(), lang, cause.Holder)
+		d.Why, d.Action = x.Title, x.NextStep
+	}
+}
+
 // passwordNames are the names of app passwords by id.
 func (a *API) passwordNames(ctx context.Context, who *store.Account) (map[string]string, error) {
 	credentials, err := a.Store.Credentials(ctx, who.ID)
@@ -111,6 +116,53 @@ func (a *API) passwordNames(ctx context.Context, who *store.Account) (map[string
 		}
 	}
 	return names, err
+}
+
+// Waited is what signed in since a time. Whoever waits on asks again with Now.
+type Waited struct {
+	Tries     []Device `json:"tries"` // in order, at most up to the first that succeeded
+	Connected bool     `json:"connected"`
+	Now       string   `json:"now"` // to the microsecond
+}
+
+// How long a request waits, and how often it looks.
+const (
+	waitFor   = 20 * time.Second
+	lookEvery = 500 * time.Millisecond
+)
+
+// wait answers when a mail program signs in, or is refused.
+func (a *API) wait(_ http.ResponseWriter, r *http.Request, who *store.Account) (any, error) {
+	since, err := time.Parse(time.RFC3339Nano, r.URL.Query().Get("since"))
+	if err != nil || a.Store.Now().Sub(since) > time.Hour {
+		since = a.Store.Now()
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), waitFor)
+	defer cancel()
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	out := &Waited{Tries: []Device{}}
+	for {
+		err := a.Store.Events(r.Context(), who.ID, since, time.Time{}, func(e *store.Event) error {
+			if web := strings.ToLower(e.Field("protocol")); out.Connected || e.Kind != journal.SignInOK && e.Kind != journal.SignInRefused || web == "web" || web == "jmap" {
+				return nil
+			}
+			d := Device{Protocol: e.Field("protocol"), Program: e.Field("client"), Count: 1}
+			a.last(&d, e, page.Lang(r))
+			out.Tries = append(out.Tries, d)
+			out.Connected, since = e.Kind == journal.SignInOK, e.Time.Add(time.Microsecond)
+			return nil
+		})
+		if err != nil || len(out.Tries) > 0 || ctx.Err() != nil || a.later.life.Err() != nil {
+			out.Now = since.UTC().Format("2006-01-02T15:04:05.000000Z07:00")
+			return out, err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		case <-a.later.life.Done():
+		}
+	}
 }
 
 // code is a QR code that a telephone reads from the screen.

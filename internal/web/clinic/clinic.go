@@ -189,14 +189,31 @@ func (c *Clinic) with(serve func(http.ResponseWriter, *http.Request, visitor)) h
 			http.Error(w, "not a form", http.StatusBadRequest)
 			return
 		}
-		v := visitor{remote: remote.Addr().Unmap().WithZone(""), lang: page.Lang(r), zone: time.Local}
+		v := visitor{remote: remote.Addr().Unmap().WithZone(""), zone: time.Local}
 		asked := r.WithContext(r.Context())
 		asked.Method = http.MethodGet // its origin was checked
 		if a, d := c.SignIn(asked); d.Allowed() {
 			v.account = &a
+			r = v.asWanted(r)
 		}
+		v.lang = page.Lang(r)
 		serve(w, r, v)
 	})
+}
+
+// asWanted takes over the language and the zone of the account, unless another language is asked for.
+func (v *visitor) asWanted(r *http.Request) *http.Request {
+	if zone, err := time.LoadLocation(v.account.Zone); err == nil && v.account.Zone != "" {
+		v.zone = zone
+	}
+	q := r.URL.Query()
+	if v.account.Language == "" || q.Get("lang") != "" {
+		return r
+	}
+	q.Set("lang", v.account.Language)
+	r = r.Clone(r.Context())
+	r.URL.RawQuery = q.Encode()
+	return r
 }
 
 // frame is what all pages of the clinic get.
