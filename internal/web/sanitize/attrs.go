@@ -17,7 +17,7 @@ type tag struct {
 
 	style         string // declarations of the message
 	colour        string // of an attribute, as a declaration
-	hidden        bool
+	hidden, cite  bool
 	href, src     string
 	alt           string
 	width, height string
@@ -110,6 +110,9 @@ func (t *tag) attribute(key, value []byte) {
 		}
 	case "hidden":
 		t.hidden = true
+	case "type":
+		t.cite = strings.EqualFold(string(value), "cite")
+		fallthrough
 	default:
 		if form := attributes[name]; form != nil && form(string(value)) {
 			t.put(name, string(value))

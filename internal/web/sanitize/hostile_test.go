@@ -26,6 +26,7 @@ func hostile() (list []string) {
 func sanitizings() map[string]Options {
 	shown, hidden, dark := testOptions(), testOptions(), testOptions()
 	hidden.Remote, dark.Dark = nil, true
+	dark.Quoted = func(int) string { return "quote" }
 	return map[string]Options{"pictures": shown, "no pictures": hidden, "dark": dark}
 }
 

@@ -9,6 +9,9 @@ import (
 // where the caller says or is but a place.
 func (w *writer) image(t *tag) {
 	src, shown := clean(t.src), ""
+	if w.link != nil {
+		w.link.saw([]byte(t.alt)) // which is read where the picture is not shown
+	}
 	t.alt = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return ' '
@@ -41,6 +44,7 @@ func (w *writer) image(t *tag) {
 	default:
 		t.put("src", shown)
 	}
+	w.said = true
 	t.put("alt", t.alt)
 	w.open(t)
 }

@@ -152,7 +152,6 @@ func appendPath(b []byte, rest string) []byte {
 
 // link is the <a> that is open.
 type link struct {
-	at   int // in the output, behind its start tag
 	host string
 	text []byte
 }
@@ -212,7 +211,7 @@ func (w *writer) closeLink() {
 	for i := len(w.stack) - 1; i >= 0; i-- {
 		if w.stack[i] == atom.A {
 			w.close(atom.A)
-			w.stack = append(w.stack[:i], w.stack[i+1:]...)
+			w.remove(i)
 			return
 		}
 	}

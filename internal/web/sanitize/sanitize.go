@@ -29,7 +29,7 @@ type Options struct {
 	Dark bool
 	// Hint is what is said behind a link whose text shows another host than it leads to; nil says nothing.
 	Hint func(host string) string
-	// Quoted is the line that unfolds so many quoted lines of plain text; nil folds none.
+	// Quoted is the line that unfolds so many quoted lines of plain text, 0 for quotes of HTML; nil folds none.
 	Quoted func(lines int) string
 }
 
@@ -96,15 +96,16 @@ type writer struct {
 	skip     atom.Atom // the element whose content is left out
 	skipping int       // how many of those are open
 	inStyle  bool
+	folds    []fold
 
 	body      tag // attributes of <body>
 	sheets    []byte
 	styles    map[string]string // declarations that were seen, and what was made of them
-	scratch   []byte
 	link      *link
 	remote    list
 	trackers  int
 	disguised list
+	said      bool // something since the last quote
 }
 
 // list is a bounded list without repetitions.
@@ -147,6 +148,7 @@ func (w *writer) document() bool {
 
 // container is all that was written, in an element with what the message says of its body.
 func (w *writer) container() []byte {
+	w.unfold()
 	out := make([]byte, 0, len(w.out)+256)
 	out = append(out, `<div id="`...)
 	out = append(out, w.o.Scope...)
@@ -169,6 +171,9 @@ func (w *writer) text() {
 		text := w.z.Text()
 		if w.link != nil {
 			w.link.saw(text)
+		}
+		if !w.said {
+			w.said = len(bytes.TrimSpace(text)) > 0
 		}
 		w.out = appendEscaped(w.out, text)
 	}
@@ -253,6 +258,7 @@ func (w *writer) start() {
 	if a == atom.A {
 		w.anchor(&t)
 	}
+	w.fold(&t)
 	w.open(&t)
 	w.stack = append(w.stack, a)
 }
@@ -282,6 +288,17 @@ func (w *writer) closeFrom(at int) {
 		w.close(w.stack[i])
 	}
 	w.stack = w.stack[:at]
+	if n := len(w.folds); n > 0 && !w.folds[n-1].closed && at <= w.folds[n-1].depth {
+		w.folds[n-1].closed, w.said = true, false
+	}
+}
+
+// remove takes one element out of the stack; a browser closes it.
+func (w *writer) remove(at int) {
+	w.stack = append(w.stack[:at], w.stack[at+1:]...)
+	if n := len(w.folds); n > 0 && at < w.folds[n-1].depth {
+		w.folds[n-1].depth--
+	}
 }
 
 // end acts on an end tag: one that closes nothing that was written is not written, so that no message closes what it did
@@ -304,9 +321,10 @@ func (w *writer) end(a atom.Atom) {
 	case at < 0:
 	case e.inline: // a browser knows what crossed elements mean
 		w.close(a)
-		w.stack = append(w.stack[:at], w.stack[at+1:]...)
+		w.remove(at)
 	default:
 		w.closeFrom(at)
+		w.endFold()
 	}
 }
 
@@ -328,7 +346,7 @@ func (w *writer) imply(a atom.Atom, e rule) {
 	if e.endsP {
 		for i := len(w.stack) - 1; i >= 0 && !elements[w.stack[i]].boundary; i-- {
 			if w.stack[i] == atom.P {
-				w.stack = append(w.stack[:i], w.stack[i+1:]...)
+				w.remove(i)
 				break
 			}
 		}

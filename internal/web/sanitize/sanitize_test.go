@@ -3,6 +3,7 @@ package sanitize
 import (
 	"bytes"
 	_ "embed"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -52,6 +53,55 @@ func TestHTML(t *testing.T) {
 			r := HTML([]byte(c.in), testOptions())
 			if want := `<div id="m1">` + c.out + `</div>`; string(r.HTML) != want {
 				t.Errorf("%s\ngave %s\nwant %s", c.in, r.HTML, want)
+			}
+		})
+	}
+}
+
+// TestFold folds what other messages said, and leaves open what was answered below.
+func TestFold(t *testing.T) {
+	o := testOptions()
+	o.Quoted = func(int) string { return "quote" }
+	const closed, open, end = `<details class="quoted"><summary>quote</summary>`, `<details class="quoted" open><summary>quote</summary>`, `</details>`
+	for _, c := range []struct{ in, out string }{
+		{`a<blockquote type=cite>b<blockquote type=cite>c</blockquote></blockquote> `,
+			`a` + closed + `<blockquote>b<blockquote>c</blockquote></blockquote>` + end + ` `},
+		{`<div class=gmail_quote>b</div><p>c`, open + `<div class="m1-gmail_quote">b</div>` + end + `<p>c</p>`},
+		{`<b><blockquote type=cite>b</b></blockquote>c<blockquote type=cite>d`, `<b>` + open + `<blockquote>b</b></blockquote>` + end + `c` + closed + `<blockquote>d</blockquote>` + end},
+		{`<table><tr><td><blockquote type=cite>b</td></tr></table>`, `<table><tr><td>` + closed + `<blockquote>b</blockquote>` + end + `</td></tr></table>`},
+		{`<blockquote>b</blockquote>`, `<blockquote>b</blockquote>`},
+	} {
+		if got := string(HTML([]byte(c.in), o).HTML); got != `<div id="m1">`+c.out+`</div>` {
+			t.Errorf("%s\ngave %s\nwant %s", c.in, got, c.out)
+		}
+	}
+}
+
+// TestText shows what becomes of plain text.
+func TestText(t *testing.T) {
+	link := func(to, text string) string {
+		return `<a href="` + to + `" target="_blank" rel="noopener noreferrer">` + text + `</a>`
+	}
+	for _, c := range []struct {
+		name, in, out string
+		flowed, delSp bool
+	}{
+		{"escaped", "<b> & \x00x", "<div>&lt;b&gt; &amp; x</div>", false, false},
+		{"lines", "a\r\nb\n", "<div>a\nb</div>", false, false},
+		{"links", "See https://example.org/a_(b)?c=1, or (www.example.org).", "<div>See " + link("https://example.org/a_(b)?c=1", "https://example.org/a_(b)?c=1") + ", or (" + link("https://www.example.org/", "www.example.org") + ").</div>", false, false},
+		{"addresses", "<anna@example.org>, x@y, @z", "<div>&lt;" + link("mailto:anna@example.org", "anna@example.org") + "&gt;, x@y, @z</div>", false, false},
+		{"no other scheme", "javascript://x.example/%0aalert(1) file:///etc", "<div>javascript://x.example/%0aalert(1) file:///etc</div>", false, false},
+		{"quote at the end", "a\n> b\n>> c\n", `<div>a</div><details class="quoted"><summary>2</summary><blockquote><div>b</div><blockquote><div>c</div></blockquote></blockquote></details>`, false, false},
+		{"quote that is answered", "> b\na", `<details class="quoted" open><summary>1</summary><blockquote><div>b</div></blockquote></details><div>a</div>`, false, false},
+		{"signature", "a\n-- \nAnna", `<div>a</div><div class="signature"><div>-- ` + "\n" + `Anna</div></div>`, false, false},
+		{"flowed", "a \nb\n c\n> d \n> e\n-- \nx", `<div>a b` + "\n" + `c</div><details class="quoted"><summary>1</summary><blockquote><div>d e</div></blockquote></details><div class="signature"><div>-- ` + "\n" + `x</div></div>`, true, false},
+		{"flowed without spaces", "ab \ncd", `<div>abcd</div>`, true, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := TextOptions{Options: testOptions(), Flowed: c.flowed, DelSp: c.delSp}
+			o.Quoted = func(lines int) string { return strconv.Itoa(lines) }
+			if got := string(Text([]byte(c.in), o).HTML); got != `<div id="m1" class="plain">`+c.out+`</div>` {
+				t.Errorf("gave %s\nwant %s", got, c.out)
 			}
 		})
 	}

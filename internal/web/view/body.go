@@ -179,8 +179,13 @@ func (s *Server) sanitizing(r *request, p *shownPage, scope string) sanitize.Opt
 			}
 			return ""
 		},
-		Hint:   func(host string) string { return p.words.say("leads-to", "host", host) },
-		Quoted: func(lines int) string { return p.words.count("quoted", lines) },
+		Hint: func(host string) string { return p.words.say("leads-to", "host", host) },
+		Quoted: func(lines int) string {
+			if lines == 0 {
+				return p.words.say("quoted-html")
+			}
+			return p.words.count("quoted", lines)
+		},
 	}
 	if p.Shown {
 		o.Remote = func(address string) string { return s.imageAddress(r.mail, r.account.ID, address) }

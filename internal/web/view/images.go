@@ -47,7 +47,7 @@ func (s *Server) signature(m *mail, a store.AccountID, address string) string {
 // Bounds of fetching pictures.
 const (
 	fetchTime    = 12 * time.Second
-	fetchSlots   = 16
+	fetchSlots   = 8 // at once, for an account
 	maxRedirects = 5
 	cacheSize    = 32 << 20 // octets
 	cacheTime    = time.Hour
@@ -65,11 +65,11 @@ func (s *Server) image(w http.ResponseWriter, r *request) error {
 		return errStatus(http.StatusNotFound)
 	}
 	p, err := s.pictures.get(r.Context(), address, func(ctx context.Context) (*picture, error) {
-		data, err := s.fetch(ctx, address)
+		data, err := s.fetch(ctx, r.account.ID, address)
 		if err != nil {
 			return nil, err
 		}
-		return s.remake(r, data, maxShown)
+		return s.remake(ctx, data, maxShown)
 	})
 	var status errStatus
 	switch {
@@ -84,15 +84,14 @@ func (s *Server) image(w http.ResponseWriter, r *request) error {
 }
 
 // fetch gets a picture. Each address on the way is one of the web, and Options.Fetch reaches nothing that is not public.
-func (s *Server) fetch(ctx context.Context, address string) ([]byte, error) {
+func (s *Server) fetch(ctx context.Context, a store.AccountID, address string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTime)
 	defer cancel()
-	select {
-	case s.fetching <- struct{}{}:
-		defer func() { <-s.fetching }()
-	case <-ctx.Done():
+	done, ok := s.fetching.take(ctx, a)
+	if !ok {
 		return nil, errStatus(http.StatusServiceUnavailable)
 	}
+	defer done()
 	for range maxRedirects + 1 {
 		a, ok := sanitize.ParseAddress(address)
 		if !ok || !usualPort(a.Text) {
@@ -105,6 +104,43 @@ func (s *Server) fetch(ctx context.Context, address string) ([]byte, error) {
 		address = next
 	}
 	return nil, errStatus(http.StatusBadGateway)
+}
+
+// turns lets each account fetch so much at once, so that no message holds up the others.
+type turns struct {
+	mu  sync.Mutex
+	all map[store.AccountID]*turn
+}
+
+type turn struct {
+	slots chan struct{}
+	users int
+}
+
+// take waits for a turn, which is over when done is called; it is false if ctx ends before.
+func (t *turns) take(ctx context.Context, a store.AccountID) (done func(), ok bool) {
+	t.mu.Lock()
+	one := t.all[a]
+	if one == nil {
+		one = &turn{slots: make(chan struct{}, fetchSlots)}
+		t.all[a] = one
+	}
+	one.users++
+	t.mu.Unlock()
+	leave := func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if one.users--; one.users == 0 {
+			delete(t.all, a)
+		}
+	}
+	select {
+	case one.slots <- struct{}{}:
+		return func() { <-one.slots; leave() }, true
+	case <-ctx.Done():
+		leave()
+		return nil, false
+	}
 }
 
 // usualPort keeps requests away from what is no web server: ports below 1024 but those of the web.

@@ -2,6 +2,7 @@ package view
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -290,7 +291,7 @@ func (s *Server) preview(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return fmt.Errorf("view: read picture: %w", err)
 	}
-	p, err := s.remake(r, append(begin[:n:n], rest...), side)
+	p, err := s.remake(r.Context(), append(begin[:n:n], rest...), side)
 	if err != nil {
 		return err
 	}
@@ -299,11 +300,11 @@ func (s *Server) preview(w http.ResponseWriter, r *request) error {
 }
 
 // remake waits for its turn: pictures take much memory.
-func (s *Server) remake(r *request, data []byte, side int) (*picture, error) {
+func (s *Server) remake(ctx context.Context, data []byte, side int) (*picture, error) {
 	select {
 	case s.decoding <- struct{}{}:
 		defer func() { <-s.decoding }()
-	case <-r.Context().Done():
+	case <-ctx.Done():
 		return nil, errStatus(http.StatusServiceUnavailable)
 	}
 	p, err := remake(data, side)

@@ -45,9 +45,10 @@ type Server struct {
 	reasons map[cause.Lang]map[string]string
 	key     [32]byte // signs the addresses of pictures, as long as the process lives
 
-	pictures           pictureCache
-	fetching, decoding chan struct{} // as many as may run at once
-	senders            sync.Mutex    // held while lists of senders change
+	pictures pictureCache
+	fetching turns
+	decoding chan struct{} // as many as may run at once
+	senders  sync.Mutex    // held while lists of senders change
 }
 
 // New makes a server. An error means that an option is missing or that embedded files are wrong.
@@ -60,7 +61,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		options: o, store: o.Store, log: o.Log, answers: &answer.Maker{Catalogue: o.Catalogue, SignIn: o.SignIn, Log: o.Log}, pictures: pictureCache{all: map[string]cached{}, now: time.Now},
-		fetching: make(chan struct{}, fetchSlots), decoding: make(chan struct{}, decodeSlots),
+		fetching: turns{all: map[store.AccountID]*turn{}}, decoding: make(chan struct{}, decodeSlots),
 	}
 	var err error
 	if s.words, err = loadWords(); err != nil {

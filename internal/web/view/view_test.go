@@ -14,14 +14,14 @@ import (
 
 // world is a server with the mail of anna@demo.test.
 type world struct {
-	t     *testing.T
+	t     testing.TB
 	store *store.Store
 	anna  store.Account
 	mux   *http.ServeMux
 	*Server
 }
 
-func newWorld(t *testing.T, change ...func(*Options)) *world {
+func newWorld(t testing.TB, change ...func(*Options)) *world {
 	t.Helper()
 	w := &world{t: t, store: storetest.Open(t), mux: http.NewServeMux()}
 	w.anna = storetest.Account(t, w.store, "anna@demo.test")
