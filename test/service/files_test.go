@@ -35,12 +35,13 @@ func noiseFrom(t *testing.T, seed byte, from, size int64) io.Reader {
 // webClient makes requests of one account; a new one after each start of the service.
 type webClient struct {
 	*testing.T
-	s    *harness.Service
-	http *http.Client
+	s       *harness.Service
+	http    *http.Client
+	account harness.Account
 }
 
 func newWebClient(t *testing.T, s *harness.Service) *webClient {
-	return &webClient{t, s, &http.Client{Transport: &http.Transport{TLSClientConfig: s.TLS, ForceAttemptHTTP2: true}, Timeout: time.Minute}}
+	return &webClient{t, s, &http.Client{Transport: &http.Transport{TLSClientConfig: s.TLS, ForceAttemptHTTP2: true}, Timeout: time.Minute}, s.Accounts[0]}
 }
 
 func (c *webClient) do(method, path string, body io.Reader, length int64, headers ...string) (*http.Response, error) {
@@ -48,7 +49,7 @@ func (c *webClient) do(method, path string, body io.Reader, length int64, header
 	if err != nil {
 		return nil, err
 	}
-	r.SetBasicAuth(c.s.Accounts[0].Address, c.s.Accounts[0].Password)
+	r.SetBasicAuth(c.account.Address, c.account.Password)
 	r.Header.Set("Tus-Resumable", "1.0.0")
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])

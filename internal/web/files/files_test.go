@@ -48,12 +48,19 @@ type world struct {
 	client *http.Client
 	anna   store.Account
 	bo     store.Account
+	hasty  bool     // the web server has little patience, and speaks HTTP/2
 	noted  []string // kinds of events, of requests that came one by one
 }
 
 func newWorld(t *testing.T, limits Limits) *world {
 	t.Helper()
-	w := &world{T: t, store: storetest.Open(t)}
+	return newWorldAs(&world{T: t}, limits)
+}
+
+func newWorldAs(w *world, limits Limits) *world {
+	t := w.T
+	t.Helper()
+	w.store = storetest.Open(t)
 	if err := w.store.CreateDomain(t.Context(), store.Domain{Name: "own.example"}); err != nil {
 		t.Fatal(err)
 	}
@@ -92,6 +99,10 @@ func newWorld(t *testing.T, limits Limits) *world {
 	}
 	w.web = httptest.NewUnstartedServer(mux)
 	w.web.Config.ReadTimeout, w.web.Config.WriteTimeout = 10*time.Second, 30*time.Second
+	if w.hasty {
+		w.web.Config.ReadTimeout, w.web.Config.WriteTimeout = 200*time.Millisecond, 200*time.Millisecond
+	}
+	w.web.EnableHTTP2 = w.hasty
 	w.web.StartTLS()
 	w.client = w.web.Client()
 	t.Cleanup(func() {
@@ -399,6 +410,39 @@ func TestTwoAtOnce(t *testing.T) {
 	sum := sha256.Sum256(data)
 	if f := w.shown("anna", strings.TrimPrefix(path, "/files/")); f.SHA256 != hex.EncodeToString(sum[:]) {
 		t.Errorf("the file is %+v, answered %s", f, r.Status)
+	}
+}
+
+// slow is a body of which a little comes at a time.
+type slow struct{ left int }
+
+func (s *slow) Read(p []byte) (int, error) {
+	if s.left == 0 {
+		return 0, io.EOF
+	}
+	time.Sleep(50 * time.Millisecond)
+	n := min(len(p), s.left, 1000)
+	s.left -= n
+	clear(p[:n])
+	return n, nil
+}
+
+// TestSlowly brings and fetches a file for longer than the web server has patience with others, over HTTP/2 and HTTP/1.1.
+func TestSlowly(t *testing.T) {
+	w := newWorldAs(&world{T: t, hasty: true}, usual)
+	for _, version := range []int{2, 1} {
+		if version == 1 {
+			transport := w.client.Transport.(*http.Transport).Clone()
+			transport.ForceAttemptHTTP2, transport.TLSNextProto = false, map[string]func(string, *tls.Conn) http.RoundTripper{}
+			transport.TLSClientConfig.NextProtos = nil
+			w.client = &http.Client{Transport: transport}
+			defer transport.CloseIdleConnections()
+		}
+		path := w.create("anna", 10_000, "a")
+		r, _ := w.do("anna", "PATCH", path, &slow{10_000}, "Content-Type", octets, "Upload-Offset", "0")
+		if want(t, r, 204, "Upload-Offset", "10000"); r.ProtoMajor != version {
+			t.Errorf("it went over %s", r.Proto)
+		}
 	}
 }
 

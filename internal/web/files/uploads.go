@@ -145,7 +145,9 @@ type patient struct {
 func (p *patient) Read(b []byte) (int, error) {
 	if now := time.Now(); now.Sub(p.moved) > patience/10 {
 		p.moved = now
+		// That of writing, too: over HTTP/2 it ends a request even if nothing is to be written yet.
 		_ = p.control.SetReadDeadline(now.Add(patience)) // a connection that cannot has none
+		_ = p.control.SetWriteDeadline(now.Add(2 * patience))
 	}
 	if p.running.told.Load() {
 		p.err = errBusy

@@ -16,6 +16,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
+	"github.com/emersion/go-sasl"
 
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/doctor/dialect"
@@ -153,8 +154,11 @@ func (f *fetcher) session(ctx context.Context) error {
 		ended()
 		c.Close() // what it still says does not matter
 	}()
-	if err := c.Login(f.job.User, f.password).Wait(); err != nil {
+	if err := f.signIn(c); err != nil {
 		return f.refused(c, err)
+	}
+	if err := speak(c); err != nil {
+		return err
 	}
 	boxes, err := f.boxes(c)
 	if err != nil {
@@ -172,6 +176,30 @@ func (f *fetcher) session(ctx context.Context) error {
 	_ = c.Logout().Wait() // all is here
 	f.run.tell(func(p *store.JobProgress) { p.Mailbox, p.OctetsTotal = "", p.Octets })
 	return nil
+}
+
+// signIn gives the password as the server likes it; AUTHENTICATE takes names and passwords in any script.
+func (f *fetcher) signIn(c *imapclient.Client) error {
+	if c.Caps().Has(imap.AuthCap("PLAIN")) {
+		return c.Authenticate(sasl.NewPlainClient("", f.job.User, f.password))
+	}
+	return c.Login(f.job.User, f.password).Wait()
+}
+
+// speak settles that names of mailboxes are UTF-8 where the server can: package imapclient writes them so then whether that was
+// settled or not (RFC 9051 section 6.3.1).
+func speak(c *imapclient.Client) error {
+	var wanted []imap.Cap
+	for _, one := range []imap.Cap{imap.CapIMAP4rev2, imap.CapUTF8Accept} {
+		if c.Caps().Has(one) {
+			wanted = append(wanted, one)
+		}
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	_, err := c.Enable(wanted...).Wait()
+	return err
 }
 
 // connect makes an encrypted connection to a server that proves who it is. What a person must know of its failure is in
