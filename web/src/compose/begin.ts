@@ -1,10 +1,9 @@
 // What a window to write in begins with.
 
 import { batch } from "@preact/signals";
-import { t } from "../core/text";
 import type { Compose } from "./open";
 import { attached, download, there } from "./files";
-import { escape, fragment, markup, paragraphs, plain, restyle } from "./html";
+import { escape, fragment, markup, paragraphs, plain } from "./html";
 import { identityFor, identities, needIdentities, type Identity } from "./identity";
 import { Draft } from "./model";
 import { addressees, answerQuote, fetchWhole, forwardQuote, htmlOf, referencesOf, subjectOf, textOf, unfold, type Whole } from "./quote";
@@ -118,26 +117,26 @@ function quoteText(html: string): string {
   return plain(nodes);
 }
 
-/** toEditor shows pictures of the message in the editor. */
+/** toEditor shows pictures of the message in the editor; those that lie elsewhere are not fetched. */
 export function toEditor(d: Draft, html: string): DocumentFragment {
   const nodes = fragment(html);
-  for (const img of nodes.querySelectorAll("img")) {
-    const cid = /^cid:(.*)$/.exec(img.getAttribute("src") ?? "")?.[1];
-    const a = cid && d.files.peek().find((x) => x.cid === cid);
-    if (a && a.url) img.src = a.url;
-    else if (!/^(?:blob:|data:)/.test(img.getAttribute("src") ?? "")) img.alt ||= t("compose_picture_elsewhere");
+  for (const img of nodes.querySelectorAll<HTMLImageElement>("img[data-src]")) {
+    const src = img.dataset.src!;
+    const cid = /^cid:(.*)/i.exec(src)?.[1];
+    const shown = cid ? d.files.peek().find((x) => x.cid === cid)?.url : /^https?:/i.test(src) && !src.startsWith(`${location.origin}/jmap/download/`) ? undefined : src;
+    if (!shown) continue;
+    img.src = shown;
+    delete img.dataset.src;
   }
-  for (const e of nodes.querySelectorAll<HTMLElement>("[style]")) restyle(e);
   return nodes;
 }
 
 /** fromEditor is the way back: pictures go by their name in the message. */
 export function fromEditor(d: Draft, html: string): string {
   const nodes = fragment(html);
-  for (const img of nodes.querySelectorAll("img")) {
-    const src = img.getAttribute("src") ?? "";
-    const a = d.files.peek().find((x) => x.cid && (x.url === src || new URL(x.url ?? "x:", location.href).href === src));
-    if (a) img.setAttribute("src", `cid:${a.cid}`);
+  for (const img of nodes.querySelectorAll<HTMLElement>("img[data-src]")) {
+    const a = d.files.peek().find((x) => x.cid && x.url === img.dataset.src);
+    if (a) img.dataset.src = `cid:${a.cid}`;
   }
   return markup(nodes);
 }

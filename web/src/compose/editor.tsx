@@ -33,18 +33,9 @@ export function Rich({ draft, handle, label, onKeyDown }: { draft: Draft; handle
     editor.setHTML(draft.html);
     editor.moveCursorToStart();
     let changed = false;
-    // Styles that are set as attributes have no effect under the policy of the page until they are set as such.
-    const styles = new MutationObserver((all) => {
-      for (const m of all) {
-        if (m.type === "attributes") restyle(m.target as HTMLElement);
-        for (const n of m.addedNodes) {
-          if (!(n instanceof HTMLElement)) continue;
-          restyle(n);
-          n.querySelectorAll<HTMLElement>("[style]").forEach(restyle);
-        }
-      }
-    });
-    styles.observe(root.parentElement!, { subtree: true, childList: true, attributes: true, attributeFilter: ["style"] });
+    // The policy of the page takes no styles from markup, so they wait in another attribute until they are set here.
+    const styles = new MutationObserver(() => restyle(root));
+    styles.observe(root, { subtree: true, childList: true, attributes: true, attributeFilter: ["data-style"] });
     editor.addEventListener("input", () => {
       changed = true;
       draft.touch();
@@ -163,8 +154,8 @@ export function Toolbar({ handle }: { handle: Handle }) {
     const all = [...bar.current!.querySelectorAll("button")];
     all.forEach((b, i) => (b.tabIndex = i === 0 ? 0 : -1));
   }, []);
-  const colour = (): MenuItem[] => colours.map((c, i) => ({ label: t(`colour_${i}`), swatch: c, run: () => e()?.setTextColor(i === 0 ? null : c) }));
-  const bigness = (): MenuItem[] => sizes.map(([name, size]) => ({ label: t(`size_${name}`), run: () => e()?.setFontSize(size) }));
+  const colour = (): MenuItem[] => colours.map((c, i) => ({ label: t(`colour_${i}`), swatch: c, run: () => style(e(), "color", i === 0 ? null : `color:${c}`) }));
+  const bigness = (): MenuItem[] => sizes.map(([name, size]) => ({ label: t(`size_${name}`), run: () => style(e(), "size", size && `font-size:${size}`) }));
   return (
     <div ref={bar} class="format" role="toolbar" aria-label={t("format")} onKeyDown={keys} onMouseDown={(event) => event.preventDefault()}>
       {button("bold", t("bold"), has("B"), () => (has("B") ? e()?.removeBold() : e()?.bold()), "Ctrl+B")}
@@ -180,6 +171,12 @@ export function Toolbar({ handle }: { handle: Handle }) {
       {button("eraser", t("clear_format"), false, () => e()?.removeAllFormatting(), "Ctrl+\\")}
     </div>
   );
+}
+
+/** style sets a style of what is chosen, or takes it away; the class tells it from others. */
+function style(editor: InstanceType<typeof Squire> | undefined, name: string, css: string | null): void {
+  editor?.changeFormat(css ? { tag: "SPAN", attributes: { class: name, "data-style": css } } : null, { tag: "SPAN", attributes: { class: name } });
+  editor?.focus();
 }
 
 const formats = [["B"], ["I"], ["U"], ["A"]] as const;

@@ -6,34 +6,50 @@ import { libraries } from "./libraries";
 const config = {
   USE_PROFILES: { html: true },
   FORBID_TAGS: ["style", "form", "input", "button", "textarea", "select", "option", "label", "fieldset", "video", "audio", "source", "track", "dialog", "template", "slot", "map", "area", "details", "summary", "progress", "meter", "nav", "search"],
-  FORBID_ATTR: ["id", "name", "class", "background", "srcset", "contenteditable", "popover", "tabindex", "autofocus", "hidden", "role", "is", "slot"],
+  FORBID_ATTR: ["style", "src", "id", "name", "class", "background", "srcset", "contenteditable", "popover", "tabindex", "autofocus", "hidden", "role", "is", "slot"],
+  ADD_ATTR: ["data-style", "data-src"],
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
-  ALLOWED_URI_REGEXP: /^(?:https?:|mailto:|tel:|cid:|blob:|data:image\/(?:png|jpe?g|gif|webp);)/i,
+  ADD_URI_SAFE_ATTR: ["data-style", "data-src"],
+  ALLOWED_URI_REGEXP: /^(?:(?:https?|mailto|tel):|[^a-z]|[a-z+.-]+(?:[^a-z+.:-]|$))/i, // or no address at all
   RETURN_DOM_FRAGMENT: true as const,
 };
-
-/** fragment is HTML as nodes that are harmless. */
-export function fragment(html: string): DocumentFragment {
-  const nodes = document.importNode(libraries().DOMPurify.sanitize(html, config), true);
-  for (const e of nodes.querySelectorAll<HTMLElement>("[style]")) restyle(e);
-  return nodes;
-}
 
 /** harmful are properties that would lay something over the page or fetch something. */
 const harmful = /url\s*\(|expression|position\s*:|@import|behavior|image-set|\bfixed\b/i;
 
-/** restyle applies an inline style through the object model, since the policy of the page ignores it in markup. */
-export function restyle(e: HTMLElement): void {
-  const style = e.getAttribute("style") ?? "";
-  if (harmful.test(style)) e.removeAttribute("style");
-  else if (style && e.style.length === 0) e.style.cssText = style;
+/** sources are what a picture may be: of the message, of this page, or elsewhere. */
+const sources = /^(?:cid:|https?:|blob:|data:image\/(?:png|jpe?g|gif|webp);)/i;
+
+/**
+ * fragment is HTML as nodes that are harmless. The policy of the page takes no styles from markup and pictures from nowhere
+ * else: styles are set through the object model, and pictures have their address in data-src until somebody shows them.
+ */
+export function fragment(html: string): DocumentFragment {
+  const aside = html.replace(/<style[\s\S]*?(?:<\/style\s*>|$)/gi, "").replace(/<[a-z][^<>]*>/gi, (tag) => tag.replace(/([\s"'/])(style|src)(?=\s*=)/gi, "$1data-$2"));
+  const nodes = document.importNode(libraries().DOMPurify.sanitize(aside, config), true);
+  for (const e of nodes.querySelectorAll<HTMLElement>("[data-src]")) if (e.nodeName !== "IMG" || !sources.test(e.dataset.src!)) delete e.dataset.src;
+  restyle(nodes);
+  return nodes;
+}
+
+/** restyle applies the styles that wait in data-style. */
+export function restyle(nodes: ParentNode): void {
+  for (const e of nodes.querySelectorAll<HTMLElement>("[data-style]")) {
+    const style = e.dataset.style!;
+    delete e.dataset.style;
+    if (!harmful.test(style)) e.style.cssText = style;
+  }
 }
 
 /** markup is a fragment as text. */
 export function markup(nodes: Node): string {
   const box = document.implementation.createHTMLDocument("").createElement("div");
   box.append(box.ownerDocument.importNode(nodes, true));
+  for (const img of box.querySelectorAll<HTMLElement>("img[data-src]")) {
+    img.setAttribute("src", img.dataset.src!);
+    delete img.dataset.src;
+  }
   return box.innerHTML;
 }
 
