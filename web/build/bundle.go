@@ -21,6 +21,7 @@ var entries = map[string]string{
 	"app":      "src/app.tsx",
 	"compose":  "src/compose/main.tsx",
 	"editor":   "src/editor/main.ts",
+	"outbox":   "src/outbox/main.tsx",
 	"settings": "src/settings/index.tsx",
 	"seldom":   "src/mail/seldom.tsx",
 	"offline":  "src/offline/index.ts",

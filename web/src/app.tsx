@@ -20,6 +20,7 @@ import { Handle, paneWidths } from "./mail/panes";
 import { TopBar } from "./mail/topbar";
 import { drawer, selectedCount } from "./mail/state";
 import { begin } from "./compose/open";
+import { ContactsPane, OutboxPane } from "./outbox/lazy";
 import { Conversation } from "./read/conversation";
 
 function App() {
@@ -42,7 +43,7 @@ function App() {
       <Drawer />
       <Handle pane="folders" />
       <section class="list-pane" aria-label={t("messages")}>
-        <MailList />
+        {r.mailbox === "outbox" && !r.search ? <OutboxPane /> : r.mailbox === "contacts" && !r.search ? <ContactsPane /> : <MailList />}
       </section>
       <Handle pane="list" />
       <main class="reading-pane" aria-label={t("conversation")}>

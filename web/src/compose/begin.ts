@@ -1,11 +1,13 @@
 // What a window to write in begins with.
 
 import { batch } from "@preact/signals";
-import type { Compose } from "./open";
-import { attached, download, there } from "./files";
+import { problem, send } from "../core/jmap";
+import { asLink } from "./attachments";
+import { attached, download, there, type Attached } from "./files";
 import { escape, fragment, markup, paragraphs, plain } from "./html";
 import { identityFor, identities, needIdentities, type Identity } from "./identity";
 import { Draft } from "./model";
+import type { Compose } from "./open";
 import { addressees, answerQuote, fetchWhole, forwardQuote, htmlOf, referencesOf, subjectOf, textOf, unfold, type Whole } from "./quote";
 
 /** beginDraft makes what options ask for, once the libraries are there. */
@@ -16,6 +18,7 @@ export async function beginDraft(options: Compose, libraries: Promise<void>): Pr
   const d = new Draft();
   const e = await whole;
   if (options.kind === "draft" && e) return open(d, e);
+  if (options.kind === "again" && e) return again(d, e, options);
   batch(() => {
     d.identity.value = e ? identityFor([...(e.to ?? []), ...(e.cc ?? []), ...(e.from ?? [])]) : identities.peek()[0];
     d.to.value = options.to ?? [];
@@ -109,6 +112,28 @@ function open(d: Draft, e: Whole): Draft {
   });
   d.saved.value = "saved";
   return d;
+}
+
+/** again is a new message that says what another does, to whom options tell. */
+function again(d: Draft, e: Whole, options: Compose): Draft {
+  const messageId = d.messageId;
+  open(d, e);
+  d.emailId = "";
+  d.messageId = messageId;
+  d.saved.value = "nothing";
+  if (options.to) {
+    d.to.value = options.to;
+    d.cc.value = d.bcc.value = [];
+  }
+  if (options.links) for (const a of d.files.peek().filter((x) => !x.cid)) void fetchFile(a).then(() => asLink(d, a), () => (a.state.value = "failed"));
+  return d;
+}
+
+/** fetchFile gets what is attached from the server. */
+async function fetchFile(a: Attached): Promise<void> {
+  const response = await send(download(a.blobId!, a.name, a.type));
+  if (!response.ok) throw await problem(response);
+  a.file = await response.blob();
 }
 
 /** quoteText is the quote of a draft as plain text. */

@@ -52,8 +52,8 @@ export async function restore(record: Kept): Promise<void> {
 }
 
 /** restoreAll opens what was typed and is not at the server yet. */
-export async function restoreAll(): Promise<void> {
-  for (const r of await kept<Kept>("drafts").catch(() => [])) await restore(r).catch(() => {});
+export async function restoreAll(ids: string[]): Promise<void> {
+  for (const r of await kept<Kept>("drafts")) if (ids.includes(r.id)) await restore(r);
 }
 
 function show(draft: Draft, refused?: MethodError): void {

@@ -11,6 +11,7 @@ import type { Chip } from "./addresses";
 import { build, type Ready } from "./build";
 import { download, up, type Attached } from "./files";
 import { identities, type Identity } from "./identity";
+import { draftLock } from "./open";
 import type { Part, Quote } from "./quote";
 
 /** Saved is how well what was typed is kept. */
@@ -69,6 +70,7 @@ export class Draft {
 
   /** begin follows what is changed from now on. */
   begin(): void {
+    this.stop.push(hold(this.key));
     let firstRun = true;
     this.stop.push(effect(() => {
       void [this.identity.value, this.to.value, this.cc.value, this.bcc.value, this.subject.value, this.rich.value, this.quote.value, this.files.value];
@@ -317,6 +319,13 @@ export interface Kept {
   references: string[];
   answering: Answering | undefined;
   files: Pick<Attached, "key" | "name" | "type" | "size" | "file" | "blobId" | "cid" | "link" | "upload">[];
+}
+
+/** hold lets other windows know that a draft is open in this one. */
+function hold(key: string): () => void {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  navigator.locks.request(draftLock(key), { ifAvailable: true }, () => promise).catch(() => {});
+  return resolve;
 }
 
 /** draftsMailbox is where drafts lie. */

@@ -1,16 +1,22 @@
 // How anything opens the window to write in. The window itself is loaded when it is first needed.
 
-import type { Address } from "../core/mail";
 import { explain } from "../core/actions";
 import { first } from "../core/first";
+import { kept } from "../core/kept";
 import { load } from "../core/load";
+import type { Address } from "../core/mail";
+import { keepFlushing } from "../core/outbox";
+import { go } from "../core/route";
+import { t } from "../core/text";
 import { toast } from "../ui/toast";
 
 /** Compose is what a new message begins with. */
 export interface Compose {
-  /** kind is what is done; "new" if it is not given. A draft is opened as it was left. */
-  kind?: "new" | "reply" | "replyAll" | "forward" | "draft";
-  /** emailId is the email that is answered or forwarded, or the draft. */
+  /** kind is what is done; "new" if it is not given. A draft is opened as it was left; "again" is a new message with what another says. */
+  kind?: "new" | "reply" | "replyAll" | "forward" | "draft" | "again";
+  /** links sends what is attached as links instead, with "again". */
+  links?: boolean;
+  /** emailId is the email that is answered, forwarded or sent again, or the draft. */
   emailId?: string;
   to?: Address[];
   cc?: Address[];
@@ -72,6 +78,12 @@ export function begin(): void {
       document.head.append(link);
     }
   }, 3000);
+  keepFlushing((o, error) => {
+    const subject = o.subject || t("no_subject");
+    if (error) toast(t("sent_refused", { subject, reason: error.message }), { kind: "error", action: t("open"), run: () => go({ page: "mail", mailbox: "outbox", thread: "", search: "" }) });
+    else toast(t("sent_by_itself", { subject }));
+  });
+  void offerLeft();
   const url = new URL(location.href);
   const link = url.searchParams.get("mailto");
   if (link === null) return;
@@ -79,3 +91,18 @@ export function begin(): void {
   history.replaceState(null, "", url);
   if (/^mailto:/i.test(link)) void compose(mailto(link));
 }
+
+/** offerLeft offers to go on with what was typed in a window that is gone, and is not at the server. */
+async function offerLeft(): Promise<void> {
+  const left = await kept<{ id: string }>("drafts").catch(() => []);
+  const open = new Set((await navigator.locks.query()).held?.map((l) => l.name));
+  const ids = left.map((d) => d.id).filter((id) => !open.has(draftLock(id)));
+  if (!ids.length) return;
+  toast(t("unsent_left"), {
+    action: t("open"), stay: 0,
+    run: () => void load<typeof import("./main")>("compose").then((part) => part.restoreAll(ids)).catch((error) => toast(explain(error), { kind: "error" })),
+  });
+}
+
+/** draftLock is the name of the lock that a window holds on its draft. */
+export const draftLock = (id: string): string => `postiljon-draft-${id}`;

@@ -6,7 +6,7 @@ import { domainOf } from "./addresses";
 
 /** Person is somebody who is proposed. */
 export interface Person extends Address {
-  /** recent says that it is somebody written to before, not one of the contacts. */
+  /** recent says that it is somebody written to before. */
   recent: boolean;
 }
 
@@ -15,11 +15,11 @@ export const domains = new Set<string>();
 
 /** suggest finds people whose name or address has what was typed. */
 export async function suggest(text: string): Promise<Person[]> {
-  const answer = await api<{ list: { name: string; email: string; source: string }[] }>("GET", `/api/contacts/suggest?limit=8&q=${encodeURIComponent(text)}`);
-  const list = answer.list.map((p) => ({ name: p.name || null, email: p.email, recent: p.source === "recent" }));
+  const answer = await api<{ list: { name?: string; address: string; recent?: boolean; contact?: string }[] }>("GET", `/api/contacts/suggest?q=${encodeURIComponent(text)}`);
+  const list = answer.list.map((p) => ({ name: p.name || null, email: p.address, recent: !!p.recent }));
   for (const p of list) domains.add(domainOf(p.email));
   return list;
 }
 
 /** suggestNoMore takes somebody out of those written to before. */
-export const suggestNoMore = (email: string): Promise<void> => api("DELETE", `/api/contacts/recent/${encodeURIComponent(email)}`);
+export const suggestNoMore = (email: string): Promise<void> => api("DELETE", `/api/contacts/recent?address=${encodeURIComponent(email)}`);

@@ -4,6 +4,7 @@ import { lang, loadTexts } from "./text";
 /** parts are what is loaded when it is needed, and whether it has words and a style sheet of its own (web/build/bundle.go). */
 const parts: Record<string, { texts?: boolean; style?: boolean }> = {
   compose: { texts: true, style: true },
+  outbox: { texts: true, style: true },
   settings: { texts: true, style: true },
   seldom: { texts: true },
 };

@@ -6,6 +6,7 @@ import type { Address, Email } from "../core/mail";
 import { briefDate, longDate, t } from "../core/text";
 import { Button, IconButton } from "../ui/button";
 import { Icon } from "../ui/icon";
+import { Bounced, Delivery } from "../outbox/lazy";
 import { Attachments } from "./attachments";
 import { Body } from "./body";
 import { Banners } from "./banners";
@@ -54,7 +55,9 @@ function Open({ e, close }: { e: Email; close?: () => void }) {
         />
         <More e={e} />
       </header>
+      {reports.test(e.from?.[0]?.email ?? "") && <Bounced threadId={e.threadId} />}
       <Banners e={e} about={a.value} images={images} showImages={() => setImages(true)} />
+      {e.from?.[0] && isMine(e.from[0].email) && !e.keywords.$draft && <Delivery emailId={e.id} />}
       <Body id={e.id} images={images || !!a.value?.images?.allowed} />
       {d.value && d.value.attachments.length > 0 && <Attachments id={e.id} parts={d.value.attachments} />}
       {d.error !== undefined && <p class="soft">{t("read_failed")}</p>}
@@ -66,6 +69,9 @@ function Open({ e, close }: { e: Email; close?: () => void }) {
     </article>
   );
 }
+
+/** reports are the addresses that say that something was not delivered. */
+const reports = /^(?:postmaster|mailer-daemon)@/i;
 
 export function nameOf(a: Address | undefined): string {
   return a ? a.name || a.email : t("nobody");

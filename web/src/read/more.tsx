@@ -6,6 +6,7 @@ import { api } from "../core/jmap";
 import type { Email } from "../core/mail";
 import { go } from "../core/route";
 import { longDate, t } from "../core/text";
+import { whereIs } from "../outbox/lazy";
 import { Dialog, show } from "../ui/dialog";
 import { MenuButton, type MenuItem } from "../ui/menu";
 import { toast } from "../ui/toast";
@@ -15,7 +16,8 @@ export function More({ e }: { e: Email }) {
     { label: t("mark_unread"), icon: "mail", run: () => void keyword([e.id], "$seen", false).catch(() => {}) },
     { label: t("print"), icon: "printer", run: () => void printMessage(e) },
     { label: t("rule_from"), icon: "filter", run: () => go({ page: "settings", section: "rules", search: e.from?.[0]?.email ?? "" }) },
-    { label: t("headers"), icon: "route", line: true, run: () => void show<void>((close) => <Headers e={e} close={close} />) },
+    { label: t("where_title"), icon: "map-pin", run: () => whereIs(e.id), line: true },
+    { label: t("headers"), icon: "route", run: () => void show<void>((close) => <Headers e={e} close={close} />) },
     { label: t("raw"), icon: "code", run: () => void open(`/m/${e.id}/raw?view=1`, "_blank", "noopener") },
     { label: t("download_message"), icon: "download", run: () => location.assign(`/m/${e.id}/raw`) },
   ];

@@ -1,0 +1,50 @@
+// A wrong address: the right one is asked for, and the message goes there.
+
+import { useState } from "preact/hooks";
+import { explain } from "../core/actions";
+import { MethodError } from "../core/jmap";
+import { t } from "../core/text";
+import { Button } from "../ui/button";
+import { Dialog, show } from "../ui/dialog";
+import { toast } from "../ui/toast";
+import { act, type Recipient } from "./data";
+
+/** Wrong is a recipient who cannot be reached. */
+type Wrong = Pick<Recipient, "address" | "suggestion" | "why">;
+
+/** correctAddress asks for the right address and sends there; id is that of the message in the Outbox. */
+export async function correctAddress(id: string, r: Wrong): Promise<void> {
+  const done = await show<string>((close) => <Correct id={id} r={r} close={close} />);
+  if (done) toast(t("corrected", { address: done }));
+}
+
+function Correct({ id, r, close }: { id: string; r: Wrong; close: (to?: string) => void }) {
+  const [to, setTo] = useState(r.suggestion ?? r.address);
+  const [error, setError] = useState("");
+  const [busy, setBusy] = useState(false);
+  const right = to.trim();
+  const ok = !busy && right.includes("@") && right.toLowerCase() !== r.address.toLowerCase();
+  const send = async (e: Event) => {
+    e.preventDefault();
+    if (!ok) return;
+    setBusy(true);
+    try {
+      await act(id, "correctRecipient", { recipient: r.address, to: right });
+      close(right);
+    } catch (failure) {
+      const told = failure instanceof MethodError ? failure.detail.recipients?.[right] : undefined;
+      setError(told?.text ?? explain(failure));
+      setBusy(false);
+    }
+  };
+  return (
+    <Dialog title={t("correct_send")} onClose={() => close()}>
+      <form class="fields" onSubmit={(e) => void send(e)}>
+        <p>{r.why?.text ?? t("correct_wrong", { address: r.address })}</p>
+        <label>{t("correct_right")}<input type="email" value={to} autofocus autocomplete="off" spellcheck={false} onInput={(e) => setTo(e.currentTarget.value)} aria-invalid={!!error} /></label>
+        {error && <p class="why" role="alert">{error}</p>}
+        <div class="dialog-buttons"><Button primary type="submit" disabled={!ok}>{t("correct_send")}</Button></div>
+      </form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,134 @@
+// What waits to be sent, and what became of what was sent, as the server tells it (docs/jmap.md).
+
+import { signal } from "@preact/signals";
+import { call } from "../core/jmap";
+import { onChange } from "../core/mail";
+import { lang, locale, time } from "../core/text";
+
+/** Why is a cause in words. */
+export interface Why {
+  cause: string;
+  title: string;
+  text: string;
+  action?: string;
+  actor?: string;
+  suggestion?: string;
+}
+
+/** State is how far a message is for a recipient. */
+export type State = "scheduled" | "waiting" | "sending" | "delayed" | "held" | "delivered" | "bounced" | "cancelled";
+
+export interface Recipient {
+  address: string;
+  state: State;
+  attempts: number;
+  nextTry: string | null;
+  giveUp: string | null;
+  host: string | null;
+  reply: string | null;
+  why: Why | null;
+  /** suggestion is the address that was probably meant. */
+  suggestion: string | null;
+}
+
+/** Waiting is a message that has not reached all of its recipients. */
+export interface Waiting {
+  id: string;
+  emailId: string | null;
+  emailSubmissionId: string | null;
+  from: string;
+  subject: string | null;
+  messageId: string | null;
+  size: number;
+  created: string;
+  sendAt: string | null;
+  giveUp: string;
+  state: State;
+  recipients: Recipient[];
+  actions: string[];
+}
+
+/** Meter is how far a sending limit is used up. */
+export interface Meter {
+  counted: string;
+  of: string;
+  used: number;
+  limit: number;
+  closed: boolean;
+  resets: string | null;
+  why: Why | null;
+}
+
+export interface Limits {
+  sending: Meter[];
+  waiting: number;
+}
+
+/** failedFor is for how many days failures are shown. */
+const failedFor = 14;
+
+export const waiting = signal<Waiting[] | undefined>(undefined);
+export const limits = signal<Limits | undefined>(undefined);
+export const failed = signal<unknown>(undefined);
+
+/** look asks the server. */
+export async function look(): Promise<void> {
+  try {
+    const failedSince = new Date(Date.now() - failedFor * 86400e3).toISOString().replace(/\.\d+/, "");
+    const box = call<{ list: Waiting[] }>("Outbox/get", { failedSince, lang });
+    const used = call<Limits>("Limits/get", { lang });
+    const [b, l] = await Promise.all([box, used]);
+    waiting.value = b.list.sort(order);
+    limits.value = l;
+    failed.value = undefined;
+  } catch (error) {
+    failed.value = error;
+  }
+}
+
+/** order puts what somebody must see to first, then what goes soonest. */
+function order(a: Waiting, b: Waiting): number {
+  const rank = (w: Waiting) => (w.state === "bounced" ? 0 : w.state === "held" ? 1 : 2);
+  return rank(a) - rank(b) || (a.state === "bounced" ? b.created.localeCompare(a.created) : (next(a) ?? "").localeCompare(next(b) ?? ""));
+}
+
+/** next is when a message is tried next. */
+export function next(w: Waiting): string | undefined {
+  return w.recipients.map((r) => r.nextTry).filter((n) => n !== null).sort()[0];
+}
+
+/** follow keeps what is shown true until it is told to stop. */
+export function follow(): () => void {
+  void look();
+  let soon: ReturnType<typeof setTimeout> | undefined;
+  const stop = onChange(() => {
+    soon ??= setTimeout(() => {
+      soon = undefined;
+      void look();
+    }, 200);
+  });
+  const timer = setInterval(() => document.visibilityState === "visible" && void look(), 20e3);
+  return () => {
+    stop();
+    clearTimeout(soon);
+    clearInterval(timer);
+  };
+}
+
+/** act does something with a message that waits. */
+export async function act(id: string, action: string, more: Record<string, string> = {}): Promise<{ emailId: string | null }> {
+  const answer = await call("Outbox/act", { id, action, lang, ...more });
+  await look();
+  return answer;
+}
+
+const weekday = new Intl.DateTimeFormat(locale, { weekday: "long", hour: "2-digit", minute: "2-digit" });
+const far = new Intl.DateTimeFormat(locale, { day: "numeric", month: "long", hour: "2-digit", minute: "2-digit" });
+
+/** when is a time in words: the clock alone today, the weekday within a week. */
+export function when(text: string): string {
+  const d = new Date(text);
+  const now = new Date();
+  if (d.toDateString() === now.toDateString()) return time(d);
+  return Math.abs(d.getTime() - now.getTime()) < 6 * 86400e3 ? weekday.format(d) : far.format(d);
+}

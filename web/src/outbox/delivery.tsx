@@ -1,0 +1,121 @@
+// What became of a message that was sent, recipient by recipient.
+
+import { useEffect, useState } from "preact/hooks";
+import { call } from "../core/jmap";
+import { onChange } from "../core/mail";
+import { t } from "../core/text";
+import { Button } from "../ui/button";
+import { Icon } from "../ui/icon";
+import { correctAddress } from "./correct";
+import { when, type Recipient } from "./data";
+import { whereIs } from "./whereis";
+
+interface Submission {
+  id: string;
+  undoStatus: "pending" | "final" | "canceled";
+  traceId: string;
+  recipients: Record<string, Recipient>;
+}
+
+/** submissions asks for those that a filter chooses, the newest last. */
+async function submissions(filter: object): Promise<Submission[]> {
+  const found = call("EmailSubmission/query", { filter, sort: [{ property: "sentAt" }], limit: 20 });
+  const all = call("EmailSubmission/get", { "#ids": found.ref("/ids"), properties: ["id", "undoStatus", "traceId", "recipients"] });
+  found.catch(() => {}); // the other fails with it
+  return (await all).list;
+}
+
+const ended = new Set(["delivered", "bounced", "cancelled"]);
+
+/** useSubmissions keeps them true while something may change. */
+function useSubmissions(filter: Record<string, string[]>): Submission[] {
+  const [list, setList] = useState<Submission[]>([]);
+  const key = JSON.stringify(filter);
+  useEffect(() => {
+    let mine = true;
+    let settled = false;
+    const look = () => {
+      if (settled) return;
+      submissions(filter).then((all) => {
+        if (!mine) return;
+        settled = !("threadIds" in filter) && all.every((s) => Object.values(s.recipients).every((r) => ended.has(r.state)));
+        setList(all);
+      }, () => {}); // it is asked again with the next change
+    };
+    look();
+    const stop = onChange(look);
+    return () => {
+      mine = false;
+      stop();
+    };
+  }, [key]);
+  return list;
+}
+
+/** Delivery says of each recipient of a sent message whether it is there; it is empty for one that was not sent from here. */
+export function Delivery({ emailId }: { emailId: string }) {
+  const all = useSubmissions({ emailIds: [emailId] });
+  const recipients = new Map<string, { r: Recipient; s: Submission }>();
+  for (const s of all) for (const [address, r] of Object.entries(s.recipients)) if (s.undoStatus !== "canceled" && r.state !== "cancelled") recipients.set(address, { r, s });
+  if (!recipients.size) return null;
+  const list = [...recipients];
+  const there = list.filter(([, { r }]) => r.state === "delivered").length;
+  const trouble = list.some(([, { r }]) => r.state === "bounced" || r.state === "delayed" || r.state === "held");
+  const summary = list.length === 1 ? stateOf(list[0]![1].r) : there === list.length ? t("delivery_all", { n: there }) : t("delivery_some", { n: there, all: list.length });
+  return (
+    <details class={`delivery ${trouble ? "trouble" : ""}`} open={trouble}>
+      <summary><Icon name={there === list.length ? "circle-check" : trouble ? "circle-alert" : "clock"} />{summary}</summary>
+      <ul>
+        {list.map(([address, { r, s }]) => (
+          <li key={address}>
+            <span class="delivery-who">{address}</span> <span class={r.state === "bounced" ? "why" : "soft"}>{stateOf(r)}</span>
+            {r.why && r.state !== "delivered" && <p>{r.why.text}</p>}
+            {r.state === "bounced" && <Button onClick={() => void correctAddress(s.traceId, { ...r, address })}>{t("correct_send")}</Button>}
+          </li>
+        ))}
+      </ul>
+      <Button icon="route" onClick={() => whereIs(emailId)}>{t("where_title")}</Button>
+    </details>
+  );
+}
+
+/** stateOf is how far a message is for a recipient, in words. */
+function stateOf(r: Recipient): string {
+  switch (r.state) {
+    case "delivered":
+      return r.host ? t("delivered_to", { host: r.host }) : t("delivered");
+    case "delayed":
+      return r.nextTry ? t("state_delayed", { time: when(r.nextTry) }) : t("state_waiting");
+    case "scheduled":
+      return r.nextTry ? t("state_scheduled", { time: when(r.nextTry) }) : t("state_waiting");
+    case "bounced":
+      return t("not_delivered");
+    case "held":
+      return t("state_held");
+    case "sending":
+      return t("state_sending");
+    case "cancelled":
+      return t("outbox_stopped");
+  }
+  return t("state_waiting");
+}
+
+/** Bounced says above a report of the service what it is about, and mends it. */
+export function Bounced({ threadId }: { threadId: string }) {
+  const all = useSubmissions({ threadIds: [threadId] });
+  const failures = all.flatMap((s) => Object.entries(s.recipients).filter(([, r]) => r.state === "bounced").map(([address, r]) => ({ address, r, s })));
+  return (
+    <>
+      {failures.map(({ address, r, s }) => (
+        <div key={s.id + address} class="message-banner bad">
+          <Icon name="circle-alert" />
+          <div>
+            <strong>{t("bounce_title", { who: address })}</strong>
+            <div>{r.why?.text} {r.suggestion && t("outbox_meant", { address: r.suggestion })}</div>
+          </div>
+          <Button primary onClick={() => void correctAddress(s.traceId, { ...r, address })}>{t("correct_again")}</Button>
+        </div>
+      ))}
+    </>
+  );
+}
