@@ -205,7 +205,7 @@ async function copyNote(w: Waiting, r: Recipient): Promise<void> {
   });
   try {
     await navigator.clipboard.writeText(note);
-    toast(t("copied"));
+    toast(t("note_copied"));
   } catch {
     await show<void>((close) => <Dialog title={t("postmaster_note")} onClose={close}><textarea class="note" readOnly rows={12} aria-label={t("postmaster_note")}>{note}</textarea></Dialog>);
   }
