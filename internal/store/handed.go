@@ -139,7 +139,7 @@ func decodeHanded(id uint64, b []byte) (e EmailSubmission, err error) {
 // CreateEmailSubmission hands an email in: its submission is queued, and shown in the Outbox if it is to go later. sub has
 // the envelope; its message is that of the email. If the same message is known to have been handed in for
 // the same recipients, and was not taken back, that submission is returned instead, and repeated is true. Kinds:
-// KindNotFound (the email), KindNoSpace.
+// KindNotFound (the email), KindLimit, KindNoSpace.
 func (s *Store) CreateEmailSubmission(ctx context.Context, a AccountID, e EmailSubmission, sub *Submission, events ...Event) (made EmailSubmission, repeated bool, err error) {
 	err = s.change(ctx, "hand email in", a, func(c *change) error {
 		made, repeated = EmailSubmission{}, false
@@ -149,6 +149,9 @@ func (s *Store) CreateEmailSubmission(ctx context.Context, a AccountID, e EmailS
 		}
 		if made, repeated, err = repeats(c.tx, &e, c.now); err != nil || repeated {
 			return err
+		}
+		if h.Count >= 2*maxHanded { // those that wait are not forgotten
+			return fail("hand email in", KindLimit, "%d messages of the account wait to be sent", h.Count)
 		}
 		if err := c.readHandedIn(&e, sub); err != nil {
 			return err
@@ -462,9 +465,10 @@ func (c *change) rescue(sub *Submission) error {
 	return err
 }
 
-// unsend takes an email that has not left out of the mailboxes of what was sent: its submission was taken back.
+// unsend takes an email that nobody got out of the mailboxes of what was sent: its submission was taken back.
 func (c *change) unsend(sub *Submission) error {
-	if !sub.Scheduled || sub.Email == 0 {
+	has := func(r SubmissionRecipient) bool { return r.State == Placed || r.State == Relayed }
+	if sub.Email == 0 || slices.ContainsFunc(sub.Recipients, has) {
 		return nil
 	}
 	m, err := readByRole(c.tx, RoleSent)

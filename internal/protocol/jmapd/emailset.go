@@ -23,6 +23,7 @@ func emailSet(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer c.tell(ctx)
 	if len(s.create) > 0 {
 		c.createEmails(ctx, p, s)
 		if p, err = c.server.picture(ctx, c.account.ID); err != nil {
@@ -281,6 +282,7 @@ func (c *call) refile(ctx context.Context, p *picture, l *store.Located, patch *
 		if _, _, err := c.server.store.Expunge(ctx, c.account.ID, at.Mailbox, uid.Of(at.UID), false); err != nil {
 			return c.setError(err, "mailboxIds")
 		}
+		c.went(p.boxes[at.Mailbox], nil)
 	}
 	return nil
 }
@@ -316,6 +318,9 @@ func (c *call) place(ctx context.Context, p *picture, at store.PlacedIn, to stor
 		return &methodError{Type: "notFound"}
 	}
 	from, into := p.boxes[at.Mailbox], p.boxes[to]
+	if move {
+		c.went(from, into)
+	}
 	if c.server.options.Filed != nil && from != nil && from.Role != into.Role {
 		c.server.options.Filed(Filed{Account: a, Into: to, From: from.Role, To: into.Role, UIDs: uid.Of(done.To...)})
 	}
@@ -338,6 +343,7 @@ func (c *call) destroyEmail(ctx context.Context, p *picture, id string) *methodE
 		if _, _, err := c.server.store.Expunge(ctx, c.account.ID, at.Mailbox, uid.Of(at.UID), false); err != nil {
 			return c.setError(err)
 		}
+		c.went(p.boxes[at.Mailbox], nil)
 	}
 	return nil
 }

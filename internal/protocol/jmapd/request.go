@@ -25,6 +25,7 @@ type request struct {
 	created map[string]string // creation ids of this request and those before it
 	told    bool              // the client gave creation ids and wants them back
 	lang    cause.Lang        // in which causes are explained
+	client  string            // the program, as the journal names it
 }
 
 // invocation is one method call or response (RFC 8620 section 3.2).
@@ -73,6 +74,7 @@ type call struct {
 	request *request
 	args    arguments
 	implied bool // by another call, whose success it follows from (RFC 8621 section 7.5)
+	filings map[filing]int
 }
 
 // several are the responses of a call that has more than one; their ids are that of the call.
@@ -149,7 +151,7 @@ func (s *Server) api(w http.ResponseWriter, r *http.Request, a *store.Account) {
 		bad.write(w)
 		return
 	}
-	req.lang = cause.ParseLang(r.Header.Get("Accept-Language"))
+	req.lang, req.client = cause.ParseLang(r.Header.Get("Accept-Language")), clientOf(r)
 	text, err := s.respond(r.Context(), a, req)
 	s.answer(w, text, err)
 }

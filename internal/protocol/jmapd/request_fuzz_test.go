@@ -2,9 +2,11 @@ package jmapd
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
+	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/store"
 )
 
@@ -56,5 +58,68 @@ func FuzzFilter(f *testing.F) {
 		if keep, err := parseFilter(json.RawMessage(text), mailboxCondition); err == nil {
 			keep(&box{Mailbox: store.Mailbox{ID: 1, Name: "INBOX", Role: store.RoleInbox}, name: "INBOX"})
 		}
+	})
+}
+
+// FuzzNewHeader holds that whatever a client writes into a header field becomes fields of that name alone, in lines that every server
+// takes, and nothing else of the message.
+func FuzzNewHeader(f *testing.F) {
+	f.Add("subject", `"a\r\nBcc: x@y.z\r\n\r\nbody"`)
+	f.Add("from", `[{"name":"A\r\nB","email":"a@b.c>, <d@e.f"},{"name":null,"email":"x@räksmörgås.se"}]`)
+	f.Add("header:To:asGroupedAddresses", `[{"name":"x:;\n","addresses":[{"email":"a@b.c"}]},{"name":null,"addresses":[]}]`)
+	f.Add("header:X-Y", `" a\r\n b"`)
+	f.Add("header:Comments:asText:all", `["one","två =?utf-8?q?x?=",null]`)
+	f.Add("header:List-Help:asURLs", `["https://x.y/z>"]`)
+	f.Add("references", `["a@b","c d"]`)
+	f.Add("sentAt", `"2026-11-02T10:00:00+01:00"`)
+	f.Fuzz(func(t *testing.T, property, value string) {
+		if !json.Valid([]byte(value)) {
+			return
+		}
+		for _, ofPart := range []bool{false, true} {
+			fields, bad := headerFields(property, json.RawMessage(value), ofPart)
+			if bad != nil {
+				continue
+			}
+			h := message.Header{}
+			for _, one := range fields.list {
+				one.write(&h)
+			}
+			written := string(h.Bytes())
+			for line := range strings.SplitSeq(strings.TrimSuffix(written, "\r\n"), "\r\n") {
+				if strings.ContainsAny(line, "\r\n\x00") || len(line) > 998 || written != "" && strings.TrimSpace(line) == "" {
+					t.Fatalf("%s %s: the line %q", property, value, line)
+				}
+			}
+			for field := range message.HeaderFields(h.Bytes()) {
+				if !strings.EqualFold(string(field.Name), fields.name) {
+					t.Fatalf("%s %s: the field %q", property, value, field.Raw)
+				}
+			}
+		}
+	})
+}
+
+// FuzzNewPart holds that any part is read or refused.
+func FuzzNewPart(f *testing.F) {
+	f.Add(`{"type":"multipart/mixed","subParts":[{"partId":"a","name":"ä\r\nX: y","cid":"x@y"},{"blobId":"b1","type":"message/rfc822","header:X-A:asText":"b"}]}`)
+	f.Add(`{"type":"text/plain; charset=x","partId":"a","disposition":"a;b","language":["sv",1]}`)
+	f.Add(`{"subParts":[{"subParts":[{"subParts":null}]}]}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		e := &newEmail{named: map[string]bool{}, values: map[string]string{"a": "x"}}
+		root, bad := e.readPart("bodyStructure", json.RawMessage(text), maxNewDepth)
+		if bad != nil {
+			return
+		}
+		_ = root.walk(func(n *newPart) *methodError {
+			h := message.Header{}
+			n.header(&h, n.typeParams("utf-8"), "base64")
+			for line := range strings.SplitSeq(strings.TrimSuffix(string(h.Bytes()), "\r\n"), "\r\n") {
+				if strings.ContainsAny(line, "\r\n\x00") || strings.TrimSpace(line) == "" {
+					t.Fatalf("%s: the line %q", text, line)
+				}
+			}
+			return nil
+		})
 	})
 }

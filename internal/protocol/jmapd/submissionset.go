@@ -134,6 +134,8 @@ func (c *call) handIn(ctx context.Context, raw map[string]json.RawMessage) (*sto
 	switch {
 	case store.KindOf(err) == store.KindNotFound:
 		return nil, badProperty("emailId", "there is no such email")
+	case store.KindOf(err) == store.KindLimit:
+		return nil, &methodError{Type: "overQuota", Description: err.Error()}
 	case err != nil:
 		return nil, c.setError(err)
 	case !repeated:
@@ -399,6 +401,8 @@ func (c *call) checkSubmission(ctx context.Context, h *handing) *methodError {
 	switch {
 	case len(h.email.From) == 0:
 		return &methodError{Type: "invalidEmail", Description: "it has no author", Properties: []string{"from"}}
+	case len(h.email.From) > 1 && len(h.email.Sender) == 0: // RFC 5322 section 3.6.2
+		return &methodError{Type: "invalidEmail", Description: "several authors need a sender", Properties: []string{"from", "sender"}}
 	case h.email.Size > l.Message:
 		e := c.refused("tooLarge", cause.Refuse(cause.ContentTooLargeOwn, cause.Size("size", h.email.Size), cause.Size("limit", l.Message)))
 		e.MaxSize = l.Message

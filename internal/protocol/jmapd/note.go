@@ -1,0 +1,71 @@
+package jmapd
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/postiljon/postiljon/internal/journal"
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// What a client moves and removes is told in the journal, as IMAP does: an event for each mailbox of a call. What is written and
+// thrown away among the drafts is not.
+
+// filing is one way that emails went in a call: into nothing where they were removed.
+type filing struct{ from, into string }
+
+// went notes that an email left a mailbox for another, or for good if that is nil.
+func (c *call) went(from, into *box) {
+	if from == nil || from.Role == store.RoleDrafts || from.Role == store.RoleOutbox || c.implied {
+		return
+	}
+	f := filing{from: from.Name}
+	if into != nil {
+		f.into = into.Name
+	}
+	if c.filings == nil {
+		c.filings = map[filing]int{}
+	}
+	c.filings[f]++
+}
+
+// tell records what went.
+func (c *call) tell(ctx context.Context) {
+	ways := make([]filing, 0, len(c.filings))
+	for f := range c.filings {
+		ways = append(ways, f)
+	}
+	slices.SortFunc(ways, func(a, b filing) int { return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.into, b.into)) })
+	for _, f := range ways {
+		now := c.server.store.Now()
+		e := store.Event{Time: now, Trace: store.NewTraceID(now), Account: c.account.ID, Kind: journal.MessageExpunged}
+		mailbox := f.from
+		if f.into != "" {
+			e.Kind, mailbox = journal.MessageMoved, f.into
+			e.Fields = append(e.Fields, store.Field{Name: "from-mailbox", Value: f.from})
+		}
+		e.Fields = append(e.Fields, store.Field{Name: "mailbox", Value: mailbox}, store.Field{Name: "count", Value: strconv.Itoa(c.filings[f])},
+			store.Field{Name: "client", Value: c.request.client})
+		c.server.options.Holder.Journal.Record(ctx, e)
+	}
+	c.filings = nil
+}
+
+// maxClient bounds the name of a client, in octets.
+const maxClient = 60
+
+// clientOf is the name of the program that makes a request. Browsers all have the same, so it is the webmail's.
+func clientOf(r *http.Request) string {
+	if r.Header.Get("Sec-Fetch-Mode") != "" {
+		return "webmail"
+	}
+	name, _, _ := strings.Cut(r.UserAgent(), "/")
+	if name = strings.ToValidUTF8(strings.TrimSpace(name), ""); name == "" || len(name) > maxClient {
+		return "JMAP"
+	}
+	return name
+}

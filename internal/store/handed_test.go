@@ -1,0 +1,183 @@
+package store_test
+
+import (
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/blob/disk"
+	"github.com/postiljon/postiljon/internal/store/kv/pebble"
+	"github.com/postiljon/postiljon/internal/store/storetest"
+	"github.com/postiljon/postiljon/internal/store/uid"
+)
+
+// openWithClock opens a store whose time a test chooses.
+func openWithClock(t *testing.T, now func() time.Time) *store.Store {
+	t.Helper()
+	dir, quiet := t.TempDir(), slog.New(slog.DiscardHandler)
+	records, err := pebble.Open(pebble.Options{Dir: filepath.Join(dir, "records"), Logger: quiet, MemTableSize: 4 << 20, Reserve: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = records.Close() })
+	blobs, err := disk.Open(disk.Options{Dir: filepath.Join(dir, "blobs"), Logger: quiet, SegmentSize: 8 << 20, Reserve: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = blobs.Close() })
+	return must[*store.Store](t)(store.Open(t.Context(), store.Options{Records: records, Blobs: blobs, Now: now, Log: quiet}))
+}
+
+// hand hands an email in for eva, to go after some time.
+func hand(t *testing.T, s *store.Store, a store.AccountID, e store.EmailID, messageID string, after time.Duration) (store.EmailSubmission, bool) {
+	t.Helper()
+	now := s.Now()
+	sub := &store.Submission{
+		ID: store.NewTraceID(now), Account: a, From: "anna@demo.test", Created: now, Scheduled: true,
+		Recipients: []store.SubmissionRecipient{{Address: "eva@far.test", State: store.Queued, Next: now.Add(after)}},
+	}
+	record := store.EmailSubmission{
+		Email: e, MessageID: messageID, SendAt: now.Add(after), To: []store.EnvelopeAddress{{Email: "Eva@far.test"}},
+	}
+	made, repeated, err := s.CreateEmailSubmission(t.Context(), a, record, sub)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made, repeated
+}
+
+// TestHanded holds that a message to the same recipients is handed in once, that its record follows what becomes of it, and that who
+// takes it out of the Outbox before it left takes it out of what was sent.
+func TestHanded(t *testing.T) {
+	s, ctx := storetest.Open(t), t.Context()
+	anna := storetest.Account(t, s, "anna@demo.test")
+	boxes := map[store.Role]store.MailboxID{}
+	for _, m := range must[[]store.Mailbox](t)(s.Mailboxes(ctx, anna.ID)) {
+		boxes[m.Role] = m.ID
+	}
+	must[store.Appended](t)(s.Append(ctx, anna.ID, boxes[store.RoleSent], []store.NewEmail{storetest.Email(t, s, storetest.Text(1))}))
+	first, repeated := hand(t, s, anna.ID, 1, "a@b", time.Hour)
+	if repeated || first.ID != 1 || first.Undo() != store.UndoPending {
+		t.Fatalf("%+v, %t", first, repeated)
+	}
+	if again, repeated := hand(t, s, anna.ID, 1, "a@b", time.Hour); !repeated || again.ID != first.ID {
+		t.Errorf("handed in twice: %+v", again)
+	}
+	verify(t, s, ctx)
+	for _, m := range must[[]store.Mailbox](t)(s.Mailboxes(ctx, anna.ID)) {
+		boxes[m.Role] = m.ID
+	}
+	if u := must[store.Usage](t)(s.Usage(ctx, anna.ID)); u.Emails != 1 {
+		t.Errorf("it counts %d times", u.Emails)
+	}
+	must[store.Copied](t)(s.Move(ctx, anna.ID, boxes[store.RoleOutbox], uid.Of(1), boxes[store.RoleDrafts]))
+	if e := must[store.EmailSubmission](t)(s.EmailSubmission(ctx, anna.ID, first.ID)); e.Undo() != store.UndoCanceled {
+		t.Errorf("moved out of the Outbox: %+v", e)
+	}
+	sent := must[store.Mailbox](t)(s.Mailbox(ctx, anna.ID, boxes[store.RoleSent]))
+	drafts := must[store.Mailbox](t)(s.Mailbox(ctx, anna.ID, boxes[store.RoleDrafts]))
+	if sent.Messages != 0 || drafts.Messages != 1 {
+		t.Errorf("%d are among the sent ones, %d are drafts", sent.Messages, drafts.Messages)
+	}
+	second, repeated := hand(t, s, anna.ID, 1, "a@b", time.Hour)
+	if repeated {
+		t.Error("what was taken back cannot be sent again")
+	}
+	// Its only place is the Outbox now; taken back by the queue, it is a draft.
+	_, _, err := s.Expunge(ctx, anna.ID, boxes[store.RoleDrafts], uid.Of(1), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := store.ParseTraceID(second.Trace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.UpdateSubmission(ctx, anna.ID, id, func(sub *store.Submission) error {
+		sub.Recipients[0].State, sub.Recipients[0].Next = store.Cancelled, time.Time{}
+		return nil
+	})
+	if drafts = must[store.Mailbox](t)(s.Mailbox(ctx, anna.ID, boxes[store.RoleDrafts])); err != nil || drafts.Messages != 1 {
+		t.Errorf("%v: %d drafts", err, drafts.Messages)
+	}
+	verify(t, s, ctx)
+}
+
+// TestHandedTrim holds that records go when their time is over, first as what tells that they went, and that those that wait stay.
+func TestHandedTrim(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	s, ctx := openWithClock(t, func() time.Time { return now }), t.Context()
+	anna := storetest.Account(t, s, "anna@demo.test")
+	must[store.Appended](t)(s.Append(ctx, anna.ID, store.InboxID, []store.NewEmail{storetest.Email(t, s, storetest.Text(1))}))
+	cancel := func(e store.EmailSubmission) {
+		id, err := store.ParseTraceID(e.Trace)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.FinishSubmission(ctx, anna.ID, id, []store.SubmissionRecipient{{Address: "eva@far.test", State: store.Relayed}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	counted := func() (there, gone int, state store.EmailSubmissionState) {
+		state, err := s.EmailSubmissions(ctx, anna.ID, func(e *store.EmailSubmission) error {
+			if e.Gone {
+				gone++
+			} else {
+				there++
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return there, gone, state
+	}
+	for i := range 5 {
+		e, _ := hand(t, s, anna.ID, 1, fmt.Sprint(i), time.Hour)
+		if i > 0 { // the first waits for ever
+			cancel(e)
+		}
+	}
+	now = now.Add(store.HandedFor + time.Hour)
+	hand(t, s, anna.ID, 1, "later", time.Hour)
+	if there, gone, state := counted(); there != 2 || gone != 4 || state.Floor != 0 {
+		t.Errorf("after a month %d are there, %d are gone, %+v", there, gone, state)
+	}
+	now = now.Add(store.HandedFor + time.Hour)
+	hand(t, s, anna.ID, 1, "latest", time.Hour)
+	if there, gone, state := counted(); there != 3 || gone != 0 || state.Floor == 0 {
+		t.Errorf("after two months %d are there, %d are gone, %+v", there, gone, state)
+	}
+	verify(t, s, ctx)
+}
+
+// TestIdentities holds that addresses have identities as long as they are the account's.
+func TestIdentities(t *testing.T) {
+	s, ctx := storetest.Open(t), t.Context()
+	anna := storetest.Account(t, s, "anna@demo.test")
+	if err := s.CreateAlias(ctx, store.Alias{Address: "info@demo.test", Targets: []string{anna.Address}}); err != nil {
+		t.Fatal(err)
+	}
+	all := must[store.Identities](t)(s.Identities(ctx, &anna))
+	if len(all.List) != 2 || all.State != 2 || !all.List[0].Own || all.List[1].Email != "info@demo.test" {
+		t.Fatalf("%+v", all)
+	}
+	if err := s.DeleteAlias(ctx, "info@demo.test"); err != nil {
+		t.Fatal(err)
+	}
+	if all = must[store.Identities](t)(s.Identities(ctx, &anna)); len(all.List) != 1 || len(all.Gone) != 1 || all.State != 3 {
+		t.Errorf("%+v", all)
+	}
+	_, err := s.ChangeIdentities(ctx, &anna, func(i *store.Identities) error {
+		for range store.MaxIdentities + 1 {
+			if _, err := i.Add(store.Identity{Email: anna.Address}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	wantKind(t, "too many", err, store.KindLimit)
+	verify(t, s, ctx)
+}
