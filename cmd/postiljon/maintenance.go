@@ -12,10 +12,11 @@ import (
 	"github.com/postiljon/postiljon/internal/protocol/jmapd"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/blob"
+	websession "github.com/postiljon/postiljon/internal/web/session"
 )
 
 // maintenance does what the store needs now and then. Every night it forgets old
-// events, the ids of old deliveries and large files whose time is over, and gives back the room of messages that
+// events, the ids of old deliveries, sessions of browsers and large files whose time is over, and gives back the room of messages that
 // nobody has any more. On a volume that runs full it gives room back at once.
 type maintenance struct {
 	store   *store.Store
@@ -130,7 +131,7 @@ func (m *maintenance) step(ctx context.Context) {
 func (m *maintenance) nightly(ctx context.Context, now time.Time) {
 	m.next = m.night(now)
 	err := errors.Join(m.journal.Trim(ctx, m.keep()), m.store.Forget(ctx, deliveryMemory), m.store.ForgetRemovals(ctx, removalMemory), m.store.ForgetUploads(ctx, jmapd.UploadTime),
-		m.store.ExpireFiles(ctx), m.store.ForgetJobs(ctx))
+		m.store.ExpireFiles(ctx), m.store.ForgetJobs(ctx), m.store.ForgetWebSessions(ctx, func(w *store.WebSession) bool { return websession.Over(w, now) }))
 	if _, cerr := m.collect(ctx, collectGrace, collectMinDead); m.busy(cerr) {
 		m.next = now.Add(busyAgain)
 	} else {

@@ -19,7 +19,7 @@ import (
 func (s *service) openSignIn() (err error) {
 	s.browsers = websession.New(websession.Options{Store: s.store, Catalogue: s.catalogue, Log: s.log})
 	s.codes = &factor.Codes{Store: s.store, Issuer: s.config.Hostname, Now: s.store.Now}
-	s.passkeys = &factor.Passkeys{Store: s.store, Name: s.config.Hostname, Hosts: append([]string{s.config.Hostname}, s.config.TLS.Names...), Now: s.store.Now}
+	s.passkeys = factor.NewPasskeys(s.store, s.config.Hostname, append([]string{s.config.Hostname}, s.config.TLS.Names...), s.store.Now)
 	s.signIn, err = signin.New(signin.Options{
 		Store: s.store, Sessions: s.browsers, SignIn: s.policies.signIn, Codes: s.codes, Passkeys: s.passkeys, Catalogue: s.catalogue, Notices: s.policies.notices, Hostname: s.config.Hostname,
 		DefaultDomain: s.config.Auth.DefaultDomain, Done: func(id cause.ID) { s.metrics.SignIn("web", id) }, Log: s.log,

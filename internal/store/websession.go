@@ -152,6 +152,19 @@ func (s *Store) EndWebSessions(ctx context.Context, a AccountID, gone func(*WebS
 	return ended, wrap("end web sessions", err)
 }
 
+// ForgetWebSessions removes those sessions of all accounts that over says are over.
+func (s *Store) ForgetWebSessions(ctx context.Context, over func(*WebSession) bool) error {
+	err := s.records.Accounts(ctx, func(a kv.Account) error {
+		all, err := s.WebSessions(ctx, AccountID(a))
+		if err != nil || !slices.ContainsFunc(all, func(w WebSession) bool { return over(&w) }) {
+			return err // most accounts have none; they are not written to
+		}
+		_, err = s.EndWebSessions(ctx, AccountID(a), over)
+		return err
+	})
+	return wrap("forget web sessions", err)
+}
+
 func (v *verifier) webSessions() error {
 	return v.scan(table(tableWebSession), func(k, b []byte) error {
 		if _, err := decodeWebSession(k, b); err != nil {

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -18,6 +17,7 @@ import (
 	"github.com/go-webauthn/webauthn/webauthn"
 
 	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/web/brief"
 )
 
 // Passkeys are key pairs that sign in without a password: the device makes sure by a finger, a face or a PIN who uses it
@@ -30,15 +30,18 @@ type Passkeys struct {
 	Hosts []string
 	Now   func() time.Time
 
-	mu         sync.Mutex
-	challenges map[string]challenge
+	challenges *brief.Map[challenge]
+}
+
+// NewPasskeys makes Passkeys.
+func NewPasskeys(s *store.Store, name string, hosts []string, now func() time.Time) *Passkeys {
+	return &Passkeys{Store: s, Name: name, Hosts: hosts, Now: now, challenges: brief.New[challenge](challengeFor, maxChallenges)}
 }
 
 // challenge is what was asked of a browser that has not answered yet.
 type challenge struct {
-	data  webauthn.SessionData
-	what  string // what for: an answer to one question is none to another
-	until time.Time
+	data webauthn.SessionData
+	what string // an answer to one question is none to another
 }
 
 const (
@@ -125,29 +128,10 @@ func (p *Passkeys) holder(ctx context.Context, a *store.Account) (*holder, error
 	return h, nil
 }
 
-// remember keeps what was asked, until it is answered once.
-func (p *Passkeys) remember(data *webauthn.SessionData, what string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := p.Now()
-	for k, c := range p.challenges {
-		if now.After(c.until) || len(p.challenges) >= maxChallenges {
-			delete(p.challenges, k)
-		}
-	}
-	if p.challenges == nil {
-		p.challenges = map[string]challenge{}
-	}
-	p.challenges[data.Challenge] = challenge{data: *data, what: what, until: now.Add(challengeFor)}
-}
-
-// asked returns what was asked with the challenge of an answer.
+// asked returns what was asked with the challenge of an answer, once.
 func (p *Passkeys) asked(name, what string) (webauthn.SessionData, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	c, ok := p.challenges[name]
-	delete(p.challenges, name)
-	if !ok || c.what != what || !p.Now().Before(c.until) {
+	c, ok := p.challenges.Take(name, p.Now())
+	if !ok || c.what != what {
 		return webauthn.SessionData{}, fmt.Errorf("%w: not asked for, or too late", ErrRefused)
 	}
 	return c.data, nil
@@ -167,7 +151,7 @@ func (p *Passkeys) BeginCreate(r *http.Request, a *store.Account) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("factor: %w", err)
 	}
-	p.remember(data, "create")
+	p.challenges.Put(data.Challenge, challenge{*data, "create"}, p.Now())
 	return options, nil
 }
 
@@ -241,7 +225,7 @@ func (p *Passkeys) BeginUse(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("factor: %w", err)
 	}
-	p.remember(data, "use")
+	p.challenges.Put(data.Challenge, challenge{*data, "use"}, p.Now())
 	return options, nil
 }
 

@@ -28,7 +28,7 @@ func newKeyWorld(t *testing.T) *keyWorld {
 	s := storetest.Open(t)
 	w := &keyWorld{T: t, now: time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC), device: &authenticator.Device{Origin: home}}
 	w.anna, w.bo = storetest.Account(t, s, "anna@demo.test"), storetest.Account(t, s, "bo@demo.test")
-	w.Passkeys = &Passkeys{Store: s, Name: "Demo", Hosts: []string{"mail.demo.test"}, Now: func() time.Time { return w.now }}
+	w.Passkeys = NewPasskeys(s, "Demo", []string{"mail.demo.test"}, func() time.Time { return w.now })
 	return w
 }
 

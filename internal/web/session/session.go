@@ -129,7 +129,7 @@ func (k *Keeper) Start(w http.ResponseWriter, r *http.Request, b Begin) (Session
 		Hash: sha256.Sum256([]byte(value)), Created: now.UTC(), LastUsed: now.UTC(), Authenticated: now.UTC(), Remembered: b.Remember,
 		Remote: remoteOf(r), Browser: browser, System: system, Language: string(b.Language), Credential: b.Credential, Method: b.Method,
 	}
-	dropped, err := k.Store.CreateWebSession(ctx, b.Account.ID, record, func(w *store.WebSession) bool { return over(w, now) })
+	dropped, err := k.Store.CreateWebSession(ctx, b.Account.ID, record, func(w *store.WebSession) bool { return Over(w, now) })
 	if err != nil {
 		return Session{}, fmt.Errorf("session: start: %w", err)
 	}
@@ -207,7 +207,7 @@ func (k *Keeper) find(r *http.Request, value string, id store.AccountID) (Sessio
 	case err != nil:
 		k.Log.Error("session not found", "error", err)
 		return Session{}, cause.Wait(cause.ProviderAuthBackendDown, time.Time{})
-	case over(&record, now):
+	case Over(&record, now):
 		if err := k.End(ctx, id, hash); err != nil {
 			k.Log.Error("session that is over not removed", "error", err)
 		}
@@ -268,8 +268,8 @@ func (k *Keeper) used(ctx context.Context, id store.AccountID, hash store.Sessio
 	}
 }
 
-// over tells whether a session has ended by itself.
-func over(w *store.WebSession, now time.Time) bool { return !now.Before(expires(w)) }
+// Over tells whether a session has ended by itself.
+func Over(w *store.WebSession, now time.Time) bool { return !now.Before(expires(w)) }
 
 func expires(w *store.WebSession) time.Time {
 	idle := Idle
@@ -297,7 +297,7 @@ func (k *Keeper) Sessions(ctx context.Context, a store.AccountID) ([]store.WebSe
 	}
 	now, kept := k.Now(), all[:0]
 	for _, w := range all {
-		if !over(&w, now) {
+		if !Over(&w, now) {
 			kept = append(kept, w)
 		}
 	}

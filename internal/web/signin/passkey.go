@@ -39,7 +39,7 @@ func (s *Server) takePasskey(w http.ResponseWriter, r *http.Request) {
 		s.Sessions.Refuse(w, r, http.StatusForbidden, cause.Refuse(cause.AccountAccessDenied))
 		return
 	}
-	if one, ok := s.halves.get(r, s.Store.Now()); ok { // instead of the second step
+	if one, ok := s.kept(r); ok { // instead of the second step
 		given.Remember, given.Next = one.begin.Remember, one.next
 	}
 	account, key, err := s.Passkeys.Use(r, given.Credential)
@@ -59,7 +59,7 @@ func (s *Server) takePasskey(w http.ResponseWriter, r *http.Request) {
 		s.Sessions.Refuse(w, r, status(d), d)
 		return
 	}
-	s.halves.drop(w, r)
+	s.drop(w, r)
 	session.WriteJSON(w, http.StatusOK, struct {
 		Next string `json:"next"`
 	}{session.SafeNext(given.Next)})

@@ -18,6 +18,7 @@ import (
 	"github.com/postiljon/postiljon/internal/settings"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/web/assets"
+	"github.com/postiljon/postiljon/internal/web/brief"
 	"github.com/postiljon/postiljon/internal/web/factor"
 	"github.com/postiljon/postiljon/internal/web/page"
 	"github.com/postiljon/postiljon/internal/web/session"
@@ -48,7 +49,7 @@ type Server struct {
 	Options
 	pages  *page.Set
 	script string // the asset, with its version
-	halves halves
+	halves *brief.Map[half]
 }
 
 // New makes a server. An error means that the program was built wrong.
@@ -61,7 +62,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{Options: o, pages: pages, script: "signin.js?v=" + version, halves: halves{all: map[string]half{}}}, nil
+	return &Server{Options: o, pages: pages, script: "signin.js?v=" + version, halves: brief.New[half](halfFor, maxHalves)}, nil
 }
 
 // Routes are what the pages answer, by pattern.
@@ -206,7 +207,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
 	b := session.Begin{Account: who.Account, Credential: who.CredentialID, Method: "password", Remember: v.Remember, Language: v.Lang}
 	switch {
 	case d.Allowed() && who.Half:
-		s.halves.put(w, half{begin: b, next: next, known: who.Known}, s.Store.Now())
+		s.keep(w, half{begin: b, next: next, known: who.Known})
 		http.Redirect(w, r, stepPath+"?lang="+string(v.Lang), http.StatusSeeOther)
 		return
 	case d.Allowed():

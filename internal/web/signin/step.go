@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
@@ -20,14 +19,6 @@ type half struct {
 	begin session.Begin
 	next  string
 	known bool // the address was
-	until time.Time
-}
-
-// halves remembers sign-ins that are half done, by what the browser shows. It forgets them when the service ends: who is
-// concerned enters the password again.
-type halves struct {
-	mu  sync.Mutex
-	all map[string]half
 }
 
 const (
@@ -37,47 +28,38 @@ const (
 	maxHalves  = 10_000
 )
 
-func (h *halves) put(w http.ResponseWriter, one half, now time.Time) {
+// keep remembers a sign-in that is half done. It is forgotten when the service ends: who is concerned enters the
+// password again.
+func (s *Server) keep(w http.ResponseWriter, one half) {
 	name := rand.Text()
-	h.mu.Lock()
-	for k, v := range h.all {
-		if now.After(v.until) || len(h.all) >= maxHalves {
-			delete(h.all, k)
-		}
-	}
-	one.until = now.Add(halfFor)
-	h.all[name] = one
-	h.mu.Unlock()
-	http.SetCookie(w, &http.Cookie{
-		Name: stepCookie, Value: name, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: int(halfFor / time.Second),
-	})
+	s.halves.Put(name, one, s.Store.Now())
+	http.SetCookie(w, newStepCookie(name, int(halfFor/time.Second)))
 }
 
-func (h *halves) get(r *http.Request, now time.Time) (one half, ok bool) {
+func newStepCookie(name string, age int) *http.Cookie {
+	return &http.Cookie{Name: stepCookie, Value: name, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: age}
+}
+
+// kept returns the sign-in that a browser has half done.
+func (s *Server) kept(r *http.Request) (one half, ok bool) {
 	c, err := r.Cookie(stepCookie)
 	if err != nil {
 		return one, false
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	one, ok = h.all[c.Value]
-	return one, ok && now.Before(one.until)
+	return s.halves.Get(c.Value, s.Store.Now())
 }
 
-func (h *halves) drop(w http.ResponseWriter, r *http.Request) {
-	c, err := r.Cookie(stepCookie)
-	if err != nil {
-		return
+// drop forgets it once it is done.
+func (s *Server) drop(w http.ResponseWriter, r *http.Request) {
+	if c, err := r.Cookie(stepCookie); err == nil {
+		s.halves.Take(c.Value, s.Store.Now())
+		http.SetCookie(w, newStepCookie("", -1))
 	}
-	h.mu.Lock()
-	delete(h.all, c.Value)
-	h.mu.Unlock()
-	http.SetCookie(w, &http.Cookie{Name: stepCookie, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: -1})
 }
 
 // step asks for the code.
 func (s *Server) step(w http.ResponseWriter, r *http.Request) {
-	one, ok := s.halves.get(r, s.Store.Now())
+	one, ok := s.kept(r)
 	if !ok {
 		http.Redirect(w, r, withLang(session.SignInPath, r.URL.Query().Get("lang")), http.StatusSeeOther)
 		return
@@ -101,7 +83,7 @@ func (s *Server) takeStep(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, http.StatusText(http.StatusForbidden), http.StatusForbidden)
 		return
 	}
-	one, ok := s.halves.get(r, s.Store.Now())
+	one, ok := s.kept(r)
 	if !ok {
 		v := s.view(r, "")
 		v.Title = v.T["title"]
@@ -130,6 +112,6 @@ func (s *Server) takeStep(w http.ResponseWriter, r *http.Request) {
 		s.writeStep(w, r, &one, d)
 		return
 	}
-	s.halves.drop(w, r)
+	s.drop(w, r)
 	http.Redirect(w, r, cmp.Or(one.next, session.HomePath), http.StatusSeeOther)
 }
