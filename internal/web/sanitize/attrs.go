@@ -136,10 +136,12 @@ func length(v string) string {
 
 // put writes an attribute; the first of a name counts.
 func (t *tag) put(name, value string) {
-	if bytes.Contains(t.attrs, []byte(" "+name+`="`)) { // which no value can have in it
+	n := len(t.attrs)
+	t.attrs = append(append(append(t.attrs, ' '), name...), `="`...)
+	if bytes.Contains(t.attrs[:n], t.attrs[n:]) { // which no value can have in it
+		t.attrs = t.attrs[:n]
 		return
 	}
-	t.attrs = append(append(append(t.attrs, ' '), name...), `="`...)
 	t.attrs = append(appendEscaped(t.attrs, value), '"')
 }
 

@@ -98,7 +98,8 @@ type writer struct {
 	inStyle  bool
 	folds    []fold
 
-	body      tag // attributes of <body>
+	body      []byte // attributes of <body>
+	attrs     []byte // of the tag at hand
 	sheets    []byte
 	styles    map[string]string // declarations that were seen, and what was made of them
 	link      *link
@@ -153,7 +154,7 @@ func (w *writer) container() []byte {
 	out = append(out, `<div id="`...)
 	out = append(out, w.o.Scope...)
 	out = append(out, '"')
-	out = append(out, w.body.attrs...)
+	out = append(out, w.body...)
 	out = append(out, '>')
 	out = append(out, w.out...)
 	return append(out, "</div>"...)
@@ -227,7 +228,8 @@ func (w *writer) start() {
 		return // what is in it stays
 	}
 	w.elements++
-	t := tag{w: w, a: a}
+	t := tag{w: w, a: a, attrs: w.attrs[:0]}
+	defer func() { w.attrs = t.attrs }()
 	for n := 0; more && n < maxAttrs; n++ {
 		var key, value []byte
 		key, value, more = w.z.TagAttr()
@@ -235,9 +237,9 @@ func (w *writer) start() {
 	}
 	switch {
 	case a == atom.Body || a == atom.Html:
-		if a == atom.Body && len(w.body.attrs) == 0 {
+		if a == atom.Body && len(w.body) == 0 {
 			t.finish()
-			w.body = t
+			w.body = bytes.Clone(t.attrs)
 		}
 		return
 	case a == atom.Img:

@@ -2,7 +2,6 @@ package view
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -11,7 +10,6 @@ import (
 	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/signature"
-	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/web/sanitize"
 )
 
@@ -62,8 +60,14 @@ func (s *Server) about(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	o := s.origin(r.mail, header)
-	a := about{Notes: []said{}, Authenticity: s.authenticity(r, o), Unsubscribe: unsubscribeOffer(header, o), Attachments: []attachmentNote{}}
+	o, err := s.origin(r.Context(), r.account.ID, r.mail, header)
+	if err != nil {
+		return err
+	}
+	a := about{Notes: []said{}, Unsubscribe: unsubscribeOffer(header, o), Attachments: []attachmentNote{}}
+	if a.Authenticity, err = s.authenticity(r, o); err != nil {
+		return err
+	}
 	if a.Images.Allowed, err = s.imagesAllowed(r); err != nil {
 		return err
 	}
@@ -78,9 +82,7 @@ func (s *Server) about(w http.ResponseWriter, r *request) error {
 	if a.Invitation, err = s.invitation(r.Context(), r.mail); err != nil {
 		return err
 	}
-	if a.Junk, err = s.aboutJunk(r, o); err != nil {
-		return err
-	}
+	a.Junk = s.aboutJunk(r, o)
 	s.answers.JSON(w, a)
 	return nil
 }
@@ -143,24 +145,28 @@ func addressIn(name string) string {
 	return ""
 }
 
-// authenticity says who a message comes from; nothing of one that the account wrote itself and that was never sent here.
-func (s *Server) authenticity(r *request, o *origin) *said {
+// authenticity says who a message comes from; nothing of one that never came by mail and is from a domain of this service:
+// a draft, a copy of what was sent, a notice of the service.
+func (s *Server) authenticity(r *request, o *origin) (*said, error) {
 	w := r.words(s)
 	var told said
 	signed := o.signedBy()
-	address := ""
-	if len(r.mail.from) > 0 {
-		address = r.mail.from[0].Email
+	if !o.received && o.from != "" {
+		if local, err := s.store.LocalDomain(r.Context(), o.from); err != nil || local {
+			return nil, err
+		}
 	}
 	switch {
-	case !o.ours && strings.EqualFold(address, r.account.Address):
-		return nil
 	case !o.ours:
 		told = w.said("info", "not-checked")
 	case o.from == "":
 		told = w.said("warn", "no-sender")
-	case o.byUser:
+	case o.byUser && o.proven():
 		told = w.said("good", "by-user", "domain", o.from)
+	case o.byUser && o.envelope != "":
+		told = w.said("warn", "by-other-user", "domain", o.from, "address", o.envelope)
+	case o.byUser:
+		told = w.said("info", "by-some-user")
 	case !o.checked:
 		told = w.said("info", "trusted-server", "server", o.server)
 	case o.dmarc == signature.Fail && o.list != "":
@@ -178,7 +184,7 @@ func (s *Server) authenticity(r *request, o *origin) *said {
 	default:
 		told = w.said("warn", "unproven", "domain", o.from, "server", o.sender())
 	}
-	return &told
+	return &told, nil
 }
 
 // sender is the server that handed a message over, as people can tell it from others.
@@ -189,36 +195,17 @@ func (o *origin) sender() string {
 	return o.server
 }
 
-var errFound = errors.New("found")
-
 // aboutJunk tells why a message was put into Junk when it came; nil if it was not.
-func (s *Server) aboutJunk(r *request, o *origin) (*aboutJunk, error) {
-	if o.trace.IsZero() {
-		return nil, nil
-	}
-	var found *store.Event
-	from, to := around(o.trace)
-	err := s.store.Events(r.Context(), r.account.ID, from, to, func(e *store.Event) error {
-		if e.Trace == o.trace && e.Kind == journal.MessageFiledJunk {
-			one := *e
-			one.Fields = slices.Clone(e.Fields)
-			found = &one
-			return errFound
-		}
+func (s *Server) aboutJunk(r *request, o *origin) *aboutJunk {
+	if o.arrival == nil || o.arrival.Kind != journal.MessageFiledJunk {
 		return nil
-	})
-	if err != nil && !errors.Is(err, errFound) {
-		return nil, err
-	}
-	if found == nil {
-		return nil, nil
 	}
 	w := r.words(s)
-	j := &aboutJunk{Title: w.say("junk"), Reasons: s.reasonTexts(r.lang, found.Field("reasons"))}
-	if instead := s.reasonTexts(r.lang, found.Field("instead")); len(instead) > 0 {
+	j := &aboutJunk{Title: w.say("junk"), Reasons: s.reasonTexts(r.lang, o.arrival.Field("reasons"))}
+	if instead := s.reasonTexts(r.lang, o.arrival.Field("instead")); len(instead) > 0 {
 		j.Change = w.say("junk-instead", "reasons", strings.Join(instead, "; "))
 	}
-	return j, nil
+	return j
 }
 
 // reasonTexts are the reasons of an event that spoke for junk, in words (junk.Verdict.Text).

@@ -2,7 +2,9 @@ package view
 
 import (
 	"bytes"
+	"context"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 
 	"github.com/postiljon/postiljon/internal/doctor/bounce"
 	"github.com/postiljon/postiljon/internal/inbound/genuine"
+	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/signature"
 	"github.com/postiljon/postiljon/internal/store"
@@ -20,7 +23,8 @@ type origin struct {
 	from string // the domain of the one address in From, "" if there is not one
 	// ours tells that this service took the message, byUser that somebody who had signed in gave it to it.
 	ours, byUser bool
-	received     bool // the first Received field was looked at
+	received     bool   // the first Received field was looked at
+	envelope     string // the sender that the server or program which brought it gave, if that is known
 	trace        store.TraceID
 	server       string // that handed it over
 	ip           netip.Addr
@@ -30,6 +34,7 @@ type origin struct {
 	dkim         []string // the domains that signed it
 	signatures   []genuine.Stated
 	list         string // the mailing list that it came over
+	arrival      *store.Event
 }
 
 // hopsOf is the way of a message.
@@ -42,7 +47,7 @@ func hopsOf(header []byte) []bounce.Hop {
 
 // origin reads what stands before and in the first Received field, which this service writes in front of all that comes;
 // nothing below is believed.
-func (s *Server) origin(m *mail, header []byte) *origin {
+func (s *Server) origin(ctx context.Context, a store.AccountID, m *mail, header []byte) (*origin, error) {
 	o := &origin{}
 	if len(m.from) == 1 {
 		o.from = domainOf(m.from[0].Email)
@@ -54,6 +59,8 @@ func (s *Server) origin(m *mail, header []byte) *origin {
 			o.readReceived(s.options.AuthservID, f)
 		case name == "authentication-results" && !o.received && results == nil:
 			results = f.Value()
+		case name == "return-path" && !o.received && results == nil:
+			o.envelope = strings.Trim(strings.TrimSpace(string(f.Value())), "<>")
 		case name == "list-id":
 			o.list = listName(message.DecodeHeader(string(f.Value())))
 		}
@@ -61,7 +68,28 @@ func (s *Server) origin(m *mail, header []byte) *origin {
 	if o.ours && results != nil {
 		o.results(s.options.AuthservID, string(message.Unfold(results)))
 	}
-	return o
+	if !o.ours || o.trace.IsZero() {
+		return o, nil
+	}
+	var err error
+	if o.arrival, err = s.arrival(ctx, a, o.trace); err == nil && o.arrival != nil && o.envelope == "" {
+		o.envelope = o.arrival.Field("from")
+	}
+	return o, err
+}
+
+// arrival is the event of a message's arrival in an account, nil if it is not kept any more.
+func (s *Server) arrival(ctx context.Context, a store.AccountID, trace store.TraceID) (found *store.Event, err error) {
+	from, to := trace.Time().Add(-time.Minute), trace.Time().Add(15*time.Minute)
+	err = s.store.Events(ctx, a, from, to, func(e *store.Event) error {
+		if e.Trace == trace && (e.Kind == journal.MessageFiledJunk || e.Kind == journal.MessageDelivered && found == nil) {
+			one := *e
+			one.Fields = slices.Clone(e.Fields)
+			found = &one
+		}
+		return nil
+	})
+	return found, err
 }
 
 func (o *origin) readReceived(self string, f message.Field) {
@@ -72,7 +100,7 @@ func (o *origin) readReceived(self string, f message.Field) {
 	}
 	h := hops[0]
 	o.ours, o.server, o.ip = true, h.From, h.IP
-	o.byUser = strings.HasSuffix(h.Protocol, "A")
+	o.byUser = strings.HasSuffix(h.Protocol, "A") || h.Protocol == "HTTP" // RFC 3848; over JMAP
 	words := strings.Fields(string(message.Unfold(f.Value())))
 	for i, w := range words[:max(len(words)-1, 0)] {
 		if w == "id" {
@@ -119,7 +147,7 @@ func (o *origin) sentBy() bool { return o.spf != "" && sameOrganisation(o.spf, o
 
 // proven tells that the message comes from the domain that it says.
 func (o *origin) proven() bool {
-	return o.from != "" && (o.byUser || o.checked && (o.dmarc == signature.Pass || o.dmarc != signature.Fail && (o.signedBy() != "" || o.sentBy())))
+	return o.from != "" && (o.byUser && sameOrganisation(domainOf(o.envelope), o.from) || o.checked && (o.dmarc == signature.Pass || o.dmarc != signature.Fail && (o.signedBy() != "" || o.sentBy())))
 }
 
 func domainOf(address string) string {
@@ -146,10 +174,4 @@ func listName(value string) string {
 	}
 	id, _, _ = strings.Cut(id, ">")
 	return id
-}
-
-// around is when the events of a message's arrival were kept.
-func around(id store.TraceID) (from, to time.Time) {
-	at := id.Time()
-	return at.Add(-time.Minute), at.Add(15 * time.Minute)
 }

@@ -114,5 +114,6 @@ func (s *Server) imagesAllowed(r *request) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return s.origin(r.mail, header).proven(), nil
+	o, err := s.origin(r.Context(), r.account.ID, r.mail, header)
+	return err == nil && o.proven(), err
 }

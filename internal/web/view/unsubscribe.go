@@ -104,7 +104,11 @@ func (s *Server) unsubscribe(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	o := unsubscribeOffer(header, s.origin(r.mail, header))
+	from, err := s.origin(r.Context(), r.account.ID, r.mail, header)
+	if err != nil {
+		return err
+	}
+	o := unsubscribeOffer(header, from)
 	if o == nil || !o.OneClick || s.options.Fetch == nil {
 		return errStatus(http.StatusConflict)
 	}
