@@ -7,7 +7,10 @@ import { go, route } from "../core/route";
 import { t } from "../core/text";
 import { IconButton } from "../ui/button";
 import { Icon } from "../ui/icon";
+import { Account } from "./account";
+import { Away } from "./away";
 import { Check } from "./check";
+import { Rules } from "./rules";
 import { Security } from "./security";
 
 interface Section {
@@ -18,6 +21,9 @@ interface Section {
 
 /** sections are all pages, in the order in which they are listed. */
 const sections: Section[] = [
+  { id: "account", icon: "user", page: Account },
+  { id: "rules", icon: "filter", page: Rules },
+  { id: "away", icon: "palmtree", page: Away },
   { id: "security", icon: "shield-check", page: Security },
   { id: "check", icon: "stethoscope", page: Check },
 ];
