@@ -47,7 +47,7 @@ export function Account() {
 function You({ p, saved }: { p: Profile; saved: (p: Profile) => void }) {
   const [name, setName] = useState(p.name);
   const put = async (change: Partial<Profile>) => {
-    const done = await attempt(async () => saved(await api<Profile>("PUT", "/api/account", change)), t("saved"));
+    const done = await attempt(async () => saved(await api<Profile>("PUT", "/api/account", change)), t("is_saved"));
     if (done && change.language !== undefined) location.reload(); // every word is another one
   };
   return (
@@ -99,7 +99,7 @@ function Identities() {
     const refused = Object.values<any>({ ...answer.notCreated, ...answer.notUpdated, ...answer.notDestroyed })[0];
     if (refused) throw new Error(refused.description ?? refused.type);
     loaded.again();
-  }, t("saved"));
+  }, t("is_saved"));
   return (
     <Part title={t("identities")} text={t("identities_text")}>
       <Load of={loaded}>

@@ -29,7 +29,7 @@ interface Props {
 }
 
 const save = (told: RulesTold, change: Partial<Settings>, saved: Props["saved"]) =>
-  attempt(async () => saved(await putRules({ ...told.settings, ...change }, told.byHand)), t("saved"));
+  attempt(async () => saved(await putRules({ ...told.settings, ...change }, told.byHand)), t("is_saved"));
 
 function Answer({ told, saved }: Props) {
   const v = told.settings.vacation;

@@ -101,7 +101,7 @@ function All({ told, saved }: { told: RulesTold; saved: (r: RulesTold) => void }
     saved(now);
     setRules(now.settings.rules);
     setOpen(-1);
-  }, t("saved"));
+  }, t("is_saved"));
   const tryOut = () => attempt(async () => setTried(await api<Tried>("POST", "/api/rules/try", { settings })));
 
   return (
