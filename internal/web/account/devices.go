@@ -71,7 +71,7 @@ func (a *API) seen(r *http.Request, who *store.Account) ([]Device, error) {
 	found := map[key]*Device{}
 	lang := page.Lang(r)
 	err = a.Store.Events(r.Context(), who.ID, a.Store.Now().Add(-seenSince), time.Time{}, func(e *store.Event) error {
-		if e.Kind != journal.SignInOK && e.Kind != journal.SignInRefused {
+		if !isSignIn(e) {
 			return nil
 		}
 		k := key{protocol: e.Field("protocol"), program: e.Field("client"), password: names[e.Field("credential")]}
@@ -95,6 +95,11 @@ func (a *API) seen(r *http.Request, who *store.Account) ([]Device, error) {
 		return strings.Compare(y.Last+y.Protocol+y.Program, x.Last+x.Protocol+x.Program)
 	})
 	return list[:min(len(list), maxDevices)], err
+}
+
+// isSignIn tells sign-ins of mail programs from all other events; browsers are seen among the sessions.
+func isSignIn(e *store.Event) bool {
+	return (e.Kind == journal.SignInOK || e.Kind == journal.SignInRefused) && e.Field("protocol") != "webmail"
 }
 
 // last notes the last sign-in of a device.
@@ -144,7 +149,7 @@ func (a *API) wait(_ http.ResponseWriter, r *http.Request, who *store.Account) (
 	out := &Waited{Tries: []Device{}}
 	for {
 		err := a.Store.Events(r.Context(), who.ID, since, time.Time{}, func(e *store.Event) error {
-			if web := strings.ToLower(e.Field("protocol")); out.Connected || e.Kind != journal.SignInOK && e.Kind != journal.SignInRefused || web == "web" || web == "jmap" {
+			if out.Connected || !isSignIn(e) {
 				return nil
 			}
 			d := Device{Protocol: e.Field("protocol"), Program: e.Field("client"), Count: 1}

@@ -36,7 +36,7 @@ func TestTextsAreComplete(t *testing.T) {
 	for _, name := range []string{"send", "receive", "program"} {
 		keys = append(keys, "stands_"+name, "stands_"+name+"_none")
 	}
-	for _, name := range []string{"room", "no_password", "signs_in", "message_taken", "message_here", "message_cancelled", "awaited_here", "awaited_junk", "awaited_rule", "awaited_never", "awaited_absent"} {
+	for _, name := range []string{"nearly_full", "room", "no_password", "signs_in", "message_taken", "message_here", "message_cancelled", "awaited_here", "awaited_junk", "awaited_rule", "awaited_never", "awaited_absent"} {
 		keys = append(keys, "note_"+name, "note_"+name+"_text")
 	}
 	for _, name := range []string{"settings", "inside", "queue", "names", "connect", "tls", "greeting", "signin", "domain", "account", "recipient", "records", "blocklists", "status", "elsewhere"} {
@@ -214,6 +214,9 @@ func TestLookAndFixed(t *testing.T) {
 	}
 	r.inside.Usage.Mail = 1 << 20
 	reference := strings.TrimSuffix(strings.TrimPrefix(path, "/doctor/report/"), "?lang=en")
+	r.inside.Usage.Mail = 1<<30 - 1<<20
+	r.has(r.page(r.look(true, "tile", "full", "before", reference), true), "Your mailbox is nearly full", "Make room")
+	r.inside.Usage.Mail = 1 << 20
 	again := r.look(true, "tile", "full", "before", reference)
 	r.has(r.page(again, true), "Fixed at ", "You need not do anything more.")
 }
@@ -371,7 +374,7 @@ func TestWatch(t *testing.T) {
 		e.SetDecision(d)
 		r.journal.Record(context.Background(), e)
 	}
-	record(time.Second, journal.SignInOK, "JMAP", cause.Allow())
+	record(time.Second, journal.SignInOK, "webmail", cause.Allow())
 	record(2*time.Second, journal.SignInRefused, "IMAP", cause.Refuse(cause.AuthPasswordWrong))
 	record(3*time.Second, journal.SignInOK, "IMAP", cause.Allow())
 	if err := r.journal.Flush(context.Background()); err != nil {

@@ -108,7 +108,9 @@ func (c *Clinic) tileOf(ctx context.Context, d *doctor.Doctor, v visitor, in *ev
 			t.Known, t.Trouble, t.rank = c.says[v.lang].Say("words.stands_message_trouble", "count", strconv.Itoa(n)), true, 1
 		}
 	default:
-		t.Known = c.stands(v, in, name)
+		if t.Known = c.stands(v, in, name); name == "full" && nearlyFull(in) {
+			t.Trouble, t.rank = true, 1
+		}
 	}
 	return t
 }
@@ -181,9 +183,15 @@ func (c *Clinic) room(v visitor, in *evidence.Inside) string {
 	return say.Say("words.stands_full", "used", used, "limit", c.Catalogue.Value(v.lang, cause.Size("limit", in.Usage.Limit)), "percent", percent)
 }
 
+// nearlyFull tells that there is room for little more: larger messages are turned away.
+func nearlyFull(in *evidence.Inside) bool {
+	const percent = 90
+	return in.Usage != nil && in.Usage.Limit > 0 && in.Usage.Mail >= in.Usage.Limit/100*percent
+}
+
 // onWeb tells protocols of browsers from those of mail programs.
 func onWeb(protocol string) bool {
-	return strings.EqualFold(protocol, "web") || strings.EqualFold(protocol, "jmap")
+	return strings.EqualFold(protocol, "webmail") || strings.EqualFold(protocol, "jmap")
 }
 
 // programOf is what signed in, as it calls itself.

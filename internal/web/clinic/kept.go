@@ -147,7 +147,7 @@ func (k *kept) proven(d cause.Decision) {
 
 // compareWith tells whether what was found before is gone.
 func (k *kept) compareWith(before *kept) {
-	if before == nil || before.Tile != k.Tile || len(before.Causes) == 0 {
+	if before == nil || before.Tile != k.Tile || len(before.Causes) == 0 && before.State != doctor.Proven {
 		return
 	}
 	k.Fixed = len(k.Causes) == 0 && k.State == doctor.Healthy

@@ -135,7 +135,10 @@ func (c *Clinic) reportPage(r *http.Request, v visitor, k *kept) *reportPage {
 		p.Nothing = true
 	case k.Note != "" && k.State == doctor.Proven:
 		p.Mood, p.Sentence, p.Text = "trouble", p.Say(k.Note, "from", k.Awaited), p.T[k.Note+"_text"]
-		if k.Note == "note_awaited_refused" {
+		switch k.Note {
+		case "note_nearly_full":
+			p.Button = buttonFor(cause.QuotaMailboxFull, k.Account != 0)
+		case "note_awaited_refused":
 			p.Text, p.Related = c.Catalogue.Why(k.Refused, v.lang).Text, c.links(v, []cause.ID{k.Refused})
 		}
 	case k.State == doctor.Healthy:

@@ -190,7 +190,11 @@ func (c *Clinic) diagnose(ctx context.Context, one *run, k *kept, o order, env p
 		return err
 	}
 	if o.tile == "full" {
-		k.onlyStorage()
+		in, err := c.Inside(ctx, o.address)
+		if err != nil {
+			return err
+		}
+		k.onlyStorage(nearlyFull(in))
 	}
 	return nil
 }
@@ -204,13 +208,15 @@ func (c *Clinic) given(o order) []evidence.Endpoint {
 }
 
 // onlyStorage leaves of what was found that which is about storage; the rest was seen beside it.
-func (k *kept) onlyStorage() {
+func (k *kept) onlyStorage(nearlyFull bool) {
 	other := func(f finding) bool { return !aboutStorage(f.ID) }
 	all := append(slices.Clone(k.Causes), k.Also...)
 	k.Causes = slices.DeleteFunc(slices.Clone(all), other)
 	k.Also = slices.DeleteFunc(all, func(f finding) bool { return !other(f) })
 	if len(k.Causes) == 0 {
-		k.State, k.Note = doctor.Healthy, "note_room"
+		if k.State, k.Note = doctor.Healthy, "note_room"; nearlyFull {
+			k.State, k.Note = doctor.Proven, "note_nearly_full"
+		}
 	}
 }
 
