@@ -39,6 +39,8 @@ var programs = []struct {
 	{"alpine", "alpine", "alpine tmux", testAlpine},
 	{"offlineimap", "offlineimap", "offlineimap3", testOfflineimap},
 	{"sieve-connect", "sieve-connect", "sieve-connect", testSieveConnect},
+	{"jmap-jam", "npm", "nodejs npm", testJam},
+	{"jmap-client-ts", "npm", "nodejs npm", testJMAPTS},
 	{"thunderbird", "thunderbird", "thunderbird xvfb xdotool libnss3-tools", testThunderbird},
 }
 

@@ -222,7 +222,8 @@ func (r *result) next(s *search, p *picture, collapse bool) error {
 		touches = p.since(r.p.mail.ModSeq)
 		known = len(touches) <= s.mostTouches(r.rows.Len())
 	}
-	rows, heads, err := r.rows, r.heads, error(nil)
+	var rows, heads ordered.List[row]
+	var err error
 	if known {
 		rows, heads, err = r.carry(s, p, touches, collapse)
 	} else {
