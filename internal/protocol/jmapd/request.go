@@ -24,8 +24,13 @@ type request struct {
 	calls   []invocation
 	created map[string]string // creation ids of this request and those before it
 	told    bool              // the client gave creation ids and wants them back
-	lang    cause.Lang        // in which causes are explained
-	client  string            // the program, as the journal names it
+	asker
+}
+
+// asker is what is known of who makes a request.
+type asker struct {
+	lang   cause.Lang // in which causes are explained
+	client string     // the program, as the journal names it
 }
 
 // invocation is one method call or response (RFC 8620 section 3.2).
@@ -151,7 +156,7 @@ func (s *Server) api(w http.ResponseWriter, r *http.Request, a *store.Account) {
 		bad.write(w)
 		return
 	}
-	req.lang, req.client = cause.ParseLang(r.Header.Get("Accept-Language")), clientOf(r)
+	req.asker = asker{cause.ParseLang(r.Header.Get("Accept-Language")), clientOf(r)}
 	text, err := s.respond(r.Context(), a, req)
 	s.answer(w, text, err)
 }

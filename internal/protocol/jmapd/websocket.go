@@ -12,6 +12,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/store"
 )
 
@@ -24,6 +25,7 @@ const (
 
 // socket is one connection (RFC 8887).
 type socket struct {
+	who     asker
 	s       *Server
 	conn    *websocket.Conn
 	account *store.Account
@@ -60,7 +62,7 @@ func (s *Server) websocket(w http.ResponseWriter, r *http.Request, a *store.Acco
 	conn.SetReadLimit(s.options.Limits.RequestSize)
 	ctx, cancel := context.WithTimeout(r.Context(), socketTime)
 	defer cancel()
-	c := &socket{s: s, conn: conn, account: a, places: make(chan struct{}, max(1, s.options.Limits.ConcurrentRequests/2))}
+	c := &socket{s: s, conn: conn, account: a, who: asker{cause.ParseLang(r.Header.Get("Accept-Language")), clientOf(r)}, places: make(chan struct{}, max(1, s.options.Limits.ConcurrentRequests/2))}
 	why := c.run(ctx, cancel)
 	_ = conn.Close(why, "")
 }
@@ -156,6 +158,7 @@ func (c *socket) request(ctx context.Context, id json.RawMessage, text []byte) {
 		c.refuse(ctx, id, bad)
 		return
 	}
+	req.asker = c.who
 	answer, err := c.s.respond(ctx, c.account, req)
 	if err != nil {
 		c.s.log.Error("jmapd: an answer cannot be written", "error", err)
