@@ -26,7 +26,7 @@
 //	POST /api/contacts                    {"contacts": [store.Contact]} -> {"contacts"}; without id they are new
 //	DELETE /api/contacts/{id}             {"removed": true}
 //	DELETE /api/contacts/recent?address=  {"removed": true}
-//	GET  /api/contacts/suggest?q=         Suggestions, at most 10
+//	GET  /api/contacts/suggest?q=&limit=  Suggestions, at most 10
 //	GET  /api/contacts/export             the address book as vCard 4.0 (RFC 6350)
 //	POST /api/contacts/import             a body of vCards -> Imported
 //
@@ -41,6 +41,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
@@ -143,6 +144,8 @@ var errAnswered = errors.New("account: answered already")
 
 // Wrong is what is answered with status 422 to something that was written wrong.
 type Wrong struct {
+	Type  string      `json:"type"` // invalid, notFound (status 404) or limit
+	Text  string      `json:"text"` // all of it, for people
 	Wrong []WrongPart `json:"wrong"`
 }
 
@@ -154,9 +157,17 @@ type WrongPart struct {
 	Text  string `json:"text"`
 }
 
-func (w *Wrong) Error() string { return fmt.Sprintf("account: wrong: %v", w.Wrong) }
+func (w *Wrong) Error() string { return "account: " + w.Type + ": " + w.Text }
 
-func wrong(where, text string) error { return &Wrong{[]WrongPart{{Where: where, Text: text}}} }
+func wrong(where, text string) error { return invalid(WrongPart{Where: where, Text: text}) }
+
+func invalid(parts ...WrongPart) *Wrong {
+	texts := make([]string, len(parts))
+	for i := range parts {
+		texts[i] = parts[i].Text
+	}
+	return &Wrong{"invalid", strings.Join(texts, "\n"), parts}
+}
 
 // signedIn answers with what a handler returns.
 func (a *API) signedIn(serve handler) http.Handler {
@@ -168,11 +179,11 @@ func (a *API) signedIn(serve handler) http.Handler {
 		case errors.As(err, &written):
 			a.answer.Status(w, http.StatusUnprocessableEntity, written)
 		case store.KindOf(err) == store.KindNotFound:
-			a.answer.Status(w, http.StatusNotFound, &Wrong{[]WrongPart{{Text: a.say(r, "not_found")}}})
+			a.answer.Status(w, http.StatusNotFound, &Wrong{"notFound", a.say(r, "not_found"), []WrongPart{}})
 		case store.KindOf(err) == store.KindInvalid:
-			a.answer.Status(w, http.StatusUnprocessableEntity, &Wrong{[]WrongPart{{Text: a.say(r, "invalid")}}})
+			a.answer.Status(w, http.StatusUnprocessableEntity, &Wrong{"invalid", a.say(r, "invalid"), []WrongPart{}})
 		case store.KindOf(err) == store.KindLimit:
-			a.answer.Status(w, http.StatusUnprocessableEntity, &Wrong{[]WrongPart{{Text: a.say(r, "too_many")}}})
+			a.answer.Status(w, http.StatusUnprocessableEntity, &Wrong{"limit", a.say(r, "too_many"), []WrongPart{}})
 		case err != nil:
 			a.answer.Failed(w, r, err)
 		default:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -112,7 +113,11 @@ func (a *API) suggest(_ http.ResponseWriter, r *http.Request, who *store.Account
 	if err != nil {
 		return nil, err
 	}
-	return &Suggestions{suggestions(typed, list, recents, a.Store.Now())}, nil
+	found := suggestions(typed, list, recents, a.Store.Now())
+	if limit, err := strconv.Atoi(r.URL.Query().Get("limit")); err == nil && limit > 0 {
+		found = found[:min(limit, len(found))]
+	}
+	return &Suggestions{found}, nil
 }
 
 // suggestions weighs addresses: those written to often and lately come first, then contacts by name.

@@ -38,7 +38,7 @@ type ProfileChange struct {
 }
 
 // maxName is how long a name may be, in characters.
-const maxName = 100
+const maxName = 200
 
 func (a *API) profile(_ http.ResponseWriter, r *http.Request, who *store.Account) (any, error) {
 	p := Profile{

@@ -158,11 +158,11 @@ func (a *API) invalid(r *http.Request, err error) error {
 	case errors.As(err, &setting):
 		return wrong(setting.Rule, setting.Say(lang))
 	case errors.As(err, &script):
-		w := &Wrong{}
+		var parts []WrongPart
 		for _, one := range script {
-			w.Wrong = append(w.Wrong, WrongPart{Line: one.Line, Text: one.Say(lang)})
+			parts = append(parts, WrongPart{Line: one.Line, Text: one.Say(lang)})
 		}
-		return w
+		return invalid(parts...)
 	}
 	return err
 }
