@@ -30,7 +30,7 @@ var attributes = map[string]func(value string) bool{
 	"colspan": isCount, "rowspan": isCount, "span": isCount, "start": isCount, "value": isCount,
 	"size": isSize, "nowrap": isAny, "noshade": isAny, "reversed": isAny, "open": isAny, "title": isAny, "abbr": isAny, "summary": isAny, "aria-label": isAny,
 	"dir": oneOf(" ltr rtl auto "), "lang": isLanguage, "role": oneOf(" presentation none "), "aria-hidden": oneOf(" true false "), "datetime": isPlain,
-	"type": oneOf(" 1 a i disc circle square "), "clear": oneOf(" left right all both none "), "face": isFontList,
+	"type": oneOf(" 1 a i disc circle square "), "clear": oneOf(" left right all both none "),
 	"rules": oneOf(" none groups rows cols all "), "frame": oneOf(" void above below hsides lhs rhs vsides box border "), "scope": oneOf(" row col rowgroup colgroup "),
 }
 
@@ -62,6 +62,17 @@ func isSize(v string) bool {
 func isLanguage(v string) bool { return len(v) <= 35 && onlyOf(v, "-") }
 
 func isPlain(v string) bool { return len(v) <= 64 && onlyOf(v, "-:.+ ") }
+
+// withGeneric gives fonts that are not there a kind to fall back to; a browser would take one with serifs.
+func withGeneric(fonts string) string {
+	for one := range strings.SplitSeq(strings.ToLower(fonts), ",") {
+		words := strings.Fields(one)
+		if n := len(words); n > 0 && strings.Contains(" serif sans-serif monospace cursive fantasy system-ui ui-sans-serif inherit initial unset ", " "+words[n-1]+" ") {
+			return fonts
+		}
+	}
+	return fonts + ",sans-serif"
+}
 
 func isFontList(v string) bool { return len(v) <= 200 && onlyOf(v, " ,-_'") }
 
@@ -110,6 +121,10 @@ func (t *tag) attribute(key, value []byte) {
 		}
 	case "hidden":
 		t.hidden = true
+	case "face":
+		if isFontList(string(value)) {
+			t.put(name, withGeneric(string(value)))
+		}
 	case "type":
 		t.cite = strings.EqualFold(string(value), "cite")
 		fallthrough
@@ -186,6 +201,24 @@ func (w *writer) appendName(b []byte, name string) []byte {
 	return append(b, name...)
 }
 
+// wide tells of lengths that are too large for a telephone, where the page makes such elements as wide as there is room.
+func wide(length string) bool {
+	n, err := strconv.ParseFloat(strings.TrimSuffix(length, "px"), 64)
+	return err == nil && n > 360
+}
+
+// declared is the value of a property in declarations as they are written here.
+func declared(style, property string) string {
+	for style != "" {
+		var one string
+		one, style, _ = strings.Cut(style, ";")
+		if value, ok := strings.CutPrefix(one, property+":"); ok {
+			return strings.TrimSuffix(value, "!important")
+		}
+	}
+	return ""
+}
+
 // finish writes what depends on more than one attribute.
 func (t *tag) finish() {
 	if t.width != "" {
@@ -203,6 +236,9 @@ func (t *tag) finish() {
 	}
 	if style != "" {
 		t.put("style", strings.TrimSuffix(style, ";"))
+	}
+	if wide(t.width) || wide(declared(style, "width")) || wide(declared(style, "min-width")) {
+		t.put("data-wide", "")
 	}
 	t.style, t.colour, t.width, t.height, t.hidden = "", "", "", "", false
 }

@@ -153,7 +153,7 @@ func (w *writer) appendDeclaration(out []byte, name string, value []token) []byt
 	case f.special == "background":
 		list = v.background(value)
 	case v.list(value, 0) && len(v.out) > 0:
-		list = []string{name + ":" + string(v.out)}
+		list = []string{name + ":" + v.text()}
 	}
 	for _, one := range list {
 		out = append(out, one...)
@@ -183,6 +183,14 @@ type valueWriter struct {
 	w    *writer
 	form form
 	out  []byte
+}
+
+// text is the value as it is written.
+func (v *valueWriter) text() string {
+	if v.form.special == "font-family" {
+		return withGeneric(string(v.out))
+	}
+	return string(v.out)
 }
 
 // Bounds of a value.

@@ -222,6 +222,11 @@ pre { white-space: pre-wrap; }
 .quoted > summary:focus-visible { outline: 3px solid #f6b73c; }
 .signature { color: var(--soft); font-size: 13.5px; }
 .note { margin: 0 0 12px; padding: 8px 12px; border-radius: 8px; background: var(--note); font-size: 14px; }
+@media (max-width: 700px) {
+  [data-wide] { width: 100% !important; max-width: 100% !important; min-width: 0 !important; }
+  td[data-wide], th[data-wide] { width: auto !important; }
+  img[data-wide] { height: auto !important; }
+}
 @media print { body { overflow: visible; print-color-adjust: exact; -webkit-print-color-adjust: exact; } .quoted::details-content { content-visibility: visible; block-size: auto; } img[data-remote] { outline: 0; background: none; } }
 </style>
 {{range .Style}}{{if .}}<style>{{.}}</style>{{end}}{{end}}
