@@ -109,7 +109,7 @@ For measurements: this machine is exempt from sending limits, connection limits 
   IMAP         {{pad 18 .IMAP}} {{dim "STARTTLS"}}    {{pad 18 .IMAPS}} {{dim "TLS"}}
   POP3         {{pad 18 .POP3S}} {{dim "TLS"}}
   ManageSieve  {{pad 18 .Sieve}} {{dim "STARTTLS; programs edit rules"}}
-  Web          https://{{.HTTPS}}/ {{dim "how to connect; why something was refused"}}
+  Web          https://{{.HTTPS}}/ {{dim "the webmail; /connect says how to connect, /why why something was refused"}}
   Certificate  {{.CA}} {{dim "is the authority to trust"}}
   Data         {{.Data}} {{dim "keeps everything; delete it to begin anew"}}
 

@@ -21,7 +21,7 @@ func (s *service) openSignIn() (err error) {
 	s.codes = &factor.Codes{Store: s.store, Issuer: s.config.Hostname, Now: s.store.Now}
 	s.passkeys = factor.NewPasskeys(s.store, s.config.Hostname, append([]string{s.config.Hostname}, s.config.TLS.Names...), s.store.Now)
 	s.signIn, err = signin.New(signin.Options{
-		Store: s.store, Sessions: s.browsers, SignIn: s.policies.signIn, Codes: s.codes, Passkeys: s.passkeys, Catalogue: s.catalogue, Notices: s.policies.notices, Hostname: s.config.Hostname,
+		Store: s.store, Sessions: s.browsers, SignIn: s.policies.signIn, Codes: s.codes, Passkeys: s.passkeys, Catalogue: s.catalogue, Notices: s.policies.notices, Hostname: s.config.Hostname, BaseURL: s.config.BaseURL(),
 		DefaultDomain: s.config.Auth.DefaultDomain, Done: func(id cause.ID) { s.metrics.SignIn("web", id) }, Log: s.log,
 	})
 	if err != nil {

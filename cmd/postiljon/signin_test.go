@@ -197,6 +197,15 @@ func TestWebSignIn(t *testing.T) {
 	if r, _ := open().get("/api/limits"); r.StatusCode != http.StatusUnauthorized || r.Header.Get("WWW-Authenticate") != "" {
 		t.Errorf("what holders ask, of a browser that is not signed in: %s %s", r.Status, r.Header)
 	}
+	if r, text := b.get("/sign-out"); r.StatusCode != http.StatusOK || !strings.Contains(text, info.CSRF) || b.out() {
+		t.Errorf("asking to sign out: %s %s", r.Status, text)
+	}
+	for path, want := range map[string]string{"/.well-known/change-password": "", "/.well-known/passkey-endpoints": `"enroll":"https://mail.example.org/settings/security"`} {
+		r, text := b.get(path)
+		if !strings.Contains(text, want) || r.StatusCode/100 == 4 || want == "" && r.Header.Get("Location") != "/settings/security" {
+			t.Errorf("%s: %s %s", path, r.Status, text)
+		}
+	}
 	if r, _ := b.form("/sign-out"); r.StatusCode != http.StatusForbidden || b.out() {
 		t.Errorf("signed out without the token: %s", r.Status)
 	}

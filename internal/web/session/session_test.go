@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"sync"
 	"testing"
 	"time"
@@ -200,6 +201,21 @@ func TestSafeNext(t *testing.T) {
 			t.Errorf("%q: %q", next, got)
 		}
 	}
+}
+
+// Wherever it leads, it is a path of ours.
+func FuzzSafeNext(f *testing.F) {
+	for _, seed := range []string{"/mail/x?y#z", "//evil.test", "/\\evil.test", "https:evil.test", "/a/../..//evil.test", "/%2f/evil.test", "/\u2028/x", "/x:y@evil.test"} {
+		f.Add(seed)
+	}
+	home := &url.URL{Scheme: "https", Host: "mail.demo.test", Path: "/sign-in"}
+	f.Fuzz(func(t *testing.T, next string) {
+		safe := SafeNext(next)
+		to, err := home.Parse(safe)
+		if err != nil || to.Scheme != "https" || to.Host != home.Host || to.User != nil || safe[0] != '/' || len(safe) > 1 && (safe[1] == '/' || safe[1] == '\\') {
+			t.Errorf("%q leads to %q: %v, %v", next, safe, to, err)
+		}
+	})
 }
 
 func TestClientOf(t *testing.T) {

@@ -37,6 +37,7 @@ type Options struct {
 	Catalogue *cause.Catalogue
 	Notices   *notice.Sender
 	Hostname  string
+	BaseURL   string
 	// DefaultDomain is that of addresses without one; "" for the only domain that there is.
 	DefaultDomain string
 	// Done is told of each try, for the metrics: id is why it failed.
@@ -74,7 +75,11 @@ func (s *Server) Routes() map[string]http.Handler {
 		"POST " + stepPath:               ours(s.takeStep),
 		"POST " + passkeyPath + "/begin": ours(s.beginPasskey),
 		"POST " + passkeyPath:            ours(s.takePasskey),
-		"POST /sign-out":                 ours(s.signOut),
+		"GET /sign-out":                  ours(s.askOut),
+		// Where password managers look for the page that changes a password, and where passkeys are made.
+		"GET /.well-known/change-password":   http.RedirectHandler(securityPath, http.StatusSeeOther),
+		"GET /.well-known/passkey-endpoints": http.HandlerFunc(s.passkeyEndpoints),
+		"POST /sign-out":                     ours(s.signOut),
 	}
 }
 
@@ -122,6 +127,7 @@ type view struct {
 	Address  string
 	Remember bool
 	Passkeys bool // are to be had here
+	CSRF     string
 	Problem  *problem
 	Hints    []string
 	Suggest  string // the address that was probably meant
@@ -314,6 +320,28 @@ func capitals(password string) bool {
 		}
 	}
 	return upper >= 2
+}
+
+// securityPath is the page for the security of an account.
+const securityPath = "/settings/security"
+
+func (s *Server) passkeyEndpoints(w http.ResponseWriter, _ *http.Request) {
+	session.WriteJSON(w, http.StatusOK, map[string]string{"enroll": s.BaseURL + securityPath, "manage": s.BaseURL + securityPath})
+}
+
+// askOut asks whether to sign out: nothing is done by following a link.
+func (s *Server) askOut(w http.ResponseWriter, r *http.Request) {
+	one, d, shown := s.Sessions.From(r)
+	if !shown && session.Bounce(w, r) {
+		return
+	}
+	if !shown || !d.Allowed() {
+		http.Redirect(w, r, withLang(session.SignInPath, r.URL.Query().Get("lang")), http.StatusSeeOther)
+		return
+	}
+	v := s.view(r, "")
+	v.Title, v.Address, v.CSRF, v.Script = v.T["out_title"], one.Account.Address, one.CSRF, ""
+	s.pages.Write(w, http.StatusOK, "signout.html", v.Lang, v)
 }
 
 // signOut ends the session. Forms have its token in a field.
