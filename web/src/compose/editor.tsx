@@ -224,7 +224,7 @@ function LinkDialog({ url, words, close }: { url: string; words: string; close: 
       {url && <Button onClick={() => close("remove")}>{t("link_remove")}</Button>}
       <Button primary disabled={!to.trim()} onClick={() => close({ url: to.trim(), words: text })}>{t("link_insert")}</Button>
     </>}>
-      <form class="fields" onSubmit={(e) => {
+      <form class="form" onSubmit={(e) => {
         e.preventDefault();
         if (to.trim()) close({ url: to.trim(), words: text });
       }}>

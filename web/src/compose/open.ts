@@ -5,7 +5,7 @@ import { first } from "../core/first";
 import { kept } from "../core/kept";
 import { load } from "../core/load";
 import type { Address } from "../core/mail";
-import { keepFlushing } from "../core/outbox";
+import { keepFlushing, watchNeeds } from "../core/outbox";
 import { go } from "../core/route";
 import { t } from "../core/text";
 import { toast } from "../ui/toast";
@@ -67,6 +67,9 @@ function decode(s: string): string {
   }
 }
 
+/** handleLinks asks the browser to open links that write to somebody here. */
+export const handleLinks = (): void => navigator.registerProtocolHandler("mailto", `${location.origin}/mail/?mailto=%s`);
+
 /** begin prepares for writing and opens what the address of the page asks for: /mail/inbox?mailto=mailto:..., as browsers call whoever handles such links. */
 export function begin(): void {
   // It is fetched while nothing else is to do, so that a window opens at once.
@@ -83,6 +86,7 @@ export function begin(): void {
     if (error) toast(t("sent_refused", { subject, reason: error.message }), { kind: "error", action: t("open"), run: () => go({ page: "mail", mailbox: "outbox", thread: "", search: "" }) });
     else toast(t("sent_by_itself", { subject }));
   });
+  watchNeeds();
   void offerLeft();
   const url = new URL(location.href);
   const link = url.searchParams.get("mailto");

@@ -63,7 +63,7 @@ export function Recipients({ label, chips, others, inputRef, onEnter }: {
     inputRef.current?.focus();
   };
   const chipAt = (i: number) => {
-    const all = list.current?.querySelectorAll<HTMLElement>(".chip-name");
+    const all = list.current?.querySelectorAll<HTMLElement>(".addressee-name");
     const e = i < 0 || i >= (all?.length ?? 0) ? inputRef.current : all![i]!;
     e?.focus();
   };
@@ -133,11 +133,11 @@ export function Recipients({ label, chips, others, inputRef, onEnter }: {
         drag = undefined;
       }}
     >
-      {chips.value.length > 0 && <ul ref={list} class="chips">
+      {chips.value.length > 0 && <ul ref={list} class="addressees">
         {chips.value.map((c, i) => (
           <li
             key={c.email}
-            class={`chip ${c.bad ? "bad" : ""}`}
+            class={`addressee ${c.bad ? "bad" : ""}`}
             draggable
             onDragStart={(e) => {
               drag = { chip: c, from: chips };
@@ -146,11 +146,11 @@ export function Recipients({ label, chips, others, inputRef, onEnter }: {
               e.dataTransfer!.effectAllowed = "move";
             }}
           >
-            <button type="button" class="chip-name" tabIndex={-1} title={c.bad ? t("chip_bad", { text: c.email }) : written(c)} aria-haspopup="menu"
+            <button type="button" class="addressee-name" tabIndex={-1} title={c.bad ? t("chip_bad", { text: c.email }) : written(c)} aria-haspopup="menu"
               onClick={(e) => menu(e, c)} onKeyDown={(e) => chipKeys(e, c, i)} onDblClick={() => edit(c)}>
               {c.bad && <Icon name="circle-alert" />}{c.name || c.email}
             </button>
-            <button type="button" class="chip-x" tabIndex={-1} aria-label={t("chip_remove_this", { who: c.name ?? c.email })} onClick={() => {
+            <button type="button" class="addressee-x" tabIndex={-1} aria-label={t("chip_remove_this", { who: c.name ?? c.email })} onClick={() => {
               remove(c);
               inputRef.current?.focus();
             }}><Icon name="x" /></button>

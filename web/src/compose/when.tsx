@@ -45,7 +45,7 @@ function When({ close }: { close: (at?: Date) => void }) {
           </li>
         ))}
       </ul>
-      <form class="fields" onSubmit={(e) => {
+      <form class="form" onSubmit={(e) => {
         e.preventDefault();
         if (ok) close(chosen);
       }}>

@@ -14,6 +14,7 @@ import { choose, link, Plain, QuoteFold, Rich, switchTo, Toolbar, type Editing }
 import { hintsOf, lastHints, type Hint } from "./hints";
 import { identities, type Identity } from "./identity";
 import type { Draft } from "./model";
+import { handleLinks } from "./open";
 import { Recipients } from "./recipients";
 import { askWhen, moment, proposals } from "./when";
 
@@ -128,6 +129,7 @@ export function Window({ draft, stand, offset, refused, onStand, onClose, onDisc
   };
   const more = (): MenuItem[] => [
     { label: t("plain_text"), checked: !draft.rich.peek(), run: plainOrRich },
+    ...("registerProtocolHandler" in navigator ? [{ label: t("handle_links"), icon: "at-sign", run: handleLinks }] : []),
     { label: t("discard"), icon: "trash-2", danger: true, line: true, run: onDiscard },
   ];
   const later = (e: Event) => openMenu(e.currentTarget as Element, [
@@ -184,15 +186,15 @@ export function Window({ draft, stand, offset, refused, onStand, onClose, onDisc
         <div class="compose-scroll">
           <div class="compose-fields">
             {identities.value.length > 1 && <From draft={draft} editor={editor} />}
-            <div class="field">
-              <span class="field-name" aria-hidden="true">{t("to")}</span>
+            <div class="line">
+              <span class="line-name" aria-hidden="true">{t("to")}</span>
               <Recipients {...fields.to} others={[fields.cc, fields.bcc]} inputRef={to} onEnter={() => subject.current?.focus()} />
               {!showCc && <button type="button" class="link" onClick={openCc} title="Ctrl+Shift+C">{t("cc")}</button>}
               {!showBcc && <button type="button" class="link" onClick={openBcc} title="Ctrl+Shift+B">{t("bcc")}</button>}
             </div>
-            {showCc && <div class="field"><span class="field-name" aria-hidden="true">{t("cc")}</span><Recipients {...fields.cc} others={[fields.to, fields.bcc]} inputRef={cc} /></div>}
-            {showBcc && <div class="field"><span class="field-name" aria-hidden="true">{t("bcc")}</span><Recipients {...fields.bcc} others={[fields.to, fields.cc]} inputRef={bcc} /></div>}
-            <div class="field">
+            {showCc && <div class="line"><span class="line-name" aria-hidden="true">{t("cc")}</span><Recipients {...fields.cc} others={[fields.to, fields.bcc]} inputRef={cc} /></div>}
+            {showBcc && <div class="line"><span class="line-name" aria-hidden="true">{t("bcc")}</span><Recipients {...fields.bcc} others={[fields.to, fields.cc]} inputRef={bcc} /></div>}
+            <div class="line">
               <input
                 ref={subject} class="subject" aria-label={t("compose_subject")} placeholder={t("compose_subject")} value={draft.subject.value} spellcheck dir="auto"
                 onInput={(e) => (draft.subject.value = e.currentTarget.value)}
@@ -328,8 +330,8 @@ function From({ draft, editor }: { draft: Draft; editor: { current: Editing | nu
     editor.current?.set();
   };
   return (
-    <label class="field">
-      <span class="field-name">{t("from")}</span>
+    <label class="line">
+      <span class="line-name">{t("from")}</span>
       <select value={chosen?.id} onChange={(e) => change(identities.peek().find((i) => i.id === e.currentTarget.value))}>
         {identities.value.map((i) => <option key={i.id} value={i.id}>{i.name ? `${i.name} <${i.email}>` : i.email}</option>)}
       </select>

@@ -6,9 +6,39 @@ import { signal } from "@preact/signals";
 import { roleMailbox } from "./actions";
 import { call, LineError, MethodError, online, SessionError, upload, use } from "./jmap";
 import { keepNot, keepThat, kept } from "./kept";
-import { fetchMailboxes } from "./mail";
+import { fetchMailboxes, onChange } from "./mail";
 
-use("urn:ietf:params:jmap:submission");
+use("urn:ietf:params:jmap:submission", "urn:postiljon:params:jmap:mail");
+
+/** failedFor is for how many days it is shown what could not be delivered. */
+const failedFor = 14;
+
+/** failedSince is the argument of Outbox/get for them. */
+export const failedSince = (): string => new Date(Date.now() - failedFor * 86400e3).toISOString().replace(/\.\d+/, "");
+
+/** needsYou is how many messages in the Outbox somebody must see to. */
+export const needsYou = signal(0);
+
+/** countNeeds counts those of a list of the Outbox. */
+export function countNeeds(list: { state: string }[]): void {
+  needsYou.value = list.filter((w) => w.state === "bounced" || w.state === "held").length;
+}
+
+/** pause is how long it is waited between two looks at what needs somebody, in milliseconds. */
+const pause = 15e3;
+
+/** watchNeeds keeps needsYou true. */
+export function watchNeeds(): void {
+  let next: ReturnType<typeof setTimeout> | undefined;
+  let last = 0;
+  const ask = () => {
+    next = undefined;
+    last = Date.now();
+    call("Outbox/get", { failedSince: failedSince() }).then((a) => countNeeds(a.list), () => {});
+  };
+  ask();
+  onChange(() => (next ??= setTimeout(ask, Math.max(500, last + pause - Date.now()))));
+}
 
 /** Outgoing is a message that is to be handed in. */
 export interface Outgoing {

@@ -1,6 +1,7 @@
 import { signal } from "@preact/signals";
 import { mailboxes } from "../core/mail";
 import { route } from "../core/route";
+import { needsYou, waitingHere } from "../core/outbox";
 import { number, t } from "../core/text";
 import { compose } from "../compose/open";
 import { Button, IconButton } from "../ui/button";
@@ -25,11 +26,15 @@ export function flip(id: string, shut = !closed.peek().has(id)): void {
 
 export function Folders() {
   const { roles, own } = branches(closed.value);
-  const counted = roles.filter(({ m }) => m.role !== "outbox" || m.totalEmails > 0);
+  const counted = roles.filter(({ m }) => m.role !== "outbox" || m.totalEmails + needsYou.value > 0);
+  const waits = waitingHere.value.length > 0 && !counted.some(({ m }) => m.role === "outbox");
   return (
     <>
       <div class="write wide"><Button primary icon="square-pen" onClick={() => void compose({})}>{t("write")}</Button></div>
-      <ul class="folder-list" onKeyDown={keys}>{counted.map((b) => <Folder key={b.m.id} {...b} />)}</ul>
+      <ul class="folder-list" onKeyDown={keys}>{counted.map((b) => <Folder key={b.m.id} {...b} />)}
+        {waits && <Place to="outbox" icon="clock" name={t("mailbox_outbox")} count={waitingHere.value.length} />}
+        <Place to="contacts" icon="book-user" name={t("contacts")} />
+      </ul>
       <div class="folder-head">
         <h2>{t("own_folders")}</h2>
         <IconButton icon="plus" label={t("new_folder")} onClick={() => void later((part) => part.newFolder())} />
@@ -41,11 +46,27 @@ export function Folders() {
   );
 }
 
+/** Place is a page among the folders that is none. */
+function Place({ to, icon, name, count = 0 }: { to: string; icon: string; name: string; count?: number }) {
+  const r = route.value;
+  const current = r.page === "mail" && !r.search && r.mailbox === to;
+  return (
+    <li class={`folder ${current ? "current" : ""}`}>
+      <span class="fold" />
+      <a href={`/mail/${to}`} aria-current={current ? "page" : undefined} onClick={() => (drawer.value = false)}>
+        <Icon name={icon} />
+        <span class="folder-name">{name}</span>
+        {count > 0 && <span class="count">{number(count)}</span>}
+      </a>
+    </li>
+  );
+}
+
 function Folder({ m, depth, children }: Branch) {
   const r = route.value;
   const current = r.page === "mail" && !r.search && (r.mailbox === m.id || r.mailbox === m.role);
   const all = m.role === "drafts" || m.role === "outbox";
-  const count = all ? m.totalEmails : m.role === "sent" || m.role === "trash" ? 0 : m.unreadThreads;
+  const count = m.role === "outbox" ? m.totalEmails + needsYou.value : all ? m.totalEmails : m.role === "sent" || m.role === "trash" ? 0 : m.unreadThreads;
   const shut = closed.value.has(m.id);
   const shared = m.myRights.mayDelete === false && m.myRights.mayRename === false && !m.role;
   const menu = (at: Element) => later((part) => part.folderMenu(m, at, empty));

@@ -129,7 +129,7 @@ function Edit({ contact, close }: { contact: Contact; close: (c?: Contact) => vo
   const ok = list.length > 0 && list.every((a) => /^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(a));
   return (
     <Dialog title={t(contact.id ? "contact_edit" : "contact_new")} onClose={() => close()}>
-      <form class="fields" onSubmit={(e) => {
+      <form class="form" onSubmit={(e) => {
         e.preventDefault();
         if (ok) close({ ...contact, name: name.trim(), addresses: list, note });
       }}>

@@ -39,7 +39,7 @@ function Correct({ id, r, close }: { id: string; r: Wrong; close: (to?: string) 
   };
   return (
     <Dialog title={t("correct_send")} onClose={() => close()}>
-      <form class="fields" onSubmit={(e) => void send(e)}>
+      <form class="form" onSubmit={(e) => void send(e)}>
         <p>{r.why?.text ?? t("correct_wrong", { address: r.address })}</p>
         <label>{t("correct_right")}<input type="email" value={to} autofocus autocomplete="off" spellcheck={false} onInput={(e) => setTo(e.currentTarget.value)} aria-invalid={!!error} /></label>
         {error && <p class="why" role="alert">{error}</p>}

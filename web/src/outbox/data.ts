@@ -3,6 +3,7 @@
 import { signal } from "@preact/signals";
 import { call } from "../core/jmap";
 import { onChange } from "../core/mail";
+import { countNeeds, failedSince } from "../core/outbox";
 import { lang, locale, time } from "../core/text";
 
 /** Why is a cause in words. */
@@ -64,9 +65,6 @@ export interface Limits {
   waiting: number;
 }
 
-/** failedFor is for how many days failures are shown. */
-const failedFor = 14;
-
 export const waiting = signal<Waiting[] | undefined>(undefined);
 export const limits = signal<Limits | undefined>(undefined);
 export const failed = signal<unknown>(undefined);
@@ -74,11 +72,11 @@ export const failed = signal<unknown>(undefined);
 /** look asks the server. */
 export async function look(): Promise<void> {
   try {
-    const failedSince = new Date(Date.now() - failedFor * 86400e3).toISOString().replace(/\.\d+/, "");
-    const box = call<{ list: Waiting[] }>("Outbox/get", { failedSince, lang });
+    const box = call<{ list: Waiting[] }>("Outbox/get", { failedSince: failedSince(), lang });
     const used = call<Limits>("Limits/get", { lang });
     const [b, l] = await Promise.all([box, used]);
     waiting.value = b.list.sort(order);
+    countNeeds(b.list);
     limits.value = l;
     failed.value = undefined;
   } catch (error) {

@@ -3,15 +3,12 @@
 import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { explain } from "../core/actions";
-import { use } from "../core/jmap";
 import { load } from "../core/load";
 import { t } from "../core/text";
 import { Button } from "../ui/button";
 import { toast } from "../ui/toast";
 
 type Part = typeof import("./main");
-
-use("urn:ietf:params:jmap:submission", "urn:postiljon:params:jmap:mail");
 
 const fetchPart = (): Promise<Part> => load<Part>("outbox");
 

@@ -103,7 +103,7 @@ function Ask({ close }: { close: () => void }) {
   const [asked, setAsked] = useState<{ text: string; since: string }>();
   return (
     <Dialog title={t("where_title")} onClose={close} wide>
-      <form class="fields where-ask" onSubmit={(e) => {
+      <form class="form where-ask" onSubmit={(e) => {
         e.preventDefault();
         if (text.trim()) setAsked({ text: text.trim(), since: new Date(Date.now() - since * 86400e3).toISOString().replace(/\.\d+/, "") });
       }}>
