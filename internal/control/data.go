@@ -402,12 +402,13 @@ func (s *Server) importItems(ctx context.Context, r *http.Request) (done Importe
 	if err != nil {
 		return done, err
 	}
-	im := transfer.NewImporter(s.Store, a.ID)
+	im := transfer.Batch{Importer: transfer.NewImporter(s.Store, a.ID)}
 	err = transfer.ReadItems(r.Body, func(item *transfer.Item) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		return im.Add(ctx, item)
+		return im.Add(ctx, item, "")
 	})
+	err = errors.Join(err, im.Flush(ctx))
 	return Imported{im.Imported, im.Skipped}, err
 }

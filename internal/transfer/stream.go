@@ -27,7 +27,16 @@ func (m *mboxStream) Close() error           { return m.w.Flush() }
 // newZip is a zip archive that is packed fast: mail is read from slower places than it is packed.
 func newZip(w io.Writer) *zip.Writer {
 	z := zip.NewWriter(w)
-	z.RegisterCompressor(zip.Deflate, func(out io.Writer) (io.WriteCloser, error) { return flate.NewWriter(out, flate.BestSpeed) })
+	var packer *flate.Writer // one for all files, which are written one after the other
+	z.RegisterCompressor(zip.Deflate, func(out io.Writer) (io.WriteCloser, error) {
+		if packer != nil {
+			packer.Reset(out)
+			return packer, nil
+		}
+		var err error
+		packer, err = flate.NewWriter(out, flate.BestSpeed)
+		return packer, err
+	})
 	return z
 }
 

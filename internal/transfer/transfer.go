@@ -183,7 +183,19 @@ func (im *Importer) Add(ctx context.Context, item *Item) error {
 	if err != nil {
 		return err
 	}
-	n := store.NewEmail{Blob: ref, Summary: scanner.Finish(), Received: item.Received}
+	n := newEmail(item, scanner.Finish())
+	n.Blob = ref
+	if _, err := im.store.Append(ctx, im.account, box.id, []store.NewEmail{n}); err != nil {
+		return err
+	}
+	box.there[ref.Hash()] = struct{}{}
+	im.Imported++
+	return nil
+}
+
+// newEmail is an item for the store, but for its blob.
+func newEmail(item *Item, summary *message.Summary) store.NewEmail {
+	n := store.NewEmail{Summary: summary, Received: item.Received}
 	for _, f := range item.Flags {
 		i := slices.IndexFunc(systemFlags, func(s struct {
 			name string
@@ -197,12 +209,7 @@ func (im *Importer) Add(ctx context.Context, item *Item) error {
 			n.Keywords = append(n.Keywords, f)
 		}
 	}
-	if _, err := im.store.Append(ctx, im.account, box.id, []store.NewEmail{n}); err != nil {
-		return err
-	}
-	box.there[ref.Hash()] = struct{}{}
-	im.Imported++
-	return nil
+	return n
 }
 
 // IsKeyword reports whether a name can be an IMAP keyword: an atom (RFC 9051

@@ -220,10 +220,14 @@ func TestStoreRoundTrip(t *testing.T) {
 	}
 	for range 2 {
 		im = transfer.NewImporter(s, bjorn)
+		b := transfer.Batch{Importer: im}
 		for _, k := range first {
-			if err := im.Add(ctx, k.item()); err != nil {
+			if err := b.Add(ctx, k.item(), ""); err != nil {
 				t.Fatal(err)
 			}
+		}
+		if err := b.Flush(ctx); err != nil {
+			t.Fatal(err)
 		}
 	}
 	if im.Imported != 0 || im.Skipped != int64(len(letters)) {
@@ -257,5 +261,43 @@ func TestImportOfOthersMailboxes(t *testing.T) {
 		if m, err := s.MailboxByName(ctx, anna, name); err != nil || m.Messages != 1 {
 			t.Errorf("%s: %d messages, %v", name, m.Messages, err)
 		}
+	}
+}
+
+// TestBatchOfWhichSomeFails places what it can when a whole batch cannot be placed, and tells of the rest.
+func TestBatchOfWhichSomeFails(t *testing.T) {
+	s, ctx := storetest.Open(t), t.Context()
+	anna := storetest.Account(t, s, "anna@demo.test").ID
+	var failed []string
+	b := transfer.Batch{Importer: transfer.NewImporter(s, anna), Failed: func(where string, _ error) { failed = append(failed, where) }}
+	for i := range 20 {
+		k := kept{transfer.Item{Mailbox: "Work", Received: when}, fmt.Sprintf("Subject: %d\r\n\r\nx\r\n", i)}
+		if i == 7 { // more keywords than an account can have
+			for n := range 3000 {
+				k.Flags = append(k.Flags, fmt.Sprintf("k%d", n))
+			}
+		}
+		if err := b.Add(ctx, k.item(), fmt.Sprint(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.Flush(ctx); err != nil || b.Imported != 19 || fmt.Sprint(failed) != "[7]" {
+		t.Errorf("%d imported, failed %v, %v", b.Imported, failed, err)
+	}
+	_, err := s.UpdateAccount(ctx, anna, func(a *store.Account) error {
+		a.Quota = 2000
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5 {
+		k := kept{transfer.Item{Mailbox: "Work", Received: when}, fmt.Sprintf("Subject: %d\r\n\r\n%s\r\n", i, strings.Repeat("x", 400))}
+		if err = b.Add(ctx, k.item(), ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.Flush(ctx); store.KindOf(err) != store.KindOverQuota || b.Imported < 21 || b.Imported > 23 {
+		t.Errorf("%d imported into a full mailbox, %v", b.Imported, err)
 	}
 }

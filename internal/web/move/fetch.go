@@ -588,9 +588,10 @@ func (f *fetcher) some(ctx context.Context, c *imapclient.Client, b *farBox, p *
 	}
 	var broken *unread
 	if errors.As(err, &broken) {
-		return err // package imapclient must not be asked to read on from there
+		// Package imapclient must not be asked to read on from there.
+		return errors.Join(err, f.to.settle(context.WithoutCancel(ctx)))
 	}
-	if err := errors.Join(err, cmd.Close()); err != nil {
+	if err := errors.Join(err, cmd.Close(), f.to.settle(ctx)); err != nil {
 		return err
 	}
 	for u := range about { // gone meanwhile, or not given

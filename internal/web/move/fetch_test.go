@@ -241,7 +241,7 @@ func TestFetchEndsInTheMidst(t *testing.T) {
 	p.cut.Store(100_000)
 	p.hangs.Store(true)
 	id := w.begun("bo", "/api/import/imap", p.request(""))
-	for w.job("bo", id).Progress.Imported == 0 {
+	for w.job("bo", id).Progress.Messages == 0 {
 		time.Sleep(time.Millisecond)
 	}
 	time.Sleep(10 * time.Millisecond)

@@ -76,6 +76,8 @@ func (s *Server) importing(ctx context.Context, r *run) error {
 		Failed:   r.failure,
 	}
 	err = u.Read(func(item *transfer.Item) error { return to.take(ctx, item, "") })
+	// What was taken before an error stays.
+	err = errors.Join(err, to.settle(context.WithoutCancel(ctx)))
 	switch {
 	case errors.Is(err, transfer.ErrNotMail):
 		return &stopped{cause: cause.FileNotMail, detail: err.Error()}
@@ -90,17 +92,25 @@ func (s *Server) importing(ctx context.Context, r *run) error {
 	return nil
 }
 
-// taker puts messages into an account one after the other, and tells of those that it cannot.
+// taker puts messages into an account, and tells of those that it cannot.
 type taker struct {
-	*transfer.Importer
+	transfer.Batch
 	run    *run
+	number int64 // of messages that were read
 	inRow  int
 	failed int64 // messages that could not be taken
 	before int64 // messages that were known to be here without looking at them
 }
 
 func (s *Server) newTaker(a store.AccountID, r *run) *taker {
-	return &taker{Importer: transfer.NewImporter(s.options.Store, a), run: r}
+	t := &taker{run: r}
+	t.Importer = transfer.NewImporter(s.options.Store, a)
+	t.Failed = func(where string, err error) {
+		t.failed++
+		t.inRow++
+		r.failure(where, err)
+	}
+	return t
 }
 
 // unread is an error of reading a message from where it comes.
@@ -128,41 +138,46 @@ func (w *watched) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// take places a message, or notes why it cannot; where names it, "" for its number. An error ends the job: there is no room, or one
-// after the other fails.
+// errTooMany ends a job in which one message after the other fails.
+var errTooMany = errors.New("move: one message after the other fails")
+
+// take takes a message, which is placed now or with those that follow; where names it, "" for its number. An error ends the job:
+// there is no room, or one after the other fails.
 func (t *taker) take(ctx context.Context, item *transfer.Item, where string) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
+	if where == "" {
+		where = fmt.Sprintf("%s #%d", item.Mailbox, t.number+1)
+	}
 	body := &watched{r: item.Body, left: item.Size}
 	item.Body = body
-	err := t.Add(ctx, item)
+	imported := t.Imported
+	err := t.Add(ctx, item, where)
 	if body.err != nil { // where it comes from fails, not what is done with it
 		return &unread{body.err}
 	}
-	t.run.tell(func(p *store.JobProgress) {
-		p.Mailbox = item.Mailbox
-		p.Messages++
-		p.Imported, p.Skipped = t.Imported, t.Skipped+t.before
-		if where == "" {
-			where = fmt.Sprintf("%s #%d", item.Mailbox, p.Messages)
-		}
-	})
-	if err == nil {
+	t.number++
+	t.run.tell(func(p *store.JobProgress) { p.Mailbox, p.Messages = item.Mailbox, p.Messages+1 })
+	t.counted()
+	switch {
+	case err != nil:
+		return err
+	case t.Imported > imported:
 		t.inRow = 0
-		return nil
+	case t.inRow >= maxInARow:
+		return errTooMany
 	}
-	switch store.KindOf(err) {
-	case store.KindOverQuota, store.KindNoSpace, store.KindClosed:
-		return err
-	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	if t.inRow++; t.inRow >= maxInARow {
-		return err
-	}
-	t.failed++
-	t.run.failure(where, err)
 	return nil
+}
+
+// settle places what was taken and waits.
+func (t *taker) settle(ctx context.Context) error {
+	err := t.Flush(ctx)
+	t.counted()
+	return err
+}
+
+func (t *taker) counted() {
+	t.run.tell(func(p *store.JobProgress) { p.Imported, p.Skipped = t.Imported, t.Skipped+t.before })
 }
