@@ -34,20 +34,22 @@ function App() {
   if (r.page === "settings") return <SettingsPage />;
   return (
     <div class={`app ${r.thread ? "reading" : "listing"} ${selectedCount.value > 0 ? "choosing" : ""}`} style={paneWidths()} onClick={follow}>
-      <a class="skip" href="#list" onClick={toList}>{t("skip_to_list")}</a>
+      <a class="skip" href="#messages" onClick={toList}>{t("skip_to_list")}</a>
       <TopBar />
       <div class="notes">
         {sessionOver.value && <SessionOver />}
         {!online.value && <p class="line-down" role="status"><Icon name="wifi-off" /> {t("line_down")}</p>}
       </div>
       <Drawer />
-      <Handle pane="folders" />
-      <section class="list-pane" aria-label={t("messages")}>
-        {r.mailbox === "outbox" && !r.search ? <OutboxPane /> : r.mailbox === "contacts" && !r.search ? <ContactsPane /> : <MailList />}
-      </section>
-      <Handle pane="list" />
-      <main class="reading-pane" aria-label={t("conversation")}>
-        {r.thread ? <Conversation key={r.thread} id={r.thread} /> : <NothingOpen />}
+      <main>
+        <section class="list-pane" id="messages" aria-label={t("messages")}>
+          <Handle pane="folders" />
+          {r.mailbox === "outbox" && !r.search ? <OutboxPane /> : r.mailbox === "contacts" && !r.search ? <ContactsPane /> : <MailList />}
+          <Handle pane="list" />
+        </section>
+        <section class="reading-pane" aria-label={t("conversation")}>
+          {r.thread ? <Conversation key={r.thread} id={r.thread} /> : <NothingOpen />}
+        </section>
       </main>
       <BottomBar />
       <Toasts />

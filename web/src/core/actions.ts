@@ -1,6 +1,6 @@
 // What people do with emails: at once on the screen, then at the server, and taken back where it fails or is undone.
 
-import { batch, signal } from "@preact/signals";
+import { batch } from "@preact/signals";
 import { call, MethodError } from "./jmap";
 import { email, known, mailbox, type Email } from "./mail";
 import { t } from "./text";
@@ -83,8 +83,15 @@ export function moving(ids: string[], to: string, from?: string): Map<string, Pa
   return patches;
 }
 
-/** undoLast takes back what was done last, as long as that is offered. */
-export const undoLast = signal<(() => void) | undefined>(undefined);
+/** done is what can be taken back, the latest last. */
+const done: (() => void)[] = [];
+const mostDone = 30;
+let offered: { close(): void } | undefined;
+
+/** undoLast takes back what was done last, and the next time what was done before that. */
+export function undoLast(): void {
+  done.at(-1)?.();
+}
 
 /** offerUndo says what was done, and offers to take it back. What it answers takes the offer away. */
 export function offerUndo(said: string, undo: () => void): () => void {
@@ -92,12 +99,15 @@ export function offerUndo(said: string, undo: () => void): () => void {
     withdraw();
     undo();
   };
+  offered?.close(); // one offer is on the screen
   const shown = toast(said, { action: t("undo"), run: take });
+  offered = shown;
   const withdraw = () => {
     shown.close();
-    if (undoLast.peek() === take) undoLast.value = undefined;
+    if (done.includes(take)) done.splice(done.indexOf(take), 1);
   };
-  undoLast.value = take;
+  done.push(take);
+  if (done.length > mostDone) done.shift();
   return withdraw;
 }
 

@@ -80,7 +80,7 @@ const commands: Record<string, Command> = {
   "s": () => starChosen(), "e": () => archive(), "y": () => archive(), "#": () => remove(), "Delete": () => remove(), "!": () => junk(),
   "Shift+i": () => read(true), "Shift+u": () => read(false),
   "v": () => moveMenu(place()), "l": () => labelMenu(place()),
-  "z": () => undoLast.peek()?.(),
+  "z": undoLast,
   "r": () => answer("reply"), "a": () => answer("replyAll"), "f": () => answer("forward"), "c": () => compose({}),
   "/": () => document.getElementById("search")?.focus(),
   "n": () => reader.current?.step(1), "p": () => reader.current?.step(-1),

@@ -192,8 +192,8 @@ export function Terms() {
   return (
     <>
       {shown.map((x) => (
-        <button key={x.raw} type="button" class="chip term" aria-label={t("remove_term", { term: x.raw })} onClick={() => go({ search: without(x), ...(without(x) ? {} : { where: "" }) }, true)}>
-          {x.not && <span>{t("not_word")} </span>}{t(`operator_${x.operator}`)}: {x.value} <Icon name="x" />
+        <button key={x.raw} type="button" class="chip term" onClick={() => go({ search: without(x), ...(without(x) ? {} : { where: "" }) }, true)}>
+          {x.not && <span>{t("not_word")} </span>}{t(`operator_${x.operator}`)}: {x.value} <Icon name="x" /><span class="hidden">{t("remove_term")}</span>
         </button>
       ))}
     </>

@@ -124,6 +124,7 @@ effect(() => {
     wanted = q ? listOf(q) : undefined;
     const l = wanted;
     l?.wake();
+    if (l?.total.peek() === undefined) l?.need(0, pageSize);
     // What was found for the letters typed so far stays until more is known; another mailbox is shown at once.
     const stay = before && l && l !== before && l.total.peek() === undefined && (searching.peek() || place === route.peek().mailbox);
     place = route.peek().mailbox;
@@ -132,7 +133,6 @@ effect(() => {
       return;
     }
     coming.value = true;
-    l.need(0, pageSize);
     const stop = effect(() => {
       if (l.total.value !== undefined || l.failed.value !== undefined) show(l);
     });

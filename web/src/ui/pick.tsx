@@ -77,7 +77,7 @@ function Picker({ choices, label, find, other, box, close }: PickOptions & { cho
     e.preventDefault();
   };
   return (
-    <div ref={ref} class="menu pick" popover="auto" onKeyDown={keys}>
+    <div ref={ref} class="menu pick" role="dialog" aria-label={label} popover="auto" onKeyDown={keys}>
       <input
         type="text" role="combobox" aria-label={label} aria-expanded="true" aria-controls="pick-list" aria-autocomplete="list" autocomplete="off" spellcheck={false}
         aria-activedescendant={shown[at] ? `pick-${at}` : undefined} placeholder={find} value={typed}
