@@ -222,11 +222,12 @@ func (s *search) keyword(name, keyword string) func(*store.Located) bool {
 
 // reading decides by the record of an email. What went since the picture was made is not found.
 func (s *search) reading(decide func(*store.Email) bool) func(*store.Located) bool {
+	s.reads = true
 	return func(l *store.Located) (yes bool) {
 		if s.err != nil {
 			return false
 		}
-		err := s.c.server.store.Emails(s.ctx, s.c.account.ID, l.ID, l.ID+1, func(e *store.Email) error {
+		err := s.c.server.store.EmailsOf(s.ctx, s.c.account.ID, []store.EmailID{l.ID}, func(e *store.Email) error {
 			yes = decide(e)
 			return s.ctx.Err()
 		})
@@ -243,18 +244,18 @@ func (s *search) textCondition(name string, raw json.RawMessage, bad error) (fun
 	}
 	where := index.In(index.Addresses)
 	has, ok := summaryFields[name]
-	switch name {
-	case "text", "body":
-		where, ok = index.Everywhere, true
-		fields := []index.Field{index.Body}
-		if name == "text" {
-			fields = append(fields, index.Subject, index.Addresses)
-		} else {
-			where = index.In(index.Body)
-		}
+	exact := true // whoever has the text in one of these places is meant
+	switch fields := []index.Field{index.Body}; name {
+	case "text":
+		fields = append(fields, index.Subject, index.Addresses)
+		fallthrough
+	case "body":
+		where, ok = index.In(fields...), true
 		has = func(e *store.Email, n index.Needle) bool { return s.says(e, n, fields) }
 	case "subject":
 		where = index.In(index.Subject)
+	default:
+		exact = false
 	}
 	if !ok {
 		return nil, &methodError{Type: "unsupportedFilter", Description: name}
@@ -265,7 +266,7 @@ func (s *search) textCondition(name string, raw json.RawMessage, bad error) (fun
 	}
 	var all []func(*store.Located) bool
 	for _, word := range words(text) {
-		one, err := s.needle(index.NewNeedle(word), where, has)
+		one, err := s.needle(index.NewNeedle(word), where, exact, has)
 		if err != nil {
 			return nil, err
 		}
@@ -294,10 +295,10 @@ func addressHas(f message.AddressField) func(*store.Email, index.Needle) bool {
 // fewEmails is up to how many emails are read without a look into the index.
 const fewEmails = 32
 
-// needle decides whether an email has a text; the index spares to read those that cannot have it.
-func (s *search) needle(n index.Needle, where index.Fields, has func(*store.Email, index.Needle) bool) (func(*store.Located) bool, error) {
+// needle decides whether an email has a text; the index spares to read those that cannot have it, and, if that alone decides,
+// those that have it for certain.
+func (s *search) needle(n index.Needle, where index.Fields, exact bool, has func(*store.Email, index.Needle) bool) (func(*store.Located) bool, error) {
 	read := s.reading(func(e *store.Email) bool { return has(e, n) })
-	s.reads = true
 	find := s.c.server.options.Index
 	if find == nil {
 		return read, nil
@@ -314,7 +315,7 @@ func (s *search) needle(n index.Needle, where index.Fields, has func(*store.Emai
 			if err != nil {
 				s.err = cmp.Or(s.err, err)
 			} else if m != nil {
-				narrowed = func(l *store.Located) bool { return m.MayHave(l.ID) && read(l) }
+				narrowed = func(l *store.Located) bool { return exact && m.MustHave(l.ID) || m.MayHave(l.ID) && read(l) }
 			}
 		}
 		return narrowed(l)
