@@ -470,17 +470,37 @@ func (s *search) readKey(l *store.Located, at int) (k sortKey) {
 		return known[at]
 	}
 	s.reading(func(e *store.Email) bool {
-		keys := make(sortKeys, len(readSorts))
-		for _, c := range s.by {
-			if i := slices.Index(readSorts, c.Property); i >= 0 {
-				keys[i] = keyIn(e, c.Property)
-			}
-		}
+		keys := s.keysIn(e)
 		s.read.put(l.ID, keys)
 		k = keys[at]
 		return true
 	})(l)
 	return k
+}
+
+// readAhead reads what all emails are sorted by in one go, in the order in which they lie.
+func (s *search) readAhead() {
+	if !slices.ContainsFunc(s.by, func(c comparator) bool { return slices.Contains(readSorts, c.Property) }) {
+		return
+	}
+	err := s.c.server.store.Emails(s.ctx, s.c.account.ID, 0, s.p.mail.NextEmail, func(e *store.Email) error {
+		if s.read.get(e.ID) == nil {
+			s.read.put(e.ID, s.keysIn(e))
+		}
+		return s.ctx.Err()
+	})
+	s.err = cmp.Or(s.err, err)
+}
+
+// keysIn are the keys of the comparators for which emails are read.
+func (s *search) keysIn(e *store.Email) sortKeys {
+	keys := make(sortKeys, len(readSorts))
+	for _, c := range s.by {
+		if i := slices.Index(readSorts, c.Property); i >= 0 {
+			keys[i] = keyIn(e, c.Property)
+		}
+	}
+	return keys
 }
 
 func keyIn(e *store.Email, property string) (k sortKey) {

@@ -247,11 +247,18 @@ func (s *search) mostTouches(rows int) int {
 
 // all looks at all emails.
 func (s *search) all(collapse bool) (rows, heads ordered.List[row], err error) {
-	var list []row
+	var found []*store.Located
 	for l := range s.p.emails() {
 		if s.err == nil && s.keep(l) {
-			list = append(list, s.row(l))
+			found = append(found, l)
 		}
+	}
+	if len(found) > s.p.mail.Len()/8 {
+		s.readAhead()
+	}
+	list := make([]row, 0, len(found))
+	for _, l := range found {
+		list = append(list, s.row(l))
 	}
 	if s.err != nil {
 		return rows, heads, s.err
