@@ -49,12 +49,15 @@ export interface Pending<T> extends Promise<T> {
   ref(path: string): { resultOf: string; name: string; path: string };
 }
 
+/** ofNoAccount are methods that belong to whoever is signed in (RFC 8620 section 7.2). */
+const ofNoAccount = /^(Core|PushSubscription)\//;
+
 /** call makes a method call; accountId is added. It rejects with MethodError, LineError or SessionError. */
 export function call<T = any>(name: string, args: Record<string, any> = {}): Pending<T> {
   const id = `c${next++}`;
   const promise = new Promise<T>((resolve, reject) => {
     if (waiting.length === 0) queueMicrotask(flush);
-    waiting.push({ call: [name, name === "Core/echo" ? args : { accountId: first.account.id, ...args }, id], resolve, reject });
+    waiting.push({ call: [name, ofNoAccount.test(name) ? args : { accountId: first.account.id, ...args }, id], resolve, reject });
   });
   return Object.assign(promise, { ref: (path: string) => ({ resultOf: id, name, path }) });
 }

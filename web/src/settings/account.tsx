@@ -1,7 +1,7 @@
 // Who somebody is here: name, language, addresses; and what stands below what he writes.
 
 import { useState } from "preact/hooks";
-import { api, call, use } from "../core/jmap";
+import { api, call, MethodError, use } from "../core/jmap";
 import { t } from "../core/text";
 import { Button } from "../ui/button";
 import { confirm } from "../ui/dialog";
@@ -97,7 +97,7 @@ function Identities() {
   const set = (args: object) => attempt(async () => {
     const answer = await call("Identity/set", args);
     const refused = Object.values<any>({ ...answer.notCreated, ...answer.notUpdated, ...answer.notDestroyed })[0];
-    if (refused) throw new Error(refused.description ?? refused.type);
+    if (refused) throw new MethodError(refused.type, refused);
     loaded.again();
   }, t("is_saved"));
   return (

@@ -10,8 +10,11 @@ import { Icon } from "../ui/icon";
 import { Account } from "./account";
 import { Away } from "./away";
 import { Check } from "./check";
+import { DevicesPage } from "./devices";
+import { Notifications } from "./notifications";
 import { Rules } from "./rules";
 import { Security } from "./security";
+import { StoragePage } from "./storage";
 
 interface Section {
   id: string;
@@ -24,7 +27,10 @@ const sections: Section[] = [
   { id: "account", icon: "user", page: Account },
   { id: "rules", icon: "filter", page: Rules },
   { id: "away", icon: "palmtree", page: Away },
+  { id: "notifications", icon: "bell", page: Notifications },
   { id: "security", icon: "shield-check", page: Security },
+  { id: "devices", icon: "smartphone", page: DevicesPage },
+  { id: "storage", icon: "hard-drive", page: StoragePage },
   { id: "check", icon: "stethoscope", page: Check },
 ];
 

@@ -2,7 +2,7 @@
 // notifications. What pages ask of the server goes to the server whenever it can be reached.
 
 /// <reference lib="webworker" />
-import { isNotice, noticeOf, type Notice } from "./notice";
+import { noticesOf, usual, type Notice } from "./notice";
 
 declare const self: ServiceWorkerGlobalScope;
 
@@ -108,8 +108,8 @@ async function heard(told: any): Promise<void> {
     await cache.put("/push-verification", new Response(JSON.stringify(told)));
     return;
   }
-  const notice = noticeOf(told);
-  if (isNotice(notice)) await show(notice);
+  const kept = await (await caches.open(pages)).match("/push-preferences");
+  for (const n of noticesOf(told, { ...usual, ...(await kept?.json()) })) await show(n);
 }
 
 async function show(n: Notice): Promise<void> {

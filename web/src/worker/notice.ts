@@ -1,4 +1,4 @@
-// What a push says, in the words of a notification.
+// What a push says, in the words of a notification. The messages are those of internal/protocol/jmapd/pushsub.go.
 
 export interface Notice {
   title: string;
@@ -7,24 +7,48 @@ export interface Notice {
   url: string;
   badge?: number;
   silent: boolean;
-  test: boolean;
+  test?: { id: string; sent: string };
 }
 
-/** noticeOf reads a push of the server (internal/protocol/jmapd, vendor payload of PushSubscription). */
-export function noticeOf(told: any): Partial<Notice> {
-  const n = told?.notification;
-  if (!n) return {};
-  return {
-    title: String(n.title ?? ""),
-    text: String(n.text ?? ""),
-    tag: String(n.tag ?? n.emailId ?? ""),
-    url: typeof n.url === "string" && n.url.startsWith("/") && !n.url.startsWith("//") ? n.url : "/mail/inbox",
-    badge: typeof n.badge === "number" ? n.badge : undefined,
-    silent: n.silent === true,
-    test: n.test === true,
-  };
+/** Preferences are what the page keeps for the worker, which knows neither language nor settings. */
+export interface Preferences {
+  /** newMail is "{n} new messages" in the reader's language, test what a test says. */
+  newMail: string;
+  test: string;
+  /** silent are the mailboxes whose notifications make no sound. */
+  silent: string[];
 }
 
-export function isNotice(n: Partial<Notice>): n is Notice {
-  return !!n.title;
+export const usual: Preferences = { newMail: "✉ {n}", test: "✓", silent: [] };
+
+interface Told {
+  id: string;
+  threadId: string;
+  mailboxId: string;
+  from?: { name: string | null; email: string }[] | null;
+  subject?: string;
+  preview?: string;
+}
+
+/** noticesOf reads a push: one notification for each message it describes, or one for all of them. */
+export function noticesOf(told: any, p: Preferences): Notice[] {
+  if (told?.["@type"] === "PushTest") {
+    return [{ title: "Postiljon", text: p.test, tag: "test", url: "/settings/notifications", silent: false, test: { id: String(told.test), sent: String(told.sent) } }];
+  }
+  if (told?.["@type"] !== "StateChange" || !Array.isArray(told.emails) || told.emails.length === 0) return [];
+  const emails = told.emails as Told[];
+  const badge = typeof told.unread === "number" ? told.unread : undefined;
+  const silent = emails.every((e) => p.silent.includes(e.mailboxId));
+  const described = emails.every((e) => e.from !== undefined);
+  if (!described || told.count > emails.length) {
+    return [{ title: "Postiljon", text: p.newMail.replace("{n}", String(told.count ?? emails.length)), tag: "many", url: "/mail/inbox", badge, silent }];
+  }
+  return emails.map((e) => ({
+    title: e.from?.[0]?.name || e.from?.[0]?.email || "Postiljon",
+    text: [e.subject, e.preview].filter(Boolean).join("\n"),
+    tag: e.threadId,
+    url: `/mail/${encodeURIComponent(e.mailboxId)}/${encodeURIComponent(e.threadId)}`,
+    badge,
+    silent: p.silent.includes(e.mailboxId),
+  }));
 }
