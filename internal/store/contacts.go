@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/message/address"
 	"github.com/postiljon/postiljon/internal/store/kv"
@@ -20,6 +21,8 @@ type Recent struct {
 	Name    string // as the last message had it, "" if it had none
 	Count   int64
 	Last    time.Time // to the second
+	// Failed is why the last message to it came back, where that is because there is no such address; "" otherwise.
+	Failed cause.ID
 }
 
 // Contact is an entry of the account's own address book.
@@ -59,6 +62,7 @@ func (c *Recent) encode() []byte {
 	r.putInt(c.Last.Unix())
 	r.putText(c.Name)
 	r.putText(c.Address)
+	r.putText(string(c.Failed))
 	return r.b
 }
 
@@ -67,6 +71,9 @@ func decodeRecent(b []byte) (c Recent, err error) {
 	c.Count, c.Last = int64(r.uint()), time.Unix(r.int(), 0)
 	c.Name = r.text()
 	c.Address = r.text()
+	if len(r.b) > 0 { // not in the first records
+		c.Failed = cause.ID(r.text())
+	}
 	return c, r.err()
 }
 
@@ -104,6 +111,35 @@ func noteRecents(tx kv.Tx, addresses []string, s *message.Summary, now time.Time
 	}
 	if added && now.Unix()%16 == 0 { // counting them is not worth its while each time
 		return trimRecents(tx)
+	}
+	return nil
+}
+
+// noteFailed notes recipients of a submission that do not exist: they are not what is likely meant the next time.
+func noteFailed(tx kv.Tx, sub *Submission) error {
+	for i := range sub.Recipients {
+		to := &sub.Recipients[i]
+		if to.State != Failed || to.Cause != cause.RecipientUnknown && to.Cause != cause.RecipientDomainTypo {
+			continue
+		}
+		k := recentKey(plainAddress(to.Address))
+		b, known, err := tx.Get(k)
+		if err != nil {
+			return err
+		}
+		if !known {
+			continue
+		}
+		c, err := decodeRecent(b)
+		if err != nil {
+			return err
+		}
+		if c.Failed != to.Cause && !c.Last.After(sub.Created) { // what was sent since may go
+			c.Failed = to.Cause
+			if err := tx.Set(k, c.encode()); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/storetest"
 )
@@ -32,6 +33,28 @@ func TestRecents(t *testing.T) {
 		if c.Address == "bo@south.example" && (c.Name != "Bo Berg" || c.Count != 3) {
 			t.Errorf("bo: %+v", c)
 		}
+	}
+	later := time.Now().Add(time.Second)
+	sub := store.Submission{ID: store.NewTraceID(later), Account: anna, Created: later, Recipients: []store.SubmissionRecipient{{Address: "BO@south.example", State: store.Queued}, {Address: "eva@south.example", State: store.Queued}}}
+	if err := s.CreateSubmission(ctx, sub); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.UpdateSubmission(ctx, anna, sub.ID, func(x *store.Submission) error {
+		for i := range x.Recipients {
+			x.Recipients[i].State, x.Recipients[i].Cause = store.Failed, cause.RecipientUnknown
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	all, err = s.Recents(ctx, anna)
+	for _, c := range all {
+		if want := c.Address == "bo@south.example"; (c.Failed == cause.RecipientUnknown) != want {
+			t.Errorf("came back: %+v", c)
+		}
+	}
+	if err != nil || len(all) != 2 {
+		t.Errorf("after a failure: %+v, %v", all, err)
 	}
 	if err := s.RemoveRecent(ctx, anna, "Bo@SOUTH.example"); err != nil {
 		t.Fatal(err)

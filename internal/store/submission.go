@@ -144,6 +144,9 @@ func (s *Store) ChangeSubmission(ctx context.Context, a AccountID, id TraceID, f
 		if err := putSubmission(tx, &sub); err != nil {
 			return err
 		}
+		if err := noteFailed(tx, &sub); err != nil {
+			return err
+		}
 		return s.putEvents(tx, events)
 	})
 	if err == nil && sub.Handed != 0 {

@@ -331,6 +331,7 @@ func TestSuggestions(t *testing.T) {
 		{Address: "bo@south.example", Name: "Bo Berg", Count: 1, Last: now.AddDate(0, -6, 0)},
 		{Address: "beata@south.example", Name: "Beata Öst", Count: 20, Last: now},
 		{Address: "noreply@shop.example", Count: 1, Last: now},
+		{Address: "old@shop.example", Count: 50, Last: now, Failed: cause.RecipientUnknown},
 	}
 	contacts := []store.Contact{{ID: "1", Name: "André Berg", Addresses: []string{"andre@west.example", "a.berg@work.example"}}, {ID: "2", Name: "Beata Ö", Addresses: []string{"Beata@south.example"}}}
 	for typed, want := range map[string]string{
@@ -340,10 +341,10 @@ func TestSuggestions(t *testing.T) {
 		"ANDRÉ b":   "a.berg@work.example andre@west.example",
 		"öst":       "beata@south.example",
 		"ö":         "beata@south.example",
-		"shop":      "noreply@shop.example",
+		"shop":      "noreply@shop.example old@shop.example",
 		"erg":       "",
 		"south.ex":  "beata@south.example bo@south.example",
-		"":          "beata@south.example noreply@shop.example a.berg@work.example andre@west.example bo@south.example",
+		"":          "beata@south.example noreply@shop.example a.berg@work.example andre@west.example bo@south.example old@shop.example",
 		"bo berg <": "bo@south.example",
 	} {
 		var got []string

@@ -12,8 +12,10 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/index"
+	"github.com/postiljon/postiljon/internal/web/page"
 )
 
 // Contacts are the address book and whom the account wrote to.
@@ -28,6 +30,9 @@ type Recent struct {
 	Name    string `json:"name,omitempty"`
 	Count   int64  `json:"count"`
 	Last    string `json:"last"`
+	// Failed is why the last message to it came back, where there is no such address, and Why the same in words.
+	Failed cause.ID `json:"failed,omitempty"`
+	Why    string   `json:"why,omitempty"`
 }
 
 // Suggestions are addresses for what was typed so far, the likeliest first.
@@ -41,6 +46,9 @@ type Suggestion struct {
 	Name    string `json:"name,omitempty"`
 	Contact string `json:"contact,omitempty"` // the id of the contact it is of
 	Recent  bool   `json:"recent,omitempty"`
+	// Failed and Why are as in Recent; such an address comes last.
+	Failed cause.ID `json:"failed,omitempty"`
+	Why    string   `json:"why,omitempty"`
 
 	weight float64
 }
@@ -69,7 +77,7 @@ func (a *API) contacts(_ http.ResponseWriter, r *http.Request, who *store.Accoun
 	recents, err := a.Store.Recents(r.Context(), who.ID)
 	out := &Contacts{Contacts: append([]store.Contact{}, list...), Recents: []Recent{}}
 	for _, c := range recents {
-		out.Recents = append(out.Recents, Recent{c.Address, c.Name, c.Count, stamp(c.Last)})
+		out.Recents = append(out.Recents, Recent{c.Address, c.Name, c.Count, stamp(c.Last), c.Failed, a.why(r, c.Failed)})
 	}
 	return out, err
 }
@@ -117,7 +125,18 @@ func (a *API) suggest(_ http.ResponseWriter, r *http.Request, who *store.Account
 	if limit, err := strconv.Atoi(r.URL.Query().Get("limit")); err == nil && limit > 0 {
 		found = found[:min(limit, len(found))]
 	}
+	for i := range found {
+		found[i].Why = a.why(r, found[i].Failed)
+	}
 	return &Suggestions{found}, nil
+}
+
+// why is a cause in a few words, "" for none.
+func (a *API) why(r *http.Request, id cause.ID) string {
+	if id == "" {
+		return ""
+	}
+	return a.Catalogue.Why(id, page.Lang(r)).Title
 }
 
 // suggestions weighs addresses: those written to often and lately come first, then contacts by name.
@@ -141,12 +160,18 @@ func suggestions(typed string, contacts []store.Contact, recents []store.Recent,
 		}
 		days := max(0, now.Sub(c.Last).Hours()/24)
 		weight := 1 + float64(min(c.Count, 100))*30/(30+days)
+		if c.Failed != "" {
+			weight = 0
+		}
 		if known, ok := at[strings.ToLower(c.Address)]; ok {
 			s := &found[known]
 			s.Address, s.Name, s.Recent, s.weight = c.Address, cmp.Or(s.Name, c.Name), true, s.weight+weight
+			if s.Failed = c.Failed; c.Failed != "" {
+				s.weight = 0
+			}
 			continue
 		}
-		found = append(found, Suggestion{Address: c.Address, Name: c.Name, Recent: true, weight: weight})
+		found = append(found, Suggestion{Address: c.Address, Name: c.Name, Recent: true, Failed: c.Failed, weight: weight})
 	}
 	return best(found)
 }

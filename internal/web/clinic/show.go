@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/doctor"
@@ -85,6 +86,9 @@ func (c *Clinic) report(w http.ResponseWriter, r *http.Request, v visitor) {
 	}
 }
 
+// stillEvery is how often a page that waits says that it still does, so that neither a proxy nor this server gives it up.
+const stillEvery = 5 * time.Second
+
 // follow sends the page of a look that goes on: what is looked at as it is looked at, and at the end what was found.
 func (c *Clinic) follow(w http.ResponseWriter, r *http.Request, v visitor, one *run) {
 	p := reportPage{frame: c.frame(r, v, "tile_"+one.tile), Tile: one.tile, Subject: one.address, Reference: reference(one.id), Known: c.knownAtOnce(r.Context(), v, one.tile)}
@@ -92,7 +96,8 @@ func (c *Clinic) follow(w http.ResponseWriter, r *http.Request, v visitor, one *
 	if s.Part("report_top", p) != nil {
 		return
 	}
-	told := 0
+	told, quiet := 0, time.NewTicker(stillEvery)
+	defer quiet.Stop()
 	for {
 		steps, more, found := one.state()
 		for ; told < len(steps); told++ {
@@ -110,6 +115,10 @@ func (c *Clinic) follow(w http.ResponseWriter, r *http.Request, v visitor, one *
 		}
 		select {
 		case <-more:
+		case <-quiet.C:
+			if s.Part("still", p.frame) != nil {
+				return
+			}
 		case <-r.Context().Done():
 			return
 		case <-c.runs.life.Done():

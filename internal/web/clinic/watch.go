@@ -75,7 +75,7 @@ func (c *Clinic) await(ctx context.Context, s part, f frame, v visitor, since ti
 			_ = s.Part("watch_done", f) // the reader knows
 			return
 		}
-		if quiet++; quiet%10 == 0 && s.Part("watch_still", f) != nil {
+		if quiet++; quiet%int(stillEvery/time.Second) == 0 && s.Part("still", f) != nil {
 			return
 		}
 		select {
