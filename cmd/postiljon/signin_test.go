@@ -158,7 +158,7 @@ func TestWebSignIn(t *testing.T) {
 		t.Errorf("from another site: %s", r.Status)
 	}
 	r, _ := b.form("/sign-in?lang=nb", "address", strings.Split(hostedAddress, "@")[0], "password", hostedPassword, "next", "//evil.example/")
-	if r.StatusCode != http.StatusSeeOther || r.Header.Get("Location") != "/mail" {
+	if r.StatusCode != http.StatusSeeOther || r.Header.Get("Location") != "/mail/" {
 		t.Fatalf("signed in: %s to %q", r.Status, r.Header.Get("Location"))
 	}
 	c := r.Cookies()[0]
@@ -169,7 +169,7 @@ func TestWebSignIn(t *testing.T) {
 	if info.Address != hostedAddress || info.Lang != "nb" || info.Remembered || info.Browser != "Firefox" || info.System != "Windows" || info.CSRF == "" || !info.FreshUntil.After(time.Now()) {
 		t.Errorf("the session: %+v", info)
 	}
-	for path, want := range map[string]string{"/": "/mail", "/sign-in?next=/settings/security": "/settings/security"} {
+	for path, want := range map[string]string{"/": "/mail/", "/sign-in?next=/settings/security": "/settings/security"} {
 		if r, _ := b.get(path); r.StatusCode != http.StatusSeeOther || r.Header.Get("Location") != want {
 			t.Errorf("signed in, %s: %s to %q", path, r.Status, r.Header.Get("Location"))
 		}

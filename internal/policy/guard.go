@@ -178,10 +178,10 @@ func (g *Guard) admit(remote netip.Addr, account string) (a Admission, delay tim
 	if d := g.banned(remote, now); !d.Allowed() {
 		return a, 0, d
 	}
+	a.Known = g.isKnown(account, remote, now)
 	if g.exempt(remote) {
 		return a, 0, cause.Allow()
 	}
-	a.Known = g.isKnown(account, remote, now)
 	level := g.level(addressKey(remote), now)
 	if !a.Known && account != "" {
 		level = max(level, g.level(accountKey(account), now))

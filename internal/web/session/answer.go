@@ -140,7 +140,7 @@ func (k *Keeper) API() map[string]http.Handler {
 const SignInPath = "/sign-in"
 
 // HomePath is where they go then, unless they wanted to go elsewhere.
-const HomePath = "/mail"
+const HomePath = "/mail/"
 
 // Lead leads somebody who is not signed in, and asked for a page, to where he can.
 func (k *Keeper) Lead(w http.ResponseWriter, r *http.Request) {
@@ -173,7 +173,7 @@ func (k *Keeper) Language(r *http.Request) cause.Lang {
 
 // bounce loads the page that was asked for once more.
 var bounce = template.Must(template.New("bounce").Parse(
-	`<!DOCTYPE html><html><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">` +
+	`<!DOCTYPE html><html><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark"><link rel="icon" href="/assets/icon.svg" type="image/svg+xml">` +
 		`<meta http-equiv="refresh" content="0;url={{.}}"><title>…</title></head><body><p><a href="{{.}}">…</a></p></body></html>`))
 
 // Bounce answers who comes from a link on another site. The browser does not send our cookie along then (SameSite=Strict); it

@@ -193,9 +193,9 @@ func TestChangedMeanwhile(t *testing.T) {
 
 func TestSafeNext(t *testing.T) {
 	for next, want := range map[string]string{
-		"/mail/inbox?x=1#y": "/mail/inbox?x=1#y", "/settings/": "/settings/", "": "/mail", "/": "/mail", "//evil.example": "/mail", "https://evil.example/": "/mail",
-		"/\\evil.example": "/mail", "/\t/evil.example": "/mail", "javascript:alert(1)": "/mail", "/sign-in?next=/x": "/mail", "mail": "/mail", "/%0d%0aX: y": "/%0d%0aX: y",
-		"\\/evil.example": "/mail", "/sign-out": "/mail",
+		"/mail/inbox?x=1#y": "/mail/inbox?x=1#y", "/settings/": "/settings/", "": "/mail/", "/": "/mail/", "//evil.example": "/mail/", "https://evil.example/": "/mail/",
+		"/\\evil.example": "/mail/", "/\t/evil.example": "/mail/", "javascript:alert(1)": "/mail/", "/sign-in?next=/x": "/mail/", "mail": "/mail/", "/%0d%0aX: y": "/%0d%0aX: y",
+		"\\/evil.example": "/mail/", "/sign-out": "/mail/",
 	} {
 		if got := SafeNext(next); got != want {
 			t.Errorf("%q: %q", next, got)
