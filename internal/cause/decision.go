@@ -71,6 +71,15 @@ func (d Decision) As(variant string) Decision {
 	return d
 }
 
+// Sending is the decision as it is told to whose message waits for it: that the service cannot look names up now is nothing in
+// the network of its sender, who is told to wait.
+func (d Decision) Sending() Decision {
+	if d.Cause == DNSResolverDead {
+		d.Cause = RecipientServerUnreachable
+	}
+	return d
+}
+
 // Allowed reports whether the request may pass.
 func (d Decision) Allowed() bool { return d.Action == ActionAllow }
 

@@ -41,7 +41,7 @@ func (t *Timeline) Told(lang cause.Lang, cat *cause.Catalogue) (lines []Told, no
 
 func (r *renderer) told(l *Line) Told {
 	e := &l.Event
-	one := Told{Time: e.Time.UTC(), Kind: e.Kind, Text: r.happened(e), Count: l.Count, Last: l.Last.UTC(), Cause: e.Cause}
+	one := Told{Time: e.Time.UTC(), Kind: e.Kind, Text: r.happened(e), Count: l.Count, Last: l.Last.UTC()}
 	if !e.Trace.IsZero() {
 		one.Trace = e.Trace.String()
 	}
@@ -52,7 +52,12 @@ func (r *renderer) told(l *Line) Told {
 	if e.Cause == "" {
 		return one
 	}
-	x := r.catalogue.Explain(e.Decision(), r.lang, r.reader)
+	d := e.Decision()
+	if e.Kind == MessageDeferred || e.Kind == MessageExpired {
+		d = d.Sending()
+	}
+	one.Cause = d.Cause
+	x := r.catalogue.Explain(d, r.lang, r.reader)
 	one.Why, one.Action = strings.TrimSpace(x.Text), strings.TrimSpace(x.NextStep)
 	return one
 }

@@ -117,3 +117,20 @@ func TestTooLarge(t *testing.T) {
 		t.Error(err, p.mail.Len())
 	}
 }
+
+// TestTooManyKeywords holds that an email has no more keywords than a client can mean.
+func TestTooManyKeywords(t *testing.T) {
+	w := newWorld(t)
+	keywords := object{}
+	for i := range maxNewKeywords + 1 {
+		keywords[fmt.Sprintf("k%d", i)] = true
+	}
+	raw, err := json.Marshal(keywords)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := string(w.calls(`[["Email/set",{"accountId":"a1","create":{"k":{"mailboxIds":{"F3":true},"keywords":` + string(raw) + `}}},"0"]]`))
+	if !strings.Contains(answer, `"k":{"type":"tooManyKeywords"}`) {
+		t.Error(answer)
+	}
+}

@@ -377,7 +377,7 @@ func (c *call) recipientObject(sub *store.Submission, r *store.SubmissionRecipie
 		}
 	}
 	if d := q.Why(sub, r); !d.Allowed() {
-		o["why"] = c.why(d)
+		o["why"] = c.why(d.Sending())
 	}
 	return o
 }

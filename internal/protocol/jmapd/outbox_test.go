@@ -1,0 +1,41 @@
+package jmapd
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// TestOutboxOfSMTP holds that what came over SMTP and waits is told of and taken back, too: it is another email than any that its
+// sender has.
+func TestOutboxOfSMTP(t *testing.T) {
+	w := newWorld(t)
+	w.using = append(w.using, capabilityVendor)
+	const letter = "From: anna@example.org\r\nTo: eva@example.net\r\nSubject: =?utf-8?q?H=C3=A4r?=\r\nMessage-ID: <1@x>\r\n\r\nHej\r\n"
+	ref, err := w.store.Blobs().Put(t.Context(), []byte(letter))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := w.store.Now()
+	sub := store.Submission{
+		ID: store.NewTraceID(now), Account: w.anna.ID, From: w.anna.Address, Blob: ref, Size: int64(len(letter)), MessageID: "1@x",
+		Recipients: []store.SubmissionRecipient{{Address: "eva@example.net"}},
+	}
+	if err := w.queue.Submit(t.Context(), sub); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	got := string(w.calls(`[["Outbox/get",{"accountId":"a1"},"0"]]`))
+	for _, want := range []string{`"subject":"Här"`, `"emailId":"M1"`, `"emailSubmissionId":null`, `"state":"delayed"`, `"why":{"cause":"recipient.server-unreachable"`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%s is not in %s", want, got)
+		}
+	}
+	got = string(w.calls(`[["Outbox/act",{"accountId":"a1","id":"` + sub.ID.String() + `","action":"cancel"},"0"],["Email/get",{"accountId":"a1","ids":["M1"],"properties":["keywords","mailboxIds"]},"1"],["Outbox/get",{"accountId":"a1"},"2"]]`))
+	for _, want := range []string{`"emailId":"M1"`, `{"id":"M1","keywords":{"$draft":true,"$seen":true},"mailboxIds":{"F2":true}}`, `"list":[],"notFound":[]},"2"]`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%s is not in %s", want, got)
+		}
+	}
+}
