@@ -47,6 +47,8 @@ type Result struct {
 	Disguised []string
 	// Plain tells that the message is too large or too entangled to be shown as it was made, and that this is its text.
 	Plain bool
+	// Cut tells that only the beginning of a text is shown.
+	Cut bool
 }
 
 // Bounds of a message that is shown as it was made, and of what is shown of any other.
@@ -58,6 +60,7 @@ const (
 	maxTooDeep  = 5_000 // elements that stand deeper
 	maxStyle    = 512 << 10
 	maxAttrs    = 64
+	maxOutput   = MaxInput + MaxInput/2
 	maxText     = 512 << 10 // octets of the text instead
 )
 
@@ -79,7 +82,7 @@ func HTML(src []byte, o Options) *Result {
 func fallback(src []byte, o Options) *Result {
 	text := message.HTMLText(bytes.NewReader(src), maxText)
 	r := Text([]byte(text), TextOptions{Options: o})
-	r.Plain = true
+	r.Plain, r.Cut = true, len(text) >= maxText-4
 	return r
 }
 
@@ -141,7 +144,7 @@ func (w *writer) document() bool {
 			name, _ := w.z.TagName()
 			w.end(atom.Lookup(name))
 		}
-		if w.elements > maxElements || w.tooDeep > maxTooDeep {
+		if w.elements > maxElements || w.tooDeep > maxTooDeep || len(w.out) > maxOutput {
 			return false
 		}
 	}

@@ -148,6 +148,7 @@ func TestBombs(t *testing.T) {
 		"deep":       strings.Repeat("<div>", 100_000) + "text",
 		"deep links": strings.Repeat("<a href=https://example.org/><b>", 100_000) + "text",
 		"large":      "text" + strings.Repeat("<p>x</p>\n", 20<<20/9),
+		"entities":   "text" + strings.Repeat("&", 8<<20),
 		"attributes": "text<p " + strings.Repeat("a=b ", 5_000_000) + ">",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -156,6 +157,18 @@ func TestBombs(t *testing.T) {
 				t.Errorf("plain %v, %d octets", r.Plain, len(r.HTML))
 			}
 		})
+	}
+}
+
+// TestLongText shows the beginning of a text that is too long, and says so.
+func TestLongText(t *testing.T) {
+	for name, in := range map[string]string{"octets": strings.Repeat("www.a.example ", 1<<20), "lines": strings.Repeat("\n", 100_000)} {
+		if r := Text([]byte(in), TextOptions{Options: testOptions()}); !r.Cut || len(r.HTML) > 4<<20 {
+			t.Errorf("%s: %v, %d octets", name, r.Cut, len(r.HTML))
+		}
+	}
+	if r := Text([]byte("a\nb\n"), TextOptions{Options: testOptions()}); r.Cut {
+		t.Error("a short one is cut")
 	}
 }
 

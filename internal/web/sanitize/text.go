@@ -14,20 +14,24 @@ type TextOptions struct {
 	Flowed, DelSp bool
 }
 
-// maxLines bounds a plain text; the lines behind are left out.
-const maxLines = 50_000
+// Bounds of a plain text that is shown; what comes behind is left out, and links behind stay text.
+const (
+	maxPlain = 2 << 20 // octets
+	maxLines = 50_000
+	maxLinks = 5000
+)
 
 // Text makes HTML of a plain text in UTF-8: addresses become links, quotes are folded, the signature stands back.
 func Text(src []byte, o TextOptions) *Result {
 	w := textWriter{writer: writer{o: &o.Options}}
 	w.out = append(w.out, `<div id="`+o.Scope+`" class="plain">`...)
-	lines := splitLines(src[:min(len(src), MaxInput)])
+	lines, cut := splitLines(src[:min(len(src), maxPlain)])
 	if o.Flowed {
 		lines = joinFlowed(lines, o.DelSp)
 	}
 	w.lines(lines)
 	w.out = append(w.out, "</div>"...)
-	return &Result{HTML: w.out}
+	return &Result{HTML: w.out, Cut: cut || len(src) > maxPlain}
 }
 
 // line is one line without its marks of quotation.
@@ -40,7 +44,8 @@ type line struct {
 // maxQuotes is how deep quotes are told apart.
 const maxQuotes = 12
 
-func splitLines(src []byte) (list []line) {
+// splitLines returns the lines of a text, and whether there are more.
+func splitLines(src []byte) (list []line, more bool) {
 	for len(src) > 0 && len(list) < maxLines {
 		one, rest, _ := bytes.Cut(src, []byte("\n"))
 		src = rest
@@ -60,7 +65,7 @@ func splitLines(src []byte) (list []line) {
 		l.text = one
 		list = append(list, l)
 	}
-	return list
+	return list, len(src) > 0
 }
 
 // joinFlowed joins the lines of paragraphs (RFC 3676 section 4.2).
@@ -85,6 +90,7 @@ func joinFlowed(list []line, delSp bool) []line {
 
 type textWriter struct {
 	writer
+	links int
 }
 
 // lines writes all: runs of quoted lines, and what stands between them.
@@ -239,6 +245,9 @@ func addressEnd(text string) int {
 }
 
 func (w *textWriter) web(word string) bool {
+	if w.links == maxLinks {
+		return false
+	}
 	address := word
 	if strings.HasPrefix(word, "www.") {
 		address = "https://" + word
@@ -247,6 +256,7 @@ func (w *textWriter) web(word string) bool {
 	if !ok || !strings.Contains(a.Host, ".") && a.Host != "localhost" {
 		return false
 	}
+	w.links++
 	w.out = append(w.out, `<a href="`...)
 	w.out = appendEscaped(w.out, a.Text)
 	w.out = append(w.out, `" target="_blank" rel="noopener noreferrer">`...)
@@ -257,12 +267,13 @@ func (w *textWriter) web(word string) bool {
 func (w *textWriter) mail(word string) bool {
 	address := strings.TrimPrefix(word, "mailto:")
 	local, domain, _ := strings.Cut(address, "@")
-	if local == "" || !strings.Contains(domain, ".") || !onlyOf(domain, ".-") || !onlyOf(local, "!#$%&'*+-/=?^_`{|}~.") {
+	if w.links == maxLinks || local == "" || !strings.Contains(domain, ".") || !onlyOf(domain, ".-") || !onlyOf(local, "!#$%&'*+-/=?^_`{|}~.") {
 		return false
 	}
 	if _, err := mail.ParseAddress(address); err != nil {
 		return false
 	}
+	w.links++
 	w.out = append(w.out, `<a href="mailto:`...)
 	w.out = appendEscaped(w.out, string(appendPath(nil, address)))
 	w.out = append(w.out, `" target="_blank" rel="noopener noreferrer">`...)

@@ -35,6 +35,7 @@ func arrived(results, protocol, id string) string {
 
 // TestAuthenticity says who a message comes from, in words.
 func TestAuthenticity(t *testing.T) {
+	w := newWorld(t)
 	const mail = "From: Shop <shop@example.org>\nTo: anna@demo.test\nSubject: x\n\ny\n"
 	const pass = "dkim=pass header.d=mail.example.org header.s=a; dmarc=pass header.from=example.org"
 	for _, c := range []struct{ name, text, level, title string }{
@@ -58,14 +59,12 @@ func TestAuthenticity(t *testing.T) {
 		{"several senders", arrived(pass, "ESMTPS", "x") + "From: a@example.org, b@bank.example\n\ny\n", "warn", "It does not say who wrote it"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t)
 			got := w.about(w.put(c.text)).Authenticity
 			if got == nil || got.Level != c.level || got.Title != c.title || got.Text == "" || strings.ContainsAny(got.Text, "{}") {
 				t.Errorf("%+v", got)
 			}
 		})
 	}
-	w := newWorld(t)
 	if got := w.about(w.put("From: anna@demo.test\n\nmy own\n")).Authenticity; got != nil {
 		t.Errorf("of an own draft: %+v", got)
 	}

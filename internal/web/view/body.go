@@ -75,12 +75,21 @@ type shownPage struct {
 	Remote      int
 	Trackers    int
 	Shown       bool
-	Plain       bool
+	Plain, Cut  bool
 	words       *words
 }
 
-// Note is what is said above a message that is not shown as it was made.
-func (p shownPage) Note() string { return p.words.say("too-large") }
+// Note is what is said above a message that is not shown as it was made, or not whole.
+func (p shownPage) Note() string {
+	var notes []string
+	if p.Plain {
+		notes = append(notes, p.words.say("too-large"))
+	}
+	if p.Cut {
+		notes = append(notes, p.words.say("cut"))
+	}
+	return strings.Join(notes, " ")
+}
 
 // fill makes the content of a page.
 func (s *Server) fill(ctx context.Context, r *request, p *shownPage) error {
@@ -122,7 +131,7 @@ func (p *shownPage) add(r *sanitize.Result) {
 	p.Style = append(p.Style, template.CSS(r.Style))     // #nosec: made by sanitize
 	p.Content = append(p.Content, template.HTML(r.HTML)) // #nosec: likewise
 	p.Remote, p.Trackers = p.Remote+len(r.Remote), p.Trackers+r.Trackers
-	p.Plain = p.Plain || r.Plain
+	p.Plain, p.Cut = p.Plain || r.Plain, p.Cut || r.Cut
 }
 
 // plain makes HTML of a plain text, as its Content-Type says that it is to be read (RFC 3676).
@@ -232,7 +241,7 @@ pre { white-space: pre-wrap; }
 {{range .Style}}{{if .}}<style>{{.}}</style>{{end}}{{end}}
 </head>
 <body data-remote="{{.Remote}}" data-shown="{{if .Shown}}1{{else}}0{{end}}" data-trackers="{{.Trackers}}" data-plain="{{if .Plain}}1{{else}}0{{end}}">
-{{if .Plain}}<p class="note">{{.Note}}</p>{{end}}
+{{with .Note}}<p class="note">{{.}}</p>{{end}}
 {{range .Content}}{{.}}
 {{end}}</body>
 </html>

@@ -11,6 +11,7 @@ import (
 
 // TestShown shows the parts that a reader is shown, in their charset.
 func TestShown(t *testing.T) {
+	w := newWorld(t)
 	const alternative = "From: a@example.org\nContent-Type: multipart/alternative; boundary=b\n\n--b\nContent-Type: text/plain; format=flowed\n\nplain \ntext\n--b\nContent-Type: text/html\n\n<b>html</b>\n--b--\n"
 	const inside = "From: a@example.org\nContent-Type: multipart/mixed; boundary=o\n\n--o\n\nouter\n--o\nContent-Type: message/rfc822\n\n" + alternative + "--o--\n"
 	const pictures = "From: a@example.org\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nfirst\n--b\nContent-Type: image/png; name=\"a\\\"><script>.png\"\n\nx\n--b\n\nlast\n--b--\n"
@@ -29,7 +30,6 @@ func TestShown(t *testing.T) {
 		{"without text", "Content-Type: application/pdf\n\nx\n", "", "<body", "m1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t)
 			a := w.get(w.put(c.text) + "/body" + c.query)
 			_, page, _ := strings.Cut(a.Body.String(), "</style>")
 			if a.Code != http.StatusOK || !strings.Contains(page, c.want) || strings.Contains(page, c.not) {
