@@ -72,6 +72,7 @@ function drop(draft: Draft): void {
 /** reopen shows a draft again that was about to be sent. */
 function reopen(draft: Draft, refused?: MethodError): void {
   draft.reopen();
+  if (refused?.type === "blobNotFound") draft.again(refused.detail.notFound ?? []);
   show(draft, refused);
   draft.touch();
 }

@@ -281,11 +281,10 @@ export class Draft {
     if (forget) await keepNot("drafts", this.key).catch(() => {});
   }
 
-  /** reopen goes on with a draft that was closed. */
+  /** reopen lets a draft that was closed begin anew. */
   reopen(): void {
     this.closed = false;
     this.keepTimer = this.saveTimer = undefined;
-    this.begin();
   }
 
   /** isSaved tells whether the server has all. */
@@ -293,10 +292,10 @@ export class Draft {
     return this.version === this.savedVersion;
   }
 
-  /** sentAs takes note that the server has this version as another email. */
-  sentAs(emailId: string): void {
+  /** becomes takes another email of the server for the draft, with what is attached to it. */
+  async becomes(emailId: string): Promise<void> {
     this.emailId = emailId;
-    this.savedVersion = this.version;
+    await this.rename(this.build("").parts);
   }
 }
 

@@ -81,7 +81,7 @@ function recipients(d: Draft): string {
 async function takeBack(handed: HandedIn, d: Draft, windows: Windows): Promise<void> {
   try {
     await unsend(handed.submissionId);
-    d.emailId = handed.emailId;
+    await d.becomes(handed.emailId);
     windows.reopen(d);
     toast(t("undone"));
   } catch (error) {

@@ -301,7 +301,7 @@ function Refused({ error, draft, close }: { error: MethodError; draft: Draft; cl
     <div class="compose-note bad" role="alert">
       <Icon name="circle-alert" />
       <div>
-        {!recipients.length && <p><strong>{why?.title ?? t("not_sent")}</strong> {why?.text ?? error.message} {why?.action}</p>}
+        {!recipients.length && <p><strong>{why?.title ?? t("not_sent")}</strong> {why?.text ?? t(error.type === "blobNotFound" ? "files_again" : "not_sent_again")} {why?.action}</p>}
         {recipients.map(([email, w]) => (
           <p key={email}>
             <strong>{email}</strong>: {w.text || w.title}{" "}

@@ -1,0 +1,44 @@
+// A message to somebody who is not there comes back, says why in words, and goes to the right address with two clicks.
+
+import { anna, assert, base, bo, cilla, command, flow } from "../flow.mjs";
+
+await flow(async ({ person }) => {
+  const page = await person(anna);
+  await page.goto(`${base}/mail/inbox?mailto=${encodeURIComponent(`mailto:${cilla.address}?subject=Kalaset&body=Klockan sju.`)}`);
+  await page.getByRole("dialog", { name: "Kalaset" }).waitFor();
+  await page.keyboard.press("Control+Enter");
+  await page.getByText("Sending to").waitFor();
+  command("account", "remove", cilla.address, "--yes");
+  await page.goto(`${base}/mail/outbox`);
+  await page.locator(".outbox-row").getByRole("button", { name: "More" }).click();
+  await page.getByRole("menuitem", { name: "Send now" }).click();
+
+  // The Outbox says so, the folders count it, and the report in the inbox offers the same.
+  await page.locator(".outbox-row.bounced").getByText("The other side knows nobody with this address").waitFor();
+  await page.getByRole("link", { name: /Outbox/ }).getByText("1").waitFor();
+  await page.goto(`${base}/mail/inbox`);
+  await page.getByRole("link", { name: /Not delivered/ }).click();
+  await page.getByText(`Not delivered to ${cilla.address}`).waitFor();
+  await page.getByRole("button", { name: "Correct and send again" }).click();
+  await page.getByLabel("The right address").fill("nobody@example.test");
+  await page.getByRole("dialog").getByRole("button", { name: "Correct and send" }).click();
+  await page.getByRole("dialog").getByRole("alert").waitFor();
+  await page.getByLabel("The right address").fill(bo.address);
+  await page.getByRole("dialog").getByRole("button", { name: "Correct and send" }).click();
+  await page.getByText(`On its way to ${bo.address} now.`).waitFor();
+
+  const there = await person(bo);
+  await there.getByRole("link", { name: /Kalaset/ }).waitFor();
+  await page.goto(`${base}/mail/outbox`);
+  await page.getByText("Nothing waits").waitFor();
+
+  // What was sent says to whom it came, and where it has been.
+  await page.goto(`${base}/mail/sent`);
+  await page.getByRole("link", { name: /Kalaset/ }).click();
+  await page.locator(".message.folded button").first().click();
+  await page.locator(".delivery summary").getByText("Delivered").waitFor();
+  await page.locator(".delivery summary").click();
+  await page.locator(".delivery").getByRole("button", { name: "Where is my mail?" }).click();
+  await page.locator(".way li").first().waitFor();
+  assert.ok((await page.locator(".way li").count()) >= 2);
+});
