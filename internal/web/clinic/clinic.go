@@ -32,10 +32,11 @@ import (
 //go:embed templates/*.html texts/*.toml
 var files embed.FS
 
-// Reports keeps what was found; *store.Store is one.
+// Reports keeps what was found, and tells how full an account is and what happened to it; *store.Store is one.
 type Reports interface {
 	PutReport(ctx context.Context, a store.AccountID, id store.TraceID, report []byte) error
 	Report(ctx context.Context, a store.AccountID, id store.TraceID) ([]byte, error)
+	Usage(ctx context.Context, a store.AccountID) (store.Usage, error)
 	Events(ctx context.Context, a store.AccountID, from, to time.Time, fn func(*store.Event) error) error
 }
 

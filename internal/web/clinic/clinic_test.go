@@ -28,7 +28,7 @@ func TestTextsAreComplete(t *testing.T) {
 		"front_title", "front_about", "public_title", "address_wrong", "likely", "healthy", "healthy_text", "unsure", "unsure_text", "fixed", "fixed_text", "sign_ins", "ended",
 		"held_private", "held_port", "reference", "note_awaited_refused", "sorry_reference", "sorry_often", "sorry_busy", "sorry_failed", "help_title", "help_sent_text", "letter_subject",
 		"button_help", "button_watch", "button_room", "button_outbox", "button_download", "watch_title", "watch_tried", "watch_connected", "checked_trouble", "checked_fine", "checked_unseen",
-		"stands_full", "stands_full_unbounded", "stands_message", "stands_message_trouble", "stands_other", "note_failed", "note_message_unknown",
+		"stands_full", "stands_full_since", "stands_full_unbounded", "stands_message", "stands_message_trouble", "stands_other", "note_failed", "note_message_unknown",
 	}
 	for _, name := range append(append([]string{}, tiles...), publicTiles...) {
 		keys = append(keys, "tile_"+name)
@@ -219,6 +219,21 @@ func TestLookAndFixed(t *testing.T) {
 	r.inside.Usage.Mail = 1 << 20
 	again := r.look(true, "tile", "full", "before", reference)
 	r.has(r.page(again, true), "Fixed at ", "You need not do anything more.")
+}
+
+// An account from which mail was turned away is full, though there is room for a small message.
+func TestFullSince(t *testing.T) {
+	r := newRig(t)
+	r.inside.Usage = &evidence.Usage{Mail: 900, Limit: 1000}
+	if err := r.store.MarkFull(context.Background(), r.anna.ID); err != nil {
+		t.Fatal(err)
+	}
+	text := r.page("/doctor?lang=en", true)
+	r.has(text, "Mail has been turned away for want of room since")
+	if strings.Index(text, `value="full"`) > strings.Index(text, `value="send"`) {
+		t.Error("what is full does not come first")
+	}
+	r.has(r.page(r.look(true, "tile", "full"), true), "The mailbox is full", "Make room")
 }
 
 // Who is shut out reads it before anything is asked; an address is checked; a wrong password is told as to a stranger.

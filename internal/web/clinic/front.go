@@ -13,6 +13,7 @@ import (
 	"github.com/postiljon/postiljon/internal/doctor"
 	"github.com/postiljon/postiljon/internal/doctor/evidence"
 	"github.com/postiljon/postiljon/internal/journal"
+	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/web/session"
 )
 
@@ -108,7 +109,12 @@ func (c *Clinic) tileOf(ctx context.Context, d *doctor.Doctor, v visitor, in *ev
 			t.Known, t.Trouble, t.rank = c.says[v.lang].Say("words.stands_message_trouble", "count", strconv.Itoa(n)), true, 1
 		}
 	default:
-		if t.Known = c.stands(v, in, name); name == "full" && nearlyFull(in) {
+		if t.Known = c.stands(v, in, name); name != "full" {
+			return t
+		}
+		if since := c.fullSince(ctx, v.account.ID); !since.IsZero() {
+			t.Known, t.Trouble, t.rank = c.says[v.lang].Say("words.stands_full_since", "at", c.clock(v, since)), true, 3
+		} else if nearlyFull(in) {
 			t.Trouble, t.rank = true, 1
 		}
 	}
@@ -181,6 +187,15 @@ func (c *Clinic) room(v visitor, in *evidence.Inside) string {
 	}
 	percent := strconv.FormatInt(in.Usage.Mail*100/in.Usage.Limit, 10)
 	return say.Say("words.stands_full", "used", used, "limit", c.Catalogue.Value(v.lang, cause.Size("limit", in.Usage.Limit)), "percent", percent)
+}
+
+// fullSince is since when mail is refused for want of room, zero if it is not.
+func (c *Clinic) fullSince(ctx context.Context, a store.AccountID) time.Time {
+	u, err := c.Store.Usage(ctx, a)
+	if err != nil {
+		c.Log.Warn("clinic: how full an account is", "error", err)
+	}
+	return u.FullSince
 }
 
 // nearlyFull tells that there is room for little more: larger messages are turned away.

@@ -195,6 +195,10 @@ func (c *Clinic) diagnose(ctx context.Context, one *run, k *kept, o order, env p
 			return err
 		}
 		k.onlyStorage(nearlyFull(in))
+		if u := in.Usage; len(k.Causes) == 0 && u != nil && !c.fullSince(ctx, k.Account).IsZero() {
+			k.Note = ""
+			k.proven(cause.Refuse(cause.QuotaMailboxFull, cause.Size("used", u.Mail), cause.Size("limit", u.Limit)))
+		}
 	}
 	return nil
 }
