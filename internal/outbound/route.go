@@ -12,6 +12,7 @@ import (
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/message/address"
 	"github.com/postiljon/postiljon/internal/outbound/mtasts"
+	"github.com/postiljon/postiljon/internal/public"
 	"github.com/postiljon/postiljon/internal/resolver"
 )
 
@@ -130,27 +131,8 @@ func (q *Queue) locate(ctx context.Context, r *route, host string) (resolver.Hos
 	return at, cause.Allow()
 }
 
-// reserved are blocks that no server on the Internet has its address in and
-// that netip does not name (RFC 6890).
-var reserved = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"),
-	netip.MustParsePrefix("100.64.0.0/10"),
-	netip.MustParsePrefix("192.0.0.0/24"),
-	netip.MustParsePrefix("192.0.2.0/24"),
-	netip.MustParsePrefix("198.18.0.0/15"),
-	netip.MustParsePrefix("198.51.100.0/24"),
-	netip.MustParsePrefix("203.0.113.0/24"),
-	netip.MustParsePrefix("240.0.0.0/4"),
-	netip.MustParsePrefix("100::/64"),
-	netip.MustParsePrefix("2001:db8::/32"),
-}
-
 // isPrivate reports whether an address is not reached over the Internet.
-func isPrivate(ip netip.Addr) bool {
-	ip = ip.Unmap()
-	return !ip.IsGlobalUnicast() || ip.IsPrivate() ||
-		slices.ContainsFunc(reserved, func(p netip.Prefix) bool { return p.Contains(ip) })
-}
+func isPrivate(ip netip.Addr) bool { return !public.Address(ip) }
 
 // interleave puts IPv6 and IPv4 addresses in turn, IPv6 first.
 func interleave(ips []netip.Addr) (list []netip.Addr) {

@@ -41,6 +41,7 @@ var programs = []struct {
 	{"sieve-connect", "sieve-connect", "sieve-connect", testSieveConnect},
 	{"jmap-jam", "npm", "nodejs npm", testJam},
 	{"jmap-client-ts", "npm", "nodejs npm", testJMAPTS},
+	{"tus-js-client", "npm", "nodejs npm", testTus},
 	{"thunderbird", "thunderbird", "thunderbird xvfb xdotool libnss3-tools", testThunderbird},
 }
 

@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -21,6 +20,7 @@ import (
 
 	"github.com/SherClockHolmes/webpush-go"
 
+	"github.com/postiljon/postiljon/internal/public"
 	"github.com/postiljon/postiljon/internal/store"
 )
 
@@ -146,25 +146,13 @@ func guarded(anywhere bool) *http.Transport {
 	dialer := &net.Dialer{Timeout: 10 * time.Second}
 	if !anywhere {
 		dialer.Control = func(_, address string, _ syscall.RawConn) error {
-			if at, err := netip.ParseAddrPort(address); err != nil || !public(at.Addr().Unmap()) {
+			if at, err := netip.ParseAddrPort(address); err != nil || !public.Address(at.Addr()) {
 				return fmt.Errorf("jmapd: %s: %w", address, errPrivate)
 			}
 			return nil
 		}
 	}
 	return &http.Transport{DialContext: dialer.DialContext, ForceAttemptHTTP2: true, MaxIdleConns: 32, IdleConnTimeout: time.Minute, TLSHandshakeTimeout: 10 * time.Second, MaxResponseHeaderBytes: maxPushReply}
-}
-
-// notPublic are blocks that netip does not tell apart (RFC 6890 and others).
-var notPublic = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"), netip.MustParsePrefix("192.0.2.0/24"),
-	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("240.0.0.0/4"),
-	netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("2001::/32"),
-}
-
-// public tells addresses of the internet from those of a network's own.
-func public(ip netip.Addr) bool {
-	return ip.IsGlobalUnicast() && !ip.IsPrivate() && ip.Zone() == "" && !slices.ContainsFunc(notPublic, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
 // mayPush reports whether a device can be told at a URL at all.
@@ -177,7 +165,7 @@ func (p *pusher) mayPush(text string) bool {
 		return true
 	}
 	ip, err := netip.ParseAddr(u.Hostname())
-	return (u.Port() == "" || u.Port() == "443") && (err != nil || public(ip.Unmap()))
+	return (u.Port() == "" || u.Port() == "443") && (err != nil || public.Address(ip))
 }
 
 // close ends all that runs and waits for it.

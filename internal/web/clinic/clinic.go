@@ -24,6 +24,7 @@ import (
 	"github.com/postiljon/postiljon/internal/doctor/probe"
 	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/phrases"
+	"github.com/postiljon/postiljon/internal/public"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/web/assets"
 	"github.com/postiljon/postiljon/internal/web/page"
@@ -93,7 +94,7 @@ func New(o Options) (*Clinic, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	c := &Clinic{Options: o, says: map[cause.Lang]*phrases.Set{}, doctor: map[cause.Lang]*phrases.Set{}, origin: http.NewCrossOriginProtection(), public: public}
+	c := &Clinic{Options: o, says: map[cause.Lang]*phrases.Set{}, doctor: map[cause.Lang]*phrases.Set{}, origin: http.NewCrossOriginProtection(), public: public.Address}
 	var err error
 	if c.pages, err = page.Load(files, o.Hostname, o.Log); err != nil {
 		return nil, err

@@ -100,19 +100,6 @@ func looked(port int) bool {
 	return false
 }
 
-// notPublic are blocks that netip does not tell apart: shared, protocol assignments, documentation, benchmarks, multicast's
-// neighbour, and ways to reach IPv4 inside IPv6 (RFC 6890, RFC 6598, RFC 6052, RFC 3056, RFC 4380).
-var notPublic = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"), netip.MustParsePrefix("192.0.2.0/24"),
-	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("240.0.0.0/4"),
-	netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("2001::/32"),
-}
-
-// public tells addresses of the internet from those of a network's own.
-func public(ip netip.Addr) bool {
-	return ip.IsGlobalUnicast() && !ip.IsPrivate() && ip.Zone() == "" && !slices.ContainsFunc(notPublic, func(p netip.Prefix) bool { return p.Contains(ip) })
-}
-
 // isOwn tells whether an address is this machine's.
 func isOwn(ip netip.Addr) bool {
 	if ip.IsLoopback() {
