@@ -20,11 +20,14 @@ export function chosen(): Rows {
   if (s.all) return s.ids.size === 0 ? "all" : (list.peek()?.known().filter(isSelected) ?? []);
   if (s.ids.size > 0) return [...s.ids];
   const open = route.peek().thread;
-  if (open) {
-    const row = list.peek()?.known().find((id) => known(id)?.threadId === open);
-    return row ? [row] : thread(open).peek().slice(-1);
-  }
+  if (open) return rowsOf(open);
   return cursor.peek() ? [cursor.peek()] : [];
+}
+
+/** rowsOf are the rows of a conversation: the one that is listed, else its newest email. */
+export function rowsOf(id: string): string[] {
+  const row = list.peek()?.known().find((r) => known(r)?.threadId === id);
+  return row ? [row] : thread(id).peek().slice(-1);
 }
 
 /** emailsOf are the emails that rows stand for: of conversations, those that lie in the mailbox that is shown. */
@@ -90,7 +93,7 @@ export async function moveTo(to: string, rows: Rows = chosen()): Promise<void> {
   const patches = moving(emailsOf(rows).map((e) => e.id), target.id, from);
   for (const patch of patches.values()) Object.assign(patch, keywords);
   const l = list.peek();
-  if (!searching.peek()) leave(rows);
+  if (!searching.peek() || target.role === "trash" || target.role === "junk") leave(rows);
   else selection.value = nothing;
   await withUndo(patches, said(rows.length), () => void l?.refresh());
 }
@@ -155,7 +158,7 @@ export function label(keyword: string, on: boolean, rows: Rows = chosen()): Prom
 }
 
 function setAll(keyword: string, on: boolean, said: string): Promise<void> {
-  return everything((n) => t(said, { n }), (e) => (!!e.keywords[keyword] === on ? undefined : { [`keywords/${keyword}`]: on ? true : null }));
+  return everything((n) => t(said, { n }), (e) => (!!e.keywords[keyword] === on ? undefined : { [`keywords/${keyword}`]: on ? true : null }), { [on ? "notKeyword" : "hasKeyword"]: keyword });
 }
 
 type Known = Pick<Email, "id" | "mailboxIds" | "keywords">;
@@ -164,15 +167,16 @@ const maxQuery = 2000; // ids, fewer than the server answers at most
 const maxGet = 500;
 
 /**
- * everything changes all emails of the list, also those that were never looked at: in batches, with a message that tells
- * how far it is and ends it, and with a way back.
+ * everything changes all emails of the list, or those of them that also are as which says, also where they were never
+ * looked at: in batches, with a message that tells how far it is and ends it, and with a way back.
  */
-async function everything(said: (n: number) => string, patchOf: (e: Known) => Patch | undefined): Promise<void> {
+async function everything(said: (n: number) => string, patchOf: (e: Known) => Patch | undefined, which?: Filter): Promise<void> {
   const l = list.peek();
   if (!l) return;
   selection.value = nothing;
   const undo = new Map<string, Patch>();
-  await batches(l, async (ids) => {
+  const filter = which ? { operator: "AND", conditions: [l.filter, which] } : l.filter;
+  await batches(l, () => idsOf(filter), async (ids) => {
     for (let at = 0; at < ids.length; at += maxGet) {
       const found = await call("Email/get", { ids: ids.slice(at, at + maxGet), properties: ["id", "mailboxIds", "keywords"] });
       const patches = new Map<string, Patch>();
@@ -183,7 +187,7 @@ async function everything(said: (n: number) => string, patchOf: (e: Known) => Pa
       for (const [id, back] of await change(patches)) undo.set(id, back);
     }
   });
-  if (undo.size > 0) offerUndo(said(undo.size), () => void batches(l, (ids) => change(new Map(ids.map((id) => [id, undo.get(id)!]))), [...undo.keys()]));
+  if (undo.size > 0) offerUndo(said(undo.size), () => void batches(l, () => [...undo.keys()], (ids) => change(new Map(ids.map((id) => [id, undo.get(id)!])))));
 }
 
 async function destroyAll(filter: Filter): Promise<void> {
@@ -191,10 +195,10 @@ async function destroyAll(filter: Filter): Promise<void> {
   if (!l) return;
   selection.value = nothing;
   let n = 0;
-  await batches(l, async (ids) => {
+  await batches(l, () => idsOf(filter), async (ids) => {
     await call("Email/set", { destroy: ids });
     n += ids.length;
-  }, await idsOf(filter));
+  });
   toast(t("done_destroy", { n }));
 }
 
@@ -209,12 +213,12 @@ async function idsOf(filter: Filter): Promise<string[]> {
 }
 
 /** batches does something with many emails, a batch after the other, while the list stands still. */
-async function batches(l: List, work: (ids: string[]) => Promise<unknown>, given?: string[]): Promise<void> {
+async function batches(l: List, which: () => string[] | Promise<string[]>, work: (ids: string[]) => Promise<unknown>): Promise<void> {
   let stopped = false;
   const progress = toast(t("working"), { stay: 0, action: t("stop"), run: () => (stopped = true) });
   l.hold();
   try {
-    const ids = given ?? (await idsOf(l.filter));
+    const ids = await which();
     for (let at = 0; at < ids.length && !stopped; at += maxSet) {
       await work(ids.slice(at, at + maxSet));
       progress.say(t("working_on", { n: Math.min(at + maxSet, ids.length), total: ids.length }));

@@ -14,8 +14,8 @@ export function badge(): () => void {
   let shown = -1;
   return effect(() => {
     const n = mailbox("inbox")?.unreadThreads ?? 0;
-    const at = route.value.page === "settings" ? t("settings") : searching.value ? t("found") : here.value ? nameOf(here.value) : "";
-    document.title = `${n > 0 ? `(${n}) ` : ""}${at ? `${at} – ` : ""}Postiljon`;
+    const at = searching.value ? t("found") : here.value ? nameOf(here.value) : "";
+    if (route.value.page === "mail") document.title = `${n > 0 ? `(${n}) ` : ""}${at ? `${at} – ` : ""}Postiljon`;
     if (n === shown) return;
     shown = n;
     if (link) link.href = n > 0 ? picture(n) : plain!;

@@ -53,7 +53,7 @@ function Place({ to, icon, name, count = 0 }: { to: string; icon: string; name: 
   return (
     <li class={`folder ${current ? "current" : ""}`}>
       <span class="fold" />
-      <a href={`/mail/${to}`} aria-current={current ? "page" : undefined} onClick={() => (drawer.value = false)}>
+      <a href={`/mail/${to}`} data-id={to} aria-current={current ? "page" : undefined} onClick={() => (drawer.value = false)}>
         <Icon name={icon} />
         <span class="folder-name">{name}</span>
         {count > 0 && <span class="count">{number(count)}</span>}

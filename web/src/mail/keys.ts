@@ -22,15 +22,6 @@ export function help(): void {
   later((part) => part.showKeys(letters));
 }
 
-/** Reader is what keys can ask of the conversation that is open. */
-export interface Reader {
-  /** step goes to the next message of it, or the one before. */
-  step(by: 1 | -1): void;
-}
-
-/** reader is the conversation that is open; the reading pane sets it. */
-export const reader: { current: Reader | undefined } = { current: undefined };
-
 let prefix = "";
 let since = 0;
 
@@ -83,7 +74,7 @@ const commands: Record<string, Command> = {
   "z": undoLast,
   "r": () => answer("reply"), "a": () => answer("replyAll"), "f": () => answer("forward"), "c": () => compose({}),
   "/": () => document.getElementById("search")?.focus(),
-  "n": () => reader.current?.step(1), "p": () => reader.current?.step(-1),
+  "n": () => message(1), "p": () => message(-1),
   "?": help,
   "g i": () => visit("inbox"), "g s": () => visit("sent"), "g d": () => visit("drafts"), "g t": () => visit("trash"), "g a": () => visit("archive"), "g j": () => visit("junk"), "g o": () => visit("outbox"),
   "* a": () => (selection.value = { all: true, ids: new Set() }), "* n": () => (selection.value = nothing),
@@ -115,6 +106,24 @@ function reach(row: number, tries: number): void {
   const reading = route.peek().thread !== "";
   if (reading && innerWidth >= 700) openRow(id, true);
   if (!reading || focused === document.body || focused?.closest("#list")) document.querySelector<HTMLElement>(`#list .row[data-id="${CSS.escape(id)}"]`)?.focus({ preventScroll: true });
+}
+
+/** message goes to the next message of the conversation that is open, or the one before, and opens it. */
+function message(by: 1 | -1): void {
+  const all = [...document.querySelectorAll<HTMLElement>(".conversation .message")];
+  const focused = document.activeElement?.closest<HTMLElement>(".message");
+  const to = all[focused ? all.indexOf(focused) + by : by > 0 ? 0 : all.length - 1];
+  if (!to) return;
+  to.tabIndex = -1;
+  to.querySelector<HTMLElement>("[aria-expanded=false]")?.click();
+  setTimeout(() => {
+    // A message that was a line until now is another element.
+    const now = document.querySelectorAll<HTMLElement>(".conversation .message")[all.indexOf(to)];
+    if (!now) return;
+    now.tabIndex = -1;
+    now.focus({ preventScroll: true });
+    now.scrollIntoView({ block: "start" });
+  });
 }
 
 /** along walks along the cells of a row, as in a grid. */

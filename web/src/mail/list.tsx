@@ -1,8 +1,5 @@
 import { useEffect, useRef } from "preact/hooks";
 import { signal } from "@preact/signals";
-import { first } from "../core/first";
-import { known } from "../core/mail";
-import { route } from "../core/route";
 import { t } from "../core/text";
 import { Button } from "../ui/button";
 import { Icon } from "../ui/icon";
@@ -110,11 +107,3 @@ function Failed() {
   );
 }
 
-/** openRow is the row of the conversation that is open, if it is known. */
-export function openRow(): string | undefined {
-  const open = route.peek().thread;
-  return open ? list.peek()?.known().find((id) => known(id)?.threadId === open) : undefined;
-}
-
-/** self is the address of who is signed in. */
-export const self = first.account.address.toLowerCase();

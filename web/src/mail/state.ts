@@ -155,6 +155,14 @@ function show(l: List | undefined): void {
   });
 }
 
+// Where only unread mail is listed, what is being read stays until something else is opened.
+effect(() => {
+  const l = list.value;
+  if (!l || !route.value.thread || !activeFilters.value.includes("unread")) return;
+  l.hold();
+  return () => l.release();
+});
+
 /** density is how tall rows are; it is kept in this browser. */
 export const density = signal<"roomy" | "compact">(stored("density") === "compact" ? "compact" : "roomy");
 effect(() => store("density", density.value));
