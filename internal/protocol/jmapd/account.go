@@ -22,6 +22,7 @@ type account struct {
 	latest  atomic.Pointer[moment]
 	advance sync.Mutex // held to make the next moment
 	queries queries
+	ruled   atomic.Pointer[ruled]
 
 	id store.AccountID
 	// Under the lock of accounts.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/postiljon/postiljon/internal/rules"
 	"github.com/postiljon/postiljon/internal/store"
 )
 
@@ -23,7 +24,7 @@ const (
 )
 
 // pushed are the types whose states are told.
-var pushed = []string{"Email", "EmailDelivery", "EmailSubmission", "Identity", "Mailbox", "Quota", "SieveScript", "Thread"}
+var pushed = []string{"Email", "EmailDelivery", "EmailSubmission", "Identity", "Mailbox", "Quota", "SieveScript", "Thread", "VacationResponse"}
 
 // now are the states of an account as they are.
 type now struct {
@@ -39,13 +40,39 @@ func (s *Server) now(ctx context.Context, a store.AccountID) (n now, err error) 
 	n.states = map[string]string{
 		"Email": p.emailState(), "Thread": p.emailState(), "Mailbox": p.mailboxState(), "EmailDelivery": fmt.Sprintf("e%d", p.delivery),
 	}
-	if n.states["SieveScript"], err = s.scriptState(ctx, a); err != nil {
+	if err := s.ruleStates(ctx, a, n.states); err != nil {
 		return n, err
 	}
 	if n.states["Quota"], err = s.quotaState(ctx, a); err != nil {
 		return n, err
 	}
 	return n, s.sendingStates(ctx, a, n.states)
+}
+
+// ruled are the states that change with the scripts of an account alone.
+type ruled struct {
+	changes        uint64 // the store's count of changes of scripts
+	sieve, absence string
+}
+
+// ruleStates adds them to the states of an account.
+func (s *Server) ruleStates(ctx context.Context, a store.AccountID, all map[string]string) error {
+	known := &s.accountOf(a).ruled
+	r := known.Load()
+	if changes := s.store.ScriptChanges(a); r == nil || r.changes != changes {
+		sieve, err := s.scriptState(ctx, a)
+		if err != nil {
+			return err
+		}
+		now, err := rules.Load(ctx, s.store, a)
+		if err != nil {
+			return err
+		}
+		r = &ruled{changes, sieve, vacationState(&now)}
+		known.Store(r)
+	}
+	all["SieveScript"], all["VacationResponse"] = r.sieve, r.absence
+	return nil
 }
 
 // other are the states that are others than those told before, of some types.

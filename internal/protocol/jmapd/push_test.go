@@ -13,8 +13,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -320,5 +322,41 @@ func TestPushIsLimited(t *testing.T) {
 	}
 	if !w.server.pusher.mayCreate(w.anna.ID, time.Now().Add(2*time.Hour)) {
 		t.Error("an hour later none can be made")
+	}
+}
+
+// TestStates holds which states are others after something happened, and that it is told that something did.
+func TestStates(t *testing.T) {
+	w := newWorld(t)
+	changed, cancel := w.server.watch(w.anna.ID)
+	defer cancel()
+	before, err := w.server.now(t.Context(), w.anna.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range []struct {
+		what  string
+		do    func() error
+		types []string
+	}{
+		{"mail comes", func() error { return w.deliver(w.anna, store.InboxID, 1, 1) }, []string{"Email", "EmailDelivery", "Mailbox", "Thread"}},
+		{"a draft is written", func() error {
+			w.put(2, 2, storetest.Text(2), store.FlagDraft)
+			return nil
+		}, []string{"Email", "Mailbox", "Thread"}},
+		{"a script is stored", func() error { return w.store.PutScript(t.Context(), w.anna.ID, "mine", "keep;") }, []string{"SieveScript"}},
+	} {
+		if err := one.do(); err != nil {
+			t.Fatal(err)
+		}
+		<-changed
+		n, err := w.server.now(t.Context(), w.anna.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(one.types, slices.Sorted(maps.Keys(n.other(before.states, pushed)))); diff != "" {
+			t.Errorf("%s: %s", one.what, diff)
+		}
+		before = n
 	}
 }
