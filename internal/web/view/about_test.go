@@ -1,9 +1,11 @@
 package view
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,7 +13,10 @@ import (
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/inbound/genuine"
 	"github.com/postiljon/postiljon/internal/journal"
+	"github.com/postiljon/postiljon/internal/message"
+	"github.com/postiljon/postiljon/internal/resolver"
 	"github.com/postiljon/postiljon/internal/store"
 )
 
@@ -204,6 +209,47 @@ func TestWords(t *testing.T) {
 			if w.Words[id] == "" || !slices.Equal(slices.Compact(got), slices.Compact(slices.Clone(want))) || len(w.Words) != len(all[cause.English].Words) {
 				t.Errorf("%s: %s: %q", lang, id, w.Words[id])
 			}
+		}
+	}
+}
+
+// dns answers for example.org, whose one server is 192.0.2.1.
+type dns struct{}
+
+func (dns) TXT(_ context.Context, name string) ([]string, bool, error) {
+	switch name {
+	case "example.org":
+		return []string{"v=spf1 ip4:192.0.2.1 -all"}, false, nil
+	case "_dmarc.example.org":
+		return []string{"v=DMARC1; p=none"}, false, nil
+	}
+	return nil, false, resolver.ErrNotExist
+}
+func (dns) MX(context.Context, string) ([]resolver.MX, bool, error) {
+	return nil, false, resolver.ErrNotExist
+}
+func (dns) Addrs(context.Context, string) ([]netip.Addr, bool, error) {
+	return nil, false, resolver.ErrNotExist
+}
+func (dns) PTR(context.Context, netip.Addr) ([]string, bool, error) {
+	return nil, false, resolver.ErrNotExist
+}
+
+// TestFoundOut reads what the road of a message in writes in front of it.
+func TestFoundOut(t *testing.T) {
+	w := newWorld(t)
+	checker := genuine.New(genuine.Options{Resolver: dns{}, AuthservID: "mx.demo.test"})
+	const mail = "From: a@example.org\r\nSubject: x\r\n\r\ny\r\n"
+	for from, level := range map[string]string{"192.0.2.1": "good", "192.0.2.2": "bad"} {
+		ip := netip.MustParseAddr(from)
+		early := checker.Begin(t.Context(), genuine.Envelope{Remote: ip, HELO: "out.example.org", From: "a@example.org"})
+		found := checker.Check(t.Context(), genuine.Input{Early: early, Message: strings.NewReader(mail), Size: int64(len(mail))})
+		early.Close()
+		trace := message.Received{HELO: "out.example.org", IP: ip, By: "mx.demo.test", Protocol: message.Protocol(true, true, false, false), ID: store.NewTraceID(time.Now()).String(), Date: time.Now()}
+		text := string(trace.AppendTo(append([]byte("Return-Path: <a@example.org>\r\n"), found.Field()...))) + mail
+		got := w.about(w.put(strings.ReplaceAll(text, "\r\n", "\n"))).Authenticity
+		if got == nil || got.Level != level || level == "bad" && !strings.Contains(got.Text, "out.example.org (192.0.2.2)") {
+			t.Errorf("%s: %+v in %s", from, got, text)
 		}
 	}
 }
