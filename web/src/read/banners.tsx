@@ -28,6 +28,7 @@ export function Banners({ e, about, images, showImages }: { e: Email; about: Abo
         </Banner>
       )}
       {about.images.count > 0 && !about.images.allowed && !images && <Images e={e} about={about} show={showImages} />}
+      {about.images.count > 0 && about.images.allowed && <ImagesAllowed e={e} />}
       {about.unsubscribe && !inJunk && <Unsubscribe id={e.id} about={about} />}
     </>
   );
@@ -101,6 +102,28 @@ function Images({ e, about, show }: { e: Email; about: About; show: () => void }
         {sender && about.images.proven && <Button onClick={() => void always()}>{t("images_always")}</Button>}
       </span>
     </div>
+  );
+}
+
+/** ImagesAllowed tells why pictures are shown unasked, and ends that. */
+function ImagesAllowed({ e }: { e: Email }) {
+  const [ended, setEnded] = useState(false);
+  const sender = e.from?.[0]?.email;
+  if (!sender || ended) return null;
+  const end = async () => {
+    try {
+      await api("DELETE", "/api/images/senders", { address: sender });
+      forgetAbout(e.id);
+      setEnded(true);
+      toast(t("images_ended_done", { who: sender }));
+    } catch (error) {
+      toast(explain(error), { kind: "error" });
+    }
+  };
+  return (
+    <p class="message-unsubscribe soft">
+      {t("images_allowed")} <button class="link" onClick={() => void end()}>{t("images_end")}</button>
+    </p>
   );
 }
 
