@@ -129,6 +129,7 @@ type directoryCache struct {
 	addresses  map[string]addressRecord
 	domains    map[string]Domain
 	sharers    map[AccountID][]AccountID
+	owned      map[AccountID][]string // addresses
 }
 
 const maxCachedEntries = 1 << 17
@@ -140,7 +141,7 @@ func (c *directoryCache) clear() {
 	defer c.mu.Unlock()
 	c.generation++
 	c.accounts, c.addresses, c.domains = map[AccountID]Account{}, map[string]addressRecord{}, map[string]Domain{}
-	c.sharers = map[AccountID][]AccountID{}
+	c.sharers, c.owned = map[AccountID][]AccountID{}, map[AccountID][]string{}
 }
 
 // lookup answers from the cache, else reads and decodes the record. What was

@@ -190,8 +190,29 @@ func (s *Store) changeIdentities(ctx context.Context, a *Account, addresses []st
 // maxOwnAddresses bounds for how many aliases there are identities.
 const maxOwnAddresses = 50
 
-// AddressesOf returns the addresses that are an account's: its own, and the aliases that lead to it.
+// AddressesOf returns the addresses that are an account's: its own, and the aliases that lead to it. The list is shared.
 func (s *Store) AddressesOf(ctx context.Context, a *Account) ([]string, error) {
+	c := &s.directory
+	c.mu.RLock()
+	all, ok := c.owned[a.ID]
+	generation := c.generation
+	c.mu.RUnlock()
+	if ok {
+		return all, nil
+	}
+	all, err := s.readAddressesOf(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.generation == generation && len(c.owned) < maxCachedEntries {
+		c.owned[a.ID] = all
+	}
+	return all, nil
+}
+
+func (s *Store) readAddressesOf(ctx context.Context, a *Account) ([]string, error) {
 	all := []string{a.Address}
 	aliases, err := s.Aliases(ctx, "")
 	if err != nil {

@@ -85,40 +85,56 @@ func outboxGet(ctx context.Context, c *call) (any, error) {
 
 // outbox lists what waits, and what failed since a time, if that is wanted.
 func (c *call) outbox(ctx context.Context, failedSince time.Time) (all []waiting, err error) {
-	records := map[string]*store.EmailSubmission{}
-	_, err = c.server.store.EmailSubmissions(ctx, c.account.ID, func(e *store.EmailSubmission) error {
-		if !e.Gone {
-			records[e.Trace] = e
+	st, a := c.server.store, c.account.ID
+	queued := map[string]bool{}
+	err = st.Submissions(ctx, a, func(sub *store.Submission) error {
+		queued[sub.ID.String()] = true
+		if !sub.Done() && sub.Skip == 0 { // what is only passed on is not the account's own
+			all = append(all, waiting{sub: *sub})
 		}
 		return ctx.Err()
 	})
 	if err != nil {
 		return nil, err
 	}
-	seen := map[string]bool{}
-	err = c.server.store.Submissions(ctx, c.account.ID, func(sub *store.Submission) error {
-		seen[sub.ID.String()] = true
-		if !sub.Done() && sub.Skip == 0 { // what is only passed on is not the account's own
-			all = append(all, waiting{sub: *sub, record: records[sub.ID.String()]})
+	for i := range all {
+		if id := all[i].sub.Handed; id != 0 {
+			e, err := st.EmailSubmission(ctx, a, id)
+			if err != nil && store.KindOf(err) != store.KindNotFound {
+				return nil, err
+			}
+			if err == nil {
+				all[i].record = &e
+			}
 		}
-		return ctx.Err()
-	})
-	if err != nil || failedSince.IsZero() {
-		return all, err
 	}
-	for trace, e := range records {
-		failed := slices.ContainsFunc(e.Recipients, isFailed)
-		if seen[trace] || !failed || e.SendAt.Before(failedSince) {
-			continue
+	if failedSince.IsZero() {
+		return all, nil
+	}
+	_, err = st.EmailSubmissions(ctx, a, func(e *store.EmailSubmission) error {
+		if e.Gone || queued[e.Trace] || e.SendAt.Before(failedSince) || !slices.ContainsFunc(e.Recipients, isFailed) {
+			return ctx.Err()
 		}
 		sub, err := c.asSubmission(e)
+		all = append(all, waiting{sub, e, true})
+		return err
+	})
+	slices.SortFunc(all, func(a, b waiting) int { return strings.Compare(string(a.sub.ID[:]), string(b.sub.ID[:])) })
+	return all, err
+}
+
+// findWaiting finds one message of the Outbox by its id, also one that failed.
+func (c *call) findWaiting(ctx context.Context, id string) (*waiting, error) {
+	for _, since := range []time.Time{{}, c.server.store.Now().Add(-store.HandedFor)} {
+		all, err := c.outbox(ctx, since)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, waiting{sub, e, true})
+		if at := slices.IndexFunc(all, func(w waiting) bool { return w.sub.ID.String() == id }); at >= 0 {
+			return &all[at], nil
+		}
 	}
-	slices.SortFunc(all, func(a, b waiting) int { return strings.Compare(string(a.sub.ID[:]), string(b.sub.ID[:])) })
-	return all, nil
+	return nil, &methodError{Type: "notFound"}
 }
 
 func isFailed(r store.SubmissionRecipient) bool {
@@ -273,16 +289,12 @@ func outboxAct(ctx context.Context, c *call) (any, error) {
 	if err := c.language(); err != nil {
 		return nil, err
 	}
-	all, err := c.outbox(ctx, c.server.store.Now().Add(-store.HandedFor))
+	w, err := c.findWaiting(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	at := slices.IndexFunc(all, func(w waiting) bool { return w.sub.ID.String() == id })
-	if at < 0 {
-		return nil, &methodError{Type: "notFound"}
-	}
 	o := object{"accountId": accountID(c.account.ID), "id": id, "action": action, "emailId": nil}
-	err = c.act(ctx, &all[at], action, recipient, to, o)
+	err = c.act(ctx, w, action, recipient, to, o)
 	if errors.Is(err, outbound.ErrBusy) {
 		return nil, &methodError{Type: "beingSent", Description: "it is being sent right now"}
 	}
