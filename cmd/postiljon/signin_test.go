@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
+
 	"github.com/postiljon/postiljon/internal/control"
 	"github.com/postiljon/postiljon/internal/store"
 	websession "github.com/postiljon/postiljon/internal/web/session"
@@ -308,9 +310,19 @@ func TestSessionsEnd(t *testing.T) {
 		if err != nil || stream.StatusCode != http.StatusOK {
 			t.Fatal(stream, err)
 		}
+		socket, _, err := websocket.Dial(t.Context(), b.base+"/jmap/ws", &websocket.DialOptions{HTTPClient: &http.Client{Jar: b.client.Jar, Transport: b.client.Transport}, Subprotocols: []string{"jmap"}})
+		if err != nil {
+			t.Fatal(name, err)
+		}
 		if err := end(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		if _, _, err := socket.Read(ctx); err == nil || ctx.Err() != nil {
+			t.Errorf("%s: the socket did not end: %v", name, err)
+		}
+		cancel()
+		_ = socket.CloseNow() // it is closed already
 		if _, err := io.Copy(io.Discard, stream.Body); err != nil && strings.Contains(err.Error(), "Timeout") {
 			t.Errorf("%s: the stream did not end: %v", name, err)
 		}

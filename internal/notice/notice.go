@@ -226,8 +226,12 @@ func (s *Sender) write(ctx context.Context, a *store.Account, kind string, value
 func (s *Sender) compose(a *store.Account, lang cause.Lang, kind string, trace store.TraceID, values []cause.Param) (subject string, text []byte) {
 	words := s.texts[lang]
 	pairs := []string{"address", a.Address, "host", s.Hostname, "base", s.BaseURL}
+	catalogue := s.Catalogue
+	if zone, err := time.LoadLocation(a.Zone); err == nil && a.Zone != "" {
+		catalogue = catalogue.In(zone)
+	}
 	for _, v := range values {
-		pairs = append(pairs, v.Name, s.Catalogue.Value(lang, v))
+		pairs = append(pairs, v.Name, catalogue.Value(lang, v))
 	}
 	subject = words.Say(kind+".subject", pairs...)
 	var h message.Header

@@ -10,6 +10,7 @@ import (
 	"net/mail"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -136,6 +137,21 @@ func TestLanguagesSayTheSame(t *testing.T) {
 	for lang, set := range s.texts {
 		if diff := cmp.Diff(s.texts[cause.English].Keys(), set.Keys()); diff != "" {
 			t.Errorf("%s: %s", lang, diff)
+		}
+	}
+}
+
+// Times are those of where the holder of the account is.
+func TestZone(t *testing.T) {
+	st := storetest.Open(t)
+	s, done := open(t, st)
+	defer done()
+	at := cause.Time("at", time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC))
+	for zone, want := range map[string]string{"Europe/Stockholm": "14:00", "America/New_York": "08:00"} {
+		a := &store.Account{Address: "anna@demo.test", Zone: zone}
+		_, text := s.compose(a, cause.English, "new-browser", store.NewTraceID(st.Now()), []cause.Param{at})
+		if !bytes.Contains(text, []byte(want)) {
+			t.Errorf("%s: no %s in %s", zone, want, text)
 		}
 	}
 }

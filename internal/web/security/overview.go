@@ -124,7 +124,7 @@ func (s *Server) overview(r *http.Request, one *session.Session) (any, error) {
 			o.Sessions = append(o.Sessions, session)
 		}
 	}
-	if o.SignIns, err = s.signIns(r, a); err != nil {
+	if o.SignIns, err = s.signIns(r, &one.Account); err != nil {
 		return nil, err
 	}
 	return o, nil
@@ -171,11 +171,15 @@ const (
 )
 
 // signIns reads the journal. Sign-ins that are alike are one, however often: a device with an old password tries all day.
-func (s *Server) signIns(r *http.Request, a store.AccountID) ([]SignIn, error) {
+func (s *Server) signIns(r *http.Request, a *store.Account) ([]SignIn, error) {
 	type alike struct{ kind, protocol, client, remote, with, cause string }
 	all := map[alike]*SignIn{}
 	lang, here := page.Lang(r), s.Attempt(r).Remote.String()
-	err := s.Store.Events(r.Context(), a, s.Store.Now().Add(-lookBack), time.Time{}, func(e *store.Event) error {
+	catalogue := s.Catalogue
+	if zone, err := time.LoadLocation(a.Zone); err == nil && a.Zone != "" {
+		catalogue = catalogue.In(zone)
+	}
+	err := s.Store.Events(r.Context(), a.ID, s.Store.Now().Add(-lookBack), time.Time{}, func(e *store.Event) error {
 		switch e.Kind {
 		case journal.SignInOK, journal.SignInRefused, journal.SignInHalf, journal.SignInConfirmed:
 		default:
@@ -189,7 +193,7 @@ func (s *Server) signIns(r *http.Request, a store.AccountID) ([]SignIn, error) {
 				Here: key.remote == here, With: key.with, First: e.Time,
 			}
 			if e.Cause != "" {
-				x := s.Catalogue.Explain(e.Decision(), lang, cause.Holder)
+				x := catalogue.Explain(e.Decision(), lang, cause.Holder)
 				one.Why = &session.Refusal{Cause: e.Cause, Title: x.Title, Text: x.Text, Action: x.NextStep, Actor: x.Actor}
 			}
 			all[key] = one
