@@ -279,6 +279,59 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// Looks that ended keep no place; of those that go on there are as many as may be at once.
+func TestPlaces(t *testing.T) {
+	r := newRuns(time.Now)
+	defer r.close()
+	gate := make(chan struct{})
+	look := func(account store.AccountID) (*run, error) {
+		one := &run{id: store.NewTraceID(time.Now()), account: account}
+		return one, r.begin(one, nil, func(context.Context, *run) *kept { <-gate; return &kept{} })
+	}
+	var all []*run
+	for range maxPublicAtOnce {
+		one, err := look(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, one)
+	}
+	if _, err := look(0); !errors.Is(err, errBusy) {
+		t.Errorf("one more in public: %v", err)
+	}
+	for range maxAtOnce - maxPublicAtOnce {
+		one, err := look(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, one)
+	}
+	if _, err := look(1); !errors.Is(err, errBusy) {
+		t.Errorf("one more: %v", err)
+	}
+	close(gate)
+	for _, one := range all {
+		for {
+			_, more, found := one.state()
+			if found != nil {
+				break
+			}
+			<-more
+		}
+	}
+	r.work.Wait()
+	for range 3 * maxAtOnce {
+		one, err := look(1)
+		if err != nil {
+			t.Fatalf("though all ended: %v", err)
+		}
+		r.work.Wait()
+		if r.find(1, one.id) == nil || r.find(2, one.id) != nil {
+			t.Error("a look that just ended is not found, or by somebody else")
+		}
+	}
+}
+
 // What is dialled: mail and web of the internet, and the service's own.
 func TestDialer(t *testing.T) {
 	r := newRig(t)

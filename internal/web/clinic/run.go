@@ -20,7 +20,8 @@ type runs struct {
 
 	mu     sync.Mutex
 	all    map[store.TraceID]*run
-	public int                    // how many of people who are not signed in
+	going  int                    // how many have not ended
+	public int                    // how many of those are of people who are not signed in
 	recent map[string][]time.Time // when looks began, by whom and at what
 
 	watches map[store.AccountID]int // pages that wait for a phone
@@ -30,8 +31,9 @@ type runs struct {
 const (
 	maxAtOnce       = 16
 	maxPublicAtOnce = 8
+	maxRemembered   = 1000             // with those that ended
 	lookLasts       = 40 * time.Second // at most
-	remembered      = 5 * time.Minute  // a run that ended, for pages that follow it
+	remembered      = time.Minute      // a run that ended: later, its report is there
 )
 
 // limit is how often something may be looked at.
@@ -102,7 +104,7 @@ type counted struct {
 func (r *runs) begin(one *run, counts []counted, do func(ctx context.Context, one *run) *kept) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.life.Err() != nil || len(r.all) >= 4*maxAtOnce || r.going() >= maxAtOnce || one.account == 0 && r.public >= maxPublicAtOnce {
+	if r.life.Err() != nil || len(r.all) >= maxRemembered || r.going >= maxAtOnce || one.account == 0 && r.public >= maxPublicAtOnce {
 		return errBusy
 	}
 	if err := r.count(counts); err != nil {
@@ -110,6 +112,7 @@ func (r *runs) begin(one *run, counts []counted, do func(ctx context.Context, on
 	}
 	one.changed = make(chan struct{})
 	r.all[one.id] = one
+	r.going++
 	if one.account == 0 {
 		r.public++
 	}
@@ -120,16 +123,6 @@ func (r *runs) begin(one *run, counts []counted, do func(ctx context.Context, on
 		r.ended(one)
 	})
 	return nil
-}
-
-// going counts the runs that have not ended.
-func (r *runs) going() (n int) {
-	for _, one := range r.all {
-		if _, _, over := one.state(); over == nil {
-			n++
-		}
-	}
-	return n
 }
 
 // count notes a look, if no limit is reached.
@@ -175,6 +168,7 @@ func (r *runs) forget(now time.Time) {
 // ended makes room for others, and forgets the run after a while.
 func (r *runs) ended(one *run) {
 	r.mu.Lock()
+	r.going--
 	if one.account == 0 {
 		r.public--
 	}
