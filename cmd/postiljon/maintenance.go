@@ -121,6 +121,9 @@ func (m *maintenance) step(ctx context.Context) {
 		m.nightly(ctx, now)
 	case m.reserve > 0 && now.Sub(m.hurried) >= hurryEvery && m.free() < 2*m.reserve:
 		m.hurried = now
+		if err := m.store.ExpireFiles(ctx); err != nil && ctx.Err() == nil {
+			m.log.Warn("the volume runs full, and files whose time is over stay", "error", err)
+		}
 		if _, err := m.collect(ctx, hurryGrace, hurryMinDead); err != nil && !m.busy(err) && ctx.Err() == nil {
 			m.log.Warn("the volume runs full, and no room was made", "free", m.free(), "error", err)
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/mail"
 	"path"
 	"strings"
@@ -174,7 +175,9 @@ func dateOf(text []byte) time.Time {
 // archive reads a zip archive: what is in folders cur and new is of a Maildir, files that begin as mbox do are that, those named
 // .eml are messages. Everything else is passed over, as archives hold much.
 func (u *Upload) archive(fn func(*Item) error) error {
-	z, err := zip.NewReader(u.File, u.Size)
+	file := &bounded{r: u.File, left: maxDirectory}
+	z, err := zip.NewReader(file, u.Size)
+	file.left = math.MaxInt64 // the rest is read bit by bit
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNotMail, err)
 	}
@@ -207,6 +210,25 @@ func (u *Upload) archive(fn func(*Item) error) error {
 		return ErrNotMail
 	}
 	return nil
+}
+
+// maxDirectory bounds the list of files of an archive, which is in memory: some 600,000 messages, each in a file.
+const maxDirectory = 64 << 20
+
+// errDirectory reports an archive with too long a list of files.
+var errDirectory = errors.New("transfer: the archive has too many files")
+
+// bounded reads so many octets of a file.
+type bounded struct {
+	r    io.ReaderAt
+	left int64
+}
+
+func (b *bounded) ReadAt(p []byte, off int64) (int, error) {
+	if b.left -= int64(len(p)); b.left < 0 {
+		return 0, errDirectory
+	}
+	return b.r.ReadAt(p, off)
 }
 
 // maildirRootOf is the folder in which an archive has its Maildir: the highest that has a folder cur.

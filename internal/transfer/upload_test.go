@@ -3,6 +3,7 @@ package transfer_test
 import (
 	"archive/zip"
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -129,6 +130,28 @@ func TestArchivesOfOthers(t *testing.T) {
 	}
 }
 
+// manyFiles is an archive of empty files, made by hand: that of package zip takes long.
+func manyFiles(n int) string {
+	var b bytes.Buffer
+	b.WriteString("PK\x03\x04" + strings.Repeat("\x00", 26)) // the one file that all are
+	start := b.Len()
+	entry := make([]byte, 46+54)
+	copy(entry, "PK\x01\x02")
+	entry[28] = 54 // octets of the name
+	copy(entry[46:], strings.Repeat("a", 54))
+	for range n {
+		b.Write(entry)
+	}
+	end := make([]byte, 22)
+	copy(end, "PK\x05\x06")
+	binary.LittleEndian.PutUint16(end[8:], uint16(n))
+	binary.LittleEndian.PutUint16(end[10:], uint16(n))
+	binary.LittleEndian.PutUint32(end[12:], uint32(b.Len()-start))
+	binary.LittleEndian.PutUint32(end[16:], uint32(start))
+	b.Write(end)
+	return b.String()
+}
+
 func TestUploadsThatAreNoMail(t *testing.T) {
 	for name, text := range map[string]string{
 		"nothing": "", "a picture": "\x89PNG\r\n\x1a\n", "text": "Hej!\nHur mår du?\n", "a program": "#!/bin/sh\necho: x\n", "an archive without": zipped(t, "a.txt", "hej"),
@@ -137,6 +160,9 @@ func TestUploadsThatAreNoMail(t *testing.T) {
 		if err := upload("x", text).Read(func(*transfer.Item) error { return nil }); !errors.Is(err, transfer.ErrNotMail) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	if err := upload("x", manyFiles(900_000)).Read(func(*transfer.Item) error { return nil }); err == nil || !strings.Contains(err.Error(), "too many files") {
+		t.Errorf("an endless list of files: %v", err)
 	}
 	bomb := zipped(t, "a.eml", strings.Repeat("\x00", 64<<20))
 	if err := upload("x", bomb).Read(func(*transfer.Item) error { return nil }); err != nil {

@@ -35,7 +35,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestTextsAreComplete(t *testing.T) {
-	pagetest.Texts(t, parts, "unknown_text", "revoked_text", "expired_text", "ask_sender", "ended_title", "later_title", "later_text",
+	pagetest.Texts(t, parts, "unknown_text", "revoked_text", "expired_text", "held_text", "ask_sender", "ended_title", "later_title", "later_text",
 		"later_step", "somebody", "often_title", "often_text", "block_file", "block_until")
 }
 
@@ -471,6 +471,17 @@ func (w *world) link(user, id, lang string) (l Linked) {
 	return l
 }
 
+func (w *world) suspend(why cause.ID) {
+	w.Helper()
+	_, err := w.store.UpdateAccount(w.Context(), w.anna.ID, func(a *store.Account) error {
+		a.Suspended = why
+		return nil
+	})
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
 func TestLink(t *testing.T) {
 	w := newWorld(t, usual)
 	data := noise(1_500_000)
@@ -524,6 +535,11 @@ func TestLink(t *testing.T) {
 			t.Errorf("the page says\n%s", b)
 		}
 	}
+	w.suspend(cause.AccountBlockedAbuse)
+	if r, b = w.do("", "GET", path, nil); r.StatusCode != 403 || !strings.Contains(string(b), "not handed out") {
+		t.Errorf("the link of somebody who is suspended: %s\n%s", r.Status, b)
+	}
+	w.suspend("")
 	if r, b = w.do("", "GET", "/f/aaaaaaaaaaaaaaaaaaaaaaaaaa", nil); r.StatusCode != 404 || !strings.Contains(string(b), "Ask the sender") {
 		t.Errorf("an unknown link: %s\n%s", r.Status, b)
 	}

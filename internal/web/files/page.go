@@ -85,6 +85,8 @@ func (s *Server) linkedFile(w http.ResponseWriter, r *http.Request) (store.File,
 	case err != nil:
 		s.options.Log.Error("files: link not followed", "error", err)
 		status, text = http.StatusServiceUnavailable, frame.T["later_text"]
+	case s.held(r, &f):
+		status, text = http.StatusForbidden, frame.T["held_text"]
 	case f.Link.Revoked.IsZero() && !f.Over(s.now()):
 		return f, true
 	case !f.Link.Revoked.IsZero():
@@ -99,6 +101,12 @@ func (s *Server) linkedFile(w http.ResponseWriter, r *http.Request) (store.File,
 	}
 	s.pages.Write(w, status, "ended.html", frame.Lang, p)
 	return f, false
+}
+
+// held reports whether the files of an account are not handed out, for it may not be used.
+func (s *Server) held(r *http.Request, f *store.File) bool {
+	a, err := s.options.Store.Account(r.Context(), f.Account)
+	return err != nil || a.Disabled || a.Suspended != ""
 }
 
 // download answers GET /f/{token}/download, whole or a range of it (RFC 9110 section 14).

@@ -22,7 +22,7 @@ type ImportRequest struct {
 
 const (
 	// maxMessage is the largest message that is taken out of a file, in octets: it is in memory meanwhile.
-	maxMessage = 128 << 20
+	maxMessage = 64 << 20
 	// maxInARow is how many messages in a row may fail before something else must be wrong.
 	maxInARow = 50
 	maxInto   = 500
