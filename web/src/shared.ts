@@ -20,6 +20,7 @@ export * from "./ui/toast";
 export * from "./ui/icon";
 export * from "./ui/button";
 export * from "./ui/virtual";
+export * from "./ui/id";
 export * from "./ui/place";
 export * from "./ui/menu";
 export * from "./ui/dialog";

@@ -2,6 +2,8 @@
 
 import { batch } from "@preact/signals";
 import { problem, send } from "../core/jmap";
+import type { Address } from "../core/mail";
+import { isAddress, type Chip } from "./addresses";
 import { asLink } from "./attachments";
 import { attached, download, there, type Attached } from "./files";
 import { escape, fragment, markup, paragraphs, plain } from "./html";
@@ -21,9 +23,9 @@ export async function beginDraft(options: Compose, libraries: Promise<void>): Pr
   if (options.kind === "again" && e) return again(d, e, options);
   batch(() => {
     d.identity.value = e ? identityFor([...(e.to ?? []), ...(e.cc ?? []), ...(e.from ?? [])]) : identities.peek()[0];
-    d.to.value = options.to ?? [];
-    d.cc.value = options.cc ?? [];
-    d.bcc.value = options.bcc ?? [];
+    d.to.value = checked(options.to);
+    d.cc.value = checked(options.cc);
+    d.bcc.value = checked(options.bcc);
     d.subject.value = options.subject ?? "";
     d.rich.value = localStorage.getItem("compose.plain") !== "1";
     if (e && (options.kind === "reply" || options.kind === "replyAll")) answer(d, e, options.kind === "replyAll");
@@ -33,6 +35,9 @@ export async function beginDraft(options: Compose, libraries: Promise<void>): Pr
   if (options.files?.length) d.add(options.files.map((f) => attached(f)));
   return d;
 }
+
+/** checked marks what is no address. */
+const checked = (list: Address[] = []): Chip[] => list.map((a) => (isAddress(a.email) ? a : { ...a, bad: true }));
 
 /** write puts text and the signature where somebody begins to write. */
 function write(d: Draft, text: string): void {

@@ -1,11 +1,12 @@
 // The fields To, Cc and Bcc: a chip for each addressee.
 
 import type { Signal } from "@preact/signals";
-import { useId, useRef, useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { t } from "../core/text";
 import { Combobox } from "../ui/combobox";
 import { Icon } from "../ui/icon";
 import { openMenu } from "../ui/menu";
+import { useName } from "../ui/id";
 import { isAddress, readAddresses, written, type Chip } from "./addresses";
 import { suggest, suggestNoMore, type Person } from "./suggest";
 
@@ -27,7 +28,7 @@ export function Recipients({ label, chips, others, inputRef, onEnter }: {
   const [over, setOver] = useState(false);
   const list = useRef<HTMLUListElement>(null);
   const asked = useRef(0);
-  const help = useId();
+  const help = useName();
 
   const type = (value: string) => {
     // A comma or semicolon ends an address.

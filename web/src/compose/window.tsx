@@ -173,13 +173,13 @@ export function Window({ draft, stand, offset, refused, onStand, onClose, onDisc
         void attach(draft, files.filter((f) => !pictures.includes(f)));
       }}
     >
-      <header class="compose-head" onDblClick={() => onStand(stand === "small" ? "open" : "small")}>
+      <div class="compose-head" onDblClick={() => onStand(stand === "small" ? "open" : "small")}>
         <h2 class="compose-title">{stand === "small" ? <button type="button" onClick={() => onStand("open")}>{title}</button> : title}</h2>
         <SavedState draft={draft} />
         <IconButton icon={stand === "small" ? "chevron-up" : "minus"} class="only-wide" label={t(stand === "small" ? "compose_open" : "compose_minimise")} onClick={() => onStand(stand === "small" ? "open" : "small")} />
         <IconButton icon={stand === "large" ? "minimize-2" : "maximize-2"} class="only-wide" label={t(stand === "large" ? "compose_restore" : "compose_maximise")} onClick={() => onStand(stand === "large" ? "open" : "large")} />
         <IconButton icon="x" label={t("compose_close")} keys="Esc" onClick={onClose} />
-      </header>
+      </div>
       <div class="compose-inside" hidden={stand === "small"}>
         {draft.conflict.value && <Conflict draft={draft} />}
         {told && <Refused error={told} close={() => setTold(undefined)} draft={draft} />}
@@ -189,6 +189,10 @@ export function Window({ draft, stand, offset, refused, onStand, onClose, onDisc
             <div class="line">
               <span class="line-name" aria-hidden="true">{t("to")}</span>
               <Recipients {...fields.to} others={[fields.cc, fields.bcc]} inputRef={to} onEnter={() => subject.current?.focus()} />
+              {!showCc && !showBcc && <IconButton icon="chevron-down" class="more-fields" label={`${t("cc")}, ${t("bcc")}`} onClick={() => {
+                setShowBcc(true);
+                openCc();
+              }} />}
               {!showCc && <button type="button" class="link" onClick={openCc} title="Ctrl+Shift+C">{t("cc")}</button>}
               {!showBcc && <button type="button" class="link" onClick={openBcc} title="Ctrl+Shift+B">{t("bcc")}</button>}
             </div>
@@ -215,7 +219,7 @@ export function Window({ draft, stand, offset, refused, onStand, onClose, onDisc
         </div>
         {draft.rich.value && format && <Toolbar handle={editor} />}
         {hints.length > 0 && (
-          <ul class="hints" tabIndex={-1} role="status">
+          <div class="hints" tabIndex={-1} role="status"><ul>
             {hints.map((h) => (
               <li key={h.key} class={h.weight}>
                 <Icon name={h.weight === "tells" ? "info" : "circle-alert"} />
@@ -227,7 +231,7 @@ export function Window({ draft, stand, offset, refused, onStand, onClose, onDisc
                 {h.weight !== "stops" && <IconButton icon="x" label={t("hint_dismiss")} onClick={() => (dismissed.value = new Set([...dismissed.peek(), h.key]))} />}
               </li>
             ))}
-          </ul>
+          </ul></div>
         )}
         {waits && <p class="compose-waits" role="status">{t("waits_for_files")} <button type="button" class="link" onClick={() => setWaits(undefined)}>{t("cancel")}</button></p>}
         <footer class="compose-foot">

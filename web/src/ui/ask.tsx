@@ -1,6 +1,6 @@
 // Questions with an answer of one line, or one of several.
 
-import { useId } from "preact/hooks";
+import { useName } from "./id";
 import { t } from "../core/text";
 import { Button } from "./button";
 import { Dialog, show } from "./dialog";
@@ -23,7 +23,7 @@ export function ask(q: Question): Promise<string | undefined> {
 }
 
 function Asking({ title, text, yes, danger, field, choices, close }: Question & { close: (answer?: string) => void }) {
-  const id = useId();
+  const id = useName();
   const submit = (e: SubmitEvent) => {
     e.preventDefault();
     if (!field && !choices) return close("yes");

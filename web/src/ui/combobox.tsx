@@ -1,8 +1,9 @@
 // A field that proposes what to choose while somebody types (the ARIA practices' combobox with a grid that pops up). The
 // focus stays in the field: arrows go through the proposals, Enter or Tab takes one, Shift+Delete removes one for good.
 
-import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { ComponentChildren, Ref } from "preact";
+import { useName } from "./id";
 import { t } from "../core/text";
 import { Icon } from "./icon";
 import { place } from "./place";
@@ -32,7 +33,7 @@ export function Combobox<T>({ value, onInput, options, option, name, onChoose, o
   const own = useRef<HTMLInputElement>(null);
   const field = inputRef ?? own;
   const popup = useRef<HTMLDivElement>(null);
-  const grid = useId();
+  const grid = useName();
   const [focused, setFocused] = useState(false);
   const [dismissed, setDismissed] = useState(false);
   const [active, setActive] = useState(-1);

@@ -1,7 +1,8 @@
 // Dialogs: native ones, so that the page behind is out of reach, Escape closes, and the focus goes back by itself.
 
 import { render, type ComponentChildren } from "preact";
-import { useId, useLayoutEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { useName } from "./id";
 import { t } from "../core/text";
 import { Button, IconButton } from "./button";
 
@@ -16,7 +17,7 @@ export function Dialog({ title, onClose, children, actions, wide, kind = "" }: {
   kind?: string; // a class of its own
 }) {
   const ref = useRef<HTMLDialogElement>(null);
-  const id = useId();
+  const id = useName();
   useLayoutEffect(() => {
     const before = document.activeElement as HTMLElement | null;
     const dialog = ref.current!;

@@ -1,0 +1,58 @@
+// A file that is too large for a message goes up in pieces, goes on after a pause and after the page was gone, and travels as a link.
+
+import { anna, assert, base, bo, flow, until } from "../flow.mjs";
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+await flow(async ({ person }) => {
+  const page = await person(anna, { expect: ["ERR_INTERNET_DISCONNECTED", "ERR_FAILED", "ERR_ABORTED"] });
+  const folder = mkdtempSync(join(tmpdir(), "large-"));
+  const path = join(folder, "film från sommaren.mp4");
+  writeFileSync(path, randomBytes(60 << 20));
+  try {
+    await page.goto(`${base}/mail/inbox?mailto=${encodeURIComponent(`mailto:${bo.address}?subject=Filmen`)}`);
+    await page.getByRole("textbox", { name: "Text of the message" }).fill("Här är filmen.");
+    // A slow line, so that there is something to see.
+    const slow = await page.context().newCDPSession(page);
+    await slow.send("Network.enable");
+    await slow.send("Network.emulateNetworkConditions", { offline: false, latency: 5, downloadThroughput: -1, uploadThroughput: 12 << 20 });
+    const chooser = page.waitForEvent("filechooser");
+    await page.getByRole("button", { name: "Attach files" }).click();
+    await (await chooser).setFiles(path);
+    await page.getByRole("dialog", { name: "Too large for a message" }).getByRole("button", { name: "Send as a link" }).click();
+    await page.getByRole("button", { name: "Pause" }).click();
+    await page.getByText(/paused at \d+ %/).waitFor();
+    await page.getByText("Saved", { exact: true }).waitFor();
+
+    // It goes on after a reload, from what the browser kept.
+    await until(page, () => new Promise((resolve) => {
+      const open = indexedDB.open(`postiljon-${JSON.parse(document.getElementById("first").textContent).account.id}`);
+      open.onsuccess = () => {
+        const all = open.result.transaction("uploads").objectStore("uploads").getAll();
+        all.onsuccess = () => resolve(all.result.some((u) => u.file?.size === 60 << 20));
+      };
+    }));
+    await page.getByRole("button", { name: "Go on" }).click();
+    await page.getByText(/· link until/).waitFor({ timeout: 40_000 });
+    await page.getByRole("textbox", { name: "Text of the message" }).click();
+    await page.keyboard.press("Control+Enter");
+    await page.getByText("Sending to").waitFor();
+    await page.goto(`${base}/mail/outbox`);
+    await page.locator(".outbox-row").getByRole("button", { name: "More" }).click();
+    await page.getByRole("menuitem", { name: "Send now" }).click();
+    await page.getByText("Nothing waits").waitFor();
+
+    const there = await person(bo);
+    await there.getByRole("link", { name: /Filmen/ }).click();
+    const link = there.frameLocator("iframe.body").getByRole("link", { name: /film från sommaren\.mp4/ }).first();
+    const url = await link.getAttribute("href");
+    assert.match(url, /\/f\//);
+    const landing = await there.context().newPage();
+    await landing.goto(new URL(new URL(url).pathname, base).href);
+    await landing.getByText("film från sommaren.mp4").first().waitFor();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
