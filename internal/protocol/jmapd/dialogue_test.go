@@ -259,9 +259,7 @@ func (w *world) do(words []string) {
 			w.t.Fatal(e, answer.Code, answer.Body)
 		}
 	case "forget": // what is in memory of the account
-		w.server.accounts.mu.Lock()
-		delete(w.server.accounts.of, a)
-		w.server.accounts.mu.Unlock()
+		w.forget(a)
 	case "quota": // how many octets the account may have
 		_, err = w.store.UpdateAccount(ctx, a, func(a *store.Account) error { a.Quota = int64(number(1)); return nil })
 	case "trim": // what left mailboxes

@@ -162,10 +162,25 @@ func (f *follower) apply(kind string, answer object) {
 	f.states[kind] = answer["newState"].(string)
 }
 
-// compare holds what the client has against what is there, while nothing changes.
+// compare holds what the client has against what is there, while nothing changes: as it was carried on in memory, and read
+// anew.
 func (f *follower) compare() {
 	f.t.Helper()
 	f.follow()
+	f.same()
+	f.w.forget(f.account.ID)
+	f.same()
+}
+
+// forget takes what is in memory of an account away.
+func (w *world) forget(a store.AccountID) {
+	w.server.accounts.mu.Lock()
+	defer w.server.accounts.mu.Unlock()
+	delete(w.server.accounts.of, a)
+}
+
+func (f *follower) same() {
+	f.t.Helper()
 	objects, _ := f.everything()
 	if diff := cmp.Diff(objects, f.objects); diff != "" {
 		f.t.Fatalf("a client that follows has other objects (-want +got):\n%s", diff)
@@ -244,9 +259,7 @@ func TestFollow(t *testing.T) {
 			}
 			switch dice(6) {
 			case 0: // the service forgets what it had in memory
-				w.server.accounts.mu.Lock()
-				delete(w.server.accounts.of, a.ID)
-				w.server.accounts.mu.Unlock()
+				w.forget(a.ID)
 			case 1, 2, 3:
 				f.follow()
 			}
