@@ -103,7 +103,7 @@ func trimSpace(list []token) []token {
 // form is what a property may have as its value.
 type form struct {
 	use     use
-	special string // "background", "font-family"; "" for the usual
+	special string // "background", "font-family", "margin"; "" for the usual
 	atLeast float64
 	words   string // if not "", the words that are taken
 }
@@ -129,11 +129,11 @@ func makeProperties() map[string]form {
 		border-right-width border-bottom-width border-left-width border-radius border-top-left-radius border-top-right-radius
 		border-bottom-left-radius border-bottom-right-radius border-collapse border-spacing outline-color`)
 	add(form{}, `box-sizing caption-side clear direction empty-cells float font-size font-stretch font-style font-variant font-weight
-		height max-height max-width min-height min-width width line-height list-style list-style-position list-style-type margin margin-top
-		margin-right margin-bottom margin-left padding padding-top padding-right padding-bottom padding-left object-fit opacity
-		overflow-wrap table-layout text-align text-align-last text-indent text-overflow text-transform visibility white-space word-break
+		height max-height max-width min-height min-width width line-height list-style list-style-position list-style-type padding padding-top padding-right padding-bottom padding-left object-fit opacity
+		overflow-wrap table-layout text-align text-align-last text-overflow text-transform visibility white-space word-break
 		word-wrap hyphens orphans widows page-break-after page-break-before page-break-inside break-inside align-items align-content align-self
 		justify-content flex flex-basis flex-direction flex-grow flex-shrink flex-wrap order gap row-gap column-gap tab-size`)
+	add(form{special: "margin"}, `margin margin-top margin-right margin-bottom margin-left text-indent`)
 	add(form{special: "font-family"}, `font-family font`)
 	add(form{words: ` block inline inline-block none table inline-table table-row table-cell table-row-group table-header-group table-footer-group table-column
 		table-column-group table-caption list-item flex inline-flex flow-root initial inherit unset revert `}, `display`)
@@ -239,6 +239,9 @@ func (v *valueWriter) token(t token, depth int) bool {
 	case css.StringToken:
 		return v.string(t.text)
 	case css.DelimToken:
+		if t.text == "-" && v.form.special == "margin" { // which would move the element out of its place
+			return false
+		}
 		if t.text != "/" && (depth == 0 || t.text != "*" && t.text != "+" && t.text != "-") {
 			return false
 		}
@@ -281,7 +284,7 @@ func (v *valueWriter) number(t token, depth int) bool {
 	}
 	unit := strings.ToLower(t.text[n:])
 	value, err := strconv.ParseFloat(t.text[:n], 64)
-	if err != nil || math.Abs(value) > maxNumber && depth == 0 || value < v.form.atLeast && depth == 0 || math.Abs(value) > 1e6 {
+	if err != nil || math.Abs(value) > maxNumber && depth == 0 || value < v.form.atLeast && (depth == 0 || v.form.special == "margin") || math.Abs(value) > 1e6 {
 		return false
 	}
 	if unit != "" && unit != "%" && !strings.Contains(units, " "+unit+" ") {

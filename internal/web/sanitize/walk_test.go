@@ -97,7 +97,7 @@ var (
 		`(url|expression|image-set|cross-fade|image|paint|element|attr|var|env|src|counter|counters)\(`)
 	dangerousProperties = regexp.MustCompile(`(^|[;{])\s*(--|position|z-index|transform|animation|transition|filter|backdrop|clip|mask|cursor|pointer-events|user-select|zoom|all|content|` +
 		`quotes|behavior|-moz|-webkit|border-image|list-style-image|shape|offset|top|left|right|bottom|inset)[a-z-]*\s*:`)
-	outOfPlace = regexp.MustCompile(`(^|[;{])(margin|text-indent)[a-z-]*:[^;}]*-[0-9.]|\b[0-9.]+[dsl]?vh`)
+	outOfPlace = regexp.MustCompile(`(^|[;{])(margin|text-indent)[a-z-]*:([^;}]*[^a-z0-9_-])?-\s*[0-9.]|\b[0-9.]+[dsl]?vh`)
 )
 
 // styleDanger looks for anything in CSS that could fetch, run, or come over what it should not.

@@ -43,7 +43,7 @@ func (s *Server) aboutAttachments(r *request) ([]attachmentNote, error) {
 			return nil, err
 		}
 		if id != "" {
-			name := safeName(r.mail.parts[i].Title(), i)
+			name := r.mail.fileName(i)
 			notes = append(notes, attachmentNote{partID(i), name, r.words(s).said(level, id, append(pairs, "name", name)...)})
 		}
 	}

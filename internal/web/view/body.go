@@ -33,7 +33,7 @@ const bodyPolicy = "default-src 'none'; img-src 'self' data:; style-src 'unsafe-
 // shown (1 or 0), in data-trackers how many could not have been seen, and in data-plain whether the text is shown
 // because the message cannot be (1).
 func (s *Server) body(w http.ResponseWriter, r *request) error {
-	p := shownPage{Lang: string(r.lang), Theme: "light", words: r.words(s)}
+	p := shownPage{Lang: string(r.lang), Theme: "light", Subject: r.mail.subject, words: r.words(s)}
 	if r.URL.Query().Get("theme") == "dark" {
 		p.Theme = "dark"
 	}
@@ -50,7 +50,7 @@ func (s *Server) body(w http.ResponseWriter, r *request) error {
 	h.Set("Cache-Control", "private, no-cache")
 	h.Set("Vary", "Accept-Encoding, Accept-Language, Cookie, Authorization, Sec-Fetch-Dest, Sec-Fetch-Site")
 	sum := sha256.Sum256(out.Bytes())
-	tag := `"` + hex.EncodeToString(sum[:12]) + `"`
+	tag := `W/"` + hex.EncodeToString(sum[:12]) + `"`
 	h.Set("ETag", tag)
 	if r.Header.Get("If-None-Match") == tag {
 		w.WriteHeader(http.StatusNotModified)
@@ -70,6 +70,7 @@ func (s *Server) body(w http.ResponseWriter, r *request) error {
 // shownPage is what the template gets.
 type shownPage struct {
 	Lang, Theme string
+	Subject     string
 	Style       []template.CSS
 	Content     []template.HTML
 	Remote      int
@@ -173,7 +174,7 @@ func (m *mail) shown(part string, asText bool) ([]int, error) {
 
 // partAddress is where a part can be had.
 func (m *mail) partAddress(i int) string {
-	return at(m.id, "part/"+partID(i)+"/"+url.PathEscape(safeName(m.parts[i].Title(), i)))
+	return at(m.id, "part/"+partID(i)+"/"+url.PathEscape(m.fileName(i)))
 }
 
 // sanitizing is how the parts of a message are shown.
@@ -211,7 +212,7 @@ var bodyPage = template.Must(template.New("body").Parse(`<!DOCTYPE html>
 <meta name="postiljon-message" content="1">
 <meta name="referrer" content="no-referrer">
 <meta name="color-scheme" content="{{.Theme}}">
-<title></title>
+<title>{{.Subject}}</title>
 <style>
 :root { color-scheme: {{.Theme}}; {{if eq .Theme "dark"}}--ink: #e8eaee; --soft: #a3acb9; --line: #3a4352; --blue: #8db8f0; --step: #252d3a; --note: #3a3018;
 {{else}}--ink: #1d2430; --soft: #5b6472; --line: #d9d5cb; --blue: #1f4f8f; --step: #f3f1ea; --note: #fdf3dc;{{end}} }
@@ -225,6 +226,7 @@ img[data-remote] { min-width: 8px; min-height: 8px; background: var(--step); out
 blockquote { margin: 0 0 0 2px; padding-left: 12px; border-left: 3px solid var(--line); color: var(--soft); }
 pre { white-space: pre-wrap; }
 .plain { white-space: pre-wrap; overflow-wrap: anywhere; max-width: 48rem; }
+.plain div { unicode-bidi: plaintext; text-align: start; }
 .plain > details { white-space: normal; }
 .plain blockquote { white-space: pre-wrap; margin: 4px 0; }
 .quoted > summary { width: fit-content; margin: 6px 0; padding: 4px 12px; border-radius: 14px; background: var(--step); color: var(--soft); font-size: 13px; cursor: pointer; }

@@ -50,7 +50,7 @@ func (s *Server) archive(w http.ResponseWriter, r *request) error {
 	z := zip.NewWriter(w)
 	names := map[string]bool{}
 	for _, i := range list {
-		if err := s.addTo(z, r, i, uniqueName(names, safeName(r.mail.parts[i].Title(), i))); err != nil {
+		if err := s.addTo(z, r, i, uniqueName(names, r.mail.fileName(i))); err != nil {
 			s.log.Debug("view: archive ended", "error", err)
 			panic(http.ErrAbortHandler) // so that nobody takes the half for the whole
 		}

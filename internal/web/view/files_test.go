@@ -69,6 +69,17 @@ func TestArchive(t *testing.T) {
 	}
 }
 
+// TestNames gives parts that have no name a usual one.
+func TestNames(t *testing.T) {
+	w := newWorld(t)
+	at := w.put("Content-Type: multipart/mixed; boundary=b\n\n--b\n\nText\n--b\nContent-Type: message/rfc822\n\nSubject: inside\n\nx\n--b\nContent-Type: audio/x-strange\n\nx\n--b--\n")
+	for part, want := range map[string]string{"3": "message.eml", "5": "part-5"} {
+		if got := w.get(at + "/part/" + part + "/x").Header().Get("Content-Disposition"); got != `attachment; filename="`+want+`"` {
+			t.Errorf("%s: %s", part, got)
+		}
+	}
+}
+
 func TestRaw(t *testing.T) {
 	w := newWorld(t)
 	at := w.put("Subject: <b>\n\n<script>alert(1)</script>\n")

@@ -2,6 +2,7 @@ package view
 
 import (
 	"bufio"
+	"cmp"
 	"io"
 	"net/http"
 	"path"
@@ -38,7 +39,7 @@ func (s *Server) part(w http.ResponseWriter, r *request) error {
 	}
 	h := w.Header()
 	h.Set("Content-Type", kind)
-	h.Set("Content-Disposition", contentDisposition(disposition, safeName(r.mail.parts[i].Title(), i)))
+	h.Set("Content-Disposition", contentDisposition(disposition, r.mail.fileName(i)))
 	h.Set("Content-Security-Policy", filePolicy)
 	h.Set("Cache-Control", "private, max-age=31536000, immutable")
 	h.Set("Vary", "Cookie, Authorization")
@@ -74,6 +75,18 @@ func isPDF(begin []byte) bool { return strings.HasPrefix(string(begin), "%PDF-")
 
 // maxName is how long the name of a file can be, in octets.
 const maxName = 150
+
+// usualNames are for parts that the message does not name.
+var usualNames = map[string]string{
+	"message/rfc822": "message.eml", "text/calendar": "invitation.ics", "text/plain": "text.txt", "text/html": "text.html", "application/pdf": "document.pdf",
+	"image/png": "image.png", "image/jpeg": "image.jpg", "image/gif": "image.gif", "image/webp": "image.webp",
+}
+
+// fileName is the name of a part as a file.
+func (m *mail) fileName(i int) string {
+	p := &m.parts[i]
+	return safeName(cmp.Or(p.Title(), usualNames[p.Type+"/"+p.Subtype]), i)
+}
 
 // safeName makes of what a message says a name that is one everywhere: no path, nothing that is not seen or turns the
 // order of letters, nothing that a system takes for a device.
