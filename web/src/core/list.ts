@@ -127,6 +127,7 @@ export class List {
     let again = true;
     try {
       const query = call("Email/query", this.query({ position: page * pageSize, limit: pageSize, calculateTotal: this.counted }));
+      query.catch(() => {}); // what refers to it fails with it
       const answers = await describe({ "#ids": query.ref("/ids") }, this.collapse);
       const found = await query;
       if (epoch !== this.epoch) return; // rows went meanwhile: it is asked anew

@@ -19,7 +19,9 @@ const isLabel = (keyword: string): boolean => numbered.includes(keyword) || (/^[
 /** labelName is what a label is called. */
 export function labelName(keyword: string): string {
   const n = numbered.indexOf(keyword);
-  return n >= 0 ? t(`label_${n + 1}`) : keyword.replaceAll("_", " ");
+  if (n >= 0) return t(`label_${n + 1}`);
+  const name = keyword.replaceAll("_", " "); // keywords are in small letters
+  return name.slice(0, 1).toUpperCase() + name.slice(1);
 }
 
 /** labelsOf are the labels of a conversation. */

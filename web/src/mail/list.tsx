@@ -8,8 +8,7 @@ import { Empty } from "./empty";
 import { gestures } from "./gestures";
 import { ListHead } from "./head";
 import { Row } from "./row";
-import { wantSnippets } from "./snippets";
-import { coming, cursor, density, list, searching } from "./state";
+import { coming, cursor, density, list } from "./state";
 
 export const rowHeights = { roomy: 78, compact: 52 };
 
@@ -25,12 +24,11 @@ export function MailList() {
   useEffect(() => gestures(pane.current!), []);
   useEffect(() => {
     news.value = 0;
-    if (l && searching.peek()) l.described = wantSnippets;
   }, [l]);
   return (
     <>
       <ListHead />
-      <div class="list-body" ref={pane} aria-busy={coming.value || undefined}>
+      <div class={`list-body ${density.value}`} ref={pane} aria-busy={coming.value || undefined}>
         {coming.value && <div class="working" />}
         {news.value > 0 && (
           <button type="button" class="pill" onClick={toTop}>

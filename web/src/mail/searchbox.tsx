@@ -84,7 +84,7 @@ export function SearchBox() {
     const n = offered.length;
     if (e.key === "ArrowDown" && n > 0) setRow((row + 1) % n);
     else if (e.key === "ArrowUp" && n > 0) setRow((row - 1 + n) % n);
-    else if (e.key === "Escape" && open && n > 0) setOpen(false);
+    else if (e.key === "Escape" && open && n > 0 && typed) setOpen(false);
     else if (e.key === "Escape") {
       type("");
       now("");
@@ -105,7 +105,7 @@ export function SearchBox() {
       {typed && (
         <button type="button" class="icon search-clear" aria-label={t("clear_search")} onClick={() => (type(""), now(""), field.current!.focus())}><Icon name="x" /></button>
       )}
-      <div id="search-list" class="search-list" role="listbox" aria-label={t("suggestions")} hidden={offered.length === 0}>
+      <div id="search-list" class="search-list" role="listbox" tabIndex={-1} aria-label={t("suggestions")} hidden={offered.length === 0}>
         {offered.map((s, i) => (
           <div
             key={i} id={`search-${i}`} role="option" aria-selected={i === row} class={`menu-item ${i === row ? "at" : ""}`}

@@ -6,6 +6,7 @@ import { List, newestFirst, pageSize, type Filter, type Sort } from "../core/lis
 import { mailbox, mailboxes } from "../core/mail";
 import { route } from "../core/route";
 import { filterOf, parseSearch } from "./search";
+import { wantSnippets } from "./snippets";
 
 /** drawer tells whether the folders are shown on a narrow screen. */
 export const drawer = signal(false);
@@ -99,6 +100,7 @@ function listOf(q: string): List {
   if (!l) {
     const { filter, sort, collapse, counted }: Query = JSON.parse(q);
     l = new List(filter, sort, collapse, counted);
+    if (!collapse) l.described = wantSnippets;
     const inbox = mailboxes.peek().find((m) => m.role === "inbox")?.id;
     if (first.responses && collapse && filter.inMailbox === inbox && sort.length === 1 && !sort[0]!.isAscending) l.begin(first.responses);
     delete first.responses; // only what is shown first is still true
