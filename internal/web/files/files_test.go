@@ -60,7 +60,9 @@ func newWorld(t *testing.T, limits Limits) *world {
 func newWorldAs(w *world, limits Limits) *world {
 	t := w.T
 	t.Helper()
-	w.store = storetest.Open(t)
+	if w.store == nil {
+		w.store = storetest.Open(t)
+	}
 	if err := w.store.CreateDomain(t.Context(), store.Domain{Name: "own.example"}); err != nil {
 		t.Fatal(err)
 	}
