@@ -25,10 +25,11 @@ const shown = /^image\/(png|jpeg|gif|webp)$/;
 function File({ id, p }: { id: string; p: Part }) {
   const name = p.name || t("unnamed_file");
   const url = `/m/${id}/part/${p.partId}/${encodeURIComponent(name)}`;
-  const opens = shown.test(p.type) || p.type === "application/pdf" || p.type === "text/plain";
+  const pdf = p.type === "application/pdf";
+  const opens = shown.test(p.type) || pdf;
   return (
     <li class="attachment">
-      <a href={url} {...(opens ? { target: "_blank", rel: "noopener" } : { download: name })} title={name}>
+      <a href={pdf ? `${url}?view=1` : url} {...(opens ? { target: "_blank", rel: "noopener" } : { download: name })} title={name}>
         {shown.test(p.type)
           ? <img src={`/m/${id}/preview/${p.partId}?w=320`} alt="" loading="lazy" width="160" height="100" />
           : <span class="attachment-kind"><Icon name={iconOf(p.type)} /></span>}
