@@ -173,47 +173,24 @@ func (e *newEmail) readPart(at string, raw json.RawMessage, depth int) (*newPart
 
 func (e *newEmail) readPartProperty(n *newPart, name string, raw json.RawMessage, depth int) (bad *methodError) {
 	path := n.at + "/" + name
-	text := func(to *string) {
+	if to, valid := n.textProperty(name); to != nil {
 		if json.Unmarshal(raw, to) != nil || len(*to) > maxPartText {
-			bad = badProperty(path, "not a text")
+			return badProperty(path, "not a text")
 		}
+		if *to != "" && !valid(*to) {
+			return badProperty(path, "it cannot be written so")
+		}
+		n.kind = strings.ToLower(n.kind)
+		return nil
 	}
-	null := string(raw) == "null"
 	switch name {
-	case "partId":
-		text(&n.partID)
-	case "blobId":
-		text(&n.blobID)
-	case "type":
-		text(&n.kind)
-		if n.kind = strings.ToLower(n.kind); bad == nil && n.kind != "" && !isMediaType(n.kind) {
-			bad = badProperty(path, "not a media type")
-		}
-	case "charset":
-		if text(&n.charset); bad == nil && !isToken(n.charset) {
-			bad = badProperty(path, "not a charset")
-		}
-	case "name":
-		text(&n.name)
-	case "disposition":
-		if text(&n.disposition); bad == nil && !isToken(n.disposition) {
-			bad = badProperty(path, "not a disposition")
-		}
-	case "cid":
-		if text(&n.cid); bad == nil && n.cid != "" && !isMessageID(n.cid) {
-			bad = badProperty(path, "not a content id")
-		}
-	case "location":
-		if text(&n.location); bad == nil && n.location != "" && !isMessageID(n.location) {
-			bad = badProperty(path, "not a URI")
-		}
 	case "language":
 		if json.Unmarshal(raw, &n.language) != nil || slices.ContainsFunc(n.language, func(l string) bool { return !isToken(l) || l == "" }) {
 			bad = badProperty(path, "not a list of languages")
 		}
-	case "size":
-		var size int64
-		if !null && json.Unmarshal(raw, &size) != nil {
+	case "size": // is what it is
+		var size *int64
+		if json.Unmarshal(raw, &size) != nil {
 			bad = badProperty(path, "not a number")
 		}
 	case "subParts":
@@ -222,6 +199,30 @@ func (e *newEmail) readPartProperty(n *newPart, name string, raw json.RawMessage
 		bad = n.addField(name, raw)
 	}
 	return bad
+}
+
+// textProperty is where a property that is a text is kept, and what it is held to; nil for others.
+func (n *newPart) textProperty(name string) (to *string, valid func(string) bool) {
+	anything := func(string) bool { return true }
+	switch name {
+	case "partId":
+		return &n.partID, anything
+	case "blobId":
+		return &n.blobID, anything
+	case "type":
+		return &n.kind, isMediaType
+	case "charset":
+		return &n.charset, isToken
+	case "name":
+		return &n.name, anything
+	case "disposition":
+		return &n.disposition, isToken
+	case "cid":
+		return &n.cid, isMessageID
+	case "location":
+		return &n.location, isMessageID
+	}
+	return nil, nil
 }
 
 // maxPartText bounds a property of a part, in octets.
