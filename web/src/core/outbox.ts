@@ -97,7 +97,7 @@ export async function handIn(o: Outgoing): Promise<HandedIn> {
   if (!roleMailbox("drafts")) await fetchMailboxes();
   const drafts = roleMailbox("drafts");
   const sent = roleMailbox("sent");
-  const email = { ...(await uploaded(o)), mailboxIds: { [drafts]: true }, keywords: { $draft: true, $seen: true } };
+  const email = { ...(await uploaded(o)), mailboxIds: { [drafts]: true }, keywords: { $draft: true, $seen: true }, ...(o.sendAt ? { sentAt: o.sendAt } : {}) };
   const set = call("Email/set", { create: { e: email } });
   const submitted = call("EmailSubmission/set", {
     create: { s: {
