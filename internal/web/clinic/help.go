@@ -142,7 +142,7 @@ func (c *Clinic) ask(w http.ResponseWriter, r *http.Request, v visitor) {
 	words := []rune(strings.ToValidUTF8(r.PostFormValue("words"), "?"))
 	letter := Letter{
 		Reference: reference(k.ID), From: v.account.Address, Account: v.account.ID, Lang: v.lang, Bundle: packed,
-		Text: strings.TrimSpace(string(words[:min(len(words), maxWords)])) + "\n\n" + c.summary(r, v, k),
+		Text: strings.TrimSpace(string(words[:min(len(words), maxWords)])+"\n\n"+redact(c.summary(r, v, k), k.Address)) + "\n",
 	}
 	if err := c.Help(r.Context(), letter); err != nil {
 		c.fail(w, r, v, err)
