@@ -23,6 +23,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/storetest"
 	"github.com/postiljon/postiljon/internal/store/uid"
@@ -226,6 +227,35 @@ func TestPushAgain(t *testing.T) {
 	if answer := string(w.calls(`[["PushSubscription/get",{"ids":null},"0"]]`)); answer != `[["PushSubscription/get",{"list":[],"notFound":[]},"0"]]` {
 		t.Error(answer)
 	}
+}
+
+// TestPushEnds holds that nothing is told of an account that is suspended or gone.
+func TestPushEnds(t *testing.T) {
+	w, p := newWorld(t), newPushService(t)
+	w.pushing(p)
+	w.subscribe(p, `,"types":["Email"]`)
+	for _, suspended := range []cause.ID{cause.AccountSuspendedUnpaid, ""} {
+		if _, err := w.store.UpdateAccount(t.Context(), w.anna.ID, func(a *store.Account) error { a.Suspended = suspended; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		w.put(store.InboxID, 1, storetest.Text(1), store.Flags{})
+		if suspended != "" {
+			time.Sleep(20 * time.Millisecond) // longer than it waits
+		}
+	}
+	if got := p.next(); got["changed"].(object)["a1"].(object)["Email"] != "3.3" {
+		t.Errorf("of a suspended account something is told: %v", got)
+	}
+	if err := w.store.DeleteAccount(t.Context(), w.anna.ID); err != nil {
+		t.Fatal(err)
+	}
+	for range 1000 {
+		if w.server.pusher.watching.Load() == 0 {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Error("the device of an account that is gone is watched for")
 }
 
 // TestNotify holds that a device which wants to show mail gets what it shows, of the mailboxes that it names, and nothing

@@ -295,7 +295,10 @@ func (d *device) tell(ctx context.Context) bool {
 	again := d.p.o.Again
 	for {
 		now, message, urgent, err := d.news(ctx)
-		if err != nil {
+		if store.KindOf(err) == store.KindNotFound {
+			d.forget("the account is gone")
+			return false
+		} else if err != nil {
 			d.p.s.log.Warn("jmapd: a device cannot be told of changes now", "account", d.account, "error", err)
 		} else if message == nil {
 			d.told = now
@@ -331,9 +334,13 @@ func (d *device) forget(why string) {
 	d.p.mu.Unlock()
 }
 
-// news is the message that tells what is other than what was told, nil if nothing is.
+// news is the message that tells what is other than what was told, nil if nothing is, or if nobody may use the account.
 func (d *device) news(ctx context.Context) (n now, message object, urgent bool, err error) {
 	if n, err = d.p.s.now(ctx, d.account); err != nil {
+		return n, nil, false, err
+	}
+	account, err := d.p.s.store.Account(ctx, d.account)
+	if err != nil || account.Disabled || account.Suspended != "" {
 		return n, nil, false, err
 	}
 	news := n.other(d.told.states, d.types)
