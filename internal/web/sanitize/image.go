@@ -1,8 +1,11 @@
 package sanitize
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
+
+	"golang.org/x/net/html/atom"
 )
 
 // image writes a picture: a part of the message, one that is in the address itself, or one of the web, which comes from
@@ -29,42 +32,67 @@ func (w *writer) image(t *tag) {
 		}
 	default:
 		if a, ok := ParseAddress(src); ok {
-			if !w.remoteImage(t, a) {
+			if shown = w.remoteImage(t, a); shown == "" {
 				return
 			}
-			shown = "remote"
 		}
 	}
-	switch shown {
-	case "remote":
-	case "":
-		if t.alt == "" {
-			return
-		}
-	default:
-		t.put("src", shown)
+	if shown == "" && t.alt == "" {
+		return
 	}
 	w.said = true
+	if shown != "" {
+		t.put("src", shown)
+	}
 	t.put("alt", t.alt)
 	w.open(t)
 }
 
-// remoteImage reports whether there is anything to be seen.
-func (w *writer) remoteImage(t *tag, a Address) bool {
+// remoteImage returns where a picture of the web can be had; "" if a place was written in its stead, or nothing because nothing
+// could be seen.
+func (w *writer) remoteImage(t *tag, a Address) string {
 	if tiny(t.width) || tiny(t.height) || hides(t.style) {
 		w.trackers++
-		return false
+		return ""
 	}
 	w.remote.add(a.Text)
 	if w.o.Remote != nil {
 		if at := w.o.Remote(a.Text); at != "" {
-			t.put("src", at)
 			t.put("loading", "lazy")
-			return true
+			return at
 		}
 	}
-	t.put("data-remote", a.Host)
-	return true
+	w.place(t, a.Host)
+	return ""
+}
+
+// place writes a box as large as the picture would be, with the text that stands for it.
+func (w *writer) place(t *tag, host string) {
+	t.put("data-remote", host)
+	if wide(t.width) {
+		t.put("data-wide", "")
+	}
+	t.colour = "display:inline-block;overflow:hidden;vertical-align:middle;" + pixels("width", t.width) + pixels("height", t.height)
+	for _, side := range []string{"left", "right"} {
+		if bytes.Contains(t.attrs, []byte(` align="`+side+`"`)) {
+			t.colour += "float:" + side + ";"
+		}
+	}
+	t.a, t.width, t.height = atom.Span, "", ""
+	w.open(t)
+	w.out = append(appendEscaped(w.out, t.alt), "</span>"...)
+	w.said = true
+}
+
+// pixels writes the length of an attribute as a declaration.
+func pixels(property, length string) string {
+	if length = strings.TrimSuffix(strings.ToLower(length), "px"); length == "" {
+		return ""
+	}
+	if !strings.HasSuffix(length, "%") {
+		length += "px"
+	}
+	return property + ":" + length + ";"
 }
 
 // tiny reports whether a length is too small for a picture to be seen.

@@ -45,7 +45,7 @@ func TestHTML(t *testing.T) {
 		{"script link", `<a href=" java&#10;script:alert(1)">x</a>`, `<a>x</a>`},
 		{"fragment", `<a href="#end">x</a><a name=end>y</a>`, `<a href="#m1-end">x</a><a name="m1-end">y</a>`},
 		{"inline", `<img src="cid:logo@x" alt=Logo>`, `<img src="/part/logo@x" alt="Logo">`},
-		{"remote", `<img src="http://pics.example/a.png" width=50 height=20>`, `<img src="/image/http://pics.example/a.png" loading="lazy" alt="" width="50" height="20">`},
+		{"remote", `<img src="http://pics.example/a.png" width=50 height=20>`, `<img loading="lazy" src="/image/http://pics.example/a.png" alt="" width="50" height="20">`},
 		{"tracker", `x<img src="http://pics.example/a.png" width=1 height=1>y`, `xy`},
 		{"svg and its content", `a<svg><style><img src=x onerror=alert(1)></style><p>b</p></svg>c`, `ac`},
 		{"unknown", `<o:p>a</o:p><blink>b</blink>`, `ab`},
@@ -107,6 +107,20 @@ func TestText(t *testing.T) {
 				t.Errorf("gave %s\nwant %s", got, c.out)
 			}
 		})
+	}
+}
+
+// TestPlace leaves room for pictures that are not shown.
+func TestPlace(t *testing.T) {
+	o := testOptions()
+	o.Remote = nil
+	for in, out := range map[string]string{
+		`<img class=a src=http://pics.example/a.png width=180 height=120px align=left alt="A <pot>" style="display:block;border:1px solid red">`: `<span class="m1-a" align="left" data-remote="pics.example" style="display:inline-block;overflow:hidden;vertical-align:middle;width:180px;height:120px;float:left;display:block;border:1px solid red">A &lt;pot&gt;</span>`,
+		`<img src=//pics.example/ width=100% onerror=x>`: `<span data-remote="pics.example" style="display:inline-block;overflow:hidden;vertical-align:middle;width:100%"></span>`,
+	} {
+		if got := string(HTML([]byte(in), o).HTML); got != `<div id="m1">`+out+`</div>` {
+			t.Errorf("%s\ngave %s\nwant %s", in, got, out)
+		}
 	}
 }
 

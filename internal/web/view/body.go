@@ -222,7 +222,7 @@ body > div { position: relative; overflow-wrap: break-word; }
 body > div + div { margin-top: 16px; }
 a { color: var(--blue); text-underline-offset: .15em; }
 img { max-width: 100%; }
-img[data-remote] { min-width: 8px; min-height: 8px; background: var(--step); outline: 1px dashed var(--line); outline-offset: -1px; color: var(--soft); font-size: 12px; }
+span[data-remote] { box-sizing: border-box; max-width: 100%; min-width: 16px; min-height: 16px; padding: 3px 6px; background: var(--step); outline: 1px dashed var(--line); outline-offset: -1px; color: var(--soft); font: 12px/1.4 system-ui, sans-serif; }
 blockquote { margin: 0 0 0 2px; padding-left: 12px; border-left: 3px solid var(--line); color: var(--soft); }
 pre { white-space: pre-wrap; }
 .plain { white-space: pre-wrap; overflow-wrap: anywhere; max-width: 48rem; }
@@ -238,7 +238,7 @@ pre { white-space: pre-wrap; }
   td[data-wide], th[data-wide] { width: auto !important; }
   img[data-wide] { height: auto !important; }
 }
-@media print { body { overflow: visible; print-color-adjust: exact; -webkit-print-color-adjust: exact; } .quoted::details-content { content-visibility: visible; block-size: auto; } img[data-remote] { outline: 0; background: none; } }
+@media print { body { overflow: visible; print-color-adjust: exact; -webkit-print-color-adjust: exact; } .quoted::details-content { content-visibility: visible; block-size: auto; } span[data-remote] { outline: 0; background: none; } }
 </style>
 {{range .Style}}{{if .}}<style>{{.}}</style>{{end}}{{end}}
 </head>
