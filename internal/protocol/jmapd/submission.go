@@ -365,7 +365,7 @@ func (c *call) recipientObject(sub *store.Submission, r *store.SubmissionRecipie
 	q := c.server.options.Queue
 	o := object{
 		"state": q.Progress(sub, r), "attempts": r.Attempts, "host": textOrNull(r.Host), "reply": textOrNull(r.Reply),
-		"nextTry": nil, "giveUp": nil, "why": nil,
+		"last": dateOrNull(r.Last), "nextTry": nil, "giveUp": nil, "why": nil,
 	}
 	if r.State == store.Queued {
 		o["nextTry"] = r.Next.UTC().Format(time.RFC3339)

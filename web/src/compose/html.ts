@@ -15,37 +15,46 @@ const config = {
   RETURN_DOM_FRAGMENT: true as const,
 };
 
-/** harmful are properties that would lay something over the page or fetch something. */
-const harmful = /url\s*\(|expression|position\s*:|@import|behavior|image-set|\bfixed\b/i;
+/** styles are the properties that text is made of; values lists what none of them may have. */
+const styles = /^(?:color|background-color|font(?:-family|-size|-style|-weight|-variant[a-z-]*)?|text-(?:align|decoration[a-z-]*|indent|transform)|line-height|letter-spacing|word-spacing|white-space[a-z-]*|vertical-align|direction|unicode-bidi|list-style-(?:type|position)|(?:margin|padding)(?:-[a-z-]+)?|border(?:-(?:top|right|bottom|left|inline|block)(?:-(?:start|end))?)?(?:-(?:color|style|width))?|border-[a-z-]*radius|border-(?:collapse|spacing)|(?:max-|min-)?width|(?:max-)?height|display|float|clear|table-layout|caption-side)$/;
+const values = /[(](?!\s*[\d.]+%?[\s,])|\\|contents|fixed/i;
 
 /** sources are what a picture may be: of the message, of this page, or elsewhere. */
-const sources = /^(?:cid:|https?:|blob:|data:image\/(?:png|jpe?g|gif|webp);)/i;
+const sources = /^(?:(?:cid|https?|blob):|data:image\/(?:png|jpe?g|gif|webp);base64,[a-z0-9+/=\s]*$)/i;
 
 /**
  * fragment is HTML as nodes that are harmless. The policy of the page takes no styles from markup and pictures from nowhere
  * else: styles are set through the object model, and pictures have their address in data-src until somebody shows them.
  */
 export function fragment(html: string): DocumentFragment {
-  const aside = html.replace(/<style[\s\S]*?(?:<\/style\s*>|$)/gi, "").replace(/<[a-z][^<>]*>/gi, (tag) => tag.replace(/([\s"'/])(style|src)(?=\s*=)/gi, "$1data-$2"));
-  const nodes = document.importNode(libraries().DOMPurify.sanitize(aside, config), true);
+  const aside = html.replace(/<style[\s\S]*?(?:<\/style\s*>|$)/gi, "").replace(/<[a-z][^<>]*>/gi, (tag) => tag.replace(/([\s"'/])(style|src|on\w+)(?=\s*=)/gi, "$1data-$2"));
+  const clean: DocumentFragment | null = libraries().DOMPurify.sanitize(aside, config); // null for nothing at all
+  const nodes = clean ? document.importNode(clean, true) : document.createDocumentFragment();
   for (const e of nodes.querySelectorAll<HTMLElement>("[data-src]")) if (e.nodeName !== "IMG" || !sources.test(e.dataset.src!)) delete e.dataset.src;
   restyle(nodes);
   return nodes;
 }
 
-/** restyle applies the styles that wait in data-style. */
+/** restyle applies the styles that wait in data-style, as far as they are of those that text is made of. */
 export function restyle(nodes: ParentNode): void {
   for (const e of nodes.querySelectorAll<HTMLElement>("[data-style]")) {
-    const style = e.dataset.style!;
+    // It is read by the browser itself, in a document where nothing is fetched, so that no way of writing it hides what it is.
+    const read = inert.createElement("i").style;
+    read.cssText = e.dataset.style!;
     delete e.dataset.style;
-    if (!harmful.test(style)) e.style.cssText = style;
+    for (const name of read) {
+      const value = read.getPropertyValue(name);
+      if (styles.test(name) && !values.test(value)) e.style.setProperty(name, value);
+    }
   }
 }
 
+const inert = document.implementation.createHTMLDocument("");
+
 /** markup is a fragment as text. */
 export function markup(nodes: Node): string {
-  const box = document.implementation.createHTMLDocument("").createElement("div");
-  box.append(box.ownerDocument.importNode(nodes, true));
+  const box = inert.createElement("div");
+  box.append(inert.importNode(nodes, true));
   for (const img of box.querySelectorAll<HTMLElement>("img[data-src]")) {
     img.setAttribute("src", img.dataset.src!);
     delete img.dataset.src;

@@ -19,6 +19,8 @@ interface Open {
   draft: Draft;
   stand: Size;
   refused?: MethodError;
+  /** before had the focus when it was opened, and gets it back. */
+  before: HTMLElement | null;
 }
 
 const open_ = signal<Open[]>([]);
@@ -58,7 +60,7 @@ export async function restoreAll(ids: string[]): Promise<void> {
 
 function show(draft: Draft, refused?: MethodError): void {
   draft.begin();
-  open_.value = [...open_.peek().map((o) => (innerWidth < 1100 && o.stand !== "small" ? { ...o, stand: "small" as const } : o)), { draft, stand: "open", refused }];
+  open_.value = [...open_.peek().map((o) => (innerWidth < 1100 && o.stand !== "small" ? { ...o, stand: "small" as const } : o)), { draft, stand: "open", refused, before: document.activeElement as HTMLElement | null }];
 }
 
 function stand(draft: Draft, to: Size): void {
@@ -66,6 +68,8 @@ function stand(draft: Draft, to: Size): void {
 }
 
 function drop(draft: Draft): void {
+  const before = open_.peek().find((o) => o.draft === draft)?.before;
+  if (before?.isConnected && host.contains(document.activeElement)) before.focus();
   open_.value = open_.peek().filter((o) => o.draft !== draft);
 }
 
@@ -81,8 +85,12 @@ async function close(draft: Draft): Promise<void> {
   draft.read();
   await draft.keep();
   drop(draft);
-  if (draft.isEmpty() && !draft.emailId) return void draft.close(true);
+  if (draft.isUntouched()) return draft.close(true);
   await draft.settled();
+  if (draft.isEmpty()) {
+    if (draft.emailId) await call("Email/set", { destroy: [draft.emailId] }).catch(() => {});
+    return draft.close(true);
+  }
   await draft.save();
   if (draft.isSaved()) {
     await draft.close(true);
@@ -94,7 +102,7 @@ async function close(draft: Draft): Promise<void> {
 }
 
 async function discard(draft: Draft): Promise<void> {
-  const empty = draft.isEmpty();
+  const empty = draft.isEmpty() || (draft.isUntouched() && !draft.emailId);
   const record = draft.record();
   drop(draft);
   await draft.settled();

@@ -94,13 +94,18 @@ export class Draft {
   /** size is about what the message has: what is attached grows by a third on its way. */
   readonly size = computed(() => this.files.value.filter((a) => !a.link && !a.upload).reduce((sum, a) => sum + Math.ceil(a.size * 1.37) + 500, 20_000));
 
-  /** isEmpty tells whether nothing was written yet. */
+  /** isEmpty tells whether there is nothing in it. */
   isEmpty(): boolean {
     this.read();
     const written = this.rich.peek() ? this.html.replace(/<(?!img)[^>]*>|&nbsp;|\s|\u200b/g, "") : this.text.trim();
     const signature = this.identity.peek();
     const own = this.rich.peek() ? (signature?.htmlSignature ?? "").replace(/<(?!img)[^>]*>|&nbsp;|\s/g, "") || (signature?.textSignature ?? "").replace(/\s/g, "") : signature?.textSignature.trim();
-    return this.version === 0 || (!this.subject.peek() && !this.to.peek().length && !this.cc.peek().length && !this.bcc.peek().length && !this.files.peek().length && (!written || written === own));
+    return !this.subject.peek() && !this.to.peek().length && !this.cc.peek().length && !this.bcc.peek().length && !this.files.peek().length && (!written || written === own);
+  }
+
+  /** isUntouched tells whether nothing was changed since it was opened. */
+  isUntouched(): boolean {
+    return this.version === 0;
   }
 
   /** touch says that something was changed. */

@@ -23,6 +23,8 @@ export interface Recipient {
   address: string;
   state: State;
   attempts: number;
+  /** last is when it was last tried, or became what it is. */
+  last: string | null;
   nextTry: string | null;
   giveUp: string | null;
   host: string | null;

@@ -83,7 +83,7 @@ export function Delivery({ emailId }: { emailId: string }) {
 function stateOf(r: Recipient): string {
   switch (r.state) {
     case "delivered":
-      return r.host ? t("delivered_to", { host: r.host }) : t("delivered");
+      return [r.host ? t("delivered_to", { host: r.host }) : t("delivered"), r.last && when(r.last)].filter(Boolean).join(", ");
     case "delayed":
       return r.nextTry ? t("state_delayed", { time: when(r.nextTry) }) : t("state_waiting");
     case "scheduled":
