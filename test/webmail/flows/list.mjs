@@ -3,7 +3,7 @@
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { accessible, anna, assert, bo, command, deliver, flow, letter, sizes, until } from "../flow.mjs";
+import { accessible, anna, assert, base, bo, command, deliver, flow, letter, sizes, until } from "../flow.mjs";
 
 /** fill gives an account so many messages, a minute apart; every tenth is read. */
 function fill(account, n) {
@@ -25,7 +25,7 @@ const counted = (page, text) => page.locator(".list-total", { hasText: text }).w
 
 await flow(async ({ person }) => {
   fill(anna, 130);
-  const page = await person(anna);
+  const page = await person(anna, { expect: ["row M"] });
   await first(page, "Letter 129");
   assert.match(await page.title(), /^\(117\) Inbox/);
   await accessible(page, "the list");
@@ -121,6 +121,16 @@ await flow(async ({ person }) => {
   await page.getByRole("button", { name: "Empty" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Delete for ever" }).click();
   await page.getByText("The trash is empty.").waitFor();
+
+  // Something that is wrong with one message keeps nobody from the others.
+  await page.route("**/jmap/api", async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: (await response.text()).replace(/"from":\[[^\]]*Person 3[^\]]*\]/g, '"from":[null]') });
+  });
+  await page.goto(`${base}/mail/inbox?s=oldest`);
+  await page.getByText("This message cannot be shown here.").first().waitFor();
+  await page.getByRole("link", { name: /Letter 4 / }).click();
+  await page.getByRole("heading", { name: "Letter 4" }).waitFor();
 });
 
 await flow(async ({ person }) => {

@@ -6,7 +6,7 @@ import { undoLast } from "../core/actions";
 import { known } from "../core/mail";
 import { go, route, visit } from "../core/route";
 import { compose, type Compose } from "../compose/open";
-import { archive, chosen, emailsOf, junk, read, remove, star } from "./act";
+import { archive, chosen, emailsOf, junk, read, remove, rowsOf, star } from "./act";
 import { rows } from "./list";
 import { later } from "./later";
 import { labelMenu, moveMenu } from "./menus";
@@ -87,7 +87,8 @@ function step(by: number): void {
   const l = list.peek();
   const total = l?.total.peek() ?? 0;
   if (!l || total === 0) return;
-  const at = cursor.peek() ? l.indexOf(cursor.peek()) : -1;
+  const open = route.peek().thread;
+  const at = l.indexOf(cursor.peek() || (open && rowsOf(open)[0]) || "");
   const from = at >= 0 ? at : Math.ceil(rows.current?.top() ?? 0) - (by > 0 ? 1 : 0);
   const to = Math.max(0, Math.min(total - 1, from + by));
   rows.current?.show(to);

@@ -9,7 +9,7 @@ import { nameOf } from "./names";
 import { operators, parseSearch, type Operator } from "./search";
 import { searching, store, stored } from "./state";
 
-const wait = 120; // milliseconds after the last letter
+const wait = 60; // milliseconds after the last letter
 const mostRecents = 6;
 
 /** Suggestion is what the word at the end of the field could become. */
