@@ -156,3 +156,27 @@ func TestDepartTakenBack(t *testing.T) {
 		t.Errorf("asked %d times, %+v waits", g.asked, w.queued())
 	}
 }
+
+// TestUndo holds that what one recipient has cannot be undone for the others, and that what nobody has can.
+func TestUndo(t *testing.T) {
+	w := newWorld(t)
+	w.serve("far.test", &peer{rcpt: func(to string, _ int) string {
+		if to == "late@far.test" {
+			return "451 4.3.0 later"
+		}
+		return ""
+	}})
+	ctx := t.Context()
+	some := w.submit([]string{"you@far.test", "late@far.test"})
+	none := w.submit([]string{"late@far.test"})
+	w.settle()
+	if err := w.queue.Undo(ctx, w.account.ID, some); !errors.Is(err, ErrNotQueued) {
+		t.Errorf("undone although somebody has it: %v", err)
+	}
+	if err := w.queue.Undo(ctx, w.account.ID, none); err != nil {
+		t.Error(err)
+	}
+	if list := w.queued(); len(list) != 1 || list[0].ID != some || list[0].Recipients[1].State != store.Queued {
+		t.Errorf("queued %+v", list)
+	}
+}

@@ -353,6 +353,21 @@ func (q *Queue) Cancel(ctx context.Context, account store.AccountID, id store.Tr
 	return q.settle(ctx, account, id)
 }
 
+// Undo takes a submission back that nobody has got yet. Errors as of Cancel; ErrNotQueued if somebody has.
+func (q *Queue) Undo(ctx context.Context, account store.AccountID, id store.TraceID) error {
+	waits := func(r *store.SubmissionRecipient) bool { return !r.State.Final() }
+	nobody := func(s *store.Submission) bool {
+		return !slices.ContainsFunc(s.Recipients, func(r store.SubmissionRecipient) bool { return r.State == store.Placed || r.State == store.Relayed })
+	}
+	err := q.changeIf(ctx, account, id, nobody, journal.MessageCancelled, waits, func(r *store.SubmissionRecipient) {
+		r.State, r.Next, r.Last = store.Cancelled, time.Time{}, q.opt.Clock.Now()
+	})
+	if err != nil {
+		return fmt.Errorf("outbound: undo: %w", err)
+	}
+	return q.settle(ctx, account, id)
+}
+
 // Redirect sends to another address what waits for a recipient. Errors as of Cancel.
 func (q *Queue) Redirect(ctx context.Context, account store.AccountID, id store.TraceID, recipient, to string) error {
 	waits := func(r *store.SubmissionRecipient) bool {
@@ -402,6 +417,12 @@ func (q *Queue) Release(ctx context.Context, account store.AccountID, id store.T
 // event for each, while none of them is being sent to.
 func (q *Queue) change(ctx context.Context, account store.AccountID, id store.TraceID, kind string,
 	match func(*store.SubmissionRecipient) bool, set func(*store.SubmissionRecipient)) error {
+	return q.changeIf(ctx, account, id, func(*store.Submission) bool { return true }, kind, match, set)
+}
+
+// changeIf is change of a submission that is as wanted.
+func (q *Queue) changeIf(ctx context.Context, account store.AccountID, id store.TraceID, wanted func(*store.Submission) bool, kind string,
+	match func(*store.SubmissionRecipient) bool, set func(*store.SubmissionRecipient)) error {
 	sub, err := q.opt.Store.Submission(ctx, account, id)
 	if err != nil {
 		return err
@@ -420,6 +441,9 @@ func (q *Queue) change(ctx context.Context, account store.AccountID, id store.Tr
 	}
 	// What was read before hold may be over by now.
 	updated, err := q.opt.Store.ChangeSubmission(ctx, account, id, func(s *store.Submission) (events []store.Event, err error) {
+		if !wanted(s) {
+			return nil, ErrNotQueued
+		}
 		for i := range s.Recipients {
 			if r := &s.Recipients[i]; match(r) && keys[keyOf(s, r)] {
 				about := r.Address

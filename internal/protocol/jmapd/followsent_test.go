@@ -117,7 +117,7 @@ func TestFollowSent(t *testing.T) {
 			if random.IntN(2) == 0 {
 				at = at.Add(time.Hour)
 			}
-			w.handIn(made, at)
+			w.handIn(made, at, []string{"eva@example.net"}[:random.IntN(2)]...)
 			made++
 		case 2:
 			w.calls(`[["EmailSubmission/set",{"accountId":"a1","update":{"` + id + `":{"undoStatus":"canceled"}}},"0"]]`)

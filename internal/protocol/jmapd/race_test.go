@@ -14,11 +14,15 @@ import (
 	"github.com/postiljon/postiljon/internal/store/uid"
 )
 
-// handIn hands a small email to bo in, to go at a time, and returns its submission.
-func (w *world) handIn(n int, at time.Time) string {
+// handIn hands a small email in to bo, who is here, and others, to go at a time, and returns its submission.
+func (w *world) handIn(n int, at time.Time, also ...string) string {
 	w.t.Helper()
-	answer := w.calls(fmt.Sprintf(`[["Email/set",{"accountId":"a1","create":{"e":{"mailboxIds":{"F2":true},"messageId":["race.%d@example.org"],"from":[{"email":"anna@example.org"}],"to":[{"email":"bo@example.org"}],"subject":"%d"}}},"0"],
-		["EmailSubmission/set",{"accountId":"a1","create":{"s":{"identityId":"I1","emailId":"#e","sendAt":%q}},"onSuccessUpdateEmail":{"#s":{"mailboxIds":{"F3":true}}}},"1"]]`, n, n, at.UTC().Format(time.RFC3339Nano)))
+	to := `{"email":"bo@example.org"}`
+	for _, one := range also {
+		to += `,{"email":"` + one + `"}`
+	}
+	answer := w.calls(fmt.Sprintf(`[["Email/set",{"accountId":"a1","create":{"e":{"mailboxIds":{"F2":true},"messageId":["race.%d@example.org"],"from":[{"email":"anna@example.org"}],"to":[%s],"subject":"%d"}}},"0"],
+		["EmailSubmission/set",{"accountId":"a1","create":{"s":{"identityId":"I1","emailId":"#e","sendAt":%q}},"onSuccessUpdateEmail":{"#s":{"mailboxIds":{"F3":true}}}},"1"]]`, n, to, n, at.UTC().Format(time.RFC3339Nano)))
 	var all [][]json.RawMessage
 	var made struct {
 		Created map[string]struct{ ID string }
@@ -41,7 +45,11 @@ func TestUndoRaces(t *testing.T) {
 	undone := make([]bool, messages)
 	ids := make([]string, messages)
 	for i := range messages {
-		ids[i] = w.handIn(i, time.Now().Add(time.Duration(5+rand.IntN(25))*time.Millisecond))
+		var also []string
+		if i%3 == 1 {
+			also = []string{"eva@example.net"} // who cannot be reached: bo may have it while it waits for her
+		}
+		ids[i] = w.handIn(i, time.Now().Add(time.Duration(5+rand.IntN(25))*time.Millisecond), also...)
 		work.Go(func() {
 			time.Sleep(time.Duration(rand.IntN(30)) * time.Millisecond)
 			if i%3 == 2 {

@@ -21,6 +21,7 @@ type Queue interface {
 	Notify(sub *store.Submission)
 	SendNow(ctx context.Context, a store.AccountID, id store.TraceID) error
 	Cancel(ctx context.Context, a store.AccountID, id store.TraceID, recipient string) error
+	Undo(ctx context.Context, a store.AccountID, id store.TraceID) error
 	Hold(ctx context.Context, a store.AccountID, id store.TraceID, recipient string) error
 	Release(ctx context.Context, a store.AccountID, id store.TraceID, recipient string) error
 	Redirect(ctx context.Context, a store.AccountID, id store.TraceID, recipient, to string) error

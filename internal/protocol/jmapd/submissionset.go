@@ -499,7 +499,7 @@ func (c *call) cancel(ctx context.Context, e *store.EmailSubmission) *methodErro
 		return c.setError(err)
 	}
 	for try := 0; e.Undo() == store.UndoPending; try++ {
-		err := c.server.options.Queue.Cancel(ctx, c.account.ID, id, "")
+		err := c.server.options.Queue.Undo(ctx, c.account.ID, id)
 		switch {
 		case err == nil:
 			return nil
