@@ -96,10 +96,10 @@ func (t *tag) attribute(key, value []byte) {
 	case "class":
 		t.names("class", string(value))
 	case "id":
-		t.names("id", firstName(string(value)))
+		t.names("id", oneName(string(value)))
 	case "name":
 		if t.a == atom.A {
-			t.names("name", firstName(string(value)))
+			t.names("name", oneName(string(value)))
 		}
 	case "href":
 		once(&t.href, value)
@@ -160,11 +160,12 @@ func (t *tag) put(name, value string) {
 	t.attrs = append(appendEscaped(t.attrs, value), '"')
 }
 
-func firstName(v string) string {
-	if v = strings.TrimSpace(v); strings.ContainsAny(v, " \t\n\r\f") {
-		return ""
+// oneName is an id; of several words, none is.
+func oneName(v string) string {
+	if words := strings.Fields(v); len(words) == 1 {
+		return words[0]
 	}
-	return v
+	return ""
 }
 
 // maxNames is how many classes an element has.
