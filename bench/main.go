@@ -6,6 +6,7 @@
 //	go run ./bench -read -fts   the same with Dovecot's search index (Xapian)
 //	go run ./bench -growth      Postiljon alone: one mailbox of 10,000, 100,000 and 1,000,000
 //	go run ./bench -idle 10000  both: so many idle connections over TLS
+//	go run ./bench -webmail     both: the webmail in Chromium, beside Roundcube over Dovecot (-mailbox 100000)
 //	go run ./bench -outbound    both: mail out to 100 domains, with smtp-sink as their server
 //	go run ./bench -peer none   Postiljon alone
 //	go run ./bench -reps 1      quicker and noisier
@@ -41,6 +42,7 @@ type settings struct {
 	fts      bool
 	idle     int
 	growth   bool
+	webmail  bool
 	outbound bool
 	dead     int
 	dkim     bool
@@ -62,6 +64,7 @@ func main() {
 	flag.IntVar(&o.mailbox, "mailbox", 20000, "messages of the mailbox that is read")
 	flag.BoolVar(&o.fts, "fts", false, "give Dovecot its search index")
 	flag.BoolVar(&o.growth, "growth", false, "measure how costs grow with one mailbox")
+	flag.BoolVar(&o.webmail, "webmail", false, "measure the webmail in Chromium, beside Debian's Roundcube over Dovecot; needs Node, and root for Roundcube")
 	flag.BoolVar(&o.outbound, "outbound", false, "measure sending to other servers instead; needs root")
 	flag.BoolVar(&o.dkim, "dkim", false, "with -outbound: have Postiljon sign each message, RSA and Ed25519; Postfix does not")
 	flag.IntVar(&o.dead, "dead", 0, "with -outbound: so many messages before to a domain whose server never answers")
@@ -112,6 +115,8 @@ func run(o settings) error {
 
 func (o settings) rows() []row {
 	switch {
+	case o.webmail:
+		return webmailRows()
 	case o.read:
 		return readRows
 	case o.outbound:
@@ -136,7 +141,7 @@ func measureServer(o settings, name string, start func() (*server, error)) (resu
 	}
 	defer s.stop()
 	defer s.stopOnSignal(o.dir)()
-	if o.read {
+	if o.read || o.webmail {
 		begin := time.Now()
 		if err := fill(s, o.mailbox); err != nil {
 			return r, fmt.Errorf("fill %s: %w", name, err)

@@ -28,6 +28,7 @@ func account(i int) string { return fmt.Sprintf("user%d@bench.test", i%accounts)
 // server is a running server with its loopback addresses.
 type server struct {
 	smtp, submissions, imap, imaps string
+	https                          string // of Postiljon
 	stop                           func()
 	pids                           func() ([]int, error) // its first processes
 	binary, control                string                // of Postiljon
@@ -87,7 +88,7 @@ func startPostiljon(binary, dir string, far *elsewhere) (*server, error) {
 		cmd.Process.Signal(syscall.SIGTERM)
 		cmd.Wait()
 	}
-	var info struct{ SMTP, Submissions, IMAP, IMAPS, Control string }
+	var info struct{ SMTP, Submissions, IMAP, IMAPS, HTTPS, Control string }
 	line, err := bufio.NewReaderSize(out, 1<<20).ReadBytes('\n')
 	if err == nil {
 		err = json.Unmarshal(line, &info)
@@ -99,7 +100,7 @@ func startPostiljon(binary, dir string, far *elsewhere) (*server, error) {
 	return &server{
 		smtp: info.SMTP, submissions: info.Submissions, imap: info.IMAP, imaps: info.IMAPS, stop: stop,
 		pids:   func() ([]int, error) { return []int{cmd.Process.Pid}, nil },
-		binary: binary, control: info.Control, elsewhere: far,
+		binary: binary, https: info.HTTPS, control: info.Control, elsewhere: far,
 	}, nil
 }
 
