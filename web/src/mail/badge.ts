@@ -14,7 +14,7 @@ export function badge(): () => void {
   let shown = -1;
   return effect(() => {
     const n = mailbox("inbox")?.unreadThreads ?? 0;
-    const at = searching.value ? t("found") : here.value ? nameOf(here.value) : "";
+    const at = route.value.mailbox === "contacts" ? t("contacts") : searching.value ? t("found") : here.value ? nameOf(here.value) : "";
     if (route.value.page === "mail") document.title = `${n > 0 ? `(${n}) ` : ""}${at ? `${at} – ` : ""}Postiljon`;
     if (n === shown) return;
     shown = n;

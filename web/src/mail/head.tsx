@@ -29,7 +29,7 @@ function TitleBar() {
     <div class="list-head">
       <ChooseAll />
       <h1>{searching.value ? t("found") : m ? nameOf(m) : ""}</h1>
-      {total !== undefined && <span class="soft list-total">{list.value!.open.value ? t("more_than", { n: total - 1 }) : t(searching.value ? "messages_n" : "conversations", { n: total })}</span>}
+      {total !== undefined && <span class="soft list-total" role={searching.value ? "status" : undefined}>{list.value!.open.value ? t("more_than", { n: total - 1 }) : t(searching.value ? "messages_n" : "conversations", { n: total })}</span>}
       <span class="list-tools">
         {empties && <button type="button" class="text-button" onClick={() => void empty(m!.id)}>{t("empty_now")}</button>}
         <IconButton icon="sliders-horizontal" label={t("order_and_look")} onClick={(e) => lookMenu(e.currentTarget as Element)} />

@@ -1,5 +1,6 @@
 import { useEffect, useRef } from "preact/hooks";
 import { signal } from "@preact/signals";
+import { route } from "../core/route";
 import { t } from "../core/text";
 import { Button } from "../ui/button";
 import { Icon } from "../ui/icon";
@@ -22,6 +23,11 @@ export function MailList() {
   const l = list.value;
   const pane = useRef<HTMLDivElement>(null);
   useEffect(() => gestures(pane.current!), []);
+  const reading = route.value.thread !== "";
+  useEffect(() => {
+    // Who closes a conversation is back at its row.
+    if (!reading && document.activeElement === document.body && cursor.peek()) document.querySelector<HTMLElement>("#list .row[tabindex='0']")?.focus({ preventScroll: true });
+  }, [reading]);
   useEffect(() => {
     news.value = 0;
   }, [l]);

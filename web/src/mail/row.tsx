@@ -1,5 +1,6 @@
 import { Component, type ComponentChildren } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { first } from "../core/first";
 import { email, inThread, known, mailbox, type Email } from "../core/mail";
 import { isUnread } from "../core/actions";
 import { go, route } from "../core/route";
@@ -140,6 +141,9 @@ export function openRow(id: string, replace = false): void {
   go({ thread: e.threadId }, replace);
 }
 
+/** self is the address of who is signed in. */
+const self = first.account.address.toLowerCase();
+
 let anchor = ""; // the row that was chosen last, where a range begins
 
 /** choose chooses a row or no longer does; with range, all from the one before up to it. */
@@ -164,7 +168,13 @@ function people(emails: Email[]): string {
   const role = here.value?.role;
   const outgoing = !searching.value && (role === "sent" || role === "drafts" || role === "outbox");
   const names = new Map<string, string>();
-  for (const e of emails) for (const a of (outgoing ? e.to : e.from) ?? []) names.set(a.email.toLowerCase(), a.name || a.email);
+  const shown = outgoing ? emails.filter((e) => e.mailboxIds[here.value!.id]) : emails;
+  for (const e of shown) {
+    for (const a of (outgoing ? e.to : e.from) ?? []) {
+      const address = a.email.toLowerCase();
+      names.set(address, !outgoing && emails.length > 1 && address === self ? t("me_too") : a.name || a.email);
+    }
+  }
   const all = [...names.values()].slice(-3);
   if (all.length === 0) return t(outgoing ? "nobody_yet" : "nobody");
   const said = (all.length > 1 ? all.map((n) => n.split(/[\s,@]+/)[0]!) : all).join(", ");

@@ -24,10 +24,18 @@ export function Body({ id, images }: { id: string; images: boolean }) {
       const height = Math.min(page.documentElement.scrollHeight, tallest);
       frame.current!.style.height = `${height}px`;
     };
+    page.addEventListener("keydown", passOn);
     watch.current?.disconnect();
     watch.current = new ResizeObserver(fit);
     watch.current.observe(page.body);
     fit();
+  };
+
+  // The keys of the page work while the focus is in a message, too.
+  const passOn = (e: KeyboardEvent) => {
+    const { key, code, shiftKey, ctrlKey, metaKey, altKey } = e;
+    const again = new KeyboardEvent("keydown", { key, code, shiftKey, ctrlKey, metaKey, altKey, bubbles: true, cancelable: true });
+    if (!frame.current!.dispatchEvent(again)) e.preventDefault();
   };
 
   const theme = dark.matches ? "dark" : "light";
