@@ -355,11 +355,15 @@ func (c *call) takeBack(ctx context.Context, w *waiting, recipient string, o obj
 		}
 		return err
 	}
-	if err := c.server.options.Queue.Cancel(ctx, c.account.ID, w.sub.ID, recipient); err != nil {
-		return err
+	err = outbound.ErrNotQueued
+	if whole {
+		err = c.server.options.Queue.Undo(ctx, c.account.ID, w.sub.ID)
 	}
-	if !whole || w.sub.Email == 0 || drafts == nil {
-		return nil
+	if errors.Is(err, outbound.ErrNotQueued) { // somebody has it, or has got it meanwhile
+		return c.server.options.Queue.Cancel(ctx, c.account.ID, w.sub.ID, recipient)
+	}
+	if err != nil || w.sub.Email == 0 || drafts == nil {
+		return err
 	}
 	return c.backToDrafts(ctx, w.sub.Email, drafts.ID, o)
 }
