@@ -51,8 +51,8 @@ func (s *Server) archive(w http.ResponseWriter, r *request) error {
 	names := map[string]bool{}
 	for _, i := range list {
 		if err := s.addTo(z, r, i, uniqueName(names, r.mail.fileName(i))); err != nil {
-			s.log.Debug("view: archive ended", "error", err)
-			panic(http.ErrAbortHandler) // so that nobody takes the half for the whole
+			s.log.Info("view: archive ended", "error", err)
+			return nil // without its directory, so that nobody takes the half for the whole
 		}
 	}
 	return z.Close()
