@@ -49,6 +49,7 @@ const (
 	maxTries   = 5
 	retryAfter = 2 * time.Second
 	maxBoxes   = 10_000
+	maxUIDs    = 10_000_000 // of a mailbox
 )
 
 // fetch answers POST /api/import/imap.
@@ -548,7 +549,26 @@ func since(c *imapclient.Client, last uint32, messages uint32) ([]imap.UID, erro
 	if err != nil {
 		return nil, err
 	}
-	uids := slices.DeleteFunc(data.AllUIDs(), func(u imap.UID) bool { return uint32(u) <= last })
+	return listed(data.All, last)
+}
+
+// listed are the UIDs behind one that a server found. Package imapclient would panic at a range without an end and write out any
+// other, and what the server says may be a lie.
+func listed(found imap.NumSet, last uint32) (uids []imap.UID, err error) {
+	ranges, _ := found.(imap.UIDSet) // none at all is no set
+	var n uint64
+	for _, r := range ranges {
+		if n += uint64(r.Stop) - uint64(r.Start) + 1; r.Start == 0 || r.Stop < r.Start || n > maxUIDs {
+			return nil, &stopped{cause: cause.ProviderIMAPDown, detail: fmt.Sprintf("answer to UID SEARCH with %s", found)}
+		}
+	}
+	for _, r := range ranges {
+		for u := uint64(r.Start); u <= uint64(r.Stop); u++ {
+			if u > uint64(last) {
+				uids = append(uids, imap.UID(u))
+			}
+		}
+	}
 	slices.Sort(uids)
 	return slices.Compact(uids), nil
 }

@@ -1,0 +1,82 @@
+package move
+
+import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/certs/certstest"
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// scripted is a server whose answers mean harm: by the command, what comes before its tagged OK. {tag} is the tag.
+type scripted map[string]string
+
+// serve answers one client.
+func (s scripted) serve(c net.Conn) {
+	defer c.Close()
+	fmt.Fprint(c, "* OK [CAPABILITY IMAP4rev1 ESEARCH LIST-EXTENDED LIST-STATUS] hello\r\n")
+	for lines := bufio.NewScanner(c); lines.Scan(); {
+		tag, command, _ := strings.Cut(lines.Text(), " ")
+		for begin, answer := range s {
+			if strings.HasPrefix(command, begin) {
+				_, _ = io.WriteString(c, strings.ReplaceAll(answer, "{tag}", tag)) // a client that went away
+			}
+		}
+		fmt.Fprintf(c, "%s OK done\r\n", tag)
+	}
+}
+
+// newScripted starts such a server and has w trust it.
+func newScripted(t *testing.T, s scripted) (*world, string) {
+	t.Helper()
+	cert, pool := certstest.New(t, "localhost")
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{cert}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			wait.Go(func() { s.serve(c) })
+		}
+	})
+	w := newWorldWith(t, func(w *world) { w.roots = pool })
+	t.Cleanup(func() {
+		w.move.jobs.wait.Wait() // its connections are closed then
+		l.Close()
+		wait.Wait()
+	})
+	return w, fmt.Sprintf(`{"host":"localhost","port":%d,"user":"anna","password":"secret"}`, l.Addr().(*net.TCPAddr).Port)
+}
+
+// What another server lists may be endless: it neither ends the service nor fills its memory.
+func TestFetchFromHostileServers(t *testing.T) {
+	for name, found := range map[string]string{
+		"without an end": "* ESEARCH (TAG \"{tag}\") UID ALL 1:*\r\n",
+		"all there are":  "* ESEARCH (TAG \"{tag}\") UID ALL 1:4294967295\r\n",
+		"some and more":  "* ESEARCH (TAG \"{tag}\") UID ALL 1,3,5:4000000000\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, request := newScripted(t, scripted{
+				"LIST":       "* LIST () \"/\" INBOX\r\n* STATUS INBOX (MESSAGES 3)\r\n",
+				"EXAMINE":    "* 3 EXISTS\r\n* OK [UIDVALIDITY 1] x\r\n* OK [UIDNEXT 4] x\r\n",
+				"UID SEARCH": found,
+			})
+			j := w.ended("anna", w.begun("anna", "/api/import/imap", request))
+			if j.State != store.JobFailed || j.Refusal == nil || j.Refusal.Cause != cause.ProviderIMAPDown {
+				t.Errorf("the job ended as %+v, %+v", j, j.Refusal)
+			}
+		})
+	}
+}
