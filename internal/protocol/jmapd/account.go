@@ -123,10 +123,11 @@ func (c *accounts) weigh(changed *account, most int64) {
 
 // How many octets of memory things take, about: measured by BenchmarkMemory.
 const (
-	emailWeight  = 120 // with its place in lists
-	threadWeight = 96
-	rowWeight    = 18 // of a result
-	keyWeight    = 250
+	accountWeight = 8 << 10
+	emailWeight   = 120 // with its place in lists
+	threadWeight  = 96
+	rowWeight     = 18 // of a result
+	keyWeight     = 250
 )
 
 func (c *account) footprint() int64 {
@@ -135,5 +136,5 @@ func (c *account) footprint() int64 {
 		return 0
 	}
 	p := m.picture
-	return int64(p.mail.Len())*emailWeight + int64(p.threads.Len())*threadWeight + int64(p.log.size)*56 + c.queries.footprint()
+	return accountWeight + int64(p.mail.Len())*emailWeight + int64(p.threads.Len())*threadWeight + int64(p.log.size)*56 + c.queries.footprint()
 }
