@@ -36,10 +36,11 @@ export function Rich({ draft, handle, label, onKeyDown }: { draft: Draft; handle
     // The policy of the page takes no styles from markup, so they wait in another attribute until they are set here.
     const styles = new MutationObserver(() => restyle(root));
     styles.observe(root, { subtree: true, childList: true, attributes: true, attributeFilter: ["data-style"] });
-    editor.addEventListener("input", () => {
+    const typed = () => {
       changed = true;
       draft.touch();
-    });
+    };
+    const begun = setTimeout(() => editor.addEventListener("input", typed)); // what was put in here is no change
     editor.addEventListener("pasteImage", ((e: CustomEvent) => {
       const data: DataTransfer | undefined = e.detail?.clipboardData;
       if (data) pictures([...data.files]);
@@ -65,6 +66,7 @@ export function Rich({ draft, handle, label, onKeyDown }: { draft: Draft; handle
       pictures, squire: editor,
     };
     return () => {
+      clearTimeout(begun);
       draft.read();
       draft.read = () => {};
       handle.current = null;

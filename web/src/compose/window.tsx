@@ -107,7 +107,7 @@ export function Window({ draft, stand, offset, refused, onStand, onClose, onDisc
     else if (mod && e.shiftKey && e.code === "KeyB") openBcc();
     else if (e.key === "Escape" && !e.defaultPrevented) onClose();
     else {
-      e.stopPropagation(); // the keys of the page rest while somebody writes
+      if (stand !== "small") e.stopPropagation(); // the keys of the page rest while somebody writes
       return;
     }
     e.preventDefault();

@@ -46,6 +46,7 @@ async function fill(database: Kept): Promise<void> {
   await database.put("state", "mailboxes", mailboxes.peek());
   const hidden = mailboxes.peek().filter((m) => m.role === "junk" || m.role === "trash").map((m) => m.id);
   const wanted = new Set<string>();
+  const bodies = new Set<string>(); // drafts change too fast
   for (let at = 0; at < kept; at += page) {
     const query = call("Email/query", {
       filter: { inMailboxOtherThan: hidden }, sort: [{ property: "receivedAt", isAscending: false }], position: at, limit: page,
@@ -53,12 +54,15 @@ async function fill(database: Kept): Promise<void> {
     const emails = await call("Email/get", { "#ids": query.ref("/ids"), properties, bodyProperties: ["partId", "blobId", "size", "name", "type", "disposition", "cid"] });
     await query;
     await database.putAll("emails", emails.list);
-    for (const e of emails.list as Email[]) wanted.add(e.id);
+    for (const e of emails.list as Email[]) {
+      wanted.add(e.id);
+      if (!e.keywords.$draft) bodies.add(e.id);
+    }
     if (emails.list.length < page) break;
   }
   const gone = (await database.keys("emails")).filter((id) => !wanted.has(id));
   await database.deleteAll("emails", gone);
-  await keepBodies(wanted, gone);
+  await keepBodies(bodies, gone);
 }
 
 /** keepBodies keeps the texts for the frames; src/worker answers with them. */
