@@ -154,7 +154,7 @@ func (c *call) waitingObject(ctx context.Context, w *waiting) (object, error) {
 	recipients, states := []object{}, map[any]bool{}
 	for i := range w.sub.Recipients {
 		r := &w.sub.Recipients[i]
-		one := c.recipientObject(&w.sub, r)
+		one := c.recipientObject(ctx, &w.sub, r)
 		one["address"] = r.Address
 		c.suggest(ctx, one, r)
 		recipients = append(recipients, one)

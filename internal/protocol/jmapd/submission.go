@@ -354,7 +354,7 @@ func (c *call) recipientsOf(ctx context.Context, e *store.EmailSubmission) (obje
 	}
 	all := object{}
 	for i := range sub.Recipients {
-		one := c.recipientObject(&sub, &sub.Recipients[i])
+		one := c.recipientObject(ctx, &sub, &sub.Recipients[i])
 		c.suggest(ctx, one, &sub.Recipients[i])
 		all[sub.Recipients[i].Address] = one
 	}
@@ -362,7 +362,7 @@ func (c *call) recipientsOf(ctx context.Context, e *store.EmailSubmission) (obje
 }
 
 // recipientObject is how far a submission is for a recipient.
-func (c *call) recipientObject(sub *store.Submission, r *store.SubmissionRecipient) object {
+func (c *call) recipientObject(ctx context.Context, sub *store.Submission, r *store.SubmissionRecipient) object {
 	q := c.server.options.Queue
 	o := object{
 		"state": q.Progress(sub, r), "attempts": r.Attempts, "host": textOrNull(r.Host), "reply": textOrNull(r.Reply),
@@ -378,9 +378,26 @@ func (c *call) recipientObject(sub *store.Submission, r *store.SubmissionRecipie
 		}
 	}
 	if d := q.Why(sub, r); !d.Allowed() {
-		o["why"] = c.why(d.Sending())
+		o["why"] = c.why(c.limited(ctx, d.Sending()))
 	}
 	return o
+}
+
+// limited is a decision of a limit with all that is known of it now.
+func (c *call) limited(ctx context.Context, d cause.Decision) cause.Decision {
+	if !strings.HasPrefix(string(d.Cause), "limit.") {
+		return d
+	}
+	meters, err := c.server.options.Holder.Meters(ctx, c.account)
+	if err != nil {
+		return d // which says nearly as much
+	}
+	for _, m := range meters {
+		if full := closedBy(m); m.Closed && full.Cause == d.Cause {
+			return full
+		}
+	}
+	return d
 }
 
 // parameter returns a parameter of an envelope's address, whatever its case.
