@@ -224,7 +224,9 @@ func (d *demoCommand) populate(ctx context.Context, s *service, state *demoState
 			a.Password = "" // somebody has changed it
 		}
 		if store.KindOf(err) == store.KindNotFound {
-			a, err = d.create(ctx, s, who.name, a)
+			if a, err = d.create(ctx, s, who.name, a); err == nil && !d.JSON {
+				err = d.putLetters(ctx, s, a) // for people; programs count what they sent
+			}
 		}
 		if err != nil {
 			return err

@@ -36,7 +36,7 @@ func (d *demoCommand) present(out *streams, s *service, open listeners, state de
 	if d.JSON {
 		return json.NewEncoder(out.out).Encode(ready)
 	}
-	screen := demoScreen{demoReady: ready, Program: os.Args[0], Domain: d.Domain, Base: state.Base, Moved: moved, Bench: d.Accounts > 0}
+	screen := demoScreen{demoReady: ready, Program: os.Args[0], Domain: d.Domain, Base: state.Base, Web: s.config.BaseURL() + "/", Moved: moved, Bench: d.Accounts > 0}
 	screen.First, screen.Second = state.Accounts[0], state.Accounts[min(1, len(state.Accounts)-1)]
 	for _, a := range []*demoAccount{&screen.First, &screen.Second} {
 		if a.Password == "" {
@@ -55,6 +55,7 @@ type demoScreen struct {
 	Program       string // as it was called, so that it can be called again
 	Domain        string
 	Base          int
+	Web           string // where the webmail is
 	Moved, Bench  bool
 	First, Second demoAccount
 }
@@ -97,6 +98,10 @@ The usual ports were taken, so these begin at {{.Base}}.{{end}}
 {{- if .Bench}}
 For measurements: this machine is exempt from sending limits, connection limits and bans.{{end}}
 
+{{title "Open"}}
+  {{.Web}}
+  and sign in as one of these. The browser warns once, since nobody vouches for this demo's certificate.
+
 {{title "Accounts"}}
 {{- range .Accounts}}
   {{pad 24 .Address}} {{or .Password "(the one that you have set)"}}{{end}}
@@ -109,7 +114,7 @@ For measurements: this machine is exempt from sending limits, connection limits 
   IMAP         {{pad 18 .IMAP}} {{dim "STARTTLS"}}    {{pad 18 .IMAPS}} {{dim "TLS"}}
   POP3         {{pad 18 .POP3S}} {{dim "TLS"}}
   ManageSieve  {{pad 18 .Sieve}} {{dim "STARTTLS; programs edit rules"}}
-  Web          https://{{.HTTPS}}/ {{dim "the webmail; /connect says how to connect, /why why something was refused"}}
+  Web          https://{{.HTTPS}}/ {{dim "also /connect: how to connect, /why: why something was refused, /doctor"}}
   Certificate  {{.CA}} {{dim "is the authority to trust"}}
   Data         {{.Data}} {{dim "keeps everything; delete it to begin anew"}}
 
