@@ -24,6 +24,14 @@ func (s *service) openJMAP() (err error) {
 	return err
 }
 
+// jmapURL is where programs find the session of JMAP, "" where the web does not listen.
+func (s *service) jmapURL() string {
+	if len(s.config.Listen.HTTPS) == 0 {
+		return ""
+	}
+	return s.config.BaseURL() + "/.well-known/jmap"
+}
+
 // forgetDevices ends all push subscriptions of an account that was signed out everywhere.
 func (s *service) forgetDevices(a store.AccountID) {
 	if s.jmap == nil {

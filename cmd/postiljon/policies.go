@@ -283,7 +283,10 @@ func (r *mailReaders) release(conn any, over bool) {
 }
 
 // imapBackend implements imapd.Backend.
-type imapBackend struct{ *mailReaders }
+type imapBackend struct {
+	*mailReaders
+	jmap string // the URL of JMAP, "" where the web does not listen
+}
 
 var _ imapd.Backend = imapBackend{}
 
@@ -313,8 +316,11 @@ func (b imapBackend) Verifier(c *imapd.Conn) sasl.Verifier {
 	})
 }
 
-// SignedIn counts the session of an account.
+// SignedIn counts the session of an account, and says where the same mail is by JMAP.
 func (b imapBackend) SignedIn(_ context.Context, c *imapd.Conn, who sasl.Identity) (store.AccountID, cause.Decision) {
+	if identity, ok := who.Account.(policy.Identity); ok && identity.Protocols.Has(store.ProtocolJMAP) {
+		c.JMAP = b.jmap
+	}
 	return b.session(c, c.Listener, store.ProtocolIMAP, who)
 }
 

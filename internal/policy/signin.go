@@ -117,6 +117,8 @@ type Identity struct {
 	Account      store.Account
 	CredentialID string
 	App          bool // with an app password; a browser's that was refused for that is told so, too
+	// Protocols are those that would let the same account in with the same credential.
+	Protocols store.Protocol
 	// Known tells that the account has signed in from this address before.
 	Known bool
 	// Half tells that the second step is still to come.
@@ -299,7 +301,7 @@ func (s *SignIn) admit(ctx context.Context, a Attempt, username string, u *user,
 		kind = journal.SignInConfirmed
 	}
 	s.succeed(ctx, a, kind, username, u, "credential", c.name)
-	return Identity{Account: u.account, CredentialID: c.id, App: c.app, Known: admission.Known, Half: half}, cause.Allow()
+	return Identity{Account: u.account, CredentialID: c.id, App: c.app, Protocols: c.protocols & u.account.Protocols, Known: admission.Known, Half: half}, cause.Allow()
 }
 
 func (s *SignIn) succeed(ctx context.Context, a Attempt, kind, username string, u *user, with, value string) {

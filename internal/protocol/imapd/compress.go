@@ -50,7 +50,7 @@ func (s *session) unauthenticate(*command) outcome {
 	s.stopIdle()
 	s.stopNotify()
 	s.server.options.Backend.SignedOut(&s.conn)
-	s.conn.Account, s.conn.Name = 0, ""
+	s.conn.Account, s.conn.Name, s.conn.JMAP = 0, "", ""
 	s.rev2, s.utf8, s.condstore, s.qresync, s.uidOnly = false, false, false, false, false
 	s.anonymous = time.Now()
 	return doneWith(s.appendCapabilities([]byte("CAPABILITY ")))

@@ -16,6 +16,9 @@ type Conn struct {
 	// Account is who signed in, 0 before; Name is the address used.
 	Account store.AccountID
 	Name    string
+	// JMAP is the URL of the JMAP session where who signed in has the same mail, under the same ids and
+	// with the same password or token (RFC 9698); "" if there is none. Backend.SignedIn sets it.
+	JMAP string
 }
 
 // TLS reports whether the connection is encrypted.

@@ -35,7 +35,7 @@ func TestEveryCommandHasDialogues(t *testing.T) {
 // TestEveryCapabilityHasDialogues holds that each capability that is offered is tied to a dialogue.
 func TestEveryCapabilityHasDialogues(t *testing.T) {
 	s := &session{server: &Server{options: Options{Limits: Limits{Messages: 3}.withDefaults()}}}
-	s.conn.Account = 1
+	s.conn.Account, s.conn.JMAP = 1, "https://mail.example.org/.well-known/jmap"
 	for _, name := range strings.Fields(string(s.appendCapabilities(nil))) {
 		name, _, _ = strings.Cut(name, "=")
 		file, ok := capabilityDialogues[name]
@@ -53,7 +53,7 @@ func TestEveryCapabilityHasDialogues(t *testing.T) {
 var capabilityDialogues = map[string]string{
 	"ACL": "acl", "APPENDLIMIT": "append", "BINARY": "fetch", "CATENATE": "catenate", "CHILDREN": "list", "COMPRESS": "compress",
 	"CONDSTORE": "condstore", "CONTEXT": "context", "CREATE-SPECIAL-USE": "mailboxes", "ENABLE": "condstore", "ESEARCH": "search",
-	"ESORT": "sort", "ID": "basics", "IDLE": "idle", "IMAP4rev1": "basics", "IMAP4rev2": "basics", "INPROGRESS": "search",
+	"ESORT": "sort", "ID": "basics", "IDLE": "idle", "IMAP4rev1": "basics", "IMAP4rev2": "basics", "INPROGRESS": "search", "JMAPACCESS": "jmapaccess",
 	"LIST-EXTENDED": "list", "LIST-METADATA": "metadata", "LIST-MYRIGHTS": "acl", "LIST-STATUS": "list", "LITERAL+": "limits",
 	"MESSAGELIMIT": "messagelimit", "METADATA": "metadata", "METADATA-SERVER": "metadata", "MOVE": "copymove", "MULTIAPPEND": "multiappend",
 	"MULTISEARCH": "multisearch", "NAMESPACE": "basics", "NOTIFY": "notify", "OBJECTID": "fetch", "PARTIAL": "search", "PREVIEW": "fetch",

@@ -37,7 +37,7 @@ import (
 //	@closed 1        the server must have closed the connection
 //	{filler}         in C: lines and @raw is 4097 octets, {filler1000} and {filler4000} are so many
 //	{repeat N TEXT}  in C: lines and @raw is N times TEXT, in which "#" is the number of the time
-//	@set KEY=VALUE   before the first line of a dialogue: plaintext, notls, noreuse, tokens, message, messages, command, errors, quota
+//	@set KEY=VALUE   before the first line of a dialogue: plaintext, notls, noreuse, tokens, jmap, message, messages, command, errors, quota
 func TestDialogues(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -97,6 +97,8 @@ func (p *player) set(set *settings, text string) {
 		set.plaintext = value == "true"
 	case "tokens":
 		set.tokens = value == "true"
+	case "jmap":
+		set.jmap = value
 	case "noreuse":
 		set.noReuse = value == "true"
 	case "notls":

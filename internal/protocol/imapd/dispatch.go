@@ -80,6 +80,7 @@ var handlers = map[string]handler{
 	"MYRIGHTS":     with(signedIn, (*session).myRights),
 
 	"UNAUTHENTICATE": {signedIn, (*session).unauthenticate},
+	"GETJMAPACCESS":  {signedIn, (*session).getJMAPAccess},
 }
 
 // with makes a handler of a method that takes the arguments of its command.
@@ -243,6 +244,9 @@ func (s *session) appendCapabilities(b []byte) []byte {
 		b = appendUint(b, s.server.options.Limits.Message)
 		if limit := s.server.options.Limits.Messages; limit > 0 {
 			b = appendUint(append(b, " MESSAGELIMIT="...), limit)
+		}
+		if s.conn.JMAP != "" {
+			b = append(b, capabilityJMAP...)
 		}
 		if !s.compressed {
 			b = append(b, capabilityCompress...)

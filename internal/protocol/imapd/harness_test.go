@@ -56,6 +56,7 @@ type settings struct {
 	noTLS     bool
 	noReuse   bool
 	tokens    bool
+	jmap      string
 	quota     int64
 }
 
@@ -63,7 +64,7 @@ func newWorld(t testing.TB, set settings) *world {
 	t.Helper()
 	w := &world{t: t}
 	w.openStore(set)
-	w.backend = &testBackend{account: w.account}
+	w.backend = &testBackend{account: w.account, jmap: set.jmap}
 	catalogue, err := cause.Load()
 	if err != nil {
 		t.Fatal(err)
@@ -190,6 +191,7 @@ func (w *world) signInAs(address string) *wire {
 // testBackend knows one account, those that a test adds, and one password.
 type testBackend struct {
 	account store.AccountID
+	jmap    string   // where the account has its mail by JMAP, but nobody else
 	others  sync.Map // address: store.AccountID; world.person adds to them
 	mu      sync.Mutex
 	events  []string
@@ -207,10 +209,11 @@ func (b *testBackend) Connect(context.Context, *Conn) cause.Decision {
 
 func (b *testBackend) Verifier(*Conn) sasl.Verifier { return testVerifier{b} }
 
-func (b *testBackend) SignedIn(_ context.Context, _ *Conn, who sasl.Identity) (store.AccountID, cause.Decision) {
+func (b *testBackend) SignedIn(_ context.Context, c *Conn, who sasl.Identity) (store.AccountID, cause.Decision) {
 	if id, ok := b.others.Load(who.Name); ok {
 		return id.(store.AccountID), cause.Allow()
 	}
+	c.JMAP = b.jmap
 	return b.account, cause.Allow()
 }
 

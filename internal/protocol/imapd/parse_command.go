@@ -62,6 +62,7 @@ var grammar = map[string]func(*parser) any{
 	"EXPUNGE":    nil,
 
 	"UNAUTHENTICATE": nil,
+	"GETJMAPACCESS":  nil,
 
 	"ID":           (*parser).id,
 	"ENABLE":       (*parser).enable,

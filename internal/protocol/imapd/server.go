@@ -31,7 +31,7 @@ type Backend interface {
 	// Verifier knows who may sign in on a connection.
 	Verifier(c *Conn) sasl.Verifier
 	// SignedIn is told who proved to be whom, says which account that is, and decides whether the
-	// session may begin.
+	// session may begin. It sets Conn.JMAP.
 	SignedIn(ctx context.Context, c *Conn, who sasl.Identity) (store.AccountID, cause.Decision)
 	// SignedOut is told that the account of a connection left it, which may go on with another.
 	SignedOut(c *Conn)
