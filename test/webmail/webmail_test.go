@@ -35,7 +35,9 @@ func TestFlows(t *testing.T) {
 // run starts a service of its own and lets the flow use it. What the flow prints is shown if it fails; a picture of the
 // page goes to the folder in POSTILJON_SHOTS, if that is set.
 func run(t *testing.T, flow string) {
-	s := harness.Start(t, harness.Options{Domain: "example.test", Accounts: 3})
+	// Flows may be servers, too: with the certificate of the demo, which the service trusts.
+	data := filepath.Join(t.TempDir(), "data")
+	s := harness.Start(t, harness.Options{Data: data, Domain: "example.test", Accounts: 3, Env: []string{"SSL_CERT_FILE=" + filepath.Join(data, "tls", "ca.pem")}})
 	info, err := json.Marshal(s.Info)
 	if err != nil {
 		t.Fatal(err)

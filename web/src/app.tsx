@@ -6,7 +6,7 @@ import { follow, onBack, route } from "./core/route";
 import { online, sessionOver } from "./core/jmap";
 import { load } from "./core/load";
 import { loadTexts, t } from "./core/text";
-import { startWorker } from "./core/worker";
+import { hearWorker, startWorker } from "./core/worker";
 import { sync } from "./core/mail";
 import { Toasts } from "./ui/toast";
 import { Button } from "./ui/button";
@@ -127,6 +127,7 @@ function SessionOver() {
   );
 }
 
+hearWorker();
 await loadTexts();
 const root = document.getElementById("app")!;
 root.replaceChildren();

@@ -15,12 +15,16 @@ const policy: Policy | undefined = (globalThis as any).trustedTypes?.createPolic
   },
 });
 
+/** hearWorker goes where a notification that was clicked leads. */
+export function hearWorker(): void {
+  navigator.serviceWorker?.addEventListener("message", (e) => {
+    if (typeof e.data?.go === "string") go(parse(new URL(e.data.go)));
+  });
+}
+
 /** startWorker registers the worker of this version; where browsers have none, everything but reading without a line works. */
 export async function startWorker(): Promise<ServiceWorkerRegistration | undefined> {
   if (!("serviceWorker" in navigator)) return undefined;
-  navigator.serviceWorker.addEventListener("message", (e) => {
-    if (typeof e.data?.go === "string") go(parse(new URL(e.data.go)));
-  });
   const url = `/sw.js?v=${first.version}`;
   return navigator.serviceWorker.register(policy ? policy.createScriptURL(url) : url, { scope: "/", updateViaCache: "none" }).catch(() => undefined);
 }

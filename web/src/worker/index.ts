@@ -125,7 +125,7 @@ self.addEventListener("notificationclick", (e) => {
   const url = new URL(e.notification.data?.url ?? "/mail/inbox", self.location.origin).href;
   e.waitUntil((async () => {
     for (const client of await self.clients.matchAll({ type: "window" })) {
-      await client.focus();
+      await client.focus().catch(() => {}); // what is not allowed to come forward still goes there
       client.postMessage({ go: url });
       return;
     }
