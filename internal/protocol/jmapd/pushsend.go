@@ -173,7 +173,9 @@ func (p *pusher) close() {
 	if p == nil {
 		return
 	}
-	p.stop()
+	p.mu.Lock()
+	p.stop() // nothing begins after this
+	p.mu.Unlock()
 	p.wait.Wait()
 	p.client.CloseIdleConnections()
 }
@@ -226,6 +228,8 @@ func (p *pusher) verify(a store.AccountID, sub store.PushSubscription) {
 
 // aside sends a message that belongs to no change, trying it some times.
 func (p *pusher) aside(a store.AccountID, sub store.PushSubscription, message object) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.ctx.Err() != nil {
 		return
 	}
