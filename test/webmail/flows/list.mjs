@@ -79,7 +79,7 @@ await flow(async ({ person }) => {
   // All are chosen, those that were never seen, too; and all come back.
   await page.keyboard.press("*");
   await page.keyboard.press("a");
-  await page.getByText("All 129 chosen").waitFor();
+  await page.getByText("All 129", { exact: true }).waitFor();
   await page.keyboard.press("e");
   await page.getByText("Nothing new. You have seen it all.").waitFor();
   await page.getByRole("button", { name: "Undo" }).click();
