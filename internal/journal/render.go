@@ -61,8 +61,10 @@ func (r *renderer) each(t *Timeline, say func(text string)) {
 		"from", r.time(t.Looked.From), "to", r.time(t.Looked.To)))
 	switch v := t.Visited; {
 	case v == nil:
-	case v.Count == 0:
+	case !v.Here:
 		say(r.word("absent", "domain", v.Domain))
+	case v.Count == 0: // who asks may not know more
+		say(r.word("came", "domain", v.Domain))
 	default:
 		say(r.word("never", "domain", v.Domain, "count", strconv.Itoa(v.Count), "last", r.time(v.Last), "servers", strings.Join(v.Servers, ", ")))
 	}

@@ -43,6 +43,7 @@ var wordNames = map[string][]string{
 	"truncated": {"count"},
 	"other":     {"kind"},
 	"never":     {"domain", "count", "last", "servers"},
+	"came":      {"domain"},
 	"absent":    {"domain"},
 	"because":   {"reasons"},
 	"instead":   {"reasons"},

@@ -92,6 +92,9 @@ func (j *Journal) Trace(ctx context.Context, q Query) (*Timeline, error) {
 		if err != nil {
 			return nil, fmt.Errorf("journal: trace %q: %w", q.Text, err)
 		}
+		if q.Account != 0 {
+			visited = visited.forHolder()
+		}
 		t.Visited = &visited
 	}
 	return t, nil

@@ -73,13 +73,18 @@ func (j *Journal) keepVisits() {
 	j.visits.keep(j, j.now())
 }
 
-// Visited is what servers of a domain did in some time.
+// Visited is what servers of a domain did in some time. Who asks for one account hears only whether they were here: how
+// much they bring, and when, is the mail of others.
 type Visited struct {
 	Domain  string    `json:"domain"`
-	Servers []string  `json:"servers"` // at most ten
-	Count   int       `json:"count"`   // messages that they began to bring
+	Here    bool      `json:"here"`
+	Servers []string  `json:"servers,omitempty"` // at most ten
+	Count   int       `json:"count,omitempty"`   // messages that they began to bring
 	Last    time.Time `json:"last,omitzero"`
 }
+
+// forHolder leaves out what concerns others.
+func (v Visited) forHolder() Visited { return Visited{Domain: v.Domain, Here: v.Here} }
 
 // visitedBy looks for servers of a domain: those that brought mail of its addresses, or whose name lies in it.
 func (j *Journal) visitedBy(ctx context.Context, domain string, from, to time.Time) (v Visited, err error) {
@@ -91,6 +96,7 @@ func (j *Journal) visitedBy(ctx context.Context, domain string, from, to time.Ti
 			return ctx.Err()
 		}
 		n, _ := strconv.Atoi(e.Field("count")) // as it was written above
+		v.Here = true
 		v.Count += n
 		v.Last = e.Time
 		if remote := e.Field("remote"); !known[remote] && len(known) < 10 {

@@ -1,10 +1,13 @@
 package journal
 
 import (
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/store/storetest"
 )
 
@@ -45,9 +48,45 @@ func TestVisits(t *testing.T) {
 			t.Errorf("%+v: %+v", c.query, v)
 		} else if v != nil {
 			slices.Sort(v.Servers)
-			if v.Count != c.count || !slices.Equal(v.Servers, c.servers) {
+			if v.Count != c.count || v.Here != (c.count > 0) || !slices.Equal(v.Servers, c.servers) {
 				t.Errorf("%+v: %+v", c.query, v)
 			}
+		}
+	}
+}
+
+// Who holds an account hears whether the servers were here at all, and nothing of the mail of others.
+func TestVisitsForHolders(t *testing.T) {
+	db := storetest.Open(t)
+	anna := storetest.Account(t, db, "anna@demo.test")
+	j, err := New(Options{Store: db})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	j.Visit("192.0.2.1", "mx.example.org", "example.org")
+	catalogue, err := cause.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for domain, want := range map[string]string{
+		"example.org":    "Servers of example.org were here in that time and did not bring it to this address.",
+		"silent.example": "No server of silent.example brought any mail in that time.",
+	} {
+		answer, err := j.Trace(t.Context(), Query{Text: "anna@demo.test", With: "bo@" + domain, Account: anna, Reader: cause.Holder})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v := answer.Visited; v == nil || !reflect.DeepEqual(*v, Visited{Domain: domain, Here: domain == "example.org"}) {
+			t.Errorf("of %s a holder hears %+v", domain, v)
+		}
+		_, nothing := answer.Told(cause.English, catalogue)
+		var b strings.Builder
+		if err := answer.JSON(&b); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(nothing, want) || strings.Contains(nothing+b.String(), "192.0.2.1") {
+			t.Errorf("of %s a holder reads %q and %s", domain, nothing, &b)
 		}
 	}
 }

@@ -313,7 +313,7 @@ func (c *Clinic) followAwaited(ctx context.Context, k *kept) error {
 		return err
 	}
 	k.State, k.Note = doctor.Unknown, "note_awaited_absent"
-	if t.Visited != nil && t.Visited.Count > 0 {
+	if t.Visited != nil && t.Visited.Here {
 		k.Note = "note_awaited_never"
 	}
 	for i := range t.Lines {
