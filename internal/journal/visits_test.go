@@ -73,7 +73,7 @@ func TestVisitsForHolders(t *testing.T) {
 		"example.org":    "Servers of example.org were here in that time and did not bring it to this address.",
 		"silent.example": "No server of silent.example brought any mail in that time.",
 	} {
-		answer, err := j.Trace(t.Context(), Query{Text: "anna@demo.test", With: "bo@" + domain, Account: anna, Reader: cause.Holder})
+		answer, err := j.Trace(t.Context(), Query{Text: "anna@demo.test", With: "bo@" + domain, Account: anna.ID, Reader: cause.Holder})
 		if err != nil {
 			t.Fatal(err)
 		}
