@@ -2,6 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { first } from "../core/first";
+import { problem, send } from "../core/jmap";
 import { locale, size, t } from "../core/text";
 import { Button, IconButton } from "../ui/button";
 import { Dialog, show } from "../ui/dialog";
@@ -45,9 +46,22 @@ function sendUp(d: Draft, files: File[]): void {
 /** asLink makes a link of what is attached. */
 export function asLink(d: Draft, a: Attached): void {
   a.stop?.();
-  const b: Attached = { ...a, blobId: undefined, upload: "new", share: Object.assign(a.share, { value: 0 }) };
+  a.share.value = 0;
+  const b: Attached = { ...a, upload: "new" };
   d.files.value = d.files.peek().map((x) => (x === a ? b : x));
-  void large(b, () => d.touch());
+  b.state.value = "going";
+  fetchFile(b).then(() => {
+    delete b.blobId;
+    return large(b, () => d.touch());
+  }, () => (b.state.value = "failed"));
+}
+
+/** fetchFile gets what is attached from the server, if it is not here. */
+async function fetchFile(a: Attached): Promise<void> {
+  if (a.file) return;
+  const response = await send(download(a.blobId!, a.name, a.type));
+  if (!response.ok) throw await problem(response);
+  a.file = await response.blob();
 }
 
 /** resume goes on with uploads that a reload broke off. */

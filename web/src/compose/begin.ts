@@ -1,11 +1,10 @@
 // What a window to write in begins with.
 
 import { batch } from "@preact/signals";
-import { problem, send } from "../core/jmap";
 import type { Address } from "../core/mail";
 import { isAddress, type Chip } from "./addresses";
 import { asLink } from "./attachments";
-import { attached, download, there, type Attached } from "./files";
+import { attached, download, there } from "./files";
 import { escape, fragment, markup, paragraphs, plain } from "./html";
 import { identityFor, identities, needIdentities, type Identity } from "./identity";
 import { Draft } from "./model";
@@ -58,6 +57,19 @@ export function signatureHTML(i: Identity | undefined): string {
   return html ? `<div><br></div><div>${html}</div>` : "";
 }
 
+/** swapSignature puts another identity's signature in the place of one, where that stands as it was put in; the editor writes it its own way. */
+export function swapSignature(html: string, from: Identity | undefined, to: Identity | undefined): string {
+  const [before, after] = [plain(fragment(signatureHTML(from))).trim(), signatureHTML(to)];
+  if (!before) return html + after;
+  const nodes = fragment(html);
+  const there = [...nodes.children].reverse().find((e) => plain(e).trim() === before);
+  if (!there) return html;
+  const blank = there.previousElementSibling;
+  if (blank && !blank.textContent?.trim() && !blank.querySelector("img")) blank.remove();
+  there.replaceWith(fragment(after));
+  return markup(nodes);
+}
+
 function answer(d: Draft, e: Whole, all: boolean): void {
   const { to, cc } = addressees(e, all);
   d.to.value = to;
@@ -95,7 +107,8 @@ function open(d: Draft, e: Whole): Draft {
   batch(() => {
     d.emailId = e.id;
     if (e.messageId?.[0]) d.messageId = e.messageId[0];
-    d.identity.value = identityFor(e.from ?? []);
+    const author = e.from?.[0];
+    d.identity.value = identities.peek().find((i) => i.email === author?.email && i.name === (author.name ?? "")) ?? identityFor(e.from ?? []);
     d.to.value = e.to ?? [];
     d.cc.value = e.cc ?? [];
     d.bcc.value = e.bcc ?? [];
@@ -130,15 +143,8 @@ function again(d: Draft, e: Whole, options: Compose): Draft {
     d.to.value = options.to;
     d.cc.value = d.bcc.value = [];
   }
-  if (options.links) for (const a of d.files.peek().filter((x) => !x.cid)) void fetchFile(a).then(() => asLink(d, a), () => (a.state.value = "failed"));
+  if (options.links) for (const a of d.files.peek().filter((x) => !x.cid)) asLink(d, a);
   return d;
-}
-
-/** fetchFile gets what is attached from the server. */
-async function fetchFile(a: Attached): Promise<void> {
-  const response = await send(download(a.blobId!, a.name, a.type));
-  if (!response.ok) throw await problem(response);
-  a.file = await response.blob();
 }
 
 /** quoteText is the quote of a draft as plain text. */

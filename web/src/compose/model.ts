@@ -60,7 +60,7 @@ export class Draft {
   private keepTimer: ReturnType<typeof setTimeout> | undefined;
   private saveTimer: ReturnType<typeof setTimeout> | undefined;
   private saving: Promise<void> | undefined;
-  private uncertain = false; // the answer to a save was lost
+  private uncertain = false; // a save may have been done whose answer is not known
   private closed = false;
   private stop: (() => void)[] = [];
 
@@ -168,6 +168,7 @@ export class Draft {
     });
     for (const a of this.files.peek()) if (a.state.peek() === "going") void up(a, () => this.touch());
     this.version = 1;
+    this.uncertain = true; // a save may have been on its way when the page went
     this.saved.value = "here";
   }
 

@@ -8,8 +8,8 @@ import { t } from "../core/text";
 import { Button, IconButton } from "../ui/button";
 import { Icon } from "../ui/icon";
 import { MenuButton, openMenu, type MenuItem } from "../ui/menu";
-import { attach, Files, resume } from "./attachments";
-import { signatureHTML, signatureText } from "./begin";
+import { asLink, attach, Files, resume } from "./attachments";
+import { signatureText, swapSignature } from "./begin";
 import { choose, link, Plain, QuoteFold, Rich, switchTo, Toolbar, type Editing } from "./editor";
 import { hintsOf, lastHints, type Hint } from "./hints";
 import { identities, type Identity } from "./identity";
@@ -161,16 +161,17 @@ export function Window({ draft, stand, offset, refused, onStand, onClose, onDisc
         if (!files.length) return;
         e.preventDefault();
         e.stopPropagation();
-        void attach(draft, files);
+        if (draft.rich.peek() && (e.target as Element).closest(".editor") && files.every((f) => f.type.startsWith("image/"))) editor.current?.pictures(files);
+        else void attach(draft, files);
       }}
       onPaste={(e) => {
         const files = [...(e.clipboardData?.files ?? [])];
         if (!files.length || e.clipboardData!.types.includes("text/html")) return;
         e.preventDefault();
         e.stopPropagation();
-        const pictures = draft.rich.peek() && (e.target as Element).closest(".editor") ? files.filter((f) => f.type.startsWith("image/")) : [];
-        editor.current?.pictures(pictures);
-        void attach(draft, files.filter((f) => !pictures.includes(f)));
+        // Pictures that are pasted into the text are the editor's.
+        const inText = draft.rich.peek() && !!(e.target as Element).closest(".editor");
+        void attach(draft, files.filter((f) => !inText || !f.type.startsWith("image/")));
       }}
     >
       <div class="compose-head" onDblClick={() => onStand(stand === "small" ? "open" : "small")}>
@@ -281,6 +282,7 @@ function Conflict({ draft }: { draft: Draft }) {
 
 /** Told is what the server says of a refusal in words. */
 interface Why {
+  cause: string;
   title: string;
   text: string;
   action?: string;
@@ -305,7 +307,12 @@ function Refused({ error, draft, close }: { error: MethodError; draft: Draft; cl
     <div class="compose-note bad" role="alert">
       <Icon name="circle-alert" />
       <div>
-        {!recipients.length && <p><strong>{why?.title ?? t("not_sent")}</strong> {why?.text ?? t(error.type === "blobNotFound" ? "files_again" : "not_sent_again")} {why?.action}</p>}
+        {!recipients.length && <p><strong>{why?.title ?? t("not_sent")}</strong> {why?.text ?? t(error.type === "blobNotFound" ? "files_again" : "not_sent_again")} {why?.action}{" "}
+          {why?.cause.startsWith("content.too-large") && <button type="button" class="link" onClick={() => {
+            close();
+            for (const a of draft.files.peek()) if (!a.cid && !a.upload) asLink(draft, a);
+          }}>{t("large_link")}</button>}
+        </p>}
         {recipients.map(([email, w]) => (
           <p key={email}>
             <strong>{email}</strong>: {w.text || w.title}{" "}
@@ -326,10 +333,9 @@ function From({ draft, editor }: { draft: Draft; editor: { current: Editing | nu
   const change = (i: Identity | undefined) => {
     draft.read();
     const before = draft.identity.peek();
-    const [oldHTML, newHTML, oldText, newText] = [signatureHTML(before), signatureHTML(i), signatureText(before), signatureText(i)];
-    const swap = (text: string, from: string, to: string) => (from && text.includes(from) ? text.replace(from, () => to) : from ? text : text + to);
-    draft.html = swap(draft.html, oldHTML, newHTML);
-    draft.text = swap(draft.text, oldText, newText);
+    const [from, to] = [signatureText(before), signatureText(i)];
+    draft.html = swapSignature(draft.html, before, i);
+    draft.text = from && draft.text.includes(from) ? draft.text.replace(from, () => to) : from ? draft.text : draft.text + to;
     draft.identity.value = i;
     editor.current?.set();
   };
