@@ -73,6 +73,9 @@ export class List {
 
   wake(): void {
     this.asleep = false;
+    this.ids.forEach((id, i) => {
+      if (id !== undefined && !known(id)) delete this.ids[i]; // another list grew long meanwhile
+    });
     if (this.stale) void this.refresh();
   }
 
