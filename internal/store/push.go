@@ -67,11 +67,11 @@ func decodePush(k, v []byte) (p PushSubscription, err error) {
 	return p, nil
 }
 
-// CreatePushSubscription keeps a new subscription and gives it an ID, which is never given again. One for the same URL
-// goes. Kinds: KindNotFound, KindLimit.
-func (s *Store) CreatePushSubscription(ctx context.Context, a AccountID, p PushSubscription) (PushSubscription, error) {
+// CreatePushSubscription keeps a new subscription and gives it an ID, which is never given again. Those for the same URL
+// are gone. Kinds: KindNotFound, KindLimit.
+func (s *Store) CreatePushSubscription(ctx context.Context, a AccountID, p PushSubscription) (made PushSubscription, gone []uint64, err error) {
 	const op = "create push subscription"
-	err := s.records.Update(ctx, kv.Account(a), func(tx kv.Tx) error {
+	err = s.records.Update(ctx, kv.Account(a), func(tx kv.Tx) error {
 		if _, err := readHead(tx); err != nil {
 			return err
 		}
@@ -82,8 +82,10 @@ func (s *Store) CreatePushSubscription(ctx context.Context, a AccountID, p PushS
 		if p.ID, err = nextID(tx, table(tablePush)); err != nil {
 			return err
 		}
+		gone = nil
 		for i := range list {
 			if list[i].URL == p.URL {
+				gone = append(gone, list[i].ID)
 				if err := tx.Delete(pushKey(list[i].ID)); err != nil {
 					return err
 				}
@@ -95,7 +97,7 @@ func (s *Store) CreatePushSubscription(ctx context.Context, a AccountID, p PushS
 		}
 		return setJSON(tx, pushKey(p.ID), p)
 	})
-	return p, wrap(op, err)
+	return p, gone, wrap(op, err)
 }
 
 // UpdatePushSubscription changes a subscription. Kind: KindNotFound.

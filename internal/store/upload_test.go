@@ -68,7 +68,7 @@ func TestPushSubscriptions(t *testing.T) {
 	storetest.Account(t, s, "bjorn@demo.test")
 	create := func(url string) store.PushSubscription {
 		t.Helper()
-		p, err := s.CreatePushSubscription(t.Context(), a.ID, store.PushSubscription{Device: "d", URL: url})
+		p, _, err := s.CreatePushSubscription(t.Context(), a.ID, store.PushSubscription{Device: "d", URL: url})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -92,7 +92,7 @@ func TestPushSubscriptions(t *testing.T) {
 	for n := range store.MaxPushSubscriptions - 1 {
 		create("https://push.test/more/" + string(rune('a'+n)))
 	}
-	if _, err := s.CreatePushSubscription(t.Context(), a.ID, store.PushSubscription{URL: "https://push.test/x"}); store.KindOf(err) != store.KindLimit {
+	if _, _, err := s.CreatePushSubscription(t.Context(), a.ID, store.PushSubscription{URL: "https://push.test/x"}); store.KindOf(err) != store.KindLimit {
 		t.Error(err)
 	}
 	if err := s.DeletePushSubscription(t.Context(), a.ID, one.ID); err != nil {

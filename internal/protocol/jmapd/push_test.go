@@ -355,6 +355,39 @@ func TestPushIsLimited(t *testing.T) {
 	}
 }
 
+// TestPushTests holds that a test goes to devices alone that told their code, and that a subscription in the place of another ends
+// that: nobody is written to who did not ask for it, or more often than once.
+func TestPushTests(t *testing.T) {
+	w, p := newWorld(t), newPushService(t)
+	w.pushing(p)
+	w.calls(fmt.Sprintf(`[["PushSubscription/set",{"create":{"d":{"deviceClientId":"phone","url":"%s/other","keys":%s}}},"0"]]`, p.server.URL, p.keys()))
+	unverified := p.next()["pushSubscriptionId"].(string)
+	test := func(id string) string {
+		return string(w.calls(fmt.Sprintf(`[["PushSubscription/set",{"update":{%q:{"test":"x"}}},"0"]]`, id)))
+	}
+	if answer := test(unverified); !strings.Contains(answer, "is not verified") {
+		t.Error(answer)
+	}
+	first := w.subscribe(p, "")
+	second := w.subscribe(p, "")
+	w.server.pusher.mu.Lock()
+	if running := w.server.pusher.running; len(running) != 1 || first == second {
+		t.Errorf("%d devices are told, %s and %s", len(running), first, second)
+	}
+	w.server.pusher.mu.Unlock()
+	for n := 0; ; n++ {
+		if answer := test(second); strings.Contains(answer, "rateLimit") {
+			break
+		} else if n > maxPushCreates {
+			t.Fatal("tests have no end", answer)
+		}
+		if got := p.next(); got["@type"] != "PushTest" {
+			t.Error(got)
+		}
+		<-p.headers
+	}
+}
+
 // TestStates holds which states are others after something happened, and that it is told that something did.
 func TestStates(t *testing.T) {
 	w := newWorld(t)

@@ -185,9 +185,12 @@ func (c *call) createPush(ctx context.Context, properties map[string]json.RawMes
 	case !p.mayCreate(c.account.ID, now):
 		return nil, &methodError{Type: "rateLimit", Description: "too many subscriptions were made in the last hour"}
 	}
-	sub, err := c.server.store.CreatePushSubscription(ctx, c.account.ID, sub)
+	sub, gone, err := c.server.store.CreatePushSubscription(ctx, c.account.ID, sub)
 	if err != nil {
 		return nil, c.setError(err)
+	}
+	for _, id := range gone {
+		p.end(c.account.ID, id)
 	}
 	p.verify(c.account.ID, sub)
 	o := pushObject(&sub)
@@ -200,7 +203,7 @@ func (c *call) createPush(ctx context.Context, properties map[string]json.RawMes
 	return o, nil
 }
 
-// mayCreate counts a subscription that is made, if there were not too many lately.
+// mayCreate counts a subscription that is made, or tested, if there were not too many lately.
 func (p *pusher) mayCreate(a store.AccountID, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -221,6 +224,7 @@ func (c *call) updatePush(ctx context.Context, id string, patch map[string]json.
 	var test string
 	err := c.server.store.UpdatePushSubscription(ctx, c.account.ID, n, func(sub *store.PushSubscription) error {
 		before := pushObject(sub)
+		expires, test = nil, "" // of a try before
 		for name, raw := range patch {
 			switch {
 			case name == "test": // our own: a message that shows how long it takes
@@ -241,6 +245,11 @@ func (c *call) updatePush(ctx context.Context, id string, patch map[string]json.
 				expires = object{"expires": sub.Expires.UTC().Format(time.RFC3339)}
 			}
 		}
+		if test != "" {
+			if e := c.mayTest(sub); e != nil {
+				return e
+			}
+		}
 		sub.ID = n
 		now = *sub
 		return nil
@@ -253,6 +262,18 @@ func (c *call) updatePush(ctx context.Context, id string, patch map[string]json.
 		c.server.pusher.aside(c.account.ID, now, object{"@type": "PushTest", "pushSubscriptionId": id, "test": test, "sent": c.server.store.Now().UTC().Format(time.RFC3339Nano)})
 	}
 	return expires, nil
+}
+
+// mayTest reports why a message for a test is not sent: nobody is written to who did not ask for it (RFC 8620 section 7.2.2), nor
+// too often.
+func (c *call) mayTest(sub *store.PushSubscription) *methodError {
+	switch {
+	case !sub.Verified:
+		return badProperty("test", "the subscription is not verified")
+	case !c.server.pusher.mayCreate(c.account.ID, c.server.store.Now()):
+		return &methodError{Type: "rateLimit", Description: "too many messages were sent in the last hour"}
+	}
+	return nil
 }
 
 // readPush reads a property of a subscription.
