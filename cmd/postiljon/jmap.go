@@ -12,7 +12,7 @@ import (
 // openJMAP makes the server of JMAP, which the web serves.
 func (s *service) openJMAP() (err error) {
 	s.jmap, err = jmapd.New(jmapd.Options{
-		Store: s.store, Index: s.index, Catalogue: s.catalogue, BaseURL: s.config.BaseURL(), SignIn: s.signInHTTP, Tokens: s.sasl.tokens.Load, Log: s.log,
+		Store: s.store, Index: s.index, Catalogue: s.catalogue, BaseURL: s.config.BaseURL(), SignIn: s.signInHTTP, With: s.browsers.With, Tokens: s.sasl.tokens.Load, Log: s.log,
 		Queue: s.queue, Check: s.road.Check, Holder: jmapd.Holder{Journal: s.journal, Meters: s.policies.sending.Meters}, Near: s.nearest,
 		Limits: jmapd.Limits{
 			Upload: int64(s.config.Limits.MessageSize), Message: int64(s.config.Limits.MessageSize), Recipients: s.config.Limits.Recipients,
@@ -32,12 +32,12 @@ func (s *service) jmapURL() string {
 	return s.config.BaseURL() + "/.well-known/jmap"
 }
 
-// forgetDevices ends all push subscriptions of an account that was signed out everywhere.
-func (s *service) forgetDevices(a store.AccountID) {
+// forgetDevices ends the push subscriptions of an account that were made with what does not count any more.
+func (s *service) forgetDevices(ctx context.Context, a store.AccountID, gone func(with string) bool) {
 	if s.jmap == nil {
 		return
 	}
-	if err := s.jmap.Unsubscribe(context.Background(), a); err != nil {
+	if err := s.jmap.Unsubscribe(context.WithoutCancel(ctx), a, gone); err != nil {
 		s.log.Error("devices are still told of mail", "error", err)
 	}
 }

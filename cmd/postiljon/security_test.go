@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -115,6 +117,64 @@ func TestSecurityPassword(t *testing.T) {
 	if code := b.api("DELETE", "sessions/"+id, nil, nil); code != http.StatusNotFound {
 		t.Errorf("end it again: %d", code)
 	}
+}
+
+// TestSecurityEndsDevices holds that streams and push subscriptions end with what they were made with (RFC 8620 section 7.2), and
+// others do not.
+func TestSecurityEndsDevices(t *testing.T) {
+	h := hostAccount(t)
+	open := webOf(t, h.service)
+	b, other, program := open().page(), open().page(), open()
+	var made security.AppPassword
+	if code := b.api("POST", "app-passwords", fields{"name": "phone"}, &made); code != http.StatusOK {
+		t.Fatal(code)
+	}
+	program.header = http.Header{"Authorization": {basicField(hostedAddress, made.Password)}}
+	for name, one := range map[string]*browser{"this": b, "other": other, "program": program} {
+		subscribe := fields{"using": []string{"urn:ietf:params:jmap:core"}, "methodCalls": []any{[]any{"PushSubscription/set", fields{
+			"create": fields{"d": fields{"deviceClientId": name, "url": "https://push.invalid/" + name}}}, "0"}}}
+		if code := one.json("POST", "/jmap/api", subscribe, nil, "X-CSRF-Token", one.header.Get("X-CSRF-Token")); code != http.StatusOK {
+			t.Fatalf("%s: %d", name, code)
+		}
+	}
+	left := func(want string) {
+		t.Helper()
+		list, err := h.store.PushSubscriptions(t.Context(), h.id)
+		names := []string{}
+		for _, s := range list {
+			names = append(names, s.Device)
+		}
+		slices.Sort(names)
+		if got := strings.Join(names, " "); err != nil || got != want {
+			t.Errorf("devices %q, want %q; %v", got, want, err)
+		}
+	}
+	left("other program this")
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, program.base+"/jmap/events?types=*&closeafter=no&ping=0", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header = program.header
+	stream, err := program.client.Do(r)
+	if err != nil || stream.StatusCode != http.StatusOK {
+		t.Fatal(stream, err)
+	}
+	defer stream.Body.Close()
+	if code := b.api("DELETE", "app-passwords/"+made.ID, nil, nil); code != http.StatusNoContent {
+		t.Errorf("revoke: %d", code)
+	}
+	if _, err := io.Copy(io.Discard, stream.Body); err != nil && strings.Contains(err.Error(), "Timeout") {
+		t.Errorf("the stream did not end: %v", err)
+	}
+	left("other this")
+	if code := b.api("POST", "password", fields{"password": "korrekt batteri klammer"}, nil); code != http.StatusOK {
+		t.Errorf("new password: %d", code)
+	}
+	left("this")
+	if r, _ := b.form("/sign-out", "csrf", b.header.Get("X-CSRF-Token")); r.StatusCode != http.StatusSeeOther {
+		t.Error(r.Status)
+	}
+	left("")
 }
 
 func TestSecurityTwoStep(t *testing.T) {

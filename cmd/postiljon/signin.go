@@ -17,7 +17,7 @@ import (
 
 // openSignIn makes what knows the browsers that are signed in, and the pages where people sign in.
 func (s *service) openSignIn() (err error) {
-	s.browsers = websession.New(websession.Options{Store: s.store, Catalogue: s.catalogue, Log: s.log})
+	s.browsers = websession.New(websession.Options{Store: s.store, Catalogue: s.catalogue, Ended: s.forgetDevices, Log: s.log})
 	s.codes = &factor.Codes{Store: s.store, Issuer: s.config.Hostname, Now: s.store.Now}
 	s.passkeys = factor.NewPasskeys(s.store, s.config.Hostname, append([]string{s.config.Hostname}, s.config.TLS.Names...), s.store.Now)
 	s.signIn, err = signin.New(signin.Options{
@@ -46,7 +46,6 @@ func (s *service) connectionsOf(a store.AccountID) []security.Connection {
 // signOut ends all that is signed in to an account: connections, browsers, and requests that run.
 func (s *service) signOut(a store.AccountID) {
 	s.policies.sessions.end(a)
-	s.forgetDevices(a)
 	if _, err := s.browsers.EndAll(context.Background(), a); err != nil {
 		s.log.Error("browsers not signed out", "error", err)
 	}
@@ -66,33 +65,32 @@ func (s *service) signInHTTP(r *http.Request) (store.Account, cause.Decision) {
 	if !s.browsers.SameOrigin(r) {
 		return store.Account{}, cause.Refuse(cause.AccountAccessDenied)
 	}
-	a, d := s.signInByField(r)
+	who, d := s.signInByField(r)
 	if d.Allowed() {
-		s.browsers.Bind(r, a.ID)
+		s.browsers.Bind(r, who.Account.ID, who.CredentialID)
 	}
-	return a, d
+	return who.Account, d
 }
 
 // signInByField decides by the field Authorization.
-func (s *service) signInByField(r *http.Request) (store.Account, cause.Decision) {
+func (s *service) signInByField(r *http.Request) (who policy.Identity, d cause.Decision) {
 	p := s.policies
 	remote, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
-		return store.Account{}, cause.Refuse(cause.AuthPasswordWrong)
+		return who, cause.Refuse(cause.AuthPasswordWrong)
 	}
 	attempt := policy.Attempt{Protocol: store.ProtocolJMAP, Remote: remote.Addr().Unmap(), TLS: r.TLS != nil, Client: r.UserAgent()}
 	if d := p.guard.Connect(attempt.Remote); !d.Allowed() {
-		return store.Account{}, d
+		return who, d
 	}
-	var who policy.Identity
-	d := cause.Refuse(cause.AuthPasswordWrong)
+	d = cause.Refuse(cause.AuthPasswordWrong)
 	if name, password, ok := r.BasicAuth(); ok {
 		who, d = p.signIn.Password(r.Context(), attempt, name, password)
 	} else if scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Bearer") && token != "" && s.sasl.tokens.Load() {
 		who, d = p.signIn.Token(r.Context(), attempt, "", token)
 	} else {
-		return store.Account{}, d // who does not say who it is has not failed
+		return who, d // who does not say who it is has not failed
 	}
 	p.metrics.SignIn("jmap", d.Cause)
-	return who.Account, d
+	return who, d
 }

@@ -18,6 +18,8 @@ type PushSubscription struct {
 	Device string `json:"device"`
 	// URL takes messages for the device; it is a secret between device and service.
 	URL string `json:"url"`
+	// With names what the request that made it was signed in with, "" if that is not known; it ends with that.
+	With string `json:"with,omitempty"`
 	// P256dh and Auth encrypt messages (RFC 8291), base64url; both or none are empty.
 	P256dh string `json:"p256dh,omitempty"`
 	Auth   string `json:"auth,omitempty"`

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/store"
 )
@@ -57,6 +58,15 @@ func (c *call) tell(ctx context.Context) {
 
 // maxClient bounds the name of a client, in octets.
 const maxClient = 60
+
+// askerOf is who makes a request, but for the account.
+func (s *Server) askerOf(r *http.Request) asker {
+	who := asker{lang: cause.ParseLang(r.Header.Get("Accept-Language")), client: clientOf(r)}
+	if s.options.With != nil {
+		who.with = s.options.With(r)
+	}
+	return who
+}
 
 // clientOf is the name of the program that makes a request. Browsers all have the same, so it is the webmail's.
 func clientOf(r *http.Request) string {

@@ -221,7 +221,7 @@ func TestPushAgain(t *testing.T) {
 	if got := p.next(); got["@type"] != "StateChange" || w.server.pusher.keys != key {
 		t.Error(got)
 	}
-	if err := w.server.Unsubscribe(t.Context(), w.anna.ID); err != nil {
+	if err := w.server.Unsubscribe(t.Context(), w.anna.ID, func(string) bool { return true }); err != nil {
 		t.Error(err)
 	}
 	if answer := string(w.calls(`[["PushSubscription/get",{"ids":null},"0"]]`)); answer != `[["PushSubscription/get",{"list":[],"notFound":[]},"0"]]` {

@@ -211,10 +211,14 @@ func (p *pusher) end(a store.AccountID, id uint64) {
 	}
 }
 
-// Unsubscribe ends all push subscriptions of an account, whose holder signed out everywhere.
-func (s *Server) Unsubscribe(ctx context.Context, a store.AccountID) error {
+// Unsubscribe ends the push subscriptions of an account that were made with what does not count any more, as Options.With names it
+// (RFC 8620 section 7.2).
+func (s *Server) Unsubscribe(ctx context.Context, a store.AccountID, gone func(with string) bool) error {
 	list, err := s.store.PushSubscriptions(ctx, a)
 	for i := range list {
+		if !gone(list[i].With) {
+			continue
+		}
 		s.pusher.end(a, list[i].ID)
 		err = errors.Join(err, s.store.DeletePushSubscription(ctx, a, list[i].ID))
 	}

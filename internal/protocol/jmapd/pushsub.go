@@ -171,7 +171,7 @@ func pushSet(ctx context.Context, c *call) (any, error) {
 func (c *call) createPush(ctx context.Context, properties map[string]json.RawMessage) (object, *methodError) {
 	p := c.server.pusher
 	now := c.server.store.Now()
-	sub := store.PushSubscription{Code: rand.Text(), Created: now.UTC(), Expires: now.Add(mostPushTime)}
+	sub := store.PushSubscription{With: c.request.with, Code: rand.Text(), Created: now.UTC(), Expires: now.Add(mostPushTime)}
 	for name, raw := range properties {
 		if e := c.server.readPush(&sub, name, raw, true); e != nil {
 			return nil, e

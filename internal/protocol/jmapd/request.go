@@ -31,6 +31,7 @@ type request struct {
 type asker struct {
 	lang   cause.Lang // in which causes are explained
 	client string     // the program, as the journal names it
+	with   string     // what it is signed in with (Options.With)
 }
 
 // invocation is one method call or response (RFC 8620 section 3.2).
@@ -156,7 +157,7 @@ func (s *Server) api(w http.ResponseWriter, r *http.Request, a *store.Account) {
 		bad.write(w)
 		return
 	}
-	req.asker = asker{cause.ParseLang(r.Header.Get("Accept-Language")), clientOf(r)}
+	req.asker = s.askerOf(r)
 	text, err := s.respond(r.Context(), a, req)
 	s.answer(w, text, err)
 }

@@ -26,6 +26,8 @@ type Options struct {
 	Catalogue *cause.Catalogue
 	// SignIn decides who makes a request, from its Authorization field; it is asked over TLS alone.
 	SignIn func(r *http.Request) (store.Account, cause.Decision)
+	// With names what a request that SignIn let in is signed in with; nil names nothing. Push subscriptions know it (Unsubscribe).
+	With func(r *http.Request) string
 	// Tokens reports whether bearer tokens are taken; nil means no.
 	Tokens func() bool
 	// Index narrows searches for text; nil reads all messages.

@@ -12,7 +12,6 @@ import (
 
 	"github.com/coder/websocket"
 
-	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/store"
 )
 
@@ -62,7 +61,7 @@ func (s *Server) websocket(w http.ResponseWriter, r *http.Request, a *store.Acco
 	conn.SetReadLimit(s.options.Limits.RequestSize)
 	ctx, cancel := context.WithTimeout(r.Context(), socketTime)
 	defer cancel()
-	c := &socket{s: s, conn: conn, account: a, who: asker{cause.ParseLang(r.Header.Get("Accept-Language")), clientOf(r)}, places: make(chan struct{}, max(1, s.options.Limits.ConcurrentRequests/2))}
+	c := &socket{s: s, conn: conn, account: a, who: s.askerOf(r), places: make(chan struct{}, max(1, s.options.Limits.ConcurrentRequests/2))}
 	why := c.run(ctx, cancel)
 	_ = conn.Close(why, "")
 }

@@ -212,6 +212,7 @@ func (s *Server) deleteAppPassword(r *http.Request, one *session.Session) (any, 
 				return nil, err
 			}
 			s.EndPrograms(one.Account.ID)
+			s.Sessions.EndCredential(r.Context(), one.Account.ID, c.ID)
 			s.note(r, journal.CredentialDeleted, one, store.Field{Name: "credential", Value: c.Name})
 			return nil, nil
 		}

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"crypto/subtle"
+	"encoding/hex"
 	"net/http"
 	"net/url"
 
@@ -15,6 +16,7 @@ type request struct {
 	cancel  context.CancelFunc
 	account store.AccountID
 	session *store.SessionHash // nil: it signed in by itself
+	with    string             // what it is signed in with
 }
 
 type requestKey struct{}
@@ -30,11 +32,28 @@ func (k *Keeper) Around(next http.Handler) http.Handler {
 	})
 }
 
-// Bind lets a request that was signed in without a session end with the sessions of its account.
-func (k *Keeper) Bind(r *http.Request, a store.AccountID) { k.bind(r, a, nil) }
+// Bind lets a request that was signed in without a session, with a password by its id, end with the sessions of its account.
+func (k *Keeper) Bind(r *http.Request, a store.AccountID, credential string) {
+	k.bind(r, a, nil, credential)
+}
+
+// withSession names a session as what a request is signed in with; it lets nobody in.
+func withSession(h store.SessionHash) string { return "session " + hex.EncodeToString(h[:16]) }
+
+// With names what a request is signed in with, its session or the id of a password, "" where that is not known. Options.Ended tells
+// when that ends.
+func (k *Keeper) With(r *http.Request) string {
+	running, ok := r.Context().Value(requestKey{}).(*request)
+	if !ok {
+		return ""
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return running.with
+}
 
 // bind says whose a request is.
-func (k *Keeper) bind(r *http.Request, a store.AccountID, session *store.SessionHash) {
+func (k *Keeper) bind(r *http.Request, a store.AccountID, session *store.SessionHash, with string) {
 	running, ok := r.Context().Value(requestKey{}).(*request)
 	if !ok {
 		return
@@ -42,7 +61,7 @@ func (k *Keeper) bind(r *http.Request, a store.AccountID, session *store.Session
 	k.leave(running)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	running.account, running.session = a, session
+	running.account, running.session, running.with = a, session, with
 	if k.running[a] == nil {
 		k.running[a] = map[*request]struct{}{}
 	}

@@ -57,7 +57,10 @@ type Options struct {
 	Store     *store.Store
 	Catalogue *cause.Catalogue
 	Now       func() time.Time // Store.Now if nil
-	Log       *slog.Logger
+	// Ended, if not nil, hears when somebody ends sessions of an account or takes a password away: gone tells which of what requests
+	// are signed in with (Keeper.With) do not count any more.
+	Ended func(ctx context.Context, a store.AccountID, gone func(with string) bool)
+	Log   *slog.Logger
 }
 
 // Keeper keeps the sessions of all accounts. It is safe for concurrent use.
@@ -116,7 +119,7 @@ var ErrChanged = errors.New("session: the account was changed")
 func (k *Keeper) Start(w http.ResponseWriter, r *http.Request, b Begin) (Session, error) {
 	ctx := r.Context()
 	if value, id, _ := fromCookie(r); id != 0 {
-		if err := k.End(ctx, id, sha256.Sum256([]byte(value))); err != nil {
+		if err := k.drop(ctx, id, sha256.Sum256([]byte(value))); err != nil {
 			return Session{}, err
 		}
 	}
@@ -140,7 +143,7 @@ func (k *Keeper) Start(w http.ResponseWriter, r *http.Request, b Begin) (Session
 		err = ErrChanged
 	}
 	if err != nil {
-		return Session{}, errors.Join(err, k.End(context.WithoutCancel(ctx), b.Account.ID, record.Hash))
+		return Session{}, errors.Join(err, k.drop(context.WithoutCancel(ctx), b.Account.ID, record.Hash))
 	}
 	cookie := newCookie(value)
 	if b.Remember {
@@ -171,7 +174,7 @@ func (k *Keeper) From(r *http.Request) (s Session, d cause.Decision, shown bool)
 	}
 	// First it is said whose request it is: a session that ends from here on ends the request, one that has ended is not found.
 	hash := store.SessionHash(sha256.Sum256([]byte(value)))
-	k.bind(r, id, &hash)
+	k.bind(r, id, &hash, withSession(hash))
 	if s, d = k.find(r, value, id); !d.Allowed() {
 		k.unbind(r)
 	}
@@ -208,7 +211,7 @@ func (k *Keeper) find(r *http.Request, value string, id store.AccountID) (Sessio
 		k.Log.Error("session not found", "error", err)
 		return Session{}, cause.Wait(cause.ProviderAuthBackendDown, time.Time{})
 	case Over(&record, now):
-		if err := k.End(ctx, id, hash); err != nil {
+		if err := k.drop(ctx, id, hash); err != nil {
 			k.Log.Error("session that is over not removed", "error", err)
 		}
 		return Session{}, cause.Refuse(cause.AuthSessionEnded)
@@ -326,19 +329,40 @@ func (k *Keeper) Confirm(ctx context.Context, s *Session) error {
 	return nil
 }
 
-// End ends one session of an account at once.
+// End ends one session of an account at once, and all that was made with it.
 func (k *Keeper) End(ctx context.Context, a store.AccountID, hash store.SessionHash) error {
+	defer k.tell(ctx, a, func(with string) bool { return with == withSession(hash) })
+	return k.drop(ctx, a, hash)
+}
+
+// EndCredential ends what was signed in, without a session, with a password that is gone.
+func (k *Keeper) EndCredential(ctx context.Context, a store.AccountID, id string) {
+	k.stop(a, func(r *request) bool { return r.session == nil && r.with == id })
+	k.tell(ctx, a, func(with string) bool { return with == id })
+}
+
+// tell tells Options.Ended what does not count any more.
+func (k *Keeper) tell(ctx context.Context, a store.AccountID, gone func(with string) bool) {
+	if k.Ended != nil {
+		k.Ended(ctx, a, gone)
+	}
+}
+
+// drop ends a session that is over or has another in its place: what was made with it stays.
+func (k *Keeper) drop(ctx context.Context, a store.AccountID, hash store.SessionHash) error {
 	_, err := k.end(ctx, a, func(h store.SessionHash) bool { return h == hash }, false)
 	return err
 }
 
 // EndOthers ends all sessions of an account but one, and returns how many there were.
 func (k *Keeper) EndOthers(ctx context.Context, a store.AccountID, but store.SessionHash) (int, error) {
+	defer k.tell(ctx, a, func(with string) bool { return with != withSession(but) })
 	return k.end(ctx, a, func(h store.SessionHash) bool { return h != but }, true)
 }
 
 // EndAll ends all sessions of an account, after its password or its state changed.
 func (k *Keeper) EndAll(ctx context.Context, a store.AccountID) (int, error) {
+	defer k.tell(ctx, a, func(string) bool { return true })
 	return k.end(ctx, a, func(store.SessionHash) bool { return true }, true)
 }
 
