@@ -17,9 +17,10 @@ func (s *service) openJMAP() (err error) {
 		Limits: jmapd.Limits{
 			Upload: int64(s.config.Limits.MessageSize), Message: int64(s.config.Limits.MessageSize), Recipients: s.config.Limits.Recipients,
 		},
-		Sieve: &jmapd.Sieve{Check: rules.Check, Extensions: sieve.Extensions(), Redirects: rules.MaxForwards},
-		Push:  jmapd.Push{Anywhere: s.config.Web.PushPrivate},
-		Filed: func(f jmapd.Filed) { s.policies.trainer.Moved(f.Account, f.Into, f.UIDs, f.From, f.To) },
+		Sieve:  &jmapd.Sieve{Check: rules.Check, Extensions: sieve.Extensions(), Redirects: rules.MaxForwards},
+		Push:   jmapd.Push{Anywhere: s.config.Web.PushPrivate},
+		Filed:  func(f jmapd.Filed) { s.policies.trainer.Moved(f.Account, f.Into, f.UIDs, f.From, f.To) },
+		Marked: func(m jmapd.Marked) { s.policies.trainer.Marked(m.Account, m.Mailbox, m.UIDs, m.Junk) },
 	})
 	return err
 }

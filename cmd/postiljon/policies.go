@@ -355,12 +355,16 @@ var imapKinds = map[imapd.EventKind]string{
 
 // Event keeps what a client did.
 func (b imapBackend) Event(c *imapd.Conn, e imapd.Event) {
-	if e.Kind == imapd.EventFiled {
-		owner := c.Account
-		if e.Owner != 0 {
-			owner = e.Owner
-		}
+	owner := c.Account
+	if e.Owner != 0 {
+		owner = e.Owner
+	}
+	switch e.Kind {
+	case imapd.EventFiled:
 		b.trainer.Moved(owner, e.Into, e.UIDs, e.From, e.To)
+		return
+	case imapd.EventMarked:
+		b.trainer.Marked(owner, e.Into, e.UIDs, e.Junk)
 		return
 	}
 	if e.Kind == imapd.EventClient {

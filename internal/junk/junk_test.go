@@ -207,6 +207,8 @@ func TestTrainer(t *testing.T) {
 	if got := sums(); got != (store.Learned{Wanted: 1}) {
 		t.Errorf("and out of it: %+v", got)
 	}
+	trainer.Marked(a.ID, box, uid.Of(u), false)
+	trainer.Marked(a.ID, box, nil, true)
 	trainer.Moved(a.ID, box, uid.Of(u), store.RoleJunk, store.RoleTrash)
 	trainer.Moved(a.ID, box, uid.Of(u), store.RoleInbox, store.RoleArchive)
 	if got := sums(); got != (store.Learned{Wanted: 1}) {

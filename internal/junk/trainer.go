@@ -11,7 +11,7 @@ import (
 	"github.com/postiljon/postiljon/internal/store/uid"
 )
 
-// Trainer learns from what people do with their mail: what they put into Junk, and what they take out of it. So that it
+// Trainer learns from what people do with their mail: what they put into Junk or mark so, and what they take out of it. So that it
 // does not know junk alone, it looks with each message of junk at some that were read and left where they are. It works
 // in a goroutine of its own; what comes while too much waits is not learned from.
 type Trainer struct {
@@ -33,7 +33,7 @@ type job struct {
 
 const (
 	maxJobs    = 1000
-	perJob     = 200 // messages of one move that are learned from
+	perJob     = 200 // messages of one move or mark that are learned from
 	beside     = 4   // messages that were left alone, for each of junk
 	lookedBack = 400 // messages of the inbox that these are chosen from
 	leftFor    = time.Hour
@@ -60,16 +60,24 @@ func (t *Trainer) Moved(a store.AccountID, mailbox store.MailboxID, uids uid.Set
 	if (from == store.RoleJunk) == (to == store.RoleJunk) || to == store.RoleTrash {
 		return
 	}
+	t.Marked(a, mailbox, uids, to == store.RoleJunk)
+}
+
+// Marked tells that an account called messages in a mailbox junk, or not junk. Messages that were moved for it, too, teach once.
+func (t *Trainer) Marked(a store.AccountID, mailbox store.MailboxID, uids uid.Set, junk bool) {
+	if uids.Empty() {
+		return
+	}
 	t.idle.Add(1)
 	select {
-	case t.jobs <- job{a, mailbox, uids, to == store.RoleJunk}:
+	case t.jobs <- job{a, mailbox, uids, junk}:
 	default:
 		t.idle.Done()
-		t.log.Warn("too much to learn from; a move of messages is passed over", "account", a)
+		t.log.Warn("too much to learn from; messages that are junk or not are passed over", "account", a)
 	}
 }
 
-// Flush waits until all that was moved has been learned from.
+// Flush waits until all that was moved and marked has been learned from.
 func (t *Trainer) Flush() { t.idle.Wait() }
 
 func (t *Trainer) run() {
@@ -81,7 +89,7 @@ func (t *Trainer) run() {
 			return
 		case j := <-t.jobs:
 			if err := t.learn(j); err != nil && t.life.Err() == nil {
-				t.log.Error("not learned from a move of messages", "account", j.account, "error", err)
+				t.log.Error("not learned from what is junk and what is not", "account", j.account, "error", err)
 			}
 			t.idle.Done()
 		}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"math/bits"
+	"slices"
 	"strings"
 )
 
@@ -139,6 +140,22 @@ type FlagChange struct {
 	// Since is the MODSEQ up to which the caller knows of all changes, 0 if it does not ask; see
 	// Stored.Over.
 	Since ModSeq
+}
+
+// The keywords by which programs say what is junk and what is not (RFC 9051 section 2.3.2).
+const keywordJunk, keywordNotJunk = "$Junk", "$NotJunk"
+
+// SaysJunk reports whether a change calls messages junk, or not junk; said is false if it does neither. To take such a
+// keyword away says nothing.
+func (c FlagChange) SaysJunk() (junk, said bool) {
+	if c.Op == FlagsRemove {
+		return false, false
+	}
+	names := func(keyword string) bool {
+		return slices.ContainsFunc(c.Keywords, func(k string) bool { return strings.EqualFold(k, keyword) })
+	}
+	junk = names(keywordJunk)
+	return junk, junk != names(keywordNotJunk)
 }
 
 func (c FlagChange) apply(old, arg Flags) Flags {

@@ -42,6 +42,8 @@ const (
 	EventShared
 	// EventFiled: messages lie in a mailbox of another role now, copied or moved. UIDs are those in Into.
 	EventFiled
+	// EventMarked: messages in Into were called junk or not junk, by a keyword.
+	EventMarked
 )
 
 // Event is something that a client did, for the journal.
@@ -58,4 +60,6 @@ type Event struct {
 	// Of EventFiled: what mailbox they came from, and where they lie.
 	From, To store.Role
 	Into     store.MailboxID
+	// Of EventMarked.
+	Junk bool
 }

@@ -37,6 +37,9 @@ func (s *session) storeFlags(c *storeCommand) outcome {
 			return s.failedFlags(err)
 		}
 		modified = modified.Union(stored.Modified)
+		if junk, said := change.SaysJunk(); said {
+			s.note(Event{Kind: EventMarked, Into: sel.id, UIDs: step.Minus(stored.Modified), Junk: junk}, sel.account, "")
+		}
 	}
 	if !modified.Empty() {
 		return doneWith(s.appendModified([]byte("MODIFIED "), c.uid, modified))

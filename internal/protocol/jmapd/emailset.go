@@ -179,6 +179,10 @@ func (c *call) updateEmails(ctx context.Context, p *picture, s *set) {
 			for _, id := range step.ids {
 				s.fail(id, c.setError(err, "keywords"))
 			}
+			continue
+		}
+		if junk, said := step.change.SaysJunk(); said && c.server.options.Marked != nil {
+			c.server.options.Marked(Marked{Account: c.account.ID, Mailbox: step.mailbox, UIDs: step.uids, Junk: junk})
 		}
 	}
 }

@@ -43,7 +43,9 @@ type Options struct {
 	Near func(ctx context.Context, a store.AccountID, domain string) string
 	// Filed, if not nil, hears of emails that JMAP put into a mailbox of another role.
 	Filed func(f Filed)
-	Log   *slog.Logger
+	// Marked, if not nil, hears of emails that JMAP called junk or not junk, by a keyword.
+	Marked func(m Marked)
+	Log    *slog.Logger
 	// Limits bound requests; zero fields have their defaults.
 	Limits Limits
 	// Sieve says what scripts of rules may do; nil takes no scripts.
@@ -61,6 +63,14 @@ type Filed struct {
 	Into     store.MailboxID
 	From, To store.Role
 	UIDs     uid.Set // in Into
+}
+
+// Marked are emails that a keyword calls junk or not junk.
+type Marked struct {
+	Account store.AccountID
+	Mailbox store.MailboxID
+	UIDs    uid.Set // in Mailbox
+	Junk    bool
 }
 
 // Limits are what the Session object tells (RFC 8620 section 2).
