@@ -18,8 +18,8 @@ import (
 
 func TestMain(m *testing.M) { harness.Main(m) }
 
-// flowTime bounds one flow.
-const flowTime = 2 * time.Minute
+// flowTime bounds one flow; the longest looks at every page in every way.
+const flowTime = 6 * time.Minute
 
 func TestFlows(t *testing.T) {
 	modules(t)
