@@ -4,7 +4,7 @@ import { explain } from "../core/actions";
 import { first } from "../core/first";
 import { call, MethodError } from "../core/jmap";
 import { mailbox } from "../core/mail";
-import { busy, handIn, isLater, shelve, unshelve, type HandedIn, type Outgoing } from "../core/outbox";
+import { busy, handInAlone, isLater, shelve, unshelve, type HandedIn, type Outgoing } from "../core/outbox";
 import { t } from "../core/text";
 import { toast } from "../ui/toast";
 import { moment } from "./when";
@@ -50,20 +50,24 @@ async function hand(o: Outgoing, d: Draft, windows: Windows, at?: Date): Promise
   };
   const going = toast(t(at ? "sched_saving" : "sending"), { action: t("undo"), run: undo, stay: 0 });
   try {
-    handed = await handIn(o);
-    await unshelve(o.id).catch(() => {});
+    handed = await handInAlone(o);
     if (undone) return void (await takeBack(handed, d, windows));
     going.close();
     if (at) toast(t("sched_done", { when: moment(at) }), { action: t("undo"), run: undo, stay: 15 });
-    else if (first.undo > 0) toast(t("sent_to", { who: recipients(d) }), { action: t("undo"), run: undo, stay: first.undo, count: true });
+    else if (first.undo > 0) toast(t("sent_to", { who: recipients(d) }), { action: t("undo"), run: undo, stay: Math.max(1, first.undo - 1), count: true });
     else toast(t("sent_to", { who: recipients(d) }));
   } catch (error) {
     going.close();
+    if (isLater(error) && undone) {
+      await unshelve(o.id).catch(() => {});
+      windows.reopen(d);
+      toast(t("undo_unknown"), { kind: "error" });
+      return;
+    }
     if (isLater(error)) {
       toast(t("sent_later"), { action: t("undo"), run: () => void unshelve(o.id).then(() => windows.reopen(d)), stay: 15 });
       return;
     }
-    await unshelve(o.id).catch(() => {});
     windows.reopen(d, error instanceof MethodError ? error : undefined);
     if (!(error instanceof MethodError)) toast(explain(error), { kind: "error" });
   } finally {

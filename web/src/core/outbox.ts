@@ -93,7 +93,7 @@ export async function unshelve(id: string): Promise<void> {
 }
 
 /** handIn hands a message in, in one request. It may be called again after any error: it is sent once. */
-export async function handIn(o: Outgoing): Promise<HandedIn> {
+async function handIn(o: Outgoing): Promise<HandedIn> {
   if (!roleMailbox("drafts")) await fetchMailboxes();
   const drafts = roleMailbox("drafts");
   const sent = roleMailbox("sent");
@@ -126,6 +126,23 @@ export async function handIn(o: Outgoing): Promise<HandedIn> {
   return { emailId, submissionId: made.id };
 }
 
+/** lock is held by the window of the browser that hands in what is on the shelf. */
+const lock = "postiljon-outbox";
+
+/** handInAlone hands in a message of the shelf and takes it off, unless it may go later; no other window does so meanwhile. */
+export function handInAlone(o: Outgoing): Promise<HandedIn> {
+  return navigator.locks.request(lock, async () => {
+    try {
+      const done = await handIn(o);
+      await unshelve(o.id).catch(() => {});
+      return done;
+    } catch (error) {
+      if (!isLater(error)) await unshelve(o.id).catch(() => {});
+      throw error;
+    }
+  });
+}
+
 const refusal = (error: any): MethodError => new MethodError(error?.type ?? "serverFail", error ?? {});
 
 /** forget destroys emails; that they stay is no reason to fail. */
@@ -152,7 +169,7 @@ let told: Told = () => {};
 export async function flush(): Promise<void> {
   await lookHere();
   if (!waitingHere.peek().some((o) => !o.refused)) return;
-  await navigator.locks.request("postiljon-outbox", async () => {
+  await navigator.locks.request(lock, async () => {
     for (const o of await kept<Outgoing>("outbox").catch(() => [])) {
       if (o.refused || busy.has(o.id)) continue;
       try {
