@@ -145,6 +145,18 @@ func TestRemake(t *testing.T) {
 	if _, err = remake(bomb, maxShown); err == nil {
 		t.Error("a bomb was decoded")
 	}
+	// One whose passes would all be in memory, which it says behind what has no length.
+	var passes bytes.Buffer
+	if err := jpeg.Encode(&passes, image.NewGray(image.Rect(0, 0, 4000, 4000)), nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = remake(passes.Bytes(), 64); err != nil || progressive(passes.Bytes()) {
+		t.Errorf("a large photo: %v", err)
+	}
+	many := bytes.Replace(passes.Bytes(), []byte{0xff, 0xc0}, []byte{0xff, 0x00, 0xff, 0xd3, 0xff, 0xff, 0xc2}, 1)
+	if _, err = remake(many, 64); err == nil || !progressive(many) {
+		t.Error("a photo in passes that takes much memory was decoded")
+	}
 	for _, kind := range []string{"", "<svg xmlns='http://www.w3.org/2000/svg'/>", "%PDF-1.7", "GIF89a"} {
 		if _, err = remake([]byte(kind), maxShown); err == nil {
 			t.Errorf("%q was decoded", kind)

@@ -65,11 +65,7 @@ func (s *Server) image(w http.ResponseWriter, r *request) error {
 		return errStatus(http.StatusNotFound)
 	}
 	p, err := s.pictures.get(r.Context(), address, func(ctx context.Context) (*picture, error) {
-		data, err := s.fetch(ctx, r.account.ID, address)
-		if err != nil {
-			return nil, err
-		}
-		return s.remake(ctx, data, maxShown)
+		return s.fetchPicture(ctx, r.account.ID, address)
 	})
 	var status errStatus
 	switch {
@@ -83,15 +79,27 @@ func (s *Server) image(w http.ResponseWriter, r *request) error {
 	return nil
 }
 
-// fetch gets a picture. Each address on the way is one of the web, and Options.Fetch reaches nothing that is not public.
-func (s *Server) fetch(ctx context.Context, a store.AccountID, address string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, fetchTime)
+// fetchPicture gets a picture and makes it anew. The turn lasts until it is made, so that no more lie in memory than are fetched at
+// once.
+func (s *Server) fetchPicture(ctx context.Context, a store.AccountID, address string) (*picture, error) {
+	wait, cancel := context.WithTimeout(ctx, fetchTime)
 	defer cancel()
-	done, ok := s.fetching.take(ctx, a)
+	done, ok := s.fetching.take(wait, a)
 	if !ok {
 		return nil, errStatus(http.StatusServiceUnavailable)
 	}
 	defer done()
+	data, err := s.fetch(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	return s.remake(ctx, maxShown, func() ([]byte, error) { return data, nil })
+}
+
+// fetch gets what is at an address. Each on the way is one of the web, and Options.Fetch reaches nothing that is not public.
+func (s *Server) fetch(ctx context.Context, address string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTime)
+	defer cancel()
 	for range maxRedirects + 1 {
 		a, ok := sanitize.ParseAddress(address)
 		if !ok || !usualPort(a.Text) {

@@ -25,8 +25,9 @@ const (
 	maxPicture  = 10 << 20   // octets
 	maxDots     = 40_000_000 // of all frames together
 	maxFrames   = 300
-	maxShown    = 2400 // dots on a side; larger ones are made smaller
-	decodeSlots = 2    // decoded at once
+	maxShown    = 2400      // dots on a side; larger ones are made smaller
+	maxMemory   = 256 << 20 // octets that one takes while it is decoded
+	decodeSlots = 2         // decoded at once
 )
 
 var errPicture = errors.New("view: not a picture that can be shown")
@@ -41,7 +42,7 @@ type picture struct {
 func remake(data []byte, side int) (*picture, error) {
 	kind := rasterType(data)
 	config, err := decodeConfig(kind, data)
-	if err != nil || config.Width <= 0 || config.Height <= 0 || config.Width > maxDots/config.Height {
+	if err != nil || config.Width <= 0 || config.Height <= 0 || config.Width > maxDots/config.Height || config.Width*config.Height > maxMemory/perDot(kind, config, data) {
 		return nil, errPicture
 	}
 	if kind == "image/gif" && side >= maxShown {
@@ -64,6 +65,36 @@ func remake(data []byte, side int) (*picture, error) {
 	}
 	err = (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&b, img)
 	return &picture{"image/png", b.Bytes()}, err
+}
+
+// perDot is about how many octets a dot takes while a picture is decoded.
+func perDot(kind string, c image.Config, data []byte) int {
+	switch {
+	case kind == "image/jpeg" && progressive(data):
+		return 20 // package jpeg has all coefficients in memory then
+	case kind == "image/webp", c.ColorModel == color.NRGBA64Model, c.ColorModel == color.RGBA64Model:
+		return 8
+	}
+	return 4
+}
+
+// progressive tells whether a JPEG comes in several passes (ITU-T T.81 section B.1.1.3: SOF2).
+func progressive(data []byte) bool {
+	for at := 2; at+4 < len(data); {
+		switch marker := data[at+1]; {
+		case data[at] != 0xff || marker == 0xff: // fill, as package jpeg passes over it
+			at++
+		case marker == 0 || marker >= 0xd0 && marker <= 0xd7: // has no length
+			at += 2
+		case marker == 0xc2:
+			return true
+		case marker == 0xc0, marker == 0xc1, marker == 0xda:
+			return false
+		default:
+			at += 2 + int(binary.BigEndian.Uint16(data[at+2:]))
+		}
+	}
+	return false
 }
 
 func decodeConfig(kind string, data []byte) (image.Config, error) {
@@ -287,11 +318,13 @@ func (s *Server) preview(w http.ResponseWriter, r *request) error {
 	if rasterType(begin[:n]) == "" {
 		return errStatus(http.StatusUnsupportedMediaType)
 	}
-	rest, err := io.ReadAll(io.LimitReader(body, 3*maxPicture))
-	if err != nil {
-		return fmt.Errorf("view: read picture: %w", err)
-	}
-	p, err := s.remake(r.Context(), append(begin[:n:n], rest...), side)
+	p, err := s.remake(r.Context(), side, func() ([]byte, error) {
+		rest, err := io.ReadAll(io.LimitReader(body, 3*maxPicture))
+		if err != nil {
+			return nil, fmt.Errorf("view: read picture: %w", err)
+		}
+		return append(begin[:n:n], rest...), nil
+	})
 	if err != nil {
 		return err
 	}
@@ -299,13 +332,17 @@ func (s *Server) preview(w http.ResponseWriter, r *request) error {
 	return nil
 }
 
-// remake waits for its turn: pictures take much memory.
-func (s *Server) remake(ctx context.Context, data []byte, side int) (*picture, error) {
+// remake waits for its turn, and reads the picture then: pictures take much memory.
+func (s *Server) remake(ctx context.Context, side int, read func() ([]byte, error)) (*picture, error) {
 	select {
 	case s.decoding <- struct{}{}:
 		defer func() { <-s.decoding }()
 	case <-ctx.Done():
 		return nil, errStatus(http.StatusServiceUnavailable)
+	}
+	data, err := read()
+	if err != nil {
+		return nil, err
 	}
 	p, err := remake(data, side)
 	if err != nil {
