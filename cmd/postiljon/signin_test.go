@@ -211,7 +211,7 @@ func TestWebSignIn(t *testing.T) {
 	if r, _ := b.form("/sign-out"); r.StatusCode != http.StatusForbidden || b.out() {
 		t.Errorf("signed out without the token: %s", r.Status)
 	}
-	if r, _ := b.form("/sign-out", "csrf", info.CSRF); r.StatusCode != http.StatusSeeOther || !b.out() || r.Header.Get("Clear-Site-Data") == "" {
+	if r, _ := b.form("/sign-out", "csrf", info.CSRF); r.StatusCode != http.StatusSeeOther || !b.out() || r.Header.Get("Clear-Site-Data") != `"cache", "storage"` {
 		t.Errorf("signing out: %s", r.Status)
 	}
 	b.header.Set("Cookie", c.String())

@@ -360,8 +360,8 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request) {
 			http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 			return
 		}
-		// What the webmail keeps in the browser for reading without a line goes, too.
-		w.Header().Set("Clear-Site-Data", `"storage"`)
+		// What the webmail keeps in the browser for reading without a line goes, too, and pictures and files that the browser keeps by itself.
+		w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
 	}
 	http.Redirect(w, r, withLang(session.SignInPath, r.FormValue("lang")), http.StatusSeeOther)
 }
