@@ -220,6 +220,9 @@ func (s *Store) PutContacts(ctx context.Context, a AccountID, list []Contact) ([
 		kept[i].Changed = now
 	}
 	err := s.records.Update(ctx, kv.Account(a), func(tx kv.Tx) error {
+		if _, err := readHead(tx); err != nil { // the account went meanwhile
+			return err
+		}
 		have, err := countContacts(tx)
 		if err != nil {
 			return err

@@ -75,7 +75,12 @@ func (s *Store) PutSecondStep(ctx context.Context, a AccountID, step SecondStep)
 	if _, err := s.Account(ctx, a); err != nil {
 		return err
 	}
-	err := s.records.Update(ctx, kv.Account(a), func(tx kv.Tx) error { return setJSON(tx, factorKey(factorSecondStep), step) })
+	err := s.records.Update(ctx, kv.Account(a), func(tx kv.Tx) error {
+		if _, err := readHead(tx); err != nil { // the account went meanwhile
+			return err
+		}
+		return setJSON(tx, factorKey(factorSecondStep), step)
+	})
 	return wrap("store second step", err)
 }
 
@@ -138,6 +143,9 @@ func (s *Store) CreatePasskey(ctx context.Context, a AccountID, p Passkey) error
 		return fail(op, KindInvalid, "an id of %d octets", n)
 	}
 	err := s.records.Update(ctx, kv.Account(a), func(tx kv.Tx) error {
+		if _, err := readHead(tx); err != nil { // the account went meanwhile
+			return err
+		}
 		all, err := readPasskeys(tx)
 		if err != nil {
 			return err
@@ -204,6 +212,9 @@ func (s *Store) UpdateWebSecurity(ctx context.Context, a AccountID, fn func(*Web
 		return err
 	}
 	err := s.records.Update(ctx, kv.Account(a), func(tx kv.Tx) error {
+		if _, err := readHead(tx); err != nil { // the account went meanwhile
+			return err
+		}
 		w, err := readWebSecurity(tx)
 		if err != nil {
 			return err

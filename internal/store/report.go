@@ -20,7 +20,7 @@ const (
 )
 
 // PutReport keeps a report of an account, 0 for somebody who is not signed in. The oldest go when there are too many.
-// Kind: KindLimit for one that is too large.
+// Kinds: KindLimit for one that is too large, KindNotFound without the account.
 func (s *Store) PutReport(ctx context.Context, a AccountID, id TraceID, report []byte) error {
 	if len(report) > MaxReport {
 		return fail("keep report", KindLimit, "%d octets", len(report))
@@ -30,6 +30,11 @@ func (s *Store) PutReport(ctx context.Context, a AccountID, id TraceID, report [
 		most = maxPublicReports
 	}
 	err := s.records.Write(ctx, kv.Account(a), func(tx kv.Tx) error {
+		if a != 0 {
+			if _, err := readHead(tx); err != nil { // the account went meanwhile
+				return err
+			}
+		}
 		var keys []key
 		err := scan(tx, table(tableReport), table(tableReport).after(), func(k, _ []byte) error {
 			keys = append(keys, append(key(nil), k...))

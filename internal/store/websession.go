@@ -85,6 +85,9 @@ func (s *Store) CreateWebSession(ctx context.Context, a AccountID, w WebSession,
 	}
 	err = s.records.Update(ctx, kv.Account(a), func(tx kv.Tx) error {
 		dropped = nil
+		if _, err := readHead(tx); err != nil { // the account went meanwhile
+			return err
+		}
 		all, err := readWebSessions(tx)
 		if err != nil {
 			return err
