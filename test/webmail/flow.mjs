@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import assert from "node:assert/strict";
 import tls from "node:tls";
+import { imap } from "./imap.mjs";
 
 export { assert };
 export const info = JSON.parse(process.env.POSTILJON);
@@ -14,8 +15,16 @@ export const [anna, bo, cilla] = info.accounts;
 
 export const sizes = { phone: { width: 390, height: 844 }, tablet: { width: 820, height: 1180 }, desktop: { width: 1440, height: 900 } };
 
-/** flow runs one flow with a browser, and fails if the page broke on the way. */
-export async function flow(work) {
+let shownAround = false;
+
+/** flow runs one flow with a browser, and fails if the page broke on the way. Nobody is shown around, but for tour: true. */
+export async function flow(work, { tour = false } = {}) {
+  for (const account of tour || shownAround ? [] : info.accounts) {
+    const mail = await imap(account);
+    await mail(`SETMETADATA "" (/private/vendor/postiljon/tour "seen")`);
+    mail.close();
+  }
+  shownAround = true;
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--ignore-certificate-errors"],

@@ -25,6 +25,7 @@ var entries = map[string]string{
 	"settings": "src/settings/index.tsx",
 	"seldom":   "src/mail/seldom.tsx",
 	"offline":  "src/offline/index.ts",
+	"tour":     "src/tour/index.tsx",
 }
 
 // libraries are the packages of web/third_party, by the name under which the source imports them.

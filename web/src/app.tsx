@@ -2,6 +2,7 @@
 
 import { render } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { first } from "./core/first";
 import { follow, onBack, route } from "./core/route";
 import { online, sessionOver } from "./core/jmap";
 import { load } from "./core/load";
@@ -18,7 +19,7 @@ import { onKey } from "./mail/keys";
 import { MailList } from "./mail/list";
 import { Handle, paneWidths } from "./mail/panes";
 import { TopBar } from "./mail/topbar";
-import { drawer, selectedCount } from "./mail/state";
+import { drawer, selectedCount, store, stored } from "./mail/state";
 import { begin } from "./compose/open";
 import { ContactsPane, OutboxPane } from "./outbox/lazy";
 import { Conversation } from "./read/conversation";
@@ -128,6 +129,14 @@ function SessionOver() {
 }
 
 hearWorker();
+/** showAround shows somebody around who never was; a browser that knows so does not ask again. */
+async function showAround(): Promise<void> {
+  const key = `toured.${first.account.id}`;
+  if (stored(key) || route.peek().page !== "mail") return;
+  const part = await load<typeof import("./tour/index")>("tour");
+  if (await part.start()) store(key, "yes");
+}
+
 await loadTexts();
 const root = document.getElementById("app")!;
 root.replaceChildren();
@@ -139,4 +148,5 @@ later(() => {
   begin();
   void startWorker();
   load<typeof import("./offline/index")>("offline").then((part) => part.start()).catch(() => {}); // without it, mail is there while the line is
+  showAround().catch(() => {}); // next time, then
 });

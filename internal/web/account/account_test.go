@@ -419,3 +419,18 @@ func TestImport(t *testing.T) {
 		t.Errorf("export: %v %s", w.Header(), w.Body)
 	}
 }
+
+func TestTour(t *testing.T) {
+	r := newRig(t)
+	for _, step := range []struct{ method, body, want string }{
+		{"GET", "", `{"seen":false}`},
+		{"PUT", `{"seen":true}`, `{"seen":true}`},
+		{"GET", "", `{"seen":true}`},
+		{"PUT", `{"seen":false}`, `{"seen":false}`},
+		{"GET", "", `{"seen":false}`},
+	} {
+		if w := r.raw(step.method, "/api/tour", step.body); w.Code != http.StatusOK || strings.TrimSpace(w.Body.String()) != step.want {
+			t.Errorf("%s %s: %d %s, want %s", step.method, step.body, w.Code, w.Body, step.want)
+		}
+	}
+}

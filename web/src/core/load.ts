@@ -7,6 +7,7 @@ const parts: Record<string, { texts?: boolean; style?: boolean }> = {
   outbox: { texts: true, style: true },
   settings: { texts: true, style: true },
   seldom: { texts: true },
+  tour: { texts: true, style: true },
 };
 
 /** load fetches a part of the program that is not needed at the start: an entry of web/build/bundle.go. */
