@@ -182,17 +182,19 @@ func (u *Upload) archive(fn func(*Item) error) error {
 		return fmt.Errorf("%w: %w", ErrNotMail, err)
 	}
 	keywords := map[string]map[byte]string{}
-	unpacked := uint64(0)
+	left := max(alwaysFine, uint64(u.Size)*maxRatio)
+	for _, f := range z.File { // what all say that they unpack to, which may be more than can be counted
+		if f.UncompressedSize64 > left {
+			return errBomb
+		}
+		left -= f.UncompressedSize64
+	}
 	for _, f := range z.File {
-		unpacked += f.UncompressedSize64
 		if path.Base(f.Name) == keywordFile {
 			if keywords[path.Dir(f.Name)], err = zipKeywords(f); err != nil {
 				return err
 			}
 		}
-	}
-	if unpacked > max(alwaysFine, uint64(u.Size)*maxRatio) {
-		return errBomb
 	}
 	root, found := maildirRootOf(z.File), false
 	read := &counter{} // packed octets, below

@@ -152,6 +152,22 @@ func manyFiles(n int) string {
 	return b.String()
 }
 
+// countless is an archive whose files say that they unpack to 2^64 octets together.
+func countless(t *testing.T) string {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for range 4 {
+		if _, err := z.CreateRaw(&zip.FileHeader{Name: "a.eml", UncompressedSize64: 1 << 62}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
 func TestUploadsThatAreNoMail(t *testing.T) {
 	for name, text := range map[string]string{
 		"nothing": "", "a picture": "\x89PNG\r\n\x1a\n", "text": "Hej!\nHur mår du?\n", "a program": "#!/bin/sh\necho: x\n", "an archive without": zipped(t, "a.txt", "hej"),
@@ -167,6 +183,9 @@ func TestUploadsThatAreNoMail(t *testing.T) {
 	bomb := zipped(t, "a.eml", strings.Repeat("\x00", 64<<20))
 	if err := upload("x", bomb).Read(func(*transfer.Item) error { return nil }); err != nil {
 		t.Errorf("an archive below what is always fine: %v", err)
+	}
+	if err := upload("x", countless(t)).Read(func(*transfer.Item) error { return nil }); err == nil || !strings.Contains(err.Error(), "unpacks to more") {
+		t.Errorf("an archive that unpacks to more than can be counted: %v", err)
 	}
 }
 

@@ -590,6 +590,11 @@ func (f *fetcher) some(ctx context.Context, c *imapclient.Client, b *farBox, p *
 			p.taken[m.UID] = true
 			continue
 		}
+		if m.RFC822Size > maxMessage {
+			f.tooLarge(m.RFC822Size, fmt.Sprintf("%s, UID %d", b.name, m.UID))
+			p.taken[m.UID] = true
+			continue
+		}
 		about[m.UID], bySeq[m.SeqNum] = m, m.UID
 		wanted = append(wanted, m.UID)
 	}
@@ -636,6 +641,9 @@ func (f *fetcher) one(ctx context.Context, m *imapclient.FetchMessageData, b *fa
 			if meta == nil || item.Literal == nil {
 				continue
 			}
+			if item.Literal.Size() > maxMessage { // which it did not say before
+				return &stopped{cause: cause.ProviderIMAPDown, detail: fmt.Sprintf("UID %d of %d octets", u, item.Literal.Size())}
+			}
 			one := &transfer.Item{Mailbox: target, Received: meta.InternalDate, Size: item.Literal.Size(), Body: item.Literal}
 			for _, flag := range meta.Flags {
 				one.Flags = append(one.Flags, string(flag))
@@ -655,6 +663,13 @@ func (f *fetcher) one(ctx context.Context, m *imapclient.FetchMessageData, b *fa
 func (f *fetcher) there(size int64) {
 	f.to.before++
 	f.run.tell(func(p *store.JobProgress) { p.Messages++; p.Skipped++; p.Octets += size })
+}
+
+// tooLarge passes over a message that is larger than what is taken.
+func (f *fetcher) tooLarge(size int64, where string) {
+	f.to.failed++
+	f.run.tell(func(p *store.JobProgress) { p.Messages++; p.Octets += size })
+	f.run.failure(where, transfer.ErrTooLarge)
 }
 
 // look learns what is here, for a mailbox that shows the messages of others: by Message-ID and size.

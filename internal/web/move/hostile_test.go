@@ -15,7 +15,7 @@ import (
 	"github.com/postiljon/postiljon/internal/store"
 )
 
-// scripted is a server whose answers mean harm: by the command, what comes before its tagged OK. {tag} is the tag.
+// scripted is a server whose answers mean harm: by how the command begins, what comes before its tagged OK. {tag} is the tag.
 type scripted map[string]string
 
 // serve answers one client.
@@ -24,11 +24,13 @@ func (s scripted) serve(c net.Conn) {
 	fmt.Fprint(c, "* OK [CAPABILITY IMAP4rev1 ESEARCH LIST-EXTENDED LIST-STATUS] hello\r\n")
 	for lines := bufio.NewScanner(c); lines.Scan(); {
 		tag, command, _ := strings.Cut(lines.Text(), " ")
-		for begin, answer := range s {
-			if strings.HasPrefix(command, begin) {
-				_, _ = io.WriteString(c, strings.ReplaceAll(answer, "{tag}", tag)) // a client that went away
+		known := ""
+		for begin := range s {
+			if strings.HasPrefix(command, begin) && len(begin) > len(known) {
+				known = begin
 			}
 		}
+		_, _ = io.WriteString(c, strings.ReplaceAll(s[known], "{tag}", tag)) // a client that went away
 		fmt.Fprintf(c, "%s OK done\r\n", tag)
 	}
 }
@@ -58,6 +60,27 @@ func newScripted(t *testing.T, s scripted) (*world, string) {
 		wait.Wait()
 	})
 	return w, fmt.Sprintf(`{"host":"localhost","port":%d,"user":"anna","password":"secret"}`, l.Addr().(*net.TCPAddr).Port)
+}
+
+// TestFetchOfWhatIsTooLarge passes over messages that are too large, and ends where one is that did not say so.
+func TestFetchOfWhatIsTooLarge(t *testing.T) {
+	const mailbox = "* 1 EXISTS\r\n* OK [UIDVALIDITY 1] x\r\n* OK [UIDNEXT 2] x\r\n"
+	for name, c := range map[string]struct {
+		size  string
+		state store.JobState
+	}{"said": {"100000000", store.JobDone}, "not said": {"10", store.JobFailed}} {
+		t.Run(name, func(t *testing.T) {
+			w, request := newScripted(t, scripted{
+				"LIST": "* LIST () \"/\" INBOX\r\n* STATUS INBOX (MESSAGES 1)\r\n", "EXAMINE": mailbox, "UID SEARCH": "* SEARCH 1\r\n",
+				"UID FETCH 1 (UID":      "* 1 FETCH (UID 1 FLAGS () INTERNALDATE \"02-Nov-2026 10:30:05 +0000\" RFC822.SIZE " + c.size + ")\r\n",
+				"UID FETCH 1 (UID BODY": "* 1 FETCH (UID 1 BODY[] {100000000}\r\nSubject: x\r\n",
+			})
+			j := w.ended("anna", w.begun("anna", "/api/import/imap", request))
+			if failed := c.state == store.JobDone; j.State != c.state || j.Progress.Imported != 0 || failed != (j.Progress.Failed == 1) || failed == (j.Refusal != nil) {
+				t.Errorf("the job ended as %+v, %+v", j, j.Refusal)
+			}
+		})
+	}
 }
 
 // What another server lists may be endless: it neither ends the service nor fills its memory.
