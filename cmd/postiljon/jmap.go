@@ -14,6 +14,7 @@ func (s *service) openJMAP() (err error) {
 	s.jmap, err = jmapd.New(jmapd.Options{
 		Store: s.store, Index: s.index, Catalogue: s.catalogue, BaseURL: s.config.BaseURL(), SignIn: s.signInHTTP, With: s.browsers.With, Tokens: s.sasl.tokens.Load, Log: s.log,
 		Queue: s.queue, Check: s.road.Check, Holder: jmapd.Holder{Journal: s.journal, Meters: s.policies.sending.Meters}, Near: s.nearest,
+		Room: s.policies.roomOfDomain,
 		Limits: jmapd.Limits{
 			Upload: int64(s.config.Limits.MessageSize), Message: int64(s.config.Limits.MessageSize), Recipients: s.config.Limits.Recipients,
 		},

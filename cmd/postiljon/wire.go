@@ -390,7 +390,7 @@ func (s *service) openIMAP(context.Context) (err error) {
 	c := &s.config
 	s.imap, err = imapd.New(imapd.Options{
 		Hostname: c.Hostname, Store: s.store, Index: s.index, Catalogue: s.catalogue, Backend: imapBackend{newMailReaders(s.policies), s.jmapURL()},
-		NoUnauthenticate: !c.Auth.Unauthenticate, SASL: s.sasl.imap, TLSConfig: s.certs.ServerConfig("imap"), Admit: s.policies.admit("imap"), Log: s.log, Metrics: s.metrics.IMAP(),
+		Room: s.policies.roomOfDomain, NoUnauthenticate: !c.Auth.Unauthenticate, SASL: s.sasl.imap, TLSConfig: s.certs.ServerConfig("imap"), Admit: s.policies.admit("imap"), Log: s.log, Metrics: s.metrics.IMAP(),
 		Limits:   imapd.Limits{Message: int64(c.Limits.MessageSize), Messages: c.Limits.IMAPMessages},
 		Timeouts: imapd.Timeouts{Idle: time.Duration(c.Timeouts.IMAP)},
 	})

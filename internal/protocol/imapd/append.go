@@ -26,6 +26,7 @@ type appending struct {
 	target place
 	// quota and used are octets; quota is 0 where only the store can tell.
 	quota, used int64
+	owner       store.Account // of the target
 	emails      []store.NewEmail
 }
 
@@ -102,6 +103,7 @@ func (a *appending) measureRoom() outcome {
 	if err != nil {
 		return s.failed(err, a.c.mailbox)
 	}
+	a.owner = account
 	if account.Quota == 0 || a.c.replace {
 		return done()
 	}
@@ -275,6 +277,17 @@ func (a *appending) admit(size uint64) outcome {
 	return done()
 }
 
+// claim takes room for a message that the quota of its account admits. What replaces another brings no more than that, nearly always.
+func (a *appending) claim(size uint64) outcome {
+	if a.s.server.options.Room == nil || a.c.replace {
+		return done()
+	}
+	if d := a.s.server.options.Room(a.s.ctx, &a.owner, int64(size)); !d.Allowed() {
+		return refuse(d)
+	}
+	return done()
+}
+
 // putWhole is the size up to which a message is stored in one piece.
 const putWhole = 64 << 10
 
@@ -283,6 +296,9 @@ func (a *appending) whole(n *store.NewEmail) outcome {
 	size, nonSync, o := a.announced()
 	if o.refused == nil {
 		o = a.admit(size)
+	}
+	if o.refused == nil {
+		o = a.claim(size)
 	}
 	if o.refused != nil {
 		return o

@@ -43,6 +43,9 @@ func (a *appending) catenate(n *store.NewEmail) outcome {
 	if o := a.admit(uint64(w.size)); o.refused != nil {
 		return o
 	}
+	if o := a.claim(uint64(w.size)); o.refused != nil {
+		return o
+	}
 	if err := w.finish(n); err != nil {
 		return a.s.failed(err, a.c.mailbox)
 	}

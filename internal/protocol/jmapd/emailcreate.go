@@ -189,6 +189,11 @@ func (c *call) placeNew(ctx context.Context, p *picture, patch *emailPatch, n st
 			return nil, badProperty("mailboxIds", "only what waits to be sent is in "+b.name)
 		}
 	}
+	if room := c.server.options.Room; room != nil {
+		if d := room(ctx, c.account, n.Summary.Size); !d.Allowed() {
+			return nil, &methodError{Type: "overQuota", Why: c.why(d)}
+		}
+	}
 	done, err := s.Append(ctx, a, into[0], []store.NewEmail{n})
 	if store.KindOf(err) == store.KindLimit {
 		return nil, &methodError{Type: "tooManyKeywords"}

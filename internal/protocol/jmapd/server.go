@@ -41,6 +41,9 @@ type Options struct {
 	Holder Holder
 	// Near returns the domain that was probably meant by one, "" if none; nil knows none.
 	Near func(ctx context.Context, a store.AccountID, domain string) string
+	// Room decides whether there is room beside the account's own quota for an email that is created or imported, and counts it if
+	// so; nil: there always is.
+	Room func(ctx context.Context, a *store.Account, size int64) cause.Decision
 	// Filed, if not nil, hears of emails that JMAP put into a mailbox of another role.
 	Filed func(f Filed)
 	// Marked, if not nil, hears of emails that JMAP called junk or not junk, by a keyword.
