@@ -149,8 +149,5 @@ function fragmentOf(e: Element): DocumentFragment {
   return f;
 }
 
-/** plainOf is HTML text as plain text. */
-export const plainOf = (html: string): string => plain(fragment(html));
-
 /** quoted is plain text with marks of a quote. */
 export const quoted = (text: string): string => text.replace(/\n+$/, "").split("\n").map((l) => (l.startsWith(">") ? `>${l}` : l ? `> ${l}` : ">")).join("\n");

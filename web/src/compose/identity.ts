@@ -21,25 +21,26 @@ use("urn:ietf:params:jmap:submission");
 /** identities are those that may send, the first of which is used where nothing speaks for another. */
 export const identities = signal<Identity[]>([]);
 
-let asked: Promise<void> | undefined;
+/** fresh is how long they are not asked for again, in milliseconds. */
+const fresh = 10e3;
 
-/** needIdentities asks for them once. */
+let asked: Promise<void> | undefined;
+let at = 0;
+
+/** needIdentities asks for them; without a line those that are known do. */
 export function needIdentities(): Promise<void> {
-  return (asked ??= call("Identity/get", { ids: null }).then(
+  if (asked && Date.now() - at < fresh) return asked;
+  at = Date.now();
+  return (asked = call("Identity/get", { ids: null }).then(
     (answer) => {
       const own = (i: Identity) => (i.email.toLowerCase() === first.account.address.toLowerCase() ? 0 : 1);
       identities.value = [...(answer.list as Identity[])].sort((a, b) => own(a) - own(b));
     },
     (error) => {
       asked = undefined;
-      throw error;
+      if (!identities.peek().length) throw error;
     },
   ));
-}
-
-/** forgetIdentities makes the next window ask anew, for instance once a signature was changed. */
-export function forgetIdentities(): void {
-  asked = undefined;
 }
 
 /** identityFor is the identity that an email came to, or else the first. */
