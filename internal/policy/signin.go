@@ -353,8 +353,13 @@ func (s *SignIn) Proved(ctx context.Context, a Attempt, account store.Account, g
 	return d
 }
 
-// Unproved notes a sign-in that failed in another way than by a wrong password.
+// Admits tells whether anybody may sign in from where an attempt comes.
+func (s *SignIn) Admits(a Attempt) cause.Decision { return s.guard.Connect(a.Remote) }
+
+// Unproved notes a sign-in that failed in another way than by a wrong password. What cannot be guessed counts against where it comes
+// from alone, so that nobody fills the journal with it.
 func (s *SignIn) Unproved(ctx context.Context, a Attempt, username string, d cause.Decision) {
+	s.guard.Failed(a.Remote, "")
 	s.refuse(ctx, a, username, nil, d)
 }
 

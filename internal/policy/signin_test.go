@@ -635,6 +635,24 @@ func TestOneAddressLocksNoAccount(t *testing.T) {
 	}
 }
 
+// TestUnprovedHasAnEnd holds that what cannot be guessed bans who floods with it, and locks nobody's account.
+func TestUnprovedHasAnEnd(t *testing.T) {
+	w := newWorld(t)
+	from := Attempt{Protocol: store.ProtocolWeb, Remote: stranger, TLS: true, Purpose: ForBrowser}
+	if d := w.Admits(from); !d.Allowed() {
+		t.Fatalf("at first: %+v", d)
+	}
+	for range 200 {
+		w.Unproved(t.Context(), from, anna, cause.Refuse(cause.AuthPasskey))
+	}
+	if d := w.Admits(from); d.Cause != cause.NetworkClientBanned {
+		t.Errorf("after a flood: %+v", d)
+	}
+	if bans := w.guard.Bans(t.Context()); len(bans) != 1 {
+		t.Errorf("%+v", bans)
+	}
+}
+
 // TestGuessingAtOnce: of many passwords that are tried at one time, no more than those that lead to
 // a ban tell anything, not even the right one.
 func TestGuessingAtOnce(t *testing.T) {

@@ -18,33 +18,33 @@ import (
 const (
 	// patience is how long a client may take to read what is sent, or to send what is read.
 	patience = time.Minute
-	// maxExports is how many downloads of mail an account runs at once.
-	maxExports = 2
+	// maxAtOnce is how many downloads of mail an account runs at once, and how many searches for settings.
+	maxAtOnce = 2
 )
 
-// exports counts the downloads that run.
-type exports struct {
-	mu      sync.Mutex
-	running map[store.AccountID]int
+// running counts what runs of accounts, which is maxAtOnce of each at most.
+type running struct {
+	mu  sync.Mutex
+	all map[store.AccountID]int
 }
 
-func (e *exports) init() { e.running = map[store.AccountID]int{} }
+func (e *running) init() { e.all = map[store.AccountID]int{} }
 
-func (e *exports) begin(a store.AccountID) bool {
+func (e *running) begin(a store.AccountID) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.running[a] >= maxExports {
+	if e.all[a] >= maxAtOnce {
 		return false
 	}
-	e.running[a]++
+	e.all[a]++
 	return true
 }
 
-func (e *exports) end(a store.AccountID) {
+func (e *running) end(a store.AccountID) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.running[a]--; e.running[a] == 0 {
-		delete(e.running, a)
+	if e.all[a]--; e.all[a] == 0 {
+		delete(e.all, a)
 	}
 }
 

@@ -352,6 +352,15 @@ func TestSettings(t *testing.T) {
 	if r, b := w.do("anna", "GET", "/api/import/imap/settings?address=nobody", ""); r.StatusCode != http.StatusBadRequest {
 		t.Errorf("no address: %s %s", r.Status, b)
 	}
+	for range maxAtOnce {
+		w.move.lookups.begin(w.anna.ID)
+	}
+	if r, b := w.do("anna", "GET", "/api/import/imap/settings?address=nobody", ""); r.StatusCode != http.StatusTooManyRequests {
+		t.Errorf("too many at once: %s %s", r.Status, b)
+	}
+	if r, _ := w.do("bo", "GET", "/api/import/imap/settings?address=nobody", ""); r.StatusCode != http.StatusBadRequest {
+		t.Errorf("another account: %s", r.Status)
+	}
 	got := told(&settings.Result{Address: "bo@far.example", Provider: &settings.Provider{Name: "Far", AppPasswordURL: "https://far.example/p"}, Chosen: []settings.Choice{
 		{Server: settings.Server{Protocol: settings.IMAP, Host: "imap.far.example", Port: 143, Security: settings.STARTTLS}},
 	}})

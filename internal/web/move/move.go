@@ -46,7 +46,8 @@ type Server struct {
 	answer  *answer.Maker
 	dialer  Dialer
 	jobs    jobs
-	exports exports
+	exports running
+	lookups running       // of settings
 	rest    time.Duration // before a broken connection is made again, the first time
 }
 
@@ -61,6 +62,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.jobs.init()
 	s.exports.init()
+	s.lookups.init()
 	return s, nil
 }
 

@@ -31,7 +31,12 @@ type Settings struct {
 const lookupTime = 20 * time.Second
 
 // findSettings answers GET /api/import/imap/settings?address=.
-func (s *Server) findSettings(w http.ResponseWriter, r *http.Request, _ *store.Account) {
+func (s *Server) findSettings(w http.ResponseWriter, r *http.Request, a *store.Account) {
+	if !s.lookups.begin(a.ID) { // each asks many servers
+		s.answer.Refuse(w, r, http.StatusTooManyRequests, cause.Wait(cause.LimitConnections, time.Now().Add(lookupTime)))
+		return
+	}
+	defer s.lookups.end(a.ID)
 	ctx, cancel := context.WithTimeout(r.Context(), lookupTime)
 	defer cancel()
 	finder := &settings.Finder{Table: s.options.Table, Dialer: s.dialer, Roots: s.options.Roots, Patience: time.Second}

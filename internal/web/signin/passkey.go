@@ -39,6 +39,12 @@ func (s *Server) takePasskey(w http.ResponseWriter, r *http.Request) {
 		s.Sessions.Refuse(w, r, http.StatusForbidden, cause.Refuse(cause.AccountAccessDenied))
 		return
 	}
+	attempt := Attempt(r)
+	attempt.Purpose = policy.ForBrowser
+	if d := s.SignIn.Admits(attempt); !d.Allowed() {
+		s.Sessions.Refuse(w, r, status(d), d)
+		return
+	}
 	if one, ok := s.kept(r); ok { // instead of the second step
 		given.Remember, given.Next = one.begin.Remember, one.next
 	}
@@ -47,8 +53,6 @@ func (s *Server) takePasskey(w http.ResponseWriter, r *http.Request) {
 		s.failPasskey(w, r, err)
 		return
 	}
-	attempt := Attempt(r)
-	attempt.Purpose = policy.ForBrowser
 	d := s.SignIn.Proved(r.Context(), attempt, account, "passkey")
 	if d.Allowed() {
 		b := session.Begin{Account: account, Credential: base64.RawURLEncoding.EncodeToString(key.ID), Method: "passkey", Remember: given.Remember, Language: s.view(r, "").Lang}
