@@ -173,8 +173,15 @@ func (s *service) openStore(ctx context.Context) (err error) {
 		return inUse(err, s.config.Data)
 	}
 	s.onClose("blobs", func(context.Context) error { return s.blobs.Close() })
-	s.store, err = store.Open(ctx, store.Options{Records: s.records, Blobs: s.blobs, Log: s.log})
-	return err
+	if s.store, err = store.Open(ctx, store.Options{Records: s.records, Blobs: s.blobs, Log: s.log}); err != nil {
+		return err
+	}
+	if n, err := s.store.FinishDeletions(ctx); err != nil {
+		return err
+	} else if n > 0 {
+		s.log.Info("deletions of accounts that were broken off are finished", "accounts", n)
+	}
+	return nil
 }
 
 func (s *service) openCauses(context.Context) (err error) {

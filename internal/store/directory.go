@@ -439,7 +439,8 @@ func (s *Store) UpdateAccount(ctx context.Context, id AccountID, fn func(*Accoun
 	return a, err
 }
 
-// DeleteAccount removes an account with all its mail. It works on a full volume.
+// DeleteAccount removes an account with all its mail. It works on a full volume. Once the account is out of the directory its
+// records go, whatever happens: FinishDeletions goes on after a crash.
 // Kind: KindNotFound.
 func (s *Store) DeleteAccount(ctx context.Context, id AccountID) error {
 	ctx = kv.WithReserve(ctx)
@@ -462,12 +463,15 @@ func (s *Store) DeleteAccount(ctx context.Context, id AccountID) error {
 		if err := tx.Delete(addressKey(a.Address)); err != nil {
 			return err
 		}
-		return tx.Delete(accountKey(id))
+		if err := tx.Delete(accountKey(id)); err != nil {
+			return err
+		}
+		return tx.Set(leavingKey(id), nil)
 	})
 	if err != nil {
 		return err
 	}
-	err = s.records.Update(ctx, kv.Account(id), func(tx kv.Tx) error { return tx.DeleteRange(nil, nil) })
+	err = s.finishDeletion(ctx, id)
 	s.hub.notify(id)
 	s.tellDomain(a.Domain())
 	return wrap("delete account's mail", err)

@@ -55,6 +55,7 @@ const (
 	tableSetting   = 'S' // S name: a small record of another package
 	tableSending   = 'o' // o batch: messages whose end is about to go out (sending.go)
 	tableHint      = 'H' // H ...: who may share something with whom (hint.go)
+	tableLeaving   = 'G' // G account: nothing; an account that left the directory and whose records are going (leaving.go)
 	tableFileToken = 'L' // L hash of a token: the file that its link leads to (file.go)
 )
 

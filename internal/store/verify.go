@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/store/blob"
@@ -65,8 +66,8 @@ func (s *Store) Verify(ctx context.Context, o VerifyOptions) (VerifyReport, erro
 	err = s.records.Accounts(ctx, func(a kv.Account) error {
 		v.account = AccountID(a)
 		if !known[v.account] {
-			// An account that was created meanwhile is no problem.
-			if _, err := s.Account(ctx, v.account); KindOf(err) == KindNotFound {
+			// An account that was created meanwhile is no problem, nor is one that goes.
+			if _, err := s.Account(ctx, v.account); KindOf(err) == KindNotFound && !v.leaves(v.account) {
 				v.problem("records of an account that is not in the directory")
 			}
 		}
@@ -74,6 +75,12 @@ func (s *Store) Verify(ctx context.Context, o VerifyOptions) (VerifyReport, erro
 	})
 	v.account = AccountID(kv.System)
 	return v.report, wrap("verify", v.unreadable("list of accounts", err))
+}
+
+// leaves reports whether the account is being deleted, or will be at the next start.
+func (v *verifier) leaves(a AccountID) bool {
+	left, err := v.s.leaving(v.ctx)
+	return err == nil && slices.Contains(left, a)
 }
 
 // unreadable makes a problem of an error of reading, so that the check goes on
