@@ -4,7 +4,7 @@ import { render } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { first } from "./core/first";
 import { follow, onBack, route } from "./core/route";
-import { online, sessionOver } from "./core/jmap";
+import { api, online, sessionOver } from "./core/jmap";
 import { load } from "./core/load";
 import { loadTexts, t } from "./core/text";
 import { hearWorker, startWorker } from "./core/worker";
@@ -73,7 +73,7 @@ function SettingsPage() {
           <p>{t("no_line")}</p>
           <Button onClick={() => location.reload()}>{t("try_again")}</Button>
         </div>
-      ) : <p class="nothing">{t("loading")}</p>}
+      ) : <main><p class="nothing">{t("loading")}</p></main>}
       <Toasts />
     </div>
   );
@@ -133,8 +133,8 @@ hearWorker();
 async function showAround(): Promise<void> {
   const key = `toured.${first.account.id}`;
   if (stored(key) || route.peek().page !== "mail") return;
-  const part = await load<typeof import("./tour/index")>("tour");
-  if (await part.start()) store(key, "yes");
+  const seen = (await api<{ seen: boolean }>("GET", "/api/tour")).seen;
+  if (seen || (await (await load<typeof import("./tour/index")>("tour")).start())) store(key, "yes");
 }
 
 await loadTexts();

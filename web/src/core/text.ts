@@ -10,7 +10,8 @@ let texts: Record<string, string> = {};
 /** loadTexts fetches words: those of the shell, or of a part that is loaded when it is needed. */
 export async function loadTexts(name = `text.${lang}`): Promise<void> {
   const url = `${first.base}${name}.js`;
-  texts = { ...texts, ...(await import(url)).texts };
+  const more = (await import(url)).texts;
+  texts = { ...texts, ...more }; // as they are now: other words may have come meanwhile
 }
 
 export type Params = Record<string, string | number>;

@@ -51,6 +51,7 @@ async function fill(database: Kept): Promise<void> {
     const query = call("Email/query", {
       filter: { inMailboxOtherThan: hidden }, sort: [{ property: "receivedAt", isAscending: false }], position: at, limit: page,
     });
+    query.catch(() => {}); // what refers to it fails with it
     const emails = await call("Email/get", { "#ids": query.ref("/ids"), properties, bodyProperties: ["partId", "blobId", "size", "name", "type", "disposition", "cid"] });
     await query;
     await database.putAll("emails", emails.list);

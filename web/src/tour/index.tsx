@@ -21,7 +21,6 @@ const gap = 10; // pixels between a note and what it is about
 
 /** start shows somebody around, and answers whether that need not be done again. */
 export async function start(): Promise<boolean> {
-  if ((await api<{ seen: boolean }>("GET", "/api/tour")).seen) return true;
   const busy = route.peek().page !== "mail" || route.peek().thread || document.querySelector("dialog[open], .compose");
   if (busy) return false;
   await new Promise<void>((resolve) => {
