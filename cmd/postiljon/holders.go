@@ -18,11 +18,13 @@ import (
 
 // holderHandler tells the holder of an account what the service knows: whoever is signed in with a browser, or has the password
 // (RFC 7617), over TLS alone. An account that is suspended or switched off is told of, too: that is what its
-// holder asks about.
+// holder asks about. The doctor asks with the password of a mail program, whatever that is for; what came and went is for no
+// password that is not for the web.
 type holderHandler struct {
-	signIn   *policy.SignIn
-	browsers *websession.Keeper
-	tell     func(ctx context.Context, address string, query url.Values) (any, error)
+	anyProgram bool
+	signIn     *policy.SignIn
+	browsers   *websession.Keeper
+	tell       func(ctx context.Context, address string, query url.Values) (any, error)
 }
 
 // evidencePath is where the web server has it.
@@ -44,7 +46,7 @@ func (h *holderHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if given {
 		_, d = h.signIn.Password(r.Context(), policy.Attempt{Protocol: store.ProtocolWeb, Remote: remote.Addr().Unmap(), TLS: true, Client: "web"}, name, password)
 	}
-	if !d.Allowed() && !passwordWasRight(d.Cause) {
+	if !d.Allowed() && !h.passwordWasRight(d.Cause) {
 		if r.Header.Get("Sec-Fetch-Mode") == "" { // programs; browsers would ask for a password in a window of their own
 			w.Header().Set("WWW-Authenticate", `Basic realm="postiljon", charset="UTF-8"`)
 		}
@@ -69,7 +71,13 @@ func (h *holderHandler) answer(w http.ResponseWriter, r *http.Request, name stri
 }
 
 // passwordWasRight tells of causes of refused sign-ins that are told only after the right password: the
-// state of the account. Being locked out is not one of them.
-func passwordWasRight(id cause.ID) bool {
-	return strings.HasPrefix(string(id), "account.") && id != cause.AccountLockedOut
+// state of the account. Being locked out is not one of them, and a password that has expired is none any more.
+func (h *holderHandler) passwordWasRight(id cause.ID) bool {
+	switch id {
+	case cause.AccountLockedOut, cause.AccountPasswordExpired:
+		return false
+	case cause.AccountProtocolDisabled:
+		return h.anyProgram
+	}
+	return strings.HasPrefix(string(id), "account.")
 }

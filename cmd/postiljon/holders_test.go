@@ -8,8 +8,11 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/postiljon/postiljon/internal/journal"
+	"github.com/postiljon/postiljon/internal/policy"
+	"github.com/postiljon/postiljon/internal/store"
 )
 
 // The holder of an account asks the web for his mail, his limits and what was turned away, with his password.
@@ -63,5 +66,25 @@ func TestHoldersAsk(t *testing.T) {
 	}
 	if w := ask("/api/trace", nil, "wrong"); w.Code != http.StatusUnauthorized {
 		t.Errorf("with the wrong password: %d", w.Code)
+	}
+	// A password that is for sending alone, such as a printer's, tells nothing of what came; one that has expired tells nothing.
+	now := h.store.Now()
+	made, password, err := policy.CreateAppPassword(t.Context(), h.store, h.id, "printer", store.ProtocolSubmission, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, code := range map[string]int{"/api/trace": 401, "/api/limits": 401, "/api/refused": 401, evidencePath: 200} {
+		if w := ask(path, nil, password); w.Code != code {
+			t.Errorf("%s with a password for sending: %d", path, w.Code)
+		}
+	}
+	made.Protocols, made.Expires = store.AllProtocols, now.Add(-time.Hour)
+	if err := h.store.PutCredential(t.Context(), h.id, made); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/api/trace", evidencePath} {
+		if w := ask(path, nil, password); w.Code != http.StatusUnauthorized {
+			t.Errorf("%s with a password that has expired: %d", path, w.Code)
+		}
 	}
 }

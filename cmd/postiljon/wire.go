@@ -498,13 +498,15 @@ func vantageOf(c *config.Config) http.Handler {
 
 // forHolders is what the service tells the holders of accounts on the web; control opens after it.
 func (s *service) forHolders() map[string]http.Handler {
-	tell := func(fn func(ctx context.Context, address string, query url.Values) (any, error)) http.Handler {
+	tell := func(fn func(ctx context.Context, address string, query url.Values) (any, error)) *holderHandler {
 		return &holderHandler{signIn: s.policies.signIn, browsers: s.browsers, tell: fn}
 	}
+	evidence := tell(func(ctx context.Context, address string, _ url.Values) (any, error) {
+		return s.control.EvidenceOf(ctx, address)
+	})
+	evidence.anyProgram = true
 	return map[string]http.Handler{
-		evidencePath: tell(func(ctx context.Context, address string, _ url.Values) (any, error) {
-			return s.control.EvidenceOf(ctx, address)
-		}),
+		evidencePath: evidence,
 		"/api/trace": tell(func(ctx context.Context, address string, q url.Values) (any, error) {
 			return s.control.TraceOf(ctx, address, q)
 		}),
