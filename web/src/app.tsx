@@ -143,7 +143,7 @@ root.replaceChildren();
 render(<App />, root);
 
 // What is not needed for the first screen comes once that is there.
-const later: (work: () => void) => void = globalThis.requestIdleCallback ?? ((work) => setTimeout(work, 1000));
+const later = (work: () => void) => ("requestIdleCallback" in globalThis ? requestIdleCallback(work, { timeout: 1500 }) : setTimeout(work, 1000));
 later(() => {
   begin();
   void startWorker();
