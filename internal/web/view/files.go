@@ -14,6 +14,11 @@ import (
 
 // raw is the message as it came: a download, or with ?view=1 text to be looked at.
 func (s *Server) raw(w http.ResponseWriter, r *request) error {
+	done, err := s.longAnswer(w, r)
+	if err != nil {
+		return err
+	}
+	defer done()
 	body, err := s.store.Body(r.Context(), &r.mail.Email)
 	if err != nil {
 		return err
@@ -29,7 +34,6 @@ func (s *Server) raw(w http.ResponseWriter, r *request) error {
 	h.Set("Content-Disposition", name)
 	h.Set("Content-Security-Policy", filePolicy)
 	h.Set("Content-Length", fmt.Sprint(r.mail.Size))
-	longAnswer(w)
 	if _, err := io.Copy(w, io.NewSectionReader(body, 0, r.mail.Size)); err != nil {
 		s.log.Debug("view: download ended", "error", err)
 	}
@@ -42,11 +46,15 @@ func (s *Server) archive(w http.ResponseWriter, r *request) error {
 	if len(list) == 0 {
 		return errStatus(http.StatusNotFound)
 	}
+	done, err := s.longAnswer(w, r)
+	if err != nil {
+		return err
+	}
+	defer done()
 	h := w.Header()
 	h.Set("Content-Type", "application/zip")
 	h.Set("Content-Disposition", contentDisposition("attachment", safeName(r.mail.subject, -1)+".zip"))
 	h.Set("Content-Security-Policy", filePolicy)
-	longAnswer(w)
 	z := zip.NewWriter(w)
 	names := map[string]bool{}
 	for _, i := range list {

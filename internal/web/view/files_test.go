@@ -3,6 +3,7 @@ package view
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"image"
@@ -122,6 +123,34 @@ func TestPreview(t *testing.T) {
 	}
 	if a := w.get(at + "/preview/3?w=99999"); a.Code != http.StatusBadRequest {
 		t.Error(a.Code)
+	}
+}
+
+// TestAnswersTakeTurns holds that an account has so many files open at once and no more, whatever it asks for, and others their own.
+func TestAnswersTakeTurns(t *testing.T) {
+	w := newWorld(t)
+	at := w.put("From: a@example.org\nSubject: x\n\nx\n")
+	var done []func()
+	for range streamSlots {
+		one, ok := w.streaming.take(t.Context(), w.anna.ID)
+		if !ok {
+			t.Fatal("no turn")
+		}
+		done = append(done, one)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, ok := w.streaming.take(over, w.anna.ID); ok {
+		t.Error("one too many")
+	}
+	if _, ok := w.streaming.take(t.Context(), w.anna.ID+1); !ok {
+		t.Error("another account waits")
+	}
+	done[0]()
+	for _, path := range []string{"/raw", "/part/1/x.txt", "/raw", "/part/1/x.txt"} { // each gives its turn back
+		if a := w.get(at + path); a.Code != http.StatusOK {
+			t.Errorf("%s: %d", path, a.Code)
+		}
 	}
 }
 

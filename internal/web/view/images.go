@@ -114,10 +114,11 @@ func (s *Server) fetch(ctx context.Context, address string) ([]byte, error) {
 	return nil, errStatus(http.StatusBadGateway)
 }
 
-// turns lets each account fetch so much at once, so that no message holds up the others.
+// turns lets each account do so much at once, so that no message holds up the others.
 type turns struct {
-	mu  sync.Mutex
-	all map[store.AccountID]*turn
+	most int
+	mu   sync.Mutex
+	all  map[store.AccountID]*turn
 }
 
 type turn struct {
@@ -130,7 +131,7 @@ func (t *turns) take(ctx context.Context, a store.AccountID) (done func(), ok bo
 	t.mu.Lock()
 	one := t.all[a]
 	if one == nil {
-		one = &turn{slots: make(chan struct{}, fetchSlots)}
+		one = &turn{slots: make(chan struct{}, t.most)}
 		t.all[a] = one
 	}
 	one.users++

@@ -21,6 +21,11 @@ func (s *Server) part(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
+	done, err := s.longAnswer(w, r)
+	if err != nil {
+		return err
+	}
+	defer done()
 	body, err := s.octets(r.Context(), r.mail, i)
 	if err != nil {
 		return err
@@ -43,7 +48,6 @@ func (s *Server) part(w http.ResponseWriter, r *request) error {
 	h.Set("Content-Security-Policy", filePolicy)
 	h.Set("Cache-Control", "private, max-age=31536000, immutable")
 	h.Set("Vary", "Cookie, Authorization")
-	longAnswer(w)
 	if _, err := io.Copy(w, b); err != nil {
 		s.log.Debug("view: download ended", "error", err)
 	}

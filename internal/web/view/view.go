@@ -7,6 +7,7 @@
 package view
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -47,8 +48,10 @@ type Server struct {
 
 	pictures pictureCache
 	fetching turns
-	decoding chan struct{} // as many as may run at once
-	senders  sync.Mutex    // held while lists of senders change
+	// streaming are answers that take long.
+	streaming turns
+	decoding  chan struct{} // as many as may run at once
+	senders   sync.Mutex    // held while lists of senders change
 }
 
 // New makes a server. An error means that an option is missing or that embedded files are wrong.
@@ -61,7 +64,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		options: o, store: o.Store, log: o.Log, answers: &answer.Maker{Catalogue: o.Catalogue, SignIn: o.SignIn, Log: o.Log}, pictures: pictureCache{all: map[string]cached{}, now: time.Now},
-		fetching: turns{all: map[store.AccountID]*turn{}}, decoding: make(chan struct{}, decodeSlots),
+		fetching: turns{most: fetchSlots, all: map[store.AccountID]*turn{}}, streaming: turns{most: streamSlots, all: map[store.AccountID]*turn{}}, decoding: make(chan struct{}, decodeSlots),
 	}
 	var err error
 	if s.words, err = loadWords(); err != nil {
@@ -163,14 +166,26 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-// longAnswer gives an answer that streams the time it needs.
-func longAnswer(w http.ResponseWriter) {
+// longAnswer gives an answer that streams the time it needs, once it is its turn; done ends that.
+func (s *Server) longAnswer(w http.ResponseWriter, r *request) (done func(), err error) {
+	wait, cancel := context.WithTimeout(r.Context(), streamWait)
+	defer cancel()
+	done, ok := s.streaming.take(wait, r.account.ID)
+	if !ok {
+		return nil, errStatus(http.StatusServiceUnavailable)
+	}
 	control := http.NewResponseController(w)
 	_ = control.SetWriteDeadline(time.Now().Add(streamTime)) // else the usual one holds
 	_ = control.SetReadDeadline(time.Time{})
+	return done, nil
 }
 
-const streamTime = 30 * time.Minute
+// Bounds of answers that stream: each has a file open.
+const (
+	streamTime  = 30 * time.Minute
+	streamWait  = 20 * time.Second // for its turn
+	streamSlots = 32               // at once, for an account
+)
 
 // at is the address of something of a message.
 func at(id, rest string) string { return fmt.Sprintf("/m/%s/%s", id, rest) }
