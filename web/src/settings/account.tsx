@@ -39,7 +39,7 @@ export function Account() {
     <>
       <h1>{t("settings_account")}</h1>
       <Load of={profile}>{(p) => <You p={p} saved={profile.set} />}</Load>
-      <Identities />
+      {(profile.value ?? profile.error) !== undefined && <Identities />}
     </>
   );
 }
