@@ -6,7 +6,7 @@ import { inMailbox, jmap } from "../mail.mjs";
 
 const write = async (page, subject, text) => {
   await page.goto(`${base}/mail/inbox?mailto=${encodeURIComponent(`mailto:${bo.address}?subject=${subject}`)}`);
-  await page.getByRole("textbox", { name: "Text of the message" }).fill(text);
+  await page.getByRole("textbox", { name: "Text of the message" }).fill(text, { timeout: 45_000 }); // the first one fetches what it needs
 };
 const subjects = async (page, role) => {
   const [emails] = await jmap(page, ["Email/get", { ids: await inMailbox(page, role), properties: ["subject"] }]);
