@@ -108,7 +108,7 @@ type fetcher struct {
 	job      store.Job
 	password string
 	to       *taker
-	conn     net.Conn
+	conn     *metered
 	known    map[string]*progress // of mailboxes that were begun
 	moved    bool                 // something came since the connection was made
 	seen     map[uint64]struct{}
@@ -128,6 +128,9 @@ func (f *fetcher) all(ctx context.Context) error {
 	for tries := 0; ; tries++ {
 		err := f.session(ctx)
 		var stop *stopped
+		if f.conn != nil && f.conn.left.Load() < 0 {
+			return &stopped{cause: cause.ProviderIMAPDown, detail: errTalks.Error()}
+		}
 		if err == nil || ctx.Err() != nil || errors.As(err, &stop) || store.KindOf(err) != store.KindOther {
 			return err
 		}
@@ -208,10 +211,12 @@ func speak(c *imapclient.Client) error {
 func (f *fetcher) connect(ctx context.Context) (*imapclient.Client, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
-	conn, err := f.s.dialer.DialContext(ctx, "tcp", net.JoinHostPort(f.job.Host, strconv.Itoa(f.job.Port)))
+	plain, err := f.s.dialer.DialContext(ctx, "tcp", net.JoinHostPort(f.job.Host, strconv.Itoa(f.job.Port)))
 	if err != nil {
 		return nil, f.unreached(err)
 	}
+	conn := &metered{Conn: plain}
+	conn.left.Store(maxTalk)
 	f.conn = conn
 	config := &tls.Config{ServerName: f.job.Host, RootCAs: f.s.options.Roots, MinVersion: tls.VersionTLS12}
 	var c *imapclient.Client
@@ -578,6 +583,7 @@ func (f *fetcher) some(ctx context.Context, c *imapclient.Client, b *farBox, p *
 	if len(uids) == 0 {
 		return nil
 	}
+	f.conn.left.Store(maxTalk)
 	known, err := c.Fetch(imap.UIDSetNum(uids...), &imap.FetchOptions{UID: true, Flags: true, InternalDate: true, RFC822Size: true, Envelope: b.all}).Collect()
 	if err != nil {
 		return err
@@ -601,6 +607,7 @@ func (f *fetcher) some(ctx context.Context, c *imapclient.Client, b *farBox, p *
 	if len(wanted) == 0 {
 		return nil
 	}
+	f.conn.expect(about)
 	section := &imap.FetchItemBodySection{Peek: true}
 	cmd := c.Fetch(imap.UIDSetNum(wanted...), &imap.FetchOptions{UID: true, BodySection: []*imap.FetchItemBodySection{section}})
 	for m := cmd.Next(); m != nil; m = cmd.Next() {

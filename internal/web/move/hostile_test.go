@@ -83,6 +83,15 @@ func TestFetchOfWhatIsTooLarge(t *testing.T) {
 	}
 }
 
+// TestFetchFromAServerThatTalks ends where a server says more than can be of use.
+func TestFetchFromAServerThatTalks(t *testing.T) {
+	w, request := newScripted(t, scripted{"LIST": strings.Repeat("* LIST () \"/\" \""+strings.Repeat("x", 1000)+"\"\r\n", maxTalk/1000)})
+	j := w.ended("anna", w.begun("anna", "/api/import/imap", request))
+	if j.State != store.JobFailed || j.Refusal == nil || j.Refusal.Cause != cause.ProviderIMAPDown || j.Detail != errTalks.Error() {
+		t.Errorf("the job ended as %+v, %+v", j, j.Refusal)
+	}
+}
+
 // What another server lists may be endless: it neither ends the service nor fills its memory.
 func TestFetchFromHostileServers(t *testing.T) {
 	for name, found := range map[string]string{
