@@ -10,6 +10,9 @@ const [kind, url, user, password] = process.argv.slice(2);
 const webmails = {
   postiljon: {
     async begin(page) {
+      // Nobody is shown around while it is measured.
+      const headers = { Authorization: `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}` };
+      await page.context().request.put(`${url}/api/tour`, { headers, data: { seen: true } });
       await page.goto(`${url}/sign-in?next=/mail/inbox`);
       await page.fill("input[name=address]", user);
       await page.fill("input[name=password]", password);
