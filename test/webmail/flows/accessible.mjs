@@ -12,7 +12,7 @@ await flow(async ({ person }) => {
   await submit(bo, anna.address, letter({ from: bo.address, subject: "Från en kollega" }));
 
   for (const locale of ["en-GB", "sv-SE", "nb-NO"]) {
-    const guest = await person(anna, { signIn: false, locale });
+    const guest = await person(anna, { signIn: false, locale, expect: ["/f/not-there"] });
     for (const path of ["/sign-in", "/connect", "/doctor", "/why/", "/why/auth.password-wrong", "/f/not-there"]) await look(guest, path, locale);
     await guest.context().close();
 
