@@ -8,6 +8,7 @@ import { mailboxes, onChange, type Email } from "../core/mail";
 import { setStandIn } from "../core/standin";
 import { open, type Kept } from "./database";
 import { answer } from "./answers";
+import { confirmed, renew as renewPush } from "../push/push";
 
 /** kept is how many messages are kept, the newest of all folders but junk and trash. */
 const kept = 500;
@@ -38,6 +39,8 @@ export async function start(): Promise<void> {
   };
   onChange(() => setTimeout(renew, 1000));
   renew();
+  confirmed();
+  renewPush().catch(() => {}); // the settings say so when somebody looks
 }
 
 /** fill keeps the newest messages, and drops those that are no longer among them. */

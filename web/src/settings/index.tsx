@@ -3,7 +3,7 @@
 import type { ComponentType } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { first } from "../core/first";
-import { go, route } from "../core/route";
+import { go, narrow, route } from "../core/route";
 import { t } from "../core/text";
 import { IconButton } from "../ui/button";
 import { Icon } from "../ui/icon";
@@ -52,7 +52,7 @@ export function Settings() {
         <ul>
           {sections.map((s) => (
             <li key={s.id}>
-              <a href={`/settings/${s.id}`} aria-current={s === section ? "page" : undefined}>
+              <a href={`/settings/${s.id}`} aria-current={s === (section ?? (narrow() ? undefined : sections[0])) ? "page" : undefined}>
                 <Icon name={s.icon} />
                 <span>{t(`settings_${s.id}`)}</span>
               </a>

@@ -2,45 +2,17 @@
 // the seconds; and the other devices that have them.
 
 import { useEffect, useState } from "preact/hooks";
-import { call, MethodError, send, use } from "../core/jmap";
+import { call, MethodError } from "../core/jmap";
 import { mailboxes } from "../core/mail";
 import { longDate, t } from "../core/text";
 import { Button } from "../ui/button";
 import { nameOf } from "../mail/names";
+import { change, confirmed, isMine, possible, subscribe, subscriptions, Unreachable, unsubscribe, type Notify, type Subscription } from "../push/push";
 import { attempt, Load, Part, Row, Switch, useLoaded } from "./parts";
 
-interface Subscription {
-  id: string;
-  deviceClientId: string;
-  expires: string;
-  verificationCode: string | null;
-  notify: Notify | null;
-}
-
-interface Notify {
-  mailboxIds: string[] | null;
-  preview: boolean;
-  quiet?: { from: string; to: string; timeZone: string };
-}
-
-const vapid = "urn:ietf:params:jmap:webpush-vapid";
-use(vapid);
-
-/** deviceId tells this browser from others of the account. */
-function deviceId(): string {
-  const key = "postiljon-device";
-  let id = localStorage.getItem(key);
-  if (!id) localStorage.setItem(key, (id = crypto.randomUUID()));
-  return id;
-}
-
-const possible = "Notification" in globalThis && "serviceWorker" in navigator && "PushManager" in globalThis;
-
-const list = () => call<{ list: Subscription[] }>("PushSubscription/get", { ids: null }).then((a) => a.list);
-
 export function Notifications() {
-  const loaded = useLoaded(list);
-  const mine = loaded.value?.find((s) => s.deviceClientId.startsWith(deviceId()));
+  const loaded = useLoaded(subscriptions);
+  const mine = loaded.value?.find(isMine);
   useEffect(() => confirmed(loaded.again), []);
   return (
     <>
@@ -54,7 +26,7 @@ export function Notifications() {
               <Part title={t("notice_devices")}>
                 {all.map((s) => (
                   <Row key={s.id} label={s.deviceClientId.split("|")[1] ?? t("browser")} text={s === mine ? t("session_here") : t("until", { when: longDate(new Date(s.expires)) })}>
-                    <Button onClick={() => void attempt(() => remove(s)).then(loaded.again)}>{t("remove")}</Button>
+                    <Button onClick={() => void attempt(() => unsubscribe(s)).then(loaded.again)}>{t("remove")}</Button>
                   </Row>
                 ))}
               </Part>
@@ -69,12 +41,17 @@ export function Notifications() {
 function Here({ mine, again }: { mine: Subscription | undefined; again: () => void }) {
   const [blocked, setBlocked] = useState(possible && Notification.permission === "denied");
   const turn = (on: boolean) => attempt(async () => {
-    if (!on) return mine && remove(mine);
+    if (!on) return mine && unsubscribe(mine);
     if ((await Notification.requestPermission()) !== "granted") {
       setBlocked(Notification.permission === "denied");
       throw new MethodError("forbidden", { description: t("notices_not_allowed") });
     }
-    await subscribe();
+    await keepPreferences();
+    try {
+      await subscribe();
+    } catch (error) {
+      throw error instanceof Unreachable ? new MethodError("unavailable", { description: t("notices_no_service") }) : error;
+    }
   }).then(again);
   return (
     <Part title={t("notices_here")} text={t(!possible ? "check_notices_none" : blocked ? "check_notices_denied" : "notices_text")}>
@@ -123,7 +100,7 @@ function What({ s, again }: { s: Subscription; again: () => void }) {
   const [silent, setSilent] = useState<string[]>(() => JSON.parse(localStorage.getItem("postiljon-silent") ?? "[]"));
   const inbox = mailboxes.value.find((m) => m.role === "inbox")?.id ?? "";
   const wanted = n.mailboxIds ?? [inbox];
-  const set = (change: Partial<Notify>) => attempt(() => call("PushSubscription/set", { update: { [s.id]: { notify: { ...n, ...change } } } }), t("is_saved")).then(again);
+  const set = (wish: Partial<Notify>) => attempt(() => change(s, { ...n, ...wish }), t("is_saved")).then(again);
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const quiet = (name: string, on: boolean) => {
     const all = on ? silent.filter((id) => id !== name) : [...silent, name];
@@ -161,63 +138,8 @@ function What({ s, again }: { s: Subscription; again: () => void }) {
   );
 }
 
-/** subscribe makes this browser one that is told (RFC 8620 section 7.2); the worker's first message proves that it is heard. */
-async function subscribe(): Promise<void> {
-  const session = await (await send("/jmap/session")).json();
-  const key: string = session.capabilities[vapid].applicationServerKey;
-  const registration = await navigator.serviceWorker.ready;
-  let subscription: PushSubscription;
-  try {
-    subscription = await registration.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key });
-  } catch (cause) {
-    throw new MethodError("unavailable", { description: t("notices_no_service"), cause });
-  }
-  const { endpoint, keys } = subscription.toJSON();
-  await keepPreferences();
-  const answer = await call("PushSubscription/set", {
-    create: { n: { deviceClientId: `${deviceId()}|${nameOfBrowser()}`, url: endpoint, keys, types: ["EmailDelivery"], notify: { mailboxIds: null, preview: true } } },
-  });
-  const refused = answer.notCreated?.n;
-  if (refused) {
-    await subscription.unsubscribe();
-    throw new MethodError(refused.type, refused);
-  }
-}
-
-async function remove(s: Subscription): Promise<void> {
-  await call("PushSubscription/set", { destroy: [s.id] });
-  if (!s.deviceClientId.startsWith(deviceId())) return;
-  const registration = await navigator.serviceWorker.getRegistration("/");
-  await (await registration?.pushManager.getSubscription())?.unsubscribe();
-}
-
-/** confirmed tells the server the code that the worker was sent, now or before this page was open; it answers what stops it. */
-function confirmed(again: () => void): () => void {
-  const verify = async (told: any) => {
-    await call("PushSubscription/set", { update: { [told.pushSubscriptionId]: { verificationCode: told.verificationCode } } });
-    await (await caches.open("pages")).delete("/push-verification");
-    again();
-  };
-  const heard = (e: MessageEvent) => {
-    if (e.data?.verify) void verify(e.data.verify).catch(() => {});
-  };
-  navigator.serviceWorker?.addEventListener("message", heard);
-  void globalThis.caches?.open("pages")
-    .then(async (cache) => (await cache.match("/push-verification"))?.json())
-    .then((told) => told && verify(told))
-    .catch(() => {}); // it was confirmed, or is no longer there
-  return () => navigator.serviceWorker?.removeEventListener("message", heard);
-}
-
 /** keepPreferences keeps for the worker what it cannot know: words in this language, and which folders make no sound. */
 async function keepPreferences(): Promise<void> {
   const preferences = { newMail: t("notice_new_mail"), test: t("notice_test_text"), silent: JSON.parse(localStorage.getItem("postiljon-silent") ?? "[]") };
   await (await caches.open("pages")).put("/push-preferences", new Response(JSON.stringify(preferences)));
-}
-
-function nameOfBrowser(): string {
-  const agent = navigator.userAgent;
-  const browser = /Edg|OPR|Firefox|Chrome|Safari/.exec(agent)?.[0] ?? "";
-  const system = /Android|iPhone|iPad|Windows|Mac OS|Linux/.exec(agent)?.[0] ?? "";
-  return [{ Edg: "Edge", OPR: "Opera" }[browser] ?? browser, system.replace("Mac OS", "Mac")].filter(Boolean).join(", ");
 }
