@@ -22,9 +22,10 @@ import (
 // collector works harder before the kernel would end the process. GOGC or
 // GOMEMLIMIT in the environment switch all of this off.
 const (
-	gcBallast  = 192 << 20
-	gcPercent  = 50
-	limitShare = 0.75 // of the memory of the machine or of its control group
+	gcBallast      = 192 << 20
+	gcBallastPiece = 4 << 20
+	gcPercent      = 50
+	limitShare     = 0.75 // of the memory of the machine or of its control group
 )
 
 // tuneRuntime tunes the collector until ctx ends.
@@ -35,7 +36,11 @@ func tuneRuntime(ctx context.Context) {
 	if total := memory(); total > 0 {
 		debug.SetMemoryLimit(gcBallast + int64(float64(total)*limitShare))
 	}
-	ballast := make([]byte, gcBallast)
+	// In pieces: Go clears what it gives out if any of it was used before, which touches all of its pages.
+	ballast := make([][]byte, gcBallast/gcBallastPiece)
+	for i := range ballast {
+		ballast[i] = make([]byte, gcBallastPiece)
+	}
 	debug.SetGCPercent(gcPercent)
 	giveBack(ctx)
 	runtime.KeepAlive(ballast)
