@@ -90,7 +90,12 @@ await flow(async ({ person }) => {
   }
 
   const says = async () => {
-    const lines = await mail("FETCH 1:* (FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])");
+    // A message that went since the last look cannot be fetched until it was said that it went (RFC 5530, EXPUNGEISSUED).
+    await mail("NOOP");
+    const lines = await mail("FETCH 1:* (FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])").catch((error) => {
+      if (!/EXPUNGEISSUED/.test(error.message)) throw error;
+      return [];
+    });
     const text = lines.join("\n");
     return [...text.matchAll(/\* \d+ FETCH [^]*?FLAGS \(([^)]*)\)[^]*?Subject: ([^\n]*)/g)]
       .map(([, flags, subject]) => [subject, flags.includes("\\Seen") ? "read" : "unread", flags.includes("\\Flagged") ? "starred" : "plain"].join(" ")).sort();
