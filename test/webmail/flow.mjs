@@ -44,7 +44,7 @@ export async function flow(work, { tour = false } = {}) {
     process.exitCode = 1;
   } finally {
     await browser.close();
-    process.exit(process.exitCode ?? 0); // whatever connection a failure left open
+    if (process.exitCode) process.exit(); // whatever connection the failure left open
   }
 }
 
