@@ -351,7 +351,11 @@ func (s *Server) errorOf(err error) *methodError {
 	case store.KindClosed:
 		kind, d = "serverUnavailable", cause.Wait(cause.ProviderMaintenanceStop, s.store.Now())
 	}
-	s.log.Error("jmapd: method failed", "error", err)
+	if errors.Is(err, context.Canceled) { // who asked went away
+		s.log.Debug("jmapd: method not finished", "error", err)
+	} else {
+		s.log.Error("jmapd: method failed", "error", err)
+	}
 	return &methodError{Type: kind, Description: s.reason(d)}
 }
 
