@@ -36,7 +36,7 @@ const (
 	moreGoroutines = 5
 	moreFiles      = 50
 	moreHeap       = 16 << 20
-	moreRSS        = 128 << 20 // what was used and is not given back yet varies by up to 90 MiB; a leak shows in the heap
+	moreRSS        = 64 << 20
 )
 
 // sameAs compares with what was held before anybody came, and memory with what it was when all was warm.
