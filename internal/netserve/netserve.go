@@ -43,7 +43,18 @@ type Conn struct {
 	Stop func()
 	// Activity is what the session tells of its client.
 	Activity *Activity
+	// TLSVersion and CipherSuite are those of crypto/tls, 0 without TLS. See Secured.
+	TLSVersion, CipherSuite uint16
 }
+
+// Secured notes that a handshake was done.
+func (c *Conn) Secured(t *tls.Conn) {
+	state := t.ConnectionState()
+	c.TLSVersion, c.CipherSuite = state.Version, state.CipherSuite
+}
+
+// TLS reports whether the connection is encrypted.
+func (c *Conn) TLS() bool { return c.TLSVersion != 0 }
 
 // Admit decides whether a connection may begin its TLS handshake, by what is known without one.
 // Release ends what Admit counted; it is called once, when the connection is over. Many goroutines
@@ -266,6 +277,20 @@ func (s *Server) Handshake(nc net.Conn, until time.Time) (*tls.Conn, error) {
 		return nil, fmt.Errorf("%s: TLS handshake: %w", s.options.Name, err)
 	}
 	return t, nil
+}
+
+// TimedWriter gives each write to Conn its time, so that a client that takes nothing in cannot hold a
+// session for ever.
+type TimedWriter struct {
+	net.Conn
+	Timeout time.Duration
+}
+
+func (w TimedWriter) Write(p []byte) (int, error) {
+	if err := w.SetWriteDeadline(time.Now().Add(w.Timeout)); err != nil {
+		return 0, err
+	}
+	return w.Conn.Write(p)
 }
 
 // Close ends the server: it takes no connection any more and tells every session to stop. Those that

@@ -9,8 +9,6 @@ import (
 // Conn describes a connection to the Backend. Its fields change between calls, never during one.
 type Conn struct {
 	netserve.Conn
-	// TLSVersion and CipherSuite are those of crypto/tls, 0 without TLS.
-	TLSVersion, CipherSuite uint16
 	// Client is what the client says it is (RFC 2971): fields and values.
 	Client [][2]string
 	// Account is who signed in, 0 before; Name is the address used.
@@ -20,9 +18,6 @@ type Conn struct {
 	// with the same password or token (RFC 9698); "" if there is none. Backend.SignedIn sets it.
 	JMAP string
 }
-
-// TLS reports whether the connection is encrypted.
-func (c *Conn) TLS() bool { return c.TLSVersion != 0 }
 
 // EventKind says what happened.
 type EventKind uint8

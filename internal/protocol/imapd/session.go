@@ -136,8 +136,7 @@ func (s *session) startTLS() error {
 		return err
 	}
 	s.nc, s.in.src = t, t
-	state := t.ConnectionState()
-	s.conn.TLSVersion, s.conn.CipherSuite = state.Version, state.CipherSuite
+	s.conn.Secured(t)
 	return nil
 }
 

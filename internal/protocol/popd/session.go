@@ -78,27 +78,13 @@ func (s *session) use(nc net.Conn) {
 	s.in = bufio.NewReaderSize(nc, readSize)
 }
 
-// deadlineWriter gives each write its time.
-type deadlineWriter struct {
-	net.Conn
-	timeout time.Duration
-}
-
-func (w deadlineWriter) Write(p []byte) (int, error) {
-	if err := w.SetWriteDeadline(time.Now().Add(w.timeout)); err != nil {
-		return 0, err
-	}
-	return w.Conn.Write(p)
-}
-
 // startTLS makes the connection a TLS one.
 func (s *session) startTLS() error {
 	t, err := s.server.conns.Handshake(s.nc, s.deadline())
 	if err != nil {
 		return err
 	}
-	state := t.ConnectionState()
-	s.conn.TLSVersion, s.conn.CipherSuite = state.Version, state.CipherSuite
+	s.conn.Secured(t)
 	s.use(t)
 	return nil
 }
@@ -307,7 +293,7 @@ func (s *session) line(text string) {
 func (s *session) writer() *bufio.Writer {
 	if s.out == nil {
 		s.out = writers.Get().(*bufio.Writer)
-		s.out.Reset(deadlineWriter{s.nc, s.server.options.Timeouts.Write})
+		s.out.Reset(netserve.TimedWriter{Conn: s.nc, Timeout: s.server.options.Timeouts.Write})
 	}
 	return s.out
 }

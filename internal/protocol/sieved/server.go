@@ -43,15 +43,10 @@ type Backend interface {
 // Conn describes a connection to the Backend. Its fields change between calls, never during one.
 type Conn struct {
 	netserve.Conn
-	// TLSVersion and CipherSuite are those of crypto/tls, 0 without TLS.
-	TLSVersion, CipherSuite uint16
 	// Account is who signed in, 0 before; Name is the address used.
 	Account store.AccountID
 	Name    string
 }
-
-// TLS reports whether the connection is encrypted.
-func (c *Conn) TLS() bool { return c.TLSVersion != 0 }
 
 // Metrics counts what the server does. Its methods must be cheap.
 type Metrics interface {

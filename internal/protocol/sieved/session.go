@@ -70,20 +70,7 @@ func (s *session) Serve(ctx context.Context) {
 func (s *session) use(nc net.Conn) {
 	s.nc = nc
 	s.in = reader{bufio.NewReaderSize(nc, 4096)}
-	s.out = bufio.NewWriterSize(deadlineWriter{nc, s.server.options.Timeouts.Write}, 4096)
-}
-
-// deadlineWriter gives each write its time.
-type deadlineWriter struct {
-	net.Conn
-	timeout time.Duration
-}
-
-func (w deadlineWriter) Write(p []byte) (int, error) {
-	if err := w.SetWriteDeadline(time.Now().Add(w.timeout)); err != nil {
-		return 0, err
-	}
-	return w.Conn.Write(p)
+	s.out = bufio.NewWriterSize(netserve.TimedWriter{Conn: nc, Timeout: s.server.options.Timeouts.Write}, 4096)
 }
 
 // startTLS makes the connection a TLS one.
@@ -92,8 +79,7 @@ func (s *session) startTLS() error {
 	if err != nil {
 		return err
 	}
-	state := t.ConnectionState()
-	s.conn.TLSVersion, s.conn.CipherSuite = state.Version, state.CipherSuite
+	s.conn.Secured(t)
 	s.use(t)
 	return nil
 }
