@@ -143,12 +143,12 @@ export function letter({ from = "Greta Test <greta@elsewhere.test>", to = anna.a
     `MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n${text}\r\n`;
 }
 
-/** violations are what axe finds on the page (WCAG 2.2 AA and what axe calls best practice). */
-export async function violations(page, what) {
+/** violations are what axe finds on the page by these rules, by default all of WCAG 2.2 AA and what axe calls best practice. */
+export async function violations(page, what, rules) {
   const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
   // The page's own policy allows no foreign script; the debugger's evaluation is not bound by it.
   await page.evaluate(`window.axe || (() => { ${axe} })(); undefined`);
-  const { violations } = await page.evaluate(() => window.axe.run(document, { iframes: false }));
+  const { violations } = await page.evaluate((rules) => window.axe.run(document, { iframes: false, ...(rules && { runOnly: rules }) }), rules);
   return violations.flatMap((v) => v.nodes.map((n) => `${what}: ${v.id}: ${n.target.join(" ")}: ${n.failureSummary.replace(/\s+/g, " ")}`));
 }
 

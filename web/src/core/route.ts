@@ -71,7 +71,7 @@ export function visit(mailbox: string): void {
 }
 
 /** narrow tells whether the screen shows one thing at a time. */
-export const narrow = (): boolean => innerWidth < 700;
+export const narrow = (): boolean => innerWidth <= 700; // as the style sheets have it
 
 const layers: (() => void)[] = [];
 

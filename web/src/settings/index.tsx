@@ -1,7 +1,7 @@
 // The settings: a page for each thing that somebody may want to change, named by what it is for.
 
 import type { ComponentType } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { first } from "../core/first";
 import { go, narrow, route } from "../core/route";
 import { t } from "../core/text";
@@ -36,6 +36,7 @@ const sections: Section[] = [
 
 export function Settings() {
   const wanted = route.value.section;
+  const one = useNarrow();
   const section = sections.find((s) => s.id === wanted);
   const Page = (section ?? sections[0]!).page;
   const main = useRef<HTMLElement>(null);
@@ -44,15 +45,17 @@ export function Settings() {
     main.current?.scrollTo(0, 0);
     if (section) main.current?.focus({ preventScroll: true });
   }, [section]);
+  // Where one thing is shown at a time, the list of pages is what the page is about.
+  const List = one && !section ? "main" : "div";
   return (
     <div class={`settings ${section ? "page" : "index"}`}>
-      <nav aria-label={t("settings")}>
+      <List class="settings-list"><nav aria-label={t("settings")}>
         <a class="settings-back" href="/mail/inbox"><Icon name="chevron-left" /> {t("back_to_mail")}</a>
         <h1>{t("settings")}</h1>
         <ul>
           {sections.map((s) => (
             <li key={s.id}>
-              <a href={`/settings/${s.id}`} aria-current={s === (section ?? (narrow() ? undefined : sections[0])) ? "page" : undefined}>
+              <a href={`/settings/${s.id}`} aria-current={s === (section ?? (one ? undefined : sections[0])) ? "page" : undefined}>
                 <Icon name={s.icon} />
                 <span>{t(`settings_${s.id}`)}</span>
               </a>
@@ -60,13 +63,24 @@ export function Settings() {
           ))}
         </ul>
         <p class="settings-who soft">{first.account.address}</p>
-      </nav>
-      <main ref={main} tabIndex={-1}>
+      </nav></List>
+      {(section || !one) && <main class="settings-main" ref={main} tabIndex={-1}>
         <div class="settings-page">
           <IconButton icon="chevron-left" label={t("back")} class="only-narrow" onClick={() => go({ section: "" })} />
           <Page />
         </div>
-      </main>
+      </main>}
     </div>
   );
+}
+
+/** useNarrow tells whether the screen shows one thing at a time, and hears when that changes. */
+function useNarrow(): boolean {
+  const [is, setIs] = useState(narrow);
+  useEffect(() => {
+    const look = () => setIs(narrow);
+    addEventListener("resize", look);
+    return () => removeEventListener("resize", look);
+  }, []);
+  return is;
 }

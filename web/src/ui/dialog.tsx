@@ -43,12 +43,12 @@ export function Dialog({ title, onClose, children, actions, wide, kind = "" }: {
       onKeyDown={(e) => e.stopPropagation()} // the keys of the page rest
     >
       <div class="dialog-inside">
-        <header class="dialog-head">
+        <div class="dialog-head">
           <h2 id={id}>{title}</h2>
           <IconButton icon="x" label={t("close")} onClick={onClose} />
-        </header>
+        </div>
         <div class="dialog-body">{children}</div>
-        {actions && <footer class="dialog-foot">{actions}</footer>}
+        {actions && <div class="dialog-foot">{actions}</div>}
       </div>
     </dialog>
   );
