@@ -46,10 +46,9 @@ var deliveryRows = []row{
 		func(s *server, _ settings) (map[string]float64, error) { return appendAll(s, 1, 1000) }},
 	{"APPEND 4 KiB, 8 connections", []figure{{", messages/s", false}},
 		func(s *server, _ settings) (map[string]float64, error) { return appendAll(s, 8, 4000) }},
-	{"Sign-in over TLS, 10 at once", []figure{{", sign-ins/s", false}},
-		func(s *server, _ settings) (map[string]float64, error) { return signIns(s, 10, 2000, false) }},
-	{"Sign-in over TLS, session taken up again, 10 at once", []figure{{", sign-ins/s", false}},
-		func(s *server, _ settings) (map[string]float64, error) { return signIns(s, 10, 2000, true) }},
+	{"Sign-in without TLS, 10 at once", signInFigures, func(s *server, _ settings) (map[string]float64, error) { return signIns(s, inTheClear) }},
+	{"Sign-in over TLS, 10 at once", signInFigures, func(s *server, _ settings) (map[string]float64, error) { return signIns(s, overTLS) }},
+	{"Sign-in over TLS, session taken up again, 10 at once", signInFigures, func(s *server, _ settings) (map[string]float64, error) { return signIns(s, resumed) }},
 	{"Push, 250 to EXISTS", []figure{{", p50 ms", true}, {", p99 ms", true}}, pushes},
 }
 
@@ -255,17 +254,36 @@ func appendAll(s *server, conns, messages int) (map[string]float64, error) {
 	return map[string]float64{", messages/s": float64(messages) / elapsed.Seconds()}, err
 }
 
-// signIns has so many connections at once sign in and out again, with resume as
-// programs do that have been there before.
-func signIns(s *server, conns, count int, resume bool) (map[string]float64, error) {
+// login says how signIns connects.
+type login uint8
+
+const (
+	inTheClear login = iota
+	overTLS
+	resumed // with sessions taken up again, as programs do that have been there before
+)
+
+var signInFigures = []figure{{", sign-ins/s", false}, {", CPU of the server for each, µs", true}}
+
+// signIns has 10 connections at once sign in and out again.
+func signIns(s *server, how login) (map[string]float64, error) {
+	const conns, count = 10, 2000
+	worked, err := s.cpu()
+	if err != nil {
+		return nil, err
+	}
+	addr := s.imaps
+	if how == inTheClear {
+		addr = s.imap
+	}
 	start := time.Now()
-	err := parallel(conns, func(w int) error {
+	err = parallel(conns, func(w int) error {
 		var sessions tls.ClientSessionCache
-		if resume {
+		if how == resumed {
 			sessions = tls.NewLRUClientSessionCache(1)
 		}
 		for i := w; i < count; i += conns {
-			c, err := dialIMAPWith(s.imaps, true, account(i%20), sessions)
+			c, err := dialIMAPWith(addr, how != inTheClear, account(i%20), sessions)
 			if err != nil {
 				return err
 			}
@@ -273,7 +291,15 @@ func signIns(s *server, conns, count int, resume bool) (map[string]float64, erro
 		}
 		return nil
 	})
-	return map[string]float64{", sign-ins/s": float64(count) / time.Since(start).Seconds()}, err
+	elapsed := time.Since(start)
+	if err != nil {
+		return nil, err
+	}
+	now, err := s.cpu()
+	return map[string]float64{
+		", sign-ins/s":                     count / elapsed.Seconds(),
+		", CPU of the server for each, µs": float64((now - worked).Microseconds()) / count,
+	}, err
 }
 
 // pushes measures the time from the 250 to the untagged EXISTS while many

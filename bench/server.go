@@ -30,9 +30,10 @@ type server struct {
 	smtp, submissions, imap, imaps string
 	https                          string // of Postiljon
 	stop                           func()
-	pids                           func() ([]int, error) // its first processes
-	binary, control                string                // of Postiljon
-	elsewhere                      *elsewhere            // where mail out goes, nil if there is none
+	pids                           func() ([]int, error)   // its first processes
+	index                          func(user string) error // has the peer index an INBOX
+	binary, control                string                  // of Postiljon
+	elsewhere                      *elsewhere              // where mail out goes, nil if there is none
 }
 
 // stopOnSignal leaves nothing behind when the measurement is interrupted, until the
@@ -143,8 +144,8 @@ func startPeer(dir string, fts bool, far *elsewhere) (*server, error) {
 		return nil, err
 	}
 	at := func(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(base+port)) }
-	do := func(verb string) error {
-		cmd := exec.Command(script, verb, dir)
+	do := func(verb string, more ...string) error {
+		cmd := exec.Command(script, append([]string{verb, dir}, more...)...)
 		cmd.Env = append(os.Environ(), "USERS="+strconv.Itoa(accounts), "PORT_BASE="+strconv.Itoa(base))
 		if fts {
 			cmd.Env = append(cmd.Env, "FTS=1")
@@ -165,6 +166,7 @@ func startPeer(dir string, fts bool, far *elsewhere) (*server, error) {
 	s := &server{
 		smtp: at(25), submissions: at(465), imap: at(143), imaps: at(993),
 		stop: func() { do("stop") }, elsewhere: far,
+		index: func(user string) error { return do("index", user) },
 		pids: func() (pids []int, err error) {
 			out, err := exec.Command(script, "pids", dir).Output()
 			for _, field := range strings.Fields(string(out)) {
