@@ -171,6 +171,7 @@ func (d *demoCommand) config(base int) (config.Config, error) {
 	c.Queue.DKIM = d.DKIM
 	c.Web.ImportPrivate = true // so that one of its accounts can fetch the mail of another
 	c.Web.PushPrivate = true   // so that a push service can be tried here
+	c.Web.DoctorPrivate = true // so that another provider can be played here
 	if d.Resolver != "" {
 		c.Queue.Resolver, c.Queue.Port, c.Queue.AllowPrivate = d.Resolver, d.RemotePort, true
 		c.Queue.Retry = []config.Duration{config.Duration(time.Second)}

@@ -435,12 +435,22 @@ func (d *doctorCommand) resolvers(env *probe.Env) error {
 	return nil
 }
 
-func readRoots(file string) (*x509.CertPool, error) {
+func readRoots(file string) (*x509.CertPool, error) { return addRoots(x509.NewCertPool(), file) }
+
+// rootsAnd are the authorities that this machine trusts, and those in a file.
+func rootsAnd(file string) (*x509.CertPool, error) {
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		return nil, err
+	}
+	return addRoots(pool, file)
+}
+
+func addRoots(pool *x509.CertPool, file string) (*x509.CertPool, error) {
 	pem, err := readUpTo(file, maxClientState)
 	if err != nil {
 		return nil, err
 	}
-	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(pem) {
 		return nil, usageError{errors.New(file + " has no certificate in PEM")}
 	}

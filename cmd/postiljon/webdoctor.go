@@ -46,6 +46,7 @@ func (s *service) openClinic() error {
 		},
 		Trace: s.journal.Trace, Env: env, Own: ownServers(&s.config),
 		Elsewhere: func(address string) []string { return defaultReferences(env.Table, address, nil, "") },
+		Anywhere:  s.config.Web.DoctorPrivate,
 		Help:      s.askPostmaster, Log: s.log,
 	})
 	return err
@@ -63,7 +64,7 @@ func (s *service) clinicEnv() (env probe.Env, err error) {
 		env.Resolvers = []string{server}
 	}
 	if file := s.certs.CAFile(); file != "" {
-		if env.Roots, err = readRoots(file); err != nil {
+		if env.Roots, err = rootsAnd(file); err != nil {
 			return env, err
 		}
 	}

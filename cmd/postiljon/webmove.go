@@ -17,7 +17,7 @@ func (s *service) openMove() error {
 		return err
 	}
 	if file := s.certs.CAFile(); file != "" && o.Private {
-		if o.Roots, err = readRoots(file); err != nil {
+		if o.Roots, err = rootsAnd(file); err != nil {
 			return err
 		}
 	}

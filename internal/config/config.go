@@ -90,6 +90,7 @@ type Web struct {
 	SecurityContact string    `toml:"security_contact"`
 	ImportPrivate   bool      `toml:"import_private"`
 	PushPrivate     bool      `toml:"push_private"`
+	DoctorPrivate   bool      `toml:"doctor_private"`
 }
 
 // Auth is about signing in.

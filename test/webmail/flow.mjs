@@ -128,13 +128,16 @@ async function talk(socket, lines) {
     socket.setTimeout(20_000, () => reject(new Error("SMTP: no answer")));
   });
   failed.catch(() => {});
-  for (const line of lines) {
-    if (line !== null) socket.write(`${line}\r\n`);
-    while (replies.length === 0) await Promise.race([failed, new Promise((r) => (wake = r))]);
-    const reply = replies.shift();
-    if (!/^[23]/.test(reply)) throw new Error(`SMTP: ${line?.slice(0, 80)}: ${reply}`);
+  try {
+    for (const line of lines) {
+      if (line !== null) socket.write(`${line}\r\n`);
+      while (replies.length === 0) await Promise.race([failed, new Promise((r) => (wake = r))]);
+      const reply = replies.shift();
+      if (!/^[23]/.test(reply)) throw new Error(`SMTP: ${line?.slice(0, 80)}: ${reply}`);
+    }
+  } finally {
+    socket.destroy();
   }
-  socket.destroy();
 }
 
 /** letter is a plain message. */

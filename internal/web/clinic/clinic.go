@@ -68,6 +68,8 @@ type Options struct {
 	Own []evidence.Endpoint
 	// Elsewhere are servers of others to compare with, for accounts at other providers, host:port.
 	Elsewhere func(address string) []string
+	// Anywhere lets the doctor look into private networks, and at any port, for accounts at other providers.
+	Anywhere bool
 	// Help brings a report to the postmaster.
 	Help func(ctx context.Context, letter Letter) error
 	Log  *slog.Logger

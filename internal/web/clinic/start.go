@@ -154,6 +154,9 @@ func (c *Clinic) envHere(k *kept) probe.Env {
 func (c *Clinic) envElsewhere(address string, k *kept) probe.Env {
 	env := c.Env
 	env.Interfaces, env.Dialer, env.Inside = notTheDevice, c.dialer(nil, k.hold), nil
+	if c.Anywhere {
+		env.Dialer = c.Env.Dialer
+	}
 	if c.Elsewhere != nil {
 		env.Reference = c.Elsewhere(address)
 	}

@@ -1,0 +1,38 @@
+// A message that is too large for its recipient's server comes back with one button: its file goes up as a link, and what is left
+// of the message is delivered.
+
+import { randomBytes } from "node:crypto";
+import { anna, assert, base, flow } from "../flow.mjs";
+
+await flow(async ({ person }) => {
+  const page = await person(anna);
+  await page.goto(`${base}/mail/inbox?mailto=${encodeURIComponent("mailto:vera@far.test?subject=Bilderna&body=Här är de.")}`);
+  await page.getByRole("dialog", { name: "Bilderna" }).waitFor();
+  const chooser = page.waitForEvent("filechooser");
+  await page.getByRole("button", { name: "Attach files" }).click();
+  await (await chooser).setFiles({ name: "bilder från ön.zip", mimeType: "application/zip", buffer: randomBytes(2 << 20) });
+  await page.locator(".file.done").waitFor();
+  await sendNow(page);
+
+  // Their server says what it takes, and the Outbox what can be done.
+  const row = page.locator(".outbox-row.bounced");
+  await row.waitFor();
+  console.log(await row.innerText());
+  await row.getByRole("button", { name: "Send as a link" }).click();
+  const window = page.getByRole("dialog", { name: "Bilderna" });
+  await window.getByText(/· link until/).waitFor();
+  assert.equal(await window.getByText("vera@far.test").count(), 1);
+  await window.getByRole("textbox", { name: "Text of the message" }).click();
+  await sendNow(page);
+  console.log(await page.locator(".outbox").innerText());
+  await page.getByText("Nothing waits").waitFor();
+});
+
+/** sendNow sends what is being written without waiting for somebody to take it back. */
+async function sendNow(page) {
+  await page.keyboard.press("Control+Enter");
+  await page.getByText("Sending to").waitFor();
+  await page.goto(`${base}/mail/outbox`);
+  await page.locator(".outbox-row.scheduled").getByRole("button", { name: "More" }).click();
+  await page.getByRole("menuitem", { name: "Send now" }).click();
+}
