@@ -7,7 +7,6 @@ import (
 	"github.com/postiljon/postiljon/internal/arc"
 	"github.com/postiljon/postiljon/internal/inbound"
 	"github.com/postiljon/postiljon/internal/srs"
-	"github.com/postiljon/postiljon/internal/store"
 )
 
 // srsKeySetting keeps the key of rewritten senders: bounces find back as long as it stays the same.
@@ -42,14 +41,4 @@ func (s *service) sealKey(ctx context.Context, domain string) (arc.Key, error) {
 		return arc.Key{}, err
 	}
 	return arc.Key{Domain: domain, Selector: signers[0].Selector, Private: signers[0].Key}, nil
-}
-
-// local is what places messages of the queue in mailboxes here, or passes them on.
-func (s *service) local() *inbound.Local {
-	return &inbound.Local{
-		Store: s.store, Receiving: s.policies.Receiving, Forward: s.forwarder, Log: s.log,
-		Submit: func(ctx context.Context, sub store.Submission, events ...store.Event) error {
-			return s.queue.Submit(ctx, sub, events...)
-		},
-	}
 }

@@ -296,7 +296,9 @@ func (s *service) openQueue(context.Context) (err error) {
 	}
 	s.queue, err = outbound.New(outbound.Options{
 		Store: s.store, Resolver: s.resolver, Policies: s.tlsPolicies, Reports: s.tlsReports, Relays: relays,
-		Local:     s.local(),
+		Local: outbound.LocalFunc(func(ctx context.Context, sub *store.Submission, to *store.SubmissionRecipient) cause.Decision {
+			return s.road.DeliverLocal(ctx, sub, to)
+		}),
 		Catalogue: s.catalogue, Hostname: c.Hostname, Port: c.Queue.Port, AllowPrivate: c.Queue.AllowPrivate,
 		Depart: func(ctx context.Context, sub *store.Submission) cause.Decision { return s.road.Depart(ctx, sub) },
 		Sign:   sign, Announced: s.precheck.Announced, Journal: s.journal, Limits: limits, Log: s.log, Metrics: s.metrics.Outbound(),

@@ -80,6 +80,16 @@ func (d Decision) Sending() Decision {
 	return d
 }
 
+// Text is the parameter of that name if it is text, else "".
+func (d Decision) Text(name string) string {
+	for _, p := range d.Params {
+		if text, ok := p.Value.(string); ok && p.Name == name {
+			return text
+		}
+	}
+	return ""
+}
+
 // Allowed reports whether the request may pass.
 func (d Decision) Allowed() bool { return d.Action == ActionAllow }
 

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // nowhere takes no mail.
 type nowhere struct{}
 
-func (nowhere) DeliverLocal(context.Context, outbound.LocalMessage) cause.Decision {
+func (nowhere) DeliverLocal(context.Context, *store.Submission, *store.SubmissionRecipient) cause.Decision {
 	return cause.Refuse(cause.RecipientUnknown)
 }
 

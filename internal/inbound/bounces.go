@@ -28,6 +28,9 @@ const maxReport = 1 << 20
 // joinReport notes what a report from another server says in the trace of the message that it is
 // about. It never stands in the way of the report itself.
 func (s *session) joinReport(ctx context.Context, ref blob.Ref, summary *message.Summary) {
+	if s.queued != nil { // the queue noted what it reports, and others' reports were read when they came
+		return
+	}
 	if s.account == nil && isFeedback(summary) {
 		s.joinFeedback(ctx, ref)
 		return

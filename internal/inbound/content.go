@@ -251,9 +251,9 @@ func (m *content) commit(ctx context.Context, summary *message.Summary) cause.De
 		return s.b.storeTrouble("store message", err)
 	}
 	ref, now := m.ref, s.b.Store.Now()
-	delivery := store.Delivery{Email: store.NewEmail{Blob: ref, Summary: summary, Received: now}}
+	delivery := store.Delivery{ID: s.deliveryID(), Email: store.NewEmail{Blob: ref, Summary: summary, Received: now}}
 	recipients := s.places(now, summary, verdicts)
-	ruled, d := m.obey(ctx, delivery.Email, recipients)
+	rejected, d := m.obey(ctx, delivery.Email, recipients)
 	if !d.Allowed() {
 		return d
 	}
@@ -267,30 +267,47 @@ func (m *content) commit(ctx context.Context, summary *message.Summary) cause.De
 		delivery.Submission = s.submission(now, ref, summary)
 		if s.handed != nil {
 			delivery.Submission, delivery.Departs = s.departing(delivery.Submission), true
-			delivery.ID = "departs/" + s.trace.String()
 		}
 		s.b.Queue.Prepare(delivery.Submission)
 	} else if trouble := s.passOn(ctx, &delivery, ref, summary); !trouble.Allowed() {
 		return trouble
 	}
-	if err := ruled.keep(ctx, s.b); err != nil {
-		return s.b.storeTrouble("queue what rules send", err)
-	}
 	results, err := s.b.Store.Deliver(ctx, delivery)
 	if err != nil {
-		ruled.drop(ctx, s.b)
 		return s.b.storeTrouble("queue message", err)
 	}
-	if trouble := s.settle(ctx, delivery, results, ruled.rejected); !trouble.Allowed() {
-		ruled.drop(ctx, s.b)
+	s.notify(delivery.Recipients, results)
+	if trouble := s.settle(ctx, delivery, results, rejected); !trouble.Allowed() {
 		return trouble
 	}
-	ruled.send(s.b)
 	if delivery.Submission != nil && s.handed == nil { // who lets it depart goes on with it
 		s.b.Queue.Notify(delivery.Submission)
 	}
 	s.joinReport(ctx, ref, summary)
 	return cause.Allow()
+}
+
+// deliveryID tells deliveries apart that may be tried again.
+func (s *session) deliveryID() string {
+	switch {
+	case s.handed != nil:
+		return "departs/" + s.trace.String()
+	case s.queued != nil: // others may have passed on the same message
+		return fmt.Sprintf("out/%s/%d", s.trace, s.queued.sub.Account)
+	}
+	return ""
+}
+
+// notify tells the queue of what rules of the recipients send.
+func (s *session) notify(to []store.DeliverTo, results []store.Delivered) {
+	for i := range results {
+		if results[i].Err != nil || results[i].Duplicate {
+			continue
+		}
+		for _, sub := range to[i].Submissions {
+			s.b.Queue.Notify(sub)
+		}
+	}
 }
 
 // store makes the message durable, once.
@@ -310,9 +327,10 @@ func (m *content) store(ctx context.Context) (err error) {
 // recipient is an account that is to get a message, where, and by which address.
 type recipient struct {
 	store.DeliverTo
-	account *store.Account
-	local   *localRecipient
-	verdict junk.Verdict
+	account  *store.Account
+	local    *localRecipient
+	verdict  junk.Verdict
+	rejected cause.Decision // by its rules
 }
 
 // places returns the accounts that get the message, each once.
@@ -344,7 +362,7 @@ func (s *session) places(now time.Time, summary *message.Summary, verdicts map[s
 				delivered.Cause = cause.JunkFiled
 			}
 			place.Events = append(place.Events, delivered)
-			places = append(places, recipient{place, a, &s.local[i], verdict})
+			places = append(places, recipient{DeliverTo: place, account: a, local: &s.local[i], verdict: verdict})
 		}
 	}
 	return places
@@ -370,9 +388,10 @@ func (s *session) event(kind string, now time.Time, to string, summary *message.
 		{Name: "message-id", Value: summary.MessageID}, {Name: "subject", Value: summary.Subject},
 		{Name: "size", Value: strconv.FormatInt(summary.Size, 10)},
 	}}
-	if s.handed != nil {
+	switch {
+	case s.handed != nil:
 		e.Fields = append(e.Fields, store.Field{Name: "protocol", Value: "JMAP"})
-	} else {
+	case s.queued == nil:
 		e.Fields = append(e.Fields, store.Field{Name: "remote", Value: s.c.Remote.Addr().String()},
 			store.Field{Name: "helo", Value: s.c.Helo}, store.Field{Name: "protocol", Value: s.c.Protocol(s.mail.SMTPUTF8)})
 	}
@@ -446,7 +465,7 @@ func (s *session) report(ctx context.Context, email store.NewEmail, failed map[s
 	}
 	for i := range s.local {
 		l := &s.local[i]
-		if len(failed) == 0 && l.notify&smtpd.NotifySuccess == 0 {
+		if len(failed) == 0 && (l.notify&smtpd.NotifySuccess == 0 || s.queued != nil) { // the queue tells of its own
 			continue
 		}
 		r := store.SubmissionRecipient{
@@ -455,7 +474,7 @@ func (s *session) report(ctx context.Context, email store.NewEmail, failed map[s
 		for _, a := range l.accounts {
 			if why, ok := failed[a.ID]; ok {
 				r.State, r.Cause = store.Failed, why.Cause
-				if reason := reasonOf(why); reason != "" {
+				if reason := why.Text("reason"); reason != "" { // a report must tell it (RFC 5429 section 2.1.2)
 					r.Host, r.Reply = s.b.Hostname, reason
 				}
 			}
@@ -480,8 +499,9 @@ type hopCounter struct {
 
 const receivedField = "received:"
 
-// Write takes the next octets of the message.
-func (h *hopCounter) Write(p []byte) {
+// Write takes the next octets of the message. It never fails.
+func (h *hopCounter) Write(p []byte) (n int, err error) {
+	n = len(p)
 	for len(p) > 0 && !h.inBody {
 		end := bytes.IndexByte(p, '\n')
 		line, rest := p, []byte(nil)
@@ -490,7 +510,7 @@ func (h *hopCounter) Write(p []byte) {
 		}
 		h.filled += copy(h.line[h.filled:], line)
 		if end < 0 {
-			return
+			return n, nil
 		}
 		start := string(h.line[:h.filled])
 		h.inBody = strings.TrimRight(start, "\r") == ""
@@ -499,4 +519,5 @@ func (h *hopCounter) Write(p []byte) {
 		}
 		h.filled, p = 0, rest
 	}
+	return n, nil
 }

@@ -31,10 +31,7 @@ type handed struct {
 // handedSession begins a transaction for a submission that was handed in.
 func (b *Backend) handedSession(a *store.Account, sub *store.Submission, h *handed) (*session, error) {
 	s := &session{b: b, c: &smtpd.Conn{Submission: true}, release: func() {}, account: a}
-	m := smtpd.Mail{Size: sub.Size, SMTPUTF8: sub.SMTPUTF8, RequireTLS: sub.RequireTLS, Ret: sub.Ret, EnvID: sub.EnvID}
-	if sub.Body == "8BITMIME" {
-		m.Body = smtpd.Body8BitMIME
-	}
+	m := mailOf(sub)
 	if sub.From != "" {
 		from, err := address.Parse(sub.From, addressOptions)
 		if err != nil {
@@ -44,6 +41,18 @@ func (b *Backend) handedSession(a *store.Account, sub *store.Submission, h *hand
 	}
 	s.envelope = envelope{trace: sub.ID, mail: m, from: sub.From, handed: h}
 	return s, nil
+}
+
+// mailOf is the envelope of a submission without its sender.
+func mailOf(sub *store.Submission) smtpd.Mail {
+	m := smtpd.Mail{Size: sub.Size, SMTPUTF8: sub.SMTPUTF8, RequireTLS: sub.RequireTLS, Ret: sub.Ret, EnvID: sub.EnvID}
+	switch sub.Body {
+	case "8BITMIME":
+		m.Body = smtpd.Body8BitMIME
+	case "BINARYMIME":
+		m.Body = smtpd.BodyBinaryMIME
+	}
+	return m
 }
 
 var addressOptions = address.Options{UTF8: true, LongLocal: true}

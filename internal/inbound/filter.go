@@ -13,10 +13,12 @@ import (
 	"github.com/postiljon/postiljon/internal/store"
 )
 
-// filter judges mail from other servers for each account that is to get it. What is certainly junk for all of them is refused.
+// filter judges mail from other servers for each account that is to get it. What is certainly junk for all of them is
+// refused; what was taken once, and passed on here, is not.
 func (m *content) filter(ctx context.Context, summary *message.Summary) (map[store.AccountID]junk.Verdict, cause.Decision) {
 	s := m.s
-	if s.early == nil || s.b.Junk == nil {
+	passedOn := s.queued != nil && s.queued.foreign
+	if s.b.Junk == nil || s.early == nil && !passedOn {
 		return nil, cause.Allow()
 	}
 	raw, done, err := m.kept(ctx)
@@ -24,8 +26,9 @@ func (m *content) filter(ctx context.Context, summary *message.Summary) (map[sto
 		return nil, s.b.storeTrouble("read message", err)
 	}
 	defer done()
-	mail := &junk.Message{
-		Checked: s.checked, Helo: s.c.Helo, Listed: <-s.early.listed, Summary: summary, Raw: raw,
+	mail := &junk.Message{Checked: s.checked, Unproven: passedOn, Helo: s.c.Helo, Summary: summary, Raw: raw}
+	if s.early != nil {
+		mail.Listed = <-s.early.listed
 	}
 	verdicts, certain := map[store.AccountID]junk.Verdict{}, true
 	var refusal junk.Verdict
@@ -45,7 +48,7 @@ func (m *content) filter(ctx context.Context, summary *message.Summary) (map[sto
 	}
 	d := cause.Allow()
 	switch {
-	case len(verdicts) == 0:
+	case len(verdicts) == 0 || passedOn:
 	case certain:
 		d = refusal.Decision()
 	default:

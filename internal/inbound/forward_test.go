@@ -19,10 +19,8 @@ import (
 	"github.com/postiljon/postiljon/internal/inbound"
 	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/message/address"
-	"github.com/postiljon/postiljon/internal/outbound"
 	"github.com/postiljon/postiljon/internal/srs"
 	"github.com/postiljon/postiljon/internal/store"
-	"github.com/postiljon/postiljon/internal/store/storetest"
 )
 
 var testRewriter, _ = srs.New([]byte("0123456789abcdef"), nil)
@@ -224,56 +222,6 @@ type records struct{}
 
 func (records) Setting(context.Context, string) ([]byte, error)  { return nil, nil }
 func (records) PutSetting(context.Context, string, []byte) error { return nil }
-
-// TestLocalPassesOn: messages of the queue for an alias that leads elsewhere, and reports to a
-// rewritten address.
-func TestLocalPassesOn(t *testing.T) {
-	s := storetest.Open(t)
-	storetest.Account(t, s, "anna@demo.test")
-	if err := s.CreateAlias(t.Context(), store.Alias{Address: "team@demo.test", Targets: []string{"anna@demo.test"}, Forward: []string{"carl@elsewhere.example"}}); err != nil {
-		t.Fatal(err)
-	}
-	ref, err := s.Blobs().Put(t.Context(), []byte("Subject: report\r\n\r\nHej\r\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	back := testRewriter.Forward(address.Address{Local: "x", Domain: "sender.test"}, "demo.test").String()
-	nobody := testRewriter.Forward(address.Address{Local: "nobody", Domain: "demo.test"}, "demo.test").String()
-	for _, c := range []struct {
-		from, to string
-		want     string // who gets it elsewhere
-		action   cause.Action
-	}{
-		{"", "team@demo.test", "carl@elsewhere.example", cause.ActionAllow},
-		{"", back, "x@sender.test", cause.ActionAllow},
-		{"y@sender.test", back, "", cause.ActionRefuse},
-		{"", nobody, "", cause.ActionRefuse},
-		{"", "anna@demo.test", "", cause.ActionAllow},
-		{"", "nobody@demo.test", "", cause.ActionRefuse},
-	} {
-		var sent []store.Submission
-		l := &inbound.Local{
-			Store: s, Receiving: func(context.Context, *store.Account, int64) cause.Decision { return cause.Allow() },
-			Forward: &inbound.Forwarder{Blobs: s.Blobs(), SRS: testRewriter, Now: time.Now, Log: slog.New(slog.DiscardHandler)},
-			Submit: func(_ context.Context, sub store.Submission, _ ...store.Event) error {
-				sent = append(sent, sub)
-				return nil
-			},
-			Log: slog.New(slog.DiscardHandler),
-		}
-		m := outbound.LocalMessage{ID: "out/1", Trace: store.NewTraceID(time.Now()), From: c.from, To: c.to, Blob: ref, Size: 24}
-		for range 2 { // a repetition has the same id
-			if d := l.DeliverLocal(t.Context(), m); d.Action != c.action {
-				t.Errorf("%s: %v", c.to, d)
-			}
-		}
-		switch {
-		case c.want == "" && len(sent) == 0:
-		case len(sent) != 2 || sent[0].ID != sent[1].ID || sent[0].Recipients[0].Address != c.want || sent[0].From != c.from:
-			t.Errorf("%s: %+v", c.to, sent)
-		}
-	}
-}
 
 // precheck answers as a test wants.
 type precheck struct {

@@ -121,6 +121,7 @@ func (secret) ScramDone(context.Context, string, string, int) (sasl.Identity, ca
 type service struct {
 	*desk
 	store            *store.Store
+	backend          *inbound.Backend
 	anna, bjorn      store.Account
 	mail, submission string // addresses of the listeners
 }
@@ -141,9 +142,9 @@ func start(t *testing.T, change ...func(*inbound.Options)) *service {
 	for _, fn := range change {
 		fn(&o)
 	}
-	backend := inbound.New(o)
+	s.backend = inbound.New(o)
 	server, err := smtpd.New(smtpd.Options{
-		Hostname: "mx.demo.test", Replies: catalogue, Backend: backend, Log: slog.New(slog.DiscardHandler),
+		Hostname: "mx.demo.test", Replies: catalogue, Backend: s.backend, Log: slog.New(slog.DiscardHandler),
 		SASL: sasl.New(sasl.Options{Plaintext: true}), Limits: smtpd.Limits{Message: 2 << 20},
 	})
 	if err != nil {
@@ -211,9 +212,15 @@ var tooLong = strings.Repeat("n", 65) + "@demo.test"
 const signIn = "AUTH PLAIN AGFubmFAZGVtby50ZXN0AHNlY3JldA=="
 
 // inbox returns the messages in an account's INBOX.
-func (s *service) inbox(t *testing.T, a store.Account) (texts []string) {
+func (s *service) inbox(t *testing.T, a store.Account) []string {
 	t.Helper()
-	err := s.store.Messages(t.Context(), a.ID, store.InboxID, uid.All(), func(m *store.Message) error {
+	return s.texts(t, a, store.InboxID)
+}
+
+// texts are the messages of a mailbox.
+func (s *service) texts(t *testing.T, a store.Account, box store.MailboxID) (texts []string) {
+	t.Helper()
+	err := s.store.Messages(t.Context(), a.ID, box, uid.All(), func(m *store.Message) error {
 		b, err := s.store.ReadBody(t.Context(), nil, &m.Email, 0, m.Email.Size)
 		texts = append(texts, string(b))
 		return err

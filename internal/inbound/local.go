@@ -2,144 +2,145 @@ package inbound
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"strings"
-	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/message"
+	"github.com/postiljon/postiljon/internal/message/address"
 	"github.com/postiljon/postiljon/internal/outbound"
+	"github.com/postiljon/postiljon/internal/protocol/smtpd"
 	"github.com/postiljon/postiljon/internal/store"
 )
 
-// Local places messages of the queue that are for addresses here: reports, and
-// mail for a domain that has come here since it was queued.
-type Local struct {
-	Store *store.Store
-	// Receiving decides whether a message fits an account, as Policy does.
-	Receiving func(ctx context.Context, a *store.Account, size int64) cause.Decision
-	// Forward and Submit pass on what an address here leads elsewhere; both nil refuses it.
-	Forward *Forwarder
-	Submit  func(ctx context.Context, sub store.Submission, events ...store.Event) error
-	Log     *slog.Logger
+var _ outbound.Local = (*Backend)(nil)
+
+// DeliverLocal implements outbound.Local: what the queue has for an address here goes the same road as what comes
+// over SMTP. That are reports, what rules send on and answer, and what waited, for room in a mailbox or for a
+// domain that has come here since.
+func (b *Backend) DeliverLocal(ctx context.Context, sub *store.Submission, r *store.SubmissionRecipient) cause.Decision {
+	to, err := address.Parse(r.Address, addressOptions)
+	if err != nil {
+		return cause.Refuse(cause.RecipientAddressInvalid, cause.Text("address", r.Address))
+	}
+	s := b.queuedSession(ctx, sub, r.Address)
+	d := s.decideRcpt(ctx, &smtpd.Rcpt{To: to, Notify: notifyOf(r.Notify), ORcpt: r.ORcpt}, r.Address)
+	if !d.Allowed() {
+		if s.about != 0 { // its holder sees in the ledger what could not come; the sender's journal is the queue's
+			s.refused(journal.RecipientRefused, r.Address, d)
+		}
+		return d
+	}
+	return s.takeQueued(ctx)
 }
 
-var _ outbound.Local = (*Local)(nil)
-
-// DeliverLocal implements outbound.Local.
-func (l *Local) DeliverLocal(ctx context.Context, m outbound.LocalMessage) cause.Decision {
-	resolved, err := l.resolve(ctx, m)
-	if store.KindOf(err) == store.KindNotFound {
-		return cause.Refuse(cause.RecipientUnknown, cause.Text("address", m.To))
-	}
-	if err != nil {
-		return l.trouble(m, err)
-	}
-	if len(resolved.Accounts) > 0 {
-		if d := l.place(ctx, m, resolved.Accounts); !d.Allowed() {
-			return d
+// queuedSession begins a transaction for a message of the queue. Its sender is who wrote it, also
+// if an address here passed it on.
+func (b *Backend) queuedSession(ctx context.Context, sub *store.Submission, to string) *session {
+	s := &session{b: b, c: &smtpd.Conn{}, release: func() {}}
+	m, q := mailOf(sub), &queued{sub: sub, to: to}
+	if from, err := address.Parse(sub.From, addressOptions); sub.From != "" && err == nil {
+		m.From = from
+		if original, ok := b.unwritten(from); ok {
+			m.From, q.foreign = original, b.foreign(ctx, original.String())
 		}
 	}
-	if len(resolved.Forward) == 0 || l.Forward == nil {
-		return cause.Allow()
+	s.envelope = envelope{trace: sub.ID, mail: m, queued: q}
+	if !m.From.IsNull() {
+		s.from = m.From.String()
 	}
-	err = l.passOn(ctx, m, resolved.Forward)
-	if errors.Is(err, ErrLoop) {
-		return cause.Refuse(cause.RulesLoop)
-	}
-	if err != nil {
-		return l.trouble(m, err)
-	}
-	return cause.Allow()
+	return s
 }
 
-// resolve finds out whose mail a message is. Reports to an address that was rewritten here are for
-// whom it stands.
-func (l *Local) resolve(ctx context.Context, m outbound.LocalMessage) (store.Resolution, error) {
-	resolved, err := l.Store.Resolve(ctx, m.To)
-	if store.KindOf(err) != store.KindNotFound || m.From != "" {
-		return resolved, err
-	}
-	original, ok := l.rewritten(m.To)
-	if !ok {
-		return resolved, err
-	}
-	resolved, err = l.Store.Resolve(ctx, original)
-	if store.KindOf(err) == store.KindNotFound && !resolved.Local {
-		return store.Resolution{Forward: []string{original}}, nil
-	}
-	return resolved, err
+// queued is what is known of a message that comes from the queue.
+type queued struct {
+	sub     *store.Submission
+	to      string // the recipient
+	foreign bool   // it came from another server, and an address here passed it on
 }
 
-// place puts a message into the mailboxes of accounts.
-func (l *Local) place(ctx context.Context, m outbound.LocalMessage, accounts []store.Account) cause.Decision {
-	email, err := l.email(ctx, m)
-	if err != nil {
-		return l.trouble(m, err)
+// unwritten is the sender of a message that was passed on here.
+func (b *Backend) unwritten(from address.Address) (original address.Address, ok bool) {
+	if b.Forward == nil {
+		return original, false
 	}
-	d := store.Delivery{ID: m.ID + "/" + m.To, Email: email}
-	if len(d.ID) > store.MaxDeliveryID { // the blob tells messages apart as well
-		d.ID = fmt.Sprintf("%s/%x", m.ID, email.Blob.Hash())
-	}
-	for i := range accounts {
-		a := &accounts[i]
-		if full := l.Receiving(ctx, a, m.Size); !full.Allowed() {
-			return full
-		}
-		d.Recipients = append(d.Recipients, store.DeliverTo{
-			Account: a.ID, Role: store.RoleInbox, Events: []store.Event{l.event(m, email.Summary)},
-		})
-	}
-	results, err := l.Store.Deliver(ctx, d)
-	for i := range results {
-		err = errors.Join(err, results[i].Err)
-	}
-	if err != nil {
-		return l.trouble(m, err)
-	}
-	return cause.Allow()
+	original, err := b.Forward.SRS.Reverse(from)
+	return original, err == nil
 }
 
-// email copies the message with the return path in front (RFC 5321 section
-// 4.4) and reads it as it passes.
-func (l *Local) email(ctx context.Context, m outbound.LocalMessage) (email store.NewEmail, err error) {
-	from, err := l.Store.Blobs().Open(ctx, m.Blob)
+// foreign tells whether a sender's address is none of ours. What cannot be looked up was judged once already.
+func (b *Backend) foreign(ctx context.Context, from string) bool {
+	res, err := b.Store.Resolve(ctx, from)
+	return store.KindOf(err) == store.KindNotFound && !res.Local
+}
+
+// onwardID is the id of what an account, or nobody's with 0, sends on of a message: that of the message, so that one
+// trace tells all; or one of its own where the queue has that still.
+func (s *session) onwardID(ctx context.Context, a store.AccountID) (store.TraceID, error) {
+	switch {
+	case s.queued == nil && (s.account == nil || s.account.ID != a):
+		return s.trace, nil
+	case s.queued == nil: // it may have sent the message to others, too
+		return followingID(s.trace, "forward"), nil
+	}
+	_, err := s.b.Store.Submission(ctx, a, s.trace)
+	if store.KindOf(err) == store.KindNotFound && a != 0 {
+		return s.trace, nil
+	}
+	if err != nil && store.KindOf(err) != store.KindNotFound {
+		return s.trace, err
+	}
+	return followingID(s.trace, fmt.Sprintf("forward %d %s", s.queued.sub.Account, s.queued.to)), nil
+}
+
+// takeQueued places the message for whom it is.
+func (s *session) takeQueued(ctx context.Context) cause.Decision {
+	m := &content{s: s, scanner: s.b.scanners.Get().(*message.Scanner)}
+	m.scanner.Reset()
+	defer m.drop()
+	if err := m.readQueued(ctx, s.queued.sub); err != nil {
+		return s.b.storeTrouble("read message of the queue", err)
+	}
+	if m.hops.count > s.b.MaxHops {
+		return cause.Refuse(cause.RulesLoop, cause.Count("hops", int64(m.hops.count)))
+	}
+	d := m.commit(ctx, m.scanner.Finish())
+	if !d.Allowed() {
+		m.tell(d)
+	}
+	return d
+}
+
+// readQueued copies a message of the queue with the return path in front (RFC 5321 section 4.4) and what would stand
+// before it elsewhere, by which it is known where it has been.
+func (m *content) readQueued(ctx context.Context, sub *store.Submission) error {
+	from, err := m.s.b.Store.Blobs().Open(ctx, sub.Blob)
 	if err != nil {
-		return email, err
+		return err
 	}
 	defer from.Close()
-	to, err := l.Store.Blobs().Create(ctx)
-	if err != nil {
-		return email, err
+	front := append([]byte("Return-Path: <"+m.s.from+">\r\n"), sub.Prefix...)
+	content := io.NewSectionReader(from, sub.Skip, from.Size()-sub.Skip)
+	if int64(len(front))+content.Size() <= spoolSize {
+		m.whole = append(front, make([]byte, content.Size())...)
+		if _, err := io.ReadFull(content, m.whole[len(front):]); err != nil {
+			return err
+		}
+		m.hops.Write(m.whole)
+		_, err := m.scanner.Write(m.whole)
+		return err
 	}
-	defer to.Abort()
-	scanner := message.NewScanner(message.Limits{})
-	whole := io.MultiReader(strings.NewReader("Return-Path: <"+m.From+">\r\n"), io.NewSectionReader(from, m.Skip, from.Size()-m.Skip))
-	if _, err := io.Copy(io.MultiWriter(to, scanner), whole); err != nil {
-		return email, err
+	if m.spool, err = m.s.b.Store.Blobs().Create(ctx); err != nil {
+		return err
 	}
-	ref, err := to.Commit()
-	return store.NewEmail{Blob: ref, Summary: scanner.Finish(), Received: l.Store.Now()}, err
-}
-
-func (l *Local) event(m outbound.LocalMessage, s *message.Summary) store.Event {
-	return store.Event{Time: l.Store.Now(), Trace: m.Trace, Kind: journal.MessageDelivered, Fields: []store.Field{
-		{Name: "from", Value: m.From}, {Name: "to", Value: m.To}, {Name: "message-id", Value: s.MessageID},
-		{Name: "subject", Value: s.Subject}, {Name: "mailbox", Value: "INBOX"},
-	}}
-}
-
-func (l *Local) trouble(m outbound.LocalMessage, err error) cause.Decision {
-	if store.KindOf(err) == store.KindOverQuota {
-		return cause.Wait(cause.QuotaMailboxFull, time.Time{})
+	all := io.MultiWriter(m.spool, m.scanner, &m.hops)
+	if _, err := all.Write(front); err != nil {
+		return err
 	}
-	l.Log.Error("message not placed; it is tried again", "trace", m.Trace, "to", m.To, "error", err)
-	if store.KindOf(err) == store.KindNoSpace {
-		return cause.Wait(cause.ProviderStorageFailed, time.Time{})
+	if _, err = io.Copy(all, content); err != nil {
+		return err
 	}
-	return cause.Wait(cause.ProviderBackendBroken, time.Time{})
+	m.ref, err = m.spool.Commit()
+	return err
 }

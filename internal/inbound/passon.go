@@ -9,7 +9,6 @@ import (
 	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/message/address"
-	"github.com/postiljon/postiljon/internal/outbound"
 	"github.com/postiljon/postiljon/internal/protocol/smtpd"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/blob"
@@ -92,8 +91,12 @@ func (s *session) passOn(ctx context.Context, d *store.Delivery, ref blob.Ref, s
 	if len(s.forward.to) == 0 {
 		return cause.Allow()
 	}
+	id, err := s.onwardID(ctx, 0)
+	if err != nil {
+		return s.b.storeTrouble("forward message", err)
+	}
 	sub, err := s.b.Forward.Submission(ctx, Forwarded{
-		ID: s.trace, By: s.forward.by, From: s.mail.From, To: s.forward.to, Blob: ref, Checked: s.checked,
+		ID: id, By: s.forward.by, From: s.mail.From, To: s.forward.to, Blob: ref, Checked: s.checked,
 		EnvID: s.mail.EnvID, Ret: s.mail.Ret, SMTPUTF8: s.mail.SMTPUTF8, Body: bodyText(s.mail.Body), MessageID: summary.MessageID,
 	})
 	if errors.Is(err, ErrLoop) {
@@ -112,40 +115,4 @@ func (s *session) passOn(ctx context.Context, d *store.Delivery, ref blob.Ref, s
 		d.SenderEvents = append(d.SenderEvents, s.event(journal.MessageForwarded, d.Email.Received, sub.Recipients[i].Address, summary))
 	}
 	return cause.Allow()
-}
-
-// passOn sends a message of the queue on whose recipient here leads elsewhere: an alias, or an
-// address that was rewritten here, to which a report goes.
-func (l *Local) passOn(ctx context.Context, m outbound.LocalMessage, to []string) error {
-	from, err := address.Parse(m.From, address.Options{UTF8: true, LongLocal: true})
-	if m.From != "" && err != nil {
-		return err
-	}
-	recipients := make([]store.SubmissionRecipient, len(to))
-	for i, one := range to {
-		recipients[i] = store.SubmissionRecipient{Address: one, State: store.Queued}
-	}
-	sub, err := l.Forward.Submission(ctx, Forwarded{
-		ID: followingID(m.Trace, "passed on "+m.ID+" "+m.To), By: []string{m.To}, From: from, To: recipients, Blob: m.Blob,
-	})
-	if err != nil {
-		return err
-	}
-	event := store.Event{Time: l.Store.Now(), Trace: m.Trace, Kind: journal.MessageForwarded, Fields: []store.Field{
-		{Name: "from", Value: m.From}, {Name: "to", Value: to[0]},
-	}}
-	return l.Submit(ctx, *sub, event)
-}
-
-// rewritten returns whom a message to an address is for that was rewritten here.
-func (l *Local) rewritten(to string) (original string, ok bool) {
-	if l.Forward == nil {
-		return "", false
-	}
-	parsed, err := address.Parse(to, address.Options{UTF8: true, LongLocal: true})
-	if err != nil {
-		return "", false
-	}
-	back, err := l.Forward.SRS.Reverse(parsed)
-	return back.String(), err == nil
 }

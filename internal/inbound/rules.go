@@ -13,58 +13,54 @@ import (
 	"github.com/postiljon/postiljon/internal/store"
 )
 
-// ruled is what the rules of accounts want beside placing a message: whom it goes on to, who is answered, and who
-// does not take it.
-type ruled struct {
-	submissions []*store.Submission
-	rejected    map[store.AccountID]cause.Decision
-}
-
-// obey runs the rules of each account that is to get a message, and changes where it goes. If nobody takes it, the
-// message is refused. Rules that cannot be run lose nothing: the message goes where it goes without them.
-func (m *content) obey(ctx context.Context, email store.NewEmail, recipients []recipient) (*ruled, cause.Decision) {
-	s, r := m.s, &ruled{rejected: map[store.AccountID]cause.Decision{}}
+// obey runs the rules of each account that is to get a message: it changes where that goes, and adds what they send. It returns
+// who does not take the message. If nobody does, it is refused. Rules that cannot be run lose nothing: the message goes where it
+// goes without them.
+func (m *content) obey(ctx context.Context, email store.NewEmail, recipients []recipient) (rejected map[store.AccountID]cause.Decision, d cause.Decision) {
+	s := m.s
 	if s.b.Rules == nil || len(recipients) == 0 {
-		return r, cause.Allow()
+		return nil, cause.Allow()
 	}
 	raw, done, err := m.kept(ctx)
 	if err != nil {
-		return r, s.b.storeTrouble("read message", err)
+		return nil, s.b.storeTrouble("read message", err)
 	}
 	defer done()
+	rejected = map[store.AccountID]cause.Decision{}
 	for i := range recipients {
 		to := &recipients[i]
 		out, err := s.b.Rules.Run(ctx, rules.Input{
 			Account: to.account, Trace: s.trace, From: s.from, To: to.local.address,
 			Message: raw, Summary: email.Summary, Junk: to.verdict.Junk, Mailbox: to.Mailbox,
-			RemoteHost: s.c.Helo, RemoteIP: s.c.Remote.Addr().String(),
+			RemoteHost: s.c.Helo, RemoteIP: s.remoteIP(), MustKeep: s.queued != nil && s.from == "",
 		})
 		if err == nil && out.Ran {
-			err = s.carryOut(ctx, r, to, &out, email)
+			err = s.carryOut(ctx, to, &out, email)
 		}
 		if err != nil {
 			s.b.Log.Error("rules not run; the message goes where it goes without them", "trace", s.trace, "account", to.account.Address, "error", err)
 		}
+		if !to.rejected.Allowed() {
+			rejected[to.account.ID] = to.rejected
+		}
 	}
-	if len(r.rejected) == len(recipients) && len(s.remote) == 0 && len(s.forward.to) == 0 {
+	if len(rejected) == len(recipients) && len(s.remote) == 0 && len(s.forward.to) == 0 {
 		s.about = recipients[0].account.ID
-		return r, r.rejected[s.about]
+		return rejected, rejected[s.about]
 	}
-	return r, cause.Allow()
+	return rejected, cause.Allow()
 }
 
-// reasonOf is what a rule says to the sender whom it refuses; a report must tell it (RFC 5429 section 2.1.2).
-func reasonOf(d cause.Decision) string {
-	for _, p := range d.Params {
-		if text, ok := p.Value.(string); ok && p.Name == "reason" {
-			return text
-		}
+// remoteIP is the address of who brings the message, "" for nobody.
+func (s *session) remoteIP() string {
+	if ip := s.c.Remote.Addr(); ip.IsValid() {
+		return ip.String()
 	}
 	return ""
 }
 
 // carryOut does what the rules of one recipient want.
-func (s *session) carryOut(ctx context.Context, r *ruled, to *recipient, out *rules.Outcome, email store.NewEmail) error {
+func (s *session) carryOut(ctx context.Context, to *recipient, out *rules.Outcome, email store.NewEmail) error {
 	onward, err := s.onward(ctx, to, out, email)
 	if err != nil {
 		return err
@@ -85,10 +81,12 @@ func (s *session) carryOut(ctx context.Context, r *ruled, to *recipient, out *ru
 		to.Nowhere = false
 	}
 	if out.Reject != nil {
-		to.Nowhere = true
-		r.rejected[to.account.ID] = *out.Reject
+		to.Nowhere, to.rejected = true, *out.Reject
 	}
-	r.submissions = append(r.submissions, onward...)
+	for _, sub := range onward {
+		s.b.Queue.Prepare(sub)
+	}
+	to.Submissions = onward
 	return nil
 }
 
@@ -98,12 +96,13 @@ func (r *recipient) delivered() *store.Event { return &r.Events[len(r.Events)-1]
 // onward makes what goes out: the message itself, and an answer.
 func (s *session) onward(ctx context.Context, to *recipient, out *rules.Outcome, email store.NewEmail) (all []*store.Submission, err error) {
 	if len(out.Redirects) > 0 && s.b.Forward != nil {
-		f := Forwarded{
-			ID: s.trace, By: []string{to.local.address}, From: s.mail.From, Blob: email.Blob, Checked: s.checked,
-			SMTPUTF8: s.mail.SMTPUTF8, Body: bodyText(s.mail.Body), MessageID: email.Summary.MessageID,
+		id, err := s.onwardID(ctx, to.account.ID)
+		if err != nil {
+			return nil, err
 		}
-		if s.account != nil && s.account.ID == to.account.ID { // it may have sent the message to others, too
-			f.ID = followingID(s.trace, "forward")
+		f := Forwarded{
+			ID: id, By: []string{to.local.address}, From: s.mail.From, Blob: email.Blob, Checked: s.checked,
+			SMTPUTF8: s.mail.SMTPUTF8, Body: bodyText(s.mail.Body), MessageID: email.Summary.MessageID,
 		}
 		for _, address := range out.Redirects {
 			f.To = append(f.To, store.SubmissionRecipient{Address: address, State: store.Queued})
@@ -138,32 +137,4 @@ func followingID(of store.TraceID, what string) (id store.TraceID) {
 	copy(id[:6], of[:6]) // the time, by which ids are sorted
 	copy(id[6:], sum[:])
 	return id
-}
-
-// keep makes durable what goes out. It goes when the message itself is safe (send), or not at all (drop).
-func (r *ruled) keep(ctx context.Context, b *Backend) error {
-	for i, sub := range r.submissions {
-		b.Queue.Prepare(sub)
-		if err := b.Store.CreateSubmission(ctx, *sub); err != nil {
-			r.submissions = r.submissions[:i]
-			r.drop(ctx, b)
-			return err
-		}
-	}
-	return nil
-}
-
-func (r *ruled) drop(ctx context.Context, b *Backend) {
-	for _, sub := range r.submissions {
-		if err := b.Store.DeleteSubmission(context.WithoutCancel(ctx), sub.Account, sub.ID); err != nil {
-			b.Log.Error("what rules would have sent is still in the queue", "trace", sub.ID, "error", err)
-		}
-	}
-	r.submissions = nil
-}
-
-func (r *ruled) send(b *Backend) {
-	for _, sub := range r.submissions {
-		b.Queue.Notify(sub)
-	}
 }

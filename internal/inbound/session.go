@@ -39,6 +39,7 @@ type envelope struct {
 	checked    *genuine.Result // what was found out about the message
 	about      store.AccountID // whose mail the last refused recipient would have been
 	handed     *handed         // of a message that did not come over SMTP, nil otherwise
+	queued     *queued         // of a message that comes from the queue, nil otherwise
 }
 
 // localRecipient is a recipient whose mail is kept here; one address may be the
@@ -282,7 +283,7 @@ func (s *session) refused(kind, to string, d cause.Decision, more ...store.Field
 	e := store.Event{Time: s.b.Store.Now(), Trace: s.trace, Kind: kind, Fields: []store.Field{
 		{Name: "from", Value: s.from}, {Name: "to", Value: to},
 	}}
-	if s.handed == nil {
+	if s.handed == nil && s.queued == nil {
 		e.Fields = append(e.Fields, store.Field{Name: "remote", Value: s.c.Remote.Addr().String()}, store.Field{Name: "helo", Value: s.c.Helo})
 	}
 	e.Fields = append(e.Fields, more...)

@@ -53,11 +53,12 @@ func New(o Options) *Filter {
 
 // Message is a message to be judged, whatever the number of its recipients.
 type Message struct {
-	Checked *genuine.Result // what was found out about its sender; nil if nobody looked
-	Helo    string
-	Listed  []Listing // where its server is listed
-	Summary *message.Summary
-	Raw     io.ReaderAt // where the offsets of the summary lead
+	Checked  *genuine.Result // what was found out about its sender; nil if nobody looked
+	Unproven bool            // nobody looked, though it comes from elsewhere
+	Helo     string
+	Listed   []Listing // where its server is listed
+	Summary  *message.Summary
+	Raw      io.ReaderAt // where the offsets of the summary lead
 
 	signs    []Reason
 	features []uint64
@@ -158,7 +159,7 @@ func (f *Filter) sender(ctx context.Context, a store.AccountID, m *Message) ([]R
 		return nil, fmt.Errorf("junk: correspondent: %w", err)
 	}
 	var all []Reason
-	believed := proven(m) || m.Checked == nil
+	believed := proven(m) || m.Checked == nil && !m.Unproven
 	if c.Sent > 0 && believed {
 		all = append(all, Reason{SenderKnown, -6, author})
 	}

@@ -28,7 +28,6 @@ import (
 	"github.com/postiljon/postiljon/internal/outbound/tlsrpt"
 	"github.com/postiljon/postiljon/internal/resolver"
 	"github.com/postiljon/postiljon/internal/store"
-	"github.com/postiljon/postiljon/internal/store/blob"
 )
 
 // Options are what a queue is made of. Store, Resolver, Local, Catalogue and
@@ -137,20 +136,18 @@ type Dialer interface {
 
 // Local places messages for addresses whose domain is kept here.
 type Local interface {
-	// DeliverLocal places a message for one recipient and allows when it is
-	// durable. A decision that waits is tried again, one that refuses is final.
-	DeliverLocal(ctx context.Context, m LocalMessage) cause.Decision
+	// DeliverLocal places a message for one of its recipients and allows when it is
+	// durable. A decision that waits is tried again, one that refuses is final. To try
+	// again what went well is harmless.
+	DeliverLocal(ctx context.Context, sub *store.Submission, to *store.SubmissionRecipient) cause.Decision
 }
 
-// LocalMessage is a message for an address kept here.
-type LocalMessage struct {
-	ID    string        // for store.Delivery.ID: the same at each try
-	Trace store.TraceID // of the submission
-	From  string        // the return path, "" for reports
-	To    string        // the recipient's address
-	Blob  blob.Ref
-	Skip  int64 // octets at the blob's beginning that do not belong to the message
-	Size  int64
+// LocalFunc is a function as a Local.
+type LocalFunc func(ctx context.Context, sub *store.Submission, to *store.SubmissionRecipient) cause.Decision
+
+// DeliverLocal implements Local.
+func (f LocalFunc) DeliverLocal(ctx context.Context, sub *store.Submission, to *store.SubmissionRecipient) cause.Decision {
+	return f(ctx, sub, to)
 }
 
 // Journal keeps events; *journal.Journal is one.

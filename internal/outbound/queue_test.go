@@ -872,3 +872,22 @@ func BenchmarkStart(b *testing.B) {
 		b.Errorf("%d wait of %d", s.Waiting, b.N)
 	}
 }
+
+// TestLocalRefused: what the rules of somebody here say to the sender stands in the report (RFC 5429 section 2.1.2).
+func TestLocalRefused(t *testing.T) {
+	w := newWorld(t)
+	w.local.answer = func(to string) cause.Decision {
+		if to != "bo@here.test" {
+			return cause.Allow()
+		}
+		return cause.Refuse(cause.RecipientRefuses, cause.Text("address", to), cause.Text("reason", "Nej tack.")).As("rule")
+	}
+	w.submit([]string{"bo@here.test"})
+	w.settle()
+	if got := w.local.reports(); len(got) != 1 || got[0] != "failed bo@here.test 5.7.1" {
+		t.Fatalf("reports %q", got)
+	}
+	if text := w.local.letters[0].body; !strings.Contains(text, "Diagnostic-Code: smtp; 550 5.7.1 Nej tack.") {
+		t.Errorf("report:\n%s", text)
+	}
+}

@@ -334,7 +334,13 @@ func (q *Queue) status(sub *store.Submission, r *store.SubmissionRecipient, kind
 	if _, original, ok := strings.Cut(r.ORcpt, ";"); ok {
 		s.Original = original
 	}
-	if r.Reply != "" {
+	decision := q.decision(sub, r)
+	switch {
+	case r.Host == q.opt.Hostname: // a rule here refused it, in the words of its recipient
+		decision = decision.As("rule")
+		reply := q.opt.Catalogue.SMTP(decision)
+		s.Diagnostic = fmt.Sprintf("%d %s %s", reply.Code, reply.Enhanced, r.Reply)
+	case r.Reply != "":
 		s.RemoteMTA, s.Diagnostic = r.Host, r.Reply
 	}
 	switch enhanced := enhancedOf(r.Reply); {
@@ -344,7 +350,7 @@ func (q *Queue) status(sub *store.Submission, r *store.SubmissionRecipient, kind
 		s.RetryUntil = q.expires(sub)
 		fallthrough
 	default:
-		s.Status = q.opt.Catalogue.SMTP(q.decision(sub, r)).Enhanced
+		s.Status = q.opt.Catalogue.SMTP(decision).Enhanced
 		if enhanced != "" && enhanced[0] == s.Status[0] {
 			s.Status = enhanced
 		}

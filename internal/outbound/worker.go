@@ -181,16 +181,12 @@ func (w *worker) attempt(ctx context.Context, sub *store.Submission, indices []i
 	return w.attemptRemote(ctx, sub, indices)
 }
 
-// attemptLocal hands the message over to mailboxes here. The id makes it
-// harmless to do so again after a crash.
+// attemptLocal hands the message over to mailboxes here.
 func (w *worker) attemptLocal(ctx context.Context, sub *store.Submission, indices []int) []outcome {
 	var all []outcome
 	for _, i := range indices {
 		o := outcome{index: i, state: store.Placed}
-		o.decision = w.queue.opt.Local.DeliverLocal(ctx, LocalMessage{
-			ID: "out/" + sub.ID.String(), Trace: sub.ID, From: sub.From, To: sub.Recipients[i].Address,
-			Blob: sub.Blob, Skip: sub.Skip, Size: sub.Size,
-		})
+		o.decision = w.queue.opt.Local.DeliverLocal(ctx, sub, &sub.Recipients[i])
 		if ctx.Err() != nil && !o.decision.Allowed() {
 			return all // broken off by Close, which is no outcome
 		}
@@ -199,6 +195,9 @@ func (w *worker) attemptLocal(ctx context.Context, sub *store.Submission, indice
 			o.state = store.Queued
 		case cause.ActionRefuse:
 			o.state = store.Failed
+		}
+		if reason := o.decision.Text("reason"); reason != "" { // of rules: a report must tell it (RFC 5429 section 2.1.2)
+			o.host, o.reply = w.queue.opt.Hostname, reason
 		}
 		all = append(all, o)
 	}

@@ -511,28 +511,30 @@ type mailboxes struct {
 }
 
 type localLetter struct {
-	LocalMessage
+	*store.Submission
+	To     string
 	report *message.Report // nil if it is none
 	body   string
 }
 
-func (m *mailboxes) DeliverLocal(ctx context.Context, l LocalMessage) cause.Decision {
+func (m *mailboxes) DeliverLocal(ctx context.Context, l *store.Submission, to *store.SubmissionRecipient) cause.Decision {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.answer != nil {
-		if d := m.answer(l.To); !d.Allowed() {
+		if d := m.answer(to.Address); !d.Allowed() {
 			return d
 		}
 	}
-	if m.placed[l.ID+l.To] {
+	key := l.ID.String() + to.Address
+	if m.placed[key] {
 		return cause.Allow()
 	}
 	body, err := m.w.store.Blobs().Read(ctx, nil, l.Blob, 0, 1<<20)
 	if err != nil || int64(len(body)) != l.Size {
 		m.w.t.Errorf("message %s of %d octets: %d octets, %v", l.ID, l.Size, len(body), err)
 	}
-	m.placed[l.ID+l.To] = true
-	kept := localLetter{LocalMessage: l, body: string(body)}
+	m.placed[key] = true
+	kept := localLetter{Submission: l, To: to.Address, body: string(body)}
 	if bytes.Contains(body, []byte("multipart/report")) {
 		if kept.report, err = message.ReadDSN(body); err != nil {
 			m.w.t.Errorf("report: %v\n%s", err, body)

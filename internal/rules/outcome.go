@@ -62,6 +62,10 @@ func (o *outcome) do(action sieve.Action) error {
 		o.step(Step{Kind: StepDiscard}, a.Where)
 		o.event(journal.RulesDiscarded, o.script.rule(a.Where))
 	case sieve.Reject:
+		if o.in.MustKeep {
+			o.lost = true
+			return nil
+		}
 		d := cause.Refuse(cause.RecipientRefuses, cause.Text("address", o.in.To), cause.Text("reason", oneLine(a.Reason))).As("rule")
 		o.Reject, o.RejectText = &d, a.Reason
 		o.step(Step{Kind: StepReject, To: o.in.From}, a.Where)

@@ -71,6 +71,8 @@ type Input struct {
 	Mailbox store.MailboxID
 	// RemoteHost and RemoteIP are of the client that brings the message, "" where they are not known.
 	RemoteHost, RemoteIP string
+	// MustKeep: nobody can be told that the message is refused, so it is kept instead.
+	MustKeep bool
 	// Dry only looks: no folder is made, nothing counts. What the script tracks is not noted.
 	Dry bool
 

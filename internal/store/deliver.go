@@ -51,6 +51,8 @@ type DeliverTo struct {
 	Nowhere  bool
 	Events   []Event  // kept with the placement
 	Remember []Memory // kept with the placement
+	// Submissions of the account are queued with the placement: what rules send on or answer.
+	Submissions []*Submission
 }
 
 // DeliverPlace is a further mailbox for a recipient, and the flags that the message has there.
@@ -114,6 +116,9 @@ func (s *Store) Deliver(ctx context.Context, d Delivery) (results []Delivered, e
 		}
 		if results[at].Err == nil {
 			named[d.Email.Blob] = true
+			for _, sub := range d.Recipients[at].Submissions {
+				named[sub.Blob] = true
+			}
 			s.hub.notify(d.Recipients[at].Account)
 		} else {
 			s.hub.count(d.Recipients[at].Account)
@@ -210,6 +215,11 @@ func (s *Store) deliverTo(tx kv.Tx, d *Delivery, to *DeliverTo, quota int64, res
 		b = binary.BigEndian.AppendUint32(b, uint32(result.UID))
 		b = binary.BigEndian.AppendUint64(b, uint64(c.now.Unix()))
 		if err := tx.Set(known, b); err != nil {
+			return err
+		}
+	}
+	for _, sub := range to.Submissions {
+		if err := putSubmission(tx, sub); err != nil {
 			return err
 		}
 	}

@@ -105,7 +105,9 @@ func (w *world) sends(catalogue *cause.Catalogue) Check {
 	var road *inbound.Backend
 	w.queue, err = outbound.New(outbound.Options{
 		Store: w.store, Resolver: nowhere{}, Catalogue: catalogue, Hostname: "mail.example.org", Log: quiet,
-		Local: &inbound.Local{Store: w.store, Receiving: w.desk.Receiving, Log: quiet},
+		Local: outbound.LocalFunc(func(ctx context.Context, sub *store.Submission, to *store.SubmissionRecipient) cause.Decision {
+			return road.DeliverLocal(ctx, sub, to)
+		}),
 		Depart: func(ctx context.Context, sub *store.Submission) cause.Decision {
 			w.desk.gate.Lock()
 			defer w.desk.gate.Unlock()
