@@ -28,14 +28,6 @@ const (
 	departAccount = time.Hour       // where the account must be put in order first
 )
 
-// destinationOf names the destination of a recipient; a submission that is scheduled has one alone.
-func destinationOf(sub *store.Submission, r *store.SubmissionRecipient) string {
-	if sub.Scheduled {
-		return ""
-	}
-	return domainOf(r.Address)
-}
-
 // depart lets a submission go whose time has come, and returns when it is tried again, zero for never.
 func (w *worker) depart(d *delivery, sub *store.Submission) (due time.Time) {
 	q := w.queue
@@ -67,7 +59,7 @@ func (w *worker) depart(d *delivery, sub *store.Submission) (due time.Time) {
 		q.show(ctx, &after)
 		return nextDue(&after, "")
 	}
-	if after.Done() || owes(&after) {
+	if after.Done() || after.Owes() {
 		if err := q.settle(ctx, after.Account, after.ID); err != nil {
 			q.log.Error("outbound: report delivery", "trace", sub.ID, "error", err)
 			return retry

@@ -87,7 +87,7 @@ type Limits struct {
 	PerConnection  int // messages over one connection, by default 100
 	PerMessage     int // recipients in one transaction, by default 100 (RFC 5321 section 4.5.3.1.8)
 	Hosts          int // servers tried in one attempt, by default 5
-	Remembered     int // deliveries kept in memory, by default 100,000; the others stay in the store
+	Remembered     int // deliveries kept in memory, by default 100,000: those that come next; the others stay in the store
 
 	// Schedule are the waits after the first, second ... failed attempt; the last
 	// repeats. By default 5 min, 15 min, 30 min, 1 h, 2 h, 4 h.
@@ -209,7 +209,7 @@ const (
 
 // Stats is the size of the queue.
 type Stats struct {
-	Waiting int // deliveries that wait for their time, of those in memory
+	Waiting int // deliveries that wait for their time
 	Ready   int // deliveries that wait for a free connection
 	Active  int // deliveries being made
 }

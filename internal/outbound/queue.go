@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unique"
 
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/journal"
@@ -36,6 +37,7 @@ type Queue struct {
 	taken      sync.Map       // what store.Outbox holds: ids to sets of keys
 	signatures signatures
 	marks      marks
+	total      total
 	lastEvent  atomic.Int64 // time of the latest event in microseconds
 
 	mu           sync.Mutex
@@ -49,18 +51,20 @@ type Queue struct {
 	freed        []*destination // that have parked lanes and room again, each once
 	paused       pausedHeap     // that have parked lanes and shall be left alone for a moment
 	alternate    bool
-	ready        int                     // deliveries in lanes
-	readyOf      map[store.AccountID]int // and those of each account
-	active       int                     // deliveries with a worker that have one of all places
-	slow         int                     // and those that lost theirs, since they take long
-	running      []running               // deliveries with a worker, those that began first in front
-	probing      int                     // those of them to destinations that are not proven
-	idle         int                     // workers that keep a connection open
-	swept        int                     // how many destinations make a sweep worth while
-	horizon      time.Time               // what is due from then on had no room in memory; zero if all had
-	forgotten    time.Time               // when the first of what had no room comes; zero if none
-	scanning     bool                    // the store is being read for what was forgotten
-	timer        time.Time               // when it goes off
+	ready        int                      // deliveries in lanes
+	readyOf      map[store.AccountID]int  // and those of each account
+	moreOf       map[store.AccountID]bool // accounts of which the store has more that is due
+	active       int                      // deliveries with a worker that have one of all places
+	slow         int                      // and those that lost theirs, since they take long
+	running      []running                // deliveries with a worker, those that began first in front
+	probing      int                      // those of them to destinations that are not proven
+	idle         int                      // workers that keep a connection open
+	swept        int                      // how many destinations make a sweep worth while
+	horizon      time.Time                // what is due from then on is in the store alone; zero if nothing is
+	forgotten    time.Time                // when the first comes of what is in the store alone; zero if nothing is
+	scanning     bool                     // the store is being read for what was forgotten
+	turn         store.AccountID          // whose queue is read first then
+	timer        time.Time                // when it goes off
 	stopTimer    func() bool
 }
 
@@ -186,11 +190,16 @@ func (q *Queue) Start(ctx context.Context) error {
 	if err := q.unconfirmed(ctx); err != nil {
 		return fmt.Errorf("outbound: start: %w", err)
 	}
-	if err := q.load(ctx); err != nil {
-		return fmt.Errorf("outbound: start: %w", err)
-	}
+	q.mu.Lock()
+	q.scanning = true
+	q.mu.Unlock()
+	err := q.load(ctx)
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.scanning = false
+	if err != nil {
+		return fmt.Errorf("outbound: start: %w", err)
+	}
 	if q.phase == phaseNew {
 		q.phase = phaseRunning
 		q.schedule()
@@ -198,35 +207,23 @@ func (q *Queue) Start(ctx context.Context) error {
 	return nil
 }
 
-// maxUnshown bounds how many messages that wait are put into Outboxes at a start,
-// where a crash kept them from it. The others come there with their next attempt.
-const maxUnshown = 1000
-
-// load reads all submissions, remembers what waits and settles what is done.
+// load settles what a crash left between two commits, and takes up what comes soon.
 func (q *Queue) load(ctx context.Context) error {
-	var unsettled []deliveryKey
-	var unshown []store.Submission
-	err := q.opt.Store.AllSubmissions(ctx, func(sub *store.Submission) error {
-		if len(sub.Recipients) > 0 && (sub.Done() || owes(sub)) {
-			unsettled = append(unsettled, keyOf(sub, &sub.Recipients[0]))
-		}
-		if sub.Account != 0 && sub.Outbox == 0 && sub.Waits() && len(unshown) < maxUnshown {
-			unshown = append(unshown, *sub)
-		}
-		q.mu.Lock()
-		q.remember(sub)
-		q.mu.Unlock()
-		return ctx.Err()
-	})
+	if err := q.opt.Store.IndexDue(ctx); err != nil {
+		return err
+	}
+	left, unshown, err := q.halfDone(ctx)
 	if err != nil {
 		return err
 	}
 	q.background(func(ctx context.Context) {
-		for i := range unshown {
-			q.show(ctx, &unshown[i])
+		for _, k := range unshown {
+			if sub, err := q.opt.Store.Submission(ctx, k.account, k.id); err == nil {
+				q.show(ctx, &sub)
+			}
 		}
 	})
-	for _, k := range unsettled {
+	for _, k := range left {
 		if err := q.settle(ctx, k.account, k.id); err != nil {
 			// A full volume must not keep the rest from going out.
 			q.log.Error("outbound: report delivery", "trace", k.id, "error", err)
@@ -235,8 +232,40 @@ func (q *Queue) load(ctx context.Context) error {
 			q.mu.Unlock()
 		}
 	}
-	return ctx.Err()
+	return q.read(ctx)
 }
+
+// maxUnshown bounds how many messages that wait are put into Outboxes at a start,
+// where a crash kept them from it. The others come there with their next attempt.
+const maxUnshown = 1000
+
+// halfDone returns the submissions that are to be settled, and some of those that
+// are to be shown.
+func (q *Queue) halfDone(ctx context.Context) (unsettled, unshown []deliveryKey, err error) {
+	err = q.opt.Store.Queues(ctx, func(a store.AccountID) error {
+		err := q.opt.Store.EachUnsettled(ctx, a, func(id store.TraceID, to string) error {
+			unsettled = append(unsettled, deliveryKey{a, id, unique.Make(to)})
+			return ctx.Err()
+		})
+		if err != nil || len(unshown) >= maxUnshown {
+			return err
+		}
+		err = q.opt.Store.EachUnshown(ctx, a, func(id store.TraceID) error {
+			if unshown = append(unshown, deliveryKey{account: a, id: id}); len(unshown) >= maxUnshown {
+				return errEnough
+			}
+			return nil
+		})
+		if errors.Is(err, errEnough) {
+			return nil
+		}
+		return err
+	})
+	return unsettled, unshown, err
+}
+
+// errEnough ends a walk.
+var errEnough = errors.New("enough")
 
 // Close stops the queue: running deliveries are finished, for at most
 // Limits.Stop or until ctx ends, then broken off; they are tried again after
@@ -551,11 +580,38 @@ func (q *Queue) Progress(sub *store.Submission, r *store.SubmissionRecipient) Pr
 	return ProgressWaiting
 }
 
-// Stats returns the size of the queue as it is in memory.
+// Stats returns the size of the queue. What waits is counted in the store, at
+// most every few seconds.
 func (q *Queue) Stats() Stats {
+	total := q.total.get(q)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return Stats{Waiting: len(q.waiting), Ready: q.ready, Active: q.active + q.slow}
+	under := q.ready + q.active + q.slow
+	return Stats{Waiting: max(total-under, 0), Ready: q.ready, Active: q.active + q.slow}
+}
+
+// total is how much is queued, as it was a moment ago.
+type total struct {
+	mu    sync.Mutex
+	n     int
+	until time.Time
+}
+
+func (t *total) get(q *Queue) int {
+	const fresh = 5 * time.Second
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := q.opt.Clock.Now()
+	if now.Before(t.until) {
+		return t.n
+	}
+	n, err := q.opt.Store.CountDue(q.life)
+	if err != nil {
+		q.log.Error("outbound: count the queue", "error", err)
+		return t.n
+	}
+	t.n, t.until = int(n), now.Add(fresh)
+	return t.n
 }
 
 // domainOf returns the domain of a recipient in the form that names its

@@ -647,6 +647,68 @@ func TestForgottenAtOnce(t *testing.T) {
 	}
 }
 
+// TestStart: a start takes up what comes soon alone, some of every account and of every destination, and
+// all of it goes.
+func TestStart(t *testing.T) {
+	const room = 64
+	w := newWorld(t, func(o *Options) { o.Limits.Remembered, o.Limits.PerDestination = room, 100 })
+	w.stop()
+	ref, err := w.store.Blobs().Put(t.Context(), []byte(letter))
+	if err != nil {
+		t.Fatal(err)
+	}
+	far, near := w.serve("far.test", &peer{}), w.serve("near.test", &peer{})
+	queue := func(a store.AccountID, to string, next time.Duration) {
+		err := w.store.CreateSubmission(t.Context(), store.Submission{
+			ID: store.NewTraceID(w.clock.Now()), Account: a, From: "anna@here.test", Blob: ref, Size: int64(len(letter)), Created: w.clock.Now(),
+			Expires:    w.clock.Now().Add(24 * time.Hour),
+			Recipients: []store.SubmissionRecipient{{Address: to, State: store.Queued, Attempts: 1, Next: w.clock.Now().Add(next)}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 4 * room {
+		queue(w.account.ID, "you@far.test", 0)
+		queue(w.account.ID, "you@far.test", 3*time.Hour)
+	}
+	queue(w.account.ID, "you@near.test", 0)
+	queue(0, "you@near.test", 0)
+	w.clock.advance(time.Second)
+	q, err := New(w.options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := q.load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	taken := map[store.AccountID]map[string]int{}
+	for k := range q.known {
+		if taken[k.account] == nil {
+			taken[k.account] = map[string]int{}
+		}
+		taken[k.account][k.domain.Value()]++
+	}
+	if n := taken[w.account.ID]; n["far.test"] == 0 || n["far.test"] > room/8 || n["near.test"] != 1 || taken[0]["near.test"] != 1 {
+		t.Errorf("taken up: %v", taken)
+	}
+	if s := q.Stats(); s.Waiting != 8*room+2 {
+		t.Errorf("%d wait", s.Waiting)
+	}
+	if err := q.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.start()
+	w.settle()
+	if a, b := len(far.letters()), len(near.letters()); a != 4*room || b != 2 {
+		t.Errorf("%d and %d went at once", a, b)
+	}
+	w.pass(3*time.Hour, time.Minute)
+	if n := len(far.letters()); n != 8*room || len(w.queued()) != 0 {
+		t.Errorf("%d went, %d are left", n, len(w.queued()))
+	}
+}
+
 // TestDown: a domain out of reach is not dialled for each message.
 func TestDown(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.Limits.PerDestination = 1 })
@@ -745,6 +807,9 @@ func TestProperty(t *testing.T) {
 		w.pass(6*24*time.Hour, 2*time.Hour)
 		if left := w.queued(); len(left) != 0 {
 			rt.Fatalf("left %+v", left)
+		}
+		if found, err := w.store.Verify(context.Background(), store.VerifyOptions{}); err != nil || found.Found != 0 {
+			rt.Fatalf("verify: %v, %v", found.Problems, err)
 		}
 		ends, failed, unsure := map[string]int{}, map[string]int{}, map[string]int{}
 		for _, e := range w.eventsSince(since) {

@@ -33,7 +33,7 @@ func (q *Queue) record(ctx context.Context, a *attempted) (after *store.Submissi
 		q.apply(&sub, &sub.Recipients[o.index], o, now)
 	}
 	// What is final and not owed stays so: the last act is to forget it all.
-	if sub.Done() && !owes(&sub) {
+	if sub.Done() && !sub.Owes() {
 		err = q.opt.Store.FinishSubmission(ctx, sub.Account, sub.ID, sub.Recipients, q.eventsOf(&sub, a.outcomes)...)
 	} else {
 		after, err = q.update(ctx, &sub, a.outcomes, now)

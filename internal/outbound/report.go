@@ -90,13 +90,6 @@ func wantsReport(sub *store.Submission, r *store.SubmissionRecipient) bool {
 	return false
 }
 
-// owes reports whether a report is still to be made.
-func owes(sub *store.Submission) bool {
-	return slices.ContainsFunc(sub.Recipients, func(r store.SubmissionRecipient) bool {
-		return r.State != store.Queued && !r.Next.IsZero()
-	})
-}
-
 // delayOwed reports whether it is time to tell the sender that a message waits.
 func (q *Queue) delayOwed(sub *store.Submission, now time.Time) bool {
 	return !sub.Scheduled && !now.Before(sub.Created.Add(q.opt.Limits.DelayAfter)) &&

@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"container/heap"
+	"context"
 	"slices"
 	"time"
 	"unique"
@@ -31,7 +32,7 @@ type deliveryKey struct {
 }
 
 func keyOf(sub *store.Submission, r *store.SubmissionRecipient) deliveryKey {
-	return deliveryKey{sub.Account, sub.ID, unique.Make(destinationOf(sub, r))}
+	return deliveryKey{sub.Account, sub.ID, unique.Make(sub.Destination(r))}
 }
 
 type deliveryState uint8
@@ -82,8 +83,17 @@ func (q *Queue) await(k deliveryKey, due time.Time) {
 	heap.Push(&q.waiting, d)
 }
 
-// beyond reports whether a delivery comes too late to be kept in memory.
-func (q *Queue) beyond(due time.Time) bool { return !q.horizon.IsZero() && !due.Before(q.horizon) }
+// beyond reports whether a delivery comes too late to be kept in memory. Time moves
+// the horizon on as far as nothing is in the store alone.
+func (q *Queue) beyond(due time.Time) bool {
+	if q.horizon.IsZero() || due.Before(q.horizon) {
+		return false
+	}
+	if ahead := earlier(q.forgotten, q.opt.Clock.Now().Add(window)); !q.scanning && ahead.After(q.horizon) {
+		q.horizon = ahead
+	}
+	return !due.Before(q.horizon)
+}
 
 // forgetLater makes room by dropping the later half of what waits, also when all
 // comes at the same time. So memory holds all that comes before the horizon, and
@@ -223,20 +233,15 @@ func (q *Queue) release(keys map[deliveryKey]bool, sub *store.Submission) {
 	q.schedule()
 }
 
-// recall reads the store again when the time of what was forgotten has come
+// recall reads the store again when the time of what is there alone has come
 // and there is room, or will be when what waits for longer is forgotten.
 func (q *Queue) recall(now time.Time) {
 	if q.forgotten.IsZero() || q.forgotten.After(now) || q.scanning || len(q.known)-len(q.waiting) > q.opt.Limits.Remembered/2 {
 		return
 	}
-	q.scanning, q.forgotten, q.horizon = true, time.Time{}, time.Time{}
+	q.scanning = true
 	q.work.Go(func() {
-		err := q.opt.Store.AllSubmissions(q.life, func(sub *store.Submission) error {
-			q.mu.Lock()
-			defer q.mu.Unlock()
-			q.remember(sub)
-			return q.life.Err()
-		})
+		err := q.read(q.life)
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		q.scanning = false
@@ -246,6 +251,102 @@ func (q *Queue) recall(now time.Time) {
 		}
 		q.schedule()
 	})
+}
+
+// window is how far ahead memory holds what waits.
+const window = 10 * time.Minute
+
+// read takes up from the store what comes within the window, as far as there is
+// room: some of each account, and of each destination, those first that were left
+// out the last time.
+func (q *Queue) read(ctx context.Context) error {
+	q.mu.Lock()
+	now, first := q.opt.Clock.Now(), q.turn
+	q.forgotten, q.horizon = time.Time{}, now.Add(window)
+	q.mu.Unlock()
+	r := &reading{q: q, now: now, room: max(q.opt.Limits.Remembered/2, 1)}
+	for _, ahead := range []bool{true, false} { // from whose turn it is, then from the beginning
+		err := q.opt.Store.Queues(ctx, func(a store.AccountID) error {
+			if (a >= first) != ahead {
+				return ctx.Err()
+			}
+			return r.account(ctx, a)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reading is a walk through what the store has queued.
+type reading struct {
+	q    *Queue
+	now  time.Time
+	room int // how many deliveries it may take up
+	full bool
+
+	of        int    // deliveries that it took up of the account
+	minute    int64  // of the entries before
+	to        string // and their destination
+	toAlready int    // deliveries that it took up there
+}
+
+// account takes up some of what waits of an account.
+func (r *reading) account(ctx context.Context, a store.AccountID) error {
+	if r.full {
+		return nil
+	}
+	r.of, r.to, r.toAlready = 0, "", 0
+	err := r.q.opt.Store.EachUnsettled(ctx, a, func(id store.TraceID, to string) error {
+		r.q.mu.Lock()
+		defer r.q.mu.Unlock()
+		r.q.await(deliveryKey{a, id, unique.Make(to)}, r.now.Add(retryStore))
+		return ctx.Err()
+	})
+	if err != nil {
+		return err
+	}
+	return r.q.opt.Store.EachDue(ctx, a, func(d *store.Due) (store.DueStep, error) {
+		r.q.mu.Lock()
+		defer r.q.mu.Unlock()
+		return r.take(a, d), ctx.Err()
+	})
+}
+
+// take takes up an entry, and says how the walk goes on. Queue.mu is held.
+func (r *reading) take(a store.AccountID, d *store.Due) store.DueStep {
+	q, most := r.q, r.q.opt.Limits.Remembered
+	key := deliveryKey{a, d.ID, unique.Make(d.Destination)}
+	if minute := d.At.Unix() / 60; minute != r.minute || d.Destination != r.to {
+		r.minute, r.to, r.toAlready = minute, d.Destination, 0
+	}
+	switch {
+	case q.known[key] != nil:
+		return store.DueNext
+	case q.beyond(d.At.Truncate(time.Minute)):
+		q.forget(d.At)
+		return store.DueStop // so does all that follows
+	case r.room <= 0:
+		q.turn, r.full = a, true
+		q.forget(r.now)
+		return store.DueStop
+	case r.of >= max(most/8, 1): // the others first
+		q.forget(r.now)
+		return store.DueStop
+	case q.crowded(a, q.destinations[d.Destination]):
+		q.forget(r.now.Add(retryStore))
+		return store.DueSkip
+	case r.toAlready >= max(most/16, 1):
+		q.forget(r.now)
+		return store.DueSkip
+	}
+	if q.await(key, d.At); q.known[key] != nil {
+		r.room--
+		r.of++
+		r.toAlready++
+	}
+	return store.DueNext
 }
 
 // deliveryHeap has the delivery that is due first at its top.

@@ -28,6 +28,7 @@ type destination struct {
 	probe  *lane   // the one lane in Queue.unproven, if any
 	freed  bool    // it is in Queue.freed
 	paused bool    // it is in Queue.paused
+	more   bool    // the store has more for it that is due
 	index  int     // there
 	active int
 	idle   []*worker // with an open connection, waiting for a message
@@ -113,9 +114,7 @@ func shift[T any](list *[]*T) *T {
 func (q *Queue) makeReady(d *delivery) {
 	d.state = deliveryReady
 	dest := q.destination(d.key.domain.Value())
-	most := q.opt.Limits.Remembered
-	full := dest.ready >= max(most/4, 1) || q.readyOf[d.key.account] >= max(most/2, 1)
-	if full && d.unrecorded == nil {
+	if d.unrecorded == nil && q.crowded(d.key.account, dest) {
 		delete(q.known, d.key)
 		q.forget(q.opt.Clock.Now().Add(retryStore))
 		return
@@ -131,12 +130,39 @@ func (q *Queue) makeReady(d *delivery) {
 	q.countReady(l, 1)
 }
 
+// crowded reports whether a destination or an account has all it may in memory. If
+// so, more is looked for when a good part of that is gone.
+func (q *Queue) crowded(a store.AccountID, dest *destination) bool {
+	most := q.opt.Limits.Remembered
+	if dest != nil && dest.ready >= max(most/4, 1) {
+		dest.more = true
+		return true
+	}
+	if q.readyOf[a] >= max(most/2, 1) {
+		if q.moreOf == nil {
+			q.moreOf = map[store.AccountID]bool{}
+		}
+		q.moreOf[a] = true
+		return true
+	}
+	return false
+}
+
 // countReady notes that there are so many more deliveries in a lane.
 func (q *Queue) countReady(l *lane, n int) {
 	l.dest.ready += n
 	q.ready += n
 	if q.readyOf[l.account] += n; q.readyOf[l.account] == 0 {
 		delete(q.readyOf, l.account)
+	}
+	most := q.opt.Limits.Remembered
+	if l.dest.more && l.dest.ready <= most/8 {
+		l.dest.more = false
+		q.forget(q.opt.Clock.Now())
+	}
+	if q.moreOf[l.account] && q.readyOf[l.account] <= most/4 {
+		delete(q.moreOf, l.account)
+		q.forget(q.opt.Clock.Now())
 	}
 }
 
@@ -395,7 +421,7 @@ func (q *Queue) sweep() {
 func (q *Queue) discard(dest *destination) {
 	now := q.opt.Clock.Now()
 	stillDown := dest.down != nil && now.Before(dest.down.until)
-	used := dest.probe != nil || dest.ready > 0 || dest.active > 0 || len(dest.idle) > 0 || len(dest.parked) > 0 || dest.freed || dest.paused
+	used := dest.probe != nil || dest.ready > 0 || dest.active > 0 || len(dest.idle) > 0 || len(dest.parked) > 0 || dest.freed || dest.paused || dest.more
 	if !used && !stillDown && !now.Before(dest.pace.remember) && q.destinations[dest.domain] == dest {
 		delete(q.destinations, dest.domain)
 	}

@@ -154,7 +154,7 @@ func (w *worker) settle(d *delivery, sub *store.Submission) (due time.Time) {
 	due = nextDue(sub, w.dest.domain)
 	q.show(context.WithoutCancel(q.life), sub)
 	now := q.opt.Clock.Now()
-	if !sub.Done() && !owes(sub) && !q.delayOwed(sub, now) {
+	if !sub.Done() && !sub.Owes() && !q.delayOwed(sub, now) {
 		return due
 	}
 	if err := q.settle(context.WithoutCancel(q.life), sub.Account, sub.ID); err != nil {
@@ -217,7 +217,7 @@ func same(indices []int, o outcome) []outcome {
 func dueRecipients(sub *store.Submission, domain string, now time.Time) (indices []int) {
 	for i := range sub.Recipients {
 		r := &sub.Recipients[i]
-		if r.State == store.Queued && !r.Next.After(now) && destinationOf(sub, r) == domain {
+		if r.State == store.Queued && !r.Next.After(now) && sub.Destination(r) == domain {
 			indices = append(indices, i)
 		}
 	}
@@ -227,7 +227,7 @@ func dueRecipients(sub *store.Submission, domain string, now time.Time) (indices
 // nextDue is when the recipients of a domain come next, zero if none waits.
 func nextDue(sub *store.Submission, domain string) (due time.Time) {
 	for i := range sub.Recipients {
-		if r := &sub.Recipients[i]; r.State == store.Queued && destinationOf(sub, r) == domain {
+		if r := &sub.Recipients[i]; r.State == store.Queued && sub.Destination(r) == domain {
 			due = earlier(due, r.Next)
 		}
 	}

@@ -171,7 +171,7 @@ func (s *Store) sent(tx kv.Tx, d *Delivery) error {
 			return err
 		}
 	case d.Submission != nil:
-		if err := putSubmission(tx, d.Submission); err != nil {
+		if err := createSubmission(tx, d.Submission); err != nil {
 			return err
 		}
 	}

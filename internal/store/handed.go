@@ -175,7 +175,7 @@ func (s *Store) CreateEmailSubmission(ctx context.Context, a AccountID, e EmailS
 			}
 		}
 		made = e
-		if err := putSubmission(c.tx, sub); err != nil {
+		if err := createSubmission(c.tx, sub); err != nil {
 			return err
 		}
 		return s.putEvents(c.tx, events)
@@ -504,6 +504,7 @@ func (s *Store) departs(tx kv.Tx, sub *Submission) error {
 	if !before.Scheduled {
 		return fail("depart", KindExists, "submission %s has gone already", sub.ID)
 	}
+	sub.kept, sub.keptWaiting = before.kept, before.keptWaiting
 	sub.Handed, sub.Email, sub.Outbox, sub.Scheduled = before.Handed, before.Email, before.Outbox, false
 	c, err := begin(tx, s.now())
 	if err != nil {
@@ -518,9 +519,8 @@ func (s *Store) departs(tx kv.Tx, sub *Submission) error {
 	if err := putSubmission(tx, sub); err != nil {
 		return err
 	}
-	owed := slices.ContainsFunc(sub.Recipients, func(r SubmissionRecipient) bool { return !r.Next.IsZero() })
-	if sub.Done() && !owed {
-		return tx.Delete(submissionKey(sub.ID))
+	if sub.Done() && !sub.Owes() {
+		return dropSubmission(tx, sub)
 	}
 	return nil
 }

@@ -25,6 +25,7 @@ const (
 	tableDelivery     = 'd' // d delivery id: placement; makes retries harmless
 	tableCredential   = 'r' // r id: a password or app password
 	tableSubmission   = 'q' // q trace id: a message on its way out
+	tableDue          = 'Q' // Q part ...: what is to be done for submissions, and when (due.go)
 	tableEvent        = 'j' // j time trace number: an event
 	tablePostings     = 'w' // w part ...: the search index (postings.go)
 	tableAnnotation   = 'm' // m mailbox name: an annotation (RFC 5464)
@@ -46,7 +47,7 @@ const (
 	tableFetchMark    = 'M' // M hash: how far a mailbox of another provider was fetched (job.go)
 )
 
-// The tables of the system's key space, beside tableEvent and tableSubmission.
+// The tables of the system's key space, beside tableEvent, tableSubmission and tableDue.
 const (
 	tableDomain    = 'D' // D domain: the domain's record
 	tableAccount   = 'A' // A account: the account's record

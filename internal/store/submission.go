@@ -39,6 +39,10 @@ type Submission struct {
 	Created    time.Time             `json:"created"`
 	Expires    time.Time             `json:"expires"` // when delivery is given up
 	Recipients []SubmissionRecipient `json:"recipients"`
+
+	// kept is what the index has of it, as it was read in the transaction that changes it (due.go).
+	kept        []dueEntry
+	keptWaiting int
 }
 
 // RecipientState is what has become of a submission for one recipient.
@@ -85,7 +89,32 @@ func (s *Submission) Done() bool {
 
 func submissionKey(id TraceID) key { return append(table(tableSubmission), id[:]...) }
 
+// createSubmission writes a submission that is new, or written again.
+func createSubmission(tx kv.Tx, s *Submission) error {
+	before, err := readSubmission(tx, s.Account, s.ID)
+	if err != nil && KindOf(err) != KindNotFound {
+		return err
+	}
+	s.kept, s.keptWaiting = before.kept, before.keptWaiting
+	return putSubmission(tx, s)
+}
+
+// dropSubmission deletes one that was read in the same transaction.
+func dropSubmission(tx kv.Tx, s *Submission) error {
+	if err := reindex(tx, s.kept, nil, -s.keptWaiting); err != nil {
+		return err
+	}
+	s.kept, s.keptWaiting = nil, 0
+	return tx.Delete(submissionKey(s.ID))
+}
+
+// putSubmission writes a submission that was read in the same transaction.
 func putSubmission(tx kv.Tx, s *Submission) error {
+	has, waiting := s.dueEntries()
+	if err := reindex(tx, s.kept, has, waiting-s.keptWaiting); err != nil {
+		return err
+	}
+	s.kept, s.keptWaiting = has, waiting
 	stored := *s
 	stored.RawBlob = []byte(s.Blob)
 	if err := setJSON(tx, submissionKey(s.ID), stored); err != nil || s.Handed == 0 {
@@ -108,7 +137,7 @@ func decodeSubmission(a AccountID, k, b []byte) (s Submission, err error) {
 // CreateSubmission queues a message. Kind: KindNoSpace.
 func (s *Store) CreateSubmission(ctx context.Context, sub Submission, events ...Event) error {
 	err := s.records.Update(ctx, kv.Account(sub.Account), func(tx kv.Tx) error {
-		if err := putSubmission(tx, &sub); err != nil {
+		if err := createSubmission(tx, &sub); err != nil {
 			return err
 		}
 		return s.putEvents(tx, events)
@@ -190,7 +219,10 @@ func readSubmission(r kv.Reader, a AccountID, id TraceID) (sub Submission, err e
 	if err != nil || !ok {
 		return sub, orMissing("read submission", err, "submission %s", id)
 	}
-	return decodeSubmission(a, k, b)
+	if sub, err = decodeSubmission(a, k, b); err == nil {
+		sub.kept, sub.keptWaiting = sub.dueEntries()
+	}
+	return sub, err
 }
 
 // Submission returns a submission. Kind: KindNotFound.
@@ -268,10 +300,13 @@ func (s *Store) FinishSubmission(ctx context.Context, a AccountID, id TraceID, r
 			sub.Recipients = nil // nothing of it waits
 			err = keep(&sub)
 		}
-		if err != nil && KindOf(err) != KindNotFound {
-			return err
+		switch {
+		case err == nil:
+			err = dropSubmission(tx, &sub)
+		case KindOf(err) == KindNotFound:
+			err = nil
 		}
-		if err := tx.Delete(submissionKey(id)); err != nil {
+		if err != nil {
 			return err
 		}
 		return s.putEvents(tx, events)

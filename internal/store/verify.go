@@ -127,7 +127,7 @@ func (v *verifier) tell() {
 // verify looks at one account.
 func (v *verifier) verify(r kv.Reader) error {
 	v.r = r
-	checks := []func() error{v.events, v.submissions, v.reports}
+	checks := []func() error{v.events, v.submissions, v.due, v.reports}
 	if v.account == AccountID(kv.System) {
 		checks = append(checks, v.hints)
 	} else {
