@@ -12,6 +12,7 @@ type passwordCommand struct {
 
 type passwordSet struct {
 	Address string `arg:"" help:"Address of the account."`
+	Change  bool   `help:"Let it be for the first sign-in on the web only, where its holder chooses another; programs are not let in before."`
 	passwordFlags
 }
 
@@ -26,7 +27,7 @@ func (p *passwordSet) Run(ctx context.Context, s *streams, c *commands) error {
 	if err != nil {
 		return err
 	}
-	answer, err := client.SetPassword(ctx, control.SetPassword{Address: p.Address, Password: password})
+	answer, err := client.SetPassword(ctx, control.SetPassword{Address: p.Address, Password: password, Change: p.Change})
 	if err != nil {
 		return err
 	}

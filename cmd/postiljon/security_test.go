@@ -121,6 +121,70 @@ func TestSecurityPassword(t *testing.T) {
 
 // TestSecurityEndsDevices holds that streams and push subscriptions end with what they were made with (RFC 8620 section 7.2), and
 // others do not.
+// Whoever's password has run out chooses another where he signs in, after the second step if there is one, and goes on to where he wanted.
+func TestExpiredPassword(t *testing.T) {
+	h := hostAccount(t)
+	open := webOf(t, h.service)
+	const first, next = "the one of the operator", "korrekt batteri klammer"
+	if _, err := h.SetPassword(t.Context(), control.SetPassword{Address: hostedAddress, Password: first, Change: true}); err != nil {
+		t.Fatal(err)
+	}
+	b := open()
+	if r, _ := b.get("/sign-in/password?lang=en"); r.Header.Get("Location") != "/sign-in?lang=en" {
+		t.Errorf("without a password: %s to %q", r.Status, r.Header.Get("Location"))
+	}
+	r, _ := b.form("/sign-in?lang=en", "address", hostedAddress, "password", first, "next", "/mail/drafts")
+	if r.StatusCode != http.StatusSeeOther || r.Header.Get("Location") != "/sign-in/password?lang=en" || !b.out() {
+		t.Fatalf("%s to %q", r.Status, r.Header.Get("Location"))
+	}
+	if _, text := b.get("/sign-in/password?lang=en"); !strings.Contains(text, "Choose a new password") || !strings.Contains(text, hostedAddress) {
+		t.Errorf("%s", text)
+	}
+	for password, want := range map[string]string{"short": "at least", first: "has run out", "password12": "tried first"} {
+		if r, text := b.form("/sign-in/password?lang=en", "password", password); r.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(text, want) || !b.out() {
+			t.Errorf("%q: %s %s", password, r.Status, text)
+		}
+	}
+	if r, _ := open().form("/sign-in/password", "password", next); r.StatusCode != http.StatusForbidden {
+		t.Errorf("a stranger chooses one: %s", r.Status)
+	}
+	if r, _ := b.form("/sign-in/password", "password", next); r.StatusCode != http.StatusSeeOther || r.Header.Get("Location") != "/mail/drafts" || b.out() {
+		t.Errorf("chosen: %s to %q", r.Status, r.Header.Get("Location"))
+	}
+	if r, _ := b.form("/sign-in/password", "password", next+" again"); r.StatusCode != http.StatusForbidden {
+		t.Errorf("chosen twice: %s", r.Status)
+	}
+	other := open()
+	if r, _ := other.form("/sign-in", "address", hostedAddress, "password", next); r.StatusCode != http.StatusSeeOther || other.out() {
+		t.Errorf("the new one: %s", r.Status)
+	}
+
+	// With a second step, that comes first.
+	var setup factor.Setup
+	var codes struct{ Recovery []string }
+	b.header.Set("X-CSRF-Token", b.info().CSRF)
+	b.api("POST", "two-step/begin", fields{}, &setup)
+	code, err := totp.GenerateCode(strings.ReplaceAll(setup.Secret, " ", ""), time.Now())
+	if err != nil || b.api("POST", "two-step/enable", fields{"code": code}, &codes) != http.StatusOK {
+		t.Fatal(err, codes)
+	}
+	if _, err := h.SetPassword(t.Context(), control.SetPassword{Address: hostedAddress, Password: first, Change: true}); err != nil {
+		t.Fatal(err)
+	}
+	if r, _ := other.form("/sign-in?lang=en", "address", hostedAddress, "password", first, "next", "/mail/drafts"); r.Header.Get("Location") != "/sign-in/code?lang=en" {
+		t.Errorf("with a second step: %s to %q", r.Status, r.Header.Get("Location"))
+	}
+	if r, _ := other.form("/sign-in/password", "password", next); r.StatusCode != http.StatusForbidden || !other.out() {
+		t.Errorf("the second step is passed by: %s", r.Status)
+	}
+	if r, _ := other.form("/sign-in/code?lang=en", "recovery", codes.Recovery[0]); r.Header.Get("Location") != "/sign-in/password?lang=en" || !other.out() {
+		t.Errorf("after the second step: %s to %q", r.Status, r.Header.Get("Location"))
+	}
+	if r, _ := other.form("/sign-in/password", "password", next); r.Header.Get("Location") != "/mail/drafts" || other.out() {
+		t.Errorf("chosen with a second step: %s to %q", r.Status, r.Header.Get("Location"))
+	}
+}
+
 func TestSecurityEndsDevices(t *testing.T) {
 	h := hostAccount(t)
 	open := webOf(t, h.service)

@@ -20,16 +20,16 @@ func (s *service) openSignIn() (err error) {
 	s.browsers = websession.New(websession.Options{Store: s.store, Catalogue: s.catalogue, Ended: s.forgetDevices, Log: s.log})
 	s.codes = &factor.Codes{Store: s.store, Issuer: s.config.Hostname, Now: s.store.Now}
 	s.passkeys = factor.NewPasskeys(s.store, s.config.Hostname, append([]string{s.config.Hostname}, s.config.TLS.Names...), s.store.Now)
-	s.signIn, err = signin.New(signin.Options{
-		Store: s.store, Sessions: s.browsers, SignIn: s.policies.signIn, Codes: s.codes, Passkeys: s.passkeys, Catalogue: s.catalogue, Notices: s.policies.notices, Hostname: s.config.Hostname, BaseURL: s.config.BaseURL(),
-		DefaultDomain: s.config.Auth.DefaultDomain, Done: func(id cause.ID) { s.metrics.SignIn("web", id) }, Log: s.log,
+	s.security, err = security.New(security.Options{
+		Store: s.store, Sessions: s.browsers, SignIn: s.policies.signIn, Hasher: s.hasher, Codes: s.codes, Passkeys: s.passkeys, Journal: s.journal,
+		Catalogue: s.catalogue, Notices: s.policies.notices, Hostname: s.config.Hostname, Attempt: signin.Attempt, EndPrograms: s.policies.sessions.end, Connections: s.connectionsOf, Log: s.log,
 	})
 	if err != nil {
 		return err
 	}
-	s.security, err = security.New(security.Options{
-		Store: s.store, Sessions: s.browsers, SignIn: s.policies.signIn, Hasher: s.hasher, Codes: s.codes, Passkeys: s.passkeys, Journal: s.journal,
-		Catalogue: s.catalogue, Notices: s.policies.notices, Hostname: s.config.Hostname, Attempt: signin.Attempt, EndPrograms: s.policies.sessions.end, Connections: s.connectionsOf, Log: s.log,
+	s.signIn, err = signin.New(signin.Options{
+		Store: s.store, Sessions: s.browsers, SignIn: s.policies.signIn, Codes: s.codes, Passkeys: s.passkeys, Security: s.security, Catalogue: s.catalogue, Notices: s.policies.notices, Hostname: s.config.Hostname, BaseURL: s.config.BaseURL(),
+		DefaultDomain: s.config.Auth.DefaultDomain, Done: func(id cause.ID) { s.metrics.SignIn("web", id) }, Log: s.log,
 	})
 	return err
 }

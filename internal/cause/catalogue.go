@@ -20,6 +20,7 @@ type Catalogue struct {
 
 	link string         // "https://mail.example.org/why/", or "" for no link
 	zone *time.Location // where the reader's clock stands
+	read time.Time      // when it is read, if that is known
 }
 
 // Cause is one row of the table: the facts that do not depend on a language.
@@ -111,6 +112,18 @@ func (c *Catalogue) WithWhyBase(url string) *Catalogue {
 func (c *Catalogue) In(loc *time.Location) *Catalogue {
 	moved := *c
 	moved.zone = loc
+	return &moved
+}
+
+// Here returns a catalogue for somebody who reads now what it tells, by a clock of
+// their own that shows loc: whose clock it is goes without saying, and so does the
+// date of today. A nil loc is an unknown clock: the zone of c is told and named.
+func (c *Catalogue) Here(loc *time.Location, now time.Time) *Catalogue {
+	if loc == nil {
+		return c
+	}
+	moved := *c
+	moved.zone, moved.read = loc, now.In(loc)
 	return &moved
 }
 

@@ -33,7 +33,7 @@ func (c *Catalogue) Explain(d Decision, lang Lang, audience Audience) Explanatio
 		audience = Holder
 	}
 	s := e.said[lang]
-	w := writer{speech: c.speech[lang], zone: c.zone}
+	w := writer{speech: c.speech[lang], zone: c.zone, read: c.read}
 	var next []byte
 	if audience == Owner && s.passedOn && e.Actor != ActorAdmin && e.Actor != ActorNobody {
 		next = append(next, w.speech.Advise...)
@@ -71,7 +71,7 @@ func (c *Catalogue) Why(id ID, lang Lang, params ...Param) WhyPage {
 		}
 	}
 	s := e.said[lang]
-	w := writer{speech: c.speech[lang], zone: c.zone}
+	w := writer{speech: c.speech[lang], zone: c.zone, read: c.read}
 	return WhyPage{
 		ID:       e.ID,
 		Title:    s.title,

@@ -113,8 +113,8 @@ func TestExplainInZone(t *testing.T) {
 	c := load(t).In(time.FixedZone("CET", 3600))
 	d := Wait(LimitBandwidth, half)
 	tests := map[Lang]string{
-		English:   "It opens again by itself on 22 November 2026 at 15:32 CET.",
-		Swedish:   "Det öppnas igen av sig självt den 22 november 2026 kl. 15:32 CET.",
+		English:   "It opens again by itself (22 November 2026 at 15:32 CET).",
+		Swedish:   "Det öppnas igen av sig självt 22 november 2026 kl. 15:32 CET.",
 		Norwegian: "Den åpner igjen av seg selv 22. november 2026 kl. 15:32 CET.",
 	}
 	for lang, want := range tests {
@@ -296,9 +296,27 @@ func TestZoneIsNamed(t *testing.T) {
 		{time.FixedZone("", -9*3600-300), "05:27 UTC-9:05"},
 	}
 	for _, tt := range tests {
-		if got := string(c.speech[Swedish].appendClock(nil, half.In(tt.zone))); got != tt.want {
+		if got := c.In(tt.zone).Clock(Swedish, half); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.zone, got, tt.want)
 		}
+	}
+}
+
+// Who reads by a clock of their own is not told whose it is, nor what day today is.
+func TestReadersClock(t *testing.T) {
+	stockholm := time.FixedZone("CET", 3600)
+	c := load(t).Here(stockholm, half.Add(-time.Hour))
+	locked := Wait(AccountLockedOut, half)
+	for lang, want := range map[Lang]string{English: "no sign-ins until today at 15:32,", Swedish: "i dag kl. 15:32", Norwegian: "i dag kl. 15:32"} {
+		if got := c.Explain(locked, lang, Holder).Text; !strings.Contains(got, want) {
+			t.Errorf("%s: %s", lang, got)
+		}
+	}
+	if got := c.Moment(Swedish, half.Add(24*time.Hour)); got != "23 november 2026 kl. 15:32" {
+		t.Error(got)
+	}
+	if got := load(t).Here(nil, half).Explain(locked, English, Holder).Text; !strings.Contains(got, "14:32 UTC") {
+		t.Error(got)
 	}
 }
 

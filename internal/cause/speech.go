@@ -66,6 +66,7 @@ type speech struct {
 	ClockSep    string               `toml:"clock_sep"`    // between hours and minutes
 	DaySuffix   string               `toml:"day_suffix"`   // after the day of the month
 	BeforeClock string               `toml:"before_clock"` // between date and hour
+	Today       string               `toml:"today"`        // before the hour of a time today
 	Advise      string               `toml:"advise"`       // before what an owner is to tell a person
 	Months      []string             `toml:"months"`       // twelve
 	Plural      []string             `toml:"plural"`       // the plural categories of the language, in the order of all lists of forms
@@ -213,14 +214,12 @@ func (s *speech) appendUnit(dst []byte, n int64, names []string) []byte {
 	return append(dst, s.form(n, names)...)
 }
 
-// appendClock writes the hour and whose clock it is: "14:32 CET".
-func (s *speech) appendClock(dst []byte, t time.Time) []byte {
+// appendHour writes the hour: "14:32".
+func (s *speech) appendHour(dst []byte, t time.Time) []byte {
 	hour, minute, _ := t.Clock()
 	dst = append(dst, byte('0'+hour/10), byte('0'+hour%10))
 	dst = append(dst, s.ClockSep...)
-	dst = append(dst, byte('0'+minute/10), byte('0'+minute%10))
-	dst = append(dst, ' ')
-	return append(dst, zoneName(t)...)
+	return append(dst, byte('0'+minute/10), byte('0'+minute%10))
 }
 
 // zoneName names the time zone, as "CET"; where it has no name of letters, by
@@ -244,15 +243,13 @@ func zoneName(t time.Time) string {
 	return "UTC" + sign + strconv.Itoa(offset/hours)
 }
 
-// appendTime writes day and hour: "22 november 2026 kl. 14:32 CET".
-func (s *speech) appendTime(dst []byte, t time.Time) []byte {
+// appendDate writes the day: "22 november 2026".
+func (s *speech) appendDate(dst []byte, t time.Time) []byte {
 	year, month, day := t.Date()
 	dst = strconv.AppendInt(dst, int64(day), 10)
 	dst = append(dst, s.DaySuffix...)
 	dst = append(dst, ' ')
 	dst = append(dst, s.Months[month-1]...)
 	dst = append(dst, ' ')
-	dst = strconv.AppendInt(dst, int64(year), 10)
-	dst = append(dst, s.BeforeClock...)
-	return s.appendClock(dst, t)
+	return strconv.AppendInt(dst, int64(year), 10)
 }

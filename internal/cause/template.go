@@ -229,6 +229,9 @@ func (d *Decision) appendValue(dst []byte, name string, kind Kind, w *writer) ([
 		}
 	}
 	if name == until && !d.Until.IsZero() {
+		if kind == KindTime {
+			return w.appendMoment(dst, d.Until), true
+		}
 		return w.appendTime(dst, kind, d.Until)
 	}
 	return dst, false

@@ -46,7 +46,7 @@ func (c *Catalogue) validate() error {
 // validate checks that a language can write every kind of value and names
 // every actor to every audience.
 func (s *speech) validate() error {
-	if s.Group == "" || s.Decimal == "" || s.UnitSpace == "" || s.ClockSep == "" || s.BeforeClock == "" || s.Advise == "" {
+	if s.Group == "" || s.Decimal == "" || s.UnitSpace == "" || s.ClockSep == "" || s.BeforeClock == "" || s.Today == "" || s.Advise == "" {
 		return fmt.Errorf("format lacks a separator")
 	}
 	for n := range int64(200) { // every category that the language has occurs among these

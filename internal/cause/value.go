@@ -8,7 +8,7 @@ import (
 // Value writes a parameter as it stands in texts of a language: numbers with their thousands apart, sizes
 // and spans with units, times with day and hour.
 func (c *Catalogue) Value(lang Lang, p Param) string {
-	w := writer{speech: c.speech[lang.known()], zone: c.zone}
+	w := writer{speech: c.speech[lang.known()], zone: c.zone, read: c.read}
 	kind := KindText
 	switch p.Value.(type) {
 	case int64:
@@ -27,7 +27,15 @@ func (c *Catalogue) Value(lang Lang, p Param) string {
 	return string(b)
 }
 
-// Clock writes the hour of a time, with the name of its zone: "14:05 CET".
+// Clock writes the hour of a time, with the name of its zone: "14:05 CET"; without it where it is the reader's own (Here).
 func (c *Catalogue) Clock(lang Lang, t time.Time) string {
-	return string(c.speech[lang.known()].appendClock(nil, t.In(c.zone)))
+	w := writer{speech: c.speech[lang.known()], zone: c.zone, read: c.read}
+	b, _ := w.appendTime(nil, KindClock, t)
+	return string(b)
+}
+
+// Moment writes a time that stands alone: "today at 14:05" where it is read that day (Here), else with its date.
+func (c *Catalogue) Moment(lang Lang, t time.Time) string {
+	w := writer{speech: c.speech[lang.known()], zone: c.zone, read: c.read}
+	return string(w.appendMoment(nil, t))
 }

@@ -14,7 +14,8 @@ import (
 type writer struct {
 	speech *speech
 	zone   *time.Location
-	limit  int // the length of a reply's text in octets; 0 for people
+	read   time.Time // when it is read by a clock in zone; zero: that is not known, and the zone is named
+	limit  int       // the length of a reply's text in octets; 0 for people
 }
 
 // fits reports whether a text of n octets may stand.
@@ -46,13 +47,28 @@ func (w *writer) appendValue(dst []byte, kind Kind, v any) ([]byte, bool) {
 
 // appendTime writes a point in time as a reader's clock shows it.
 func (w *writer) appendTime(dst []byte, kind Kind, t time.Time) ([]byte, bool) {
+	t = t.In(w.zone)
 	switch kind {
 	case KindClock:
-		return w.speech.appendClock(dst, t.In(w.zone)), true
+		dst = w.speech.appendHour(dst, t)
 	case KindTime:
-		return w.speech.appendTime(dst, t.In(w.zone)), true
+		dst = w.speech.appendHour(append(w.speech.appendDate(dst, t), w.speech.BeforeClock...), t)
+	default:
+		return dst, false
 	}
-	return dst, false
+	if w.read.IsZero() {
+		dst = append(append(dst, ' '), zoneName(t)...)
+	}
+	return dst, true
+}
+
+// appendMoment writes a point in time without its date where that is today's.
+func (w *writer) appendMoment(dst []byte, t time.Time) []byte {
+	if t = t.In(w.zone); !w.read.IsZero() && t.YearDay() == w.read.YearDay() && t.Year() == w.read.Year() {
+		return w.speech.appendHour(append(dst, w.speech.Today...), t)
+	}
+	dst, _ = w.appendTime(dst, KindTime, t)
+	return dst
 }
 
 // appendASCII writes a stranger's text as printable US-ASCII. What is not, and

@@ -194,6 +194,7 @@ type ChangeDomain struct {
 type SetPassword struct {
 	Address  string `json:"address"`
 	Password string `json:"password,omitempty"`
+	Change   bool   `json:"change,omitempty"` // its holder must choose another at the first sign-in, on the web
 }
 
 // NewAppPassword asks for a password for one program.

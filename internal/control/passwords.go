@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/policy"
@@ -21,7 +22,11 @@ func (s *Server) setPassword(ctx context.Context, r SetPassword) (Password, erro
 		r.Password = policy.GeneratePassword()
 		answer.Password = r.Password
 	}
-	if answer.ID, err = policy.SetPassword(ctx, s.Store, s.Hasher, a.ID, r.Password); err != nil {
+	var expires time.Time
+	if r.Change {
+		expires = s.Store.Now()
+	}
+	if answer.ID, err = policy.SetPassword(ctx, s.Store, s.Hasher, a.ID, r.Password, expires); err != nil {
 		return Password{}, err
 	}
 	s.SignOut(a.ID)

@@ -32,6 +32,7 @@ type checked struct {
 	ok         bool
 	credential credential // whose password it is
 	trimmed    bool       // it is so only without the spaces around it
+	outdated   string     // its hash, if that is to be made anew
 	until      time.Time
 }
 

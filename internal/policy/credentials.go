@@ -28,9 +28,9 @@ const (
 	maxAppPasswords   = 100
 )
 
-// SetPassword gives an account a new password of its own, and returns its id; app passwords stay. Who is signed in with the old one
-// is for the caller to end.
-func SetPassword(ctx context.Context, s *store.Store, h *Hasher, a store.AccountID, password string) (id string, err error) {
+// SetPassword gives an account a new password of its own, and returns its id; app passwords stay. From expires on, unless that is zero, it
+// only lets its holder choose another, on the web. Who is signed in with the old one is for the caller to end.
+func SetPassword(ctx context.Context, s *store.Store, h *Hasher, a store.AccountID, password string, expires time.Time) (id string, err error) {
 	old, err := s.Credentials(ctx, a)
 	if err != nil {
 		return "", fmt.Errorf("policy: set password: %w", err)
@@ -40,6 +40,7 @@ func SetPassword(ctx context.Context, s *store.Store, h *Hasher, a store.Account
 	if err != nil {
 		return "", err
 	}
+	credential.Expires = expires
 	// The new one first: an account is never without.
 	if err := s.PutCredential(ctx, a, credential); err != nil {
 		return "", fmt.Errorf("policy: set password: %w", err)

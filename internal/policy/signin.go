@@ -27,6 +27,7 @@ type Directory interface {
 	Resolve(ctx context.Context, address string) (store.Resolution, error)
 	Credentials(ctx context.Context, id store.AccountID) ([]store.Credential, error)
 	TouchCredential(ctx context.Context, a store.AccountID, id string, at time.Time) error
+	RehashCredential(ctx context.Context, a store.AccountID, id, old, hash string) error
 }
 
 var _ Directory = (*store.Store)(nil)
@@ -125,7 +126,8 @@ type Identity struct {
 	Half bool
 }
 
-// Password signs in with a user name, which must be the address of the account, and a password.
+// Password signs in with a user name, which must be the address of the account, and a password. Of a browser whose password has run out
+// (cause.AccountPasswordExpired) it tells whose it is, so that its holder can choose another.
 func (s *SignIn) Password(ctx context.Context, a Attempt, username, password string) (Identity, cause.Decision) {
 	admission, d := s.guard.Admit(ctx, a.Remote, guardName(username))
 	if !d.Allowed() {
@@ -215,7 +217,9 @@ func (s *SignIn) check(ctx context.Context, a Attempt, u *user, username, passwo
 			return checked{}, err
 		}
 		now := s.clock.Now()
-		s.cache.put(key, found, now)
+		remembered := found
+		remembered.outdated = ""
+		s.cache.put(key, remembered, now)
 		if !found.ok {
 			s.guard.Failed(a.Remote, guardName(username))
 			return found, nil
@@ -224,12 +228,29 @@ func (s *SignIn) check(ctx context.Context, a Attempt, u *user, username, passwo
 		if err := s.directory.TouchCredential(shared, u.account.ID, found.credential.id, now); err != nil {
 			s.log.Warn("use of a password not noted", "error", err)
 		}
+		if found.outdated != "" {
+			s.rehash(shared, u.account.ID, found, password)
+		}
 		return found, nil
 	})
 	if err != nil {
 		return checked{}, err
 	}
 	return v.(checked), nil
+}
+
+// rehash makes the hash of a password anew with the costs of now, while the password is known. Where that fails the old one stays.
+func (s *SignIn) rehash(ctx context.Context, a store.AccountID, found checked, password string) {
+	if found.trimmed {
+		password = strings.TrimFunc(password, invisible)
+	}
+	hash, err := s.hasher.Hash(ctx, password)
+	if err == nil {
+		err = s.directory.RehashCredential(ctx, a, found.credential.id, found.outdated, hash)
+	}
+	if err != nil && !errors.Is(err, ErrWeak) && !errors.Is(err, ErrBusy) { // one that may not be chosen any more; the next sign-in
+		s.log.Warn("hash of a password not made anew", "error", err)
+	}
 }
 
 // compare checks a password against the credentials, then without the spaces around it, if any. It
@@ -242,20 +263,24 @@ func (s *SignIn) compare(ctx context.Context, u *user, password string) (checked
 			return checked{}, fmt.Errorf("policy: sign in: %w", err)
 		}
 	}
-	c, err := s.match(ctx, credentials, password)
+	c, rehash, err := s.match(ctx, credentials, password)
 	trimmed := strings.TrimFunc(password, invisible)
 	again := err == nil && c == nil && trimmed != password
 	if again {
-		c, err = s.match(ctx, credentials, trimmed)
+		c, rehash, err = s.match(ctx, credentials, trimmed)
 	}
 	if err != nil || c == nil {
 		return checked{}, err
 	}
-	return checked{ok: true, credential: credentialOf(c), trimmed: again}, nil
+	found := checked{ok: true, credential: credentialOf(c), trimmed: again}
+	if rehash {
+		found.outdated = c.Hash
+	}
+	return found, nil
 }
 
-// match returns the credential whose password it is, nil if it is none's.
-func (s *SignIn) match(ctx context.Context, credentials []store.Credential, password string) (*store.Credential, error) {
+// match returns the credential whose password it is, nil if it is none's. Rehash tells that its hash should be made anew.
+func (s *SignIn) match(ctx context.Context, credentials []store.Credential, password string) (_ *store.Credential, rehash bool, _ error) {
 	slow := false
 	for _, generated := range []bool{true, false} { // which are fast to check
 		for i := range credentials {
@@ -264,19 +289,19 @@ func (s *SignIn) match(ctx context.Context, credentials []store.Credential, pass
 				continue
 			}
 			slow = slow || !generated
-			ok, _, err := s.hasher.Verify(ctx, c.Hash, password)
+			ok, rehash, err := s.hasher.Verify(ctx, c.Hash, password)
 			if err != nil {
-				return nil, fmt.Errorf("policy: check credential %s: %w", c.ID, err)
+				return nil, false, fmt.Errorf("policy: check credential %s: %w", c.ID, err)
 			}
 			if ok {
-				return c, nil
+				return c, rehash, nil
 			}
 		}
 	}
 	if slow {
-		return nil, nil
+		return nil, false, nil
 	}
-	return nil, s.hasher.VerifyNobody(ctx, password)
+	return nil, false, s.hasher.VerifyNobody(ctx, password)
 }
 
 // admit decides about somebody who has given a right password.
@@ -291,7 +316,11 @@ func (s *SignIn) admit(ctx context.Context, a Attempt, username string, u *user,
 		s.guard.Succeeded(a.Remote, guardName(username))
 	}
 	if d := s.afterPassword(a, u, found); !d.Allowed() {
-		return Identity{App: c.app && a.Purpose != ForProgram}, s.refuse(ctx, a, username, u, d)
+		who := Identity{App: c.app && a.Purpose != ForProgram}
+		if d.Cause == cause.AccountPasswordExpired && a.Purpose == ForBrowser {
+			who = Identity{Account: u.account, CredentialID: c.id, Known: admission.Known, Half: half}
+		}
+		return who, s.refuse(ctx, a, username, u, d)
 	}
 	kind := journal.SignInOK
 	switch {

@@ -81,6 +81,17 @@ func (d *fakeDirectory) TouchCredential(context.Context, store.AccountID, string
 	return nil
 }
 
+func (d *fakeDirectory) RehashCredential(_ context.Context, id store.AccountID, credential, old, hash string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i := range d.credentials[id] {
+		if c := &d.credentials[id][i]; c.ID == credential && c.Hash == old {
+			c.Hash = hash
+		}
+	}
+	return nil
+}
+
 // update changes the account of Anna, as the store does: with a new version.
 func (d *fakeDirectory) update(fn func(*store.Account, *[]store.Credential)) {
 	d.mu.Lock()
@@ -342,6 +353,42 @@ func TestStalePasswordOfADeviceCountsOnce(t *testing.T) {
 	}
 	if _, d := w.Password(t.Context(), imapFrom(home), anna, password); !d.Allowed() || w.clock.slept != 0 {
 		t.Errorf("the owner: %+v after %v", d, w.clock.slept)
+	}
+}
+
+// A hash made with other costs is made anew once its password is known.
+func TestSignInRehashes(t *testing.T) {
+	w := newWorld(t)
+	hasher, err := NewHasher(HashParams{MemoryKiB: 20480, Passes: 1, Lanes: 1, Concurrent: 1, Queue: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.hasher = hasher
+	before := w.directory.credentials[7][0].Hash
+	if _, d := w.Password(t.Context(), imapFrom(home), anna, "wrong horse"); d.Allowed() || w.directory.credentials[7][0].Hash != before {
+		t.Fatalf("%+v", d)
+	}
+	if _, d := w.Password(t.Context(), imapFrom(home), anna, password); !d.Allowed() {
+		t.Fatalf("%+v", d)
+	}
+	after := w.directory.credentials[7][0].Hash
+	if ok, again, err := hasher.Verify(t.Context(), after, password); after == before || !ok || again || err != nil {
+		t.Errorf("%s became %s: %v %v %v", before, after, ok, again, err)
+	}
+}
+
+// A browser is told whose password has run out, so that another can be chosen; a program is not.
+func TestExpiredInBrowser(t *testing.T) {
+	for _, steps := range []bool{false, true} {
+		w := newWorld(t)
+		w.directory.update(func(a *store.Account, c *[]store.Credential) { a.TwoStep, (*c)[0].Expires = steps, w.clock.Now() })
+		who, d := w.Password(t.Context(), Attempt{Protocol: store.ProtocolWeb, Remote: home, Purpose: ForBrowser}, anna, password)
+		if d.Cause != cause.AccountPasswordExpired || who.Account.ID != 7 || who.CredentialID == "" || who.Half != steps {
+			t.Errorf("%+v %+v", d, who)
+		}
+		if who, d := w.Password(t.Context(), Attempt{Protocol: store.ProtocolWeb, Remote: home, Purpose: ForBrowser}, anna, "x"); who != (Identity{}) || d.Cause != cause.AuthPasswordWrong {
+			t.Errorf("wrong: %+v %+v", d, who)
+		}
 	}
 }
 

@@ -747,6 +747,23 @@ func (s *Store) TouchCredential(ctx context.Context, a AccountID, id string, at 
 	return wrap("touch credential", err)
 }
 
+// RehashCredential puts a hash of the same password, made with other costs, in the place of old, without a new version of the account.
+// Nothing happens where the hash is not old any more: the password was changed meanwhile. Kind: KindNotFound.
+func (s *Store) RehashCredential(ctx context.Context, a AccountID, id, old, hash string) error {
+	err := s.records.Update(ctx, kv.Account(a), func(tx kv.Tx) error {
+		var c Credential
+		if err := getJSON(tx, credentialKey(id), &c, "credential", id); err != nil {
+			return err
+		}
+		if c.Hash != old {
+			return nil
+		}
+		c.Hash = hash
+		return setJSON(tx, credentialKey(id), c)
+	})
+	return wrap("rehash credential", err)
+}
+
 // updateCredential changes the account's version before and after, so that
 // nothing derived from the old password outlives it.
 func (s *Store) updateCredential(ctx context.Context, op string, a AccountID, fn func(tx kv.Tx) error) error {

@@ -65,7 +65,7 @@ func (m *Maker) Account(w http.ResponseWriter, r *http.Request) (*store.Account,
 
 // Refuse answers with a cause.
 func (m *Maker) Refuse(w http.ResponseWriter, r *http.Request, status int, d cause.Decision) {
-	e := m.Catalogue.Explain(d, page.Lang(r), cause.Holder)
+	e := m.Catalogue.Here(page.Zone(r, ""), time.Now()).Explain(d, page.Lang(r), cause.Holder)
 	if wait := time.Until(d.Until); !d.Until.IsZero() && wait > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)+1))
 	}

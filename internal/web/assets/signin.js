@@ -1,6 +1,9 @@
 // What the pages for signing in do beside, where scripts run: passkeys, a word about Caps Lock, a look at the password.
 // Everything else works without.
 
+// Pages that are made by the server tell hours by the reader's clock.
+document.cookie = `zone=${encodeURIComponent(Intl.DateTimeFormat().resolvedOptions().timeZone ?? "")}; path=/; max-age=31536000; samesite=strict; secure`;
+
 const $ = (id) => document.getElementById(id);
 const form = $("sign-in");
 const trouble = $("passkey-trouble");

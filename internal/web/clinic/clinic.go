@@ -158,7 +158,7 @@ type visitor struct {
 	account *store.Account // nil if nobody is signed in
 	remote  netip.Addr
 	lang    cause.Lang
-	zone    *time.Location
+	zone    *time.Location // nil: not known
 }
 
 // id is whose reports a visitor may see: 0 are those of people who are not signed in.
@@ -180,7 +180,7 @@ func (c *Clinic) with(serve func(http.ResponseWriter, *http.Request, visitor)) h
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
 		h.Set("Cache-Control", "no-store")
 		if err := c.origin.Check(r); err != nil {
-			http.Error(w, "a form of another site", http.StatusForbidden)
+			c.pages.Failed(w, r, http.StatusForbidden, "/doctor")
 			return
 		}
 		remote, err := netip.ParseAddrPort(r.RemoteAddr)
@@ -190,10 +190,10 @@ func (c *Clinic) with(serve func(http.ResponseWriter, *http.Request, visitor)) h
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		if err := r.ParseForm(); err != nil {
-			http.Error(w, "not a form", http.StatusBadRequest)
+			c.pages.Failed(w, r, http.StatusBadRequest, "/doctor")
 			return
 		}
-		v := visitor{remote: remote.Addr().Unmap().WithZone(""), zone: time.Local}
+		v := visitor{remote: remote.Addr().Unmap().WithZone(""), zone: page.Zone(r, "")}
 		asked := r.WithContext(r.Context())
 		asked.Method = http.MethodGet // its origin was checked
 		if a, d := c.SignIn(asked); d.Allowed() {
@@ -207,7 +207,7 @@ func (c *Clinic) with(serve func(http.ResponseWriter, *http.Request, visitor)) h
 
 // asWanted takes over the language and the zone of the account, unless another language is asked for.
 func (v *visitor) asWanted(r *http.Request) *http.Request {
-	if zone, err := time.LoadLocation(v.account.Zone); err == nil && v.account.Zone != "" {
+	if zone := page.Zone(r, v.account.Zone); zone != nil {
 		v.zone = zone
 	}
 	q := r.URL.Query()
@@ -241,10 +241,16 @@ func (c *Clinic) frame(r *http.Request, v visitor, title string, kept ...string)
 	return f
 }
 
-// clock writes an hour as people read it, with the day where it is another.
-func (c *Clinic) clock(v visitor, t time.Time) string {
-	return c.Catalogue.In(v.zone).Value(v.lang, cause.Time("at", t))
+// here is the catalogue as a visitor's clock has it.
+func (c *Clinic) here(v visitor) *cause.Catalogue {
+	if v.zone == nil {
+		return c.Catalogue.In(time.Local)
+	}
+	return c.Catalogue.Here(v.zone, c.Now())
 }
+
+// moment writes a time as people say it: today's by the hour alone.
+func (c *Clinic) moment(v visitor, t time.Time) string { return c.here(v).Moment(v.lang, t) }
 
 // reference writes an id in groups, as it is read out on the phone.
 func reference(id store.TraceID) string {

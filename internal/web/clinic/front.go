@@ -113,7 +113,7 @@ func (c *Clinic) tileOf(ctx context.Context, d *doctor.Doctor, v visitor, in *ev
 			return t
 		}
 		if since := c.fullSince(ctx, v.account.ID); !since.IsZero() {
-			t.Known, t.Trouble, t.rank = c.says[v.lang].Say("words.stands_full_since", "at", c.clock(v, since)), true, 3
+			t.Known, t.Trouble, t.rank = c.says[v.lang].Say("words.stands_full_since", "at", c.moment(v, since)), true, 3
 		} else if nearlyFull(in) {
 			t.Trouble, t.rank = true, 1
 		}
@@ -146,7 +146,7 @@ func aboutStorage(id cause.ID) bool {
 }
 
 func (c *Clinic) explain(v visitor, d cause.Decision) cause.Explanation {
-	return c.Catalogue.In(v.zone).Explain(d, v.lang, cause.Holder)
+	return c.here(v).Explain(d, v.lang, cause.Holder)
 }
 
 // stands tells how things stand where nothing is wrong.
@@ -155,7 +155,7 @@ func (c *Clinic) stands(v visitor, in *evidence.Inside, name string) string {
 	last := func(key string, match func(*evidence.Event) bool) string {
 		for i := len(in.Events) - 1; i >= 0; i-- {
 			if e := &in.Events[i]; match(e) {
-				return say.Say("words."+key, "at", c.clock(v, e.At), "program", programOf(e))
+				return say.Say("words."+key, "at", c.moment(v, e.At), "program", programOf(e))
 			}
 		}
 		return say.Say("words." + key + "_none")
@@ -256,7 +256,7 @@ func (c *Clinic) sentLately(v visitor, in *evidence.Inside) (list []sent) {
 		if e.Kind != journal.MessageQueued || len(list) == maxSent {
 			continue
 		}
-		list = append(list, sent{Trace: e.Trace, To: e.Text["to"], Subject: e.Text["subject"], At: c.clock(v, e.At), Trouble: trouble[e.Trace]})
+		list = append(list, sent{Trace: e.Trace, To: e.Text["to"], Subject: e.Text["subject"], At: c.moment(v, e.At), Trouble: trouble[e.Trace]})
 	}
 	slices.SortStableFunc(list, func(a, b sent) int { return cmp.Compare(rank(b.Trouble), rank(a.Trouble)) })
 	return list

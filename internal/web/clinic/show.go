@@ -131,11 +131,11 @@ func (c *Clinic) follow(w http.ResponseWriter, r *http.Request, v visitor, one *
 func (c *Clinic) reportPage(r *http.Request, v visitor, k *kept) *reportPage {
 	p := &reportPage{
 		frame: c.frame(r, v, "tile_"+k.Tile, "program", r.URL.Query().Get("program")), Tile: k.Tile, Subject: k.Address, Reference: reference(k.ID), To: k.To, Message: k.Message, Awaited: k.Awaited, AskFrom: k.Tile == "receive" && k.Account != 0,
-		Public: k.Account == 0, Ended: c.clock(v, k.Ended),
+		Public: k.Account == 0, Ended: c.moment(v, k.Ended),
 	}
 	switch {
 	case k.Fixed:
-		p.Mood, p.Sentence = "fine", p.Say("fixed", "at", c.Catalogue.In(v.zone).Clock(v.lang, k.Ended))
+		p.Mood, p.Sentence = "fine", p.Say("fixed", "at", c.here(v).Clock(v.lang, k.Ended))
 		p.Text, p.Nothing = p.T["fixed_text"], true
 	case len(k.Causes) > 0:
 		c.tellCause(p, v, k, c.program(r, k), r.URL.Query().Get("program"))
@@ -281,7 +281,7 @@ func (c *Clinic) timeline(ctx context.Context, v visitor, k *kept) string {
 		return ""
 	}
 	var b strings.Builder
-	if err := t.Render(&b, v.lang, c.Catalogue, v.zone); err != nil {
+	if err := t.Render(&b, v.lang, c.Catalogue, cmp.Or(v.zone, time.Local)); err != nil {
 		return ""
 	}
 	return b.String()

@@ -75,7 +75,7 @@ func (c *Clinic) start(w http.ResponseWriter, r *http.Request, v visitor) {
 	switch {
 	case errors.As(err, &often):
 		w.Header().Set("Retry-After", "60")
-		c.sorry(w, r, v, http.StatusTooManyRequests, "sorry_often", "at", c.Catalogue.In(v.zone).Clock(v.lang, often.until))
+		c.sorry(w, r, v, http.StatusTooManyRequests, "sorry_often", "at", c.here(v).Clock(v.lang, often.until))
 	case err != nil:
 		w.Header().Set("Retry-After", "60")
 		c.sorry(w, r, v, http.StatusServiceUnavailable, "sorry_busy")

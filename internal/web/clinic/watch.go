@@ -63,7 +63,7 @@ func (c *Clinic) await(ctx context.Context, s part, f frame, v visitor, since ti
 		tries, connected, err := c.tries(ctx, v, since)
 		for _, e := range tries {
 			since, quiet = e.Time.Add(time.Microsecond), 0
-			one := tryPage{frame: f, At: c.Catalogue.In(v.zone).Clock(v.lang, e.Time), Program: e.Field("client"), Protocol: strings.ToUpper(e.Field("protocol")), Remote: e.Field("remote")}
+			one := tryPage{frame: f, At: c.here(v).Clock(v.lang, e.Time), Program: e.Field("client"), Protocol: strings.ToUpper(e.Field("protocol")), Remote: e.Field("remote")}
 			if e.Kind == journal.SignInRefused {
 				one.Why = c.explain(v, e.Decision())
 			}

@@ -109,6 +109,26 @@ func Lang(r *http.Request) cause.Lang {
 	return cause.ParseLang(accept)
 }
 
+// zoneCookie tells the time zone of the browser, which only a script of the page knows (assets/signin.js, web/src/settings).
+const zoneCookie = "zone"
+
+// Zone is the time zone of the reader: that of the account, if it has one, or what the browser told; nil if neither is known.
+func Zone(r *http.Request, account string) *time.Location {
+	name := account
+	if c, err := r.Cookie(zoneCookie); name == "" && err == nil {
+		name, _ = url.PathUnescape(c.Value)
+	}
+	const longest = 64
+	if name == "" || name == "Local" || len(name) > longest {
+		return nil
+	}
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		return nil
+	}
+	return zone
+}
+
 // Frame begins a page in the reader's language. Kept are pairs of names and values that the links to other languages keep in
 // their query; values that are empty are left out.
 func (s *Set) Frame(r *http.Request, kept ...string) Frame {
@@ -140,6 +160,16 @@ func (s *Set) Write(w http.ResponseWriter, status int, name string, lang cause.L
 	begin(w, lang)
 	w.WriteHeader(status)
 	_, _ = joined.WriteString(w, b.String()) // a client that went away
+}
+
+// Failed is the page that stands for one that cannot be made. What failed is for the log; again is where to begin anew.
+func (s *Set) Failed(w http.ResponseWriter, r *http.Request, status int, again string) {
+	p := struct {
+		Frame
+		Again string
+	}{s.Frame(r), again}
+	p.Title = p.T["failed_title"]
+	s.Write(w, status, "failed", p.Lang, p)
 }
 
 func begin(w http.ResponseWriter, lang cause.Lang) {

@@ -175,10 +175,7 @@ func (s *Server) signIns(r *http.Request, a *store.Account) ([]SignIn, error) {
 	type alike struct{ kind, protocol, client, remote, with, cause string }
 	all := map[alike]*SignIn{}
 	lang, here := page.Lang(r), s.Attempt(r).Remote.String()
-	catalogue := s.Catalogue
-	if zone, err := time.LoadLocation(a.Zone); err == nil && a.Zone != "" {
-		catalogue = catalogue.In(zone)
-	}
+	catalogue := s.Catalogue.Here(page.Zone(r, a.Zone), s.Store.Now())
 	err := s.Store.Events(r.Context(), a.ID, s.Store.Now().Add(-lookBack), time.Time{}, func(e *store.Event) error {
 		switch e.Kind {
 		case journal.SignInOK, journal.SignInRefused, journal.SignInHalf, journal.SignInConfirmed:

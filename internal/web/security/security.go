@@ -38,6 +38,7 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
@@ -305,12 +306,55 @@ func (s *Server) setPassword(r *http.Request, one *session.Session) (any, error)
 	if weak := s.weakness(given.Password, one); weak != "" {
 		return nil, wrong(weak)
 	}
-	if _, err := policy.SetPassword(r.Context(), s.Store, s.Hasher, one.Account.ID, given.Password); err != nil {
+	if _, err := policy.SetPassword(r.Context(), s.Store, s.Hasher, one.Account.ID, given.Password, time.Time{}); err != nil {
 		return nil, err
 	}
 	s.note(r, journal.PasswordChanged, one, store.Field{Name: "to", Value: one.Account.Address})
 	s.tell(r, one, notice.PasswordChanged)
 	return s.endAllElse(r.Context(), one)
+}
+
+// Advice is what people are told before they choose a password.
+func (s *Server) Advice(lang cause.Lang) string {
+	return s.texts[lang].Say("reason.short", "min", fmt.Sprint(policy.MinPasswordRunes))
+}
+
+// ErrGone reports that a password is not that of an account any more.
+var ErrGone = errors.New("security: another password took the place of this one")
+
+// Renew gives an account a new password for one that has run out, whose holder has just proved that he has it, and ends all that is signed in.
+// It returns the id of the new one; or in words, in the language of the request, why it is not taken. Errors: ErrGone.
+func (s *Server) Renew(r *http.Request, a store.Account, credential, password string) (id, refused string, err error) {
+	ctx, one := r.Context(), &session.Session{Account: a}
+	all, err := s.Store.Credentials(ctx, a.ID)
+	if err != nil {
+		return "", "", err
+	}
+	i := slices.IndexFunc(all, func(c store.Credential) bool { return c.ID == credential })
+	if i < 0 {
+		return "", "", ErrGone
+	}
+	weak := s.weakness(password, one)
+	if weak == "" {
+		same, _, err := s.Hasher.Verify(ctx, all[i].Hash, password)
+		if err != nil {
+			return "", "", err
+		}
+		if same {
+			weak = "same"
+		}
+	}
+	if weak != "" {
+		return "", s.texts[page.Lang(r)].Say("reason."+string(weak), "min", fmt.Sprint(policy.MinPasswordRunes)), nil
+	}
+	if id, err = policy.SetPassword(ctx, s.Store, s.Hasher, a.ID, password, time.Time{}); err != nil {
+		return "", "", err
+	}
+	s.note(r, journal.PasswordChanged, one, store.Field{Name: "to", Value: a.Address})
+	s.tell(r, one, notice.PasswordChanged)
+	s.EndPrograms(a.ID)
+	_, err = s.Sessions.EndAll(ctx, a.ID)
+	return id, "", err
 }
 
 // endAllElse ends whatever is signed in to the account, but for the session that wants it.

@@ -66,7 +66,7 @@ func (k *Keeper) Refuse(w http.ResponseWriter, r *http.Request, status int, d ca
 }
 
 func (k *Keeper) refusal(r *http.Request, d cause.Decision) Refusal {
-	e := k.Catalogue.Explain(d, page.Lang(r), cause.Holder)
+	e := k.Catalogue.Here(page.Zone(r, ""), k.Now()).Explain(d, page.Lang(r), cause.Holder)
 	f := Refusal{Cause: d.Cause, Title: e.Title, Text: e.Text, Action: e.NextStep, Actor: e.Actor}
 	if !d.Until.IsZero() {
 		f.Until = d.Until.UTC().Format(time.RFC3339)

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/postiljon/postiljon/internal/cause"
@@ -21,6 +22,7 @@ import (
 	"github.com/postiljon/postiljon/internal/web/brief"
 	"github.com/postiljon/postiljon/internal/web/factor"
 	"github.com/postiljon/postiljon/internal/web/page"
+	"github.com/postiljon/postiljon/internal/web/security"
 	"github.com/postiljon/postiljon/internal/web/session"
 )
 
@@ -34,6 +36,7 @@ type Options struct {
 	SignIn    *policy.SignIn
 	Codes     *factor.Codes
 	Passkeys  *factor.Passkeys
+	Security  *security.Server
 	Catalogue *cause.Catalogue
 	Notices   *notice.Sender
 	Hostname  string
@@ -73,6 +76,8 @@ func (s *Server) Routes() map[string]http.Handler {
 		"POST /sign-in":                  ours(s.signIn),
 		"GET " + stepPath:                ours(s.step),
 		"POST " + stepPath:               ours(s.takeStep),
+		"GET " + renewPath:               ours(s.renew),
+		"POST " + renewPath:              ours(s.takeRenewed),
 		"POST " + passkeyPath + "/begin": ours(s.beginPasskey),
 		"POST " + passkeyPath:            ours(s.takePasskey),
 		"GET /sign-out":                  ours(s.askOut),
@@ -130,7 +135,9 @@ type view struct {
 	CSRF     string
 	Problem  *problem
 	Hints    []string
+	Advice   string // before a password is chosen
 	Suggest  string // the address that was probably meant
+	zone     *time.Location
 }
 
 // problem is why somebody is not signed in.
@@ -140,7 +147,7 @@ type problem struct {
 }
 
 func (s *Server) view(r *http.Request, next string) *view {
-	v := &view{Frame: s.pages.Frame(r, "next", next), Next: next, Passkeys: s.Passkeys.Available(r)}
+	v := &view{Frame: s.pages.Frame(r, "next", next), Next: next, Passkeys: s.Passkeys.Available(r), zone: page.Zone(r, "")}
 	v.Script = s.script
 	return v
 }
@@ -155,7 +162,7 @@ func wanted(r *http.Request) string {
 
 // explain fills in why somebody is not signed in.
 func (s *Server) explain(v *view, d cause.Decision) {
-	e := s.Catalogue.Explain(d, v.Lang, cause.Holder)
+	e := s.Catalogue.Here(v.zone, s.Store.Now()).Explain(d, v.Lang, cause.Holder)
 	v.Problem = &problem{d.Cause, e.Title, e.Text, e.NextStep, e.Actor}
 	switch d.Cause {
 	case cause.AuthPasswordWrong: // told here to who stands before this page, not to who reads of it in a mail program
@@ -191,7 +198,7 @@ func (s *Server) form(w http.ResponseWriter, r *http.Request) {
 // signIn takes the form.
 func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil || !s.Sessions.SameOrigin(r) {
-		http.Error(w, http.StatusText(http.StatusForbidden), http.StatusForbidden)
+		s.pages.Failed(w, r, http.StatusForbidden, session.SignInPath)
 		return
 	}
 	ctx, next := r.Context(), wanted(r)
@@ -215,6 +222,15 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
 	case d.Allowed() && who.Half:
 		s.keep(w, half{begin: b, next: next, known: who.Known})
 		http.Redirect(w, r, stepPath+"?lang="+string(v.Lang), http.StatusSeeOther)
+		return
+	case d.Cause == cause.AccountPasswordExpired && who.Account.ID != 0:
+		s.Done(d.Cause)
+		s.keep(w, half{begin: b, next: next, known: who.Known, renew: true})
+		to := renewPath
+		if who.Half {
+			to = stepPath
+		}
+		http.Redirect(w, r, to+"?lang="+string(v.Lang), http.StatusSeeOther)
 		return
 	case d.Allowed():
 		d = s.begin(w, r, b, who.Known)
@@ -357,7 +373,7 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request) {
 		}
 		if err := s.Sessions.SignOut(w, r, &one); err != nil {
 			s.Log.Error("session not ended", "account", one.Account.Address, "error", err)
-			http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+			s.pages.Failed(w, r, http.StatusInternalServerError, "/sign-out")
 			return
 		}
 		// What the webmail keeps in the browser for reading without a line goes, too, and pictures and files that the browser keeps by itself.

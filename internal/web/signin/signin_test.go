@@ -8,7 +8,8 @@ import (
 
 func TestTextsAreComplete(t *testing.T) {
 	pagetest.Texts(t, files, "title", "missing_title", "missing_text", "wrong_title", "wrong_text", "wrong_next", "step_title", "out_title", "late_title", "late_text",
-		"hint_app", "hint_caps", "hint_domain")
+		"hint_app", "hint_caps", "hint_domain",
+		"renew_title", "renew_refused")
 }
 
 func TestCapitals(t *testing.T) {

@@ -19,6 +19,9 @@ type half struct {
 	begin session.Begin
 	next  string
 	known bool // the address was
+	renew bool // the password has run out, so that another is to be chosen
+	// proved tells that the second step is done, where there is one.
+	proved bool
 }
 
 const (
@@ -77,18 +80,23 @@ func (s *Server) writeStep(w http.ResponseWriter, r *http.Request, one *half, d 
 	s.pages.Write(w, code, "step.html", v.Lang, v)
 }
 
+// tooLate begins anew with somebody whose half sign-in is forgotten.
+func (s *Server) tooLate(w http.ResponseWriter, r *http.Request) {
+	v := s.view(r, "")
+	v.Title = v.T["title"]
+	v.Problem = &problem{Title: v.T["late_title"], Text: v.T["late_text"]}
+	s.pages.Write(w, http.StatusForbidden, "signin.html", v.Lang, v)
+}
+
 // takeStep takes the code.
 func (s *Server) takeStep(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil || !s.Sessions.SameOrigin(r) {
-		http.Error(w, http.StatusText(http.StatusForbidden), http.StatusForbidden)
+		s.pages.Failed(w, r, http.StatusForbidden, session.SignInPath)
 		return
 	}
 	one, ok := s.kept(r)
 	if !ok {
-		v := s.view(r, "")
-		v.Title = v.T["title"]
-		v.Problem = &problem{Title: v.T["late_title"], Text: v.T["late_text"]}
-		s.pages.Write(w, http.StatusForbidden, "signin.html", v.Lang, v)
+		s.tooLate(w, r)
 		return
 	}
 	attempt := Attempt(r)
@@ -100,8 +108,17 @@ func (s *Server) takeStep(w http.ResponseWriter, r *http.Request) {
 		kind, d, err = s.Codes.Check(ctx, one.begin.Account.ID, cmp.Or(r.PostFormValue("code"), r.PostFormValue("recovery")))
 		return kind, d, err
 	})
+	one.begin.Method = "password-" + kind
+	if d.Allowed() && one.renew {
+		if kind == factor.KindRecovery {
+			s.Notices.Changed(one.begin.Account, notice.RecoveryUsed, Where(r, &one.begin), s.Store.Now())
+		}
+		one.proved = true
+		s.keep(w, one)
+		http.Redirect(w, r, renewPath+"?lang="+string(s.view(r, "").Lang), http.StatusSeeOther)
+		return
+	}
 	if d.Allowed() {
-		one.begin.Method = "password-" + kind
 		d = s.begin(w, r, one.begin, one.known)
 	}
 	if d.Allowed() && kind == factor.KindRecovery {
