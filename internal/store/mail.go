@@ -22,6 +22,7 @@ type Mail struct {
 	NextEmail EmailID // emails that come later have this ID or a greater one
 	Mailboxes []Mailbox
 	Keywords  *Keywords
+	Grants    map[MailboxID][]Grant  // access control lists of mailboxes that are shared
 	emails    ordered.List[*Located] // ascending by ID
 }
 
@@ -134,8 +135,16 @@ func (m *Mail) readRest(r kv.Reader) error {
 	if err != nil {
 		return err
 	}
-	m.Keywords, err = parseKeywords(raw)
-	return err
+	if m.Keywords, err = parseKeywords(raw); err != nil {
+		return err
+	}
+	return eachGrant(r, 0, func(id MailboxID, g Grant) error {
+		if m.Grants == nil {
+			m.Grants = map[MailboxID][]Grant{}
+		}
+		m.Grants[id] = append(m.Grants[id], g)
+		return nil
+	})
 }
 
 // advance makes the emails from those before and what changed since. done is false if that is so much that all emails

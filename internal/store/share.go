@@ -279,6 +279,29 @@ func (s *Store) RightsOf(ctx context.Context, owner AccountID, id MailboxID, who
 	return m.rights(ctx, list)
 }
 
+// RightsBy returns what an account may do with an owner's mailboxes that have these access control lists, as Mail.Grants
+// has them; mailboxes that give it nothing are left out. Kind: KindNotFound.
+func (s *Store) RightsBy(ctx context.Context, owner, who AccountID, lists map[MailboxID][]Grant) (map[MailboxID]Rights, error) {
+	rights := map[MailboxID]Rights{}
+	if len(lists) == 0 {
+		return rights, nil
+	}
+	m, err := s.membership(ctx, owner, who)
+	if err != nil {
+		return nil, err
+	}
+	for id, list := range lists {
+		r, err := m.rights(ctx, list)
+		if err != nil {
+			return nil, err
+		}
+		if r != 0 {
+			rights[id] = r
+		}
+	}
+	return rights, nil
+}
+
 // RightsVersion returns two numbers of which one is another after every change that can change rights
 // on an owner's mailboxes: of the owner's account, and of the directory. Who reads them before
 // RightsOf learns from reading them again that the rights are still so.
@@ -383,7 +406,7 @@ func (s *Store) SharedWith(ctx context.Context, who AccountID) (list []Shared, e
 			break
 		}
 		var more []Shared
-		if more, err = s.sharedBy(ctx, owner, who); KindOf(err) == KindNotFound {
+		if more, err = s.SharedBy(ctx, owner, who); KindOf(err) == KindNotFound {
 			err = nil // the account went meanwhile
 		}
 		list = append(list, more...)
@@ -394,8 +417,8 @@ func (s *Store) SharedWith(ctx context.Context, who AccountID) (list []Shared, e
 	return list, err
 }
 
-// sharedBy returns what one owner shares with an account.
-func (s *Store) sharedBy(ctx context.Context, owner, who AccountID) (list []Shared, err error) {
+// SharedBy returns what one owner shares with an account, in no order. Kind: KindNotFound.
+func (s *Store) SharedBy(ctx context.Context, owner, who AccountID) (list []Shared, err error) {
 	o, err := s.Account(ctx, owner)
 	if err != nil {
 		return nil, err

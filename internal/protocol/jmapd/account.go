@@ -12,34 +12,59 @@ import (
 // there is room.
 type accounts struct {
 	mu   sync.Mutex
-	of   map[store.AccountID]*account
+	of   map[sight]*account
 	used uint64 // counts uses
 	size int64  // octets, about
 }
 
-// account is what is known of one.
+// sight is an account's mail as somebody sees it: all of its own, or what another shares with it.
+type sight struct{ owner, by store.AccountID }
+
+func own(a store.AccountID) sight { return sight{a, a} }
+
+func (v sight) isShared() bool { return v.owner != v.by }
+
+// account is what is known of one, as somebody sees it.
 type account struct {
 	latest  atomic.Pointer[moment]
 	advance sync.Mutex // held to make the next moment
 	queries queries
 	ruled   atomic.Pointer[ruled]
+	rights  atomic.Pointer[rightsThere] // of what is shared
 
-	id store.AccountID
+	id sight
 	// Under the lock of accounts.
 	used uint64
 	size int64
 }
 
-// moment is a picture and the store's count of changes before it was looked at.
+// moment is a picture and the store's counts of changes before it was looked at.
 type moment struct {
 	picture *picture
-	changes uint64
+	changes changeCounts
+}
+
+// changeCounts are of the account, of the directory, and of the account that looks.
+type changeCounts [3]uint64
+
+func (v sight) changes(s *store.Store) (n changeCounts) {
+	if !v.isShared() {
+		n[0] = s.Changes(v.owner)
+		return n
+	}
+	version := s.RightsVersion(v.owner)
+	return changeCounts{version[0], version[1], s.Changes(v.by)}
 }
 
 // picture returns the mail of an account as it is now.
 func (s *Server) picture(ctx context.Context, a store.AccountID) (*picture, error) {
-	one := s.accountOf(a)
-	p, grown, err := one.now(ctx, s.store, a)
+	return s.look(ctx, own(a))
+}
+
+// look returns the mail of an account as it is now and as somebody sees it.
+func (s *Server) look(ctx context.Context, v sight) (*picture, error) {
+	one := s.accountOf(v)
+	p, grown, err := one.now(ctx, s)
 	if grown {
 		s.accounts.weigh(one, s.options.Memory)
 	}
@@ -47,12 +72,12 @@ func (s *Server) picture(ctx context.Context, a store.AccountID) (*picture, erro
 }
 
 // accountOf returns what is known of an account, if only that nothing is.
-func (s *Server) accountOf(a store.AccountID) *account {
+func (s *Server) accountOf(a sight) *account {
 	c := &s.accounts
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.of == nil {
-		c.of = map[store.AccountID]*account{}
+		c.of = map[sight]*account{}
 	}
 	one := c.of[a]
 	if one == nil {
@@ -65,35 +90,50 @@ func (s *Server) accountOf(a store.AccountID) *account {
 }
 
 // now returns the picture as it is now; grown is true if it is another one than before.
-func (c *account) now(ctx context.Context, s *store.Store, a store.AccountID) (p *picture, grown bool, err error) {
-	if m := c.latest.Load(); m != nil && m.changes == s.Changes(a) {
+func (c *account) now(ctx context.Context, s *Server) (p *picture, grown bool, err error) {
+	if m := c.latest.Load(); m != nil && m.changes == c.id.changes(s.store) {
 		return m.picture, false, nil
 	}
 	c.advance.Lock()
 	defer c.advance.Unlock()
-	before, changes := c.latest.Load(), s.Changes(a)
-	var known *store.Mail
-	if before != nil {
-		if before.changes == changes {
-			return before.picture, false, nil
-		}
-		known = before.picture.mail
+	before, changes := c.latest.Load(), c.id.changes(s.store)
+	if before != nil && before.changes == changes {
+		return before.picture, false, nil
 	}
-	mail, change, err := s.Mail(ctx, a, known)
+	if before == nil {
+		before = &moment{}
+	}
+	next := &moment{changes: changes}
+	if c.id.isShared() {
+		next.picture, err = s.shared(ctx, c.id, before.picture)
+	} else {
+		next.picture, err = s.whole(ctx, c.id, before.picture)
+	}
 	if err != nil {
 		return nil, false, err
 	}
-	next := &moment{changes: changes}
-	switch {
-	case before == nil:
-		next.picture = newPicture(mail)
-	case mail == known:
-		next.picture = before.picture
-	default:
-		next.picture = before.picture.advance(mail, change)
-	}
 	c.latest.Store(next)
-	return next.picture, true, nil
+	return next.picture, next.picture != before.picture, nil
+}
+
+// whole makes the picture of all of an account's mail from the one before, which may be nil.
+func (s *Server) whole(ctx context.Context, v sight, before *picture) (*picture, error) {
+	var known *store.Mail
+	if before != nil {
+		known = before.mail
+	}
+	mail, change, err := s.store.Mail(ctx, v.owner, known)
+	switch {
+	case err != nil:
+		return nil, err
+	case before == nil:
+		return newPicture(&picture{sight: v, mail: mail}), nil
+	case mail == known:
+		return before, nil
+	case change.All:
+		return newPicture(&picture{sight: v, mail: mail}), nil
+	}
+	return before.advance(&picture{sight: v, mail: mail}, change.Emails), nil
 }
 
 // weigh drops what was used least lately until all fits into so many octets. The account whose weight changed stays.
@@ -107,13 +147,13 @@ func (c *accounts) weigh(changed *account, most int64) {
 	c.size += now - changed.size
 	changed.size = now
 	for c.size > most {
-		oldest := store.AccountID(0)
+		oldest := sight{}
 		for a, one := range c.of {
-			if one != changed && (oldest == 0 || one.used < c.of[oldest].used) {
+			if one != changed && (oldest == sight{} || one.used < c.of[oldest].used) {
 				oldest = a
 			}
 		}
-		if oldest == 0 {
+		if (oldest == sight{}) {
 			return
 		}
 		c.size -= c.of[oldest].size

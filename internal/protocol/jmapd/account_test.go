@@ -33,7 +33,7 @@ func TestMemory(t *testing.T) {
 		for _, one := range c.of {
 			size += one.size
 		}
-		if len(c.of) > 4 || c.size > w.server.options.Memory || c.size != size || c.of[a.ID] == nil {
+		if len(c.of) > 4 || c.size > w.server.options.Memory || c.size != size || c.of[own(a.ID)] == nil {
 			t.Fatalf("%d accounts with %d octets are kept, reckoned are %d", len(c.of), size, c.size)
 		}
 	}

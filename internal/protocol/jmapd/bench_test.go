@@ -113,7 +113,7 @@ func BenchmarkFirst(b *testing.B) {
 	})
 	for _, one := range benchmarked {
 		b.Run(one.name, func(b *testing.B) {
-			a := w.server.accountOf(w.anna.ID)
+			a := w.server.accountOf(own(w.anna.ID))
 			for b.Loop() {
 				a.queries.of = nil
 				w.calls(page(one.query))
@@ -140,7 +140,7 @@ func BenchmarkMemory(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.ReportMetric(used()-before, "MB")
-		a := w.server.accountOf(w.anna.ID)
+		a := w.server.accountOf(own(w.anna.ID))
 		b.ReportMetric(float64(a.footprint())/(1<<20), "MB-reckoned")
 		for _, one := range benchmarked {
 			w.calls(page(one.query))

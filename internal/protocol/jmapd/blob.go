@@ -22,16 +22,17 @@ var errNoPart = errors.New("no such part")
 
 // download sends the octets of an email or of one of its parts (RFC 8620 section 6.2).
 func (s *Server) download(w http.ResponseWriter, r *http.Request, a *store.Account) {
-	if r.PathValue("account") != accountID(a.ID) {
-		http.NotFound(w, r)
+	there, err := s.reach(r.Context(), a, r.PathValue("account"))
+	if err != nil {
+		s.notReached(w, r, err)
 		return
 	}
-	p, err := s.picture(r.Context(), a.ID)
+	p, err := s.look(r.Context(), sight{there.ID, a.ID})
 	if err != nil {
 		s.broken(w, err)
 		return
 	}
-	body, err := s.open(r.Context(), a.ID, p, r.PathValue("blob"))
+	body, err := s.open(r.Context(), p, r.PathValue("blob"))
 	switch {
 	case errors.Is(err, errNoPart):
 		http.NotFound(w, r)
@@ -52,6 +53,15 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request, a *store.Accou
 	if _, err := io.Copy(w, body); err != nil {
 		s.log.Debug("jmapd: download ended", "error", err)
 	}
+}
+
+// notReached answers a request for an account that is not there for who asks.
+func (s *Server) notReached(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, errNoAccount) {
+		http.NotFound(w, r)
+		return
+	}
+	s.broken(w, err)
 }
 
 // mediaType is what a client wants a download to be, if it is a media type at all.

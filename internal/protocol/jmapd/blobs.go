@@ -65,7 +65,7 @@ func blobUpload(ctx context.Context, c *call) (any, error) {
 	if len(create) > c.server.options.Limits.Set {
 		return nil, &methodError{Type: "requestTooLarge", Description: "maxObjectsInSet"}
 	}
-	p, err := c.server.picture(ctx, c.account.ID)
+	p, err := c.picture(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +87,7 @@ func blobUpload(ctx context.Context, c *call) (any, error) {
 
 // putTogether makes one blob of parts.
 func (c *call) putTogether(ctx context.Context, p *picture, parts []dataSource) (*store.Upload, *methodError) {
-	s, a := c.server, c.account.ID
+	s, a := c.server, c.user.ID
 	switch err := s.reserve(ctx, a); {
 	case errors.Is(err, errTooMuch):
 		return nil, &methodError{Type: "overQuota", Description: err.Error()}
@@ -136,7 +136,7 @@ func (c *call) appendPart(ctx context.Context, p *picture, w io.Writer, d *dataS
 		}
 		from = bytes.NewReader(data)
 	case d.BlobID != nil && d.Text == nil && d.Base64 == nil && d.Offset >= 0 && (d.Length == nil || *d.Length >= 0):
-		body, err := c.server.open(ctx, c.account.ID, p, c.named(*d.BlobID))
+		body, err := c.server.open(ctx, p, c.named(*d.BlobID))
 		if errors.Is(err, errNoPart) {
 			return 0, &methodError{Type: "blobNotFound", Description: *d.BlobID}
 		}
@@ -187,13 +187,13 @@ func blobGet(ctx context.Context, c *call) (any, error) {
 	if g.properties == nil {
 		g.properties = []string{"data", "size"}
 	}
-	p, err := c.server.picture(ctx, c.account.ID)
+	p, err := c.picture(ctx)
 	if err != nil {
 		return nil, err
 	}
 	list, missing := []object{}, []string{}
 	for _, id := range g.ids {
-		body, err := c.server.open(ctx, c.account.ID, p, c.named(id))
+		body, err := c.server.open(ctx, p, c.named(id))
 		if errors.Is(err, errNoPart) {
 			missing = append(missing, id)
 			continue
@@ -319,7 +319,7 @@ func blobLookup(ctx context.Context, c *call) (any, error) {
 	if len(ids) > c.server.options.Limits.Get {
 		return nil, &methodError{Type: "requestTooLarge", Description: "maxObjectsInGet"}
 	}
-	p, err := c.server.picture(ctx, c.account.ID)
+	p, err := c.picture(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -344,7 +344,7 @@ func blobLookup(ctx context.Context, c *call) (any, error) {
 
 // lookup finds what refers to a blob, by type.
 func (c *call) lookup(ctx context.Context, p *picture, id string) (found map[string][]string, there bool, err error) {
-	body, err := c.server.open(ctx, c.account.ID, p, id)
+	body, err := c.server.open(ctx, p, id)
 	if errors.Is(err, errNoPart) {
 		return nil, false, nil
 	}
@@ -355,9 +355,9 @@ func (c *call) lookup(ctx context.Context, p *picture, id string) (found map[str
 	found = map[string][]string{}
 	if e, _, ok := parseBlobID(id); ok {
 		if l, ok := p.email(e); ok {
-			found["Email"], found["Thread"] = []string{emailID(e)}, []string{threadID(l.Thread)}
+			found["Email"], found["Thread"] = []string{p.sight.emailID(e)}, []string{p.sight.threadID(l.Thread)}
 			for i := range l.At {
-				found["Mailbox"] = append(found["Mailbox"], mailboxID(l.At[i].Mailbox))
+				found["Mailbox"] = append(found["Mailbox"], p.sight.mailboxID(l.At[i].Mailbox))
 			}
 		}
 	}

@@ -174,7 +174,7 @@ func isASCII(s string) bool {
 
 // file writes a blob.
 func (m *composer) file(n *newPart, h *message.Header) error {
-	body, err := m.c.server.open(m.ctx, m.c.account.ID, m.p, n.blobID)
+	body, err := m.c.server.open(m.ctx, m.p, n.blobID)
 	if err != nil {
 		return err
 	}
@@ -195,7 +195,7 @@ func (m *composer) message(n *newPart, h *message.Header) error {
 	if err != nil {
 		return err
 	}
-	body, err := m.c.server.open(m.ctx, m.c.account.ID, m.p, n.blobID)
+	body, err := m.c.server.open(m.ctx, m.p, n.blobID)
 	if err != nil {
 		return err
 	}
@@ -208,7 +208,7 @@ func (m *composer) message(n *newPart, h *message.Header) error {
 
 // messageEncoding looks at a message and says how it is written.
 func (m *composer) messageEncoding(n *newPart) (string, error) {
-	body, err := m.c.server.open(m.ctx, m.c.account.ID, m.p, n.blobID)
+	body, err := m.c.server.open(m.ctx, m.p, n.blobID)
 	if err != nil {
 		return "", err
 	}

@@ -46,13 +46,13 @@ func emailGet(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := c.server.picture(ctx, c.account.ID)
+	p, err := c.picture(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if g.all {
 		for l := range p.emails() {
-			if g.ids = append(g.ids, emailID(l.ID)); len(g.ids) > c.server.options.Limits.Get {
+			if g.ids = append(g.ids, p.sight.emailID(l.ID)); len(g.ids) > c.server.options.Limits.Get {
 				return nil, &methodError{Type: "requestTooLarge", Description: "maxObjectsInGet"}
 			}
 		}
@@ -92,14 +92,14 @@ func (c *call) emails(ctx context.Context, p *picture, g *getArgs, wanted *bodyA
 		return ctx.Err()
 	})
 	for id := range objects {
-		missing = append(missing, emailID(id))
+		missing = append(missing, p.sight.emailID(id))
 	}
 	return list, missing, err
 }
 
 // located finds a visible email by its id.
 func (p *picture) located(id string) (*store.Located, bool) {
-	n, ok := parseID[store.EmailID]('M', id)
+	n, ok := parseIn[store.EmailID](p.sight, 'M', id)
 	if !ok {
 		return nil, false
 	}
@@ -110,10 +110,10 @@ func (p *picture) located(id string) (*store.Located, bool) {
 func metadataOf(l *store.Located, p *picture) object {
 	in := object{}
 	for i := range l.At {
-		in[mailboxID(l.At[i].Mailbox)] = true
+		in[p.sight.mailboxID(l.At[i].Mailbox)] = true
 	}
 	return object{
-		"id": emailID(l.ID), "blobId": blobID(l.ID, 0), "threadId": threadID(l.Thread), "mailboxIds": in,
+		"id": p.sight.emailID(l.ID), "blobId": blobID(l.ID, 0), "threadId": p.sight.threadID(l.Thread), "mailboxIds": in,
 		"keywords": keywordsOf(l.Flags(), p.mail.Keywords), "size": l.Size, "receivedAt": time.Unix(l.Received, 0).UTC().Format(time.RFC3339),
 	}
 }
@@ -165,6 +165,16 @@ type mailChanges struct {
 	next    store.EmailID // emails that the client cannot know from before have this ID or a greater one
 	until   store.EmailID // those from here on are not told in this sweep
 	touches []touch
+	began   map[store.EmailID]bool // of what was touched since the sweep began, whether it was visible then
+}
+
+// at reports whether an email was visible when the sweep began: a sweep tells what was so then, the next one what happened since.
+func (ch *mailChanges) at(id store.EmailID) bool {
+	if was, touched := ch.began[id]; touched {
+		return was
+	}
+	_, now := ch.p.email(id)
+	return now && id < ch.until
 }
 
 // mailChanges reads the arguments and finds out what happened.
@@ -172,7 +182,7 @@ func (c *call) mailChanges(ctx context.Context) (ch mailChanges, err error) {
 	if ch.old, ch.most, err = c.changesArgs(); err != nil {
 		return ch, err
 	}
-	if ch.p, err = c.server.picture(ctx, c.account.ID); err != nil {
+	if ch.p, err = c.picture(ctx); err != nil {
 		return ch, err
 	}
 	w, ok1 := sweepOf(ch.old, ch.p.emailState())
@@ -181,7 +191,13 @@ func (c *call) mailChanges(ctx context.Context) (ch mailChanges, err error) {
 	ch.sweep, ch.next, ch.until = w, next, until
 	ok := ok1 && ok2 && ok3
 	if ok {
-		ch.touches, ok, err = c.server.touches(ctx, c.account.ID, ch.p, since, next)
+		ch.touches, ok, err = c.server.touches(ctx, ch.p, since, next)
+	}
+	if begun, _, _ := parseEmailState(w.begun); w.done != nil && begun >= ch.p.log.from {
+		ch.began = map[store.EmailID]bool{}
+		for _, t := range ch.p.since(begun) {
+			ch.began[t.id] = t.was
+		}
 	}
 	if err == nil && !ok {
 		err = errCannotCalculate
@@ -197,17 +213,16 @@ func emailChanges(ctx context.Context, c *call) (any, error) {
 	}
 	var list []change
 	for _, t := range ch.touches {
-		switch {
-		case t.id >= ch.until:
-		case t.now != nil && !t.was:
+		switch at := ch.at(t.id); {
+		case at && !t.was && t.now != nil:
 			list = append(list, change{uint64(t.id), created})
-		case t.now != nil:
+		case at && t.was && t.now != nil:
 			list = append(list, change{uint64(t.id), updated})
 		case t.was:
 			list = append(list, change{uint64(t.id), destroyed})
 		}
 	}
-	return c.changed(ch.old, ch.p.emailState(), ch.sweep, ch.most, list, func(id uint64) string { return emailID(store.EmailID(id)) }), nil
+	return c.changed(ch.old, ch.p.emailState(), ch.sweep, ch.most, list, func(id uint64) string { return ch.p.sight.emailID(store.EmailID(id)) }), nil
 }
 
 // threadGet is Thread/get (RFC 8621 section 3.1).
@@ -216,7 +231,7 @@ func threadGet(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := c.server.picture(ctx, c.account.ID)
+	p, err := c.picture(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -228,18 +243,18 @@ func threadGet(ctx context.Context, c *call) (any, error) {
 			}
 		}
 		for t := range threads {
-			g.ids = append(g.ids, threadID(t))
+			g.ids = append(g.ids, p.sight.threadID(t))
 		}
 		slices.Sort(g.ids)
 	}
 	var list []object
 	var missing []string
 	for _, id := range g.ids {
-		t, ok := parseID[store.ThreadID]('T', id)
+		t, ok := parseIn[store.ThreadID](p.sight, 'T', id)
 		if emails := p.thread(t); ok && len(emails) > 0 {
 			ids := []string{}
 			for _, l := range emails {
-				ids = append(ids, emailID(l.ID))
+				ids = append(ids, p.sight.emailID(l.ID))
 			}
 			list = append(list, g.pick(object{"id": id, "emailIds": ids}))
 		} else {
@@ -266,14 +281,15 @@ func threadChanges(ctx context.Context, c *call) (any, error) {
 	for _, t := range ch.touches {
 		e := at(t.thread)
 		e.was = e.was || t.was
-		e.came = e.came || (!t.was || t.guess) && t.now != nil && t.id < ch.until
-		e.went = e.went || t.was && t.now == nil
+		at := ch.at(t.id)
+		e.came = e.came || (!t.was || t.guess) && at
+		e.went = e.went || t.was && !at
 	}
 	var list []change
 	for id, e := range threads {
 		is := false
 		for _, l := range ch.p.thread(id) {
-			is = is || l.ID < ch.until
+			is = is || ch.at(l.ID)
 			_, touched := slices.BinarySearchFunc(ch.touches, l.ID, func(t touch, id store.EmailID) int { return cmp.Compare(t.id, id) })
 			e.was = e.was || !touched
 		}
@@ -286,5 +302,5 @@ func threadChanges(ctx context.Context, c *call) (any, error) {
 			list = append(list, change{uint64(id), updated})
 		}
 	}
-	return c.changed(ch.old, ch.p.emailState(), ch.sweep, ch.most, list, func(id uint64) string { return threadID(store.ThreadID(id)) }), nil
+	return c.changed(ch.old, ch.p.emailState(), ch.sweep, ch.most, list, func(id uint64) string { return ch.p.sight.threadID(store.ThreadID(id)) }), nil
 }

@@ -162,7 +162,7 @@ func (c *call) missingBlobs(ctx context.Context, p *picture, root *newPart) []st
 		if n.blobID == "" || missing[n.blobID] {
 			return nil
 		}
-		body, err := c.server.open(ctx, c.account.ID, p, n.blobID)
+		body, err := c.server.open(ctx, p, n.blobID)
 		if err != nil {
 			missing[n.blobID] = true
 			return nil

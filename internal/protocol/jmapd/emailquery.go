@@ -75,7 +75,7 @@ func emailQueryChanges(ctx context.Context, c *call) (any, error) {
 	since, next, ok := parseEmailState(q.since)
 	var touches []touch
 	if ok {
-		touches, ok, err = c.server.touches(ctx, c.account.ID, f.p, since, next)
+		touches, ok, err = c.server.touches(ctx, f.p, since, next)
 	}
 	switch {
 	case err != nil:
@@ -120,11 +120,11 @@ func (f *emailsFound) changes(touches []touch) (removed []string, added []addedI
 	list := f.list()
 	for id, visible := range was {
 		if visible {
-			removed = append(removed, emailID(id))
+			removed = append(removed, f.p.sight.emailID(id))
 		}
 		if l, ok := f.p.email(id); ok {
 			if at, there := list.Find(f.row(l)); there {
-				added = append(added, addedItem{emailID(id), at})
+				added = append(added, addedItem{f.p.sight.emailID(id), at})
 			}
 		}
 	}
@@ -156,7 +156,7 @@ func (s *search) condition(name string, raw json.RawMessage) (func(*store.Locate
 			return nil, bad
 		}
 		s.placeBound = true
-		m, ok := parseID[store.MailboxID]('F', s.c.named(id))
+		m, ok := parseIn[store.MailboxID](s.p.sight, 'F', s.c.named(id))
 		return func(l *store.Located) bool { return ok && l.In(m) }, nil
 	case "inMailboxOtherThan":
 		var not []string
@@ -168,7 +168,7 @@ func (s *search) condition(name string, raw json.RawMessage) (func(*store.Locate
 		}
 		s.placeBound = true
 		return func(l *store.Located) bool {
-			return slices.ContainsFunc(l.At, func(p store.PlacedIn) bool { return !slices.Contains(not, mailboxID(p.Mailbox)) })
+			return slices.ContainsFunc(l.At, func(p store.PlacedIn) bool { return !slices.Contains(not, s.p.sight.mailboxID(p.Mailbox)) })
 		}, nil
 	case "before", "after":
 		var at time.Time

@@ -14,7 +14,7 @@ import (
 
 // emailSet is Email/set (RFC 8621 section 4.6): new emails, keywords and mailboxes of emails, and their end.
 func emailSet(ctx context.Context, c *call) (any, error) {
-	p, err := c.server.picture(ctx, c.account.ID)
+	p, err := c.picture(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -26,7 +26,7 @@ func emailSet(ctx context.Context, c *call) (any, error) {
 	defer c.tell(ctx)
 	if len(s.create) > 0 {
 		c.createEmails(ctx, p, s)
-		if p, err = c.server.picture(ctx, c.account.ID); err != nil {
+		if p, err = c.picture(ctx); err != nil {
 			return nil, err
 		}
 		s.update = renamed(c, s.update)
@@ -39,7 +39,7 @@ func emailSet(ctx context.Context, c *call) (any, error) {
 			s.destroyed = append(s.destroyed, id)
 		}
 	}
-	if p, err = c.server.picture(ctx, c.account.ID); err != nil {
+	if p, err = c.picture(ctx); err != nil {
 		return nil, err
 	}
 	return s.answer(c, before, p.emailState()), nil
@@ -167,7 +167,7 @@ func (c *call) updateEmails(ctx context.Context, p *picture, s *set) {
 	}
 	if moved {
 		var err error
-		if p, err = c.server.picture(ctx, c.account.ID); err != nil {
+		if p, err = c.picture(ctx); err != nil {
 			for id := range patches {
 				s.fail(id, c.setError(err))
 			}

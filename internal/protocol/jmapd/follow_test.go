@@ -3,7 +3,9 @@ package jmapd
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -34,8 +36,10 @@ var followed = []string{
 type follower struct {
 	t       rapid.TB
 	w       *world
-	account store.Account
-	most    func() int // maxChanges, 0 for none
+	account store.Account   // who asks
+	of      store.AccountID // whose mail it is
+	forgot  bool            // the service may have forgotten what it knew last
+	most    func() int      // maxChanges, 0 for none
 	states  map[string]string
 	objects map[string]map[string]object // by type and id
 	lists   [][]string
@@ -43,29 +47,57 @@ type follower struct {
 }
 
 func newFollower(t rapid.TB, w *world, a store.Account, most func() int) *follower {
-	f := &follower{t: t, w: w, account: a, most: most, states: map[string]string{}}
-	f.objects, f.states = f.everything()
-	f.lists, f.listed = f.queries()
+	return newFollowerOf(t, w, a, a.ID, most)
+}
+
+func newFollowerOf(t rapid.TB, w *world, a store.Account, of store.AccountID, most func() int) *follower {
+	f := &follower{t: t, w: w, account: a, of: of, most: most}
+	f.read()
 	return f
 }
+
+// read reads everything.
+func (f *follower) read() {
+	f.objects, f.states = f.everything()
+	f.lists, f.listed = f.queries()
+	f.forgot = false
+}
+
+// mailboxNames are the ids of mailboxes in queries, for owners.
+var mailboxNames = regexp.MustCompile(`"F(\d)"`)
 
 var followedTypes = map[string]string{"Email": `["threadId","mailboxIds","keywords"]`, "Thread": "null", "Mailbox": "null"}
 
 // ask makes one call and returns its name and arguments.
 func (f *follower) ask(method, args string) (string, object) {
 	var r [][]any
-	if err := json.Unmarshal(f.w.callsAs(f.account, fmt.Sprintf(`[[%q,{"accountId":%q%s},"0"]]`, method, accountID(f.account.ID), args)), &r); err != nil {
+	if f.of != f.account.ID {
+		args = mailboxNames.ReplaceAllString(args, fmt.Sprintf(`"F%d-$1"`, f.of))
+	}
+	if err := json.Unmarshal(f.w.callsAs(f.account, fmt.Sprintf(`[[%q,{"accountId":%q%s},"0"]]`, method, accountID(f.of), args)), &r); err != nil {
 		f.t.Fatal(err)
 	}
 	return r[0][0].(string), r[0][1].(object)
 }
 
+// refused is an error that a client of what is shared must live with: then it reads everything again. Nothing is shared
+// with it any more if the account is not found.
+func (f *follower) refused(name string, answer object) bool {
+	if name != "error" {
+		return false
+	}
+	if kind := answer["type"]; f.of == f.account.ID || kind != "accountNotFound" && (kind != "cannotCalculateChanges" || !f.forgot) {
+		f.t.Fatal(name, answer)
+	}
+	return true
+}
+
 func (f *follower) get(kind, ids string) (map[string]object, string) {
 	name, answer := f.ask(kind+"/get", fmt.Sprintf(`,"ids":%s,"properties":%s`, ids, followedTypes[kind]))
-	if name == "error" {
-		f.t.Fatal(kind, answer)
-	}
 	all := map[string]object{}
+	if f.refused(name, answer) {
+		return all, ""
+	}
 	for _, o := range answer["list"].([]any) {
 		all[o.(object)["id"].(string)] = o.(object)
 	}
@@ -83,8 +115,9 @@ func (f *follower) everything() (map[string]map[string]object, map[string]string
 func (f *follower) queries() (lists [][]string, states []string) {
 	for _, q := range followed {
 		name, answer := f.ask("Email/query", ","+q)
-		if name == "error" {
-			f.t.Fatal(q, answer)
+		if f.refused(name, answer) {
+			lists, states = append(lists, nil), append(states, "")
+			continue
 		}
 		lists, states = append(lists, texts(answer["ids"])), append(states, answer["queryState"].(string))
 	}
@@ -100,6 +133,10 @@ func texts(list any) (out []string) {
 
 // follow asks for what changed.
 func (f *follower) follow() {
+	if f.states["Email"] == "" { // nothing was shared the last time
+		f.read()
+		return
+	}
 	for kind := range followedTypes {
 		for range 1000 {
 			bound := ""
@@ -107,8 +144,9 @@ func (f *follower) follow() {
 				bound = fmt.Sprintf(`,"maxChanges":%d`, n)
 			}
 			name, answer := f.ask(kind+"/changes", fmt.Sprintf(`,"sinceState":%q%s`, f.states[kind], bound))
-			if name == "error" {
-				f.t.Fatal(kind, answer)
+			if f.refused(name, answer) {
+				f.read()
+				return
 			}
 			f.apply(kind, answer)
 			if !answer["hasMoreChanges"].(bool) {
@@ -118,8 +156,9 @@ func (f *follower) follow() {
 	}
 	for i, q := range followed {
 		name, answer := f.ask("Email/queryChanges", fmt.Sprintf(`,%s,"sinceQueryState":%q,"calculateTotal":true`, q, f.listed[i]))
-		if name == "error" {
-			f.t.Fatal(q, answer)
+		if f.refused(name, answer) {
+			f.read()
+			return
 		}
 		removed := texts(answer["removed"])
 		f.lists[i] = slices.DeleteFunc(f.lists[i], func(id string) bool { return slices.Contains(removed, id) })
@@ -168,7 +207,7 @@ func (f *follower) compare() {
 	f.t.Helper()
 	f.follow()
 	f.same()
-	f.w.forget(f.account.ID)
+	f.w.forget(f.of)
 	f.same()
 }
 
@@ -176,7 +215,7 @@ func (f *follower) compare() {
 func (w *world) forget(a store.AccountID) {
 	w.server.accounts.mu.Lock()
 	defer w.server.accounts.mu.Unlock()
-	delete(w.server.accounts.of, a)
+	maps.DeleteFunc(w.server.accounts.of, func(v sight, _ *account) bool { return v.owner == a })
 }
 
 func (f *follower) same() {
@@ -261,6 +300,71 @@ func TestFollow(t *testing.T) {
 			case 0: // the service forgets what it had in memory
 				w.forget(a.ID)
 			case 1, 2, 3:
+				f.follow()
+			}
+		}
+		f.compare()
+	})
+}
+
+// TestFollowShared is the same for somebody with whom mailboxes are shared, while they are shared with him otherwise: by
+// himself, by a group and with everybody. Unless the service
+// forgets what it had in memory he never has to read everything again.
+func TestFollowShared(t *testing.T) {
+	w := newWorld(t).wide()
+	n := 0
+	rapid.Check(t, func(t *rapid.T) {
+		if n++; n > 40 {
+			return // each takes its time
+		}
+		a := storetest.Account(w.t, w.store, fmt.Sprintf("a%d@example.org", n))
+		b := storetest.Account(w.t, w.store, fmt.Sprintf("b%d@example.org", n))
+		group, member := fmt.Sprintf("g%d@example.org", n), fmt.Sprintf("m%d@example.org", n)
+		for _, alias := range []store.Alias{{Address: member, Targets: []string{b.Address}}, {Address: group, Targets: []string{member}}} {
+			if err := w.store.CreateAlias(w.t.Context(), alias); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.others.Store(a.Address, a)
+		w.others.Store(b.Address, b)
+		dice := func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "dice") }
+		shares := func() {
+			rights, err := store.ParseRights([]string{"", "l", "r", "lr", "lrs", "lrswi", "lrswipkxtea"}[dice(7)])
+			if err != nil {
+				t.Fatal(err)
+			}
+			with := []string{b.Address, b.Address, group, store.Anyone, "-" + b.Address}[dice(5)]
+			_, _, err = w.store.SetGrant(w.t.Context(), a.ID, store.MailboxID(1+dice(3)), with, func(store.Rights) store.Rights { return rights })
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range dice(5) {
+			w.happens(t, a, dice)
+			shares()
+		}
+		f := newFollowerOf(t, w, b, a.ID, func() int { return dice(3) })
+		for range rapid.IntRange(1, 15).Draw(t, "steps") {
+			for range dice(4) {
+				if dice(3) == 0 {
+					shares()
+				} else {
+					w.happens(t, a, dice)
+				}
+			}
+			switch dice(8) {
+			case 0: // the service forgets what it had in memory
+				w.forget(a.ID)
+				f.forgot = true
+			case 1: // who belongs to a group changes
+				err := w.store.DeleteAlias(w.t.Context(), member)
+				if store.KindOf(err) == store.KindNotFound {
+					err = w.store.CreateAlias(w.t.Context(), store.Alias{Address: member, Targets: []string{b.Address}})
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			case 2, 3, 4:
 				f.follow()
 			}
 		}

@@ -24,7 +24,7 @@ func emailImport(ctx context.Context, c *call) (any, error) {
 			return nil, err
 		}
 	}
-	p, err := c.server.picture(ctx, c.account.ID)
+	p, err := c.picture(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func emailImport(ctx context.Context, c *call) (any, error) {
 		}
 		created[name], c.request.created[name] = o, o["id"].(string)
 	}
-	if p, err = c.server.picture(ctx, c.account.ID); err != nil {
+	if p, err = c.picture(ctx); err != nil {
 		return nil, err
 	}
 	return object{
@@ -61,7 +61,7 @@ func (c *call) importOne(ctx context.Context, p *picture, raw map[string]json.Ra
 	if e != nil {
 		return nil, e
 	}
-	n, err := c.server.message(ctx, c.account.ID, p, source)
+	n, err := c.server.message(ctx, p, source)
 	switch {
 	case errors.Is(err, errNoPart):
 		return nil, badProperty("blobId", "there is no such blob")
@@ -85,7 +85,7 @@ func (c *call) placedNew(ctx context.Context, into []store.MailboxID, done store
 	}
 	var o object
 	err := s.Messages(ctx, a, into[0], set, func(m *store.Message) error {
-		o = object{"id": emailID(m.Email.ID), "threadId": threadID(m.Email.Thread), "blobId": blobID(m.Email.ID, 0), "size": m.Email.Size}
+		o = object{"id": c.sight().emailID(m.Email.ID), "threadId": c.sight().threadID(m.Email.Thread), "blobId": blobID(m.Email.ID, 0), "size": m.Email.Size}
 		return nil
 	})
 	if err != nil || o == nil {

@@ -55,14 +55,16 @@ func (l log) with(to store.ModSeq, touches []touch) log {
 // touches tells what happened to emails since a value of the change counter, ascending by id. next is the first email
 // that had not come then. ok is false if that cannot be known any more. It costs what happened lately; what happened
 // before the picture was begun costs a look at all emails in memory.
-func (s *Server) touches(ctx context.Context, a store.AccountID, p *picture, since store.ModSeq, next store.EmailID) (list []touch, ok bool, err error) {
+func (s *Server) touches(ctx context.Context, p *picture, since store.ModSeq, next store.EmailID) (list []touch, ok bool, err error) {
 	switch {
 	case since > p.mail.ModSeq || next > p.mail.NextEmail:
 		return nil, false, nil
 	case since >= p.log.from:
 		return p.since(since), true, nil
+	case p.sight.isShared(): // which of the owner's emails could be seen then is not known any more
+		return nil, false, nil
 	}
-	gone, complete, err := s.store.RemovedSince(ctx, a, since)
+	gone, complete, err := s.store.RemovedSince(ctx, p.sight.owner, since)
 	if err != nil || !complete {
 		return nil, false, err
 	}

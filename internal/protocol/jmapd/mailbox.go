@@ -39,22 +39,31 @@ func role(r store.Role) any {
 func (b *box) object() object {
 	parent := any(nil)
 	if b.parent != 0 {
-		parent = mailboxID(b.parent)
+		parent = b.in.mailboxID(b.parent)
 	}
 	return object{
-		"id": mailboxID(b.ID), "name": b.name, "parentId": parent, "role": role(b.Role), "sortOrder": sortOrder(b.Role),
+		"id": b.in.mailboxID(b.ID), "name": b.name, "parentId": parent, "role": role(b.Role), "sortOrder": sortOrder(b.Role),
 		"totalEmails": b.emails, "unreadEmails": b.unread, "totalThreads": b.threads, "unreadThreads": b.unreadThreads,
 		"isSubscribed": b.Subscribed, "myRights": b.rights(),
 	}
 }
 
-// rights are those of RFC 8621 section 2. Nobody but the queue puts anything into the Outbox, and the INBOX stays.
+// rights are those of RFC 8621 section 2, by the letters of RFC 4314. Nobody but the queue puts anything into the Outbox, and
+// the INBOX stays.
 func (b *box) rights() object {
 	return object{
-		"mayReadItems": true, "mayAddItems": b.Role != store.RoleOutbox, "mayRemoveItems": true, "maySetSeen": true, "maySetKeywords": true,
-		"mayCreateChild": true, "mayRename": b.ID != store.InboxID, "mayDelete": b.ID != store.InboxID, "maySubmit": true,
+		"mayReadItems": b.may.Has(store.RightRead), "mayAddItems": b.mayAdd(), "mayRemoveItems": b.may.Has(removing),
+		"maySetSeen": b.may.Has(store.RightSeen), "maySetKeywords": b.may.Has(store.RightWrite), "mayCreateChild": b.may.Has(store.RightCreate),
+		"mayRename": b.mayGo(), "mayDelete": b.mayGo(), "maySubmit": b.may.Has(store.RightPost),
 	}
 }
+
+// removing are the rights to take emails out of a mailbox.
+const removing = store.RightTrash | store.RightExpunge
+
+func (b *box) mayAdd() bool { return b.may.Has(store.RightInsert) && b.Role != store.RoleOutbox }
+
+func (b *box) mayGo() bool { return b.may.Has(store.RightDelete) && b.ID != store.InboxID }
 
 // mailboxGet is Mailbox/get (RFC 8621 section 2.1).
 func mailboxGet(ctx context.Context, c *call) (any, error) {
@@ -62,13 +71,13 @@ func mailboxGet(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := c.server.picture(ctx, c.account.ID)
+	p, err := c.picture(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if g.all {
 		for _, m := range p.ordered() {
-			g.ids = append(g.ids, mailboxID(m.ID))
+			g.ids = append(g.ids, p.sight.mailboxID(m.ID))
 		}
 		if len(g.ids) > c.server.options.Limits.Get {
 			return nil, &methodError{Type: "requestTooLarge", Description: "maxObjectsInGet"}
@@ -87,7 +96,7 @@ func mailboxGet(ctx context.Context, c *call) (any, error) {
 }
 
 func (p *picture) mailbox(id string) (*box, bool) {
-	m, ok := parseID[store.MailboxID]('F', id)
+	m, ok := parseIn[store.MailboxID](p.sight, 'F', id)
 	b := p.boxes[m]
 	return b, ok && b != nil
 }
@@ -111,7 +120,7 @@ func mailboxChanges(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := c.server.picture(ctx, c.account.ID)
+	p, err := c.picture(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +130,7 @@ func mailboxChanges(ctx context.Context, c *call) (any, error) {
 	if !ok1 || !ok2 || !ok3 {
 		return nil, errCannotCalculate
 	}
-	touches, ok, err := c.server.touches(ctx, c.account.ID, p, since, 0)
+	touches, ok, err := c.server.touches(ctx, p, since, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +138,7 @@ func mailboxChanges(ctx context.Context, c *call) (any, error) {
 		return nil, errCannotCalculate
 	}
 	list := p.changedBoxes(since, had, until, touches)
-	answer := c.changed(old, p.mailboxState(), w, most, list, func(id uint64) string { return mailboxID(store.MailboxID(id)) })
+	answer := c.changed(old, p.mailboxState(), w, most, list, func(id uint64) string { return p.sight.mailboxID(store.MailboxID(id)) })
 	answer["updatedProperties"] = nil // names may have changed with the counts
 	if since >= p.shape {
 		answer["updatedProperties"] = countProperties
@@ -203,7 +212,7 @@ func (q *boxQuery) run(p *picture) (ids []string) {
 	}
 	for _, b := range list {
 		if wanted[b.ID] && (!q.filterTree || p.above(b, wanted)) {
-			ids = append(ids, mailboxID(b.ID))
+			ids = append(ids, b.in.mailboxID(b.ID))
 		}
 	}
 	return ids
@@ -219,7 +228,7 @@ func mailboxQuery(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := c.server.picture(ctx, c.account.ID)
+	p, err := c.picture(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -237,7 +246,7 @@ func mailboxQueryChanges(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := c.server.picture(ctx, c.account.ID)
+	p, err := c.picture(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -250,7 +259,7 @@ func mailboxQueryChanges(ctx context.Context, c *call) (any, error) {
 	var added []addedItem
 	if since < p.shape {
 		for u := range had.All() {
-			removed = append(removed, mailboxID(store.MailboxID(u)))
+			removed = append(removed, p.sight.mailboxID(store.MailboxID(u)))
 		}
 		for i, id := range ids {
 			added = append(added, addedItem{id, i})
@@ -308,7 +317,7 @@ func mailboxCondition(name string, raw json.RawMessage) (func(*box) bool, error)
 		return func(b *box) bool { return strings.Contains(strings.ToLower(b.name), want) }, nil
 	case "parentId":
 		return func(b *box) bool {
-			return text == nil && b.parent == 0 || text != nil && b.parent != 0 && mailboxID(b.parent) == *text
+			return text == nil && b.parent == 0 || text != nil && b.parent != 0 && b.in.mailboxID(b.parent) == *text
 		}, nil
 	case "role":
 		return func(b *box) bool {

@@ -10,7 +10,7 @@ import (
 
 // mailboxSet is Mailbox/set (RFC 8621 section 2.5).
 func mailboxSet(ctx context.Context, c *call) (any, error) {
-	p, err := c.server.picture(ctx, c.account.ID)
+	p, err := c.picture(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +32,7 @@ func mailboxSet(ctx context.Context, c *call) (any, error) {
 		}
 	}
 	c.destroyMailboxes(ctx, s, withEmails)
-	if p, err = c.server.picture(ctx, c.account.ID); err != nil {
+	if p, err = c.picture(ctx); err != nil {
 		return nil, err
 	}
 	return s.answer(c, before, p.mailboxState()), nil
@@ -56,7 +56,7 @@ func (c *call) createMailboxes(ctx context.Context, s *set) {
 				s.notCreated[name] = e
 				continue
 			}
-			c.request.created[name] = mailboxID(b.ID)
+			c.request.created[name] = b.in.mailboxID(b.ID)
 			created := b.object()
 			for property := range properties {
 				delete(created, property)
@@ -143,7 +143,7 @@ func same(raw json.RawMessage, value any) bool {
 }
 
 func (c *call) createMailbox(ctx context.Context, properties map[string]json.RawMessage) (*box, *methodError) {
-	p, err := c.server.picture(ctx, c.account.ID)
+	p, err := c.picture(ctx)
 	if err != nil {
 		return nil, c.setError(err)
 	}
@@ -175,7 +175,7 @@ func (c *call) createMailbox(ctx context.Context, properties map[string]json.Raw
 			return nil, c.setError(err)
 		}
 	}
-	if p, err = c.server.picture(ctx, c.account.ID); err != nil {
+	if p, err = c.picture(ctx); err != nil {
 		return nil, c.setError(err)
 	}
 	if b := p.boxes[made.ID]; b != nil {
@@ -186,7 +186,7 @@ func (c *call) createMailbox(ctx context.Context, properties map[string]json.Raw
 
 // updateMailbox changes a mailbox. Another name or parent is another path in IMAP.
 func (c *call) updateMailbox(ctx context.Context, id string, patch map[string]json.RawMessage) *methodError {
-	p, err := c.server.picture(ctx, c.account.ID)
+	p, err := c.picture(ctx)
 	if err != nil {
 		return c.setError(err)
 	}
@@ -270,7 +270,7 @@ func (c *call) destroyMailboxes(ctx context.Context, s *set, withEmails bool) {
 }
 
 func (c *call) destroyMailbox(ctx context.Context, id string, withEmails bool) *methodError {
-	p, err := c.server.picture(ctx, c.account.ID)
+	p, err := c.picture(ctx)
 	if err != nil {
 		return c.setError(err)
 	}

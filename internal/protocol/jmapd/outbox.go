@@ -173,7 +173,7 @@ func (c *call) waitingObject(ctx context.Context, w *waiting) (object, error) {
 
 // describe adds what the message says.
 func (c *call) describe(ctx context.Context, w *waiting, o object) error {
-	p, err := c.server.picture(ctx, c.account.ID)
+	p, err := c.picture(ctx)
 	if err != nil {
 		return err
 	}
@@ -334,7 +334,7 @@ func (c *call) act(ctx context.Context, w *waiting, action, recipient, to string
 
 // takeBack cancels what waits. A message that nobody has goes back to the drafts.
 func (c *call) takeBack(ctx context.Context, w *waiting, recipient string, o object) error {
-	p, err := c.server.picture(ctx, c.account.ID)
+	p, err := c.picture(ctx)
 	if err != nil {
 		return err
 	}
@@ -380,7 +380,7 @@ func (p *picture) byRole(r store.Role) *box {
 
 // backToDrafts takes an email from where sent messages are to where drafts are.
 func (c *call) backToDrafts(ctx context.Context, id store.EmailID, drafts store.MailboxID, o object) error {
-	p, err := c.server.picture(ctx, c.account.ID)
+	p, err := c.picture(ctx)
 	if err != nil {
 		return err
 	}
@@ -395,7 +395,7 @@ func (c *call) backToDrafts(ctx context.Context, id store.EmailID, drafts store.
 	if bad := c.refile(ctx, p, l, patch); bad != nil {
 		return bad
 	}
-	if p, err = c.server.picture(ctx, c.account.ID); err != nil {
+	if p, err = c.picture(ctx); err != nil {
 		return err
 	}
 	for _, step := range flagSteps(p, map[string]*emailPatch{emailID(id): patch}) {

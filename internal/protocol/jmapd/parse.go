@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/postiljon/postiljon/internal/message"
-	"github.com/postiljon/postiljon/internal/store"
 )
 
 // parseDefaults is what Email/parse tells if properties are not named (RFC 8621 section 4.9).
@@ -51,7 +50,7 @@ func emailParse(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := c.server.picture(ctx, c.account.ID)
+	p, err := c.picture(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +84,7 @@ func nullIfNone(list []string) any {
 var errNoMessage = errors.New("no message")
 
 func (c *call) parseBlob(ctx context.Context, p *picture, id string, g *getArgs, wanted *bodyArgs) (object, error) {
-	m, err := c.server.inside(ctx, c.account.ID, p, id)
+	m, err := c.server.inside(ctx, p, id)
 	if err != nil {
 		return nil, err
 	}
@@ -162,11 +161,11 @@ const (
 )
 
 // inside opens a blob as a message. Errors: errNoPart, errNoMessage.
-func (s *Server) inside(ctx context.Context, a store.AccountID, p *picture, id string) (*nested, error) {
+func (s *Server) inside(ctx context.Context, p *picture, id string) (*nested, error) {
 	if strings.Count(id, "~") > maxNesting {
 		return nil, errNoPart
 	}
-	body, err := s.open(ctx, a, p, id)
+	body, err := s.open(ctx, p, id)
 	if err != nil {
 		return nil, err
 	}
@@ -199,8 +198,8 @@ func looksLikeMessage(s *message.Summary) bool {
 }
 
 // openInside opens a part of a message that is a blob itself.
-func (s *Server) openInside(ctx context.Context, a store.AccountID, p *picture, blob string, part int) (*readCloser, error) {
-	m, err := s.inside(ctx, a, p, blob)
+func (s *Server) openInside(ctx context.Context, p *picture, blob string, part int) (*readCloser, error) {
+	m, err := s.inside(ctx, p, blob)
 	if errors.Is(err, errNoMessage) {
 		err = errNoPart
 	}

@@ -14,7 +14,11 @@ import (
 // picture is the mail of an account at one moment as JMAP sees it: what has \Deleted is not there (RFC 8621
 // section 4.1.1). It is immutable; a later one shares with it what did not change.
 type picture struct {
-	mail *store.Mail
+	sight sight
+	mail  *store.Mail
+	// rights are those on the mailboxes of another, nil in one's own mail; of is the owner's change counter then.
+	rights map[store.MailboxID]store.Rights
+	of     store.ModSeq
 	// threads are conversations, but not those of one email that has the conversation's number: most are such.
 	threads ordered.List[*thread]
 	boxes   map[store.MailboxID]*box
@@ -36,6 +40,8 @@ type thread struct {
 // box is a mailbox with its place in the tree and its counts.
 type box struct {
 	store.Mailbox
+	in                     sight
+	may                    store.Rights    // of who looks
 	parent                 store.MailboxID // 0 for none
 	name                   string          // without those above it
 	emails, unread         int
@@ -44,8 +50,10 @@ type box struct {
 
 func compareThreads(a, b *thread) int { return cmp.Compare(a.id, b.id) }
 
-func newPicture(m *store.Mail) *picture {
-	p := &picture{mail: m, shape: m.ModSeq, log: log{from: m.ModSeq}}
+// newPicture makes a picture of mail, of which nothing is known from before.
+func newPicture(p *picture) *picture {
+	m := p.mail
+	p.shape, p.log = m.ModSeq, log{from: m.ModSeq}
 	emails := make([]*store.Located, 0, m.Len())
 	for l := range m.All() {
 		if l = visible(l); l != nil {
@@ -129,19 +137,15 @@ func (p *picture) thread(t store.ThreadID) []*store.Located {
 	return nil
 }
 
-// advance is the picture after a change. It costs what changed.
-func (p *picture) advance(m *store.Mail, change store.MailChange) *picture {
-	if change.All {
-		return newPicture(m)
-	}
-	next := &picture{mail: m, threads: p.threads, shape: p.shape, trash: p.trash, delivery: p.delivery}
+// advance is the picture after a change of some emails. It costs what changed.
+func (p *picture) advance(next *picture, changed []store.EmailID) *picture {
+	next.threads, next.shape, next.trash, next.delivery = p.threads, p.shape, p.trash, p.delivery
 	if !next.carryBoxes(p) {
-		next = newPicture(m) // which mailbox is the trash decides what counts
-		return next
+		return newPicture(next) // which mailbox is the trash decides what counts
 	}
-	touches := make([]touch, 0, len(change.Emails))
+	touches := make([]touch, 0, len(changed))
 	threads := map[store.ThreadID]bool{}
-	for _, id := range change.Emails {
+	for _, id := range changed {
 		if t, ok := touched(p, next, id); ok {
 			touches = append(touches, t)
 			threads[t.thread] = true
@@ -155,7 +159,7 @@ func (p *picture) advance(m *store.Mail, change store.MailChange) *picture {
 		before := p.thread(t)
 		var emails []*store.Located
 		for _, l := range before {
-			if _, found := slices.BinarySearch(change.Emails, l.ID); !found {
+			if _, found := slices.BinarySearch(changed, l.ID); !found {
 				emails = append(emails, l)
 			}
 		}
@@ -176,7 +180,7 @@ func (p *picture) advance(m *store.Mail, change store.MailChange) *picture {
 		next.count(emails, 1, p.boxes)
 	}
 	next.threads = edit.List()
-	next.log = p.log.with(m.ModSeq, touches)
+	next.log = p.log.with(next.mail.ModSeq, touches)
 	return next
 }
 
@@ -213,7 +217,7 @@ func (p *picture) carryBoxes(old *picture) bool {
 	for i := range p.mail.Mailboxes {
 		m := &p.mail.Mailboxes[i]
 		b := old.boxes[m.ID]
-		same = same && b != nil && b.Name == m.Name && b.Role == m.Role && b.Subscribed == m.Subscribed
+		same = same && b != nil && b.Name == m.Name && b.Role == m.Role && b.Subscribed == m.Subscribed && b.may == p.may(m.ID)
 	}
 	if !same {
 		p.tree()
@@ -249,7 +253,7 @@ func (p *picture) tree() {
 		}
 	}
 	for _, m := range p.mail.Mailboxes {
-		b := &box{Mailbox: m, name: m.Name}
+		b := &box{Mailbox: m, name: m.Name, in: p.sight, may: p.may(m.ID)}
 		for at := strings.LastIndex(m.Name, store.Separator); at > 0; at = strings.LastIndex(m.Name[:at], store.Separator) {
 			if parent, ok := byName[m.Name[:at]]; ok {
 				b.parent, b.name = parent, m.Name[at+len(store.Separator):]

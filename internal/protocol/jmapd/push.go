@@ -2,8 +2,11 @@ package jmapd
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -26,27 +29,65 @@ const (
 // pushed are the types whose states are told.
 var pushed = []string{"Email", "EmailDelivery", "EmailSubmission", "Identity", "Mailbox", "Quota", "SieveScript", "Thread", "VacationResponse"}
 
-// now are the states of an account as they are.
+// now are the states of an account, and of those that share something with it, as they are.
 type now struct {
-	picture *picture
-	states  map[string]string // by type
+	picture *picture // of its own mail
+	states  states
 }
+
+// states are those of accounts, by type.
+type states map[store.AccountID]map[string]string
 
 func (s *Server) now(ctx context.Context, a store.AccountID) (n now, err error) {
 	if n.picture, err = s.picture(ctx, a); err != nil {
 		return n, err
 	}
-	p := n.picture
-	n.states = map[string]string{
-		"Email": p.emailState(), "Thread": p.emailState(), "Mailbox": p.mailboxState(), "EmailDelivery": fmt.Sprintf("e%d", p.delivery),
-	}
-	if err := s.ruleStates(ctx, a, n.states); err != nil {
+	all := n.picture.states()
+	n.states = states{a: all}
+	if err := s.ruleStates(ctx, a, all); err != nil {
 		return n, err
 	}
-	if n.states["Quota"], err = s.quotaState(ctx, a); err != nil {
+	if all["Quota"], err = s.quotaState(ctx, a); err != nil {
 		return n, err
 	}
-	return n, s.sendingStates(ctx, a, n.states)
+	if err := s.sendingStates(ctx, a, all); err != nil {
+		return n, err
+	}
+	others, err := s.neighbours(ctx, a)
+	for i := range others {
+		if err != nil {
+			break
+		}
+		var p *picture
+		if p, err = s.look(ctx, sight{others[i].ID, a}); err == nil {
+			n.states[others[i].ID] = p.states()
+		}
+	}
+	return n, err
+}
+
+func (p *picture) states() map[string]string {
+	return map[string]string{
+		"Email": p.emailState(), "Thread": p.emailState(), "Mailbox": p.mailboxState(), "EmailDelivery": p.sight.id('e', uint64(p.delivery)),
+	}
+}
+
+// stateGone is that of an account which shares nothing any more: who asks for what changed hears that it is not found.
+const stateGone = "gone"
+
+// name is one for all of the states.
+func (n *now) name() string {
+	own := strconv.FormatUint(uint64(n.picture.mail.ModSeq), 10)
+	if len(n.states) == 1 {
+		return own
+	}
+	sum := sha256.New()
+	for _, a := range slices.Sorted(maps.Keys(n.states)) {
+		if a != n.picture.sight.owner {
+			fmt.Fprintln(sum, a, n.states[a]) // prints maps in order
+		}
+	}
+	return own + "-" + hex.EncodeToString(sum.Sum(nil)[:8])
 }
 
 // ruled are the states that change with the scripts of an account alone.
@@ -57,7 +98,7 @@ type ruled struct {
 
 // ruleStates adds them to the states of an account.
 func (s *Server) ruleStates(ctx context.Context, a store.AccountID, all map[string]string) error {
-	known := &s.accountOf(a).ruled
+	known := &s.accountOf(own(a)).ruled
 	r := known.Load()
 	if changes := s.store.ScriptChanges(a); r == nil || r.changes != changes {
 		sieve, err := s.scriptState(ctx, a)
@@ -76,25 +117,87 @@ func (s *Server) ruleStates(ctx context.Context, a store.AccountID, all map[stri
 }
 
 // other are the states that are others than those told before, of some types.
-func (n *now) other(told map[string]string, types []string) map[string]string {
-	news := map[string]string{}
-	for t, state := range n.states {
-		if told[t] != state && slices.Contains(types, t) {
-			news[t] = state
+func (n *now) other(told states, types []string) states {
+	news := states{}
+	add := func(a store.AccountID, t, state string) {
+		if !slices.Contains(types, t) {
+			return
+		}
+		if news[a] == nil {
+			news[a] = map[string]string{}
+		}
+		news[a][t] = state
+	}
+	for a, all := range n.states {
+		for t, state := range all {
+			if told[a][t] != state {
+				add(a, t, state)
+			}
+		}
+	}
+	for a := range told {
+		if n.states[a] == nil {
+			for _, t := range []string{"Email", "Mailbox", "Thread"} {
+				add(a, t, stateGone)
+			}
 		}
 	}
 	return news
 }
 
-// stateChange is a StateChange object (RFC 8620 section 7.1) about one account.
-func stateChange(a store.AccountID, news map[string]string) object {
-	return object{"@type": "StateChange", "changed": object{accountID(a): news}}
+// drop takes a type of an account out.
+func (s states) drop(a store.AccountID, t string) {
+	if delete(s[a], t); len(s[a]) == 0 {
+		delete(s, a)
+	}
 }
 
-// watch tells, by a channel, that an account may have changed.
-func (s *Server) watch(a store.AccountID) (changed chan struct{}, cancel func()) {
-	changed = make(chan struct{}, 1)
-	return changed, s.store.Watch(a, func() { poke(changed) })
+// stateChange is a StateChange object (RFC 8620 section 7.1).
+func stateChange(news states) object {
+	changed := object{}
+	for a, all := range news {
+		changed[accountID(a)] = all
+	}
+	return object{"@type": "StateChange", "changed": changed}
+}
+
+// watch is what tells that an account, or one that shares something with it, may have changed.
+type watch struct {
+	s       *Server
+	changed chan struct{}
+	cancels map[store.AccountID]func()
+}
+
+func (s *Server) watch(a store.AccountID) *watch {
+	w := &watch{s, make(chan struct{}, 1), map[store.AccountID]func(){}}
+	w.add(a)
+	return w
+}
+
+func (w *watch) add(a store.AccountID) {
+	w.cancels[a] = w.s.store.Watch(a, func() { poke(w.changed) })
+}
+
+// follow watches the accounts that there are now.
+func (w *watch) follow(n *now) {
+	for a, cancel := range w.cancels {
+		if n.states[a] == nil {
+			cancel()
+			delete(w.cancels, a)
+		}
+	}
+	for a := range n.states {
+		if w.cancels[a] == nil {
+			w.add(a)
+			poke(w.changed) // it may have changed since it was looked at
+		}
+	}
+}
+
+func (w *watch) end() {
+	for _, cancel := range w.cancels {
+		cancel()
+	}
 }
 
 func poke(c chan<- struct{}) {
@@ -169,33 +272,34 @@ type stream struct {
 	types   []string
 	ping    time.Duration // 0 for none
 	once    bool          // it ends after the first event
-	told    map[string]string
-	id      store.ModSeq // of what was told
+	watch   *watch
+	told    states
+	id      string // of what was told
 }
 
 // run tells of changes until the client goes or the server closes. A client that comes back with the id of what
 // it heard last is told at once of what it missed.
 func (st *stream) run(ctx context.Context, last string) error {
-	changed, cancel := st.s.watch(st.account.ID)
-	defer cancel()
+	st.watch = st.s.watch(st.account.ID)
+	defer st.watch.end()
 	n, err := st.s.now(ctx, st.account.ID)
 	if err != nil {
 		return err
 	}
-	st.told, st.id = n.states, n.picture.mail.ModSeq
-	if missed, err := strconv.ParseUint(last, 10, 64); err == nil && store.ModSeq(missed) != st.id {
+	st.watch.follow(&n)
+	if st.told, st.id = n.states, n.name(); last != "" && last != st.id {
 		st.told = nil
-		poke(changed)
+		poke(st.watch.changed)
 	}
 	st.w.Header().Set("Content-Type", "text/event-stream")
 	_ = st.control.SetReadDeadline(time.Time{}) // that of the request would end the stream
 	if err := st.send(":\n\n"); err != nil {
 		return err
 	}
-	return st.wait(ctx, changed)
+	return st.wait(ctx)
 }
 
-func (st *stream) wait(ctx context.Context, changed <-chan struct{}) error {
+func (st *stream) wait(ctx context.Context) error {
 	var pings <-chan time.Time
 	if st.ping > 0 {
 		ticker := time.NewTicker(st.ping)
@@ -216,7 +320,7 @@ func (st *stream) wait(ctx context.Context, changed <-chan struct{}) error {
 			if err := st.send(fmt.Sprintf("event: ping\ndata: {\"interval\":%d}\n\n", int(st.ping.Seconds()))); err != nil {
 				return err
 			}
-		case <-changed:
+		case <-st.watch.changed:
 			told, err := st.tell(ctx)
 			if err != nil || told && st.once {
 				return err
@@ -231,16 +335,17 @@ func (st *stream) tell(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	st.watch.follow(&n)
 	news := n.other(st.told, st.types)
+	st.told, st.id = n.states, n.name()
 	if len(news) == 0 {
 		return false, nil
 	}
-	st.told, st.id = n.states, n.picture.mail.ModSeq
-	text, err := json.Marshal(stateChange(st.account.ID, news))
+	text, err := json.Marshal(stateChange(news))
 	if err != nil {
 		return false, err
 	}
-	return true, st.send(fmt.Sprintf("id: %d\nevent: state\ndata: %s\n\n", st.id, text))
+	return true, st.send(fmt.Sprintf("id: %s\nevent: state\ndata: %s\n\n", st.id, text))
 }
 
 func (st *stream) send(text string) error {

@@ -391,8 +391,8 @@ func TestPushTests(t *testing.T) {
 // TestStates holds which states are others after something happened, and that it is told that something did.
 func TestStates(t *testing.T) {
 	w := newWorld(t)
-	changed, cancel := w.server.watch(w.anna.ID)
-	defer cancel()
+	watched := w.server.watch(w.anna.ID)
+	defer watched.end()
 	before, err := w.server.now(t.Context(), w.anna.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -412,12 +412,12 @@ func TestStates(t *testing.T) {
 		if err := one.do(); err != nil {
 			t.Fatal(err)
 		}
-		<-changed
+		<-watched.changed
 		n, err := w.server.now(t.Context(), w.anna.ID)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(one.types, slices.Sorted(maps.Keys(n.other(before.states, pushed)))); diff != "" {
+		if diff := cmp.Diff(one.types, slices.Sorted(maps.Keys(n.other(before.states, pushed)[w.anna.ID]))); diff != "" {
 			t.Errorf("%s: %s", one.what, diff)
 		}
 		before = n

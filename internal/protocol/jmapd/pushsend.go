@@ -265,14 +265,15 @@ type device struct {
 	account store.AccountID
 	sub     store.PushSubscription
 	types   []string
+	watch   *watch
 	told    now
 }
 
 // run tells the device of changes until its time is over.
 func (d *device) run(ctx context.Context) {
 	s := d.p.s
-	changed, cancel := s.watch(d.account)
-	defer cancel()
+	d.watch = s.watch(d.account)
+	defer d.watch.end()
 	over := time.NewTimer(d.sub.Expires.Sub(s.store.Now()))
 	defer over.Stop()
 	var err error
@@ -280,6 +281,7 @@ func (d *device) run(ctx context.Context) {
 		s.log.Warn("jmapd: a device is not told of changes", "account", d.account, "error", err)
 		return
 	}
+	d.watch.follow(&d.told)
 	d.p.watching.Add(1)
 	defer d.p.watching.Add(-1)
 	for {
@@ -289,7 +291,7 @@ func (d *device) run(ctx context.Context) {
 		case <-over.C:
 			d.forget("its time is over")
 			return
-		case <-changed:
+		case <-d.watch.changed:
 		}
 		if !pause(ctx, d.p.o.Wait) || !d.tell(ctx) || !pause(ctx, min(betweenPush, 5*d.p.o.Wait)) {
 			return
@@ -347,19 +349,25 @@ func (d *device) news(ctx context.Context) (n now, message object, urgent bool, 
 	if n, err = d.p.s.now(ctx, d.account); err != nil {
 		return n, nil, false, err
 	}
+	d.watch.follow(&n)
 	account, err := d.p.s.store.Account(ctx, d.account)
 	if err != nil || account.Disabled || account.Suspended != "" {
 		return n, nil, false, err
 	}
 	news := n.other(d.told.states, d.types)
 	message = object{}
-	if _, came := news["EmailDelivery"]; came && len(d.sub.Notify) > 0 {
+	for a := range n.states {
+		if a != d.account && len(d.sub.Notify) > 0 {
+			news.drop(a, "EmailDelivery")
+		}
+	}
+	if _, came := news[d.account]["EmailDelivery"]; came && len(d.sub.Notify) > 0 {
 		notice, err := d.notice(ctx, n.picture)
 		if err != nil {
 			return n, nil, false, err
 		}
 		if notice == nil {
-			delete(news, "EmailDelivery") // nothing of what the device wants to show
+			news.drop(d.account, "EmailDelivery") // nothing of what the device wants to show
 		}
 		maps.Copy(message, notice)
 		urgent = notice != nil
@@ -367,7 +375,7 @@ func (d *device) news(ctx context.Context) (n now, message object, urgent bool, 
 	if len(news) == 0 {
 		return n, nil, false, nil
 	}
-	maps.Copy(message, stateChange(d.account, news))
+	maps.Copy(message, stateChange(news))
 	return n, message, urgent, nil
 }
 

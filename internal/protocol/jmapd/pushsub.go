@@ -384,7 +384,7 @@ func (d *device) notice(ctx context.Context, p *picture) (object, error) {
 		}
 	}
 	before := d.told.picture.mail
-	touches, ok, err := d.p.s.touches(ctx, d.account, p, before.ModSeq, before.NextEmail)
+	touches, ok, err := d.p.s.touches(ctx, p, before.ModSeq, before.NextEmail)
 	if err != nil || !ok {
 		return nil, err
 	}

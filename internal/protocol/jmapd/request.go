@@ -73,10 +73,17 @@ type method struct {
 	run        func(ctx context.Context, c *call) (any, error)
 }
 
+// isForShared reports whether the method takes accounts of others: those of mail and of blobs do. Nobody sends as another, sees
+// how full his account is, or changes his rules.
+func (m *method) isForShared() bool {
+	return m.capability == capabilityMail || m.capability == capabilityBlob
+}
+
 // call is a method call that runs.
 type call struct {
 	server  *Server
-	account *store.Account
+	account *store.Account // whose mail it is about
+	user    *store.Account // who is signed in
 	request *request
 	args    arguments
 	implied bool // by another call, whose success it follows from (RFC 8621 section 7.5)
@@ -164,8 +171,11 @@ func (s *Server) api(w http.ResponseWriter, r *http.Request, a *store.Account) {
 
 // respond makes the calls of a request and returns the Response object (RFC 8620 section 3.4).
 func (s *Server) respond(ctx context.Context, a *store.Account, req *request) ([]byte, error) {
-	session := s.sessionOf(a)
 	responses, err := encoded(s.run(ctx, a, req))
+	if err != nil {
+		return nil, err
+	}
+	session, err := s.sessionOf(ctx, a)
 	if err != nil {
 		return nil, err
 	}
@@ -326,18 +336,31 @@ func (s *Server) call(ctx context.Context, a *store.Account, req *request, in in
 	if err != nil {
 		return nil, err
 	}
-	c := &call{server: s, account: a, request: req, args: args}
+	c := &call{server: s, account: a, user: a, request: req, args: args}
 	if m.capability != capabilityCore {
 		id, err := c.args.text("accountId")
 		if err != nil {
 			return nil, err
 		}
-		if id != accountID(a.ID) {
-			return nil, &methodError{Type: "accountNotFound"}
+		there, err := s.reach(ctx, a, id)
+		switch {
+		case err != nil:
+			return nil, err
+		case there.ID != a.ID && !m.isForShared():
+			return nil, &methodError{Type: "accountNotSupportedByMethod"}
+		case there.ID != a.ID && (c.changes(in.name) || in.name == "Mailbox/set"):
+			return nil, &methodError{Type: "accountReadOnly"}
 		}
+		c.account = &there.Account
 	}
 	return m.run(ctx, c)
 }
+
+// sight is the account that the call is about, as the one that is signed in sees it.
+func (c *call) sight() sight { return sight{c.account.ID, c.user.ID} }
+
+// picture is the mail that the call is about, as it is now.
+func (c *call) picture(ctx context.Context) (*picture, error) { return c.server.look(ctx, c.sight()) }
 
 // errorOf is what a client hears of an error. Those of the store are told by their causes.
 func (s *Server) errorOf(err error) *methodError {

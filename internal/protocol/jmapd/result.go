@@ -141,7 +141,7 @@ func (f *emailsFound) place(l *store.Located) (int, bool) { return f.list().Find
 
 func (f *emailsFound) results() results {
 	list := f.list()
-	return results{list.Len(), func(at int) string { return emailID(list.At(at).l.ID) }, func(id string) (int, bool) {
+	return results{list.Len(), func(at int) string { return f.p.sight.emailID(list.At(at).l.ID) }, func(id string) (int, bool) {
 		l, ok := f.p.located(id)
 		if !ok {
 			return 0, false
@@ -156,8 +156,8 @@ func (c *call) find(ctx context.Context, by []comparator) (*emailsFound, error) 
 	if err := c.args.read("collapseThreads", &collapse); err != nil {
 		return nil, err
 	}
-	a := c.server.accountOf(c.account.ID)
-	p, err := c.server.picture(ctx, c.account.ID)
+	a := c.server.accountOf(c.sight())
+	p, err := c.picture(ctx)
 	if err != nil {
 		return nil, err
 	}

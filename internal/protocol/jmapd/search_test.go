@@ -48,7 +48,7 @@ func BenchmarkSearch(b *testing.B) {
 	if err := w.server.options.Index.Update(b.Context(), w.anna.ID, nil); err != nil {
 		b.Fatal(err)
 	}
-	a := w.server.accountOf(w.anna.ID)
+	a := w.server.accountOf(own(w.anna.ID))
 	for _, text := range []string{"letter", "hej anna", "zebra"} {
 		for name, more := range map[string]string{"page": "", "all": `,"calculateTotal":true`} {
 			b.Run(text+"/"+name, func(b *testing.B) {

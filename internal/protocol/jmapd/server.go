@@ -122,6 +122,7 @@ type Server struct {
 	mu        sync.Mutex
 	uploading map[store.AccountID]int // uploads
 	running   map[store.AccountID]int // requests
+	ticked    store.ModSeq            // the last value of tick
 	streams   map[store.AccountID]int // of events
 	closed    chan struct{}           // ends event streams
 	closing   sync.Once

@@ -1,6 +1,7 @@
 package jmapd
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -34,8 +35,8 @@ var capabilities = []string{
 
 type object = map[string]any
 
-// sessionOf is the Session object of an account (RFC 8620 section 2).
-func (s *Server) sessionOf(a *store.Account) object {
+// sessionOf is the Session object of an account (RFC 8620 section 2), with the accounts that share mailboxes with it.
+func (s *Server) sessionOf(ctx context.Context, a *store.Account) (object, error) {
 	l := &s.options.Limits
 	id := accountID(a.ID)
 	base := s.options.BaseURL + "/jmap/"
@@ -51,12 +52,8 @@ func (s *Server) sessionOf(a *store.Account) object {
 		"accounts": object{id: object{
 			"name": a.Address, "isPersonal": true, "isReadOnly": false,
 			"accountCapabilities": object{
-				capabilityCore: object{},
-				// RFC 8621 section 1.3.1.
-				capabilityMail: object{
-					"maxMailboxesPerEmail": nil, "maxMailboxDepth": store.MaxMailboxDepth, "maxSizeMailboxName": store.MaxMailboxNameSize,
-					"maxSizeAttachmentsPerEmail": l.Upload, "emailQuerySortOptions": sortOptions(), "mayCreateTopLevelMailbox": true,
-				},
+				capabilityCore:     object{},
+				capabilityMail:     l.mailCapability(true),
 				capabilityVacation: object{},
 				capabilityVendor:   object{"maxSizeMessage": l.Message, "maxRecipients": l.Recipients},
 				// RFC 8621 section 1.3.2.
@@ -77,8 +74,26 @@ func (s *Server) sessionOf(a *store.Account) object {
 		"eventSourceUrl":  base + "events?types={types}&closeafter={closeafter}&ping={ping}",
 	}
 	s.announce(session, id)
+	others, err := s.neighbours(ctx, a.ID)
+	if err != nil {
+		return nil, err
+	}
+	for i := range others {
+		session["accounts"].(object)[accountID(others[i].ID)] = object{
+			"name": others[i].Address, "isPersonal": false, "isReadOnly": others[i].readOnly,
+			"accountCapabilities": object{capabilityCore: object{}, capabilityMail: l.mailCapability(false), capabilityBlob: l.blobCapability()},
+		}
+	}
 	session["state"] = stateOfSession(session)
-	return session
+	return session, nil
+}
+
+// mailCapability is what is told of mail in an account (RFC 8621 section 1.3.1).
+func (l *Limits) mailCapability(own bool) object {
+	return object{
+		"maxMailboxesPerEmail": nil, "maxMailboxDepth": store.MaxMailboxDepth, "maxSizeMailboxName": store.MaxMailboxNameSize,
+		"maxSizeAttachmentsPerEmail": l.Upload, "emailQuerySortOptions": sortOptions(), "mayCreateTopLevelMailbox": own,
+	}
 }
 
 // announce adds the capabilities that are not mail itself.
@@ -106,8 +121,13 @@ func stateOfSession(session object) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-func (s *Server) session(w http.ResponseWriter, _ *http.Request, a *store.Account) {
-	text, err := json.Marshal(s.sessionOf(a))
+func (s *Server) session(w http.ResponseWriter, r *http.Request, a *store.Account) {
+	session, err := s.sessionOf(r.Context(), a)
+	if err != nil {
+		s.answer(w, nil, err)
+		return
+	}
+	text, err := json.Marshal(session)
 	s.answer(w, text, err)
 }
 
@@ -128,6 +148,31 @@ func accountID(a store.AccountID) string { return fmt.Sprintf("a%d", a) }
 func mailboxID(m store.MailboxID) string { return fmt.Sprintf("F%d", m) }
 func emailID(e store.EmailID) string     { return fmt.Sprintf("M%d", e) }
 func threadID(t store.ThreadID) string   { return fmt.Sprintf("T%d", t) }
+
+// id writes the id of a mailbox, an email or a conversation. As IMAP tells them, those of others have the number of the account
+// in them, so that no two that one person sees are the same.
+func (v sight) id(kind byte, n uint64) string {
+	if v.isShared() {
+		return fmt.Sprintf("%c%d-%d", kind, v.owner, n)
+	}
+	return fmt.Sprintf("%c%d", kind, n)
+}
+
+func (v sight) mailboxID(m store.MailboxID) string { return v.id('F', uint64(m)) }
+func (v sight) emailID(e store.EmailID) string     { return v.id('M', uint64(e)) }
+func (v sight) threadID(t store.ThreadID) string   { return v.id('T', uint64(t)) }
+
+// parseIn reads what sight.id wrote.
+func parseIn[T ~uint64 | ~uint32](v sight, kind byte, id string) (T, bool) {
+	if v.isShared() {
+		rest, ok := strings.CutPrefix(id, fmt.Sprintf("%c%d-", kind, v.owner))
+		if !ok {
+			return 0, false
+		}
+		id = string(kind) + rest
+	}
+	return parseID[T](kind, id)
+}
 
 // parseID reads an id of one kind.
 func parseID[T ~uint64 | ~uint32](kind byte, id string) (T, bool) {

@@ -189,11 +189,11 @@ var errLong = errors.New("the blob is too long")
 
 // blobText reads a blob that is a text of at most so many octets.
 func (c *call) blobText(ctx context.Context, id string, most int64) (string, error) {
-	p, err := c.server.picture(ctx, c.account.ID)
+	p, err := c.picture(ctx)
 	if err != nil {
 		return "", err
 	}
-	body, err := c.server.open(ctx, c.account.ID, p, c.named(id))
+	body, err := c.server.open(ctx, p, c.named(id))
 	if err != nil {
 		return "", err
 	}

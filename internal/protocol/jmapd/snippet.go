@@ -38,7 +38,7 @@ func snippetGet(ctx context.Context, c *call) (any, error) {
 	case len(ids) > c.server.options.Limits.Get:
 		return nil, &methodError{Type: "requestTooLarge", Description: "maxObjectsInGet"}
 	}
-	p, err := c.server.picture(ctx, c.account.ID)
+	p, err := c.picture(ctx)
 	if err != nil {
 		return nil, err
 	}

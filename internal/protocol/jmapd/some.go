@@ -22,7 +22,7 @@ func (c *call) some(ctx context.Context, q *query) (answer object, ok bool, err 
 	if err := c.args.read("collapseThreads", &collapse); err != nil {
 		return nil, false, err
 	}
-	all := &call{server: c.server, account: c.account, request: c.request, args: arguments{}}
+	all := &call{server: c.server, account: c.account, user: c.user, request: c.request, args: arguments{}}
 	base, err := all.find(ctx, q.sort)
 	if err != nil {
 		return nil, false, err
@@ -31,7 +31,7 @@ func (c *call) some(ctx context.Context, q *query) (answer object, ok bool, err 
 	if err := s.parse(); err != nil {
 		return nil, false, err
 	}
-	if !s.reads || c.server.accountOf(c.account.ID).queries.has(c.queryKey(q.sort, collapse), base.p) {
+	if !s.reads || c.server.accountOf(c.sight()).queries.has(c.queryKey(q.sort, collapse), base.p) {
 		return nil, false, nil
 	}
 	ids := []string{}
@@ -47,7 +47,7 @@ func (c *call) some(ctx context.Context, q *query) (answer object, ok bool, err 
 		}
 		seen[l.Thread] = collapse
 		if skip--; skip < 0 {
-			ids = append(ids, emailID(l.ID))
+			ids = append(ids, base.p.sight.emailID(l.ID))
 		}
 	}
 	if s.err != nil {

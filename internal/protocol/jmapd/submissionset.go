@@ -218,7 +218,7 @@ func (c *call) readHanded(ctx context.Context, h *handing, identity, email strin
 	if own == nil {
 		return nil, badProperty("identityId", "there is no such identity")
 	}
-	p, err := c.server.picture(ctx, c.account.ID)
+	p, err := c.picture(ctx)
 	if err != nil {
 		return nil, c.setError(err)
 	}

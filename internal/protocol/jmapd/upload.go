@@ -69,10 +69,12 @@ func (s *Server) uploaded(ctx context.Context, a store.AccountID, id string) (u 
 	return u, err == nil, err
 }
 
-// upload takes octets that later calls name (RFC 8620 section 6.1).
+// upload takes octets that later calls name (RFC 8620 section 6.1). Whatever account they are for, they are kept with the one
+// that is signed in, and nobody else can name them.
 func (s *Server) upload(w http.ResponseWriter, r *http.Request, a *store.Account) {
-	if r.PathValue("account") != accountID(a.ID) {
-		http.NotFound(w, r)
+	there, err := s.reach(r.Context(), a, r.PathValue("account"))
+	if err != nil {
+		s.notReached(w, r, err)
 		return
 	}
 	switch err := s.reserve(r.Context(), a.ID); {
@@ -102,7 +104,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, a *store.Account
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusCreated)
 		fmt.Fprintf(w, `{"accountId":%q,"blobId":%q,"type":%s,"size":%d}`,
-			accountID(a.ID), uploadID(&kept), strconv.Quote(mediaType(r.Header.Get("Content-Type"))), kept.Size)
+			accountID(there.ID), uploadID(&kept), strconv.Quote(mediaType(r.Header.Get("Content-Type"))), kept.Size)
 	}
 }
 
@@ -131,8 +133,8 @@ func (s *Server) receive(ctx context.Context, from io.Reader) (*stored, error) {
 }
 
 // message stores the octets of a blob as a message of its own and reads it.
-func (s *Server) message(ctx context.Context, a store.AccountID, p *picture, id string) (n store.NewEmail, err error) {
-	from, err := s.open(ctx, a, p, id)
+func (s *Server) message(ctx context.Context, p *picture, id string) (n store.NewEmail, err error) {
+	from, err := s.open(ctx, p, id)
 	if err != nil {
 		return n, err
 	}
@@ -145,12 +147,12 @@ func (s *Server) message(ctx context.Context, a store.AccountID, p *picture, id 
 	return store.NewEmail{Blob: one.ref, Summary: scanner.Finish()}, nil
 }
 
-// open opens what a blob id names: an upload, a message or a part. The error is errNoPart if it names nothing.
-func (s *Server) open(ctx context.Context, a store.AccountID, p *picture, id string) (body *readCloser, err error) {
+// open opens what a blob id names: an upload, which is known to who made it alone, a message or a part. The error is errNoPart if it names nothing.
+func (s *Server) open(ctx context.Context, p *picture, id string) (body *readCloser, err error) {
 	if base, part, ok := cutPart(id); ok {
-		return s.openInside(ctx, a, p, base, part)
+		return s.openInside(ctx, p, base, part)
 	}
-	if one, ok, err := s.uploaded(ctx, a, id); ok {
+	if one, ok, err := s.uploaded(ctx, p.sight.by, id); ok {
 		b, err := s.store.Blobs().Open(ctx, one.Blob)
 		if err != nil {
 			return nil, err
@@ -159,9 +161,11 @@ func (s *Server) open(ctx context.Context, a store.AccountID, p *picture, id str
 	} else if err != nil {
 		return nil, err
 	}
-	if text, ok, err := s.scriptText(ctx, a, id); ok || err != nil {
-		whole := strings.NewReader(text)
-		return &readCloser{whole, io.NopCloser(whole)}, err
+	if !p.sight.isShared() {
+		if text, ok, err := s.scriptText(ctx, p.sight.owner, id); ok || err != nil {
+			whole := strings.NewReader(text)
+			return &readCloser{whole, io.NopCloser(whole)}, err
+		}
 	}
 	email, part, ok := parseBlobID(id)
 	if !ok {
@@ -170,7 +174,7 @@ func (s *Server) open(ctx context.Context, a store.AccountID, p *picture, id str
 	if _, there := p.email(email); !there {
 		return nil, errNoPart
 	}
-	err = s.store.Emails(ctx, a, email, email+1, func(e *store.Email) (err error) {
+	err = s.store.Emails(ctx, p.sight.owner, email, email+1, func(e *store.Email) (err error) {
 		body, err = s.octets(ctx, e, part)
 		return err
 	})

@@ -63,7 +63,7 @@ func traceQuery(ctx context.Context, c *call) (any, error) {
 
 // messageIDOf is what an email is looked for by in the journal.
 func (c *call) messageIDOf(ctx context.Context, id string) (text string, err error) {
-	p, err := c.server.picture(ctx, c.account.ID)
+	p, err := c.picture(ctx)
 	if err != nil {
 		return "", err
 	}

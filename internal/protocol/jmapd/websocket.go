@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"strconv"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -29,12 +28,12 @@ type socket struct {
 	conn    *websocket.Conn
 	account *store.Account
 	running sync.WaitGroup
-	changed chan struct{}
+	watch   *watch
 	places  chan struct{} // of requests that run
 
 	mu    sync.Mutex
-	types []string          // that are told; nil: none
-	told  map[string]string // states
+	types []string // that are told; nil: none
+	told  states
 }
 
 // websocket answers requests and tells of changes on one connection (RFC 8887). A page of another origin is refused, for
@@ -81,9 +80,8 @@ func (s *Server) enter() bool {
 
 // run goes on until the client goes or the server closes, and returns why it ended.
 func (c *socket) run(ctx context.Context, cancel context.CancelFunc) websocket.StatusCode {
-	changed, unwatch := c.s.watch(c.account.ID)
-	defer unwatch()
-	c.changed = changed
+	c.watch = c.s.watch(c.account.ID)
+	defer func() { c.watch.end() }()
 	c.running.Go(func() {
 		defer cancel()
 		c.tellChanges(ctx)
@@ -211,14 +209,12 @@ func (c *socket) enable(ctx context.Context, id json.RawMessage, members map[str
 		c.types = []string{}
 	}
 	c.told = n.states
-	if state != nil && *state != pushState(&n) {
+	c.watch.follow(&n)
+	if state != nil && *state != n.name() {
 		c.told = nil
 	}
-	poke(c.changed)
+	poke(c.watch.changed)
 }
-
-// pushState names what a client was told.
-func pushState(n *now) string { return strconv.FormatUint(uint64(n.picture.mail.ModSeq), 10) }
 
 // tellChanges sends a StateChange whenever something is other than what was told.
 func (c *socket) tellChanges(ctx context.Context) {
@@ -238,7 +234,7 @@ func (c *socket) tellChanges(ctx context.Context) {
 			if err != nil {
 				return
 			}
-		case <-c.changed:
+		case <-c.watch.changed:
 			if !c.tell(ctx) {
 				return
 			}
@@ -256,13 +252,14 @@ func (c *socket) tell(ctx context.Context) bool {
 	if err != nil {
 		return false
 	}
+	c.watch.follow(&n)
 	news := n.other(c.told, c.types)
 	c.told = n.states
 	if len(news) == 0 {
 		return true
 	}
-	o := stateChange(c.account.ID, news)
-	o["pushState"] = pushState(&n)
+	o := stateChange(news)
+	o["pushState"] = n.name()
 	return c.writeObject(ctx, o)
 }
 
