@@ -111,6 +111,7 @@ func TestErrorsSayWhereAndWhat(t *testing.T) {
 		{"[listen]\nimap = [':993']", `listen.imaps: :993 is taken by listen.imap`},
 		{"[tls]\nkey = '/k.pem'", "tls: certificate and key are set together or not at all"},
 		{"[limits]\nrecipients = 10", "limits.recipients: 10 is not between 100 and 100000"},
+		{"[limits]\nimap_messages = 10", "limits.imap_messages: 10 is not between 1000 and 1000000000"},
 		{"[auth]\nhash_memory = '1MiB'", "auth.hash_memory: 1MiB is not between 19MiB and 64MiB"},
 		{"[log]\nlevel = 'loud'", `log.level: "loud" is not debug, info, warn or error`},
 		{"[auth]\nplaintext_loopback = true\n[listen]\nsubmission = ['127.0.0.1:587']\npop3 = ['localhost:110']",

@@ -181,7 +181,9 @@ func (c *Config) validateLimits(f *faults) {
 	f.count("limits.connections_per_minute", l.ConnectionsPerMinute, 1, 100_000_000)
 	f.count("limits.sessions_per_account", l.SessionsPerAccount, 1, 1_000_000)
 	f.count("limits.hops", l.Hops, 10, 1000)
-	f.count("limits.imap_messages", l.IMAPMessages, 0, 1_000_000_000)
+	if l.IMAPMessages != 0 {
+		f.count("limits.imap_messages", l.IMAPMessages, 1000, 1_000_000_000) // RFC 9738 section 3
+	}
 }
 
 func (c *Config) validateRelays(f *faults) {

@@ -100,14 +100,12 @@ func (s *session) fetchSet(c *fetchCommand, set uid.Set) outcome {
 	if s.qresync {
 		w.withFlags |= fetchUID
 	}
-	for !set.Empty() && s.err == nil {
-		step, rest := s.selected.split(set, seenStep)
-		set = rest
+	for _, step := range s.steps(set, seenStep) {
 		var err error
 		if w.flagsOf, err = s.markSeen(step); err != nil {
 			return s.failed(err, s.selected.view.Mailbox.Name)
 		}
-		if o := s.failedFetch(w.all(step)); o.refused != nil {
+		if o := s.failedFetch(w.all(step)); o.refused != nil || s.err != nil {
 			return o
 		}
 	}
@@ -232,9 +230,17 @@ var (
 	errBroken = errors.New("imapd: connection is broken")
 )
 
-// all writes the responses for a set. The store is read in stretches of what fits the output
-// buffer, so that no slow client holds a snapshot of it.
+// all writes the responses for a set, in the order that MESSAGELIMIT wants.
 func (w *fetchWriter) all(set uid.Set) error {
+	if w.s.lowest != 0 {
+		return w.down(set)
+	}
+	return w.up(set)
+}
+
+// up writes the responses for a set in ascending order. The store is read in stretches of what fits
+// the output buffer, so that no slow client holds a snapshot of it.
+func (w *fetchWriter) up(set uid.Set) error {
 	s := w.s
 	for !set.Empty() {
 		var large *store.Message

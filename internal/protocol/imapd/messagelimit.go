@@ -2,6 +2,7 @@ package imapd
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/store"
@@ -9,8 +10,8 @@ import (
 )
 
 // MESSAGELIMIT (RFC 9738): where it is set, a command that is made of many small ones works on the
-// messages with the highest UIDs and tells how far it came; one that is all or nothing, or whose
-// result is about all messages, is refused.
+// messages with the highest UIDs, from the highest to the lowest, and tells how far it came; one that
+// is all or nothing, or whose result is about all messages, is refused.
 
 // errLimited is that a command would have to work on more messages than one can.
 var errLimited = errors.New("imapd: more messages than one command works on")
@@ -30,6 +31,35 @@ func (s *session) newest(set uid.Set) uid.Set {
 	set = cut(set, n-limit, n)
 	s.lowest = set[0].First
 	return set
+}
+
+// steps cuts a set into what is worked on in one go: at most n messages each, the highest first if the
+// limit left some out.
+func (s *session) steps(set uid.Set, n int) (steps []uid.Set) {
+	for rest := set; !rest.Empty(); {
+		var step uid.Set
+		step, rest = s.selected.split(rest, n)
+		steps = append(steps, step)
+	}
+	if s.lowest != 0 {
+		slices.Reverse(steps)
+	}
+	return steps
+}
+
+// down writes the responses for a set from the highest UID to the lowest.
+func (w *fetchWriter) down(set uid.Set) error {
+	for _, r := range slices.Backward(set) {
+		for u := r.Last; u >= r.First; u-- {
+			if err := w.up(uid.Of(u)); err != nil {
+				return err
+			}
+			if w.s.flushIfFull(); w.s.err != nil {
+				return errBroken
+			}
+		}
+	}
+	return nil
 }
 
 // isTooMany reports whether a set of UIDs has more messages than one command works on.
@@ -55,17 +85,18 @@ func (s *session) tooManyOf(set uid.Set) outcome {
 	return o
 }
 
-// withLimit adds to an outcome that is OK how far the command came. If it has a response code
-// already, that is said before (RFC 9738 section 3.1).
+// withLimit adds to an outcome how far the command came. If it has a response code already, such as
+// EXPUNGEISSUED, that is said before (RFC 9738 section 3.1). What was refused for another reason has
+// not come so far.
 func (s *session) withLimit(o outcome) outcome {
-	if s.lowest == 0 || o.refused != nil {
+	if s.lowest == 0 || o.refused != nil && o.refused.Cause != cause.MessageNotFound {
 		s.lowest = 0
 		return o
 	}
 	limited := s.tooMany()
 	limited.code = string(appendUint([]byte(limited.code+" "), uint32(s.lowest)))
 	s.lowest = 0
-	if o.code == "" && !o.silent {
+	if o.code == "" && !o.silent && o.refused == nil {
 		o.code = limited.code
 		return o
 	}

@@ -29,9 +29,10 @@ func (s *session) storeFlags(c *storeCommand) outcome {
 	}
 	set = s.newest(set)
 	var modified uid.Set
-	for rest := set; !rest.Empty() && s.err == nil; {
-		var step uid.Set
-		step, rest = sel.split(rest, storeStep)
+	for _, step := range s.steps(set, storeStep) {
+		if s.err != nil {
+			break
+		}
 		stored, err := s.storeStep(c, change, step)
 		if err != nil {
 			return s.failedFlags(err)
