@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -11,8 +12,10 @@ import (
 )
 
 type refusedCommand struct {
-	List  refusedList  `cmd:"" help:"List the mail for an account that was turned away, why, and whether it came later."`
-	Allow refusedAllow `cmd:"" help:"Let mail of a sender through to an account from now on."`
+	List     refusedList     `cmd:"" help:"List the mail for an account that was turned away, why, and whether it came later."`
+	Allow    refusedAllow    `cmd:"" help:"Let mail of a sender through to an account from now on, also if nothing proves that it is from there."`
+	Disallow refusedDisallow `cmd:"" help:"Take that back."`
+	Allowed  refusedAllowed  `cmd:"" help:"List the senders whose mail is let through to an account."`
 }
 
 type refusedList struct {
@@ -50,7 +53,7 @@ func (r *refusedList) Run(ctx context.Context, s *streams, c *commands) error {
 	t := table{heading: []string{"LAST", "FROM", "WHY", "TIMES", "WHAT THEN"}}
 	for i := range lines {
 		l := &lines[i]
-		t.add(moment(l.Last), l.From, l.Why, strconv.Itoa(l.Times), thenText(l))
+		t.add(moment(l.Last), cmp.Or(l.Author, l.From), l.Why, strconv.Itoa(l.Times), thenText(l))
 	}
 	if err := t.write(s); err != nil {
 		return err
@@ -73,7 +76,7 @@ func thenText(l *control.TurnedAway) string {
 
 type refusedAllow struct {
 	Address string `arg:"" help:"Address of the account."`
-	Sender  string `arg:"" help:"Address of the sender."`
+	Sender  string `arg:"" help:"Address of the sender, or a domain for all its addresses."`
 }
 
 // Run lets a sender through.
@@ -86,5 +89,52 @@ func (r *refusedAllow) Run(ctx context.Context, s *streams, c *commands) error {
 	if err := client.AllowSender(ctx, control.AllowSender{Address: r.Address, Sender: r.Sender}); err != nil {
 		return err
 	}
-	return s.say("Mail from %s is taken for wanted by %s now. What is forged in that name is not.", r.Sender, r.Address)
+	return s.say("Mail from %s comes through to %s now, also if nothing proves that it is from there, or somebody forges it.\nSuch mail is marked where it is read. 'postiljon refused disallow %s %s' takes it back.", r.Sender, r.Address, r.Address, r.Sender)
+}
+
+type refusedDisallow struct {
+	Address string `arg:"" help:"Address of the account."`
+	Sender  string `arg:"" help:"Address of the sender, or a domain."`
+}
+
+// Run lets a sender through no longer.
+func (r *refusedDisallow) Run(ctx context.Context, s *streams, c *commands) error {
+	client, err := c.connect()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if err := client.AllowSender(ctx, control.AllowSender{Address: r.Address, Sender: r.Sender, Not: true}); err != nil {
+		return err
+	}
+	return s.say("Mail from %s to %s must be proven to be from there again.", r.Sender, r.Address)
+}
+
+type refusedAllowed struct {
+	Address string `arg:"" help:"Address of the account."`
+	outputFlags
+}
+
+// Run lists whose mail is let through.
+func (r *refusedAllowed) Run(ctx context.Context, s *streams, c *commands) error {
+	client, err := c.connect()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	list, err := client.AllowedSenders(ctx, r.Address)
+	if err != nil {
+		return err
+	}
+	if r.JSON {
+		return printJSON(s, list)
+	}
+	if len(list) == 0 {
+		return s.say("%s lets no sender through that is not proven.", r.Address)
+	}
+	t := table{heading: []string{"SENDER", "SINCE"}}
+	for _, one := range list {
+		t.add(one.Sender, moment(one.Since))
+	}
+	return t.write(s)
 }

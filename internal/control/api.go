@@ -298,6 +298,7 @@ type LedgerQuery struct {
 // TurnedAway is mail for an account that was refused or told to come later.
 type TurnedAway struct {
 	From      string    `json:"from"`
+	Author    string    `json:"author,omitempty"` // the address in From, if it is another
 	To        string    `json:"to"`
 	Remote    string    `json:"remote,omitempty"`
 	AfterData bool      `json:"after_data,omitempty"` // it was judged by its text
@@ -311,10 +312,17 @@ type TurnedAway struct {
 	Came      time.Time `json:"came,omitzero"` // when the sender came through later
 }
 
-// AllowSender asks to let mail of a sender through to an account.
+// AllowSender asks to let mail of a sender, an address or a domain, through to an account.
 type AllowSender struct {
 	Address string `json:"address"`
 	Sender  string `json:"sender"`
+	Not     bool   `json:"not,omitempty"` // any more
+}
+
+// AllowedSender is an address, or a domain with an @ before it, whose mail is let through.
+type AllowedSender struct {
+	Sender string    `json:"sender"`
+	Since  time.Time `json:"since"`
 }
 
 // TraceQuery asks what became of something.
@@ -355,6 +363,7 @@ func (s *Server) routes() http.Handler {
 		"limits.show":        method(s, s.showLimits),
 		"ledger":             method(s, s.ledger),
 		"sender.allow":       method(s, s.allowSender),
+		"sender.allowed":     method(s, s.allowedSenders),
 		"limits.reopen":      method(s, s.reopen),
 		"account.remove":     method(s, s.removeAccount),
 		"account.sign-out":   method(s, s.signOut),

@@ -154,6 +154,11 @@ func (c *Client) Ledger(ctx context.Context, q LedgerQuery) ([]TurnedAway, error
 	return call[[]TurnedAway](ctx, c, "ledger", q)
 }
 
+// AllowedSenders lists whose mail an account lets through.
+func (c *Client) AllowedSenders(ctx context.Context, address string) ([]AllowedSender, error) {
+	return call[[]AllowedSender](ctx, c, "sender.allowed", Name{address})
+}
+
 // AllowSender lets mail of a sender through to an account.
 func (c *Client) AllowSender(ctx context.Context, r AllowSender) error {
 	_, err := call[None](ctx, c, "sender.allow", r)

@@ -411,6 +411,9 @@ func outcomes(r *genuine.Result) string {
 	if r.ARC.Outcome != signature.None {
 		b = fmt.Appendf(b, " arc=%s", r.ARC.Outcome)
 	}
+	if r.Allowed {
+		b = append(b, " allowed=recipient"...)
+	}
 	return string(b)
 }
 

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postiljon/postiljon/internal/arc"
+	"github.com/postiljon/postiljon/internal/dmarc"
 	"github.com/postiljon/postiljon/internal/inbound"
 	"github.com/postiljon/postiljon/internal/inbound/genuine"
 	"github.com/postiljon/postiljon/internal/journal"
@@ -17,6 +19,11 @@ import (
 
 // checking lets mail be checked against zones of a DNS of its own.
 func checking(t *testing.T) func(*inbound.Options) {
+	t.Helper()
+	return checkingWith(t, func(*genuine.Options) {})
+}
+
+func checkingWith(t *testing.T, change func(*genuine.Options)) func(*inbound.Options) {
 	t.Helper()
 	in, err := names.New(time.Now, func(err error) { t.Error(err) })
 	if err != nil {
@@ -41,7 +48,9 @@ func checking(t *testing.T) func(*inbound.Options) {
 	}
 	return func(o *inbound.Options) {
 		o.Junk = junk.New(junk.Options{Store: o.Store})
-		o.Genuine = genuine.New(genuine.Options{Resolver: dns, AuthservID: o.Hostname})
+		with := genuine.Options{Resolver: dns, AuthservID: o.Hostname}
+		change(&with)
+		o.Genuine = genuine.New(with)
 	}
 }
 
@@ -143,5 +152,71 @@ func TestGenuineLarge(t *testing.T) {
 	if len(kept) != 1 || !strings.HasPrefix(kept[0], "Return-Path: <bo@good.example>\r\nAuthentication-Results: mx.demo.test;") ||
 		!strings.HasSuffix(kept[0], "\r\nFrom: bo@good.example\r\n\r\n"+strings.Repeat(line, 8000)) {
 		t.Fatalf("%d messages, %.400s", len(kept), kept)
+	}
+}
+
+// reports keeps what domains are told.
+type reports struct{ all []dmarc.Observation }
+
+func (r *reports) Note(o dmarc.Observation) { r.all = append(r.all, o) }
+
+// TestAllowed: who lets a sender through has the mail that the sender's domain wants refused or put aside, marked as such;
+// unless somebody else was to get it, too, who has not said so.
+func TestAllowed(t *testing.T) {
+	told := &reports{}
+	s := start(t, checkingWith(t, func(o *genuine.Options) { o.Reports = told }), forwarding(arc.Key{}))
+	s.alias(t, []string{"anna@demo.test"}, []string{"carl@elsewhere.example"})
+	allow := func(a store.Account, sender string) {
+		t.Helper()
+		if err := s.store.AllowSender(t.Context(), a.ID, sender); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, sender := range []string{"Bo@Strict.Example", "@careful.example", "bo@good.example"} {
+		allow(s.anna, sender)
+	}
+	for _, c := range []struct{ about, from, to, end string }{
+		{"let through", "From: Bo <bo@strict.example>\r\n", "anna@demo.test", "250"},
+		{"a domain", "From: anybody@careful.example\r\n", "anna@demo.test", "250"},
+		{"somebody else there", "From: eve@strict.example\r\n", "anna@demo.test", "550 5.7.26"},
+		{"one recipient wants it, the other has not said so", "From: bo@strict.example\r\n", "anna@demo.test bjorn@demo.test", "550 5.7.26"},
+		{"it would go elsewhere, too", "From: bo@strict.example\r\n", "team@demo.test", "550 5.7.26"},
+		{"two authors", "From: bo@strict.example, bo@good.example\r\n", "anna@demo.test", "550 5.7.26"},
+		{"two fields", "From: bo@strict.example\r\nFrom: bo@strict.example\r\n", "anna@demo.test", "550 5.7.26"},
+	} {
+		t.Run(c.about, func(t *testing.T) {
+			told.all = nil
+			before := len(s.inbox(t, s.anna))
+			dialogue := []string{"MAIL FROM:<x@strict.example>", "250"}
+			for to := range strings.FieldsSeq(c.to) {
+				dialogue = append(dialogue, "RCPT TO:<"+to+">", "250")
+			}
+			talk(t, s.mail, append(dialogue, "DATA", "354", c.from+"To: anna@demo.test\r\nSubject: x\r\nDate: Mon, 2 Mar 2026 10:00:00 +0000\r\nMessage-ID: <1@x.example>\r\n\r\nHej\r\n.", c.end)...)
+			kept, came := s.inbox(t, s.anna), c.end == "250"
+			if (len(kept) > before) != came {
+				t.Fatalf("%d messages in the inbox, %d before", len(kept), before)
+			}
+			want := dmarc.Reason{}
+			if came {
+				want = dmarc.Reason{Type: "local_policy", Comment: "its recipients let the sender through"}
+				if last := kept[len(kept)-1]; !strings.Contains(last, "dmarc=fail") || !strings.Contains(last, "policy.allowed-by=recipient;") {
+					t.Errorf("not marked:\n%s", last)
+				}
+			}
+			if len(told.all) != 1 || told.all[0].Reason != want || (told.all[0].Disposition == dmarc.None) != came {
+				t.Errorf("the domain is told %+v", told.all)
+			}
+		})
+	}
+	// The other agrees; then it is taken back.
+	allow(s.bjorn, "strict.example")
+	both := []string{"MAIL FROM:<bo@strict.example>", "250", "RCPT TO:<anna@demo.test>", "250", "RCPT TO:<bjorn@demo.test>", "250", "DATA", "354", "From: bo@strict.example\r\n\r\nHej\r\n."}
+	talk(t, s.mail, append(both, "250")...)
+	if err := s.store.DisallowSender(t.Context(), s.anna.ID, "bo@strict.example"); err != nil {
+		t.Fatal(err)
+	}
+	talk(t, s.mail, append(both, "550 5.7.26")...)
+	if n := len(s.inbox(t, s.bjorn)); n != 1 {
+		t.Errorf("bjorn has %d messages", n)
 	}
 }

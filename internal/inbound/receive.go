@@ -77,8 +77,30 @@ func (m *content) check(ctx context.Context, raw io.ReaderAt, size int64) cause.
 	if m.s.early == nil || m.s.early.genuine == nil {
 		return cause.Allow()
 	}
-	m.s.checked = m.s.b.Genuine.Check(ctx, genuine.Input{Early: m.s.early.genuine, Message: raw, Size: size})
+	m.s.checked = m.s.b.Genuine.Check(ctx, genuine.Input{Early: m.s.early.genuine, Message: raw, Size: size, Allowed: m.s.allowed})
 	return m.s.checked.Decision
+}
+
+// allowed tells whether all who are to get a message want mail of its author let through. Nobody can want that for an
+// address elsewhere.
+func (s *session) allowed(ctx context.Context, author string) bool {
+	asked := false
+	for i := range s.local {
+		for j := range s.local[i].accounts {
+			a := &s.local[i].accounts[j]
+			if a.Disabled {
+				continue
+			}
+			asked = true
+			if ok, err := s.b.Store.SenderAllowed(ctx, a.ID, author); err != nil || !ok {
+				if err != nil {
+					s.b.Log.Error("not known whom an account lets through", "trace", s.trace, "error", err)
+				}
+				return false
+			}
+		}
+	}
+	return asked && len(s.forward.to) == 0
 }
 
 // claimsOurs tells whether the header of a message may have Authentication-Results in it, as messages rarely do.

@@ -286,6 +286,9 @@ func (s *session) refused(kind, to string, d cause.Decision, more ...store.Field
 	if s.handed == nil && s.queued == nil {
 		e.Fields = append(e.Fields, store.Field{Name: "remote", Value: s.c.Remote.Addr().String()}, store.Field{Name: "helo", Value: s.c.Helo})
 	}
+	if s.checked != nil && s.checked.Author != "" && !strings.EqualFold(s.checked.Author, s.from) {
+		e.Fields = append(e.Fields, store.Field{Name: "author", Value: s.checked.Author})
+	}
 	e.Fields = append(e.Fields, more...)
 	e.SetDecision(d)
 	e.Account, s.about = s.about, 0

@@ -13,6 +13,7 @@ import (
 // TurnedAway is mail for an account that was refused or told to come later.
 type TurnedAway struct {
 	From, To    string
+	Author      string // the address in From, if it is known and another
 	Remote      string // the server that brought it
 	AfterData   bool   // the message had been sent whole, so that its text was judged
 	Decision    cause.Decision
@@ -57,6 +58,7 @@ func (j *Journal) Ledger(ctx context.Context, a store.AccountID, since time.Time
 			}
 			line := lines[who][i]
 			line.Remote, line.AfterData, line.Decision = e.Field("remote"), e.Kind == MessageRefused, e.Decision()
+			line.Author = e.Field("author")
 			line.Trace, line.Last, line.Came = e.Trace, e.Time, time.Time{}
 			line.Times++
 		}

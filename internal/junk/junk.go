@@ -25,6 +25,7 @@ import (
 type Store interface {
 	LearnedFeatures(ctx context.Context, a store.AccountID, features []uint64) ([]store.Learned, store.Learned, error)
 	Correspondent(ctx context.Context, a store.AccountID, address string) (store.Correspondent, error)
+	SenderAllowed(ctx context.Context, a store.AccountID, from string) (bool, error)
 }
 
 // Options are how a Filter judges. Only Store must be set.
@@ -159,6 +160,13 @@ func (f *Filter) sender(ctx context.Context, a store.AccountID, m *Message) ([]R
 		return nil, fmt.Errorf("junk: correspondent: %w", err)
 	}
 	var all []Reason
+	allowed, err := f.opt.Store.SenderAllowed(ctx, a, author)
+	if err != nil {
+		return nil, fmt.Errorf("junk: allowed sender: %w", err)
+	}
+	if allowed && len(m.Summary.From) == 1 {
+		all = append(all, Reason{SenderAllowed, -20, author})
+	}
 	believed := proven(m) || m.Checked == nil && !m.Unproven
 	if c.Sent > 0 && believed {
 		all = append(all, Reason{SenderKnown, -6, author})

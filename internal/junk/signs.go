@@ -16,11 +16,12 @@ import (
 
 // The reasons that a message itself gives.
 const (
-	SenderKnown  ReasonID = "sender-known"  // the account has written to it
-	SenderWanted ReasonID = "sender-wanted" // its mail was taken out of Junk, or kept
-	SenderJunk   ReasonID = "sender-junk"   // its mail was put into Junk
-	Learned      ReasonID = "learned"       // words as in what the account wants or not
-	LearnedByAll ReasonID = "learned-by-all"
+	SenderKnown   ReasonID = "sender-known"   // the account has written to it
+	SenderAllowed ReasonID = "sender-allowed" // the account lets it through, whatever proves it
+	SenderWanted  ReasonID = "sender-wanted"  // its mail was taken out of Junk, or kept
+	SenderJunk    ReasonID = "sender-junk"    // its mail was put into Junk
+	Learned       ReasonID = "learned"        // words as in what the account wants or not
+	LearnedByAll  ReasonID = "learned-by-all"
 
 	DMARCPass       ReasonID = "dmarc-pass"
 	DMARCFail       ReasonID = "dmarc-fail"

@@ -108,11 +108,6 @@ func noteSent(tx kv.Tx, addresses []string) error {
 	return nil
 }
 
-// AllowSender makes an address one that the account corresponds with, as if it had written there.
-func (s *Store) AllowSender(ctx context.Context, a AccountID, address string) error {
-	return wrap("allow sender", s.records.Update(ctx, kv.Account(a), func(tx kv.Tx) error { return noteSent(tx, []string{address}) }))
-}
-
 // Lesson is what one email teaches.
 type Lesson struct {
 	Email    EmailID // 0 teaches whenever it comes

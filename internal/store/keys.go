@@ -44,6 +44,7 @@ const (
 	tableFactor       = 'F' // F part ...: what signs in beside passwords (factor.go)
 	tableFile         = 'f' // f id: a large file, sent as a link or brought to be imported (file.go)
 	tableJob          = 'J' // J id: an import that runs or ran (job.go)
+	tableAllowed      = 'W' // W sender: an address or domain whose mail is let through whatever proves it (allowed.go)
 	tableFetchMark    = 'M' // M hash: how far a mailbox of another provider was fetched (job.go)
 )
 

@@ -138,7 +138,7 @@ func (v *verifier) verify(r kv.Reader) error {
 			return nil
 		}
 		checks = append(checks, v.mailboxes, v.emails, v.names, v.locations, v.credentials, v.annotations, v.grants, v.outbox, v.scripts, v.webSessions, v.factors, v.files, v.contacts, v.jobs, v.handed, v.identities,
-			v.push, v.uploads)
+			v.push, v.uploads, v.allowed)
 	}
 	for _, check := range checks {
 		if err := v.unreadable("records", check()); err != nil {

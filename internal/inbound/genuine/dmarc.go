@@ -32,6 +32,7 @@ type DMARC struct {
 // fromField is what From says.
 type fromField struct {
 	domains []string // each once, in lower case with A-labels
+	author  string   // the address, if there is exactly one
 	fault   string   // why it is not one valid field
 }
 
@@ -45,7 +46,11 @@ const (
 // and may prove another, so all are looked at and it cannot pass.
 func readFrom(h *signature.Header) (f fromField) {
 	fields := h.All("from")
-	if len(fields) != 1 {
+	if len(fields) == 1 {
+		if list := message.ParseAddressList(fields[0].Value()); len(list) == 1 {
+			f.author = list[0].Email
+		}
+	} else {
 		f.fault = "there are several From fields"
 		if len(fields) == 0 {
 			f.fault = "there is no From field"

@@ -106,6 +106,9 @@ type Input struct {
 	// Message is the message of Size octets, header and body as they came, without fields that we add.
 	Message io.ReaderAt
 	Size    int64
+	// Allowed tells whether everybody who is to get the message wants mail of an author let through, whatever proves it. It is asked
+	// of messages with one author that would be refused or put into Junk for that; nil for never.
+	Allowed func(ctx context.Context, author string) bool
 }
 
 // Result is what was found out.
@@ -122,6 +125,10 @@ type Result struct {
 	Disposition dmarc.Disposition
 	// Decision refuses the message or has it come again, with a cause; it is zero for all else.
 	Decision cause.Decision
+	// Author is the address in From, "" unless there is exactly one.
+	Author string
+	// Allowed tells that the message would have been refused, or put into Junk, had its recipients not let its author through.
+	Allowed bool
 	// Skipped is how many DKIM signatures were too many to be looked at.
 	Skipped int
 	// Took is the time from the beginning of Check.
@@ -176,6 +183,8 @@ func (c *Checker) Check(ctx context.Context, in Input) *Result {
 		r.ARC.Outcome, r.ARC.Reason = signature.TempError, readErr.Error()
 	}
 	c.judge(r, from, policies)
+	r.Author = from.author
+	r.overrule(ctx, in.Allowed)
 	if o, tell := r.Observation(); tell && c.opt.Reports != nil {
 		c.opt.Reports.Note(o)
 	}

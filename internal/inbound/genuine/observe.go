@@ -33,6 +33,8 @@ func (r *Result) reason() dmarc.Reason {
 		return dmarc.Reason{}
 	case d.Sealer != "":
 		return dmarc.Reason{Type: "trusted_forwarder", Comment: "arc=pass, sealed by " + d.Sealer}
+	case r.Allowed:
+		return dmarc.Reason{Type: "local_policy", Comment: "its recipients let the sender through"}
 	case d.Sampled:
 		return dmarc.Reason{Type: "sampled_out"}
 	}

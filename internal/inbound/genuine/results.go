@@ -82,7 +82,13 @@ func (r *Result) writeDMARC(w *resultsWriter) {
 		w.comment(note)
 	}
 	w.property("header.from", r.DMARC.From)
+	if r.Allowed { // RFC 8601 section 2.3: what was done for a policy of ours
+		w.property(PropertyAllowed, "recipient")
+	}
 }
+
+// PropertyAllowed is the property of dmarc that tells of a message that its recipients let through.
+const PropertyAllowed = "policy.allowed-by"
 
 // resultsWriter writes results one a line.
 type resultsWriter struct {

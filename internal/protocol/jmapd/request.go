@@ -140,12 +140,13 @@ func (s *Server) table() map[string]method {
 		"VacationResponse/get": {capabilityVacation, vacationGet},
 		"VacationResponse/set": {capabilityVacation, vacationSet},
 
-		"Outbox/get":    {capabilityVendor, outboxGet},
-		"Outbox/act":    {capabilityVendor, outboxAct},
-		"Trace/query":   {capabilityVendor, traceQuery},
-		"Limits/get":    {capabilityVendor, limitsGet},
-		"Refused/query": {capabilityVendor, refusedQuery},
-		"Refused/allow": {capabilityVendor, refusedAllow},
+		"Outbox/get":      {capabilityVendor, outboxGet},
+		"Outbox/act":      {capabilityVendor, outboxAct},
+		"Trace/query":     {capabilityVendor, traceQuery},
+		"Limits/get":      {capabilityVendor, limitsGet},
+		"Refused/query":   {capabilityVendor, refusedQuery},
+		"Refused/allow":   {capabilityVendor, refusedAllow},
+		"Refused/allowed": {capabilityVendor, refusedAllowed},
 	}
 }
 

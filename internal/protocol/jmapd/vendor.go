@@ -183,28 +183,56 @@ func refusedQuery(ctx context.Context, c *call) (any, error) {
 	for i := range all[:min(limit, len(all))] {
 		l := &all[i]
 		list = append(list, object{
-			"from": l.From, "to": l.To, "server": l.Remote, "afterData": l.AfterData, "final": l.Decision.Action == cause.ActionRefuse, "why": c.why(l.Decision),
+			"from": l.From, "author": textOrNull(l.Author), "to": l.To, "server": l.Remote, "afterData": l.AfterData, "final": l.Decision.Action == cause.ActionRefuse, "why": c.why(l.Decision),
 			"traceId": l.Trace.String(), "first": dateOrNull(l.First), "last": dateOrNull(l.Last), "times": l.Times, "came": dateOrNull(l.Came),
 		})
 	}
 	return object{"accountId": accountID(c.account.ID), "list": list, "total": len(all)}, nil
 }
 
-// refusedAllow is Refused/allow: mail of a sender shall come through.
+// refusedAllow is Refused/allow: mail of a sender shall come through, or shall no longer.
 func refusedAllow(ctx context.Context, c *call) (any, error) {
-	if err := c.args.only("sender"); err != nil {
+	if err := c.args.only("sender", "allow"); err != nil {
 		return nil, err
 	}
 	text, err := c.args.text("sender")
 	if err != nil {
 		return nil, err
 	}
-	sender, err := store.NormalizeAddress(text)
-	if err != nil {
-		return nil, invalid("sender is no address")
-	}
-	if err := c.server.store.AllowSender(ctx, c.account.ID, sender); err != nil {
+	allow := true
+	if err := c.args.read("allow", &allow); err != nil {
 		return nil, err
 	}
-	return object{"accountId": accountID(c.account.ID), "sender": sender}, nil
+	sender, err := store.NormalizeSender(text)
+	if err != nil {
+		return nil, invalid("sender is neither an address nor a domain")
+	}
+	if allow {
+		err = c.server.store.AllowSender(ctx, c.account.ID, sender)
+	} else if err = c.server.store.DisallowSender(ctx, c.account.ID, sender); store.KindOf(err) == store.KindNotFound {
+		err = nil
+	}
+	if store.KindOf(err) == store.KindLimit {
+		return nil, invalid("there are too many senders that are let through")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return object{"accountId": accountID(c.account.ID), "sender": sender, "allow": allow}, nil
+}
+
+// refusedAllowed is Refused/allowed: whose mail is let through.
+func refusedAllowed(ctx context.Context, c *call) (any, error) {
+	if err := c.args.only(); err != nil {
+		return nil, err
+	}
+	all, err := c.server.store.AllowedSenders(ctx, c.account.ID)
+	if err != nil {
+		return nil, err
+	}
+	list := []object{}
+	for _, one := range all {
+		list = append(list, object{"sender": one.Sender, "since": dateOrNull(one.Since)})
+	}
+	return object{"accountId": accountID(c.account.ID), "list": list}, nil
 }

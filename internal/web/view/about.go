@@ -169,6 +169,8 @@ func (s *Server) authenticity(r *request, o *origin) (*said, error) {
 		told = w.said("info", "by-some-user")
 	case !o.checked:
 		told = w.said("info", "trusted-server", "server", o.server)
+	case o.allowed && len(r.mail.from) == 1:
+		told = w.said("warn", "allowed", "from", r.mail.from[0].Email, "domain", o.from, "server", o.sender())
 	case o.dmarc == signature.Fail && o.list != "":
 		told = w.said("info", "list-unproven", "domain", o.from, "list", o.list)
 	case o.dmarc == signature.Fail:

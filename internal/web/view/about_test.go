@@ -47,6 +47,7 @@ func TestAuthenticity(t *testing.T) {
 		{"signed", arrived(pass, "ESMTPS", "x") + mail, "good", "Really from example.org"},
 		{"sent by its server", arrived("spf=pass smtp.mailfrom=x@example.org; dkim=none; dmarc=none header.from=example.org", "ESMTPS", "x") + mail, "good", "Really from example.org"},
 		{"forged", arrived("spf=fail smtp.mailfrom=x@example.org; dkim=none; dmarc=fail header.from=example.org", "ESMTPS", "x") + mail, "bad", "Probably not from example.org"},
+		{"let through", arrived("dkim=none; dmarc=fail header.from=example.org policy.allowed-by=recipient", "ESMTPS", "x") + mail, "warn", "You let shop@example.org through, although nothing proves that this is from there"},
 		{"over a list", arrived("dkim=fail header.d=example.org; dmarc=fail header.from=example.org", "ESMTPS", "x") + "List-Id: Sewing <sewing.lists.example>\n" + mail, "info", "Came over the mailing list Sewing"},
 		{"unproven", arrived("spf=none smtp.mailfrom=x@example.org; dkim=none; dmarc=none header.from=example.org", "ESMTPS", "x") + mail, "warn", "Nobody vouches for the sender"},
 		{"signed by another", arrived("dkim=pass header.d=sender.example; dmarc=none header.from=example.org", "ESMTPS", "x") + mail, "info", "Says that it is from example.org, and was sent through sender.example"},

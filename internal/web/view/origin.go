@@ -30,6 +30,7 @@ type origin struct {
 	ip           netip.Addr
 	checked      bool // the results are there
 	dmarc        signature.Outcome
+	allowed      bool     // its recipients let it through, though it is not proven
 	spf          string   // the domain whose server it was, if SPF passed
 	dkim         []string // the domains that signed it
 	signatures   []genuine.Stated
@@ -122,7 +123,7 @@ func (o *origin) results(self, value string) {
 		passed := one.Outcome == signature.Pass
 		switch {
 		case one.Method == "dmarc":
-			o.dmarc = one.Outcome
+			o.dmarc, o.allowed = one.Outcome, one.Properties[genuine.PropertyAllowed] != ""
 		case one.Method == "spf" && passed && one.Properties["smtp.mailfrom"] != "":
 			o.spf = domainOf(one.Properties["smtp.mailfrom"])
 		case one.Method == "dkim" && passed:

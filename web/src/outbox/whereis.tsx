@@ -33,6 +33,7 @@ interface Timeline {
 /** TurnedAway is mail that was refused. */
 interface TurnedAway {
   from: string;
+  author: string | null;
   why: Why | null;
   first: string;
   times: number;
@@ -116,20 +117,26 @@ function Ask({ close }: { close: () => void }) {
   );
 }
 
-/** Away is mail of a sender that was turned away, with the way to let it in. */
+/** Away is mail of a sender that was turned away, with the way to let it in, and to take that back. */
 function Away({ sender, since }: { sender: string; since: string }) {
   const [list, setList] = useState<TurnedAway[]>([]);
   const [allowed, setAllowed] = useState(false);
   const [error, setError] = useState<unknown>();
   useEffect(() => {
-    setAllowed(false);
-    call<{ list: TurnedAway[] }>("Refused/query", { since, lang }).then((a) => setList(a.list.filter((r) => r.from.toLowerCase() === sender.toLowerCase())), setError);
+    const of = (r: TurnedAway) => r.from.toLowerCase() === sender.toLowerCase() || r.author?.toLowerCase() === sender.toLowerCase();
+    call<{ list: TurnedAway[] }>("Refused/query", { since, lang }).then((a) => setList(a.list.filter(of)), setError);
   }, [sender, since]);
+  // A message is believed to be from the address that it shows, which need not be the one that sent it.
+  const who = list.find((r) => r.author)?.author ?? sender;
+  useEffect(() => {
+    call<{ list: { sender: string }[] }>("Refused/allowed", {}).then((a) => setAllowed(a.list.some((s) => s.sender === who.toLowerCase())), setError);
+  }, [who]);
+  const allow = (yes: boolean) => void call("Refused/allow", { sender: who, allow: yes }).then(() => setAllowed(yes), setError);
   if (error !== undefined) return <p role="alert">{explain(error)}</p>;
-  if (!list.length) return null;
+  if (!list.length && !allowed) return null;
   return (
     <section class="turned-away">
-      <h3>{t("refused_title", { n: list.length })}</h3>
+      {list.length > 0 && <h3>{t("refused_title", { n: list.length })}</h3>}
       <ul>
         {list.slice(0, 10).map((r, i) => (
           <li key={i}>
@@ -138,7 +145,8 @@ function Away({ sender, since }: { sender: string; since: string }) {
           </li>
         ))}
       </ul>
-      {allowed ? <p role="status">{t("refused_allowed", { who: sender })}</p> : <Button onClick={() => void call("Refused/allow", { sender }).then(() => setAllowed(true), setError)}>{t("refused_allow", { who: sender })}</Button>}
+      {allowed && <p role="status">{t("refused_allowed", { who })}</p>}
+      <Button onClick={() => allow(!allowed)}>{allowed ? t("refused_disallow") : t("refused_allow", { who })}</Button>
     </section>
   );
 }
