@@ -11,7 +11,7 @@ import (
 func TestExplainGolden(t *testing.T) {
 	c := load(t)
 	limit := Wait(LimitAddressHourly, half, Count("limit", 2000), Text("address", "asa@example.org"))
-	full := Refuse(QuotaMailboxFull, Size("used", 5<<30+400<<20), Size("limit", 5<<30))
+	full := Refuse(QuotaMailboxFull, Size("used", 53e8), Size("limit", 5e9))
 	tests := []struct {
 		d        Decision
 		lang     Lang
@@ -194,12 +194,16 @@ func TestValues(t *testing.T) {
 		{count(en, -1<<63), "-9,223,372,036,854,775,808"},
 		{count(sv, 12345), "12\u00a0345"},
 		{size(en, 0), "0 bytes"},
-		{size(en, 1023), "1,023 bytes"},
-		{size(en, 1536), "1.5 kB"},
-		{size(en, 25<<20), "25 MB"},
-		{size(en, 1<<63-1), "8,388,607 TB"},
+		{size(en, 999), "999 bytes"},
+		{size(en, 1500), "1.5 kB"},
+		{size(en, 25e6), "25 MB"},
+		{size(en, 9_960_000), "10 MB"},
+		{size(en, 2_849_999), "2.8 MB"},
+		{size(en, 999_499), "999 kB"},
+		{size(en, 999_500), "1 MB"},
+		{size(en, 1<<63-1), "9,223,372 TB"},
 		{size(en, -1), "0 bytes"},
-		{size(sv, 1536<<20), "1,5\u00a0GB"},
+		{size(sv, 15e8), "1,5\u00a0GB"},
 		{span(en, 0), "0 seconds"},
 		{span(en, time.Second), "1 second"},
 		{span(en, 59700*time.Millisecond), "1 minute"},

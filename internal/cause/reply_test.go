@@ -27,7 +27,7 @@ func TestSMTPGolden(t *testing.T) {
 			"450 4.7.1 Sending limit of the whole domain, 2,000 messages an hour, is reached, open again 14:32 UTC https://mail.example.org/why/limit.domain-hourly"},
 		{Refuse(RecipientUnknown, Text("address", "nobody@example.org")),
 			"550 5.1.1 There is no such recipient here https://mail.example.org/why/recipient.unknown"},
-		{Refuse(ContentTooLargeOwn, Size("limit", 25<<20)),
+		{Refuse(ContentTooLargeOwn, Size("limit", 25e6)),
 			"552 5.3.4 The message is too large, at most 25 MB https://mail.example.org/why/content.too-large-own"},
 		{Refuse(AuthPasswordWrong),
 			"535 5.7.8 User name or password is wrong https://mail.example.org/why/auth.password-wrong"},

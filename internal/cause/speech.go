@@ -71,7 +71,7 @@ type speech struct {
 	Months      []string             `toml:"months"`       // twelve
 	Plural      []string             `toml:"plural"`       // the plural categories of the language, in the order of all lists of forms
 	Byte        []string             `toml:"byte"`         // its forms
-	Sizes       []string             `toml:"sizes"`        // 1024 octets, then by 1024
+	Sizes       []string             `toml:"sizes"`        // 1000 octets, then by 1000
 	Second      []string             `toml:"second"`
 	Minute      []string             `toml:"minute"`
 	Hour        []string             `toml:"hour"`
@@ -155,22 +155,24 @@ func (s *speech) appendCount(dst []byte, n int64) []byte {
 	return dst
 }
 
-// appendSize writes an amount of storage in the largest unit it fills, with
-// one decimal below ten. A MB is 1024 times 1024 octets, as limits of mail
-// servers are set.
+// appendSize writes an amount of storage in the largest unit it fills, rounded, with
+// one decimal below ten. A MB is a million octets, as in the configuration and in the webmail.
 func (s *speech) appendSize(dst []byte, n Bytes) []byte {
 	if n < 0 {
 		n = 0
 	}
-	if n < 1024 {
+	if n < 1000 {
 		return s.appendUnit(dst, int64(n), s.Byte)
 	}
-	unit, size := 0, Bytes(1024)
-	for unit+1 < len(s.Sizes) && n/size >= 1024 {
-		unit, size = unit+1, size*1024
+	unit, size := 0, Bytes(1000)
+	for unit+1 < len(s.Sizes) && n >= size*1000-size/2 {
+		unit, size = unit+1, size*1000
 	}
-	whole := int64(n / size)
-	tenths := int64(n%size) * 10 / int64(size)
+	whole, rest := int64(n/size), n%size
+	tenths := int64((rest*10 + size/2) / size)
+	if tenths == 10 || whole >= 10 && rest >= size/2 {
+		whole, tenths = whole+1, 0
+	}
 	dst = s.appendCount(dst, whole)
 	if whole < 10 && tenths > 0 {
 		dst = append(dst, s.Decimal...)

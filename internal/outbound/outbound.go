@@ -67,6 +67,8 @@ type Options struct {
 	// Announced hears of the largest message that a server of a domain takes, in octets, 0 for any
 	// (RFC 1870); nil means nobody does. It must not block.
 	Announced func(domain string, limit int64)
+	// Takes is what was announced lately of a domain, 0 for nothing; nil means that nobody remembers.
+	Takes func(domain string) int64
 	// Journal gets events that belong to no submission's commit; nil drops them.
 	Journal Journal
 	// Clock is the time; nil means the system's.

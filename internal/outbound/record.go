@@ -216,8 +216,16 @@ func (q *Queue) explained(sub *store.Submission, r *store.SubmissionRecipient, i
 	}
 	known := []cause.Param{
 		cause.Text("address", about), cause.Text("domain", domainOf(about)), cause.Time("until", r.Next),
-		cause.Text("host", r.Host), cause.Text("reply", r.Reply), cause.Size("size", sub.Size),
+		cause.Text("host", r.Host), cause.Text("reply", r.Reply),
 		cause.Time("since", sub.Created), cause.Time("giveup", q.expires(sub)),
+	}
+	if sub.Size > 0 {
+		known = append(known, cause.Size("size", sub.Size))
+	}
+	if id == cause.ContentTooLargeRecipient && q.opt.Takes != nil {
+		if limit := q.opt.Takes(domainOf(r.Address)); limit > 0 {
+			known = append(known, cause.Size("limit", limit))
+		}
 	}
 	if r.State == store.Queued {
 		known = append(known, cause.Time("next", r.Next))

@@ -44,6 +44,9 @@ func (c *Checker) Announced(domain string, limit int64) {
 	s.known[domain] = said{limit, now.Add(sizeAge)}
 }
 
+// Takes is the largest message that the servers of a domain said to take, in octets; 0 if that is not known.
+func (c *Checker) Takes(domain string) int64 { return c.sizes.limit(domain, c.opt.Now()) }
+
 // limit is the largest message that a domain takes, 0 if that is not known.
 func (s *sizes) limit(domain string, now time.Time) int64 {
 	s.mu.Lock()

@@ -151,6 +151,10 @@ func (c *call) asSubmission(e *store.EmailSubmission) (store.Submission, error) 
 
 // waitingObject tells of a message that waits.
 func (c *call) waitingObject(ctx context.Context, w *waiting) (object, error) {
+	subject, err := c.asItWas(ctx, w)
+	if err != nil {
+		return nil, err
+	}
 	recipients, states := []object{}, map[any]bool{}
 	for i := range w.sub.Recipients {
 		r := &w.sub.Recipients[i]
@@ -161,7 +165,7 @@ func (c *call) waitingObject(ctx context.Context, w *waiting) (object, error) {
 		states[one["state"]] = true
 	}
 	o := object{
-		"id": w.sub.ID.String(), "emailId": nil, "emailSubmissionId": nil, "from": w.sub.From, "subject": nil, "messageId": textOrNull(w.sub.MessageID),
+		"id": w.sub.ID.String(), "emailId": nil, "emailSubmissionId": nil, "from": w.sub.From, "subject": subject, "messageId": textOrNull(w.sub.MessageID),
 		"size": w.sub.Size, "created": w.sub.Created.UTC().Format(time.RFC3339), "sendAt": nil, "giveUp": w.sub.Expires.UTC().Format(time.RFC3339),
 		"recipients": recipients, "actions": actionsOf(w, states), "state": stateOf(states),
 	}
@@ -169,6 +173,19 @@ func (c *call) waitingObject(ctx context.Context, w *waiting) (object, error) {
 		o["emailSubmissionId"], o["sendAt"] = submissionID(w.record.ID), w.record.SendAt.UTC().Format(time.RFC3339)
 	}
 	return o, c.describe(ctx, w, o)
+}
+
+// asItWas finds the subject of what failed, and completes its submission with the size.
+func (c *call) asItWas(ctx context.Context, w *waiting) (subject any, err error) {
+	if !w.failed || w.sub.Email == 0 {
+		return nil, nil
+	}
+	id := w.sub.Email
+	err = c.server.store.Emails(ctx, c.account.ID, id, id+1, func(e *store.Email) error {
+		subject, w.sub.Size = string(e.Summary.Subject()), e.Size
+		return nil
+	})
+	return subject, err
 }
 
 // describe adds what the message says.
@@ -188,13 +205,7 @@ func (c *call) describe(ctx context.Context, w *waiting, o object) error {
 		o["emailId"] = emailID(id)
 	}
 	if w.failed {
-		if id == 0 {
-			return nil
-		}
-		return c.server.store.Emails(ctx, c.account.ID, id, id+1, func(e *store.Email) error {
-			o["subject"], o["size"] = string(e.Summary.Subject()), e.Size
-			return nil
-		})
+		return nil
 	}
 	head, err := c.server.store.Blobs().Read(ctx, nil, w.sub.Blob, w.sub.Skip, maxSubjectAt)
 	if err != nil {

@@ -139,6 +139,7 @@ function again(d: Draft, e: Whole, options: Compose): Draft {
   d.emailId = "";
   d.messageId = messageId;
   d.saved.value = "nothing";
+  d.instead = options.instead;
   if (options.to) {
     d.to.value = options.to;
     d.cc.value = d.bcc.value = [];

@@ -44,6 +44,8 @@ export class Draft {
   inReplyTo: string[] = [];
   references: string[] = [];
   answering: Answering | undefined;
+  /** instead is the message of the Outbox that failed, in whose place this one goes. */
+  instead: string | undefined;
   /** messageId stays the same in all versions, so that none is sent twice and none is left over. */
   messageId = `${crypto.randomUUID()}@${first.account.address.split("@").at(-1)}`;
   /** emailId is the draft at the server, "" for none. */
@@ -139,7 +141,7 @@ export class Draft {
     return {
       id: this.key, at: Date.now(), emailId: this.emailId, messageId: this.messageId, identity: this.identity.peek()?.id ?? "",
       to: this.to.peek(), cc: this.cc.peek(), bcc: this.bcc.peek(), subject: this.subject.peek(), rich: this.rich.peek(), html: this.html, text: this.text,
-      quote: this.quote.peek(), inReplyTo: this.inReplyTo, references: this.references, answering: this.answering,
+      quote: this.quote.peek(), inReplyTo: this.inReplyTo, references: this.references, answering: this.answering, instead: this.instead,
       files: this.files.peek().map(({ key, name, type, size, file, blobId, cid, link, upload }) => ({ key, name, type, size, file: blobId || upload ? undefined : file, blobId, cid, link, upload })),
     };
   }
@@ -161,6 +163,7 @@ export class Draft {
       this.inReplyTo = r.inReplyTo;
       this.references = r.references;
       this.answering = r.answering;
+      this.instead = r.instead;
       this.files.value = r.files.map((f) => ({
         ...f, state: signal(f.blobId || f.link ? "done" as const : f.upload ? "paused" as const : "going" as const), share: signal(f.blobId || f.link ? 1 : 0), why: signal(""),
         ...(f.cid && f.blobId ? { url: download(f.blobId, f.name, f.type) } : f.file && f.type.startsWith("image/") ? { url: URL.createObjectURL(f.file) } : {}),
@@ -323,6 +326,7 @@ export interface Kept {
   inReplyTo: string[];
   references: string[];
   answering: Answering | undefined;
+  instead: string | undefined;
   files: Pick<Attached, "key" | "name" | "type" | "size" | "file" | "blobId" | "cid" | "link" | "upload">[];
 }
 

@@ -16,6 +16,8 @@ export interface Compose {
   kind?: "new" | "reply" | "replyAll" | "forward" | "draft" | "again";
   /** links sends what is attached as links instead, with "again". */
   links?: boolean;
+  /** instead is a message of the Outbox that failed; it is put away when this one was sent. */
+  instead?: string;
   /** emailId is the email that is answered, forwarded or sent again, or the draft. */
   emailId?: string;
   to?: Address[];

@@ -22,7 +22,7 @@ async function outgoing(d: Draft, at?: Date): Promise<Outgoing> {
   const people = [...d.to.peek(), ...d.cc.peek(), ...d.bcc.peek()];
   return {
     id: d.key, at: Date.now(), email, files, identityId: identity.id, from: identity.email, to: [...new Set(people.map((p) => p.email))],
-    hold: first.undo, ...(at ? { sendAt: at.toISOString() } : {}), draftId: d.emailId, ...(d.answering ? { answering: d.answering } : {}),
+    hold: first.undo, ...(at ? { sendAt: at.toISOString() } : {}), draftId: d.emailId, ...(d.answering ? { answering: d.answering } : {}), ...(d.instead ? { instead: d.instead } : {}),
     subject: d.subject.peek(), draft: d.record(),
   };
 }

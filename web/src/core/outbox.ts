@@ -59,6 +59,8 @@ export interface Outgoing {
   draftId: string;
   /** answering is the email that gets a keyword. */
   answering?: { emailId: string; keyword: string };
+  /** instead is the message of the Outbox that it goes in the place of, which failed. */
+  instead?: string;
   subject: string;
   /** draft is what the window to write in needs to open it again. */
   draft: unknown;
@@ -123,6 +125,7 @@ async function handIn(o: Outgoing): Promise<HandedIn> {
   const emailId = made.emailId ?? created.id;
   await forget([o.draftId, emailId === created.id ? "" : created.id].filter((id) => id && id !== emailId));
   if (o.answering) call("Email/set", { update: { [o.answering.emailId]: { [`keywords/${o.answering.keyword}`]: true } } }).catch(() => {});
+  if (o.instead) call("Outbox/act", { id: o.instead, action: "dismiss" }).catch(() => {});
   return { emailId, submissionId: made.id };
 }
 

@@ -150,8 +150,9 @@ function actsOf(w: Waiting, r: Recipient | undefined): Act[] {
   const cause = r?.why?.cause ?? "";
   const id = w.emailId;
   const again = async (links: boolean) => {
-    await compose({ kind: "again", emailId: id!, links, to: openOf(w).map((x) => ({ name: null, email: x.address })) });
-    if (w.state !== "bounced") await act(w.id, "cancel");
+    const over = w.state === "bounced";
+    await compose({ kind: "again", emailId: id!, links, ...(over ? { instead: w.id } : {}), to: openOf(w).map((x) => ({ name: null, email: x.address })) });
+    if (!over) await act(w.id, "cancel");
   };
   const acts: Act[] = [];
   const correct: Act | undefined = r && { label: t("correct_send"), icon: "pencil", run: () => correctAddress(w.id, r) };
