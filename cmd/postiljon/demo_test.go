@@ -405,12 +405,32 @@ func TestServe(t *testing.T) {
 		b, err := exec.CommandContext(context.Background(), "postiljon", append(args, "-c", file)...).CombinedOutput()
 		return string(b), err
 	}
-	write(strings.Replace(string(text), `level = "info"`, `level = "debug"`, 1))
+	changed := strings.Replace(string(text), `level = "info"`, `level = "debug"`, 1)
+	changed = strings.Replace(changed, "sessions_per_account = 50\n", "sessions_per_account = 60\n", 1)
+	write(strings.Replace(changed, "\n[relays]\n", "\n[relays.provider]\nto = [\"example.com\"]\nhost = \"127.0.0.1\"\ntls = \"plain\"\nper_minute = 100\n", 1))
 	if out, err := control("reload"); err != nil {
 		t.Errorf("%v: %s", err, out)
 	}
 	expect("RELOADING=1\nMONOTONIC_USEC=")
 	expect("READY=1")
+	if out, err := control("route", "example.com"); !strings.Contains(out, "Mail is handed to the relay 127.0.0.1") {
+		t.Errorf("the relay is not there: %v: %s", err, out)
+	}
+	if strings.Contains(log.String(), "need a restart") {
+		t.Errorf("needs a restart:\n%s", log.String())
+	}
+	if out, err := control("dkim", "off", "example.org", "--yes"); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	if out, err := control("dns", "example.org"); err != nil || !strings.Contains(out, "postiljon dkim on example.org") || strings.Contains(out, "_domainkey") {
+		t.Errorf("switched off, %v: %s", err, out)
+	}
+	if out, err := control("dkim", "on", "example.org"); err != nil || !strings.Contains(out, "-rsa._domainkey.example.org.") {
+		t.Errorf("%v: %s", err, out)
+	}
+	if out, err := control("dns", "example.org"); err != nil || !strings.Contains(out, "-rsa._domainkey.example.org.") {
+		t.Errorf("switched on, %v: %s", err, out)
+	}
 	write(string(text) + "\nnonsense = 1\n")
 	if out, err := exec.Command("postiljon", "--socket", filepath.Join(dir, "data", "control.sock"), "reload").CombinedOutput(); err == nil ||
 		!strings.Contains(string(out), "no key \"log.nonsense\"") || !strings.Contains(string(out), "The old configuration goes on") {

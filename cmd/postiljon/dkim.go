@@ -14,6 +14,8 @@ type dkimCommand struct {
 	Rotate dkimRotate `cmd:"" help:"Make new keys for a domain. They are used once the DNS shows them."`
 	Use    dkimUse    `cmd:"" help:"Use the new keys of a domain at once, whatever the DNS shows."`
 	Retire dkimRetire `cmd:"" help:"Remove a pair of keys, as when somebody else may have them."`
+	On     dkimOn     `cmd:"" help:"Sign messages of a domain, as is usual."`
+	Off    dkimOff    `cmd:"" help:"Do not sign messages of a domain, as when the relay that they go to does."`
 }
 
 type dkimList struct {
@@ -37,7 +39,11 @@ func (d *dkimList) Run(ctx context.Context, s *streams, c *commands) error {
 	}
 	t := table{heading: []string{"DOMAIN", "SELECTOR", "STATE", "SINCE", "IN THE DNS"}}
 	for _, k := range keys {
-		t.add(k.Domain, k.Selector, keyState(k.State), moment(k.Since), shownText(&k))
+		state := keyState(k.State)
+		if k.Off && k.State == dkim.Signing {
+			state = "signing is off"
+		}
+		t.add(k.Domain, k.Selector, state, moment(k.Since), shownText(&k))
 	}
 	return t.write(s)
 }
@@ -63,6 +69,8 @@ func shownText(k *control.DKIMKey) string {
 		return "no answer"
 	case *k.Published:
 		return "yes"
+	case k.Off:
+		return "no, and not needed"
 	case k.State == dkim.Old:
 		return "no, but still needed"
 	}
@@ -140,6 +148,55 @@ func (d *dkimRetire) Run(ctx context.Context, s *streams, c *commands) error {
 		return err
 	}
 	return s.say("Removed %s. Take their records out of the DNS of %s.", selectors(keys), d.Domain)
+}
+
+type dkimOn struct {
+	Domain string `arg:"" help:"Name of the domain."`
+}
+
+// Run switches signing on.
+func (d *dkimOn) Run(ctx context.Context, s *streams, c *commands) error {
+	client, err := c.connect()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	keys, err := client.SwitchDKIM(ctx, d.Domain, true)
+	if err != nil {
+		return err
+	}
+	if err := s.say("Messages of %s are signed from now on. The DNS must have these records:", d.Domain); err != nil {
+		return err
+	}
+	for _, r := range keyRecords(keys) {
+		if err := r.write(s, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type dkimOff struct {
+	Domain string `arg:"" help:"Name of the domain."`
+	Yes    bool   `help:"Do not ask."`
+}
+
+// Run switches signing off.
+func (d *dkimOff) Run(ctx context.Context, s *streams, c *commands) error {
+	question := fmt.Sprintf("Unless another server signs them, others may take messages of %s for junk or refuse them. Switch signing off?", d.Domain)
+	if err := confirm(s, d.Yes, question); err != nil {
+		return err
+	}
+	client, err := c.connect()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if _, err := client.SwitchDKIM(ctx, d.Domain, false); err != nil {
+		return err
+	}
+	return s.say("Messages of %s are not signed from now on. Leave the records of its keys in the DNS for another week, for what is\n"+
+		"under way. What the domain passes on is sealed (ARC) with them all the same.", d.Domain)
 }
 
 func selectors(keys []control.DKIMKey) string {

@@ -33,7 +33,11 @@ func (d *dnsCommand) Run(ctx context.Context, s *streams, c *commands) error {
 	}
 	all := records(domain, &conf)
 	keys, keysErr := c.publicKeys(ctx, domain)
-	all = append(all, keyRecords(keys)...)
+	if signed := signing(&conf, keys); signed {
+		all = append(all, keyRecords(keys)...)
+	} else if keysErr == nil {
+		keysErr = errNotSigned
+	}
 	switch {
 	case d.Check:
 		return checkRecords(ctx, s, &dnsCheck{domain: domain, conf: &conf, records: all, json: d.JSON, keysErr: keysErr})
@@ -41,6 +45,14 @@ func (d *dnsCommand) Run(ctx context.Context, s *streams, c *commands) error {
 		return printJSON(s, all)
 	}
 	return writeRecords(s, domain, &conf, all, keysErr)
+}
+
+// errNotSigned says that messages of a domain are not signed here.
+var errNotSigned = errors.New("signing is switched off")
+
+// signing reports whether messages of a domain are signed here, as far as it is known.
+func signing(c *config.Config, keys []control.DKIMKey) bool {
+	return c.Queue.DKIM && !slices.ContainsFunc(keys, func(k control.DKIMKey) bool { return k.Off })
 }
 
 // publicKeys are the keys of a domain that the running service has.
@@ -191,6 +203,11 @@ func writeRecords(s *streams, domain string, c *config.Config, all []record, key
 func sayKeys(s *streams, domain string, err error) error {
 	if err == nil {
 		return nil
+	}
+	if errors.Is(err, errNotSigned) {
+		return s.say("  Messages of %s are not signed here (DKIM), so there are no records of keys: signing is switched off, with\n"+
+			"  dkim in [queue] of the configuration or with 'postiljon dkim off %s'. Who signs them instead says which\n"+
+			"  records that needs; 'postiljon dkim on %s' shows those of this server.", domain, domain, domain)
 	}
 	var refused *control.Error
 	if errors.As(err, &refused) && refused.Status == 404 {

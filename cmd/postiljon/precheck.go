@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
@@ -41,22 +40,12 @@ func (s *service) nearest(ctx context.Context, a store.AccountID, domain string)
 
 // relayed implements precheck.Options.Relayed by the relays of the configuration.
 func (s *service) relayed(ctx context.Context, id store.AccountID, from, to string) bool {
-	if len(s.config.Relays) == 0 {
-		return false
-	}
 	if from == "" {
 		if a, err := s.store.Account(ctx, id); err == nil {
 			from = a.Domain()
 		}
 	}
-	for _, r := range s.config.Relays {
-		takesFrom := len(r.From) == 0 || slices.Contains(normalized(r.From), from)
-		takesTo := len(r.To) == 0 || slices.Contains(normalized(r.To), to)
-		if takesFrom && takesTo {
-			return true
-		}
-	}
-	return false
+	return s.queue.Relayed(from, to)
 }
 
 // keyShows reports whether the DNS shows a key that messages of a domain are signed with. A domain
@@ -70,7 +59,7 @@ func (s *service) keyShows(ctx context.Context, domain string) (bool, error) {
 		return false, err
 	}
 	for _, k := range keys {
-		if k.State != dkim.Signing {
+		if k.State != dkim.Signing || k.Off || !s.config.Queue.DKIM {
 			continue
 		}
 		if shows, err := s.dkim.Published(ctx, k); err != nil || shows {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -12,6 +13,9 @@ import (
 // live are the keys that a reload changes; those of other keys need a restart.
 var live = []string{
 	"tls.certificate", "tls.key", "tls.names", "auth.channel_binding", "auth.tokens", "log.level", "journal.keep", "limits.address_hourly", "limits.domain_hourly", "limits.recipients_hourly", "plans",
+	"relays", "limits.connections_per_address", "limits.connections_per_block", "limits.connections_per_minute", "limits.sessions_per_account", "limits.exempt",
+	"guard.free_failures", "guard.first_delay", "guard.max_delay", "guard.forget", "guard.address_failures", "guard.block_failures", "guard.account_failures",
+	"guard.ban", "guard.max_ban", "guard.known_for", "guard.exempt",
 }
 
 // reload reads the configuration and the certificate again. Sessions go on. A
@@ -32,11 +36,23 @@ func (s *service) reload() error {
 	if err != nil {
 		return err
 	}
+	ways, err := relays(&next, s.log)
+	if err != nil {
+		return err
+	}
+	connections := connectionLimits(&next)
+	connections.Total = int64(s.config.Limits.Connections) // which the servers count as well
+	if err := errors.Join(connections.Check(), guardLimits(&next).Check()); err != nil {
+		return err
+	}
 	options := s.certOptions(&next)
 	if err := s.certs.Reload(&options); err != nil {
 		return err
 	}
 	s.policies.sending.SetPlans(plans(&next))
+	s.policies.connections.SetLimits(connections)
+	s.policies.guard.SetLimits(guardLimits(&next))
+	s.queue.SetRelays(ways)
 	s.sasl.offer(&next)
 	s.level.Set(level)
 	s.keep.Store(int64(next.Journal.Keep))

@@ -89,6 +89,7 @@ func relays(c *config.Config, log *slog.Logger) (list []outbound.Relay, err erro
 	for _, name := range names {
 		r := c.Relays[name]
 		relay := outbound.Relay{
+			Name: name, PerMinute: r.PerMinute, Connections: r.Connections,
 			From: normalized(r.From), To: normalized(r.To), Host: address.NormalizeDomain(r.Host),
 			Port: r.Port, TLS: outbound.RelayTLS(cmp.Or(r.TLS, string(outbound.RelayStartTLS))),
 		}

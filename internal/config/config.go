@@ -213,6 +213,8 @@ type Relay struct {
 	TLS          string   `toml:"tls"`
 	User         string   `toml:"user"`
 	PasswordFile string   `toml:"password_file"`
+	PerMinute    int      `toml:"per_minute"`
+	Connections  int      `toml:"connections"`
 }
 
 // Precheck is what is found out before a message for others is taken.

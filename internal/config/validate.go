@@ -202,6 +202,8 @@ func (c *Config) validateRelays(f *faults) {
 		f.check(slices.Contains([]string{"", "starttls", "tls", "plain"}, r.TLS), key+"tls", "%q is not starttls, tls or plain", r.TLS)
 		f.check((r.User == "") == (r.PasswordFile == ""), key+"user", "user and password_file are set together or not at all")
 		f.check(r.PasswordFile == "" || filepath.IsAbs(r.PasswordFile), key+"password_file", "%q is not an absolute path", r.PasswordFile)
+		f.count(key+"per_minute", r.PerMinute, 0, 1_000_000)
+		f.count(key+"connections", r.Connections, 0, 10_000)
 		f.check(r.User == "" || r.TLS != "plain", key+"tls", "a password does not go over a connection without TLS")
 	}
 }

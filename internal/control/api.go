@@ -374,6 +374,7 @@ func (s *Server) routes() http.Handler {
 		"dkim.rotate":        method(s, s.rotateKeys),
 		"dkim.use":           method(s, s.useKeys),
 		"dkim.retire":        method(s, s.retireKeys),
+		"dkim.switch":        method(s, s.switchSigning),
 		"share.change":       method(s, s.changeShare),
 		"share.list":         method(s, s.listShares),
 		"rules.show":         method(s, s.showRules),

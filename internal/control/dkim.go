@@ -83,6 +83,22 @@ func (s *Server) retireKeys(ctx context.Context, r DKIMName) ([]DKIMKey, error) 
 	return known(keys), s.noKey(ctx, r, err)
 }
 
+// DKIMSwitch switches signing of a domain's messages.
+type DKIMSwitch struct {
+	Domain string `json:"domain"`
+	On     bool   `json:"on"`
+}
+
+// switchSigning switches signing of a domain's messages on or off, and returns its keys.
+func (s *Server) switchSigning(ctx context.Context, r DKIMSwitch) ([]DKIMKey, error) {
+	domain := address.NormalizeDomain(r.Domain)
+	name := DKIMName{Domain: r.Domain}
+	if err := s.Keys.Switch(ctx, domain, r.On); err != nil {
+		return nil, s.noKey(ctx, name, err)
+	}
+	return s.listKeys(ctx, name)
+}
+
 // noKey explains why nothing was done.
 func (s *Server) noKey(ctx context.Context, r DKIMName, err error) error {
 	list := "'postiljon dkim list " + r.Domain + "' shows the keys."
@@ -142,6 +158,11 @@ func (c *Client) RotateDKIM(ctx context.Context, domain string) ([]DKIMKey, erro
 // UseDKIM lets the new keys of a domain sign at once.
 func (c *Client) UseDKIM(ctx context.Context, domain string) ([]DKIMKey, error) {
 	return call[[]DKIMKey](ctx, c, "dkim.use", DKIMName{Domain: domain})
+}
+
+// SwitchDKIM switches signing of a domain's messages on or off and returns its keys.
+func (c *Client) SwitchDKIM(ctx context.Context, domain string, on bool) ([]DKIMKey, error) {
+	return call[[]DKIMKey](ctx, c, "dkim.switch", DKIMSwitch{domain, on})
 }
 
 // RetireDKIM ends a pair of keys and returns it.

@@ -68,6 +68,7 @@ type Keeper struct {
 // ring is the keys of one domain. It is not changed once others can see it.
 type ring struct {
 	Pairs   []*pair   `json:"pairs"`
+	Off     bool      `json:"off,omitempty"` // messages of the domain are not signed
 	signers []Signer  // of the pair that signs, without those that the DNS lacks
 	looked  time.Time // until when it is known that it lacks none
 }
@@ -109,11 +110,11 @@ func (k *Keeper) Sign(ctx context.Context, r io.ReaderAt, size int64) ([]byte, e
 	if err != nil || domain == "" {
 		return nil, err
 	}
-	signers, err := k.Signers(ctx, domain)
-	if err != nil {
+	keys, err := k.ring(ctx, domain)
+	if err != nil || keys.Off {
 		return nil, err
 	}
-	return Sign(r, size, k.opt.Now(), signers...)
+	return Sign(r, size, k.opt.Now(), keys.signers...)
 }
 
 // authorDomain returns the domain of From, "" unless all its addresses are in one field and of one
@@ -164,6 +165,21 @@ func (k *Keeper) Signers(ctx context.Context, domain string) ([]Signer, error) {
 	return r.signers, nil
 }
 
+// Switch switches signing of a domain's messages on or off. Its keys, and their changes, go on either way. Error:
+// ErrNoDomain.
+func (k *Keeper) Switch(ctx context.Context, domain string, on bool) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	r, err := k.locked(ctx, domain)
+	if err != nil || r.Off == !on {
+		return err
+	}
+	after := r.clone()
+	after.Off = !on
+	_, err = k.put(ctx, domain, after)
+	return err
+}
+
 // Keys returns the keys of a domain, those in use first. Keys are made where there are none.
 // Error: ErrNoDomain.
 func (k *Keeper) Keys(ctx context.Context, domain string) (all []Key, err error) {
@@ -177,6 +193,9 @@ func (k *Keeper) Keys(ctx context.Context, domain string) (all []Key, err error)
 				all = append(all, p.keys(domain)...)
 			}
 		}
+	}
+	for i := range all {
+		all[i].Off = r.Off
 	}
 	return all, nil
 }
@@ -312,7 +331,7 @@ func (k *Keeper) Rotate(ctx context.Context, domain string) ([]Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := k.put(ctx, domain, &ring{Pairs: append(slices.Clone(r.Pairs), p)}); err != nil {
+	if _, err := k.put(ctx, domain, &ring{Off: r.Off, Pairs: append(slices.Clone(r.Pairs), p)}); err != nil {
 		return nil, err
 	}
 	return k.changed(domain, p), nil
@@ -353,7 +372,7 @@ func (k *Keeper) use(ctx context.Context, domain string, r *ring) ([]Key, error)
 
 // clone copies the pairs, so that those others see stay as they are.
 func (r *ring) clone() *ring {
-	c := &ring{}
+	c := &ring{Off: r.Off}
 	for _, p := range r.Pairs {
 		copied := *p
 		c.Pairs = append(c.Pairs, &copied)
@@ -496,7 +515,7 @@ func (k *Keeper) leaveOut(ctx context.Context, domain string) error {
 			shown = append(shown, p.signers(domain)[i])
 		}
 	}
-	looked := &ring{Pairs: r.Pairs, signers: shown, looked: k.opt.Now().Add(lookAgain)}
+	looked := &ring{Pairs: r.Pairs, Off: r.Off, signers: shown, looked: k.opt.Now().Add(lookAgain)}
 	if len(shown) < len(p.signers(domain)) {
 		looked.looked = time.Time{}
 	}

@@ -332,6 +332,47 @@ func TestPublishes(t *testing.T) {
 }
 
 // TestWhoSigns: the domain of From, or the one above it; nobody for others, and for no or many authors.
+// TestSwitch: a domain that is switched off is not signed, over a restart too, and its keys go on.
+func TestSwitch(t *testing.T) {
+	f := newFixture(t)
+	const text = "From: a@example.org\r\n\r\nHello\r\n"
+	signs := func() bool {
+		t.Helper()
+		fields, err := f.Sign(t.Context(), strings.NewReader(text), int64(len(text)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(fields) > 0
+	}
+	for _, on := range []bool{true, false, false, true} {
+		if err := f.Switch(t.Context(), "example.org", on); err != nil {
+			t.Fatal(err)
+		}
+		if signs() != on {
+			t.Errorf("switched to %t, it signs: %t", on, !on)
+		}
+		if f.open(); signs() != on {
+			t.Errorf("switched to %t, it signs after a start: %t", on, !on)
+		}
+		keys, err := f.Keys(t.Context(), "example.org")
+		if err != nil || len(keys) != 2 || keys[0].Off == on || keys[0].State != Signing {
+			t.Errorf("switched to %t: %+v, %v", on, keys, err)
+		}
+	}
+	if err := f.Switch(t.Context(), "example.org", false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Rotate(t.Context(), "example.org"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Use(t.Context(), "example.org"); err != nil || signs() {
+		t.Errorf("new keys sign although it is off: %v", err)
+	}
+	if err := f.Switch(t.Context(), "example.com", false); !errors.Is(err, ErrNoDomain) {
+		t.Errorf("a domain that is not here: %v", err)
+	}
+}
+
 func TestWhoSigns(t *testing.T) {
 	f := newFixture(t)
 	for from, want := range map[string]string{

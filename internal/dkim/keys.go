@@ -50,7 +50,8 @@ type Key struct {
 	Algorithm string    `json:"algorithm"` // rsa or ed25519
 	State     State     `json:"state"`
 	Created   time.Time `json:"created"`
-	Since     time.Time `json:"since"` // of its state
+	Since     time.Time `json:"since"`         // of its state
+	Off       bool      `json:"off,omitempty"` // signing is switched off for the domain
 	// Name is where Record is published as TXT (RFC 6376 section 3.6.1); both are empty for a
 	// key that is retired.
 	Name   string `json:"name,omitempty"`

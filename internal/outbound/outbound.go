@@ -57,7 +57,7 @@ type Options struct {
 	Policies Policies
 	// Reports hears of each session; nil means nobody does.
 	Reports Reports
-	// Relays take mail instead of the servers of its recipients; the first that fits does.
+	// Relays take mail instead of the servers of its recipients; the first that fits does. Queue.SetRelays replaces them.
 	Relays []Relay
 	// Sign signs messages to other servers; nil leaves them as they are. It is
 	// called once for each message, at its first attempt, and the result kept.

@@ -20,7 +20,9 @@ type pace struct {
 	slow     bool          // there was trouble: the window grows slowly
 	proven   bool          // it took mail, or refused it for good, after the last trouble
 	gap      time.Duration // between two deliveries, 0 for none
+	floor    time.Duration // that is kept whatever was learned
 	until    time.Time     // none begins before
+	deaf     time.Time     // answers before it tell nothing new
 	remember time.Time     // until when all this is worth keeping
 }
 
@@ -40,7 +42,10 @@ func newPace(l *Limits) pace {
 // begun notes that a delivery begins.
 func (p *pace) begun(now time.Time) {
 	if p.gap > 0 {
-		p.until = now.Add(p.gap)
+		p.deaf = now.Add(p.gap)
+	}
+	if gap := max(p.gap, p.floor); gap > 0 {
+		p.until = now.Add(gap)
 	}
 }
 
@@ -71,7 +76,7 @@ func (p *pace) learn(f feeling, now time.Time) {
 	}
 	// The answers to what was on its way at the same time tell nothing new.
 	p.remember = now.Add(rememberFor)
-	if now.Before(p.until) {
+	if now.Before(p.deaf) {
 		return
 	}
 	p.slow = true
@@ -79,6 +84,7 @@ func (p *pace) learn(f feeling, now time.Time) {
 	if f == feltThrottle {
 		p.gap = min(max(2*p.gap, firstGap), longestGap)
 		p.until = now.Add(p.gap)
+		p.deaf = p.until
 	}
 }
 

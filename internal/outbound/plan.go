@@ -23,7 +23,7 @@ func (q *Queue) Plan(ctx context.Context, from, domain string) (*plan.Plan, erro
 	if p.Local {
 		return p, nil
 	}
-	way, why := q.wayFor(ctx, q.relayFor(from, domain), domain)
+	way, why := q.wayFor(ctx, q.relayFor(domainOf(from), domain), domain)
 	if !why.Allowed() {
 		p.Cause, p.Waits = why.Cause, why.Action == cause.ActionWait
 		return p, nil

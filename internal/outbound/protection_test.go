@@ -454,6 +454,44 @@ func TestRelays(t *testing.T) {
 		s.settle()
 		wantList(t, "events", s.events(), []string{"message.deferred you@far.test outbox.deferred"})
 	})
+	t.Run("replaced", func(t *testing.T) {
+		s, p := start(t, "STARTTLS", "AUTH PLAIN")
+		s.submit([]string{"you@far.test"})
+		s.settle()
+		s.queue.SetRelays(nil)
+		s.submit([]string{"you@far.test"})
+		s.settle()
+		s.queue.SetRelays([]Relay{*relay})
+		s.submit([]string{"you@far.test"})
+		s.settle()
+		if len(p.letters()) != 2 || len(s.far.letters()) != 1 || !s.queue.Relayed("here.test", "any.test") || s.queue.Relayed("", "any.test") {
+			t.Errorf("%d letters at the relay, %d at the domain", len(p.letters()), len(s.far.letters()))
+		}
+	})
+	t.Run("so many a minute", func(t *testing.T) {
+		s, p := start(t, "STARTTLS", "AUTH PLAIN")
+		slow := *relay
+		slow.Name, slow.PerMinute, slow.Connections = "slow", 10, 2
+		for range 5 {
+			s.submit([]string{"you@far.test", "me@other.test", "anna@here.test"})
+		}
+		s.settle()
+		before := len(p.letters())
+		s.queue.SetRelays([]Relay{slow})
+		for range 10 {
+			s.submit([]string{"you@far.test", "me@other.test"})
+		}
+		s.settle()
+		for n := range 20 {
+			if got := len(p.letters()) - before; got != n+1 {
+				t.Fatalf("%d letters after %d times 6 seconds", got, n)
+			}
+			s.pass(6*time.Second, 6*time.Second)
+		}
+		if len(s.queued()) != 0 {
+			t.Errorf("%d are left", len(s.queued()))
+		}
+	})
 	t.Run("gone", func(t *testing.T) {
 		s, _ := start(t, "STARTTLS", "AUTH PLAIN")
 		s.in.Drop("relay.test")

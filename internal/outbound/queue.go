@@ -38,6 +38,7 @@ type Queue struct {
 	signatures signatures
 	marks      marks
 	total      total
+	relays     atomic.Pointer[[]Relay]
 	lastEvent  atomic.Int64 // time of the latest event in microseconds
 
 	mu           sync.Mutex
@@ -45,6 +46,7 @@ type Queue struct {
 	known        map[deliveryKey]*delivery
 	waiting      deliveryHeap
 	destinations map[string]*destination
+	here         map[string]bool // domains that were found to be kept here
 	lanes        map[laneKey]*lane
 	proven       turns          // lanes in line, of destinations that are known to take mail
 	unproven     turns          // and of others
@@ -95,6 +97,8 @@ func New(o Options) (*Queue, error) {
 		readyOf:      map[store.AccountID]int{},
 		marks:        marks{store: o.Store},
 	}
+	relays := slices.Clone(o.Relays)
+	q.relays.Store(&relays)
 	q.life, q.end = context.WithCancel(context.Background())
 	o.Store.SetOutbox(outbox{q})
 	return q, nil
@@ -228,7 +232,7 @@ func (q *Queue) load(ctx context.Context) error {
 			// A full volume must not keep the rest from going out.
 			q.log.Error("outbound: report delivery", "trace", k.id, "error", err)
 			q.mu.Lock()
-			q.await(k, q.opt.Clock.Now().Add(retryStore))
+			q.await(k, unique.Handle[string]{}, q.opt.Clock.Now().Add(retryStore))
 			q.mu.Unlock()
 		}
 	}
@@ -359,7 +363,8 @@ func (q *Queue) SendNow(ctx context.Context, account store.AccountID, id store.T
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for i := range sub.Recipients {
-		if d := q.destinations[domainOf(sub.Recipients[i].Address)]; d != nil {
+		to, _ := q.destinationName(sub.Sender(), domainOf(sub.Recipients[i].Address))
+		if d := q.destinations[to]; d != nil {
 			d.down = nil
 		}
 	}

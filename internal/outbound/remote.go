@@ -92,8 +92,8 @@ func count(list []int, n int) (times int) {
 // attemptRemote tries the servers of the domain one after the other until each
 // recipient has an outcome.
 func (w *worker) attemptRemote(ctx context.Context, sub *store.Submission, indices []int) []outcome {
-	r := &remote{w: w, ctx: ctx, sub: sub, pending: indices, relay: w.queue.relayFor(sub.From, w.dest.domain)}
-	if o, down := w.queue.outage(w.dest); down && r.relay == nil {
+	r := &remote{w: w, ctx: ctx, sub: sub, pending: indices, relay: w.queue.relayFor(sub.Sender(), w.domain)}
+	if o, down := w.queue.outage(w.dest); down && r.relay == w.dest.relay {
 		return same(indices, o)
 	}
 	var err error
@@ -149,7 +149,7 @@ func (r *remote) run() {
 		r.failure = outcome{}
 	}
 	r.w.hangUp()
-	way, why := q.wayFor(r.ctx, r.relay, r.w.dest.domain)
+	way, why := q.wayFor(r.ctx, r.relay, r.w.domain)
 	if !why.Allowed() {
 		r.fail("", "", why)
 		return
@@ -168,7 +168,7 @@ func (r *remote) run() {
 			return
 		}
 	}
-	if !reached && r.relay == nil && r.failure.state == store.Queued && r.ctx.Err() == nil {
+	if !reached && r.relay == r.w.dest.relay && r.failure.state == store.Queued && r.ctx.Err() == nil {
 		q.mu.Lock()
 		r.w.dest.down = &outage{until: q.opt.Clock.Now().Add(q.opt.Limits.Down), result: r.failure}
 		q.mu.Unlock()
@@ -238,7 +238,7 @@ func (r *remote) connect(to *route, host string) *link {
 	}
 	q.opt.Metrics.Connection(l.way.tls, nil)
 	if q.opt.Announced != nil && r.relay == nil {
-		q.opt.Announced(r.w.dest.domain, l.client.Extensions().Size)
+		q.opt.Announced(r.w.domain, l.client.Extensions().Size)
 	}
 	return l
 }
@@ -398,7 +398,7 @@ func (r *remote) send(l *link) {
 // beforeEnd marks the attempt and notes that from now on the server may have the
 // message.
 func (r *remote) beforeEnd(host string) error {
-	batch, err := r.w.queue.mark(r.ctx, r.sub, r.w.dest.domain, host)
+	batch, err := r.w.queue.mark(r.ctx, r.sub, r.w.domain, host)
 	if err != nil {
 		return err
 	}

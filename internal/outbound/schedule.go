@@ -14,8 +14,10 @@ import (
 // share a domain: they are tried together.
 type delivery struct {
 	key    deliveryKey
+	from   unique.Handle[string] // the sender's domain
 	due    time.Time
-	index  int // in the heap while it waits
+	index  int   // in the heap while it waits
+	in     *lane // while it is ready
 	state  deliveryState
 	probes bool   // it is with a worker and counts in Queue.probing
 	slow   bool   // it is with a worker and counts in Queue.slow instead of active
@@ -23,6 +25,14 @@ type delivery struct {
 
 	// unrecorded is what an attempt found and the store could not take.
 	unrecorded *attempted
+}
+
+// sender is the domain of the return path, "" for none.
+func (d *delivery) sender() string {
+	if d.from == (unique.Handle[string]{}) {
+		return ""
+	}
+	return d.from.Value()
 }
 
 type deliveryKey struct {
@@ -57,13 +67,13 @@ func (q *Queue) dismissIdle(d *destination) {
 func (q *Queue) remember(sub *store.Submission) {
 	for i := range sub.Recipients {
 		if r := &sub.Recipients[i]; r.State == store.Queued {
-			q.await(keyOf(sub, r), r.Next)
+			q.await(keyOf(sub, r), unique.Make(sub.Sender()), r.Next)
 		}
 	}
 }
 
 // await puts a delivery in the heap, or brings it forward there.
-func (q *Queue) await(k deliveryKey, due time.Time) {
+func (q *Queue) await(k deliveryKey, from unique.Handle[string], due time.Time) {
 	if d := q.known[k]; d != nil {
 		if d.state == deliveryWaiting && due.Before(d.due) {
 			d.due = due
@@ -78,7 +88,7 @@ func (q *Queue) await(k deliveryKey, due time.Time) {
 		q.forget(due)
 		return
 	}
-	d := &delivery{key: k, due: due}
+	d := &delivery{key: k, from: from, due: due}
 	q.known[k] = d
 	heap.Push(&q.waiting, d)
 }
@@ -301,7 +311,7 @@ func (r *reading) account(ctx context.Context, a store.AccountID) error {
 	err := r.q.opt.Store.EachUnsettled(ctx, a, func(id store.TraceID, to string) error {
 		r.q.mu.Lock()
 		defer r.q.mu.Unlock()
-		r.q.await(deliveryKey{a, id, unique.Make(to)}, r.now.Add(retryStore))
+		r.q.await(deliveryKey{a, id, unique.Make(to)}, unique.Handle[string]{}, r.now.Add(retryStore))
 		return ctx.Err()
 	})
 	if err != nil {
@@ -317,6 +327,7 @@ func (r *reading) account(ctx context.Context, a store.AccountID) error {
 // take takes up an entry, and says how the walk goes on. Queue.mu is held.
 func (r *reading) take(a store.AccountID, d *store.Due) store.DueStep {
 	q, most := r.q, r.q.opt.Limits.Remembered
+	to, _ := q.destinationName(d.From, d.Destination)
 	key := deliveryKey{a, d.ID, unique.Make(d.Destination)}
 	if minute := d.At.Unix() / 60; minute != r.minute || d.Destination != r.to {
 		r.minute, r.to, r.toAlready = minute, d.Destination, 0
@@ -334,14 +345,14 @@ func (r *reading) take(a store.AccountID, d *store.Due) store.DueStep {
 	case r.of >= max(most/8, 1): // the others first
 		q.forget(r.now)
 		return store.DueStop
-	case q.crowded(a, q.destinations[d.Destination]):
+	case q.crowded(a, q.destinations[to]):
 		q.forget(r.now.Add(retryStore))
 		return store.DueSkip
 	case r.toAlready >= max(most/16, 1):
 		q.forget(r.now)
 		return store.DueSkip
 	}
-	if q.await(key, d.At); q.known[key] != nil {
+	if q.await(key, unique.Make(d.From), d.At); q.known[key] != nil {
 		r.room--
 		r.of++
 		r.toAlready++

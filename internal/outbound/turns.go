@@ -19,9 +19,10 @@ import (
 // seconds loses it to others while going on, so that however many servers hang, the
 // rest goes on.
 
-// destination is a domain that messages go to.
+// destination is a domain that messages go to, or a relay that they go to instead.
 type destination struct {
-	domain string
+	domain string // or the name of the relay behind relayPrefix
+	relay  *Relay // nil for none
 	pace   pace
 	ready  int     // deliveries in its lanes
 	parked []*lane // lanes that wait for room here, in turn
@@ -113,7 +114,7 @@ func shift[T any](list *[]*T) *T {
 // looked for in the store again soon.
 func (q *Queue) makeReady(d *delivery) {
 	d.state = deliveryReady
-	dest := q.destination(d.key.domain.Value())
+	dest := q.destination(d.sender(), d.key.domain.Value())
 	if d.unrecorded == nil && q.crowded(d.key.account, dest) {
 		delete(q.known, d.key)
 		q.forget(q.opt.Clock.Now().Add(retryStore))
@@ -126,7 +127,7 @@ func (q *Queue) makeReady(d *delivery) {
 		q.lanes[k] = l
 		q.enlist(l)
 	}
-	l.ready = append(l.ready, d)
+	l.ready, d.in = append(l.ready, d), l
 	q.countReady(l, 1)
 }
 
@@ -169,18 +170,21 @@ func (q *Queue) countReady(l *lane, n int) {
 // unready takes a delivery out of its lane. A lane that is empty then goes when
 // its turn comes.
 func (q *Queue) unready(d *delivery) {
-	dest := q.destinations[d.key.domain.Value()]
-	l := q.lanes[laneKey{d.key.account, dest}]
+	l := d.in
 	l.ready = slices.DeleteFunc(l.ready, func(r *delivery) bool { return r == d })
 	q.countReady(l, -1)
 }
 
-func (q *Queue) destination(domain string) *destination {
-	dest := q.destinations[domain]
+func (q *Queue) destination(sender, domain string) *destination {
+	name, relay := q.destinationName(sender, domain)
+	dest := q.destinations[name]
 	if dest == nil {
 		q.sweep()
-		dest = &destination{domain: domain, pace: newPace(&q.opt.Limits)}
-		q.destinations[domain] = dest
+		dest = &destination{domain: name, relay: relay, pace: newPace(&q.opt.Limits)}
+		if relay != nil {
+			dest.pace = relay.pace(&q.opt.Limits)
+		}
+		q.destinations[name] = dest
 	}
 	return dest
 }
@@ -314,7 +318,7 @@ func (q *Queue) unpark(dest *destination, now time.Time) {
 func (q *Queue) begin(l *lane, now time.Time) {
 	dest := l.dest
 	d := shift(&l.ready)
-	d.state = deliveryActive
+	d.state, d.in = deliveryActive, nil
 	q.countReady(l, -1)
 	dest.active++
 	q.active++

@@ -12,11 +12,12 @@ import (
 // worker makes deliveries to one destination, one at a time, and keeps its
 // connection for the next.
 type worker struct {
-	queue *Queue
-	dest  *destination
-	next  chan *delivery // has room for one; closed to dismiss an idle worker
-	link  *link          // open connection to a server of the destination, or nil
-	felt  feeling        // what the last attempt told of the destination's pace
+	queue  *Queue
+	dest   *destination
+	domain string         // of the recipients of the delivery
+	next   chan *delivery // has room for one; closed to dismiss an idle worker
+	link   *link          // open connection to a server of the destination, or nil
+	felt   feeling        // what the last attempt told of the destination's pace
 
 	batches []uint64 // of the marks of the last attempt
 }
@@ -108,6 +109,7 @@ type attempted struct {
 // never.
 func (w *worker) deliver(d *delivery) (due time.Time) {
 	q := w.queue
+	w.domain = d.key.domain.Value()
 	retry := q.opt.Clock.Now().Add(retryStore)
 	if d.unrecorded == nil {
 		sub, err := q.opt.Store.Submission(q.life, d.key.account, d.key.id)
@@ -118,7 +120,7 @@ func (w *worker) deliver(d *delivery) (due time.Time) {
 			q.log.Error("outbound: read submission", "trace", d.key.id, "error", err)
 			return retry
 		}
-		indices := dueRecipients(&sub, w.dest.domain, q.opt.Clock.Now())
+		indices := dueRecipients(&sub, w.domain, q.opt.Clock.Now())
 		if len(indices) == 0 {
 			return w.settle(d, &sub)
 		}
@@ -151,7 +153,7 @@ func (w *worker) deliver(d *delivery) (due time.Time) {
 // delivery comes next.
 func (w *worker) settle(d *delivery, sub *store.Submission) (due time.Time) {
 	q := w.queue
-	due = nextDue(sub, w.dest.domain)
+	due = nextDue(sub, w.domain)
 	q.show(context.WithoutCancel(q.life), sub)
 	now := q.opt.Clock.Now()
 	if !sub.Done() && !sub.Owes() && !q.delayOwed(sub, now) {
@@ -166,7 +168,7 @@ func (w *worker) settle(d *delivery, sub *store.Submission) (due time.Time) {
 
 // attempt tries to deliver to the given recipients, who share a domain.
 func (w *worker) attempt(ctx context.Context, sub *store.Submission, indices []int) []outcome {
-	domain := w.dest.domain
+	domain := w.domain
 	local := domain == ""
 	if !local {
 		var err error
@@ -174,6 +176,9 @@ func (w *worker) attempt(ctx context.Context, sub *store.Submission, indices []i
 			w.queue.log.Error("outbound: look up domain", "domain", domain, "error", err)
 			return same(indices, outcome{state: store.Queued, decision: cause.Wait(cause.ProviderStorageFailed, time.Time{})})
 		}
+	}
+	if domain != "" {
+		w.queue.noteHere(domain, local)
 	}
 	if local {
 		return w.attemptLocal(ctx, sub, indices)

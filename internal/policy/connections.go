@@ -44,10 +44,18 @@ type session struct {
 	protocol store.Protocol
 }
 
+// Check returns an error if limits are out of range.
+func (l ConnectionLimits) Check() error {
+	if l.Total < 1 || l.PerAddress < 1 || l.PerBlock < 1 || l.PerMinute < 1 || l.Sessions < 1 {
+		return fmt.Errorf("policy: connection limits below one: %+v", l)
+	}
+	return nil
+}
+
 // NewConnections makes a Connections; a nil clock is SystemClock.
 func NewConnections(l ConnectionLimits, clock Clock) (*Connections, error) {
-	if l.Total < 1 || l.PerAddress < 1 || l.PerBlock < 1 || l.PerMinute < 1 || l.Sessions < 1 {
-		return nil, fmt.Errorf("policy: connection limits below one: %+v", l)
+	if err := l.Check(); err != nil {
+		return nil, err
 	}
 	if clock == nil {
 		clock = SystemClock{}
@@ -56,6 +64,13 @@ func NewConnections(l ConnectionLimits, clock Clock) (*Connections, error) {
 		limits: l, clock: clock, open: map[netip.Prefix]int64{}, sessions: map[session]int64{},
 		rates: newRecent[netip.Prefix, bucket](100_000),
 	}, nil
+}
+
+// SetLimits replaces the limits, which must pass Check. What is open stays.
+func (c *Connections) SetLimits(l ConnectionLimits) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.limits = l
 }
 
 // Acquire counts a new connection if it may be. Release ends it; it may be called more than once,

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
@@ -73,7 +74,7 @@ var ErrNoBan = errors.New("policy: no such ban")
 // Its Connect is for services that people sign in to: other servers that bring mail must not be
 // refused for the sign-ins of their neighbours.
 type Guard struct {
-	limits  GuardLimits
+	limits  atomic.Pointer[GuardLimits]
 	clock   Clock
 	delayed chan struct{}
 	saver   *saver
@@ -96,15 +97,27 @@ type GuardOptions struct {
 	Log    *slog.Logger    // for a record that cannot be saved; nil is silent
 }
 
+// Check returns an error if limits are out of range.
+func (l GuardLimits) Check() error {
+	if l.FirstDelay <= 0 || l.MaxDelay < l.FirstDelay || l.MaxDelayed < 1 || l.Forget <= 0 || l.AddressFailures < 1 ||
+		l.BlockFailures < 1 || l.AccountFailures < 1 || l.Ban <= 0 || l.MaxBan < l.Ban || l.LockedChecks <= 0 || l.Entries < 1 {
+		return fmt.Errorf("policy: guard limits out of range: %+v", l)
+	}
+	return nil
+}
+
+// SetLimits replaces the limits, which must pass Check. What was counted, and bans, stay as they are; MaxDelayed and
+// Entries are those of the beginning.
+func (g *Guard) SetLimits(l GuardLimits) { g.limits.Store(&l) }
+
 // NewGuard makes a Guard with the bans of its record. Close it.
 func NewGuard(ctx context.Context, o GuardOptions) (*Guard, error) {
 	l := o.Limits
-	if l.FirstDelay <= 0 || l.MaxDelay < l.FirstDelay || l.MaxDelayed < 1 || l.Forget <= 0 || l.AddressFailures < 1 ||
-		l.BlockFailures < 1 || l.AccountFailures < 1 || l.Ban <= 0 || l.MaxBan < l.Ban || l.LockedChecks <= 0 || l.Entries < 1 {
-		return nil, fmt.Errorf("policy: guard limits out of range: %+v", l)
+	if err := l.Check(); err != nil {
+		return nil, err
 	}
 	g := &Guard{
-		limits: l, clock: o.Clock, notify: o.Notify,
+		clock: o.Clock, notify: o.Notify,
 		delayed:  make(chan struct{}, l.MaxDelayed),
 		failures: newRecent[guardKey, failures](l.Entries),
 		bans:     make(map[guardKey]Ban),
@@ -112,6 +125,7 @@ func NewGuard(ctx context.Context, o GuardOptions) (*Guard, error) {
 		good:     newRecent[netip.Prefix, time.Time](l.Entries),
 		checks:   newRecent[string, time.Time](l.Entries),
 	}
+	g.limits.Store(&l)
 	if g.clock == nil {
 		g.clock = SystemClock{}
 	}
@@ -199,7 +213,7 @@ func (g *Guard) locked(account string, now time.Time) (lock cause.Decision, unch
 		return cause.Allow(), false
 	}
 	lock = cause.Wait(cause.AccountLockedOut, ban.Until, cause.Text("client", ban.Last))
-	if last, ok := g.checks.get(key.account); ok && now.Sub(last) < g.limits.LockedChecks {
+	if last, ok := g.checks.get(key.account); ok && now.Sub(last) < g.limits.Load().LockedChecks {
 		return lock, true
 	}
 	g.checks.put(key.account, now)
@@ -208,12 +222,12 @@ func (g *Guard) locked(account string, now time.Time) (lock cause.Decision, unch
 
 // delay doubles with every failure beyond those that are free.
 func (g *Guard) delay(level float64) time.Duration {
-	over := math.Ceil(level) - float64(g.limits.FreeFailures)
+	over := math.Ceil(level) - float64(g.limits.Load().FreeFailures)
 	if over <= 0 {
 		return 0
 	}
-	d := float64(g.limits.FirstDelay) * math.Exp2(min(over-1, 30))
-	return time.Duration(min(d, float64(g.limits.MaxDelay)))
+	d := float64(g.limits.Load().FirstDelay) * math.Exp2(min(over-1, 30))
+	return time.Duration(min(d, float64(g.limits.Load().MaxDelay)))
 }
 
 // Failed counts a wrong password. An address that the account knows counts a tenth and does not
@@ -236,10 +250,10 @@ func (g *Guard) Failed(remote netip.Addr, account string) {
 		weight = 0.1
 	}
 	var set []Ban
-	set = g.count(set, addressKey(remote), weight, g.limits.AddressFailures, account, now)
-	set = g.count(set, blockKey(remote), weight, g.limits.BlockFailures, account, now)
+	set = g.count(set, addressKey(remote), weight, g.limits.Load().AddressFailures, account, now)
+	set = g.count(set, blockKey(remote), weight, g.limits.Load().BlockFailures, account, now)
 	if weight == 1 && account != "" {
-		set = g.count(set, accountKey(account), weight, g.limits.AccountFailures, remote.String(), now)
+		set = g.count(set, accountKey(account), weight, g.limits.Load().AccountFailures, remote.String(), now)
 	}
 	g.mu.Unlock()
 	for _, ban := range set {
@@ -258,13 +272,13 @@ func (g *Guard) count(set []Ban, key guardKey, weight float64, limit int, last s
 	}
 	g.failures.remove(key) // the ban takes their place
 	ban := Ban{
-		Key: key.String(), Cause: key.cause(), Since: now, Until: now.Add(g.limits.Ban),
+		Key: key.String(), Cause: key.cause(), Since: now, Until: now.Add(g.limits.Load().Ban),
 		Failures: int(math.Round(level)), Times: 1, Last: last,
 	}
 	if again && now.Sub(old.Until) < banMemory {
 		ban.Times = old.Times + 1
 		if key.account == "" { // an account is locked no longer than it must, its owner may be anywhere
-			ban.Until = now.Add(min(2*old.Until.Sub(old.Since), g.limits.MaxBan))
+			ban.Until = now.Add(min(2*old.Until.Sub(old.Since), g.limits.Load().MaxBan))
 		}
 	}
 	g.bans[key] = ban
@@ -278,7 +292,7 @@ const banMemory = 24 * time.Hour
 // trimBans keeps the number of bans within bounds: it drops those that are forgotten anyway, and
 // if that is not enough, those that end first.
 func (g *Guard) trimBans(now time.Time) {
-	if len(g.bans) <= g.limits.Entries {
+	if len(g.bans) <= g.limits.Load().Entries {
 		return
 	}
 	ends := make([]time.Time, 0, len(g.bans))
@@ -312,7 +326,7 @@ func (g *Guard) Succeeded(remote netip.Addr, account string) {
 	}
 	kept := []sighting{{Prefix: prefix, At: now}}
 	for j, s := range seen {
-		if j != i && len(kept) < maxKnown && now.Sub(s.At) < g.limits.KnownFor {
+		if j != i && len(kept) < maxKnown && now.Sub(s.At) < g.limits.Load().KnownFor {
 			kept = append(kept, s)
 		}
 	}
@@ -375,7 +389,7 @@ func (g *Guard) banned(remote netip.Addr, now time.Time) cause.Decision {
 	ban, ok := g.bans[key]
 	if !ok || !now.Before(ban.Until) {
 		ban, ok = g.bans[blockKey(remote)]
-		if at, known := g.good.get(key.prefix); known && now.Sub(at) < g.limits.KnownFor {
+		if at, known := g.good.get(key.prefix); known && now.Sub(at) < g.limits.Load().KnownFor {
 			ok = false
 		}
 	}
@@ -386,14 +400,14 @@ func (g *Guard) banned(remote netip.Addr, now time.Time) cause.Decision {
 }
 
 func (g *Guard) exempt(remote netip.Addr) bool {
-	return !remote.IsValid() || slices.ContainsFunc(g.limits.Exempt, func(p netip.Prefix) bool { return p.Contains(remote) })
+	return !remote.IsValid() || slices.ContainsFunc(g.limits.Load().Exempt, func(p netip.Prefix) bool { return p.Contains(remote) })
 }
 
 func (g *Guard) isKnown(account string, remote netip.Addr, now time.Time) bool {
 	seen, _ := g.known.get(account)
 	prefix := addressKey(remote).prefix
 	return slices.ContainsFunc(seen, func(s sighting) bool {
-		return s.Prefix == prefix && now.Sub(s.At) < g.limits.KnownFor
+		return s.Prefix == prefix && now.Sub(s.At) < g.limits.Load().KnownFor
 	})
 }
 
@@ -408,7 +422,7 @@ func (g *Guard) level(key guardKey, now time.Time) float64 {
 	if !ok {
 		return 0
 	}
-	return max(0, f.level-float64(now.Sub(f.at))/float64(g.limits.Forget))
+	return max(0, f.level-float64(now.Sub(f.at))/float64(g.limits.Load().Forget))
 }
 
 // sighting is an address from which an account signed in.

@@ -20,7 +20,7 @@ import (
 
 // The second octet of keys of tableDue; the table's own key has the number of what waits.
 const (
-	dueWaits   = 'w' // minute destination 0 id: when it is due, in nanoseconds since 1970
+	dueWaits   = 'w' // minute destination 0 id: when it is due, in nanoseconds since 1970, and the sender's domain
 	dueSettles = 's' // id: the destination of its first recipient; a report is owed, or nothing is left but to forget it
 	dueShows   = 'o' // id: nothing; it waits and is not in its sender's Outbox yet
 )
@@ -29,6 +29,7 @@ const (
 type Due struct {
 	ID          TraceID
 	Destination string
+	From        string    // the domain of the return path as Destination has it, "" for none
 	At          time.Time // zero is at once
 }
 
@@ -48,11 +49,18 @@ func (s *Submission) Destination(r *SubmissionRecipient) string {
 	if s.Scheduled {
 		return ""
 	}
-	i := strings.LastIndexByte(r.Address, '@')
+	return destinationOf(r.Address)
+}
+
+// Sender is the domain of the return path as Destination has it, "" for none.
+func (s *Submission) Sender() string { return destinationOf(s.From) }
+
+func destinationOf(addr string) string {
+	i := strings.LastIndexByte(addr, '@')
 	if i < 0 {
 		return ""
 	}
-	return address.NormalizeDomain(r.Address[i+1:])
+	return address.NormalizeDomain(addr[i+1:])
 }
 
 // Owes reports whether a recipient is in another state than Queued and something is to be done for it.
@@ -75,13 +83,13 @@ func (s *Submission) dueEntries() (list []dueEntry, waiting int) {
 		n := slices.IndexFunc(waits, func(d Due) bool { return d.Destination == to })
 		switch {
 		case n < 0:
-			waits = append(waits, Due{s.ID, to, r.Next})
+			waits = append(waits, Due{ID: s.ID, Destination: to, At: r.Next})
 		case r.Next.Before(waits[n].At):
 			waits[n].At = r.Next
 		}
 	}
 	for _, d := range waits {
-		list = append(list, dueEntry{dueKey(d.At, d.Destination, s.ID), dueTime(d.At)})
+		list = append(list, dueEntry{dueKey(d.At, d.Destination, s.ID), append(dueTime(d.At), s.Sender()...)})
 	}
 	waiting = len(list)
 	if len(s.Recipients) > 0 && (s.Done() || s.Owes()) {
@@ -106,7 +114,7 @@ func dueKey(at time.Time, destination string, id TraceID) key {
 
 func dueTime(at time.Time) []byte {
 	if at.Unix() <= 0 {
-		return nil
+		return make([]byte, 8)
 	}
 	if at.Unix() > math.MaxInt64/int64(time.Second)-1 { // centuries from now
 		return binary.BigEndian.AppendUint64(nil, math.MaxInt64)
@@ -116,13 +124,13 @@ func dueTime(at time.Time) []byte {
 
 func decodeDue(k, b []byte) (d Due, err error) {
 	const before = 1 + 1 + 4
-	if len(k) < before+1+len(d.ID) || len(b) != 0 && len(b) != 8 {
+	if len(k) < before+1+len(d.ID) || len(b) < 8 {
 		return d, errDamaged
 	}
 	end := len(k) - len(d.ID)
-	d.ID, d.Destination = TraceID(k[end:]), string(k[before:end-1])
-	if len(b) == 8 {
-		d.At = time.Unix(0, int64(binary.BigEndian.Uint64(b)))
+	d.ID, d.Destination, d.From = TraceID(k[end:]), string(k[before:end-1]), string(b[8:])
+	if at := int64(binary.BigEndian.Uint64(b)); at != 0 {
+		d.At = time.Unix(0, at)
 	}
 	return d, nil
 }
