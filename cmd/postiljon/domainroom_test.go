@@ -55,3 +55,45 @@ func TestRoomOfDomain(t *testing.T) {
 		t.Error(said)
 	}
 }
+
+// TestRoomAcrossAccounts: what COPY and REPLACE bring, also to others' mailboxes, counts as far as it is more than before.
+func TestRoomAcrossAccounts(t *testing.T) {
+	h := hostAccount(t)
+	quota := int64(4000)
+	if _, err := h.ChangeDomain(t.Context(), control.ChangeDomain{Name: "example.org", Quota: &quota}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.AddAccount(t.Context(), control.NewAccount{Address: "bo@example.org", Password: hostedPassword}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.ChangeShare(t.Context(), control.ChangeShare{Owner: "bo@example.org", Mailbox: "Archive", With: hostedAddress, As: "write"}); err != nil {
+		t.Fatal(err)
+	}
+	u := h.signIn("imaps", hostedPassword)
+	text := func(n int) string {
+		return fmt.Sprintf("{%d+}\r\nSubject: hej\r\n\r\n%s\r\n", n, strings.Repeat("x", n-18))
+	}
+	const bo = `"Other Users/bo/Archive"`
+	for _, c := range []struct{ command, answer string }{
+		{"APPEND INBOX " + text(1500), "OK"},
+		{"SELECT INBOX", "OK"},
+		{"COPY 1 " + bo, "OK"}, // 3000 octets of 4000
+		{"COPY 1 " + bo, "NO [OVERQUOTA]"},
+		{"COPY 1 Archive", "OK"}, // one email of the account, in two mailboxes
+		{"MOVE 1 " + bo, "OK"},
+		{"SELECT Archive", "OK"},
+		{"REPLACE 1 INBOX " + text(2600), "NO [OVERQUOTA]"},
+		{"REPLACE 1 INBOX " + text(2400), "OK"}, // 3900
+		{"SELECT INBOX", "OK"},
+		{"REPLACE 1 " + bo + " " + text(2550), "NO [OVERQUOTA]"},
+		{"REPLACE 1 " + bo + " " + text(2450), "OK"}, // 3950
+		{"SELECT " + bo, "OK"},
+		{"COPY 1 INBOX", "NO [OVERQUOTA]"},
+		{"MOVE 1 INBOX", "OK"},
+	} {
+		said := u.all("a " + c.command)
+		if last := said[len(said)-1]; !strings.HasPrefix(last, "a "+c.answer) || c.answer != "OK" && !strings.Contains(last, "/why/quota.domain-full") {
+			t.Errorf("%.40q: %q", c.command, said)
+		}
+	}
+}

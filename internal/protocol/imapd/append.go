@@ -27,13 +27,15 @@ type appending struct {
 	// quota and used are octets; quota is 0 where only the store can tell.
 	quota, used int64
 	owner       store.Account // of the target
+	freed       int64         // octets that REPLACE gives free where it takes room
+	old         uid.UID       // that REPLACE replaces
 	emails      []store.NewEmail
 }
 
 // appendMessage is APPEND (RFC 9051 section 6.3.12), with several messages of which all are kept
 // or none (RFC 3502), and with messages put together from others (RFC 4469).
 func (s *session) appendMessage(c *appendCommand) outcome {
-	a, o := s.readMessages(c)
+	a, o := s.readMessages(c, 0)
 	if o.refused != nil || o.silent {
 		return o
 	}
@@ -55,8 +57,8 @@ func (s *session) appended(a *appending, done *store.Appended) []byte {
 
 // readMessages reads and stores the messages of a command. If it is refused, what its client sends
 // without waiting is read and dropped.
-func (s *session) readMessages(c *appendCommand) (*appending, outcome) {
-	a := &appending{s: s, c: c, line: c.rest, p: parser{b: c.rest}}
+func (s *session) readMessages(c *appendCommand, old uid.UID) (*appending, outcome) {
+	a := &appending{s: s, c: c, old: old, line: c.rest, p: parser{b: c.rest}}
 	o := a.run()
 	switch {
 	case s.err != nil || s.over:
@@ -104,7 +106,10 @@ func (a *appending) measureRoom() outcome {
 		return s.failed(err, a.c.mailbox)
 	}
 	a.owner = account
-	if account.Quota == 0 || a.c.replace {
+	if a.c.replace {
+		return a.measureFreed()
+	}
+	if account.Quota == 0 {
 		return done()
 	}
 	usage, err := s.store.Usage(s.ctx, a.target.account)
@@ -112,6 +117,16 @@ func (a *appending) measureRoom() outcome {
 		return s.failed(err, a.c.mailbox)
 	}
 	a.quota, a.used = account.Quota, usage.Size
+	return done()
+}
+
+// measureFreed looks how much the message holds that is to be replaced.
+func (a *appending) measureFreed() outcome {
+	var err error
+	a.freed, err = a.s.sizeOf(uid.Of(a.old))
+	if err != nil {
+		return a.s.failed(err, a.c.mailbox)
+	}
 	return done()
 }
 
@@ -277,15 +292,30 @@ func (a *appending) admit(size uint64) outcome {
 	return done()
 }
 
-// claim takes room for a message that the quota of its account admits. What replaces another brings no more than that, nearly always.
+// claim takes room for a message that the quota of its account admits. What replaces another brings only what it is
+// larger: mailboxes are shared within a domain alone.
 func (a *appending) claim(size uint64) outcome {
-	if a.s.server.options.Room == nil || a.c.replace {
+	return a.s.claim(&a.owner, int64(size)-a.freed)
+}
+
+// claim takes room for so many octets more in what an account shares with others.
+func (s *session) claim(owner *store.Account, size int64) outcome {
+	if s.server.options.Room == nil || size <= 0 {
 		return done()
 	}
-	if d := a.s.server.options.Room(a.s.ctx, &a.owner, int64(size)); !d.Allowed() {
+	if d := s.server.options.Room(s.ctx, owner, size); !d.Allowed() {
 		return refuse(d)
 	}
 	return done()
+}
+
+// sizeOf adds up messages of the selected mailbox.
+func (s *session) sizeOf(set uid.Set) (size int64, err error) {
+	err = s.store.Placements(s.ctx, s.selected.account, s.selected.id, set, func(p *store.Placement) error {
+		size += p.Size
+		return nil
+	})
+	return size, err
 }
 
 // putWhole is the size up to which a message is stored in one piece.

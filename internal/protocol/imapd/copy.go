@@ -35,8 +35,11 @@ func (s *session) copyMessages(c *copyCommand) outcome {
 		}
 		sel.fresh = nil // it may be about to change
 	}
-	if c.move {
+	if c.move { // within a domain, whose mail is no more for it
 		return s.moveTo(s.newest(set), &target)
+	}
+	if o := s.claimFor(set, &target); o.refused != nil {
+		return o
 	}
 	copied, err := s.store.CopyBetween(s.ctx, sel.copying(set, &target))
 	if err != nil {
@@ -51,6 +54,22 @@ func (s *session) copyMessages(c *copyCommand) outcome {
 	}
 	s.brought(&target, copied.To)
 	return doneWith(appendCopyUID(nil, &copied))
+}
+
+// claimFor takes room for copies in the mailbox of another account.
+func (s *session) claimFor(set uid.Set, target *place) outcome {
+	if target.account == s.selected.account || s.server.options.Room == nil {
+		return done()
+	}
+	owner, err := s.store.Account(s.ctx, target.account)
+	if err != nil {
+		return s.failedTarget(err, target.Name)
+	}
+	size, err := s.sizeOf(set)
+	if err != nil {
+		return s.failed(err, target.Name)
+	}
+	return s.claim(&owner, size)
 }
 
 // moveTo moves messages. Where they went is told before they are gone (RFC 6851 section 4.3).

@@ -13,7 +13,7 @@ func (s *session) replace(c *appendCommand) outcome {
 	if o.refused != nil {
 		return s.skip(c.rest, o)
 	}
-	a, o := s.readMessages(c)
+	a, o := s.readMessages(c, old)
 	if o.refused != nil || o.silent {
 		return o
 	}

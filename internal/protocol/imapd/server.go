@@ -65,8 +65,8 @@ type Options struct {
 	Admit netserve.Admit
 	// Index makes searches for text fast; nil for none: then all is read.
 	Index *index.Index
-	// Room decides whether there is room beside the account's own quota, which is the store's matter, for a message that APPEND
-	// brings to an account, and counts it if so; nil: there always is.
+	// Room decides whether there is room beside the account's own quota, which is the store's matter, for what APPEND, REPLACE or COPY
+	// bring to an account, and counts it if so; nil: there always is.
 	Room func(ctx context.Context, a *store.Account, size int64) cause.Decision
 	// NoUnauthenticate switches UNAUTHENTICATE off, as RFC 8437 section 8 wants it to be possible: behind
 	// a proxy that checks only the first sign-in it would lead around that.
