@@ -8,6 +8,7 @@ import (
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/config"
 	"github.com/postiljon/postiljon/internal/journal"
+	"github.com/postiljon/postiljon/internal/message/address"
 	"github.com/postiljon/postiljon/internal/policy"
 	"github.com/postiljon/postiljon/internal/store"
 )
@@ -130,6 +131,12 @@ func (s *Server) changeDomain(ctx context.Context, r ChangeDomain) (Domain, erro
 	})
 	if err != nil {
 		return Domain{}, s.noDomain(ctx, r.Name, "", err)
+	}
+	if r.ChangeLimits.some() {
+		s.Sending.Reconsider(address.NormalizeDomain(r.Name))
+		if err := s.sendAll(ctx, r.Name); err != nil {
+			return Domain{}, err
+		}
 	}
 	return s.showDomain(ctx, Name{r.Name})
 }
@@ -372,6 +379,10 @@ func (s *Server) changeAccount(ctx context.Context, r ChangeAccount) (Account, e
 			return Account{}, err
 		}
 		s.note(ctx, journal.SecondStepOff, a.ID)
+	}
+	if r.ChangeLimits.some() {
+		s.Sending.Reconsider(a.Address)
+		s.Queue.Reopened(a.ID)
 	}
 	s.note(ctx, journal.AccountChanged, a.ID, store.Field{Name: "to", Value: a.Address})
 	return s.account(ctx, &changed)

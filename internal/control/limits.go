@@ -48,15 +48,33 @@ func (s *Server) reopen(ctx context.Context, r Name) (None, error) {
 			return None{}, s.noDomain(ctx, r.Name, "", err)
 		}
 		s.Sending.Reopen(address.NormalizeDomain(r.Name))
-		return None{}, nil
+		return None{}, s.sendAll(ctx, r.Name)
 	}
 	a, err := s.find(ctx, r.Name)
 	if err != nil {
 		return None{}, err
 	}
 	s.Sending.Reopen(a.Address)
+	s.Queue.Reopened(a.ID)
 	return None{}, nil
 }
+
+// sendAll lets all go that waits for a limit in the Outboxes of a domain.
+func (s *Server) sendAll(ctx context.Context, domain string) error {
+	all, err := s.Store.Accounts(ctx, domain)
+	if err != nil {
+		return err
+	}
+	ids := make([]store.AccountID, len(all))
+	for i := range all {
+		ids[i] = all[i].ID
+	}
+	s.Queue.Reopened(ids...)
+	return nil
+}
+
+// some tells whether anything is to be changed.
+func (c *ChangeLimits) some() bool { return *c != ChangeLimits{} }
 
 // checkLimits refuses limits that nobody can have.
 func (s *Server) checkLimits(c *ChangeLimits) error {

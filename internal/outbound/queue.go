@@ -373,6 +373,35 @@ func (q *Queue) SendNow(ctx context.Context, account store.AccountID, id store.T
 	return nil
 }
 
+// Reopened lets what accounts have waiting for a sending limit be tried at once: somebody opened sending, or changed the limit. It does not
+// wait for that.
+func (q *Queue) Reopened(accounts ...store.AccountID) {
+	q.background(func(ctx context.Context) {
+		for _, a := range accounts {
+			if err := q.afterLimit(ctx, a); err != nil && ctx.Err() == nil {
+				q.log.Error("outbound: try what waited for a limit", "account", a, "error", err)
+			}
+		}
+	})
+}
+
+func (q *Queue) afterLimit(ctx context.Context, a store.AccountID) error {
+	var waiting []store.TraceID
+	err := q.opt.Store.Submissions(ctx, a, func(sub *store.Submission) error {
+		limited := func(r store.SubmissionRecipient) bool { return r.State == store.Queued && strings.HasPrefix(string(r.Cause), "limit.") }
+		if sub.Scheduled && slices.ContainsFunc(sub.Recipients, limited) {
+			waiting = append(waiting, sub.ID)
+		}
+		return ctx.Err()
+	})
+	for _, id := range waiting {
+		if one := q.SendNow(ctx, a, id); one != nil && !errors.Is(one, ErrNotQueued) && store.KindOf(one) != store.KindNotFound {
+			err = errors.Join(err, one)
+		}
+	}
+	return err
+}
+
 // Cancel takes a submission back for one recipient, or for all that still wait
 // if recipient is empty. Errors: store.KindNotFound, ErrNotQueued, ErrBusy
 // while the message is being sent.

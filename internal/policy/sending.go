@@ -229,6 +229,18 @@ func (s *Sending) Reopen(of string) {
 	s.saver.touch()
 }
 
+// Reconsider opens sending for an address or a domain whose limits were changed, as far as what it sent within the hour fits the new ones.
+func (s *Sending) Reconsider(of string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, t := range s.tallies {
+		if key.of == of {
+			t.closed = 0
+		}
+	}
+	s.saver.touch()
+}
+
 // want is what one message asks of one limit.
 type want struct {
 	key   tallyKey

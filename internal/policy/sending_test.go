@@ -134,6 +134,17 @@ func TestSendingLimitOfADomain(t *testing.T) {
 	if d := s.askOne("a@example.net", 100); !d.Allowed() {
 		t.Errorf("another domain: %+v", d)
 	}
+	s.Reconsider("example.org")
+	if d := s.askOne("last@example.org", 1); d.Cause != cause.LimitDomainHourly {
+		t.Errorf("the same limit holds no longer: %+v", d)
+	}
+	p := Plans{Default: DefaultSendingLimits()}
+	p.Default.DomainHourly++
+	s.SetPlans(p)
+	if d := s.askOne("last@example.org", 1); !d.Allowed() {
+		t.Errorf("a limit that was raised: %+v", d)
+	}
+	s.SetPlans(Plans{Default: DefaultSendingLimits()})
 	s.Reopen("example.org")
 	if d := s.askOne("last@example.org", 1); !d.Allowed() {
 		t.Errorf("reopened: %+v", d)

@@ -5,7 +5,7 @@ import { anna, assert, base, bo, command, flow } from "../flow.mjs";
 await flow(async ({ person }) => {
   command("account", "change", anna.address, "--hourly=2");
   const page = await person(anna);
-  for (const n of [1, 2, 3]) {
+  const write = async (n) => {
     await page.goto(`${base}/mail/inbox?mailto=${encodeURIComponent(`mailto:${bo.address}?subject=Nummer ${n}&body=hej`)}`);
     await page.getByRole("dialog", { name: `Nummer ${n}` }).waitFor();
     await page.getByRole("textbox", { name: "Text of the message" }).click();
@@ -14,6 +14,9 @@ await flow(async ({ person }) => {
     await page.goto(`${base}/mail/outbox`);
     await page.locator(".outbox-row").getByRole("button", { name: "More" }).click();
     await page.getByRole("menuitem", { name: "Send now" }).click();
+  };
+  for (const n of [1, 2, 3]) {
+    await write(n);
     if (n < 3) await page.getByText("Nothing waits").waitFor();
   }
   const paused = page.locator(".outbox-paused");
@@ -22,10 +25,17 @@ await flow(async ({ person }) => {
   await page.locator(".outbox-row").getByText(/Trying again at/).waitFor();
   assert.equal(await page.locator(".outbox-row").count(), 1);
 
-  command("limit", "reopen", anna.address);
+  // The operator raises the limit: it leaves without anybody doing anything.
   const there = await person(bo);
-  await page.locator(".outbox-row").getByRole("button", { name: "Send now" }).click();
+  command("account", "change", anna.address, "--hourly=3");
   await there.getByRole("link", { name: /Nummer 3/ }).waitFor();
   await page.getByText("Nothing waits").waitFor();
   assert.equal(await paused.count(), 0);
+
+  // Once more, and the operator opens sending.
+  await write(4);
+  await paused.getByText("3 of 3").waitFor();
+  command("limit", "reopen", anna.address);
+  await there.getByRole("link", { name: /Nummer 4/ }).waitFor();
+  await page.getByText("Nothing waits").waitFor();
 });
