@@ -388,7 +388,9 @@ func (q *Queue) Reopened(accounts ...store.AccountID) {
 func (q *Queue) afterLimit(ctx context.Context, a store.AccountID) error {
 	var waiting []store.TraceID
 	err := q.opt.Store.Submissions(ctx, a, func(sub *store.Submission) error {
-		limited := func(r store.SubmissionRecipient) bool { return r.State == store.Queued && strings.HasPrefix(string(r.Cause), "limit.") }
+		limited := func(r store.SubmissionRecipient) bool {
+			return r.State == store.Queued && strings.HasPrefix(string(r.Cause), "limit.")
+		}
 		if sub.Scheduled && slices.ContainsFunc(sub.Recipients, limited) {
 			waiting = append(waiting, sub.ID)
 		}
