@@ -23,6 +23,8 @@ type Copying struct {
 	Set      uid.Set
 	// Lose are flags that the copies do not get.
 	Lose Flags
+	// As, if not nil, changes what is placed in another account.
+	As func(*NewEmail)
 }
 
 // How many messages go from one account to another in one transaction. A move takes few: after a
@@ -184,6 +186,9 @@ func (s *Store) gather(ctx context.Context, c Copying, refs map[uid.UID]blob.Ref
 	for i, f := range flags {
 		emails[i].Flags = Flags{f[0] & SystemFlags[0]}
 		emails[i].Keywords = keywords.Names(f)
+		if c.As != nil {
+			c.As(&emails[i])
+		}
 	}
 	return uids, emails, nil
 }

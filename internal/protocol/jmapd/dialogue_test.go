@@ -50,6 +50,7 @@ type world struct {
 	filed   []Filed
 	others  sync.Map          // accounts by address, beside anna's
 	using   []string          // capabilities
+	speaks  string            // who makes the calls of a dialogue, "" for anna
 	traces  *strings.Replacer // ids of submissions for their names
 	names   *strings.Replacer // and the reverse
 }
@@ -177,7 +178,7 @@ func play(t *testing.T, file string) {
 		case strings.HasPrefix(line, "@"):
 			w.do(strings.Fields(line[1:]))
 		case kind == "C:":
-			answer = w.masked(w.calls(w.traces.Replace(rest)))
+			answer = w.masked(w.callsAs(w.speaker(), w.traces.Replace(rest)))
 		case kind == "S:" && *record:
 			line = "S: " + string(compact(t, answer))
 		case kind == "S:":
@@ -203,11 +204,22 @@ var trace = regexp.MustCompile(`"0[0-9a-z]{19}"`)
 
 var instant = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`)
 
+// ticked is a state of what is shared, which counts from the time.
+var ticked = regexp.MustCompile(`"\d{16,}(\.[^"]*)"`)
+
 var clock = regexp.MustCompile(`\d\d:\d\d UTC`)
+
+// speaker is who makes the calls of a dialogue.
+func (w *world) speaker() store.Account {
+	if a, ok := w.others.Load(w.speaks); ok {
+		return a.(store.Account)
+	}
+	return w.anna
+}
 
 func (w *world) masked(answer json.RawMessage) json.RawMessage {
 	answer = json.RawMessage(w.names.Replace(string(answer)))
-	answer = instant.ReplaceAll(answer, []byte("..."))
+	answer = ticked.ReplaceAll(instant.ReplaceAll(answer, []byte("...")), []byte(`"...$1"`))
 	return clock.ReplaceAll(trace.ReplaceAll(changing.ReplaceAll(answer, []byte(`"$1":"..."`)), []byte(`"..."`)), []byte("... UTC"))
 }
 
@@ -233,6 +245,7 @@ func compact(t *testing.T, text []byte) []byte {
 // "settle" waits until nothing is being sent, "limit reached"
 // and "limit open" are about sending, "alias" and "account ADDRESS" make others, "suspend CAUSE" keeps anna from sending,
 // "using CAPABILITY..." says what the next calls use, "remember" names the submissions $1, $2 ...,
+// "guest ADDRESS" makes an account that can sign in, "as ADDRESS" has it make the next calls, "share MAILBOX WITH [LETTERS]" gives it rights.
 // "script" holds that the rules can run, "byhand" changes them.
 func (w *world) do(words []string) {
 	w.t.Helper()
@@ -283,6 +296,12 @@ func (w *world) do(words []string) {
 		err = w.store.CreateAlias(ctx, store.Alias{Address: words[1], Targets: []string{w.anna.Address}})
 	case "account":
 		storetest.Account(w.t, w.store, words[1])
+	case "guest":
+		w.guest(words[1])
+	case "as":
+		w.speaks = words[1]
+	case "share":
+		w.share(store.MailboxID(number(1)), words[2], strings.Join(words[3:], ""))
 	case "limit":
 		w.desk.closed.Store(words[1] == "reached")
 	case "suspend":

@@ -175,19 +175,16 @@ func (c *call) missingBlobs(ctx context.Context, p *picture, root *newPart) []st
 
 // placeNew places a message: in its first mailbox, and as the same email in the others.
 func (c *call) placeNew(ctx context.Context, p *picture, patch *emailPatch, n store.NewEmail) (object, *methodError) {
-	for _, k := range slices.Sorted(maps.Keys(patch.keywords)) {
-		if f, system := systemFlag(k); system {
-			n.Flags = n.Flags.With(f)
-		} else {
-			n.Keywords = append(n.Keywords, k)
-		}
-	}
+	n.Flags, n.Keywords = patch.flags()
 	s, a := c.server.store, c.account.ID
 	into := slices.Sorted(maps.Keys(patch.mailboxes))
 	for _, m := range into {
 		if b := p.boxes[m]; b != nil && b.Role == store.RoleOutbox {
 			return nil, badProperty("mailboxIds", "only what waits to be sent is in "+b.name)
 		}
+	}
+	if e := p.mayPlace(patch); e != nil {
+		return nil, e
 	}
 	if room := c.server.options.Room; room != nil {
 		if d := room(ctx, c.account, n.Summary.Size); !d.Allowed() {
@@ -201,5 +198,5 @@ func (c *call) placeNew(ctx context.Context, p *picture, patch *emailPatch, n st
 	if err != nil {
 		return nil, c.setError(err, "mailboxIds", "keywords")
 	}
-	return c.placedNew(ctx, into, done)
+	return c.placedNew(ctx, p, into, done)
 }

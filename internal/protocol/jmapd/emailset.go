@@ -154,6 +154,9 @@ func (c *call) updateEmails(ctx context.Context, p *picture, s *set) {
 			continue
 		}
 		patch, e := c.emailPatch(p, l, s.update[id])
+		if e == nil {
+			e = p.mayPatch(l, patch)
+		}
 		if e == nil && patch.mailboxes != nil {
 			moved = true
 			e = c.refile(ctx, p, l, patch)
@@ -207,7 +210,7 @@ func flagSteps(p *picture, patches map[string]*emailPatch) []*flagStep {
 				key := fmt.Sprint(l.At[i].Mailbox, change)
 				step := byKey[key]
 				if step == nil {
-					step = &flagStep{mailbox: l.At[i].Mailbox, change: change}
+					step = &flagStep{mailbox: l.At[i].Mailbox, change: p.covered(l.At[i].Mailbox, change)}
 					byKey[key], order = step, append(order, step)
 				}
 				step.uids = step.uids.Add(l.At[i].UID)
@@ -247,16 +250,11 @@ func (e *emailPatch) changes() (list []store.FlagChange) {
 // refile puts an email into the mailboxes that it is to be in and takes it out of the others. It is never in none.
 func (c *call) refile(ctx context.Context, p *picture, l *store.Located, patch *emailPatch) *methodError {
 	var into []store.MailboxID
-	target := map[store.MailboxID]bool{}
-	for i := range l.At {
-		on, named := patch.mailboxes[l.At[i].Mailbox]
-		target[l.At[i].Mailbox] = on || !named && (!patch.whole || p.keepsWaiting(l.At[i].Mailbox, patch.mailboxes))
-	}
-	for m, on := range patch.mailboxes {
+	target := p.target(l, patch)
+	for m, on := range target {
 		if on && !l.In(m) {
 			into = append(into, m)
 		}
-		target[m] = on
 	}
 	if !slices.Contains(slices.Collect(maps.Values(target)), true) {
 		return badProperty("mailboxIds", "an email is in one mailbox at least")
@@ -291,6 +289,17 @@ func (c *call) refile(ctx context.Context, p *picture, l *store.Located, patch *
 	return nil
 }
 
+// target says of mailboxes whether the email is to be in them.
+func (p *picture) target(l *store.Located, patch *emailPatch) map[store.MailboxID]bool {
+	target := map[store.MailboxID]bool{}
+	for i := range l.At {
+		on, named := patch.mailboxes[l.At[i].Mailbox]
+		target[l.At[i].Mailbox] = patch.mailboxes == nil || on || !named && (!patch.whole || p.keepsWaiting(l.At[i].Mailbox, patch.mailboxes))
+	}
+	maps.Copy(target, patch.mailboxes)
+	return target
+}
+
 // keepsWaiting reports whether an email stays in the Outbox though it is not among the mailboxes that it is to be in: who files it where
 // sent messages are does not take it back.
 func (p *picture) keepsWaiting(m store.MailboxID, target map[store.MailboxID]bool) bool {
@@ -310,10 +319,11 @@ func (c *call) place(ctx context.Context, p *picture, at store.PlacedIn, to stor
 	s, a := c.server.store, c.account.ID
 	var done store.Copied
 	var err error
+	one := store.Copying{From: store.Place{Account: a, Mailbox: at.Mailbox}, To: store.Place{Account: a, Mailbox: to}, Set: uid.Of(at.UID), Lose: p.may(to).Fixed()}
 	if move {
-		done, err = s.Move(ctx, a, at.Mailbox, uid.Of(at.UID), to)
+		done, err = s.MoveBetween(ctx, one)
 	} else {
-		done, err = s.Copy(ctx, a, at.Mailbox, uid.Of(at.UID), to)
+		done, err = s.CopyBetween(ctx, one)
 	}
 	switch {
 	case err != nil:
@@ -324,8 +334,11 @@ func (c *call) place(ctx context.Context, p *picture, at store.PlacedIn, to stor
 	from, into := p.boxes[at.Mailbox], p.boxes[to]
 	if move {
 		c.went(from, into)
+	} else {
+		c.came(into)
 	}
-	if c.server.options.Filed != nil && from != nil && from.Role != into.Role {
+	// What junk is to the owner nobody else says by where he files it.
+	if c.server.options.Filed != nil && !p.sight.isShared() && from != nil && from.Role != into.Role {
 		c.server.options.Filed(Filed{Account: a, Into: to, From: from.Role, To: into.Role, UIDs: uid.Of(done.To...)})
 	}
 	return nil
@@ -339,6 +352,11 @@ func (c *call) destroyEmail(ctx context.Context, p *picture, id string) *methodE
 	}
 	if all, there := p.mail.Email(l.ID); there {
 		l = all
+	}
+	for _, at := range l.At {
+		if !p.may(at.Mailbox).Has(removing) {
+			return forbidden("emails may not be removed from " + p.boxes[at.Mailbox].name)
+		}
 	}
 	for _, at := range l.At {
 		if b := p.boxes[at.Mailbox]; c.implied && b != nil && b.Role == store.RoleOutbox {

@@ -352,7 +352,11 @@ func TestFollowShared(t *testing.T) {
 					w.happens(t, a, dice)
 				}
 			}
-			switch dice(8) {
+			switch dice(9) {
+			case 8: // he changes something himself, as far as he may
+				m := fmt.Sprintf("M%d-%d", a.ID, 1+dice(12))
+				w.callsAs(b, fmt.Sprintf(`[["Email/set",{"accountId":%q,"update":{%q:{"keywords/$seen":true,"mailboxIds/F%d-%d":true}},"destroy":["M%d-%d"]},"0"]]`,
+					accountID(a.ID), m, a.ID, 1+dice(3), a.ID, 20+dice(5)))
 			case 0: // the service forgets what it had in memory
 				w.forget(a.ID)
 				f.forgot = true

@@ -37,6 +37,7 @@ func emailImport(ctx context.Context, c *call) (any, error) {
 	case expected != nil && *expected != before:
 		return nil, &methodError{Type: "stateMismatch"}
 	}
+	defer c.tell(ctx)
 	created, failed := object{}, map[string]*methodError{}
 	for _, name := range slices.Sorted(maps.Keys(emails)) {
 		o, e := c.importOne(ctx, p, emails[name])
@@ -75,13 +76,17 @@ func (c *call) importOne(ctx context.Context, p *picture, raw map[string]json.Ra
 }
 
 // placedNew copies a message that was placed into its other mailboxes, and tells what was created.
-func (c *call) placedNew(ctx context.Context, into []store.MailboxID, done store.Appended) (object, *methodError) {
+func (c *call) placedNew(ctx context.Context, p *picture, into []store.MailboxID, done store.Appended) (object, *methodError) {
 	s, a := c.server.store, c.account.ID
 	set := uid.Of(done.UIDs...)
 	for _, m := range into[1:] {
-		if _, err := s.Copy(ctx, a, into[0], set, m); err != nil {
+		one := store.Copying{From: store.Place{Account: a, Mailbox: into[0]}, To: store.Place{Account: a, Mailbox: m}, Set: set, Lose: p.may(m).Fixed()}
+		if _, err := s.CopyBetween(ctx, one); err != nil {
 			return nil, c.setError(err, "mailboxIds")
 		}
+	}
+	for _, m := range into {
+		c.came(p.boxes[m])
 	}
 	var o object
 	err := s.Messages(ctx, a, into[0], set, func(m *store.Message) error {

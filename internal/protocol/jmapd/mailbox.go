@@ -54,7 +54,7 @@ func (b *box) rights() object {
 	return object{
 		"mayReadItems": b.may.Has(store.RightRead), "mayAddItems": b.mayAdd(), "mayRemoveItems": b.may.Has(removing),
 		"maySetSeen": b.may.Has(store.RightSeen), "maySetKeywords": b.may.Has(store.RightWrite), "mayCreateChild": b.may.Has(store.RightCreate),
-		"mayRename": b.mayGo(), "mayDelete": b.mayGo(), "maySubmit": b.may.Has(store.RightPost),
+		"mayRename": b.renamed, "mayDelete": b.mayGo(), "maySubmit": b.may.Has(store.RightPost),
 	}
 }
 

@@ -23,6 +23,7 @@ func mailboxSet(ctx context.Context, c *call) (any, error) {
 	if err := c.args.read("onDestroyRemoveEmails", &withEmails); err != nil {
 		return nil, err
 	}
+	defer c.tell(ctx)
 	c.createMailboxes(ctx, s)
 	for id, patch := range s.update {
 		if e := c.updateMailbox(ctx, id, patch); e != nil {
@@ -161,6 +162,9 @@ func (c *call) createMailbox(ctx context.Context, properties map[string]json.Raw
 	if role == store.RoleInbox || role == store.RoleOutbox {
 		return nil, badProperty("role", "mailboxes with this role come by themselves")
 	}
+	if e := p.mayCreate(&m); e != nil {
+		return nil, e
+	}
 	name := *m.name
 	if m.parent != nil && *m.parent != 0 {
 		name = p.boxes[*m.parent].Name + store.Separator + name
@@ -171,7 +175,7 @@ func (c *call) createMailbox(ctx context.Context, properties map[string]json.Raw
 		return nil, c.setError(err, "name")
 	}
 	if m.subscribed == nil || *m.subscribed { // what is made here is seen by programs that show what is subscribed to
-		if err := s.Subscribe(ctx, c.account.ID, made.Name, true); err != nil {
+		if err := c.subscribe(ctx, made.Name, true); err != nil {
 			return nil, c.setError(err)
 		}
 	}
@@ -210,12 +214,15 @@ func (c *call) updateMailbox(ctx context.Context, id string, patch map[string]js
 		if b.ID == store.InboxID {
 			return &methodError{Type: "forbidden", Description: "the INBOX keeps its name"}
 		}
+		if e := c.mayRename(ctx, p, b, &m); e != nil {
+			return e
+		}
 		if err := s.RenameMailbox(ctx, c.account.ID, b.Name, path); err != nil {
 			return c.setError(err, "name")
 		}
 	}
 	if m.subscribed != nil && *m.subscribed != b.Subscribed {
-		if err := s.Subscribe(ctx, c.account.ID, path, *m.subscribed); err != nil {
+		if err := c.subscribe(ctx, path, *m.subscribed); err != nil {
 			return c.setError(err)
 		}
 	}
@@ -288,6 +295,12 @@ func (c *call) destroyMailbox(ctx context.Context, id string, withEmails bool) *
 		return &methodError{Type: "forbidden", Description: "the INBOX stays"}
 	case b.emails > 0 && !withEmails:
 		return &methodError{Type: "mailboxHasEmail"}
+	}
+	if e := c.mayDestroy(ctx, b); e != nil {
+		return e
+	}
+	if c.sight().isShared() && b.emails > 0 {
+		c.note(filing{from: b.Name}, b.emails)
 	}
 	if err := c.server.store.DeleteMailbox(ctx, c.account.ID, b.Name); err != nil {
 		return c.setError(err)

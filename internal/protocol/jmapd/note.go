@@ -16,7 +16,8 @@ import (
 // What a client moves and removes is told in the journal, as IMAP does: an event for each mailbox of a call. What is written and
 // thrown away among the drafts is not.
 
-// filing is one way that emails went in a call: into nothing where they were removed.
+// filing is one way that emails went in a call: into nothing where they were removed, from nothing where they came into a mailbox
+// of another account.
 type filing struct{ from, into string }
 
 // went notes that an email left a mailbox for another, or for good if that is nil.
@@ -25,13 +26,24 @@ func (c *call) went(from, into *box) {
 		return
 	}
 	f := filing{from: from.Name}
-	if into != nil {
+	if f.into = c.elsewhere; into != nil {
 		f.into = into.Name
 	}
+	c.note(f, 1)
+}
+
+// came notes that an email came into a mailbox of another: its owner is told who put it there.
+func (c *call) came(into *box) {
+	if into != nil && c.sight().isShared() {
+		c.note(filing{into: into.Name}, 1)
+	}
+}
+
+func (c *call) note(f filing, n int) {
 	if c.filings == nil {
 		c.filings = map[filing]int{}
 	}
-	c.filings[f]++
+	c.filings[f] += n
 }
 
 // tell records what went.
@@ -44,13 +56,23 @@ func (c *call) tell(ctx context.Context) {
 	for _, f := range ways {
 		now := c.server.store.Now()
 		e := store.Event{Time: now, Trace: store.NewTraceID(now), Account: c.account.ID, Kind: journal.MessageExpunged}
+		add := func(name, value string) { e.Fields = append(e.Fields, store.Field{Name: name, Value: value}) }
 		mailbox := f.from
-		if f.into != "" {
+		switch {
+		case f.from == "":
+			e.Kind, mailbox = journal.MessageAppended, f.into
+		case f.into != "":
 			e.Kind, mailbox = journal.MessageMoved, f.into
-			e.Fields = append(e.Fields, store.Field{Name: "from-mailbox", Value: f.from})
+			add("from-mailbox", f.from)
 		}
-		e.Fields = append(e.Fields, store.Field{Name: "mailbox", Value: mailbox}, store.Field{Name: "count", Value: strconv.Itoa(c.filings[f])},
-			store.Field{Name: "client", Value: c.request.client})
+		add("mailbox", mailbox)
+		if f.from != "" {
+			add("count", strconv.Itoa(c.filings[f]))
+		}
+		add("client", c.request.client)
+		if c.sight().isShared() { // the owner is told who it was
+			add("by", c.user.Address)
+		}
 		c.server.options.Holder.Journal.Record(ctx, e)
 	}
 	c.filings = nil

@@ -212,21 +212,3 @@ func (s *Server) openInside(ctx context.Context, p *picture, blob string, part i
 	one := &m.summary.Parts[part-1]
 	return &readCloser{message.DecodeTransfer(io.NewSectionReader(m.text, one.BodyStart, one.End-one.BodyStart), one.Encoding), m}, nil
 }
-
-// emailCopy is Email/copy (RFC 8621 section 4.7): from another account. Nobody sees two accounts here, so there is none to copy from.
-func emailCopy(_ context.Context, c *call) (any, error) {
-	if err := c.args.only("fromAccountId", "ifFromInState", "ifInState", "create", "onSuccessDestroyOriginal", "destroyFromIfInState"); err != nil {
-		return nil, err
-	}
-	from, err := c.args.text("fromAccountId")
-	if err != nil {
-		return nil, err
-	}
-	if !c.args.given("create") {
-		return nil, invalid("create is missing")
-	}
-	if from == accountID(c.account.ID) {
-		return nil, invalid("fromAccountId is accountId: Email/set puts an email into several mailboxes")
-	}
-	return nil, &methodError{Type: "fromAccountNotFound"}
-}

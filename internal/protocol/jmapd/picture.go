@@ -44,6 +44,7 @@ type box struct {
 	may                    store.Rights    // of who looks
 	parent                 store.MailboxID // 0 for none
 	name                   string          // without those above it
+	renamed                bool            // it may be
 	emails, unread         int
 	threads, unreadThreads int
 }
@@ -260,6 +261,8 @@ func (p *picture) tree() {
 				break
 			}
 		}
+		// Another name is another place in the tree, where it must be allowed to make mailboxes (RFC 4314 section 4, RENAME).
+		b.renamed = b.mayGo() && (p.rights == nil || p.may(b.parent).Has(store.RightCreate))
 		p.boxes[m.ID] = b
 	}
 }

@@ -81,13 +81,14 @@ func (m *method) isForShared() bool {
 
 // call is a method call that runs.
 type call struct {
-	server  *Server
-	account *store.Account // whose mail it is about
-	user    *store.Account // who is signed in
-	request *request
-	args    arguments
-	implied bool // by another call, whose success it follows from (RFC 8621 section 7.5)
-	filings map[filing]int
+	server    *Server
+	account   *store.Account // whose mail it is about
+	user      *store.Account // who is signed in
+	request   *request
+	args      arguments
+	implied   bool // by another call, whose success it follows from (RFC 8621 section 7.5)
+	filings   map[filing]int
+	elsewhere string // where emails that are removed went: a mailbox of another account
 }
 
 // several are the responses of a call that has more than one; their ids are that of the call.
@@ -116,6 +117,7 @@ func (s *Server) table() map[string]method {
 
 		"PushSubscription/get": {capabilityCore, pushGet},
 		"PushSubscription/set": {capabilityCore, pushSet},
+		"Blob/copy":            {capabilityCore, blobCopy},
 		"Blob/upload":          {capabilityBlob, blobUpload},
 		"Blob/get":             {capabilityBlob, blobGet},
 		"Blob/lookup":          {capabilityBlob, blobLookup},
@@ -349,7 +351,7 @@ func (s *Server) call(ctx context.Context, a *store.Account, req *request, in in
 			return nil, err
 		case there.ID != a.ID && !m.isForShared():
 			return nil, &methodError{Type: "accountNotSupportedByMethod"}
-		case there.ID != a.ID && (c.changes(in.name) || in.name == "Mailbox/set"):
+		case there.readOnly && c.changes(in.name):
 			return nil, &methodError{Type: "accountReadOnly"}
 		}
 		c.account = &there.Account

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -64,7 +65,11 @@ func prying(states map[string]string) (calls []string) {
 		fmt.Sprintf(`["Email/queryChanges",{"accountId":"a1","sinceQueryState":%q,"calculateTotal":true},"0"]`, states["Email"]),
 		// States of the owner's own, of a time before anything was shared.
 		`["Email/changes",{"accountId":"a1","sinceState":"1.1"},"0"]`, `["Mailbox/changes",{"accountId":"a1","sinceState":"1.1"},"0"]`,
-		`["Email/copy",{"accountId":"a2","fromAccountId":"a1","create":{"k":{"id":"M1-1","mailboxIds":{"F1":true}},"l":{"id":"M1","mailboxIds":{"F1":true}}}},"0"]`,
+		`["Email/copy",{"accountId":"a2","fromAccountId":"a1","create":{"k":{"id":"M1-3","mailboxIds":{"F1":true}},"l":{"id":"M1-4","mailboxIds":{"F1":true}},"m":{"id":"M3","mailboxIds":{"F1":true}}}},"0"]`,
+		`["Blob/copy",{"accountId":"a2","fromAccountId":"a1","blobIds":["b3","b4","b3-1","s1","u1"]},"0"]`,
+		`["Email/import",{"accountId":"a2","emails":{"k":{"blobId":"b3","mailboxIds":{"F1":true}}}},"0"]`,
+		`["Email/set",{"accountId":"a1","update":{"M1-3":{"keywords/$seen":true},"M1-4":{"mailboxIds/F1-4":true}},"destroy":["M1-5"]},"0"]`,
+		`["Mailbox/set",{"accountId":"a1","update":{"F1-1":{"isSubscribed":true}},"destroy":["F1-5"]},"0"]`,
 	)
 	for _, filter := range []string{
 		`{"text":"secret"}`, `{"inMailbox":"F1-1"}`, `{"inMailbox":"F1"}`, `{"inMailboxOtherThan":["F1-9"]}`, `{"hasKeyword":"$seen"}`, `{"hasKeyword":"private"}`,
@@ -130,7 +135,7 @@ func TestNothingLeaks(t *testing.T) {
 	if err := w.deliver(w.anna, store.InboxID, 2, 3); err != nil {
 		t.Fatal(err)
 	}
-	w.share(sharedBox, bjorn.Address, "lr")
+	w.share(sharedBox, bjorn.Address, "lrs")
 	states := func() map[string]string {
 		n, err := w.server.now(t.Context(), bjorn.ID)
 		if err != nil {
@@ -253,5 +258,38 @@ func TestSharedStates(t *testing.T) {
 			t.Errorf("%s: %s, %s", one.what, n.name(), before.name())
 		}
 		before = n
+	}
+}
+
+// TestSharedIsTold holds that the journals of both owners say what somebody did in mailboxes of another, and who.
+func TestSharedIsTold(t *testing.T) {
+	w := newWorld(t)
+	bjorn := w.guest("bjorn@example.org")
+	for n := range 4 {
+		w.put(sharedBox, n, storetest.Text(n), store.Flags{})
+	}
+	w.share(sharedBox, bjorn.Address, "lrswite")
+	w.callsAs(bjorn, `[["Email/copy",{"fromAccountId":"a1","accountId":"a2","create":{"k":{"id":"M1-1","mailboxIds":{"F1":true}}},"onSuccessDestroyOriginal":true},"0"],
+		["Email/copy",{"fromAccountId":"a2","accountId":"a1","create":{"k":{"id":"#k","mailboxIds":{"F1-4":true}}},"onSuccessDestroyOriginal":true},"1"],
+		["Email/set",{"accountId":"a1","destroy":["M1-2"],"create":{"n":{"mailboxIds":{"F1-4":true},"subject":"Ny"}}},"2"]]`)
+	if err := w.desk.journal.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for a, want := range map[store.AccountID][]string{
+		w.anna.ID: {"message.moved Archive INBOX (bjorn@example.org) 1 bjorn@example.org", "message.appended  Archive  bjorn@example.org", "message.appended  Archive  bjorn@example.org", "message.expunged  Archive 1 bjorn@example.org"},
+		bjorn.ID:  {"message.moved INBOX Other Users/anna/Archive 1 "},
+	} {
+		var got []string
+		err := w.store.Events(t.Context(), a, time.Time{}, time.Time{}, func(e *store.Event) error {
+			got = append(got, strings.Join([]string{e.Kind, e.Field("from-mailbox"), e.Field("mailbox"), e.Field("count"), e.Field("by")}, " "))
+			return nil
+		})
+		if slices.Sort(got); err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(want)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("account %d: %s", a, diff)
+		}
 	}
 }
