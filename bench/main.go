@@ -66,7 +66,7 @@ func main() {
 	flag.BoolVar(&o.growth, "growth", false, "measure how costs grow with one mailbox")
 	flag.BoolVar(&o.webmail, "webmail", false, "measure the webmail in Chromium, beside Debian's Roundcube over Dovecot; needs Node, and root for Roundcube")
 	flag.BoolVar(&o.outbound, "outbound", false, "measure sending to other servers instead; needs root")
-	flag.BoolVar(&o.dkim, "dkim", false, "with -outbound: have Postiljon sign each message, RSA and Ed25519; Postfix does not")
+	flag.BoolVar(&o.dkim, "dkim", false, "with -outbound: have each message signed: by Postiljon with RSA and Ed25519, for Postfix by OpenDKIM with RSA")
 	flag.IntVar(&o.dead, "dead", 0, "with -outbound: so many messages before to a domain whose server never answers")
 	flag.StringVar(&o.sizes, "sizes", "10000,100000,1000000", "messages of the mailbox that grows")
 	flag.StringVar(&o.binary, "binary", "", "the program; built if empty")

@@ -156,6 +156,9 @@ func startPeer(dir string, fts bool, far *elsewhere) (*server, error) {
 				return err
 			}
 			cmd.Env = append(cmd.Env, "RESOLV_CONF="+file, "REMOTE_PORT="+strconv.Itoa(far.port))
+			if far.dkim {
+				cmd.Env = append(cmd.Env, "DKIM=1")
+			}
 		}
 		cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 		return cmd.Run()
