@@ -5,16 +5,14 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
-	mathrand "math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/daily"
 	"github.com/postiljon/postiljon/internal/phrases"
 	"github.com/postiljon/postiljon/internal/resolver"
 )
@@ -30,15 +28,9 @@ type Options struct {
 	// Mail sends a message of From to an address, with the signature of its domain.
 	Mail func(ctx context.Context, from, to string, raw []byte) error
 	// Record keeps the counts.
-	Record Document
+	Record daily.Record
 	Now    func() time.Time
 	Log    *slog.Logger
-}
-
-// Document is one small document that is kept durably; policy.FileRecord is one.
-type Document interface {
-	Load(ctx context.Context) ([]byte, error) // nil, nil if there is none yet
-	Save(ctx context.Context, doc []byte) error
 }
 
 // Observation is one message in the name of a domain with a policy.
@@ -54,21 +46,14 @@ type Observation struct {
 	Signatures  []Signature
 }
 
-// Collector counts messages by domain and day and reports them to the domains (RFC 7489 section 7.2). The
-// counts are saved every five minutes, so that a crash loses no more. Its methods may be called by
-// several goroutines.
+// Collector counts messages by domain and day and reports them to the domains (RFC 7489 section 7.2). Its methods may be
+// called by several goroutines.
 type Collector struct {
+	*daily.Counter[*counts]
 	opt    Options
 	speech *phrases.Set
-	delay  time.Duration // after midnight, so that not all receivers report at once
-	end    context.CancelFunc
-	done   chan struct{}
-
-	mu    sync.Mutex // guards what follows
-	days  map[string]map[string]*counts
-	rows  int
-	lost  int64
-	dirty bool
+	rows   int   // of all counts; changes only while they stand still, and so does lost
+	lost   int64 // messages since the last time they were saved
 }
 
 // counts are what is to be reported to one domain about one day.
@@ -87,14 +72,10 @@ type rowKey struct {
 }
 
 const (
-	maxDomains    = 10_000 // a day
-	maxRows       = 2_000  // of a domain and day
+	maxRows       = 2_000 // of a domain and day
 	maxAllRows    = 50_000
 	maxSignatures = 4
 	maxText       = 255
-	saveEvery     = 5 * time.Minute
-	sendEvery     = 30 * time.Minute
-	keepFor       = 3 * 24 * time.Hour // a report that cannot be sent
 )
 
 // New makes a collector with what its record holds.
@@ -105,45 +86,19 @@ func New(ctx context.Context, o Options) (*Collector, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	c := &Collector{opt: o, delay: mathrand.N(time.Hour), days: map[string]map[string]*counts{}, done: make(chan struct{})}
+	c := &Collector{opt: o}
 	var err error
 	if c.speech, err = SpeechIn(cause.English); err != nil {
 		return nil, err
 	}
-	if err := c.load(ctx); err != nil {
-		return nil, fmt.Errorf("dmarc: load counts: %w", err)
+	c.Counter, err = daily.New(ctx, daily.Options[*counts]{
+		Name: "dmarc", Record: o.Record, Encode: c.encode, Decode: c.decode, Report: c.report,
+		Forgotten: func(d *counts) { c.rows -= len(d.rows) }, Now: o.Now, Log: o.Log,
+	})
+	if err != nil {
+		return nil, err
 	}
-	life, end := context.WithCancel(context.Background())
-	c.end = end
-	go c.run(life)
 	return c, nil
-}
-
-// Close saves the counts and ends what is under way.
-func (c *Collector) Close(ctx context.Context) error {
-	c.end()
-	<-c.done
-	return c.save(ctx)
-}
-
-// run saves now and then, and sends reports when a day is over.
-func (c *Collector) run(life context.Context) {
-	defer close(c.done)
-	saving, sending := time.NewTicker(saveEvery), time.NewTicker(sendEvery)
-	defer saving.Stop()
-	defer sending.Stop()
-	for {
-		select {
-		case <-life.Done():
-			return
-		case <-saving.C:
-		case <-sending.C:
-			c.Send(life, c.opt.Now().Add(-c.delay))
-		}
-		if err := c.save(life); err != nil && life.Err() == nil {
-			c.opt.Log.Error("dmarc report counts not saved", "error", err)
-		}
-	}
 }
 
 // Note counts a message. What does not fit is not reported.
@@ -155,39 +110,24 @@ func (c *Collector) Note(o Observation) {
 	for i, s := range o.Signatures[:min(len(o.Signatures), maxSignatures)] {
 		key.Signatures[i] = Signature{clip(s.Domain), clip(s.Selector), s.Result}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	day := c.opt.Now().UTC().Format(time.DateOnly)
-	d := c.counts(day, o.Policy.Domain)
-	if d == nil {
-		c.lost++
-		return
-	}
-	if _, known := d.rows[key]; !known {
-		if len(d.rows) == maxRows || c.rows == maxAllRows {
-			c.lost++
-			return
+	room := c.Count(o.Policy.Domain, func(d *counts) (*counts, bool) {
+		if d == nil {
+			d = &counts{rows: map[rowKey]int64{}}
 		}
-		c.rows++
+		if _, known := d.rows[key]; !known {
+			if len(d.rows) == maxRows || c.rows == maxAllRows {
+				c.lost++
+				return d, false
+			}
+			c.rows++
+		}
+		d.rows[key]++
+		d.published = publish(o.Policy)
+		return d, true
+	})
+	if !room {
+		c.All(func(daily.Days[*counts]) { c.lost++ })
 	}
-	d.rows[key]++
-	d.published = publish(o.Policy)
-	c.dirty = true
-}
-
-// counts finds those of a day and domain; nil where there is no room. c.mu is held.
-func (c *Collector) counts(day, domain string) *counts {
-	domains := c.days[day]
-	if domains == nil {
-		domains = map[string]*counts{}
-		c.days[day] = domains
-	}
-	d := domains[domain]
-	if d == nil && len(domains) < maxDomains {
-		d = &counts{rows: map[rowKey]int64{}}
-		domains[domain] = d
-	}
-	return d
 }
 
 func publish(p *Policy) Published {
@@ -217,16 +157,13 @@ type savedRow struct {
 	Count int64
 }
 
-func (c *Collector) save(ctx context.Context) error {
-	c.mu.Lock()
-	dirty := c.dirty
-	c.dirty = false
-	if lost := c.lost; lost > 0 {
-		c.opt.Log.Warn("messages left out of dmarc reports", "messages", lost)
+func (c *Collector) encode(days daily.Days[*counts]) ([]byte, error) {
+	if c.lost > 0 {
+		c.opt.Log.Warn("messages left out of dmarc reports", "messages", c.lost)
 		c.lost = 0
 	}
 	var all []saved
-	for day, domains := range c.days {
+	for day, domains := range days {
 		for _, d := range domains {
 			one := saved{Day: day, Published: d.published}
 			for key, n := range d.rows {
@@ -235,109 +172,37 @@ func (c *Collector) save(ctx context.Context) error {
 			all = append(all, one)
 		}
 	}
-	c.mu.Unlock()
-	if !dirty {
-		return nil
-	}
-	doc, err := json.Marshal(all)
-	if err == nil {
-		err = c.opt.Record.Save(ctx, doc)
-	}
-	if err != nil {
-		c.mu.Lock()
-		c.dirty = true
-		c.mu.Unlock()
-		return fmt.Errorf("dmarc: save counts: %w", err)
-	}
-	return nil
+	return json.Marshal(all)
 }
 
-func (c *Collector) load(ctx context.Context) error {
-	doc, err := c.opt.Record.Load(ctx)
-	if err != nil || doc == nil {
-		return err
-	}
+func (c *Collector) decode(doc []byte) (daily.Days[*counts], error) {
 	var all []saved
 	if err := json.Unmarshal(doc, &all); err != nil {
-		return err
+		return nil, err
 	}
+	days := daily.Days[*counts]{}
 	for _, one := range all {
-		d := c.counts(one.Day, one.Published.Domain)
-		if d == nil {
-			continue
-		}
-		d.published = one.Published
+		d := &counts{published: one.Published, rows: make(map[rowKey]int64, len(one.Rows))}
 		for _, row := range one.Rows {
 			d.rows[row.rowKey] = row.Count
-			c.rows++
 		}
-	}
-	return nil
-}
-
-// Send sends the reports about days that were over at a time, and forgets those that nobody wants or that
-// could not be sent for days.
-func (c *Collector) Send(ctx context.Context, at time.Time) {
-	for _, due := range c.due(at.UTC().Format(time.DateOnly)) {
-		if ctx.Err() != nil {
-			return
+		c.rows += len(d.rows)
+		if days[one.Day] == nil {
+			days[one.Day] = map[string]*counts{}
 		}
-		err := c.report(ctx, due)
-		switch {
-		case err == nil:
-		case at.Sub(due.day) > keepFor:
-			c.opt.Log.Warn("dmarc report given up", "domain", due.domain, "error", err)
-		default:
-			c.opt.Log.Info("dmarc report not sent yet", "domain", due.domain, "error", err)
-			continue
-		}
-		c.forget(due)
+		days[one.Day][one.Published.Domain] = d
 	}
-}
-
-// about is what a report is about.
-type about struct {
-	day    time.Time
-	domain string
-}
-
-func (c *Collector) due(today string) (list []about) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for day, domains := range c.days {
-		start, err := time.Parse(time.DateOnly, day)
-		if err != nil || day >= today {
-			continue
-		}
-		for domain := range domains {
-			list = append(list, about{start, domain})
-		}
-	}
-	slices.SortFunc(list, func(a, b about) int { return strings.Compare(a.domain, b.domain) })
-	return list
-}
-
-func (c *Collector) forget(a about) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	day := a.day.Format(time.DateOnly)
-	if d := c.days[day][a.domain]; d != nil {
-		c.rows -= len(d.rows)
-	}
-	if delete(c.days[day], a.domain); len(c.days[day]) == 0 {
-		delete(c.days, day)
-	}
-	c.dirty = true
+	return days, nil
 }
 
 // report sends what a domain is to be told about a day to all addresses it names; that one takes it is
 // enough. Without any it is done, too.
-func (c *Collector) report(ctx context.Context, a about) error {
+func (c *Collector) report(ctx context.Context, a daily.About) error {
 	from := c.opt.From()
 	if from == "" {
 		return nil
 	}
-	record, err := lookup(ctx, c.opt.Resolver, a.domain)
+	record, err := lookup(ctx, c.opt.Resolver, a.Domain)
 	if errors.Is(err, resolver.ErrTemporary) {
 		return err
 	}
@@ -399,20 +264,19 @@ func (c *Collector) mayReport(ctx context.Context, domain, to string) error {
 }
 
 // compose makes the report of a day.
-func (c *Collector) compose(a about, from string) *Report {
+func (c *Collector) compose(a daily.About, from string) *Report {
 	_, host, _ := strings.Cut(from, "@")
 	r := &Report{Version: "1.0", Metadata: Metadata{
 		Organization: c.opt.Organization, Email: from,
-		ID:    a.day.Format(time.DateOnly) + "." + strings.ToLower(rand.Text()[:16]) + "@" + host,
-		Begin: seconds(a.day.Unix()), End: seconds(a.day.Unix() + 24*3600 - 1),
+		ID:    a.Day.Format(time.DateOnly) + "." + strings.ToLower(rand.Text()[:16]) + "@" + host,
+		Begin: seconds(a.Day.Unix()), End: seconds(a.Day.Unix() + 24*3600 - 1),
 	}}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	d := c.days[a.day.Format(time.DateOnly)][a.domain]
-	r.Published = d.published
-	for key, n := range d.rows {
-		r.Records = append(r.Records, key.row(n))
-	}
+	c.Look(a, func(d *counts) {
+		r.Published = d.published
+		for key, n := range d.rows {
+			r.Records = append(r.Records, key.row(n))
+		}
+	})
 	slices.SortFunc(r.Records, func(a, b Row) int {
 		if a.Count != b.Count {
 			return int(b.Count - a.Count)
