@@ -15,5 +15,9 @@ func (s *service) openWebmail() (err error) {
 		SignIn: s.signInHTTP, Token: s.browsers.Token, Language: s.browsers.Language, Lead: s.browsers.Lead, Ask: s.jmap.Ask,
 		Hostname: s.config.Hostname, MaxSize: int64(s.config.Limits.MessageSize), Undo: undoSend, Log: s.log,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	s.signIn.Mail = s.webmail
+	return nil
 }

@@ -2,7 +2,7 @@
 
 import { render } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { first } from "./core/first";
+import { first, takeOver } from "./core/first";
 import { follow, onBack, route } from "./core/route";
 import { api, online, sessionOver } from "./core/jmap";
 import { load } from "./core/load";
@@ -138,9 +138,7 @@ async function showAround(): Promise<void> {
 }
 
 await loadTexts();
-const root = document.getElementById("app")!;
-root.replaceChildren();
-render(<App />, root);
+render(<App />, document.getElementById("app") ?? takeOver());
 
 // What is not needed for the first screen comes once that is there.
 const later = (work: () => void) => ("requestIdleCallback" in globalThis ? requestIdleCallback(work, { timeout: 1500 }) : setTimeout(work, 1000));

@@ -82,3 +82,35 @@ if (password) {
   });
   form.addEventListener("submit", () => { password.type = "password"; });
 }
+
+// The webmail is fetched while somebody types. Once the password was right this page becomes it (web/src/app.tsx), with no other to load.
+const base = form?.dataset.program;
+
+function fetchProgram() {
+  const link = (rel, file, more) => document.head.append(Object.assign(document.createElement("link"), { rel, href: base + file, ...more }));
+  link("stylesheet", "app.css", { media: "not all", id: "program-style" });
+  for (const file of ["shared.js", `text.${document.documentElement.lang}.js`, "app.js"]) link("modulepreload", file);
+}
+
+if (base) {
+  addEventListener("load", fetchProgram);
+  let sending = false;
+  form.addEventListener("submit", async (e) => {
+    e.preventDefault();
+    if (sending) return;
+    sending = true;
+    let text;
+    let h;
+    try {
+      const answer = await fetch(form.action, { method: "POST", headers: { Accept: "application/json" }, body: new URLSearchParams(new FormData(form)) });
+      [h, text] = [answer.headers, await answer.text()];
+      if (!h.has("Content-Location")) return location.replace(JSON.parse(text).go);
+    } catch {
+      return form.submit(); // the browser says what is the matter with the line
+    }
+    history.replaceState(null, "", h.get("Content-Location"));
+    if (h.get("X-Postiljon-Base") !== base) return location.reload(); // another version than what was fetched
+    document.head.append(Object.assign(document.createElement("data"), { id: "first", textContent: text }));
+    import(`${base}app.js`).catch(() => location.reload());
+  });
+}

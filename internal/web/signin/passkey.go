@@ -56,7 +56,7 @@ func (s *Server) takePasskey(w http.ResponseWriter, r *http.Request) {
 	d := s.SignIn.Proved(r.Context(), attempt, account, "passkey")
 	if d.Allowed() {
 		b := session.Begin{Account: account, Credential: base64.RawURLEncoding.EncodeToString(key.ID), Method: "passkey", Remember: given.Remember, Language: s.view(r, "").Lang}
-		d = s.begin(w, r, b, true) // nobody else can have lured it away
+		_, d = s.begin(w, r, b, true) // nobody else can have lured it away
 	}
 	s.Done(d.Cause)
 	if !d.Allowed() {

@@ -84,7 +84,7 @@ func (s *Server) takeRenewed(w http.ResponseWriter, r *http.Request) {
 		d = s.SignIn.Proved(ctx, attempt, one.begin.Account, "password")
 	}
 	if d.Allowed() {
-		d = s.begin(w, r, one.begin, one.known)
+		_, d = s.begin(w, r, one.begin, one.known)
 	}
 	s.Done(d.Cause)
 	if !d.Allowed() {

@@ -4,6 +4,7 @@ package signin
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"embed"
 	"errors"
 	"log/slog"
@@ -29,7 +30,7 @@ import (
 //go:embed templates/*.html texts/*.toml
 var files embed.FS
 
-// Options are what the pages are made of; all must be given.
+// Options are what the pages are made of; all but Mail must be given.
 type Options struct {
 	Store     *store.Store
 	Sessions  *session.Keeper
@@ -43,6 +44,8 @@ type Options struct {
 	BaseURL   string
 	// DefaultDomain is that of addresses without one; "" for the only domain that there is.
 	DefaultDomain string
+	// Mail, if not nil, is what the page becomes where scripts run.
+	Mail Program
 	// Done is told of each try, for the metrics: id is why it failed.
 	Done func(id cause.ID)
 	Log  *slog.Logger
@@ -54,6 +57,18 @@ type Server struct {
 	pages  *page.Set
 	script string // the asset, with its version
 	halves *brief.Map[half]
+	told   *brief.Map[*view] // why somebody is not signed in, for the page that asked with a script
+}
+
+// Program is what browsers run once they are signed in. The page for signing in fetches it while somebody types, and becomes it
+// when the password was right: what would be a redirect and a page to load is then one answer (web/src/app.tsx, takeOver).
+type Program interface {
+	// Base is where its files lie.
+	Base() string
+	// Policy is the Content-Security-Policy of the page it runs in.
+	Policy() string
+	// Become answers the page's script with what the program begins with at an address, for an account whose requests have a token.
+	Become(w http.ResponseWriter, r *http.Request, address string, a *store.Account, token string, lang cause.Lang)
 }
 
 // New makes a server. An error means that the program was built wrong.
@@ -66,14 +81,14 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{Options: o, pages: pages, script: "signin.js?v=" + version, halves: brief.New[half](halfFor, maxHalves)}, nil
+	return &Server{Options: o, pages: pages, script: "signin.js?v=" + version, halves: brief.New[half](halfFor, maxHalves), told: brief.New[*view](toldFor, maxTold)}, nil
 }
 
 // Routes are what the pages answer, by pattern.
 func (s *Server) Routes() map[string]http.Handler {
 	return map[string]http.Handler{
-		"GET /sign-in":                   ours(s.form),
-		"POST /sign-in":                  ours(s.signIn),
+		"GET /sign-in":                   ours(s.becoming(s.form)),
+		"POST /sign-in":                  ours(s.becoming(s.signIn)),
 		"GET " + stepPath:                ours(s.step),
 		"POST " + stepPath:               ours(s.takeStep),
 		"GET " + renewPath:               ours(s.renew),
@@ -101,6 +116,16 @@ func ours(next http.HandlerFunc) http.Handler {
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		next(w, r)
 	})
+}
+
+// becoming sets the policy of the program that the page becomes.
+func (s *Server) becoming(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if s.Mail != nil {
+			w.Header().Set("Content-Security-Policy", s.Mail.Policy())
+		}
+		next(w, r)
+	}
 }
 
 // Home leads to the mail who is signed in, and all others to where they can.
@@ -138,6 +163,8 @@ type view struct {
 	Advice   string // before a password is chosen
 	Suggest  string // the address that was probably meant
 	zone     *time.Location
+	Program  string // where the files of the webmail lie
+	code     int    // status of the page that is told later
 }
 
 // problem is why somebody is not signed in.
@@ -149,6 +176,9 @@ type problem struct {
 func (s *Server) view(r *http.Request, next string) *view {
 	v := &view{Frame: s.pages.Frame(r, "next", next), Next: next, Passkeys: s.Passkeys.Available(r), zone: page.Zone(r, "")}
 	v.Script = s.script
+	if s.Mail != nil {
+		v.Program = s.Mail.Base()
+	}
 	return v
 }
 
@@ -184,6 +214,10 @@ func (s *Server) form(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, cmp.Or(next, session.HomePath), http.StatusSeeOther)
 		return
 	}
+	if v, ok := s.told.Take(r.URL.Query().Get("told"), s.Store.Now()); ok {
+		s.pages.Write(w, v.code, "signin.html", v.Lang, v)
+		return
+	}
 	v := s.view(r, next)
 	v.Title, v.Address = v.T["title"], r.URL.Query().Get("address")
 	switch {
@@ -208,7 +242,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
 	password := r.PostFormValue("password")
 	if v.Address == "" || password == "" {
 		v.Problem = &problem{Title: v.T["missing_title"], Text: v.T["missing_text"]}
-		s.pages.Write(w, http.StatusUnprocessableEntity, "signin.html", v.Lang, v)
+		s.refuse(w, r, http.StatusUnprocessableEntity, v)
 		return
 	}
 	attempt := Attempt(r)
@@ -221,7 +255,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case d.Allowed() && who.Half:
 		s.keep(w, half{begin: b, next: next, known: who.Known})
-		http.Redirect(w, r, stepPath+"?lang="+string(v.Lang), http.StatusSeeOther)
+		s.lead(w, r, stepPath+"?lang="+string(v.Lang))
 		return
 	case d.Cause == cause.AccountPasswordExpired && who.Account.ID != 0:
 		s.Done(d.Cause)
@@ -230,35 +264,80 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
 		if who.Half {
 			to = stepPath
 		}
-		http.Redirect(w, r, to+"?lang="+string(v.Lang), http.StatusSeeOther)
+		s.lead(w, r, to+"?lang="+string(v.Lang))
 		return
 	case d.Allowed():
-		d = s.begin(w, r, b, who.Known)
+		var one session.Session
+		if one, d = s.begin(w, r, b, who.Known); d.Allowed() {
+			s.Done(d.Cause)
+			s.welcome(w, r, &one, cmp.Or(next, session.HomePath))
+			return
+		}
 	}
 	s.Done(d.Cause)
-	if d.Allowed() {
-		http.Redirect(w, r, cmp.Or(next, session.HomePath), http.StatusSeeOther)
-		return
-	}
 	if d.Cause == cause.AuthPasswordWrong && len(v.Hints) == 0 {
 		s.hint(ctx, v, password)
 	}
 	s.explain(v, d)
-	s.pages.Write(w, status(d), "signin.html", v.Lang, v)
+	s.refuse(w, r, status(d), v)
+}
+
+// answer is what a script that sent the form is told, if the page does not become the webmail: where to go.
+type answer struct {
+	Go string `json:"go"`
+}
+
+// scripted tells whether a script sent the form. Its answers are JSON.
+func scripted(r *http.Request) bool { return r.Header.Get("Accept") == "application/json" }
+
+// welcome leads to the mail who has just signed in, or lets the page become it.
+func (s *Server) welcome(w http.ResponseWriter, r *http.Request, one *session.Session, to string) {
+	if s.Mail == nil || !scripted(r) || !strings.HasPrefix(to, session.HomePath) {
+		s.lead(w, r, to)
+		return
+	}
+	s.Mail.Become(w, r, to, &one.Account, one.CSRF, cause.ParseLang(cmp.Or(one.Account.Language, one.Language)))
+}
+
+// lead leads elsewhere who sent the form.
+func (s *Server) lead(w http.ResponseWriter, r *http.Request, to string) {
+	if scripted(r) {
+		session.WriteJSON(w, http.StatusOK, answer{to})
+		return
+	}
+	http.Redirect(w, r, to, http.StatusSeeOther)
+}
+
+// How long, and for how many, a page is kept that a script is led to.
+const (
+	toldFor = time.Minute
+	maxTold = 1000
+)
+
+// refuse says why somebody is not signed in.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, code int, v *view) {
+	if !scripted(r) {
+		s.pages.Write(w, code, "signin.html", v.Lang, v)
+		return
+	}
+	name := rand.Text()
+	v.code = code
+	s.told.Put(name, v, s.Store.Now())
+	session.WriteJSON(w, code, answer{session.SignInPath + "?told=" + name})
 }
 
 // begin makes the session. Known tells that the account has signed in from this address before.
-func (s *Server) begin(w http.ResponseWriter, r *http.Request, b session.Begin, known bool) cause.Decision {
-	_, err := s.Sessions.Start(w, r, b)
+func (s *Server) begin(w http.ResponseWriter, r *http.Request, b session.Begin, known bool) (session.Session, cause.Decision) {
+	one, err := s.Sessions.Start(w, r, b)
 	switch {
 	case errors.Is(err, session.ErrChanged) || store.KindOf(err) == store.KindNotFound:
-		return cause.Refuse(cause.AuthSessionEnded)
+		return one, cause.Refuse(cause.AuthSessionEnded)
 	case err != nil:
 		s.Log.Error("session not begun", "account", b.Account.Address, "error", err)
-		return cause.Decision{Action: cause.ActionWait, Cause: cause.ProviderAuthBackendDown}
+		return one, cause.Decision{Action: cause.ActionWait, Cause: cause.ProviderAuthBackendDown}
 	}
 	s.greet(w, r, &b, known)
-	return cause.Allow()
+	return one, cause.Allow()
 }
 
 // Attempt is a sign-in on the web, as the policy sees it.

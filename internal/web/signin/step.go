@@ -119,7 +119,7 @@ func (s *Server) takeStep(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if d.Allowed() {
-		d = s.begin(w, r, one.begin, one.known)
+		_, d = s.begin(w, r, one.begin, one.known)
 	}
 	if d.Allowed() && kind == factor.KindRecovery {
 		s.Notices.Changed(one.begin.Account, notice.RecoveryUsed, Where(r, &one.begin), s.Store.Now())

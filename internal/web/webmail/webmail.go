@@ -191,16 +191,7 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 		s.options.Lead(w, r)
 		return
 	}
-	f := first{
-		Account: account{ID: fmt.Sprintf("a%d", a.ID), Address: a.Address}, CSRF: s.options.Token(r), Lang: s.language(r),
-		Version: s.version, Base: "/ui/" + s.version + "/", Origin: s.options.Hostname, MaxSize: s.options.MaxSize, Undo: s.options.Undo.Seconds(),
-	}
-	responses, err := s.options.Ask(r.Context(), &a, firstCalls(f.Account.ID))
-	if err != nil {
-		s.options.Log.Error("webmail: first screen", "account", a.Address, "error", err) // the page asks again by itself
-	} else {
-		f.Responses = responses
-	}
+	f := s.first(r, &a, s.options.Token(r), s.language(r))
 	text, err := json.Marshal(f)
 	if err != nil {
 		s.options.Log.Error("webmail: first screen", "error", err)
@@ -225,6 +216,43 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 	zipped(w, r, out.Bytes())
 }
 
+// first is what the page holds for somebody whose requests have a token.
+func (s *Server) first(r *http.Request, a *store.Account, token string, lang cause.Lang) first {
+	f := first{
+		Account: account{ID: fmt.Sprintf("a%d", a.ID), Address: a.Address}, CSRF: token, Lang: lang,
+		Version: s.version, Base: s.Base(), Origin: s.options.Hostname, MaxSize: s.options.MaxSize, Undo: s.options.Undo.Seconds(),
+	}
+	responses, err := s.options.Ask(r.Context(), a, firstCalls(f.Account.ID))
+	if err != nil {
+		s.options.Log.Error("webmail: first screen", "account", a.Address, "error", err) // the page asks again by itself
+	} else {
+		f.Responses = responses
+	}
+	return f
+}
+
+// Base is where the files of the program lie; it changes with them.
+func (s *Server) Base() string { return "/ui/" + s.version + "/" }
+
+// Policy is the Content-Security-Policy that the program wants of the page it runs in.
+func (s *Server) Policy() string { return policy }
+
+// Become answers the script of a page that becomes the webmail without being loaded anew: with what the page at an address would
+// hold for somebody who has just signed in.
+func (s *Server) Become(w http.ResponseWriter, r *http.Request, address string, a *store.Account, token string, lang cause.Lang) {
+	text, err := json.Marshal(s.first(r, a, token, lang))
+	if err != nil {
+		s.options.Log.Error("webmail: first screen", "error", err)
+		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Location", address)
+	h.Set("X-Postiljon-Base", s.Base())
+	zipped(w, r, text)
+}
+
 // zipped sends a page compressed where the browser takes that.
 func zipped(w http.ResponseWriter, r *http.Request, page []byte) {
 	if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
@@ -232,8 +260,8 @@ func zipped(w http.ResponseWriter, r *http.Request, page []byte) {
 		return
 	}
 	w.Header().Set("Content-Encoding", "gzip")
-	z := gzip.NewWriter(w)
-	_, _ = z.Write(page) // likewise
+	z, _ := gzip.NewWriterLevel(w, gzip.BestSpeed) // somebody waits; a level that exists is no error
+	_, _ = z.Write(page)                           // likewise
 	_ = z.Close()
 }
 
