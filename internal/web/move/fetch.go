@@ -22,6 +22,7 @@ import (
 	"github.com/postiljon/postiljon/internal/doctor/dialect"
 	"github.com/postiljon/postiljon/internal/message/address"
 	"github.com/postiljon/postiljon/internal/public"
+	"github.com/postiljon/postiljon/internal/settings"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/uid"
 	"github.com/postiljon/postiljon/internal/transfer"
@@ -300,6 +301,9 @@ func (f *fetcher) refused(c *imapclient.Client, err error) error {
 		if c.Caps().Has(imap.CapLoginDisabled) {
 			id = cause.AuthOAuthRequired
 		}
+	}
+	if p := f.s.options.Table.ByHost(f.job.Host); id == cause.AuthPasswordWrong && p != nil && p.AppPassword == settings.Always {
+		id = cause.AuthAppPasswordRequired // nearly everybody tries their own first
 	}
 	return &stopped{cause: id, detail: strings.TrimPrefix(reply, "a ")}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -45,6 +46,8 @@ type Job struct {
 	Failures []store.JobFailure `json:"failures"`              // the first of them
 	Refusal  *answer.Refusal    `json:"refusal,omitempty"`     // why it ended before its end
 	Detail   string             `json:"detail,omitempty"`      // what the other server said, technical
+	// AppPasswordURL is where the provider has passwords made for programs, if that is why it refused the sign-in.
+	AppPasswordURL string `json:"appPasswordUrl,omitempty"`
 }
 
 // jobs are those that run.
@@ -318,6 +321,9 @@ func (s *Server) describe(r *http.Request, j store.Job) Job {
 	if id := j.Cause; id != "" {
 		e := s.options.Catalogue.Explain(cause.Refuse(id, s.params(&j)...), page.Lang(r), cause.Holder)
 		d.Refusal = &answer.Refusal{Cause: id, Title: e.Title, Text: e.Text, Action: e.NextStep}
+		if p := s.options.Table.ByHost(j.Host); p != nil && strings.HasPrefix(string(id), "auth.") {
+			d.AppPasswordURL = p.AppPasswordURL
+		}
 	}
 	return d
 }

@@ -25,6 +25,9 @@ type Settings struct {
 	AppPassword    settings.Need `json:"appPassword,omitempty"`
 	AppPasswordURL string        `json:"appPasswordUrl,omitempty"`
 	EnableURL      string        `json:"enableUrl,omitempty"`
+	// NoPassword tells that the provider lets nobody in with a password any more, or only on the person's own computer: nothing can be
+	// fetched from here.
+	NoPassword bool `json:"noPassword,omitempty"`
 }
 
 // lookupTime bounds a lookup.
@@ -57,6 +60,7 @@ func told(found *settings.Result) (t Settings) {
 		t.Provider, t.AppPassword, t.AppPasswordURL, t.EnableURL = p.Name, p.AppPassword, p.AppPasswordURL, p.EnableURL
 	}
 	c, ok := found.Server(settings.IMAP)
+	t.NoPassword = found.Provider != nil && (found.Provider.Bridge || ok && len(c.Methods) == 1 && c.Methods[0] == settings.OAuth2)
 	if !ok || c.Security != settings.TLS && c.Security != settings.STARTTLS {
 		return t
 	}

@@ -80,8 +80,8 @@ await flow(async ({ person }) => {
     await page.reload();
     await page.getByRole("switch", { name: "Lugnt" }).check({ force: true });
     await page.getByText("Saved").first().waitFor();
-    const sound = page.locator(".setting", { hasText: "Lugnt" }).getByRole("checkbox", { name: "with sound" });
-    await sound.uncheck();
+    await page.getByText("Another sound for a folder").click();
+    await page.getByLabel("Lugnt").last().selectOption("No sound");
     await until(page, async () => (await (await (await caches.open("pages")).match("/push-preferences")).json()).silent.length === 1);
 
     // No page is open; mail comes.

@@ -1,15 +1,12 @@
-// Files that are too large for a message: they go up in pieces (the tus protocol, tus.io/protocols/resumable-upload), can
-// pause, and go on after the line or the page was gone. The protocol is five small requests, so there is no library here: the
-// usual one is as large as all of writing.
+// Files that are too large for a message: they go up in pieces (src/files/tus.ts), can pause, and go on after the line or the
+// page was gone.
 
-import { first } from "../core/first";
-import { api, MethodError, problem, send, sessionOver } from "../core/jmap";
+import { api, MethodError, sessionOver } from "../core/jmap";
 import { keepNot, keepThat, kept } from "../core/kept";
 import { t } from "../core/text";
+import { create, offsetOf, patch } from "../files/tus";
 import type { Attached, Link } from "./files";
 
-/** piece is how much goes up in a request. */
-const piece = 16 << 20;
 /** keepUpTo is up to which size the browser keeps a file, so that it goes on by itself after a reload. */
 const keepUpTo = 300 << 20;
 
@@ -44,7 +41,7 @@ export async function large(a: Attached, changed: () => void): Promise<void> {
       return;
     }
     if (!a.upload || a.upload === "new") {
-      a.upload = (await begun(a)) ?? (await create(a));
+      a.upload = (await begun(a)) ?? (await beginNew(a));
       changed();
     }
     for (let failures = 0; ;) {
@@ -59,7 +56,7 @@ export async function large(a: Attached, changed: () => void): Promise<void> {
         failures = 0;
       } catch (error) {
         if (error instanceof MethodError && (Number(error.type) === 404 || error.detail.status === 404 || error.detail.status === 410)) {
-          a.upload = await create(a); // it was given up meanwhile
+          a.upload = await beginNew(a); // it was given up meanwhile
           changed();
           continue;
         }
@@ -93,65 +90,27 @@ async function begun(a: Attached): Promise<string | undefined> {
   return all.find((u) => u.print === printOf(a) && Date.now() - u.at < 86400e3)?.id;
 }
 
-async function create(a: Attached): Promise<string> {
-  const base64 = (s: string) => btoa(String.fromCharCode(...new TextEncoder().encode(s)));
-  const response = await send("/files/", {
-    method: "POST",
-    headers: { "Tus-Resumable": "1.0.0", "Upload-Length": String(a.size), "Upload-Metadata": `filename ${base64(a.name)},filetype ${base64(a.type)}` },
-  });
-  if (!response.ok) throw await problem(response);
-  const id = response.headers.get("Location")!;
+/** beginNew begins an upload, which the browser keeps in mind. */
+async function beginNew(a: Attached): Promise<string> {
+  const id = await create(a);
   await keepThat("uploads", { id, print: printOf(a), at: Date.now(), ...(a.size <= keepUpTo ? { file: a.file } : {}) } as Upload).catch(() => {});
   return id;
-}
-
-async function offsetOf(url: string): Promise<number> {
-  const response = await send(url, { method: "HEAD", headers: { "Tus-Resumable": "1.0.0" } });
-  if (!response.ok) throw new MethodError(String(response.status), { status: response.status });
-  return Number(response.headers.get("Upload-Offset"));
 }
 
 /** rest sends pieces until all is up, and tells whether it is. */
 async function rest(a: Attached, offset: number, stopped: () => boolean): Promise<boolean> {
   while (offset < a.size) {
     if (stopped()) return false;
-    offset = await patch(a, offset);
+    const before = a.stop;
+    offset = await patch(a.upload!, a.file!, offset, (octets) => (a.share.value = octets / a.size), (stop) => {
+      a.stop = () => {
+        before?.();
+        stop();
+      };
+    });
     a.share.value = offset / a.size;
   }
   return true;
-}
-
-function patch(a: Attached, offset: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const x = new XMLHttpRequest();
-    x.open("PATCH", a.upload!);
-    x.setRequestHeader("X-CSRF-Token", first.csrf);
-    x.setRequestHeader("Tus-Resumable", "1.0.0");
-    x.setRequestHeader("Upload-Offset", String(offset));
-    x.setRequestHeader("Content-Type", "application/offset+octet-stream");
-    x.upload.onprogress = (e) => (a.share.value = (offset + e.loaded) / a.size);
-    x.onload = () => {
-      if (x.status === 401) sessionOver.value = true;
-      if (x.status === 204) resolve(Number(x.getResponseHeader("Upload-Offset")));
-      else if (x.status === 409) reject(new Error("offset")); // ask again where it stands
-      else reject(new MethodError(String(x.status), { status: x.status, description: told(x.responseText) }));
-    };
-    x.onerror = x.onabort = () => reject(new Error("line"));
-    const before = a.stop;
-    a.stop = () => {
-      before?.();
-      x.abort();
-    };
-    x.send(a.file!.slice(offset, offset + piece));
-  });
-}
-
-function told(text: string): string | undefined {
-  try {
-    return JSON.parse(text).text;
-  } catch {
-    return undefined;
-  }
 }
 
 async function link(upload: string): Promise<Link> {

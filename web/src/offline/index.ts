@@ -9,6 +9,7 @@ import { setStandIn } from "../core/standin";
 import { open, type Kept } from "./database";
 import { answer } from "./answers";
 import { confirmed, renew as renewPush } from "../push/push";
+import { listen } from "../push/sound";
 
 /** kept is how many messages are kept, the newest of all folders but junk and trash. */
 const kept = 500;
@@ -20,6 +21,7 @@ const properties = ["id", "blobId", "threadId", "mailboxIds", "keywords", "from"
 
 /** start lets the kept mail stand in, and keeps what is new, while nothing else is to do. */
 export async function start(): Promise<void> {
+  listen();
   const database = await open(first.account.id);
   setStandIn((calls) => answer(database, calls));
   let running: Promise<void> | undefined;

@@ -1,10 +1,12 @@
 // What happens while somebody is away: an answer to who writes, and mail sent on.
 
-import { useState } from "preact/hooks";
-import { t } from "../core/text";
+import { useEffect, useState } from "preact/hooks";
+import { locale, t } from "../core/text";
 import { Button } from "../ui/button";
 import { attempt, Load, Part, Row, Switch, useLoaded } from "./parts";
 import { getRules, putRules, type RulesTold, type Settings } from "./rules";
+
+const longDay = (d: Date): string => d.toLocaleDateString(locale, { weekday: "long", day: "numeric", month: "long" });
 
 export function Away() {
   const loaded = useLoaded(getRules);
@@ -34,23 +36,33 @@ const save = (told: RulesTold, change: Partial<Settings>, saved: Props["saved"])
 function Answer({ told, saved }: Props) {
   const v = told.settings.vacation;
   const [draft, setDraft] = useState(v ?? { text: "", off: true });
+  useEffect(() => setDraft(v ?? { text: "", off: true }), [JSON.stringify(v)]); // as the server has it
   const on = !!v && !v.off;
   const changed = JSON.stringify(draft) !== JSON.stringify(v ?? { text: "", off: true });
   const set = (change: Partial<typeof draft>) => setDraft({ ...draft, usual: undefined, ...change });
   return (
     <Part title={t("away_answer")} text={t("away_text")}>
-      <Row label={on ? t("away_on") : t("away_off")}>
-        <Switch label={t("away_answer")} on={on} disabled={!draft.text.trim()} change={(to) => void save(told, { vacation: { ...draft, off: !to || undefined } }, saved)} />
+      <Row label={on ? stands(v!) : t("away_off")} text={!on && !draft.text.trim() ? t("away_write_first") : undefined}>
+        <Switch label={t("away_answer")} on={on} disabled={!on && !draft.text.trim()} change={(to) => void save(told, { vacation: { ...draft, off: !to || undefined } }, saved)} />
       </Row>
       <div class="two-fields">
         <label class="field"><span>{t("away_from")}</span><input type="date" value={draft.from?.slice(0, 10) ?? ""} onInput={(e) => set({ from: e.currentTarget.value || undefined })} /></label>
-        <label class="field"><span>{t("away_until")}</span><input type="date" value={draft.until?.slice(0, 10) ?? ""} onInput={(e) => set({ until: e.currentTarget.value || undefined })} /></label>
+        <label class="field"><span>{t("away_until")}</span><input type="date" min={draft.from?.slice(0, 10)} value={draft.until?.slice(0, 10) ?? ""} onInput={(e) => set({ until: e.currentTarget.value || undefined })} /></label>
       </div>
       <label class="field"><span>{t("subject")}</span><input value={draft.subject ?? ""} placeholder={t("away_subject")} onInput={(e) => set({ subject: e.currentTarget.value || undefined })} /></label>
-      <label class="field"><span>{t("away_message")}</span><textarea rows={5} value={draft.text} onInput={(e) => set({ text: e.currentTarget.value, html: undefined })} /></label>
-      <div class="part-buttons"><Button primary disabled={!changed || !draft.text.trim()} onClick={() => void save(told, { vacation: draft }, saved)}>{t("save")}</Button></div>
+      <label class="field"><span>{t("away_message")}</span><textarea rows={5} value={draft.text} placeholder={t("away_example")} onInput={(e) => set({ text: e.currentTarget.value, html: undefined })} /></label>
+      <div class="part-buttons"><Button primary disabled={(on && !changed) || !draft.text.trim()} onClick={() => void save(told, { vacation: { ...draft, off: undefined } }, saved)}>{t(on ? "save" : "away_turn_on")}</Button></div>
     </Part>
   );
+}
+
+/** stands says what answers do now: their days may be to come, or over. */
+function stands(v: { from?: string; until?: string }): string {
+  const day = (text: string) => new Date(`${text.slice(0, 10)}T12:00`);
+  const noon = new Date().setHours(12, 0, 0, 0);
+  if (v.from && day(v.from).getTime() > noon) return t("away_on_from", { day: longDay(day(v.from)) });
+  if (v.until && day(v.until).getTime() < noon) return t("away_over", { day: longDay(day(v.until)) });
+  return v.until ? t("away_on_until", { day: longDay(day(v.until)) }) : t("away_on");
 }
 
 function Onwards({ told, saved }: Props) {

@@ -153,7 +153,7 @@ export function Check() {
           <a class="button" href="/doctor">{t("repair_else")}</a>
         </div>
       </Part>
-      <p class="soft">{navigator.userAgent}</p>
+      <details class="identity technical"><summary>{t("check_technical")}</summary><p class="soft">{navigator.userAgent}</p></details>
     </>
   );
 }

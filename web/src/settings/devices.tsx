@@ -1,11 +1,12 @@
 // Mail programs and phones: settings to copy, a code to scan, and what signed in lately. The shapes are those of internal/web/account.
 
 import { api } from "../core/jmap";
-import { longDate, t } from "../core/text";
+import { narrow } from "../core/route";
+import { t } from "../core/text";
 import { Button, IconButton } from "../ui/button";
 import { Icon } from "../ui/icon";
 import { toast } from "../ui/toast";
-import { Load, Part, useLoaded } from "./parts";
+import { at, Load, Part, useLoaded } from "./parts";
 
 interface Devices {
   server: string;
@@ -22,13 +23,13 @@ export function DevicesPage() {
     <>
       <h1>{t("settings_devices")}</h1>
       <Load of={loaded}>
-        {(d) => (
-          <>
-            <Part title={t("devices_phone")} text={t("devices_phone_text")}>
-              <div class="qr-codes">
-                <figure><img class="qr" src="/api/devices/qr.svg?what=profile" alt={t("devices_qr_apple")} width="180" height="180" /><figcaption>{t("devices_apple")}</figcaption></figure>
-                <figure><img class="qr" src="/api/devices/qr.svg?what=page" alt={t("devices_qr_other")} width="180" height="180" /><figcaption>{t("devices_other")}</figcaption></figure>
-              </div>
+        {(d) => {
+          // One way in and one out is what nearly everybody needs.
+          const usual = [d.services.find((s) => s.protocol === "IMAP" && s.security === "tls"), d.services.find((s) => s.outgoing && s.security === "tls")].filter((s) => s !== undefined);
+          const others = d.services.filter((s) => !usual.includes(s));
+          return <>
+            <Part title={t("devices_phone")} text={narrow() ? t("devices_here_text") : t("devices_phone_text")}>
+              {narrow() ? <details class="identity"><summary>{t("devices_another")}</summary><p class="soft">{t("devices_phone_text")}</p><Codes /></details> : <Codes />}
               <div class="part-buttons">
                 <a class="button" href={d.profile} download>{t("devices_profile")}</a>
                 <a class="button" href={`/doctor/watch?since=${encodeURIComponent(new Date().toISOString())}`}>{t("devices_watch")}</a>
@@ -39,10 +40,14 @@ export function DevicesPage() {
               <dl class="copyable">
                 <Copy label={t("devices_user")} value={d.user} />
                 <Copy label={t("devices_server")} value={d.server} />
-                {d.services.map((s) => (
-                  <Copy key={`${s.protocol}${s.port}`} label={`${s.protocol} · ${t(s.outgoing ? "devices_outgoing" : "devices_incoming")} · ${s.security === "tls" ? "TLS" : "STARTTLS"}`} value={s.port} />
-                ))}
+                {usual.map((s) => <Port key={s.port} s={s} />)}
               </dl>
+              {others.length > 0 && (
+                <details class="identity">
+                  <summary>{t("devices_others")}</summary>
+                  <dl class="copyable">{others.map((s) => <Port key={s.port} s={s} />)}</dl>
+                </details>
+              )}
             </Part>
             <Part title={t("devices_seen")} text={d.seen.length ? undefined : t("devices_none")}>
               <ul class="sign-ins">
@@ -51,18 +56,32 @@ export function DevicesPage() {
                     <Icon name={s.refused ? "circle-alert" : "circle-check"} />
                     <div>
                       <strong>{s.program || s.password || s.protocol}</strong>
-                      <span class="soft">{[s.protocol, s.address, longDate(new Date(s.last))].join(" · ")}{s.why && <span class="why">{s.why} {s.action}</span>}</span>
+                      <span class="soft">{[s.protocol, s.address, at(s.last)].join(" · ")}{s.why && <span class="why">{s.why} {s.action}</span>}</span>
                     </div>
                   </li>
                 ))}
               </ul>
               <div class="part-buttons"><Button onClick={loaded.again} icon="refresh-cw">{t("look_again")}</Button></div>
             </Part>
-          </>
-        )}
+          </>;
+        }}
       </Load>
     </>
   );
+}
+
+function Codes() {
+  return (
+    <div class="qr-codes">
+      <figure><img class="qr" src="/api/devices/qr.svg?what=profile" alt={t("devices_qr_apple")} width="180" height="180" /><figcaption>{t("devices_apple")}</figcaption></figure>
+      <figure><img class="qr" src="/api/devices/qr.svg?what=page" alt={t("devices_qr_other")} width="180" height="180" /><figcaption>{t("devices_other")}</figcaption></figure>
+    </div>
+  );
+}
+
+function Port({ s }: { s: Devices["services"][number] }) {
+  const way = `${t(s.outgoing ? "devices_outgoing" : "devices_incoming")} (${s.protocol}, ${s.security === "tls" ? "SSL/TLS" : "STARTTLS"}): ${t("devices_port")}`;
+  return <Copy label={way} value={s.port} />;
 }
 
 function Copy({ label, value }: { label: string; value: string }) {

@@ -63,6 +63,7 @@ export function Settings() {
           ))}
         </ul>
         <p class="settings-who soft">{first.account.address}</p>
+        <a href="/sign-out"><Icon name="log-out" /> <span>{t("sign_out")}</span></a>
       </nav></List>
       {(section || !one) && <main class="settings-main" ref={main} tabIndex={-1}>
         <div class="settings-page">

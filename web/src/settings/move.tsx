@@ -1,12 +1,13 @@
 // Mail goes out as one download, and comes in from a file or from another provider, as a job that is shown while it runs.
 
-import { useEffect, useState } from "preact/hooks";
-import { api, problem, send } from "../core/jmap";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { api, MethodError } from "../core/jmap";
 import { mailboxes } from "../core/mail";
-import { longDate, number, size, t } from "../core/text";
+import { number, size, t } from "../core/text";
+import { create, offsetOf, patch } from "../files/tus";
 import { Button } from "../ui/button";
 import { nameOf } from "../mail/names";
-import { attempt, Part, Row, useLoaded } from "./parts";
+import { at, attempt, Part, Row, useLoaded } from "./parts";
 
 interface Job {
   id: string;
@@ -17,12 +18,29 @@ interface Job {
   progress: { mailbox?: string; messages: number; messagesTotal: number; octets: number; octetsTotal: number; imported: number; skipped: number; failed: number };
   secondsLeft?: number;
   failures: { where: string; why: string }[];
-  refusal?: { title: string; text: string; action?: string };
+  refusal?: { cause: string; title: string; text: string; action?: string };
+  host?: string;
+  user?: string;
+  appPasswordUrl?: string;
+}
+
+interface Found {
+  found: boolean;
+  host?: string;
+  port?: number;
+  tls?: string;
+  user?: string;
+  provider?: string;
+  appPassword?: string;
+  appPasswordUrl?: string;
+  enableUrl?: string;
+  noPassword?: boolean;
 }
 
 export function Move() {
   const [mailbox, setMailbox] = useState("");
   const jobs = useLoaded(() => api<{ jobs: Job[] }>("GET", "/api/jobs").then((a) => a.jobs));
+  const [again, setAgain] = useState<Job>(); // what is to be fetched once more
   return (
     <>
       <Part title={t("take_out")} text={t("take_out_text")}>
@@ -40,8 +58,8 @@ export function Move() {
       </Part>
       <Part title={t("bring_in")} text={t("bring_in_text")}>
         <FromFile begun={jobs.again} />
-        <FromProvider begun={jobs.again} />
-        <ul class="jobs">{(jobs.value ?? []).map((j) => <OneJob key={j.id} job={j} again={jobs.again} />)}</ul>
+        <FromProvider key={again?.id} from={again} begun={jobs.again} />
+        <ul class="jobs">{(jobs.value ?? []).map((j) => <OneJob key={j.id} job={j} again={jobs.again} retry={() => setAgain(j)} />)}</ul>
       </Part>
     </>
   );
@@ -73,46 +91,47 @@ function FromFile({ begun }: { begun: () => void }) {
   );
 }
 
-/** piece is how much goes up in a request, in octets. */
-const piece = 8 << 20;
-
-/** up sends a file up in pieces (tus) and answers its id; a piece that fails is tried again a few times. */
+/** up sends a file up in pieces and answers its id; a piece that fails is tried again a few times. */
 async function up(file: File, progress: (share: number) => void): Promise<string> {
-  const base64 = (s: string) => btoa(String.fromCharCode(...new TextEncoder().encode(s)));
-  const tus = { "Tus-Resumable": "1.0.0" };
-  const created = await send("/files/", { method: "POST", headers: { ...tus, "Upload-Length": String(file.size), "Upload-Metadata": `filename ${base64(file.name)}` } });
-  if (!created.ok) throw await problem(created);
-  const url = created.headers.get("Location")!;
+  const url = await create(file);
   for (let offset = 0, failures = 0; offset < file.size;) {
     try {
-      const response = await send(url, {
-        method: "PATCH", headers: { ...tus, "Upload-Offset": String(offset), "Content-Type": "application/offset+octet-stream" }, body: file.slice(offset, offset + piece),
-      });
-      if (!response.ok) throw await problem(response);
-      offset = Number(response.headers.get("Upload-Offset"));
+      offset = await patch(url, file, offset, (octets) => progress(octets / file.size));
       failures = 0;
-      progress(offset / file.size);
     } catch (error) {
-      if (++failures > 5) throw error;
+      if ((error instanceof MethodError && error.detail.status < 500) || ++failures > 5) throw error;
       await new Promise((go) => setTimeout(go, 1000 * 2 ** failures));
-      const head = await send(url, { method: "HEAD", headers: tus }).catch(() => undefined);
-      if (head?.ok) offset = Number(head.headers.get("Upload-Offset"));
+      offset = await offsetOf(url).catch(() => offset);
     }
   }
   return url.split("/").filter(Boolean).at(-1)!;
 }
 
-function FromProvider({ begun }: { begun: () => void }) {
-  const [open, setOpen] = useState(false);
-  const [user, setUser] = useState("");
+function FromProvider({ from, begun }: { from?: Job; begun: () => void }) {
+  const [open, setOpen] = useState(!!from);
+  const [user, setUser] = useState(from?.user ?? "");
   const [password, setPassword] = useState("");
-  const [found, setFound] = useState<{ found: boolean; host?: string; port?: number; tls?: string; user?: string; provider?: string; appPassword?: string; appPasswordUrl?: string; enableUrl?: string }>();
+  const [found, setFound] = useState<Found>();
   const [host, setHost] = useState("");
-  const look = () => attempt(async () => {
-    const settings = await api("GET", `/api/import/imap/settings?address=${encodeURIComponent(user)}`);
-    setFound(settings);
-    setHost(settings.host ?? "");
-  });
+  const [busy, setBusy] = useState(false);
+  const box = useRef<HTMLFormElement>(null);
+  const look = async () => {
+    setBusy(true);
+    await attempt(async () => {
+      const settings = await api<Found>("GET", `/api/import/imap/settings?address=${encodeURIComponent(user)}`);
+      setFound(settings);
+      setHost(settings.host ?? from?.host ?? "");
+    });
+    setBusy(false);
+  };
+  useEffect(() => {
+    if (from) void look();
+    if (open) box.current?.scrollIntoView({ block: "nearest" });
+  }, []);
+  // What is asked for comes into the focus: the server where it is not known, else the password.
+  useEffect(() => {
+    if (found && !found.noPassword) box.current?.querySelector<HTMLInputElement>(host ? "[type=password]" : "[name=host]")?.focus();
+  }, [found]);
   const begin = (e: Event) => {
     e.preventDefault();
     if (!found) return void look();
@@ -126,29 +145,54 @@ function FromProvider({ begun }: { begun: () => void }) {
   if (!open) {
     return <Row label={t("bring_provider")} text={t("bring_provider_text")}><Button onClick={() => setOpen(true)}>{t("begin")}</Button></Row>;
   }
+  const own = found?.appPassword === "always" || !!found?.appPasswordUrl;
   return (
-    <form onSubmit={begin} class="bring">
-      <label class="field"><span>{t("bring_address")}</span><input type="email" required value={user} onInput={(e) => {
+    <form ref={box} onSubmit={begin} class="bring">
+      <label class="field"><span>{t("bring_address")}</span><input type="email" required autofocus autocomplete="off" value={user} onInput={(e) => {
         setUser(e.currentTarget.value);
         setFound(undefined);
       }} /></label>
-      {found && (
+      {busy && <p class="soft" role="status">{t("bring_looking")}</p>}
+      {found?.noPassword && <p class="check-verdict warn" role="alert">{t("bring_no_password", { provider: found.provider ?? host })}</p>}
+      {found && !found.noPassword && (
         <>
-          {!found.found && <p class="soft">{t("bring_not_found")}</p>}
-          {found.appPasswordUrl && <p class="soft">{t("bring_app_password", { provider: found.provider ?? host })} <a href={found.appPasswordUrl} target="_blank" rel="noopener noreferrer">{found.appPasswordUrl}</a></p>}
-          <label class="field"><span>{t("devices_server")}</span><input required value={host} autocapitalize="none" spellcheck={false} onInput={(e) => setHost(e.currentTarget.value)} /></label>
-          <label class="field"><span>{t("bring_password")}</span><input type="password" required autocomplete="off" value={password} onInput={(e) => setPassword(e.currentTarget.value)} /></label>
+          {!found.found && <p class="check-verdict warn" role="status">{t("bring_not_found")}</p>}
+          {own && (
+            <p class="check-verdict">
+              {t("bring_app_password", { provider: found.provider ?? host })} {found.appPasswordUrl && <a href={found.appPasswordUrl} target="_blank" rel="noopener noreferrer">{t("bring_app_password_make")}</a>}
+            </p>
+          )}
+          {found.enableUrl && <p class="soft">{t("bring_enable", { provider: found.provider ?? host })} <a href={found.enableUrl} target="_blank" rel="noopener noreferrer">{t("bring_enable_how")}</a></p>}
+          <label class="field"><span>{t("devices_server")}</span><input name="host" required value={host} placeholder="imap.example.org" autocapitalize="none" spellcheck={false} onInput={(e) => setHost(e.currentTarget.value)} /></label>
+          <label class="field"><span>{t(own ? "bring_password_app" : "bring_password")}</span><input type="password" required autocomplete="off" value={password} onInput={(e) => setPassword(e.currentTarget.value)} /></label>
         </>
       )}
       <div class="part-buttons">
-        <Button type="submit" primary>{t(found ? "bring_start" : "go_on")}</Button>
+        {!found?.noPassword && <Button type="submit" primary disabled={busy}>{t(found ? "bring_start" : "go_on")}</Button>}
         <Button onClick={() => setOpen(false)}>{t("cancel")}</Button>
       </div>
     </form>
   );
 }
 
-function OneJob({ job: begins, again }: { job: Job; again: () => void }) {
+/** nowhere are the causes that mean, to whoever typed the name of a server, that it is not the right one. */
+const nowhere = ["provider.imap-down", "client.wrong-host", "dns.host-misspelt"];
+
+/** Refused says why a job stopped, and what to do. */
+function Refused({ job, retry }: { job: Job; retry: () => void }) {
+  const r = job.refusal!;
+  const fetch = job.kind === "fetch";
+  return (
+    <div class="check-verdict warn">
+      <strong>{fetch && nowhere.includes(r.cause) ? t("bring_nowhere", { host: job.host ?? "" }) : r.title}</strong>
+      <p>{fetch && nowhere.includes(r.cause) ? t("bring_nowhere_text") : fetch && r.cause === "auth.app-password-required" ? t("bring_refused_app") : `${r.text} ${r.action ?? ""}`}</p>
+      {job.appPasswordUrl && <p><a href={job.appPasswordUrl} target="_blank" rel="noopener noreferrer">{t("bring_app_password_make")}</a></p>}
+      {fetch && <Button onClick={retry}>{t("try_again")}</Button>}
+    </div>
+  );
+}
+
+function OneJob({ job: begins, again, retry }: { job: Job; again: () => void; retry: () => void }) {
   const [job, setJob] = useState(begins);
   useEffect(() => setJob(begins), [begins]);
   useEffect(() => {
@@ -171,11 +215,11 @@ function OneJob({ job: begins, again }: { job: Job; again: () => void }) {
       <div class="setting-text">
         <strong>{job.name}</strong>
         <span class="soft">
-          {t(`job_${job.state}`)} · {t("job_counts", { imported: number(p.imported), skipped: number(p.skipped), failed: number(p.failed) })} · {size(p.octets)}
+          {t(`job_${job.state}`)}{p.octets > 0 && ` · ${t("job_counts", { imported: number(p.imported), skipped: number(p.skipped), failed: number(p.failed) })} · ${size(p.octets)}`}
           {job.state === "running" && p.mailbox && ` · ${p.mailbox}`}
-          {job.state === "running" && job.secondsLeft ? ` · ${t("job_left", { n: Math.ceil(job.secondsLeft / 60) })}` : ` · ${longDate(new Date(job.created))}`}
+          {job.state === "running" && job.secondsLeft ? ` · ${t("job_left", { n: Math.ceil(job.secondsLeft / 60) })}` : ` · ${at(job.created)}`}
         </span>
-        {job.refusal && <span class="wrong">{job.refusal.title}. {job.refusal.text} {job.refusal.action}</span>}
+        {job.refusal && <Refused job={job} retry={retry} />}
         {job.failures.length > 0 && (
           <details><summary>{t("job_failures", { n: job.failures.length })}</summary><ul>{job.failures.map((f, i) => <li key={i}>{f.where}: {f.why}</li>)}</ul></details>
         )}

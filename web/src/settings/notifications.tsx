@@ -1,5 +1,5 @@
 // Notifications: of this browser, switched on and off, for which folders, when not, with what in them; a test that shows
-// the seconds; and the other devices that have them.
+// the seconds; the sound of new mail, for all folders and for single ones; and the other devices that have them.
 
 import { useEffect, useState } from "preact/hooks";
 import { call, MethodError } from "../core/jmap";
@@ -8,6 +8,7 @@ import { longDate, t } from "../core/text";
 import { Button } from "../ui/button";
 import { nameOf } from "../mail/names";
 import { change, confirmed, isMine, possible, subscribe, subscriptions, Unreachable, unsubscribe, type Notify, type Subscription } from "../push/push";
+import { forWorker, keep, play, sounds, wanted, type Sound } from "../push/sound";
 import { attempt, Load, Part, Row, Switch, useLoaded } from "./parts";
 
 export function Notifications() {
@@ -22,6 +23,7 @@ export function Notifications() {
           <>
             <Here mine={mine} again={loaded.again} />
             {mine && <What s={mine} again={loaded.again} />}
+            <Sounds />
             {all.length > 0 && (
               <Part title={t("notice_devices")}>
                 {all.map((s) => (
@@ -97,26 +99,16 @@ function Test({ s }: { s: Subscription }) {
 
 function What({ s, again }: { s: Subscription; again: () => void }) {
   const n: Notify = s.notify ?? { mailboxIds: null, preview: true };
-  const [silent, setSilent] = useState<string[]>(() => JSON.parse(localStorage.getItem("postiljon-silent") ?? "[]"));
   const inbox = mailboxes.value.find((m) => m.role === "inbox")?.id ?? "";
-  const wanted = n.mailboxIds ?? [inbox];
+  const told = n.mailboxIds ?? [inbox];
   const set = (wish: Partial<Notify>) => attempt(() => change(s, { ...n, ...wish }), t("is_saved")).then(again);
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  const quiet = (name: string, on: boolean) => {
-    const all = on ? silent.filter((id) => id !== name) : [...silent, name];
-    setSilent(all);
-    localStorage.setItem("postiljon-silent", JSON.stringify(all));
-    void keepPreferences();
-  };
   return (
     <>
       <Part title={t("notice_folders")}>
-        {mailboxes.value.filter((m) => !["sent", "drafts", "outbox", "trash"].includes(m.role ?? "")).map((m) => (
+        {incoming().map((m) => (
           <Row key={m.id} label={nameOf(m)}>
-            {wanted.includes(m.id) && (
-              <label class="check"><input type="checkbox" checked={!silent.includes(m.id)} onChange={(e) => quiet(m.id, e.currentTarget.checked)} /> {t("notice_sound")}</label>
-            )}
-            <Switch label={nameOf(m)} on={wanted.includes(m.id)} change={(on) => void set({ mailboxIds: on ? [...wanted, m.id] : wanted.filter((id) => id !== m.id) })} />
+            <Switch label={nameOf(m)} on={told.includes(m.id)} change={(on) => void set({ mailboxIds: on ? [...told, m.id] : told.filter((id) => id !== m.id) })} />
           </Row>
         ))}
       </Part>
@@ -138,8 +130,49 @@ function What({ s, again }: { s: Subscription; again: () => void }) {
   );
 }
 
+/** incoming are the folders that new mail can come to. */
+const incoming = () => mailboxes.value.filter((m) => !["sent", "drafts", "outbox", "trash"].includes(m.role ?? ""));
+
+/** Sounds chooses what new mail sounds like; what is chosen is heard at once. */
+function Sounds() {
+  const [w, set] = useState(wanted);
+  const choose = (now: typeof w, sound: Sound) => {
+    set(now);
+    keep(now);
+    void play(sound).catch(() => {}); // the browser has no sound
+    void keepPreferences();
+  };
+  const other = incoming().filter((m) => w.folders[m.id]).length;
+  return (
+    <Part title={t("sound")} text={t("sound_text")}>
+      <Choice label={t("sound_all")} value={w.all} choose={(s) => choose({ ...w, all: s as Sound }, s as Sound)} />
+      <details class="identity">
+        <summary>{other > 0 ? t("sound_folders_n", { n: other }) : t("sound_folders")}</summary>
+        {incoming().filter((m) => m.role !== "junk").map((m) => (
+          <Choice key={m.id} label={nameOf(m)} like value={w.folders[m.id] ?? ""} choose={(s) => {
+            const { [m.id]: _, ...rest } = w.folders;
+            choose({ ...w, folders: s ? { ...rest, [m.id]: s } : rest }, s || w.all);
+          }} />
+        ))}
+      </details>
+    </Part>
+  );
+}
+
+function Choice({ label, value, like, choose }: { label: string; value: string; like?: boolean; choose: (s: Sound | "") => void }) {
+  return (
+    <label class="field">
+      <span>{label}</span>
+      <select value={value} onChange={(e) => choose(e.currentTarget.value as Sound | "")}>
+        {like && <option value="">{t("sound_like_all")}</option>}
+        {sounds.map((s) => <option key={s} value={s}>{t(`sound_${s}`)}</option>)}
+      </select>
+    </label>
+  );
+}
+
 /** keepPreferences keeps for the worker what it cannot know: words in this language, and which folders make no sound. */
 async function keepPreferences(): Promise<void> {
-  const preferences = { newMail: t("notice_new_mail"), test: t("notice_test_text"), silent: JSON.parse(localStorage.getItem("postiljon-silent") ?? "[]") };
+  const preferences = { newMail: t("notice_new_mail"), test: t("notice_test_text"), ...forWorker() };
   await (await caches.open("pages")).put("/push-preferences", new Response(JSON.stringify(preferences)));
 }

@@ -3,7 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { explain } from "../core/actions";
-import { t } from "../core/text";
+import { longDate, t, time } from "../core/text";
 import { Button } from "../ui/button";
 import { toast } from "../ui/toast";
 
@@ -16,6 +16,13 @@ export function Part({ title, text, children }: { title: string; text?: string; 
       {children}
     </section>
   );
+}
+
+/** at is a point in time as people say it: today's and yesterday's by the hour. */
+export function at(date: string | Date, now = new Date()): string {
+  const d = new Date(date);
+  const days = Math.round((new Date(now).setHours(12, 0, 0, 0) - new Date(d).setHours(12, 0, 0, 0)) / 86400e3);
+  return days === 0 ? t("at_today", { time: time(d) }) : days === 1 ? t("at_yesterday", { time: time(d) }) : longDate(d);
 }
 
 /** Row is one thing that is on or off, or has a button. */

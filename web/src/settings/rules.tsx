@@ -1,16 +1,16 @@
 // Rules, as sentences: "If the sender contains X, move to Y". Before they are saved they can be tried on what has come
 // already. The shapes are those of internal/rules and internal/web/account.
 
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { api } from "../core/jmap";
 import { mailboxes } from "../core/mail";
 import { route } from "../core/route";
-import { longDate, size, t } from "../core/text";
+import { size, t } from "../core/text";
 import { Button, IconButton } from "../ui/button";
 import { confirm } from "../ui/dialog";
 import { nameOf } from "../mail/names";
 import { fresh } from "./confirm";
-import { attempt, Load, Part, Switch, useLoaded } from "./parts";
+import { at, attempt, Load, Part, Switch, useLoaded } from "./parts";
 
 export interface Condition {
   field: string;
@@ -77,6 +77,8 @@ function All({ told, saved }: { told: RulesTold; saved: (r: RulesTold) => void }
   const [open, setOpen] = useState(from ? rules.length - 1 : -1);
   const [tried, setTried] = useState<Tried>();
   const changed = JSON.stringify(rules) !== JSON.stringify(told.settings.rules);
+  const ready = rules.every(complete);
+  const list = useRef<HTMLOListElement>(null);
   const settings = { ...told.settings, rules: rules.map((r) => ({ ...r, name: r.name.trim() || sentence(r) })) };
 
   const put = (at: number, rule: Rule) => {
@@ -108,13 +110,17 @@ function All({ told, saved }: { told: RulesTold; saved: (r: RulesTold) => void }
     <>
       {told.byHand && <p class="check-verdict warn">{t("rules_by_hand_note", { name: told.active })}</p>}
       <Part title={t("rules_yours")} text={rules.length === 0 ? t("rules_none") : undefined}>
-        <ol class="rules">
+        <ol class="rules" ref={list}>
           {rules.map((r, i) => (
             <li key={i} class={r.off ? "off" : ""}>
               <div class="rule-line">
                 <button class="rule-sentence" aria-expanded={open === i} onClick={() => setOpen(open === i ? -1 : i)}>{sentence(r)}</button>
-                <IconButton icon="chevron-up" label={t("rule_up")} disabled={i === 0} onClick={() => move(i, -1)} />
-                <IconButton icon="chevron-down" label={t("rule_down")} disabled={i === rules.length - 1} onClick={() => move(i, 1)} />
+                {rules.length > 1 && (
+                  <>
+                    <IconButton icon="chevron-up" label={t("rule_up")} disabled={i === 0} onClick={() => move(i, -1)} />
+                    <IconButton icon="chevron-down" label={t("rule_down")} disabled={i === rules.length - 1} onClick={() => move(i, 1)} />
+                  </>
+                )}
                 <Switch label={t("rule_on")} on={!r.off} change={(on) => put(i, { ...r, off: !on || undefined })} />
                 <IconButton icon="trash-2" label={t("remove")} onClick={() => void remove(i)} />
               </div>
@@ -126,10 +132,12 @@ function All({ told, saved }: { told: RulesTold; saved: (r: RulesTold) => void }
           <Button icon="plus" onClick={() => {
             setRules([...rules, { name: "", if: [{ field: "from", values: [""] }] }]);
             setOpen(rules.length);
+            requestAnimationFrame(() => list.current?.querySelector<HTMLElement>(".rule-edit .rule-condition input")?.focus());
           }}>{t("rule_add")}</Button>
-          {rules.length > 0 && <Button onClick={() => void tryOut()}>{t("rules_try")}</Button>}
-          <Button primary disabled={!changed} onClick={() => void save()}>{t("save")}</Button>
+          {rules.length > 0 && <Button disabled={!ready} onClick={() => void tryOut()}>{t("rules_try")}</Button>}
+          {(changed || rules.length > 0) && <Button primary disabled={!changed || !ready} onClick={() => void save()}>{t("save")}</Button>}
         </div>
+        {!ready && <p class="soft after" role="status">{t("rule_incomplete")}</p>}
       </Part>
       {tried && <TriedOut tried={tried} />}
       {told.scripts.length > 0 && <Scripts told={told} saved={saved} />}
@@ -140,6 +148,10 @@ function All({ told, saved }: { told: RulesTold; saved: (r: RulesTold) => void }
 const fields = ["from", "to", "subject", "list", "body", "size"];
 const textOps = ["contains", "not", "is", "matches"];
 
+/** complete tells whether a rule says what it looks for and what it does then. */
+const complete = (r: Rule): boolean =>
+  r.if.every((c) => c.field === "size" || (c.values ?? []).some((v) => v.trim())) && !!(r.move || r.star || r.read || r.label || r.forward || r.delete || r.stop);
+
 /** sentence says a rule in words. */
 export function sentence(r: Rule): string {
   const ifs = r.if.map((c) =>
@@ -147,7 +159,7 @@ export function sentence(r: Rule): string {
       ? t(c.op === "under" ? "rule_if_under" : "rule_if_over", { size: size(c.size ?? 0) })
       : t(`rule_if_${c.op || "contains"}`, { field: fields.includes(c.field) ? t(`rule_field_${c.field}`) : c.field, value: (c.values ?? []).join(` ${t("or")} `) || "…" }));
   const thens = [
-    r.move && t(r.copy ? "rule_then_copy" : "rule_then_move", { folder: r.move }),
+    r.move && t(r.copy ? "rule_then_copy" : "rule_then_move", { folder: nameAt(r.move) }),
     r.star && t("rule_then_star"),
     r.read && t("rule_then_read"),
     r.label && t("rule_then_label", { label: r.label }),
@@ -155,7 +167,7 @@ export function sentence(r: Rule): string {
     r.delete && t("rule_then_delete"),
     r.stop && t("rule_then_stop"),
   ].filter((x) => !!x) as string[];
-  return t(ifs.length ? "rule_sentence" : "rule_sentence_always", { if: ifs.join(` ${t(r.any ? "or" : "and")} `), then: thens.join(", ") || "…" });
+  return t(ifs.length ? "rule_sentence" : "rule_sentence_always", { if: ifs.join(` ${t(r.any ? "or" : "and")} `), then: thens.join(", ") || t("rule_then_what") });
 }
 
 function Edit({ rule: r, change }: { rule: Rule; change: (r: Rule) => void }) {
@@ -221,6 +233,12 @@ function Edit({ rule: r, change }: { rule: Rule; change: (r: Rule) => void }) {
   );
 }
 
+/** nameAt is what a mailbox is called, by its whole name. */
+const nameAt = (path: string): string => {
+  const m = mailboxes.value.find((x) => pathOf(x.id) === path);
+  return m ? nameOf(m) : path;
+};
+
 /** pathOf is the whole name of a mailbox, as rules have it. */
 function pathOf(id: string): string {
   const m = mailboxes.value.find((x) => x.id === id);
@@ -235,7 +253,7 @@ function TriedOut({ tried }: { tried: Tried }) {
         {tried.messages.filter((m) => m.changed).map((m) => (
           <li key={m.id}>
             <strong>{m.subject || t("no_subject")}</strong>
-            <span class="soft">{m.from} · {longDate(new Date(m.received))}</span>
+            <span class="soft">{m.from} · {at(m.received)}</span>
             <ul>{m.steps.map((s, i) => <li key={i}>{s.text}</li>)}</ul>
           </li>
         ))}
@@ -247,16 +265,25 @@ function TriedOut({ tried }: { tried: Tried }) {
 function Scripts({ told, saved }: { told: RulesTold; saved: (r: RulesTold) => void }) {
   const [shown, setShown] = useState<{ name: string; text: string }>();
   const show = (name: string) => attempt(async () => setShown(await api("GET", `/api/rules/scripts/${encodeURIComponent(name)}`)));
-  return (
-    <Part title={t("scripts")} text={t("scripts_text")}>
+  const list = (
+    <>
       {told.scripts.map((s) => (
         <div key={s.name} class="setting">
-          <div class="setting-text"><strong>{s.name}</strong><span class="soft">{size(s.size)} · {longDate(new Date(s.changed))}</span></div>
+          <div class="setting-text"><strong>{s.name}</strong><span class="soft">{size(s.size)} · {at(s.changed)}</span></div>
           <Switch label={s.name} on={!!s.active} change={(on) => void attempt(async () => saved(await fresh(() => api<RulesTold>("POST", "/api/rules/active", { name: on ? s.name : "" }))))} />
           <Button onClick={() => void show(s.name)}>{t("show")}</Button>
         </div>
       ))}
       {shown && <pre class="script" tabIndex={0} aria-label={shown.name}>{shown.text}</pre>}
-    </Part>
+    </>
+  );
+  // Whoever clicks rules together need not know of scripts.
+  if (told.byHand || told.scripts.length > 1) return <Part title={t("scripts")} text={t("scripts_text")}>{list}</Part>;
+  return (
+    <details class="identity technical">
+      <summary>{t("scripts")}</summary>
+      <p class="soft">{t("scripts_text")}</p>
+      {list}
+    </details>
   );
 }

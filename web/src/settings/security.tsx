@@ -6,13 +6,13 @@ import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { explain } from "../core/actions";
 import { api, MethodError } from "../core/jmap";
-import { longDate, number, t } from "../core/text";
+import { number, t } from "../core/text";
 import { Button } from "../ui/button";
 import { confirm, Dialog, show } from "../ui/dialog";
 import { Icon } from "../ui/icon";
 import { toast } from "../ui/toast";
 import { Cancelled, fresh } from "./confirm";
-import { Load, Part, Row, Switch, useLoaded } from "./parts";
+import { at, Load, Part, Row, Switch, useLoaded } from "./parts";
 
 interface Overview {
   address: string;
@@ -49,8 +49,6 @@ interface SignIn {
   count: number;
   why?: { title: string; text: string };
 }
-
-const at = (date: string) => longDate(new Date(date));
 
 export function Security() {
   const loaded = useLoaded(() => api<Overview>("GET", "/api/security"));
@@ -376,7 +374,7 @@ function SignIns({ o, act }: { o: Overview; act: Act }) {
 }
 
 function Detail({ s }: { s: SignIn }): ComponentChildren {
-  const parts = [s.protocol, s.client, s.here ? t("from_here") : s.remote, at(s.last), s.count > 1 && t("times", { n: number(s.count) })];
+  const parts = [s.protocol, !s.ok && s.client, s.here ? t("from_here") : s.remote, at(s.last), s.count > 1 && t("times", { n: number(s.count) })];
   return (
     <span class="soft">
       {parts.filter(Boolean).join(" · ")}

@@ -55,23 +55,35 @@ export function StoragePage() {
           <>
             <Room s={s} />
             <Clean s={s} again={loaded.again} />
-            <Part title={t("largest")}>
-              <ul class="largest">
-                {s.largest.slice(0, 20).map((m) => (
-                  <li key={m.id}>
-                    <a href={`/mail/${m.mailbox}?q=${encodeURIComponent(m.subject)}`}>{m.subject || t("no_subject")}</a>
-                    <span class="soft">{m.from} · {briefDate(new Date(m.received))}</span>
-                    <strong>{size(m.size)}</strong>
-                  </li>
-                ))}
-              </ul>
-            </Part>
+            <Largest all={s.largest} />
           </>
         )}
       </Load>
       <Load of={files}>{(f) => (f.files.length > 0 ? <LargeFiles told={f} again={files.again} /> : null)}</Load>
       <Move />
     </>
+  );
+}
+
+/** worth is from which size on a message is worth a look, in octets. */
+const worth = 100e3;
+
+function Largest({ all }: { all: Message[] }) {
+  const some = all.filter((m) => m.size >= worth).slice(0, 20);
+  return (
+    <Part title={t("largest")} text={some.length === 0 ? t("largest_none") : undefined}>
+      <ul class="largest">
+        {some.map((m) => (
+          <li key={m.id}>
+            <div>
+              <a href={`/mail/${m.mailbox}?q=${encodeURIComponent(m.subject)}`}>{m.subject || t("no_subject")}</a>
+              <span class="soft">{m.from.replace(/\s*<[^>]*>$/, "") || m.from} · {briefDate(new Date(m.received))}</span>
+            </div>
+            <strong>{size(m.size)}</strong>
+          </li>
+        ))}
+      </ul>
+    </Part>
   );
 }
 
@@ -125,7 +137,7 @@ function Clean({ s, again }: { s: StorageTold; again: () => void }) {
     again();
   });
   return (
-    <Part title={t("clean")}>
+    <Part title={t("clean")} text={t("clean_text")}>
       {s.mailboxes.filter((m) => (m.role === "trash" || m.role === "junk") && m.messages > 0).map((m) => (
         <Row key={m.id} label={nameHere(m)} text={`${t("message_count", { n: m.messages })} · ${size(m.size)}`}>
           <Button onClick={() => void clean({ mailbox: m.id })}>{t("clean_empty")}</Button>

@@ -117,7 +117,7 @@ async function show(n: Notice): Promise<void> {
   for (const client of open) client.postMessage({ notice: n });
   if (n.badge !== undefined) await navigator.setAppBadge?.(n.badge).catch(() => {});
   if (open.some((c) => c.focused) && !n.test) return; // somebody looks at the list already
-  await self.registration.showNotification(n.title, { body: n.text, tag: n.tag, icon: "/assets/icon.svg", silent: n.silent, data: { url: n.url } });
+  await self.registration.showNotification(n.title, { body: n.text, tag: n.tag, icon: "/assets/icon.svg", silent: n.silent || (n.own && open.length > 0), data: { url: n.url } });
 }
 
 self.addEventListener("notificationclick", (e) => {

@@ -7,6 +7,7 @@ export interface Notice {
   url: string;
   badge?: number;
   silent: boolean;
+  own: boolean; // a page that is open makes a sound of its own
   test?: { id: string; sent: string };
 }
 
@@ -17,9 +18,11 @@ export interface Preferences {
   test: string;
   /** silent are the mailboxes whose notifications make no sound. */
   silent: string[];
+  /** own are those for which a page that is open makes a sound. */
+  own: string[];
 }
 
-export const usual: Preferences = { newMail: "✉ {n}", test: "✓", silent: [] };
+export const usual: Preferences = { newMail: "✉ {n}", test: "✓", silent: [], own: [] };
 
 interface Told {
   id: string;
@@ -33,15 +36,16 @@ interface Told {
 /** noticesOf reads a push: one notification for each message it describes, or one for all of them. */
 export function noticesOf(told: any, p: Preferences): Notice[] {
   if (told?.["@type"] === "PushTest") {
-    return [{ title: "Postiljon", text: p.test, tag: "test", url: "/settings/notifications", silent: false, test: { id: String(told.test), sent: String(told.sent) } }];
+    return [{ title: "Postiljon", text: p.test, tag: "test", url: "/settings/notifications", silent: false, own: false, test: { id: String(told.test), sent: String(told.sent) } }];
   }
   if (told?.["@type"] !== "StateChange" || !Array.isArray(told.emails) || told.emails.length === 0) return [];
   const emails = told.emails as Told[];
   const badge = typeof told.unread === "number" ? told.unread : undefined;
   const silent = emails.every((e) => p.silent.includes(e.mailboxId));
+  const own = emails.some((e) => p.own.includes(e.mailboxId));
   const described = emails.every((e) => e.from !== undefined);
   if (!described || told.count > emails.length) {
-    return [{ title: "Postiljon", text: p.newMail.replace("{n}", String(told.count ?? emails.length)), tag: "many", url: "/mail/inbox", badge, silent }];
+    return [{ title: "Postiljon", text: p.newMail.replace("{n}", String(told.count ?? emails.length)), tag: "many", url: "/mail/inbox", badge, silent, own }];
   }
   return emails.map((e) => ({
     title: e.from?.[0]?.name || e.from?.[0]?.email || "Postiljon",
@@ -50,5 +54,6 @@ export function noticesOf(told: any, p: Preferences): Notice[] {
     url: `/mail/${encodeURIComponent(e.mailboxId)}/${encodeURIComponent(e.threadId)}`,
     badge,
     silent: p.silent.includes(e.mailboxId),
+    own: p.own.includes(e.mailboxId),
   }));
 }
