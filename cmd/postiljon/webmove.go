@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+	"net"
+
 	"github.com/postiljon/postiljon/internal/doctor/dialect"
 	"github.com/postiljon/postiljon/internal/settings"
 	"github.com/postiljon/postiljon/internal/web/move"
@@ -15,6 +18,11 @@ func (s *service) openMove() error {
 	}
 	if o.Book, err = dialect.Load(s.store.Now); err != nil {
 		return err
+	}
+	if server := s.config.Queue.Resolver; server != "" {
+		o.Resolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, server)
+		}}
 	}
 	if file := s.certs.CAFile(); file != "" && o.Private {
 		if o.Roots, err = rootsAnd(file); err != nil {

@@ -54,9 +54,14 @@ func elsewhere(t *testing.T, password string) far {
 	for _, who := range []string{"vera", "strict"} {
 		mail.Add(who+"@far.test", password)
 	}
+	for n := range 40 {
+		mail.Put("vera@far.test", "INBOX", fmt.Sprintf("From: Bo <bo@far.test>\r\nTo: vera@far.test\r\nSubject: Gammalt %d\r\nMessage-ID: <%d@far.test>\r\n\r\nHej\r\n", n, n), `\Seen`)
+	}
 	imap, submission, mx := peer.NewIMAP("mail.far.test", mail), peer.NewSMTP("mail.far.test", mail, true), peer.NewSMTP("mail.far.test", mail, false)
 	mx.Configure(func(o *peer.SMTPOptions) { o.Size = 1e6 })
-	submission.On("CONNECT", peer.Wait(time.Second)) // so that there is something to see
+	// It is slow, so that there is something to see.
+	imap.On("UID FETCH", peer.Wait(100*time.Millisecond))
+	submission.On("CONNECT", peer.Wait(time.Second))
 	mx.On("RCPT TO:<strict@far.test>", peer.Refuse("550 5.7.1 The recipient takes no mail from you"))
 	for _, one := range []*peer.Server{imap.Server, submission.Server, mx.Server} {
 		one.SetTLS(secure)

@@ -30,6 +30,8 @@ type Options struct {
 	Book  *dialect.Book
 	// Private lets people fetch mail from servers inside a network and on any port, such as in tests.
 	Private bool
+	// Resolver asks for names; nil is the system's.
+	Resolver *net.Resolver
 	// Roots are who vouches for other servers; nil is whom the system trusts.
 	Roots *x509.CertPool
 	Log   *slog.Logger
@@ -56,10 +58,13 @@ func New(o Options) (*Server, error) {
 	if o.Store == nil || o.Catalogue == nil || o.SignIn == nil || o.Table == nil || o.Book == nil || o.Log == nil {
 		return nil, errors.New("move: options are missing")
 	}
-	s := &Server{options: o, answer: &answer.Maker{Catalogue: o.Catalogue, SignIn: o.SignIn, Log: o.Log}, dialer: public.Dialer(), rest: retryAfter}
+	s := &Server{options: o, answer: &answer.Maker{Catalogue: o.Catalogue, SignIn: o.SignIn, Log: o.Log}, rest: retryAfter}
+	dialer := public.Dialer()
 	if o.Private {
-		s.dialer = &net.Dialer{}
+		dialer = &net.Dialer{}
 	}
+	dialer.Resolver = o.Resolver
+	s.dialer = dialer
 	s.jobs.init()
 	s.exports.init()
 	s.lookups.init()

@@ -43,6 +43,9 @@ func (s *Server) findSettings(w http.ResponseWriter, r *http.Request, a *store.A
 	ctx, cancel := context.WithTimeout(r.Context(), lookupTime)
 	defer cancel()
 	finder := &settings.Finder{Table: s.options.Table, Dialer: s.dialer, Roots: s.options.Roots, Patience: time.Second}
+	if s.options.Resolver != nil {
+		finder.Resolver = s.options.Resolver
+	}
 	found, err := finder.Lookup(ctx, r.URL.Query().Get("address"))
 	switch {
 	case errors.Is(err, settings.ErrQuery):
