@@ -26,6 +26,7 @@ func (s *service) status(ctx context.Context) control.Status {
 	}
 	leaf := s.certs.Leaf()
 	st.Certificate.Names, st.Certificate.Until, st.Certificate.Private = leaf.DNSNames, leaf.NotAfter, s.certs.CAFile() != ""
+	st.Certificate.Trouble = s.certs.Trouble()
 	if err := s.ready(ctx); err != nil {
 		st.Trouble = err.Error()
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/control"
 )
 
@@ -47,7 +48,7 @@ func writeStatus(s *streams, st *control.Status) error {
 		"Postiljon", st.Version+", process "+strconv.Itoa(st.PID)+", running for "+time.Since(st.Started).Round(time.Second).String(),
 		"Host", st.Hostname,
 		"Services", strings.Join(services, ", "),
-		"Certificate", certificateText(st),
+		"Certificate", certificateText(st), "", certificateTrouble(st),
 		"Connections", strconv.FormatInt(st.Connections, 10),
 		"Queue", fmt.Sprintf("%d waiting, %d ready, %d under way", st.Queue.Waiting, st.Queue.Ready, st.Queue.Active),
 		"Domains", strconv.Itoa(st.Domains), "Accounts", strconv.Itoa(st.Accounts), "Bans", strconv.Itoa(st.Bans),
@@ -55,6 +56,25 @@ func writeStatus(s *streams, st *control.Status) error {
 		"Memory", octets(int64(st.Memory)), "Data", st.Data+", "+octets(int64(st.FreeSpace))+" free",
 		"Trouble", st.Trouble,
 	)
+}
+
+// certificateTrouble says why the public authority gives no certificate, and what helps.
+func certificateTrouble(st *control.Status) string {
+	if len(st.Certificate.Trouble) == 0 {
+		return ""
+	}
+	t := st.Certificate.Trouble[0]
+	about := cause.TLSUntrusted
+	if !st.Certificate.Private {
+		about = cause.TLSExpired
+	}
+	text := fmt.Sprintf("%s has none from the public authority since %s: %s.\n"+
+		"             It is tried again by itself. The DNS must lead the name to this machine, and the authority must reach it\n"+
+		"             there at port 80 or 443. Until then programs say: %s.", t.Name, moment(t.Since), strings.TrimSuffix(t.Reason, "."), about)
+	if more := len(st.Certificate.Trouble) - 1; more > 0 {
+		text += fmt.Sprintf(" So it is with other names, too: %d.", more)
+	}
+	return text
 }
 
 func certificateText(st *control.Status) string {

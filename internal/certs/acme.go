@@ -4,14 +4,20 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/caddyserver/certmagic"
+	acmez "github.com/mholt/acmez/v3/acme"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 )
@@ -39,13 +45,29 @@ type acme struct {
 	later  *certmagic.Config // for those whose certificate is got when somebody asks; nil for none
 	issuer *certmagic.ACMEIssuer
 	cache  *certmagic.Cache
-	names  []string
+	names  atomic.Pointer[[]string]
+	life   context.Context
 	end    context.CancelFunc
+	work   sync.WaitGroup
+
+	mu      sync.Mutex
+	trouble map[string]Trouble // by name
+}
+
+// Trouble is a certificate that could not be had.
+type Trouble struct {
+	Name   string    `json:"name"`
+	Reason string    `json:"reason"` // as the authority, or who asked it, put it
+	Since  time.Time `json:"since"`  // of the first failure in a row
+	Last   time.Time `json:"last"`
 }
 
 // openACME begins to get certificates for all names that are not of this machine alone.
 func openACME(o *ACME, dir string, names []string, log *slog.Logger) (*acme, error) {
-	a := &acme{names: publicNames(names)}
+	a := &acme{trouble: map[string]Trouble{}}
+	public := publicNames(names)
+	a.names.Store(&public)
+	a.life, a.end = context.WithCancel(context.Background())
 	logger := zap.New(&zapLog{log: log})
 	a.cache = certmagic.NewCache(certmagic.CacheOptions{
 		GetConfigForCert: func(c certmagic.Certificate) (*certmagic.Config, error) {
@@ -53,9 +75,9 @@ func openACME(o *ACME, dir string, names []string, log *slog.Logger) (*acme, err
 		},
 		Logger: logger,
 	})
-	config := certmagic.Config{Storage: &certmagic.FileStorage{Path: filepath.Join(dir, "acme")}, Logger: logger}
-	if len(a.names) > 0 {
-		config.DefaultServerName = a.names[0]
+	config := certmagic.Config{Storage: &certmagic.FileStorage{Path: filepath.Join(dir, "acme")}, Logger: logger, OnEvent: a.heard}
+	if len(public) > 0 {
+		config.DefaultServerName = public[0]
 	}
 	a.config = certmagic.New(a.cache, config)
 	a.issuer = a.proving(a.config, o, logger)
@@ -64,9 +86,7 @@ func openACME(o *ACME, dir string, names []string, log *slog.Logger) (*acme, err
 		a.later = certmagic.New(a.cache, config)
 		a.proving(a.later, o, logger)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	a.end = cancel
-	if err := a.config.ManageAsync(ctx, a.names); err != nil {
+	if err := a.config.ManageAsync(a.life, public); err != nil {
 		a.close()
 		return nil, fmt.Errorf("certs: get certificates from %s: %w", o.Directory, err)
 	}
@@ -87,7 +107,7 @@ func (a *acme) proving(c *certmagic.Config, o *ACME, logger *zap.Logger) *certma
 
 // configFor is the configuration that a name belongs to.
 func (a *acme) configFor(name string) *certmagic.Config {
-	if a.later == nil || name == "" || slices.Contains(a.names, strings.ToLower(name)) {
+	if a.later == nil || name == "" || slices.Contains(*a.names.Load(), strings.ToLower(name)) {
 		return a.config
 	}
 	return a.later
@@ -95,7 +115,72 @@ func (a *acme) configFor(name string) *certmagic.Config {
 
 func (a *acme) close() {
 	a.end()
+	a.work.Wait()
 	a.cache.Stop()
+}
+
+// look gets the certificates of names that are new, and renews at once what is due; else that is looked at every
+// ten minutes.
+func (a *acme) look(names []string) error {
+	public := publicNames(names)
+	a.names.Store(&public)
+	if err := a.config.ManageAsync(a.life, public); err != nil {
+		return err
+	}
+	a.work.Go(func() {
+		// It logs what goes wrong, which is heard of as well.
+		_ = a.cache.RenewManagedCertificates(a.life)
+	})
+	return nil
+}
+
+// heard notes what became of a certificate.
+func (a *acme) heard(_ context.Context, event string, data map[string]any) error {
+	name, _ := data["identifier"].(string)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch event {
+	case "cert_obtained":
+		delete(a.trouble, name)
+	case "cert_failed":
+		t := Trouble{Name: name, Last: time.Now(), Since: time.Now()}
+		if before, ok := a.trouble[name]; ok {
+			t.Since = before.Since
+		} else if len(a.trouble) >= maxTrouble {
+			return nil
+		}
+		if err, _ := data["error"].(error); err != nil {
+			t.Reason = reasonOf(err)
+		}
+		a.trouble[name] = t
+	}
+	return nil
+}
+
+// maxTrouble bounds of how many names trouble is remembered.
+const maxTrouble = 100
+
+// reasonOf is the authority's own word for why there is no certificate, where it gave one.
+func reasonOf(err error) string {
+	var problem acmez.Problem
+	if !errors.As(err, &problem) {
+		return err.Error()
+	}
+	kind := strings.TrimPrefix(problem.Type, "urn:ietf:params:acme:error:")
+	if problem.Detail == "" {
+		return kind
+	}
+	return problem.Detail + " (" + kind + ")"
+}
+
+// Trouble lists the certificates that a public authority does not give at present.
+func (k *Keeper) Trouble() []Trouble {
+	if k.acme == nil {
+		return nil
+	}
+	k.acme.mu.Lock()
+	defer k.acme.mu.Unlock()
+	return slices.SortedFunc(maps.Values(k.acme.trouble), func(a, b Trouble) int { return strings.Compare(a.Name, b.Name) })
 }
 
 // publicNames are those that an authority can be asked for.
@@ -115,10 +200,11 @@ func (a *acme) certificate(hello *tls.ClientHelloInfo) *tls.Certificate {
 
 // current is the certificate of the first name; nil where there is none yet.
 func (a *acme) current() *tls.Certificate {
-	if len(a.names) == 0 {
+	names := *a.names.Load()
+	if len(names) == 0 {
 		return nil
 	}
-	for _, c := range a.cache.AllMatchingCertificates(a.names[0]) {
+	for _, c := range a.cache.AllMatchingCertificates(names[0]) {
 		if c.Leaf != nil {
 			return &c.Certificate
 		}

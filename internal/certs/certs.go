@@ -35,7 +35,7 @@ type Options struct {
 	// 127.0.0.1 and ::1 are always added.
 	Names []string
 	// ACME gets the certificate from a public authority; until it has one, that of the private authority is
-	// shown. nil does not. A reload does not change it.
+	// shown. nil does not. A reload does not change it, but gets the certificates of names that are new, and renews what is due.
 	ACME *ACME
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
@@ -113,6 +113,9 @@ func (k *Keeper) Reload(changed *Options) error {
 	}
 	k.options = o
 	k.current.Store(next)
+	if k.acme != nil && changed != nil {
+		return k.acme.look(o.Names)
+	}
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/certs"
 	"github.com/postiljon/postiljon/internal/outbound"
 	"github.com/postiljon/postiljon/internal/policy"
 	"github.com/postiljon/postiljon/internal/store"
@@ -26,6 +27,8 @@ type Status struct {
 		Names   []string  `json:"names"`
 		Until   time.Time `json:"until"`
 		Private bool      `json:"private"` // of the installation's own authority
+		// Trouble are certificates that the public authority does not give at present.
+		Trouble []certs.Trouble `json:"trouble,omitempty"`
 	} `json:"certificate"`
 	Connections int64 `json:"connections"`
 	Queue       struct {
