@@ -21,7 +21,10 @@ func findCharset(name string) (encoding.Encoding, bool) {
 	if len(name) > 64 {
 		return nil, false
 	}
-	if enc, err := htmlindex.Get(name); err == nil {
+	if enc, ok := findOldCharset(name); ok {
+		return enc, true
+	}
+	if enc, err := htmlindex.Get(name); err == nil && enc != encoding.Replacement {
 		return enc, true
 	}
 	for _, index := range [...]*ianaindex.Index{ianaindex.MIME, ianaindex.IANA} {

@@ -16,10 +16,10 @@ import (
 func TestBodyDecoder(t *testing.T) {
 	var d BodyDecoder
 	rapid.Check(t, func(rt *rapid.T) {
-		unit := rapid.SliceOfN(rapid.SampledFrom([]string{"a", " ", "\r\n", "=\r\n", "=C3=A5", "=3D", "=", "\xc3\xa5", "\xc3", "\xe4", "\xff", "\xf0\x9f\x98\x80", "5b", "w6U=", "\x1b$B", "日本"}), 0, 40).Draw(rt, "unit")
+		unit := rapid.SliceOfN(rapid.SampledFrom([]string{"a", " ", "\r\n", "=\r\n", "=C3=A5", "=3D", "=", "\xc3\xa5", "\xc3", "\xe4", "\xff", "\xf0\x9f\x98\x80", "5b", "w6U=", "\x1b$B", "\x1b$)C\x0e", "+2DTdHg-", "+2DQ", "日本"}), 0, 40).Draw(rt, "unit")
 		body := bytes.Repeat([]byte(join(unit)), rapid.SampledFrom([]int{1, 2, 300, 2000}).Draw(rt, "times"))
 		encoding := rapid.SampledFrom([]string{"", "8bit", "quoted-printable", "base64"}).Draw(rt, "encoding")
-		charset := rapid.SampledFrom([]string{"", "utf-8", "us-ascii", "iso-8859-1", "windows-1251", "utf-16", "iso-2022-jp", "gb18030", "none"}).Draw(rt, "charset")
+		charset := rapid.SampledFrom([]string{"", "utf-8", "us-ascii", "iso-8859-1", "windows-1251", "utf-16", "iso-2022-jp", "gb18030", "utf-7", "iso-2022-kr", "hz-gb-2312", "none"}).Draw(rt, "charset")
 		open := func() io.Reader {
 			r := io.Reader(bytes.NewReader(body))
 			switch rapid.IntRange(0, 3).Draw(rt, "way") {

@@ -12,7 +12,7 @@ import (
 )
 
 func TestAnnotations(t *testing.T) {
-	s, records := storetest.OpenWithRecords(t, t.TempDir())
+	s, records := storetest.OpenWithRecords(t, storetest.Dir(t))
 	a := storetest.Account(t, s, "anna@demo.test").ID
 	set := func(id store.MailboxID, pairs ...string) error {
 		var changes []store.Annotation
@@ -78,7 +78,7 @@ func TestAnnotations(t *testing.T) {
 }
 
 func TestReplace(t *testing.T) {
-	s, _ := storetest.OpenWithRecords(t, t.TempDir())
+	s, _ := storetest.OpenWithRecords(t, storetest.Dir(t))
 	a := storetest.Account(t, s, "anna@demo.test").ID
 	for i := range 2 {
 		must[store.Appended](t)(s.Append(t.Context(), a, store.InboxID, []store.NewEmail{storetest.Email(t, s, storetest.Text(i))}))
@@ -110,7 +110,7 @@ func TestReplace(t *testing.T) {
 
 // TestChangesCountEveryChange holds that no change goes by uncounted.
 func TestChangesCountEveryChange(t *testing.T) {
-	s, _ := storetest.OpenWithRecords(t, t.TempDir())
+	s, _ := storetest.OpenWithRecords(t, storetest.Dir(t))
 	a := storetest.Account(t, s, "anna@demo.test").ID
 	last := s.Changes(a)
 	step := func(what string, changes bool, err error) {

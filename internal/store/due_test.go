@@ -18,7 +18,7 @@ import (
 // TestDueProperty: whatever becomes of submissions, the index has what waits of them, by minute and destination, and
 // nothing else.
 func TestDueProperty(t *testing.T) {
-	s, records := storetest.OpenWithRecords(t, t.TempDir())
+	s, records := storetest.OpenWithRecords(t, storetest.Dir(t))
 	ctx := t.Context()
 	a := storetest.Account(t, s, "anna@demo.test")
 	ref, err := s.Blobs().Put(ctx, []byte("Subject: x\r\n\r\n"))

@@ -16,9 +16,11 @@ import (
 // TestFlagSets changes two mailboxes at random and holds the sets of flags, and
 // the view, against the placements after some of the changes.
 func TestFlagSets(t *testing.T) {
+	s, people := storetest.Open(t), 0
 	rapid.Check(t, func(rt *rapid.T) {
-		w := &flagWorld{t: t, rt: rt, s: storetest.Open(t)}
-		w.a = storetest.Account(t, w.s, "anna@demo.test").ID
+		people++
+		w := &flagWorld{t: t, rt: rt, s: s}
+		w.a = storetest.Account(t, w.s, fmt.Sprintf("anna%d@demo.test", people)).ID
 		other := must[store.Mailbox](t)(w.s.CreateMailbox(t.Context(), w.a, "Other", store.RoleNone))
 		w.boxes = []store.MailboxID{store.InboxID, other.ID}
 		for range rapid.IntRange(5, 40).Draw(rt, "steps") {

@@ -46,7 +46,7 @@ func (db *fullDB) Write(ctx context.Context, a kv.Account, fn func(kv.Tx) error)
 // TestFullVolume takes back what there is on a full volume, and gives the room
 // free.
 func TestFullVolume(t *testing.T) {
-	inner, records := storetest.OpenWithRecords(t, t.TempDir())
+	inner, records := storetest.OpenWithRecords(t, storetest.Dir(t))
 	db := &fullDB{DB: records}
 	s, err := store.Open(t.Context(), store.Options{Records: db, Blobs: inner.Blobs()})
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 )
 
 func TestScripts(t *testing.T) {
-	s, records := storetest.OpenWithRecords(t, t.TempDir())
+	s, records := storetest.OpenWithRecords(t, storetest.Dir(t))
 	ctx := t.Context()
 	a := storetest.Account(t, s, "anna@demo.test").ID
 	list := func() string {

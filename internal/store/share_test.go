@@ -71,7 +71,7 @@ func newOffice(t testing.TB) *office {
 
 func newOfficeWithRecords(t testing.TB) (*office, kv.DB) {
 	t.Helper()
-	s, records := storetest.OpenWithRecords(t, t.TempDir())
+	s, records := storetest.OpenWithRecords(t, storetest.Dir(t))
 	o := &office{Store: s, t: t}
 	o.anna = storetest.Account(t, s, "anna@demo.test").ID
 	o.bjorn = storetest.Account(t, s, "bjorn@demo.test").ID

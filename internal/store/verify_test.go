@@ -17,7 +17,7 @@ func TestVerifyFindsDamage(t *testing.T) {
 	for _, table := range "hbnupclet" {
 		for _, damage := range []string{"delete", "change"} {
 			t.Run(string(table)+" "+damage, func(t *testing.T) {
-				s, records := storetest.OpenWithRecords(t, t.TempDir())
+				s, records := storetest.OpenWithRecords(t, storetest.Dir(t))
 				a := storetest.Account(t, s, "anna@demo.test").ID
 				for i := range 3 {
 					must[store.Appended](t)(s.Append(t.Context(), a, store.InboxID, []store.NewEmail{storetest.Email(t, s, storetest.Text(i))}))

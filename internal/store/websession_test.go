@@ -16,7 +16,7 @@ import (
 func never(*store.WebSession) bool { return false }
 
 func TestWebSessions(t *testing.T) {
-	s, records := storetest.OpenWithRecords(t, t.TempDir())
+	s, records := storetest.OpenWithRecords(t, storetest.Dir(t))
 	a := storetest.Account(t, s, "anna@demo.test")
 	ctx, start := t.Context(), time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	session := func(n int) store.WebSession {
@@ -82,7 +82,7 @@ func TestWebSessions(t *testing.T) {
 }
 
 func TestFactors(t *testing.T) {
-	s, records := storetest.OpenWithRecords(t, t.TempDir())
+	s, records := storetest.OpenWithRecords(t, storetest.Dir(t))
 	a := storetest.Account(t, s, "anna@demo.test")
 	ctx, now := t.Context(), time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	if err := s.UpdateSecondStep(ctx, a.ID, func(*store.SecondStep) error { return nil }); store.KindOf(err) != store.KindNotFound {

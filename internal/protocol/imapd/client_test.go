@@ -31,10 +31,11 @@ func TestForeignClient(t *testing.T) {
 	}
 	c := dialForeign(t, w, nil)
 	foreignMailboxes(t, c)
-	foreignMessages(t, c)
-	if n := <-exists; n != 1 {
-		t.Errorf("IDLE tells of %d messages", n)
-	}
+	foreignMessages(t, c, func() {
+		if n := <-exists; n != 1 {
+			t.Errorf("IDLE tells of %d messages", n)
+		}
+	})
 	if err := idle.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +86,8 @@ func foreignMailboxes(t *testing.T, c *imapclient.Client) {
 	}
 }
 
-func foreignMessages(t *testing.T, c *imapclient.Client) {
+// foreignMessages has a message come and go; arrived looks whether others heard of it in between.
+func foreignMessages(t *testing.T, c *imapclient.Client, arrived func()) {
 	t.Helper()
 	raw := strings.ReplaceAll("From: Åsa <asa@example.net>\nSubject: =?utf-8?q?Hej_d=C3=A5?=\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\none\n--b\nContent-Type: text/html\n\n<p>two</p>\n--b--\n", "\n", "\r\n")
 	put := c.Append("INBOX", int64(len(raw)), &imap.AppendOptions{Flags: []imap.Flag{imap.FlagSeen}, Time: clock})
@@ -98,6 +100,7 @@ func foreignMessages(t *testing.T, c *imapclient.Client) {
 	if data, err := put.Wait(); err != nil || data.UID != 1 {
 		t.Fatalf("APPEND: %+v, %v", data, err)
 	}
+	arrived()
 	if data, err := c.Select("INBOX", nil).Wait(); err != nil || data.NumMessages != 1 {
 		t.Fatalf("SELECT: %+v, %v", data, err)
 	}

@@ -94,7 +94,7 @@ func TestCrash(t *testing.T) {
 // TestDamage holds that Verify finds postings that are wrong, and that an index which cannot be
 // read is not believed and made anew.
 func TestDamage(t *testing.T) {
-	s, records := storetest.OpenWithRecords(t, t.TempDir())
+	s, records := storetest.OpenWithRecords(t, storetest.Dir(t))
 	w := worldOf(t, s, "alice@example.org")
 	w.append("Subject: one\r\n\r\nfirst text\r\n", "Subject: two\r\n\r\nsecond text\r\n")
 	w.update()

@@ -5,9 +5,12 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/store"
@@ -19,7 +22,27 @@ import (
 // Open opens a store in a temporary folder; the test's end closes it.
 func Open(t testing.TB) *store.Store {
 	t.Helper()
-	return OpenAt(t, t.TempDir())
+	return OpenAt(t, Dir(t))
+}
+
+// Dir is a temporary folder for a store, in memory if there is room: there a sync costs nothing, and a
+// test makes thousands. What a crash leaves is tested below, by kv/pebble and blob/disk.
+func Dir(t testing.TB) string {
+	t.Helper()
+	const memory, room = "/dev/shm", 2 << 30
+	if use, err := vfs.Default.GetDiskUsage(memory); err != nil || use.AvailBytes < room {
+		return t.TempDir()
+	}
+	dir, err := os.MkdirTemp(memory, "postiljon-test-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }
 
 // OpenAt opens the store in dir, where one may lie already.
