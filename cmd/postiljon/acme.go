@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/postiljon/postiljon/internal/certs"
+	"github.com/postiljon/postiljon/internal/config"
 )
 
 // maxRoots bounds the file of an authority's certificates, in octets.
@@ -24,8 +25,15 @@ func (s *service) acme() (*certs.ACME, error) {
 	a := &certs.ACME{
 		Directory: c.ACME.Directory, Email: c.ACME.Email, HTTPPort: portOf(c.Listen.HTTP), TLSPort: portOf(c.Listen.HTTPS), Allowed: s.serviceName,
 	}
+	var err error
+	a.Roots, err = acmeRoots(c)
+	return a, err
+}
+
+// acmeRoots are what proves the authority; nil for those of the system.
+func acmeRoots(c *config.Config) (*x509.CertPool, error) {
 	if c.ACME.Roots == "" {
-		return a, nil
+		return nil, nil
 	}
 	info, err := os.Stat(c.ACME.Roots)
 	if err == nil && info.Size() > maxRoots {
@@ -38,11 +46,11 @@ func (s *service) acme() (*certs.ACME, error) {
 	if err != nil {
 		return nil, fmt.Errorf("acme.roots: %w", err)
 	}
-	a.Roots = x509.NewCertPool()
-	if !a.Roots.AppendCertsFromPEM(pem) {
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
 		return nil, fmt.Errorf("acme.roots: %s has no certificate", c.ACME.Roots)
 	}
-	return a, nil
+	return roots, nil
 }
 
 // portOf is the first port of a service, 0 where it does not listen.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -11,7 +12,10 @@ import (
 
 	"github.com/postiljon/postiljon/internal/config"
 	"github.com/postiljon/postiljon/internal/dkim"
+	"github.com/postiljon/postiljon/internal/dmarc"
+	"github.com/postiljon/postiljon/internal/outbound"
 	"github.com/postiljon/postiljon/internal/outbound/precheck"
+	"github.com/postiljon/postiljon/internal/outbound/tlsrpt"
 	"github.com/postiljon/postiljon/internal/resolver"
 )
 
@@ -25,6 +29,10 @@ type dnsCheck struct {
 
 	dns       *resolver.Resolver
 	addresses []netip.Addr // of this server
+
+	// How the web is reached: nil for the network, and for the system's roots.
+	dialer outbound.Dialer
+	roots  *x509.CertPool
 }
 
 // finding is what the DNS has in place of a record.
@@ -33,6 +41,7 @@ type finding struct {
 	State string   `json:"state"` // ok, missing, differs or unknown
 	Found []string `json:"found,omitempty"`
 	Words string   `json:"words,omitempty"` // what it means
+	Do    string   `json:"do,omitempty"`    // what to do, where that is not to publish the record
 }
 
 // States of findings.
@@ -57,6 +66,9 @@ func checkRecords(ctx context.Context, s *streams, d *dnsCheck) (err error) {
 	for _, r := range d.records {
 		found = append(found, d.check(ctx, r))
 	}
+	if answered(found) {
+		found = append(append(found, d.checkPolicy(ctx)...), d.checkAuthorities(ctx)...)
+	}
 	if d.json {
 		err = printJSON(s, found)
 	} else {
@@ -68,12 +80,17 @@ func checkRecords(ctx context.Context, s *streams, d *dnsCheck) (err error) {
 	return err
 }
 
+// answered tells whether the DNS said anything.
+func answered(found []finding) bool {
+	return slices.ContainsFunc(found, func(f finding) bool { return f.State != recordUnknown })
+}
+
 // report tells the findings, and then what to do.
 func (d *dnsCheck) report(s *streams, found []finding) error {
 	if err := s.say("%s", s.bold("DNS records of "+d.domain)); err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(found, func(f finding) bool { return f.State != recordUnknown }) {
+	if !answered(found) {
 		return s.say("  No name server answers, so nothing could be checked. Which one is asked says the key resolver in [queue] of the\n" +
 			"  configuration, or the system's /etc/resolv.conf.")
 	}
@@ -115,11 +132,21 @@ func (d *dnsCheck) detail(s *streams, f *finding) error {
 		return nil
 	}
 	for _, have := range f.Found {
-		if err := s.say("           the DNS says  %s", have); err != nil {
+		says := "the DNS says"
+		if f.Kind == "policy" {
+			says = "served there"
+		}
+		if err := s.say("           %s  %s", says, have); err != nil {
 			return err
 		}
 	}
-	return s.say("           publish       %s  %s", f.data(), s.dim("; "+f.Why))
+	if f.Do == "" {
+		return s.say("           publish       %s  %s", f.data(), s.dim("; "+f.Why))
+	}
+	if err := s.say("           wanted        %s  %s", f.data(), s.dim("; "+f.Why)); err != nil {
+		return err
+	}
+	return s.say("           to do         %s", f.Do)
 }
 
 // check compares one record.
@@ -178,9 +205,35 @@ func (d *dnsCheck) judge(ctx context.Context, f *finding) {
 	case strings.HasPrefix(f.Value, "v=DMARC1"), strings.HasPrefix(f.Value, "v=TLSRPTv1"):
 		if f.State = recordOK; len(f.Found) > 1 {
 			f.State, f.Words = recordDiffers, "There are several, so none counts. Leave one."
+		} else {
+			d.judgeReports(ctx, f)
 		}
 	case strings.HasPrefix(f.Value, "v=DKIM1") && f.State == recordDiffers:
 		f.Words = "This is another key, or a part of it is missing: signatures made here cannot be verified."
+	}
+}
+
+// judgeReports reads an own record as others do.
+func (d *dnsCheck) judgeReports(ctx context.Context, f *finding) {
+	if strings.HasPrefix(f.Value, "v=TLSRPTv1") {
+		if _, err := tlsrpt.ReadRecord(f.Found); err != nil {
+			f.State, f.Words = recordDiffers, "It names no place that reports can be sent to."
+		}
+		return
+	}
+	r, err := dmarc.Parse(f.Found[0])
+	if err != nil {
+		f.State, f.Words = recordDiffers, "It cannot be read, so it does not count."
+		return
+	}
+	for _, to := range r.Reports {
+		takes, err := dmarc.Takes(ctx, d.dns, to.Address, d.domain)
+		if err != nil || takes {
+			continue
+		}
+		where := to.Address[strings.LastIndexByte(to.Address, '@')+1:]
+		f.State, f.Words = recordDiffers, "Nobody sends reports to "+to.Address+": its domain does not say that it takes those about "+d.domain+"."
+		f.Do = fmt.Sprintf("have %s publish  %s._report._dmarc.%s. IN TXT \"v=DMARC1\", or name an address of your own", where, d.domain, where)
 	}
 }
 

@@ -1,6 +1,7 @@
 package dmarc
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -236,8 +237,8 @@ func (c *Collector) submit(ctx context.Context, r *Report, file []byte, from str
 	if to.Limit > 0 && int64(len(file)) > to.Limit {
 		return errNotWanted
 	}
-	if err := c.mayReport(ctx, r.Published.Domain, to.Address); err != nil {
-		return err
+	if takes, err := Takes(ctx, c.opt.Resolver, to.Address, r.Published.Domain); err != nil || !takes {
+		return cmp.Or(err, errNotWanted)
 	}
 	raw, err := r.mail(file, from, to.Address, c.opt.Now(), c.speech)
 	if err != nil {
@@ -246,21 +247,18 @@ func (c *Collector) submit(ctx context.Context, r *Report, file []byte, from str
 	return c.opt.Mail(ctx, from, to.Address, raw)
 }
 
-// mayReport asks a domain whether it takes reports about another one (RFC 7489 section 7.1): otherwise
-// anybody could have anybody flooded.
-func (c *Collector) mayReport(ctx context.Context, domain, to string) error {
+// Takes asks the domain of an address whether it takes reports about another one (RFC 7489 section 7.1): otherwise anybody
+// could have anybody flooded. The error is one that may pass.
+func Takes(ctx context.Context, r Resolver, to, domain string) (bool, error) {
 	where := strings.ToLower(to[strings.LastIndexByte(to, '@')+1:])
 	if OrganizationalDomain(where) == OrganizationalDomain(domain) {
-		return nil
+		return true, nil
 	}
-	texts, _, err := c.opt.Resolver.TXT(ctx, domain+"._report._dmarc."+where)
+	texts, _, err := r.TXT(ctx, domain+"._report._dmarc."+where)
 	if errors.Is(err, resolver.ErrTemporary) {
-		return err
+		return false, err
 	}
-	if err != nil || !slices.ContainsFunc(texts, isRecord) {
-		return errNotWanted
-	}
-	return nil
+	return err == nil && slices.ContainsFunc(texts, isRecord), nil
 }
 
 // compose makes the report of a day.

@@ -232,7 +232,7 @@ func (k *Keeper) fetchAndKeep(domain, id string) error {
 	defer k.work.Done()
 	ctx, cancel := context.WithTimeout(k.life, fetchTime)
 	defer cancel()
-	p, err := k.fetch(ctx, domain)
+	p, err := Fetch(ctx, k.opt.Client, domain)
 	now := k.opt.Now()
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -299,13 +299,13 @@ var (
 	ErrFetch       = errors.New("mtasts: the policy cannot be fetched")
 )
 
-// fetch gets a policy from the web (RFC 8461 section 3.3).
-func (k *Keeper) fetch(ctx context.Context, domain string) (Policy, error) {
+// Fetch gets a policy from the web (RFC 8461 section 3.3). Errors: ErrCertificate, ErrFetch, ErrInvalid.
+func Fetch(ctx context.Context, client *http.Client, domain string) (Policy, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://mta-sts."+domain+"/.well-known/mta-sts.txt", nil)
 	if err != nil {
 		return Policy{}, fmt.Errorf("%w: %w", ErrFetch, err)
 	}
-	response, err := k.opt.Client.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		var bad *tls.CertificateVerificationError
 		if errors.As(err, &bad) {
