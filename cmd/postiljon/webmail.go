@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"time"
 
+	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/web/webmail"
 )
 
@@ -13,6 +15,10 @@ const undoSend = 15 * time.Second
 func (s *service) openWebmail() (err error) {
 	s.webmail, err = webmail.New(webmail.Options{
 		SignIn: s.signInHTTP, Token: s.browsers.Token, Language: s.browsers.Language, Lead: s.browsers.Lead, Ask: s.jmap.Ask,
+		Labels: func(ctx context.Context, a *store.Account) (any, error) {
+			l, err := s.accounts.LabelsOf(ctx, a.ID)
+			return l.Labels, err
+		},
 		Hostname: s.config.Hostname, MaxSize: int64(s.config.Limits.MessageSize), Undo: undoSend, Log: s.log,
 	})
 	if err != nil {

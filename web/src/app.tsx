@@ -49,7 +49,7 @@ function App() {
           <Handle pane="list" />
         </section>
         <section class="reading-pane" aria-label={t("conversation")}>
-          {r.thread ? <Conversation key={r.thread} id={r.thread} /> : <NothingOpen />}
+          {r.thread ? <Conversation key={r.thread} id={r.thread} /> : r.mailbox !== "contacts" && <NothingOpen />}
         </section>
       </main>
       <BottomBar />

@@ -12,6 +12,7 @@ export * from "./core/standin";
 export * from "./core/route";
 export * from "./core/mail";
 export * from "./core/worker";
+export * from "./core/labels";
 export * from "./core/list";
 export * from "./core/actions";
 export * from "./core/kept";

@@ -33,6 +33,9 @@
 //	GET  /api/tour                        Tour: whether the holder was shown around
 //	PUT  /api/tour                        Tour -> Tour
 //
+//	GET  /api/labels                      Labels: the names and colours of keywords
+//	PUT  /api/labels                      Labels -> Labels
+//
 //	GET  /api/status                      Status: version, time, how the browser is connected, limits
 //
 // Ids of mailboxes, emails and threads are those of JMAP.
@@ -132,7 +135,7 @@ func (a *API) Routes() map[string]http.Handler {
 		"GET /api/devices": a.devices, "GET /api/devices/{code}": a.code, "GET /api/devices/wait": a.wait,
 		"GET /api/contacts": a.contacts, "POST /api/contacts": a.putContacts, "DELETE /api/contacts/{id}": a.deleteContact, "DELETE /api/contacts/recent": a.deleteRecent,
 		"GET /api/contacts/suggest": a.suggest, "GET /api/contacts/export": a.export, "POST /api/contacts/import": a.importCards,
-		"GET /api/tour": a.tour, "PUT /api/tour": a.changeTour, "GET /api/status": a.status,
+		"GET /api/tour": a.tour, "PUT /api/tour": a.changeTour, "GET /api/labels": a.labels, "PUT /api/labels": a.changeLabels, "GET /api/status": a.status,
 	} {
 		routes[pattern] = a.signedIn(serve)
 	}

@@ -434,3 +434,38 @@ func TestTour(t *testing.T) {
 		}
 	}
 }
+
+func TestLabels(t *testing.T) {
+	r := newRig(t)
+	const two = `{"labels":[{"keyword":"rakningar","name":"Räkningar","colour":"red"},{"keyword":"$label1","name":"","colour":""}]}`
+	for _, step := range []struct {
+		method, body string
+		status       int
+		want         string
+	}{
+		{"GET", "", 200, `{"labels":null}`},
+		{"PUT", two, 200, two},
+		{"GET", "", 200, two},
+		{"PUT", `{"labels":[{"keyword":"$seen","name":"x","colour":""}]}`, 422, ""},
+		{"PUT", `{"labels":[{"keyword":"Big","name":"x","colour":""}]}`, 422, ""},
+		{"PUT", `{"labels":[{"keyword":"räk","name":"x","colour":""}]}`, 422, ""},
+		{"PUT", `{"labels":[{"keyword":"x","name":"x","colour":"url(x)"}]}`, 422, ""},
+		{"PUT", `{"labels":[{"keyword":"x","name":"two\nlines","colour":""}]}`, 422, ""},
+		{"PUT", `{"labels":[{"keyword":"x","name":"Same","colour":""},{"keyword":"y","name":"same ","colour":""}]}`, 422, ""},
+		{"GET", "", 200, two},
+		{"PUT", `{"labels":[]}`, 200, `{"labels":[]}`},
+		{"GET", "", 200, `{"labels":[]}`},
+	} {
+		w := r.raw(step.method, "/api/labels", step.body)
+		if w.Code != step.status || step.want != "" && strings.TrimSpace(w.Body.String()) != step.want {
+			t.Errorf("%s %s: %d %s, want %d %s", step.method, step.body, w.Code, w.Body, step.status, step.want)
+		}
+	}
+	// What another program wrote there is taken for nothing.
+	for _, foreign := range []string{`nothing of ours`, `{"labels":[{"keyword":"$junk"}]}`} {
+		err := r.store.Annotate(t.Context(), r.anna.ID, store.AccountAnnotations, []store.Annotation{{Name: "/private/vendor/postiljon/labels", Value: []byte(foreign)}})
+		if w := r.raw("GET", "/api/labels", ""); err != nil || strings.TrimSpace(w.Body.String()) != `{"labels":null}` {
+			t.Error(err, foreign, w.Body)
+		}
+	}
+}

@@ -30,6 +30,8 @@ type Options struct {
 	Token func(r *http.Request) string
 	// Ask answers method calls of JMAP for an account.
 	Ask func(ctx context.Context, a *store.Account, methodCalls []byte) (methodResponses []byte, err error)
+	// Labels answers the labels of an account, as /api/labels does.
+	Labels func(ctx context.Context, a *store.Account) (any, error)
 	// Language is the language for who makes a request, "" for the browser's.
 	Language func(r *http.Request) cause.Lang
 	// Lead answers who is not signed in: with the page where he can.
@@ -57,7 +59,7 @@ type file struct {
 
 // New makes a server.
 func New(o Options) (*Server, error) {
-	if o.SignIn == nil || o.Token == nil || o.Ask == nil || o.Language == nil || o.Lead == nil {
+	if o.SignIn == nil || o.Token == nil || o.Ask == nil || o.Labels == nil || o.Language == nil || o.Lead == nil {
 		return nil, errors.New("webmail: an option is missing")
 	}
 	if o.Log == nil {
@@ -172,6 +174,7 @@ type first struct {
 	Origin    string          `json:"origin"`
 	MaxSize   int64           `json:"maxSize"`
 	Undo      float64         `json:"undo"` // seconds
+	Labels    any             `json:"labels,omitempty"`
 	Responses json.RawMessage `json:"responses,omitempty"`
 }
 
@@ -227,6 +230,9 @@ func (s *Server) first(r *http.Request, a *store.Account, token string, lang cau
 		s.options.Log.Error("webmail: first screen", "account", a.Address, "error", err) // the page asks again by itself
 	} else {
 		f.Responses = responses
+	}
+	if f.Labels, err = s.options.Labels(r.Context(), a); err != nil {
+		s.options.Log.Error("webmail: labels", "account", a.Address, "error", err) // they are called as others call them
 	}
 	return f
 }

@@ -2,6 +2,7 @@
 
 import { batch } from "@preact/signals";
 import type { Address } from "../core/mail";
+import { t } from "../core/text";
 import { isAddress, type Chip } from "./addresses";
 import { asLink } from "./attachments";
 import { attached, download, there } from "./files";
@@ -29,6 +30,7 @@ export async function beginDraft(options: Compose, libraries: Promise<void>): Pr
     d.rich.value = localStorage.getItem("compose.plain") !== "1";
     if (e && (options.kind === "reply" || options.kind === "replyAll")) answer(d, e, options.kind === "replyAll");
     if (e && options.kind === "forward") forward(d, e);
+    if (e && options.kind === "attach") attach(d, e);
     write(d, options.text ?? "");
   });
   if (options.files?.length) d.add(options.files.map((f) => attached(f)));
@@ -91,6 +93,15 @@ function forward(d: Draft, e: Whole): void {
   pictures(d, e);
   const rest = e.attachments.filter((p) => !shown(d, p.cid));
   d.add(rest.map((p) => there(p, false)));
+}
+
+/** attach sends a message on as it came, as a file (RFC 2046 section 5.2.1). */
+function attach(d: Draft, e: Whole): void {
+  d.subject.value = subjectOf(e.subject, "Fwd");
+  d.references = referencesOf(e);
+  d.answering = { emailId: e.id, keyword: "$forwarded" };
+  const name = (e.subject ?? "").replace(/[\p{C}/\\:*?"<>|]+/gu, " ").trim().slice(0, 80) || t("compose_message");
+  d.add([there({ blobId: e.blobId, name: `${name}.eml`, type: "message/rfc822", size: e.size, cid: null }, false)]);
 }
 
 const shown = (d: Draft, cid: string | null): boolean => !!cid && (d.quote.peek()?.html.includes(`cid:${cid}`) ?? false);

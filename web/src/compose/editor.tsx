@@ -33,14 +33,17 @@ export function Rich({ draft, handle, label, onKeyDown }: { draft: Draft; handle
     editor.setHTML(draft.html);
     editor.moveCursorToStart();
     let changed = false;
+    // The editor also tells of what it puts right itself, such as when it gets the focus: that is no change.
+    const shown = () => editor.getHTML().replace(/(<div><br><\/div>)+$/, "");
+    let before = shown();
     // The policy of the page takes no styles from markup, so they wait in another attribute until they are set here.
     const styles = new MutationObserver(() => restyle(root));
     styles.observe(root, { subtree: true, childList: true, attributes: true, attributeFilter: ["data-style"] });
-    const typed = () => {
+    editor.addEventListener("input", () => {
+      if (!changed && shown() === before) return;
       changed = true;
       draft.touch();
-    };
-    const begun = setTimeout(() => editor.addEventListener("input", typed)); // what was put in here is no change
+    });
     editor.addEventListener("pasteImage", ((e: CustomEvent) => {
       const data: DataTransfer | undefined = e.detail?.clipboardData;
       if (data) pictures([...data.files]);
@@ -54,7 +57,9 @@ export function Rich({ draft, handle, label, onKeyDown }: { draft: Draft; handle
       }
     };
     draft.read = () => {
-      if (changed) draft.html = fromEditor(draft, editor.getHTML());
+      if (!changed) return;
+      draft.html = fromEditor(draft, editor.getHTML());
+      before = shown();
       changed = false;
     };
     handle.current = {
@@ -62,11 +67,11 @@ export function Rich({ draft, handle, label, onKeyDown }: { draft: Draft; handle
       set: () => {
         changed = false;
         editor.setHTML(draft.html);
+        before = shown();
       },
       pictures, squire: editor,
     };
     return () => {
-      clearTimeout(begun);
       draft.read();
       draft.read = () => {};
       handle.current = null;

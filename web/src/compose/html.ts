@@ -6,7 +6,7 @@ import { libraries } from "./libraries";
 const config = {
   USE_PROFILES: { html: true },
   FORBID_TAGS: ["style", "form", "input", "button", "textarea", "select", "option", "label", "fieldset", "video", "audio", "source", "track", "dialog", "template", "slot", "map", "area", "details", "summary", "progress", "meter", "nav", "search"],
-  FORBID_ATTR: ["style", "src", "id", "name", "class", "background", "srcset", "contenteditable", "popover", "tabindex", "autofocus", "hidden", "role", "is", "slot"],
+  FORBID_ATTR: ["style", "src", "name", "background", "srcset", "contenteditable", "popover", "tabindex", "autofocus", "hidden", "role", "is", "slot"],
   ADD_ATTR: ["data-style", "data-src"],
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
@@ -27,13 +27,52 @@ const sources = /^(?:(?:cid|https?|blob):|data:image\/(?:png|jpe?g|gif|webp);bas
  * else: styles are set through the object model, and pictures have their address in data-src until somebody shows them.
  */
 export function fragment(html: string): DocumentFragment {
-  const aside = html.replace(/<style[\s\S]*?(?:<\/style\s*>|$)/gi, "").replace(/<[a-z][^<>]*>/gi, (tag) => tag.replace(/([\s"'/])(style|src|on\w+)(?=\s*=)/gi, "$1data-$2"));
+  let css = "";
+  const aside = html.replace(/<style[^>]*>([\s\S]*?)(?:<\/style\s*>|$)/gi, (_, text: string) => {
+    css += `${text}\n`;
+    return "";
+  }).replace(/<[a-z][^<>]*>/gi, (tag) => tag.replace(/([\s"'/])(style|src|on\w+)(?=\s*=)/gi, "$1data-$2"));
   const clean: DocumentFragment | null = libraries().DOMPurify.sanitize(aside, config); // null for nothing at all
   const nodes = clean ? document.importNode(clean, true) : document.createDocumentFragment();
   for (const e of nodes.querySelectorAll<HTMLElement>("[data-src]")) if (e.nodeName !== "IMG" || !sources.test(e.dataset.src!)) delete e.dataset.src;
+  if (css) inline(nodes, css.slice(0, mostCSS));
+  for (const e of nodes.querySelectorAll("[class], [id]")) {
+    e.removeAttribute("class");
+    e.removeAttribute("id");
+  }
   restyle(nodes);
   return nodes;
 }
+
+/** Bounds of style sheets that are inlined: characters, and rules. */
+const mostCSS = 200_000;
+const mostRules = 2000;
+
+/**
+ * inline writes what the style sheets of a message say to each element, below what it says itself, as data-style, where it
+ * waits for restyle as that does. The sheet is read by the browser, belongs to no document and so fetches nothing.
+ */
+function inline(nodes: DocumentFragment, css: string): void {
+  const sheet = new CSSStyleSheet();
+  try {
+    sheet.replaceSync(css.replace(/<!--|-->/g, ""));
+  } catch {
+    return;
+  }
+  const found = new Map<HTMLElement, [weight: number, text: string][]>();
+  const rules = [...sheet.cssRules].flatMap((r) => (r instanceof CSSMediaRule && /^(all|screen|only screen)$/.test(r.conditionText) ? [...r.cssRules] : [r])).slice(0, mostRules);
+  for (const r of rules) {
+    if (!(r instanceof CSSStyleRule)) continue;
+    for (const selector of r.selectorText.split(/,(?![^(]*\))/)) {
+      if (selector.includes("::")) continue;
+      for (const e of nodes.querySelectorAll<HTMLElement>(selector)) found.set(e, [...(found.get(e) ?? []), [weigh(selector), r.style.cssText]]);
+    }
+  }
+  for (const [e, list] of found) e.dataset.style = [...list.sort((a, b) => a[0] - b[0]).map(([, text]) => text), e.dataset.style ?? ""].join(";");
+}
+
+/** weigh is how specific a selector is: ids before classes before names. */
+const weigh = (selector: string): number => [/#[\w-]/g, /[.:[][\w-]/g, /(^|[\s>+~])[a-z]/gi].reduce((sum, pattern) => sum * 1000 + (selector.match(pattern)?.length ?? 0), 0);
 
 /** restyle applies the styles that wait in data-style, as far as they are of those that text is made of. */
 export function restyle(nodes: ParentNode): void {

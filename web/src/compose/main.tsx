@@ -128,9 +128,9 @@ function Windows() {
           onStand={(s) => stand(o.draft, s)}
           onClose={() => void close(o.draft)}
           onDiscard={() => void discard(o.draft)}
-          onSend={(at) => {
+          onSend={(at, zone) => {
             drop(o.draft);
-            void send(o.draft, { reopen }, at).catch((error) => {
+            void send(o.draft, { reopen }, at, zone).catch((error) => {
               reopen(o.draft);
               failed(error);
             });

@@ -12,8 +12,8 @@ import { toast } from "../ui/toast";
 
 /** Compose is what a new message begins with. */
 export interface Compose {
-  /** kind is what is done; "new" if it is not given. A draft is opened as it was left; "again" is a new message with what another says. */
-  kind?: "new" | "reply" | "replyAll" | "forward" | "draft" | "again";
+  /** kind is what is done; "new" if it is not given. A draft is opened as it was left; "attach" sends another on as a file; "again" is a new message with what another says. */
+  kind?: "new" | "reply" | "replyAll" | "forward" | "attach" | "draft" | "again";
   /** links sends what is attached as links instead, with "again". */
   links?: boolean;
   /** instead is a message of the Outbox that failed; it is put away when this one was sent. */

@@ -7,7 +7,7 @@ import { mailbox } from "../core/mail";
 import { busy, handInAlone, isLater, shelve, unshelve, type HandedIn, type Outgoing } from "../core/outbox";
 import { t } from "../core/text";
 import { toast } from "../ui/toast";
-import { moment } from "./when";
+import { moment } from "./zone";
 import { draftsMailbox, type Draft } from "./model";
 
 /** Windows is what sending asks of the windows. */
@@ -28,7 +28,7 @@ async function outgoing(d: Draft, at?: Date): Promise<Outgoing> {
 }
 
 /** send hands a draft in. It is on the shelf of the browser before it resolves; whatever comes later is told in toasts. */
-export async function send(d: Draft, windows: Windows, at?: Date): Promise<void> {
+export async function send(d: Draft, windows: Windows, at?: Date, zone?: string): Promise<void> {
   await d.settled();
   const o = await outgoing(d, at);
   busy.add(o.id);
@@ -38,10 +38,10 @@ export async function send(d: Draft, windows: Windows, at?: Date): Promise<void>
     // A browser that keeps nothing: it goes all the same, or comes back into its window.
   }
   await d.close(true);
-  void hand(o, d, windows, at);
+  void hand(o, d, windows, at, zone);
 }
 
-async function hand(o: Outgoing, d: Draft, windows: Windows, at?: Date): Promise<void> {
+async function hand(o: Outgoing, d: Draft, windows: Windows, at?: Date, zone?: string): Promise<void> {
   let undone = false;
   let handed: HandedIn | undefined;
   const undo = () => {
@@ -53,7 +53,7 @@ async function hand(o: Outgoing, d: Draft, windows: Windows, at?: Date): Promise
     handed = await handInAlone(o);
     if (undone) return void (await takeBack(handed, d, windows));
     going.close();
-    if (at) toast(t("sched_done", { when: moment(at) }), { action: t("undo"), run: undo, stay: 15 });
+    if (at) toast(t("sched_done", { when: moment(at, zone) }), { action: t("undo"), run: undo, stay: 15 });
     else if (first.undo > 0) toast(t("sent_to", { who: recipients(d) }), { action: t("undo"), run: undo, stay: Math.max(1, first.undo - 1), count: true });
     else toast(t("sent_to", { who: recipients(d) }));
   } catch (error) {

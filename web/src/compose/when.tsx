@@ -1,56 +1,73 @@
 // When a message is to go.
 
 import { useState } from "preact/hooks";
-import { locale, t, time } from "../core/text";
+import { t } from "../core/text";
 import { Button } from "../ui/button";
 import { Dialog, show } from "../ui/dialog";
-
-const format = new Intl.DateTimeFormat(locale, { weekday: "long", day: "numeric", month: "long", hour: "2-digit", minute: "2-digit" });
-const zone = new Intl.DateTimeFormat(locale, { timeZoneName: "long" });
-
-/** moment is a time in words. */
-export const moment = (d: Date): string => format.format(d);
-
-/** zoneName is what people call the time zone of this device. */
-const zoneName = (): string => zone.formatToParts(new Date()).find((p) => p.type === "timeZoneName")?.value ?? "";
+import { clockOf, hereZone, instant, moment, wallOf, zoneName, zones, type Wall } from "./zone";
 
 const morning = 8;
+const evening = 18;
 
-/** proposals are the times that people usually want. */
-export function proposals(now = new Date()): { label: string; at: Date }[] {
-  const at = (days: number, hour: number) => new Date(now.getFullYear(), now.getMonth(), now.getDate() + days, hour);
+/** proposals are the times that people usually want, by the calendar of a zone. */
+export function proposals(zone: string, now = new Date()): { label: string; at: Date }[] {
+  const today = wallOf(now, zone);
+  const weekday = new Date(Date.UTC(today.year, today.month - 1, today.day)).getUTCDay();
+  const at = (days: number, hour: number) => instant({ ...today, day: today.day + days, hour, minute: 0 }, zone);
   const list: { label: string; at: Date }[] = [];
-  if (now.getHours() < 17) list.push({ label: t("sched_evening"), at: at(0, 18) });
+  if (today.hour < evening - 1) list.push({ label: t("sched_evening"), at: at(0, evening) });
   list.push({ label: t("sched_tomorrow"), at: at(1, morning) });
-  const toMonday = (8 - now.getDay()) % 7 || 7;
+  const toMonday = (8 - weekday) % 7 || 7;
   if (toMonday > 1) list.push({ label: t("sched_monday"), at: at(toMonday, morning) });
   return list;
 }
 
+/** Chosen is a time, and the zone in which it was chosen. */
+export interface Chosen {
+  at: Date;
+  zone: string;
+}
+
 /** askWhen lets somebody choose a time; undefined for none. */
-export const askWhen = (): Promise<Date | undefined> => show<Date>((close) => <When close={close} />);
+export const askWhen = (zone: string): Promise<Chosen | undefined> => show<Chosen>((close) => <When zone={zone} close={close} />);
 
-const local = (d: Date): string => new Date(d.getTime() - d.getTimezoneOffset() * 60e3).toISOString().slice(0, 16);
+const two = (n: number): string => String(n).padStart(2, "0");
+const written = (w: Wall): string => `${w.year}-${two(w.month)}-${two(w.day)}T${two(w.hour)}:${two(w.minute)}`;
 
-function When({ close }: { close: (at?: Date) => void }) {
-  const [own, setOwn] = useState(local(new Date(Math.ceil(Date.now() / 3600e3 + 1) * 3600e3)));
-  const chosen = new Date(own);
-  const ok = !Number.isNaN(chosen.getTime()) && chosen.getTime() > Date.now() + 30e3;
+function read(text: string): Wall | undefined {
+  const [year, month, day, hour, minute] = text.split(/\D/).map(Number);
+  return minute === undefined || Number.isNaN(year! + month! + day! + hour! + minute) ? undefined : { year: year!, month: month!, day: day!, hour: hour!, minute };
+}
+
+function When({ zone: usual, close }: { zone: string; close: (chosen?: Chosen) => void }) {
+  const [zone, setZone] = useState(usual);
+  const [own, setOwn] = useState(() => written(wallOf(new Date(Math.ceil(Date.now() / 3600e3 + 1) * 3600e3), usual)));
+  const wall = read(own);
+  const at = wall && instant(wall, zone);
+  const ok = at && at.getTime() > Date.now() + 30e3;
   return (
     <Dialog title={t("sched_title")} onClose={() => close()}>
       <ul class="times">
-        {proposals().map((p, i) => (
+        {proposals(zone).map((p, i) => (
           <li key={p.label}>
-            <button type="button" class="time" autofocus={i === 0} onClick={() => close(p.at)}><span>{p.label}</span><span class="soft">{moment(p.at)}</span></button>
+            <button type="button" class="time" autofocus={i === 0} onClick={() => close({ at: p.at, zone })}><span>{p.label}</span><span class="soft">{moment(p.at, zone)}</span></button>
           </li>
         ))}
       </ul>
       <form class="form" onSubmit={(e) => {
         e.preventDefault();
-        if (ok) close(chosen);
+        if (ok) close({ at, zone });
       }}>
-        <label>{t("sched_own")}<input type="datetime-local" value={own} min={local(new Date())} onInput={(e) => setOwn(e.currentTarget.value)} /></label>
-        <p class="soft">{t("sched_zone", { zone: zoneName(), time: time(new Date()) })}</p>
+        <label>{t("sched_own")}<input type="datetime-local" value={own} min={written(wallOf(new Date(), zone))} onInput={(e) => setOwn(e.currentTarget.value)} /></label>
+        <label>{t("sched_in")}
+          <select value={zone} onChange={(e) => setZone(e.currentTarget.value)}>
+            {zones(zone).map((z) => <option key={z} value={z}>{z.replaceAll("_", " ")}</option>)}
+          </select>
+        </label>
+        <p class="soft" role="status">
+          {t("sched_zone", { zone: zoneName(zone), time: clockOf(new Date(), zone) })}
+          {zone !== hereZone && at && ` ${t("sched_here", { when: moment(at) })}`}
+        </p>
         <div class="dialog-buttons"><Button primary type="submit" disabled={!ok}>{t("sched_this")}</Button></div>
       </form>
     </Dialog>

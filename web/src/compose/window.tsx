@@ -16,7 +16,8 @@ import { identities, type Identity } from "./identity";
 import type { Draft } from "./model";
 import { handleLinks } from "./open";
 import { Recipients } from "./recipients";
-import { askWhen, moment, proposals } from "./when";
+import { askWhen, proposals } from "./when";
+import { brief, hereZone, usualZone } from "./zone";
 
 /** Size is how a window stands. */
 export type Size = "open" | "small" | "large";
@@ -29,7 +30,7 @@ export function Window({ draft, stand, offset, refused, onStand, onClose, onDisc
   onStand: (s: Size) => void;
   onClose: () => void;
   onDiscard: () => void;
-  onSend: (at?: Date) => void;
+  onSend: (at?: Date, zone?: string) => void;
 }) {
   const root = useRef<HTMLElement>(null);
   const editor = useRef<Editing | null>(null);
@@ -44,7 +45,7 @@ export function Window({ draft, stand, offset, refused, onStand, onClose, onDisc
   const last = useSignal<Hint[]>([]);
   const dismissed = useSignal<ReadonlySet<string>>(new Set());
   const asked = useRef(new Set<string>()); // hints that were seen when somebody wanted to send
-  const [waits, setWaits] = useState<{ at?: Date } | undefined>(); // for files on their way
+  const [waits, setWaits] = useState<{ at?: Date; zone?: string } | undefined>(); // for files on their way
   const [told, setTold] = useState(refused);
   useEffect(() => setTold(refused), [refused]);
 
@@ -73,7 +74,7 @@ export function Window({ draft, stand, offset, refused, onStand, onClose, onDisc
   const hints = [...hintsOf(draft, does), ...last.value].filter((h) => !dismissed.value.has(h.key));
   const nobody = draft.to.value.length + draft.cc.value.length + draft.bcc.value.length === 0;
 
-  const trySend = (at?: Date) => {
+  const trySend = (at?: Date, zone?: string) => {
     (document.activeElement as HTMLElement | null)?.blur(); // what stands in a field of addressees becomes a chip
     setTimeout(() => {
       if (draft.to.peek().length + draft.cc.peek().length + draft.bcc.peek().length === 0) {
@@ -89,14 +90,14 @@ export function Window({ draft, stand, offset, refused, onStand, onClose, onDisc
       if (draft.files.peek().some((a) => a.state.peek() === "failed") || draft.size.peek() > first.maxSize) {
         return root.current?.querySelector<HTMLElement>(".files .failed button, .files button")?.focus();
       }
-      if (draft.uploading.peek() && (online.peek() || draft.files.peek().some((a) => a.upload && !a.link))) return setWaits({ at });
-      onSend(at);
+      if (draft.uploading.peek() && (online.peek() || draft.files.peek().some((a) => a.upload && !a.link))) return setWaits({ at, zone });
+      onSend(at, zone);
     });
   };
   useEffect(() => {
     if (!waits || draft.uploading.value) return;
     setWaits(undefined);
-    if (!draft.files.peek().some((a) => a.state.peek() === "failed")) onSend(waits.at);
+    if (!draft.files.peek().some((a) => a.state.peek() === "failed")) onSend(waits.at, waits.zone);
   }, [waits, draft.uploading.value]);
 
   const keys = (e: KeyboardEvent) => {
@@ -132,9 +133,11 @@ export function Window({ draft, stand, offset, refused, onStand, onClose, onDisc
     ...("registerProtocolHandler" in navigator ? [{ label: t("handle_links"), icon: "at-sign", run: handleLinks }] : []),
     { label: t("discard"), icon: "trash-2", danger: true, line: true, run: onDiscard },
   ];
+  const zone = useRef(hereZone);
+  useEffect(() => void usualZone().then((z) => (zone.current = z)), []);
   const later = (e: Event) => openMenu(e.currentTarget as Element, [
-    ...proposals().map((p) => ({ label: `${p.label} (${moment(p.at)})`, icon: "clock", run: () => trySend(p.at) })),
-    { label: t("sched_other"), icon: "calendar-clock", run: () => void askWhen().then((at) => at && trySend(at)) },
+    ...proposals(zone.current).map((p) => ({ label: `${p.label}, ${brief(p.at, zone.current)}`, icon: "clock", run: () => trySend(p.at, zone.current) })),
+    { label: t("sched_other"), icon: "calendar-clock", run: () => void askWhen(zone.current).then((c) => c && trySend(c.at, c.zone)) },
   ], t("sched"));
 
   const title = draft.subject.value || t(draft.answering ? (draft.answering.keyword === "$answered" ? "compose_reply" : "compose_forward") : "compose_new");

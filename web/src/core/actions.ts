@@ -65,6 +65,15 @@ export function keywordPatches(ids: string[], name: string, on: boolean): Map<st
   return new Map(wanted.map((id) => [id, { [`keywords/${name}`]: on ? true : null }]));
 }
 
+/** mark sets or takes away $flagged or $seen, with a way back; n is how many it is said to be. */
+export function mark(ids: string[], name: "$flagged" | "$seen", on: boolean, n = ids.length): Promise<void> {
+  const patches = keywordPatches(ids, name, on);
+  return patches.size ? withUndo(patches, t(marked[name][+on]!, { n })) : Promise.resolve();
+}
+
+/** marked are the words for what was done, for what was taken away first. */
+export const marked = { $flagged: ["done_unstar", "done_star"], $seen: ["done_unread", "done_read"] };
+
 /** keyword does it at once, without a word. */
 export function keyword(ids: string[], name: string, on: boolean): Promise<Map<string, Patch>> {
   return change(keywordPatches(ids, name, on));

@@ -1,6 +1,7 @@
 // What the server wrote into the page, so that nothing need be fetched before the first rows are shown.
 
 import type { Invocation } from "./jmap";
+import type { Label } from "./labels";
 
 export interface First {
   account: { id: string; address: string; name: string };
@@ -11,6 +12,7 @@ export interface First {
   origin: string; // host name of the service
   maxSize: number; // octets of a message
   undo: number; // seconds a sent message can be taken back
+  labels?: Label[] | null; // of the account
   responses?: Invocation[]; // of Mailbox/get, Email/query, Email/get of the inbox
 }
 

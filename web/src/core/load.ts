@@ -6,7 +6,7 @@ const parts: Record<string, { texts?: boolean; style?: boolean }> = {
   compose: { texts: true, style: true },
   outbox: { texts: true, style: true },
   settings: { texts: true, style: true },
-  seldom: { texts: true },
+  seldom: { texts: true, style: true },
   tour: { texts: true, style: true },
 };
 

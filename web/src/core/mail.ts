@@ -141,6 +141,7 @@ export async function catchUp(): Promise<void> {
     renew("Email/get", emails, emailChanges, { properties: listProperties }),
     threadChanges && renew("Thread/get", threads, threadChanges, {}),
   ]);
+  await complete(threadChanges?.updated ?? []);
   emailState = emailChanges.newState;
   if (threadChanges) threadState = threadChanges.newState;
   for (const f of followers) f();
@@ -160,6 +161,12 @@ async function renew(method: string, known: Map<string, Signal<any>>, changes: a
     keep([[method, await call(method, { ids: ids.slice(at, at + maxChanges), ...more }), ""]]);
   }
   keep([[method, { list: [], notFound: changes.destroyed }, ""]]);
+}
+
+/** complete asks for emails that came to conversations known here from elsewhere, such as a draft of another window. */
+async function complete(changed: string[]): Promise<void> {
+  const ids = changed.flatMap((id) => threads.get(id)?.peek() ?? []).filter((id) => !known(id)).slice(0, maxChanges);
+  if (ids.length) keep([["Email/get", await call("Email/get", { ids, properties: listProperties }), ""]]);
 }
 
 /** forget begins anew: what is shown stays until lists and conversations have asked for it again. */

@@ -42,6 +42,7 @@ const whole = new Intl.DateTimeFormat(locale, { weekday: "long", day: "numeric",
 export const number = (n: number): string => numbers.format(n);
 export const time = (d: Date): string => clock.format(d);
 export const longDate = (d: Date): string => whole.format(d);
+export const longSpan = (from: Date, to: Date): string => (from <= to ? whole.formatRange(from, to) : longDate(from));
 
 /** briefDate is as short as a list wants it: the time today, the weekday this week, else the day. */
 export function briefDate(d: Date, now = new Date()): string {

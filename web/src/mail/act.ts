@@ -2,7 +2,7 @@
 
 import { call } from "../core/jmap";
 import type { Filter, List } from "../core/list";
-import { change, explain, keywordPatches, maxSet, moving, offerUndo, roleMailbox, withUndo, type Patch } from "../core/actions";
+import { change, explain, keywordPatches, mark, marked, maxSet, moving, offerUndo, roleMailbox, withUndo, type Patch } from "../core/actions";
 import { inThread, known, mailbox, thread, type Email } from "../core/mail";
 import { go, narrow, route } from "../core/route";
 import { t } from "../core/text";
@@ -136,19 +136,14 @@ export async function empty(id: string): Promise<void> {
 
 /** star marks rows with a star, or takes it away. Of a conversation the newest email gets it. */
 export function star(on: boolean, rows: Rows = chosen()): Promise<void> {
-  if (rows === "all") return setAll("$flagged", on, on ? "done_star" : "done_unstar");
-  const ids = on ? rows : emailsOf(rows).map((e) => e.id);
-  return change(keywordPatches(ids, "$flagged", on)).then(() => {}, (error) => void toast(explain(error), { kind: "error" }));
+  if (rows === "all") return setAll("$flagged", on, marked.$flagged[+on]!);
+  return mark(on ? rows : emailsOf(rows).map((e) => e.id), "$flagged", on, rows.length);
 }
 
 /** read marks rows as read, or the newest email of each as not read. */
 export function read(on: boolean, rows: Rows = chosen()): Promise<void> {
-  if (rows === "all") return setAll("$seen", on, on ? "done_read" : "done_unread");
-  const ids = on ? emailsOf(rows).map((e) => e.id) : rows;
-  const patches = keywordPatches(ids, "$seen", on);
-  if (patches.size === 0) return Promise.resolve();
-  if (rows.length === 1) return change(patches).then(() => {}, (error) => void toast(explain(error), { kind: "error" }));
-  return withUndo(patches, t(on ? "done_read" : "done_unread", { n: rows.length }));
+  if (rows === "all") return setAll("$seen", on, marked.$seen[+on]!);
+  return mark(on ? emailsOf(rows).map((e) => e.id) : rows, "$seen", on, rows.length);
 }
 
 /** label gives rows a label, or takes it away. */

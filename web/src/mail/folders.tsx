@@ -26,7 +26,7 @@ export function flip(id: string, shut = !closed.peek().has(id)): void {
 
 export function Folders() {
   const { roles, own } = branches(closed.value);
-  const counted = roles.filter(({ m }) => m.role !== "outbox" || m.totalEmails + needsYou.value > 0);
+  const counted = roles.filter(({ m }) => m.role !== "outbox" || m.totalEmails + needsYou.value > 0 || route.value.mailbox === "outbox");
   const waits = waitingHere.value.length > 0 && !counted.some(({ m }) => m.role === "outbox");
   return (
     <>

@@ -3,7 +3,7 @@
 
 import { effect, signal } from "@preact/signals";
 import { undoLast } from "../core/actions";
-import { known } from "../core/mail";
+import { inThread, known } from "../core/mail";
 import { go, route, visit } from "../core/route";
 import { compose, type Compose } from "../compose/open";
 import { archive, chosen, emailsOf, junk, read, remove, rowsOf, star } from "./act";
@@ -166,7 +166,9 @@ function starChosen(): void {
 function answer(kind: Compose["kind"]): void {
   const open = route.peek().thread;
   const ids = chosen();
-  const id = ids === "all" ? undefined : open ? (ids[0] ?? "") : ids[0];
+  let id = ids === "all" ? undefined : ids[0];
+  const e = known(id ?? "");
+  if (open && e?.keywords.$draft) id = inThread(e.threadId).filter((x) => !x.keywords.$draft).at(-1)?.id; // one answers what came
   if (id) void compose({ kind, emailId: id });
 }
 

@@ -1,5 +1,6 @@
 // The menus of rows: what can be done with them, where to, which labels.
 
+import { labelCalled, labelColour, labelName, labels } from "../core/labels";
 import { known, mailboxes } from "../core/mail";
 import { isUnread } from "../core/actions";
 import { t } from "../core/text";
@@ -8,7 +9,6 @@ import { openMenu, type MenuItem } from "../ui/menu";
 import { pick, type Choice } from "../ui/pick";
 import { archive, chosen, emailsOf, junk, label, moveTo, read, remove, star, toInbox, type Rows } from "./act";
 import { later } from "./later";
-import { labelName, labels, newLabel } from "./labels";
 import { branches, folderIcons, nameOf } from "./names";
 import { here, isSelected, selectedCount } from "./state";
 
@@ -37,19 +37,20 @@ export function moveMenu(at: Place, rows: Rows = chosen()): void {
 export function labelMenu(at: Place, rows: Rows = chosen()): void {
   if (rows.length === 0) return;
   const emails = rows === "all" ? [] : emailsOf(rows);
-  const items = labels().map((k): Choice => {
+  const items = labels.peek().map(({ keyword: k }): Choice => {
     const on = emails.length > 0 && emails.every((e) => e.keywords[k]);
-    return { label: labelName(k), checked: on, run: () => label(k, !on, rows) };
+    return { label: labelName(k), checked: on, swatch: labelColour(k), run: () => label(k, !on, rows) };
   });
   pick(at, items, {
     label: t("label"), find: t("find_label"),
     other: (typed) => ({
       label: t("create_label_called", { name: typed }), icon: "plus",
-      run: () => {
-        const k = newLabel(typed);
-        if (k) void label(k, true, rows);
+      run: async () => {
+        const k = labelCalled(typed) ?? (await later((part) => part.newLabel(typed)));
+        if (k) await label(k, true, rows);
       },
     }),
+    last: { label: t("labels_manage"), icon: "settings", run: () => later((part) => part.manageLabels()) },
   });
 }
 

@@ -9,11 +9,11 @@ import { compose } from "../compose/open";
 import { IconButton } from "../ui/button";
 import { Icon } from "../ui/icon";
 import { archive, read, remove, star } from "./act";
-import { labelName, labelsOf } from "./labels";
+import { labelColour, labelName, labelsOf } from "../core/labels";
 import { nameOf } from "./names";
 import { rowMenu } from "./menus";
 import { Snippet, snippet } from "./snippets";
-import { cursor, here, isSelected, list, searching, selection } from "./state";
+import { cursor, here, isSelected, list, present, searching, selection } from "./state";
 
 /** Row is a conversation, or a message that was searched for. One that cannot be shown does not keep the others from it. */
 export function Row({ id, index, tab }: { id: string | undefined; index: number; tab: boolean }) {
@@ -55,7 +55,7 @@ function Shown({ id, index, tab }: { id: string | undefined; index: number; tab:
   }, [at]);
   const e = id && email(id).value;
   if (!e) return <div class="row waiting" role="row" aria-rowindex={index + 1} ref={box} tabIndex={tab ? 0 : -1}><span role="gridcell" aria-label={t("loading")} /></div>;
-  const all = searching.value ? [] : inThread(e.threadId);
+  const all = searching.value ? [] : present(inThread(e.threadId));
   const emails = all.length ? all : [e];
   const unread = emails.some(isUnread);
   const starred = emails.some((x) => x.keywords.$flagged);
@@ -86,7 +86,7 @@ function Shown({ id, index, tab }: { id: string | undefined; index: number; tab:
           </span>
           <span class="row-subject">
             {searching.value && <Where e={e} />}
-            {labelsOf(emails).map((k) => <span key={k} class="label" data-label={k}>{labelName(k)}</span>)}
+            {labelsOf(emails).slice(0, 3).map((k) => <span key={k} class="label" data-colour={labelColour(k)}>{labelName(k)}</span>)}
             {found?.subject ? <Snippet text={found.subject} /> : subject}
           </span>
           <span class="row-preview soft">{found?.preview ? <Snippet text={found.preview} /> : e.preview}</span>
@@ -170,7 +170,8 @@ function people(emails: Email[]): string {
   const names = new Map<string, string>();
   const shown = outgoing ? emails.filter((e) => e.mailboxIds[here.value!.id]) : emails;
   for (const e of shown) {
-    for (const a of (outgoing ? e.to : e.from) ?? []) {
+    if (e.keywords.$draft && !outgoing) names.set("", t("draft_word"));
+    else for (const a of (outgoing ? e.to : e.from) ?? []) {
       const address = a.email.toLowerCase();
       names.set(address, !outgoing && emails.length > 1 && address === self ? t("me_too") : a.name || a.email);
     }

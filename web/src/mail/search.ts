@@ -1,6 +1,7 @@
 // What people type into the search field, as a filter of JMAP (RFC 8621 section 4.4.1): words, "phrases" and operators
 // such as from:anna, in any of the three languages, each with a - before it for its opposite.
 
+import { labelCalled } from "../core/labels";
 import type { Filter } from "../core/list";
 import { mailboxes, type Mailbox } from "../core/mail";
 import { fold } from "../core/text";
@@ -94,7 +95,7 @@ function condition({ operator, value }: Term): Filter {
     case "has": case "is":
       return flags[fold(value)] ?? {};
     case "label":
-      return { hasKeyword: value.toLowerCase() };
+      return { hasKeyword: labelCalled(value) ?? value.toLowerCase() };
     case "filename":
       return { operator: "AND", conditions: [{ hasAttachment: true }, { body: value }] };
     case "in": {

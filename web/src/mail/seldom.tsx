@@ -1,5 +1,5 @@
-// What the mail page seldom needs, and loads when it does: folders are made, renamed, moved and deleted here, and the keys
-// are explained. It is a script of its own, so it shares no state with src/mail but what it is given.
+// What the mail page seldom needs, and loads when it does: folders are made, renamed, moved and deleted here, labels too, the
+// keys are explained, and there is what can be done with a single message. It is a script of its own, so it shares no state with src/mail but what it is given.
 
 import { call, MethodError } from "../core/jmap";
 import { explain } from "../core/actions";
@@ -13,6 +13,9 @@ import { toast } from "../ui/toast";
 import { Dialog, show } from "../ui/dialog";
 import type { Signal } from "@preact/signals";
 import { branches, folderIcons, nameOf } from "./names";
+
+export { manageLabels, newLabel } from "./labels";
+export { messageMenu } from "./more";
 
 async function set(args: object): Promise<any> {
   const answer = await call("Mailbox/set", args);

@@ -3,7 +3,7 @@
 import { computed, effect, signal, untracked } from "@preact/signals";
 import { first } from "../core/first";
 import { List, newestFirst, pageSize, type Filter, type Sort } from "../core/list";
-import { mailbox, mailboxes } from "../core/mail";
+import { mailbox, mailboxes, type Email } from "../core/mail";
 import { route } from "../core/route";
 import { filterOf, parseSearch } from "./search";
 import { wantSnippets } from "./snippets";
@@ -38,6 +38,14 @@ export const here = computed(() => mailbox(route.value.mailbox));
 
 /** searching tells whether single messages are listed that were searched for. */
 export const searching = computed(() => route.value.search !== "");
+
+/** present are the emails of a conversation but for those in the trash, where there are others and it is not the trash that is shown. */
+export function present(emails: Email[]): Email[] {
+  const trash = mailbox("trash")?.id;
+  if (!trash || here.value?.id === trash) return emails;
+  const rest = emails.filter((e) => !e.mailboxIds[trash] || Object.keys(e.mailboxIds).length > 1 || (searching.value && !e.keywords.$draft));
+  return rest.length ? rest : emails;
+}
 
 /** filters narrow a list, by their names in the address. */
 export const filters: Record<string, () => Filter> = {

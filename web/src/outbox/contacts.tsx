@@ -6,6 +6,7 @@ import { explain } from "../core/actions";
 import { api, problem, send } from "../core/jmap";
 import { briefDate, t } from "../core/text";
 import { Button, IconButton } from "../ui/button";
+import { Icon } from "../ui/icon";
 import { Dialog, show } from "../ui/dialog";
 import { MenuButton, type MenuItem } from "../ui/menu";
 import { toast } from "../ui/toast";
@@ -97,7 +98,7 @@ export function Contacts() {
         <div id="contact-rows" role="tabpanel" aria-labelledby={`tab-${tab}`}>
           {error !== undefined && !known && <div class="nothing" role="alert"><p>{explain(error)}</p><Button onClick={load}>{t("try_again")}</Button></div>}
           {!known && error === undefined && <p class="nothing">{t("loading")}</p>}
-          {known && !rows.length && <p class="nothing">{t(text ? "contacts_none_found" : tab === "contacts" ? "contacts_empty" : "contacts_recent_empty")}</p>}
+          {known && !rows.length && <div class="nothing"><Icon name="book-user" /><p>{t(text ? "contacts_none_found" : tab === "contacts" ? "contacts_empty" : "contacts_recent_empty")}</p></div>}
           <ul>
             {tab === "contacts" && contacts.slice(0, most).map((c) => (
               <li key={c.id} class="contact">

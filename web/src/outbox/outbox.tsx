@@ -34,7 +34,7 @@ export function Outbox() {
         {limits.value?.sending.filter((m) => m.closed).map((m) => <Paused key={m.counted} meter={m} waiting={limits.value!.waiting} />)}
         {failed.value !== undefined && !all && <div class="nothing" role="alert"><p>{explain(failed.value)}</p><Button onClick={() => void look()}>{t("try_again")}</Button></div>}
         {!all && failed.value === undefined && <p class="nothing">{t("loading")}</p>}
-        {all?.length === 0 && here.length === 0 && <p class="nothing">{t("outbox_empty")}</p>}
+        {all?.length === 0 && here.length === 0 && <div class="nothing"><Icon name="circle-check" /><p>{t("outbox_empty")}</p></div>}
         <ul>
           {here.map((o) => <Here key={o.id} o={o} />)}
           {all?.map((w) => <Row key={w.id} w={w} />)}

@@ -20,6 +20,9 @@ export function Attachments({ id, parts }: { id: string; parts: Part[] }) {
   );
 }
 
+/** tail is how much of a name's end is always shown, where its extension is. */
+const tail = 9;
+
 const shown = /^image\/(png|jpeg|gif|webp)$/;
 
 function File({ id, p }: { id: string; p: Part }) {
@@ -29,11 +32,11 @@ function File({ id, p }: { id: string; p: Part }) {
   const opens = shown.test(p.type) || pdf;
   return (
     <li class="attachment">
-      <a href={pdf ? `${url}?view=1` : url} {...(opens ? { target: "_blank", rel: "noopener" } : { download: name })} title={name}>
+      <a href={pdf ? `${url}?view=1` : url} {...(opens ? { target: "_blank", rel: "noopener" } : { download: name })} title={name} aria-label={`${name}, ${size(p.size)}`}>
         {shown.test(p.type)
           ? <img src={`/m/${id}/preview/${p.partId}?w=320`} alt="" loading="lazy" width="160" height="100" />
           : <span class="attachment-kind"><Icon name={iconOf(p.type)} /></span>}
-        <span class="attachment-name">{name}</span>
+        <span class="attachment-name"><span>{name.slice(0, -tail)}</span><span>{name.slice(-tail)}</span></span>
         <span class="soft">{size(p.size)}</span>
       </a>
       {opens && (

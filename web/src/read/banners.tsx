@@ -5,7 +5,7 @@ import type { ComponentChildren } from "preact";
 import { explain, moving, roleMailbox, withUndo } from "../core/actions";
 import { api } from "../core/jmap";
 import { mailbox, type Email } from "../core/mail";
-import { longDate, t } from "../core/text";
+import { longDate, longSpan, t } from "../core/text";
 import { Button } from "../ui/button";
 import { Icon } from "../ui/icon";
 import { toast } from "../ui/toast";
@@ -68,7 +68,7 @@ function Reasons({ reasons, change }: { reasons: string[]; change?: string }) {
 
 /** Invitation is what an invitation in a message says; the file itself is among the attachments. */
 function Invitation({ i }: { i: NonNullable<About["invitation"]> }) {
-  const when = [i.start, i.end].filter((s) => s !== undefined).map((s) => longDate(new Date(s))).join(" – ");
+  const when = i.start && i.end ? longSpan(new Date(i.start), new Date(i.end)) : i.start ? longDate(new Date(i.start)) : "";
   return (
     <div class="message-banner info">
       <Icon name="calendar" />

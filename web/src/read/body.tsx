@@ -21,8 +21,9 @@ export function Body({ id, images }: { id: string; images: boolean }) {
     if (!page?.body || page.contentType !== "text/html") return setState("failed");
     setState("there");
     const fit = () => {
-      const height = Math.min(page.documentElement.scrollHeight, tallest);
-      frame.current!.style.height = `${height}px`;
+      const root = page.documentElement; // as tall as what is in it, where its scrollHeight is never less than the frame
+      const bar = root.scrollWidth > root.clientWidth ? 16 : 0;
+      frame.current!.style.height = `${Math.min(Math.max(root.offsetHeight, page.body.scrollHeight) + bar, tallest)}px`;
     };
     page.addEventListener("keydown", passOn);
     watch.current?.disconnect();

@@ -4,10 +4,12 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { isUnread, keyword } from "../core/actions";
 import { LineError } from "../core/jmap";
+import { labelColour, labelName, labelsOf } from "../core/labels";
 import { fetchThread, inThread } from "../core/mail";
 import { go } from "../core/route";
 import { t } from "../core/text";
 import { Button, IconButton } from "../ui/button";
+import { present } from "../mail/state";
 import { Message } from "./message";
 import { Tools } from "./tools";
 
@@ -33,8 +35,8 @@ export function Conversation({ id }: { id: string }) {
   useEffect(load, [id]);
   useEffect(() => top.current?.focus({ preventScroll: true }), [id]);
 
-  const emails = inThread(id).filter((e) => Object.keys(e.mailboxIds).length > 0);
-  const open = useMemo(() => new Set([...unreadAtFirst.current, emails.at(-1)?.id]), [loaded, emails.length]);
+  const emails = present(inThread(id).filter((e) => Object.keys(e.mailboxIds).length > 0));
+  const open = useMemo(() => new Set([...unreadAtFirst.current, ...emails.filter((e) => e.keywords.$draft).map((e) => e.id), emails.at(-1)?.id]), [loaded, emails.length]);
   const hidden = !whole && emails.length > folded + 2 ? emails.slice(1, -2).filter((e) => !open.has(e.id)).map((e) => e.id) : [];
 
   if (failed && emails.length === 0) {
@@ -51,7 +53,10 @@ export function Conversation({ id }: { id: string }) {
       <div class="reading-head">
         <IconButton icon="chevron-left" label={t("back")} class="only-narrow" onClick={() => go({ thread: "" })} keys="u" />
         <Tools thread={id} emails={emails} />
-        <h1>{emails.length ? emails[0]!.subject || t("no_subject") : " "}</h1>
+        <h1>
+          {emails.length ? emails[0]!.subject || t("no_subject") : " "}{" "}
+          {labelsOf(emails).map((k) => <a key={k} class="label" data-colour={labelColour(k)} href={`/mail/inbox?q=${encodeURIComponent(`label:"${labelName(k)}"`)}`}>{labelName(k)}</a>)}
+        </h1>
       </div>
       {emails.map((e, i) => {
         if (hidden.includes(e.id)) {

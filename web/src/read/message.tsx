@@ -1,7 +1,8 @@
 import { useState } from "preact/hooks";
 import { isMine } from "./people";
 import { compose } from "../compose/open";
-import { keyword } from "../core/actions";
+import { mark, moving, roleMailbox, withUndo } from "../core/actions";
+import { later } from "../mail/later";
 import type { Address, Email } from "../core/mail";
 import { briefDate, longDate, t } from "../core/text";
 import { Button, IconButton } from "../ui/button";
@@ -11,7 +12,6 @@ import { Attachments } from "./attachments";
 import { Body } from "./body";
 import { Banners } from "./banners";
 import { about, detail, type Detail } from "./detail";
-import { More } from "./more";
 
 /** Message is one message of a conversation: a line, or all of it. */
 export function Message({ email: e, open: begins, last }: { email: Email; open: boolean; last: boolean }) {
@@ -21,7 +21,7 @@ export function Message({ email: e, open: begins, last }: { email: Email; open: 
       <article class="message folded">
         <button onClick={() => setOpen(true)} aria-expanded={false}>
           <Avatar of={e.from?.[0]} />
-          <span class="message-from">{nameOf(e.from?.[0])}</span>
+          <span class="message-from">{writer(e)}</span>
           <span class="message-preview soft">{e.preview}</span>
           <time class="soft" dateTime={e.receivedAt}>{briefDate(new Date(e.receivedAt))}</time>
         </button>
@@ -41,9 +41,8 @@ function Open({ e, close }: { e: Email; close?: () => void }) {
       <header>
         <Avatar of={e.from?.[0]} />
         <div class="message-head" onClick={close}>
-          <span class="message-from">{nameOf(e.from?.[0])}</span>
+          <span class="message-from">{writer(e)}</span>
           {e.from?.[0]?.name && <span class="message-address soft">{e.from[0].email}</span>}
-          <Who e={e} d={d.value} />
         </div>
         <time class="soft" dateTime={e.receivedAt} title={longDate(when)}>{briefDate(when)}</time>
         <IconButton
@@ -51,9 +50,10 @@ function Open({ e, close }: { e: Email; close?: () => void }) {
           class="row-star"
           label={t(e.keywords.$flagged ? "unstar" : "star")}
           pressed={!!e.keywords.$flagged}
-          onClick={() => void keyword([e.id], "$flagged", !e.keywords.$flagged).catch(() => {})}
+          onClick={() => void mark([e.id], "$flagged", !e.keywords.$flagged)}
         />
         <More e={e} />
+        <Who e={e} d={d.value} />
       </header>
       {reports.test(e.from?.[0]?.email ?? "") && <Bounced threadId={e.threadId} />}
       <Banners e={e} about={a.value} images={images} showImages={() => setImages(true)} />
@@ -61,17 +61,31 @@ function Open({ e, close }: { e: Email; close?: () => void }) {
       <Body id={e.id} images={images || !!a.value?.images?.allowed} />
       {d.value && d.value.attachments.length > 0 && <Attachments id={e.id} parts={d.value.attachments} />}
       {d.error !== undefined && <p class="soft">{t("read_failed")}</p>}
-      <footer class="answer">
+      {e.keywords.$draft ? <footer class="answer">
+        <Button primary icon="file-pen" onClick={() => void compose({ kind: "draft", emailId: e.id })}>{t("draft_continue")}</Button>
+        <Button icon="trash-2" onClick={() => void withUndo(moving([e.id], roleMailbox("trash")), t("draft_discarded"))}>{t("draft_discard")}</Button>
+      </footer> : <footer class="answer">
         <Button icon="reply" onClick={() => void compose({ kind: "reply", emailId: e.id })}>{t("reply")}</Button>
         {several(e, d.value) && <Button icon="reply-all" onClick={() => void compose({ kind: "replyAll", emailId: e.id })}>{t("reply_all")}</Button>}
         <Button icon="forward" onClick={() => void compose({ kind: "forward", emailId: e.id })}>{t("forward")}</Button>
-      </footer>
+      </footer>}
     </article>
   );
 }
 
+/** More opens the menu of a message, which is loaded when it is needed. */
+function More({ e }: { e: Email }) {
+  const show = (event: MouseEvent) => {
+    const at = event.currentTarget as Element;
+    void later((part) => part.messageMenu(e, at));
+  };
+  return <IconButton icon="ellipsis-vertical" label={t("more")} menu onClick={show} />;
+}
+
 /** reports are the addresses that say that something was not delivered. */
 const reports = /^(?:postmaster|mailer-daemon)@/i;
+
+const writer = (e: Email): string => (e.keywords.$draft ? t("draft_word") : nameOf(e.from?.[0]));
 
 export function nameOf(a: Address | undefined): string {
   return a ? a.name || a.email : t("nobody");
@@ -99,7 +113,7 @@ function Avatar({ of }: { of: Address | undefined }) {
 function Who({ e, d }: { e: Email; d: Detail | undefined }) {
   const to = [...(d?.to ?? e.to ?? []), ...(d?.cc ?? []), ...(d?.bcc ?? [])];
   const names = to.map((a) => (isMine(a.email) ? t("me") : a.name || a.email));
-  const brief = names.length > 3 ? t("to_and_more", { names: names.slice(0, 2).join(", "), n: names.length - 2 }) : t("to_names", { names: names.join(", ") || t("nobody") });
+  const brief = names.length > 3 ? t("to_and_more", { names: names.slice(0, 2).join(", "), n: names.length - 2 }) : t("to_names", { names: names.join(", ") || t("nobody_yet") });
   return (
     <details class="message-who" onClick={(event) => event.stopPropagation()}>
       <summary><span class="soft">{brief}</span> <Icon name="chevron-down" /></summary>

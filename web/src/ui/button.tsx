@@ -2,7 +2,7 @@ import type { ComponentChildren } from "preact";
 import { Icon } from "./icon";
 
 /** IconButton is a button with a picture; its label is read aloud and shown as a hint. */
-export function IconButton({ icon, label, onClick, pressed, disabled, class: c = "", keys, tab }: {
+export function IconButton({ icon, label, onClick, pressed, disabled, class: c = "", keys, tab, menu }: {
   icon: string;
   label: string;
   onClick?: (e: MouseEvent) => void;
@@ -10,10 +10,11 @@ export function IconButton({ icon, label, onClick, pressed, disabled, class: c =
   disabled?: boolean;
   class?: string;
   keys?: string; // the shortcut, for the hint
+  menu?: boolean; // whether it opens one
   tab?: number; // its tabindex, where another way leads to it
 }) {
   return (
-    <button type="button" class={`icon ${c}`} aria-label={label} title={keys ? `${label} (${keys})` : label} aria-pressed={pressed} tabIndex={tab} disabled={disabled} onClick={onClick}>
+    <button type="button" class={`icon ${c}`} aria-label={label} title={keys ? `${label} (${keys})` : label} aria-pressed={pressed} aria-haspopup={menu && "menu"} tabIndex={tab} disabled={disabled} onClick={onClick}>
       <Icon name={icon} />
     </button>
   );

@@ -12,6 +12,8 @@ export interface Choice {
   /** checked makes it one that is on or off. */
   checked?: boolean;
   disabled?: boolean;
+  /** swatch is the name of a colour that is shown beside it, "" for none. */
+  swatch?: string;
   /** depth indents it. */
   depth?: number;
   run: () => unknown;
@@ -23,6 +25,8 @@ interface PickOptions {
   find: string;
   /** other is offered for what is typed where nothing is called so. */
   other?: (typed: string) => Choice | undefined;
+  /** last stands below all others. */
+  last?: Choice;
 }
 
 /** pick lets somebody choose one, and gives the focus back. */
@@ -43,7 +47,7 @@ export function pick(at: Element | { x: number; y: number }, choices: Choice[], 
   render(<Picker choices={choices} {...options} box={element ? element.getBoundingClientRect() : { left: x, right: x, top: y, bottom: y }} close={close} />, host);
 }
 
-function Picker({ choices, label, find, other, box, close }: PickOptions & { choices: Choice[]; box: Box; close: (focus: boolean) => void }) {
+function Picker({ choices, label, find, other, last, box, close }: PickOptions & { choices: Choice[]; box: Box; close: (focus: boolean) => void }) {
   const ref = useRef<HTMLDivElement>(null);
   const [typed, setTyped] = useState("");
   const [at, setAt] = useState(0);
@@ -51,6 +55,7 @@ function Picker({ choices, label, find, other, box, close }: PickOptions & { cho
   let shown = folded ? choices.filter((c) => fold(c.label).includes(folded)) : choices;
   const more = folded && !choices.some((c) => fold(c.label) === folded) ? other?.(typed.trim()) : undefined;
   if (more) shown = [...shown, more];
+  if (last) shown = [...shown, last];
   useLayoutEffect(() => {
     const e = ref.current!;
     e.showPopover();
@@ -94,6 +99,7 @@ function Picker({ choices, label, find, other, box, close }: PickOptions & { cho
             onPointerDown={(e) => e.preventDefault()} onClick={() => run(c)} onPointerMove={() => i !== at && setAt(i)}
           >
             {c.checked !== undefined ? <span class="menu-check">{c.checked && <Icon name="check" />}</span> : c.icon && <Icon name={c.icon} />}
+            {c.swatch !== undefined && <span class="dot-of" data-colour={c.swatch} />}
             <span class="menu-label">{c.label}</span>
           </div>
         ))}

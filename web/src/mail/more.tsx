@@ -1,19 +1,27 @@
-// What is seldom wanted of a message, and what looks behind it.
+// What is seldom wanted of a message, and what looks behind it; a part of what is loaded when it is needed.
 
 import { useEffect, useState } from "preact/hooks";
-import { explain, keyword } from "../core/actions";
+import { explain, mark } from "../core/actions";
 import { api } from "../core/jmap";
 import type { Email } from "../core/mail";
 import { go } from "../core/route";
 import { longDate, t } from "../core/text";
+import { compose } from "../compose/open";
 import { whereIs } from "../outbox/lazy";
 import { Dialog, show } from "../ui/dialog";
-import { MenuButton, type MenuItem } from "../ui/menu";
+import { openMenu, type MenuItem } from "../ui/menu";
 import { toast } from "../ui/toast";
 
-export function More({ e }: { e: Email }) {
-  const items = (): MenuItem[] => [
-    { label: t("mark_unread"), icon: "mail", run: () => void keyword([e.id], "$seen", false).catch(() => {}) },
+/** messageMenu is the menu of one message; the button that opens it closes it, too. */
+export function messageMenu(e: Email, at: Element): void {
+  if (at.ariaExpanded === "true") return;
+  at.ariaExpanded = "true";
+  const unread = !e.keywords.$seen;
+  const draft = !!e.keywords.$draft;
+  const items: (MenuItem | false)[] = [
+    { label: t(unread ? "mark_read" : "mark_unread"), icon: unread ? "mail-open" : "mail", run: () => mark([e.id], "$seen", unread) },
+    !draft && { label: t("forward_attached"), icon: "paperclip", run: () => compose({ kind: "attach", emailId: e.id }) },
+    !draft && { label: t("edit_as_new"), icon: "square-pen", run: () => compose({ kind: "again", emailId: e.id }) },
     { label: t("print"), icon: "printer", run: () => void printMessage(e) },
     { label: t("rule_from"), icon: "filter", run: () => go({ page: "settings", section: "rules", search: e.from?.[0]?.email ?? "" }) },
     { label: t("where_title"), icon: "map-pin", run: () => whereIs(e.id), line: true },
@@ -21,7 +29,7 @@ export function More({ e }: { e: Email }) {
     { label: t("raw"), icon: "code", run: () => void open(`/m/${e.id}/raw?view=1`, "_blank", "noopener") },
     { label: t("download_message"), icon: "download", run: () => location.assign(`/m/${e.id}/raw`) },
   ];
-  return <MenuButton label={t("more")} items={items} />;
+  openMenu(at, items.filter((i) => i !== false), t("more"), () => (at.ariaExpanded = "false"));
 }
 
 /** printMessage prints the page with nothing but one message on it, in colours for paper: frames without scripts cannot print themselves. */
