@@ -19,9 +19,10 @@ import (
 // remote is the mail server of other domains. It keeps a journal of what it got,
 // which it writes before it says so.
 type remote struct {
-	mu   sync.Mutex
-	got  map[string]int // Message-ID and recipient: how often
-	open map[net.Conn]bool
+	mu    sync.Mutex
+	got   map[string]int       // Message-ID and recipient: how often
+	first map[string]time.Time // and when for the first time
+	open  map[net.Conn]bool
 }
 
 // serveRemote runs a remote as the server of some domains and returns where to
@@ -32,7 +33,7 @@ func serveRemote(t *testing.T, domains ...string) (r *remote, resolver, port str
 	if err != nil {
 		t.Fatal(err)
 	}
-	r = &remote{got: map[string]int{}, open: map[net.Conn]bool{}}
+	r = &remote{got: map[string]int{}, first: map[string]time.Time{}, open: map[net.Conn]bool{}}
 	var running sync.WaitGroup
 	running.Go(func() {
 		for {
@@ -153,13 +154,16 @@ func (r *remote) note(id string, rcpts []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, to := range rcpts {
-		r.got[id+" "+to]++
+		if r.got[id+" "+to]++; r.got[id+" "+to] == 1 {
+			r.first[id+" "+to] = time.Now()
+		}
 	}
 }
 
 // TestQueueKillLoop kills the service while it sends to another server, again and
 // again. Every acknowledged message must arrive; it may arrive twice only if its
-// trace says that it was not known whether it had arrived.
+// trace says that it was not known whether it had arrived. So with what is handed in for later, which is
+// never early, and what was taken back never arrives.
 func TestQueueKillLoop(t *testing.T) {
 	least, most, during := 15, 60, 12*time.Second
 	if testing.Short() {
@@ -167,8 +171,9 @@ func TestQueueKillLoop(t *testing.T) {
 	}
 	domains := []string{"one.test", "two.test", "three.test"}
 	far, resolver, port := serveRemote(t, domains...)
-	s := harness.Start(t, harness.Options{Accounts: 3, Args: []string{"--resolver", resolver, "--remote-port", port}})
+	s := harness.Start(t, harness.Options{Accounts: 4, Args: []string{"--resolver", resolver, "--remote-port", port}})
 	l := newLedger()
+	later := beginLater(t, s, s.Accounts[3], "x@"+domains[0])
 	rounds := 0
 	for begun := time.Now(); rounds < least || rounds < most && time.Since(begun) < during; rounds++ {
 		stop := make(chan struct{})
@@ -176,12 +181,14 @@ func TestQueueKillLoop(t *testing.T) {
 		for w := range 3 {
 			wg.Go(func() { l.sendOut(s, s.Accounts[w], domains, stop) })
 		}
+		wg.Go(func() { later.send(stop) })
 		time.Sleep(time.Duration(50+rand.IntN(250)) * time.Millisecond)
 		s.Kill()
 		close(stop)
 		wg.Wait()
 		s.Run()
 	}
+	later.again()
 	untilSent(t, s)
 	doubles := 0
 	far.mu.Lock()
@@ -204,7 +211,9 @@ func TestQueueKillLoop(t *testing.T) {
 	if out, err := s.Command("verify"); err != nil {
 		t.Errorf("verify: %v\n%s", err, out)
 	}
-	t.Logf("%d rounds; %d messages acknowledged, %d arrived, %d of them more than once", rounds, len(l.acked), len(far.got), doubles)
+	later.judge(far)
+	t.Logf("%d rounds; %d messages acknowledged, %d for later, %d of those taken back; %d arrived, %d of them more than once",
+		rounds, len(l.acked), len(later.handed), len(later.back), len(far.got), doubles)
 	if len(l.acked) < rounds {
 		t.Errorf("only %d messages were acknowledged: no load", len(l.acked))
 	}
