@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/postiljon/postiljon/internal/protocol/jmapd"
 	"github.com/postiljon/postiljon/internal/rules"
@@ -41,5 +42,18 @@ func (s *service) forgetDevices(ctx context.Context, a store.AccountID, gone fun
 	}
 	if err := s.jmap.Unsubscribe(context.WithoutCancel(ctx), a, gone); err != nil {
 		s.log.Error("devices are still told of mail", "error", err)
+	}
+}
+
+// keepDevices lets the push subscriptions of a browser go on with its new session.
+func (s *service) keepDevices(ctx context.Context, a store.AccountID, before, now string) {
+	list, err := s.store.PushSubscriptions(ctx, a)
+	for i := range list {
+		if list[i].With == before {
+			err = errors.Join(err, s.store.UpdatePushSubscription(ctx, a, list[i].ID, func(p *store.PushSubscription) error { p.With = now; return nil }))
+		}
+	}
+	if err != nil {
+		s.log.Error("devices may not be told of mail any more", "error", err)
 	}
 }

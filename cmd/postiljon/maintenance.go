@@ -12,7 +12,6 @@ import (
 	"github.com/postiljon/postiljon/internal/protocol/jmapd"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/blob"
-	websession "github.com/postiljon/postiljon/internal/web/session"
 )
 
 // maintenance does what the store needs now and then. Every night it forgets old
@@ -24,8 +23,10 @@ type maintenance struct {
 	log     *slog.Logger
 	keep    func() time.Duration // how long events are kept
 	free    func() int64         // free octets of the volume
-	reserve int64                // free octets below which mail is refused; 0 for none
-	random  func(n time.Duration) time.Duration
+	// sessions ends those of browsers that are over.
+	sessions func(context.Context) error
+	reserve  int64 // free octets below which mail is refused; 0 for none
+	random   func(n time.Duration) time.Duration
 
 	next    time.Time // when the nightly work is due
 	hurried time.Time // when room was last made in a hurry
@@ -65,8 +66,8 @@ func (s *service) newMaintenance() *maintenance {
 		store: s.store, journal: s.journal, log: s.log,
 		keep:    func() time.Duration { return time.Duration(s.keep.Load()) },
 		free:    func() int64 { return int64(freeSpace(s.config.Data)) },
-		reserve: s.blobs.Metrics().Reserve,
-		random:  func(n time.Duration) time.Duration { return rand.N(n) },
+		reserve: s.blobs.Metrics().Reserve, sessions: s.browsers.Forget,
+		random: func(n time.Duration) time.Duration { return rand.N(n) },
 	}
 }
 
@@ -134,7 +135,7 @@ func (m *maintenance) step(ctx context.Context) {
 func (m *maintenance) nightly(ctx context.Context, now time.Time) {
 	m.next = m.night(now)
 	err := errors.Join(m.journal.Trim(ctx, m.keep()), m.store.Forget(ctx, deliveryMemory), m.store.ForgetRemovals(ctx, removalMemory), m.store.ForgetUploads(ctx, jmapd.UploadTime),
-		m.store.ExpireFiles(ctx), m.store.ForgetJobs(ctx), m.store.ForgetWebSessions(ctx, func(w *store.WebSession) bool { return websession.Over(w, now) }))
+		m.store.ExpireFiles(ctx), m.store.ForgetJobs(ctx), m.sessions(ctx))
 	if _, cerr := m.collect(ctx, collectGrace, collectMinDead); m.busy(cerr) {
 		m.next = now.Add(busyAgain)
 	} else {

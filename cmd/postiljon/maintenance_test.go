@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"path/filepath"
 	"testing"
@@ -50,8 +51,9 @@ func openKept(t *testing.T) *kept {
 	k.account = storetest.Account(t, st, "anna@demo.test").ID
 	k.maintenance = &maintenance{
 		store: st, journal: j, log: slog.New(slog.DiscardHandler), reserve: 1 << 30,
-		keep: func() time.Duration { return 30 * 24 * time.Hour },
-		free: func() int64 { return k.room }, random: func(n time.Duration) time.Duration { return n / 2 },
+		keep:     func() time.Duration { return 30 * 24 * time.Hour },
+		sessions: func(context.Context) error { return nil },
+		free:     func() int64 { return k.room }, random: func(n time.Duration) time.Duration { return n / 2 },
 	}
 	return k
 }

@@ -17,7 +17,7 @@ import (
 
 // openSignIn makes what knows the browsers that are signed in, and the pages where people sign in.
 func (s *service) openSignIn() (err error) {
-	s.browsers = websession.New(websession.Options{Store: s.store, Catalogue: s.catalogue, Ended: s.forgetDevices, Log: s.log})
+	s.browsers = websession.New(websession.Options{Store: s.store, Catalogue: s.catalogue, Ended: s.forgetDevices, Replaced: s.keepDevices, Log: s.log})
 	s.codes = &factor.Codes{Store: s.store, Issuer: s.config.Hostname, Now: s.store.Now}
 	s.passkeys = factor.NewPasskeys(s.store, s.config.Hostname, append([]string{s.config.Hostname}, s.config.TLS.Names...), s.store.Now)
 	s.security, err = security.New(security.Options{

@@ -468,7 +468,7 @@ func (s *service) openWeb(ctx context.Context) (err error) {
 		Catalogue: s.catalogue, Hostname: c.Hostname, MailServer: mailServer(c), Services: advertised(c), CAFile: s.certs.CAFile,
 		Ready: s.ready, Metrics: s.metrics.Handler(), MetricsFrom: config.Prefixes(c.Web.MetricsFrom),
 		MTASTS: s.mtaSTS(), Vantage: vantageOf(c), Holders: s.forHolders(), Home: s.signIn.Home(), Around: s.browsers.Around, Routes: s.webRoutes(), TLSConfig: s.certs.ServerConfig("h2", "http/1.1", certs.ACMEProtocol), Log: s.log,
-		SecurityContact: c.Web.SecurityContact, SignProfile: s.certs.SignDocument,
+		SecurityContact: c.Web.SecurityContact, HSTS: time.Duration(c.Web.HSTS), SignProfile: s.certs.SignDocument,
 	})
 	if err != nil {
 		return err

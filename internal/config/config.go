@@ -88,6 +88,7 @@ type Web struct {
 	MetricsFrom     []Network `toml:"metrics_from"`
 	MTASTS          string    `toml:"mta_sts"`
 	SecurityContact string    `toml:"security_contact"`
+	HSTS            Duration  `toml:"hsts"`
 	ImportPrivate   bool      `toml:"import_private"`
 	PushPrivate     bool      `toml:"push_private"`
 	DoctorPrivate   bool      `toml:"doctor_private"`

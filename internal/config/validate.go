@@ -62,6 +62,7 @@ func (c *Config) validateService(f *faults) {
 	f.check((c.TLS.Certificate == "") == (c.TLS.Key == ""), "tls", "certificate and key are set together or not at all")
 	f.check(slices.Contains([]string{"off", "none", "testing", "enforce"}, c.Web.MTASTS), "web.mta_sts",
 		"%q is not off, none, testing or enforce", c.Web.MTASTS)
+	f.span("web.hsts", c.Web.HSTS, 0, 2*365*24*time.Hour)
 	if c.Web.URL != "" {
 		u, err := url.Parse(c.Web.URL)
 		f.check(err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.RawQuery == "" && u.Fragment == "",

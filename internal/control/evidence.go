@@ -273,13 +273,11 @@ func (s *Server) eventsOf(ctx context.Context, e *Evidence, a *store.Account) er
 	if err := s.Journal.Flush(ctx); err != nil {
 		return err
 	}
-	return s.Store.Events(ctx, a.ID, time.Time{}, time.Time{}, func(event *store.Event) error {
-		if len(e.Events) == 2*maxEvidenceEvents {
-			e.Events = slices.Delete(e.Events, 0, maxEvidenceEvents)
-		}
-		e.Events = append(e.Events, evidenceEvent(event))
-		return ctx.Err()
-	})
+	list, err := s.Store.LastEvents(ctx, a.ID, maxEvidenceEvents)
+	for i := range list {
+		e.Events = append(e.Events, evidenceEvent(&list[i]))
+	}
+	return err
 }
 
 func evidenceEvent(event *store.Event) EvidenceEvent {
@@ -297,7 +295,6 @@ func evidenceEvent(event *store.Event) EvidenceEvent {
 
 // queueOf tells what is on its way, with the subjects that the journal knows.
 func (s *Server) queueOf(ctx context.Context, e *Evidence, a *store.Account) error {
-	e.Events = e.Events[max(0, len(e.Events)-maxEvidenceEvents):]
 	subjects := map[string]string{}
 	for _, event := range e.Events {
 		if event.Kind == journal.MessageQueued {

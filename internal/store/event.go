@@ -3,8 +3,10 @@ package store
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
@@ -230,6 +232,51 @@ func (s *Store) Events(ctx context.Context, a AccountID, from, to time.Time, fn 
 			return fn(e)
 		})
 	})
+}
+
+// EventsOf is Events for those of some kinds; others cost little.
+func (s *Store) EventsOf(ctx context.Context, a AccountID, kinds []string, from time.Time, fn func(*Event) error) error {
+	low, high := table(tableEvent), table(tableEvent).after()
+	if !from.IsZero() {
+		low = low.number(uint64(max(from.UnixMicro(), 0)))
+	}
+	return s.view(ctx, "read events", a, func(r kv.Reader) error {
+		return scan(r, low, high, func(k, v []byte) error {
+			head := record{b: v}
+			head.octet()
+			kind := head.octets()
+			if !slices.ContainsFunc(kinds, func(one string) bool { return one == string(kind) }) {
+				return nil
+			}
+			e, err := decodeEvent(a, k, v)
+			if err != nil {
+				return fmt.Errorf("event of account %d: %w", a, err)
+			}
+			return fn(e)
+		})
+	})
+}
+
+// LastEvents returns the account's n newest events, oldest first.
+func (s *Store) LastEvents(ctx context.Context, a AccountID, n int) (list []Event, err error) {
+	err = s.view(ctx, "read events", a, func(r kv.Reader) (err error) {
+		it := r.Iterate(table(tableEvent), table(tableEvent).after())
+		defer func() { err = errors.Join(err, it.Close()) }()
+		for len(list) < n && it.Prev() {
+			v, err := it.Value()
+			if err != nil {
+				return err
+			}
+			e, err := decodeEvent(a, it.Key(), v)
+			if err != nil {
+				return fmt.Errorf("event of account %d: %w", a, err)
+			}
+			list = append(list, *e)
+		}
+		return nil
+	})
+	slices.Reverse(list)
+	return list, err
 }
 
 // TrimEvents deletes all events and reports from before a time, in every account. It works

@@ -155,14 +155,17 @@ func (s *Store) EndWebSessions(ctx context.Context, a AccountID, gone func(*WebS
 	return ended, wrap("end web sessions", err)
 }
 
-// ForgetWebSessions removes those sessions of all accounts that over says are over.
-func (s *Store) ForgetWebSessions(ctx context.Context, over func(*WebSession) bool) error {
+// ForgetWebSessions removes those sessions of all accounts that over says are over, and tells ended of them.
+func (s *Store) ForgetWebSessions(ctx context.Context, over func(*WebSession) bool, ended func(AccountID, []WebSession)) error {
 	err := s.records.Accounts(ctx, func(a kv.Account) error {
 		all, err := s.WebSessions(ctx, AccountID(a))
 		if err != nil || !slices.ContainsFunc(all, func(w WebSession) bool { return over(&w) }) {
 			return err // most accounts have none; they are not written to
 		}
-		_, err = s.EndWebSessions(ctx, AccountID(a), over)
+		gone, err := s.EndWebSessions(ctx, AccountID(a), over)
+		if len(gone) > 0 {
+			ended(AccountID(a), gone)
+		}
 		return err
 	})
 	return wrap("forget web sessions", err)

@@ -59,18 +59,27 @@ func TestWebSessions(t *testing.T) {
 	if err := s.TouchWebSession(ctx, a.ID, session(9).Hash, start, ""); store.KindOf(err) != store.KindNotFound {
 		t.Errorf("touched one that was ended: %v", err)
 	}
-	err = s.ForgetWebSessions(ctx, func(w *store.WebSession) bool { return w.LastUsed.Before(start.Add(time.Minute)) })
+	told := 0
+	tell := func(of store.AccountID, ended []store.WebSession) {
+		if of == a.ID {
+			told += len(ended)
+		}
+	}
+	err = s.ForgetWebSessions(ctx, func(w *store.WebSession) bool { return w.LastUsed.Before(start.Add(time.Minute)) }, tell)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if all, err := s.WebSessions(ctx, a.ID); err != nil || len(all) != 1 {
 		t.Errorf("not over: %+v, %v", all, err)
 	}
-	if err := s.ForgetWebSessions(ctx, func(*store.WebSession) bool { return true }); err != nil {
+	if err := s.ForgetWebSessions(ctx, func(*store.WebSession) bool { return true }, tell); err != nil {
 		t.Fatal(err)
 	}
 	if all, err := s.WebSessions(ctx, a.ID); err != nil || len(all) != 0 {
 		t.Errorf("over: %+v, %v", all, err)
+	}
+	if told != 1 {
+		t.Errorf("%d sessions are told of", told)
 	}
 	verifyFinds(t, s, records, a.ID, append([]byte("I"), 1), "web session")
 	if err := s.DeleteAccount(ctx, a.ID); err != nil {

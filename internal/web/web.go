@@ -45,6 +45,9 @@ type Options struct {
 	MTASTS func(ctx context.Context, domain string) []byte
 	// SecurityContact is who hears of security holes (RFC 9116): an address of mail or of the web; "" for postmaster.
 	SecurityContact string
+	// HSTS is how long browsers shall remember to come encrypted only (RFC 6797). They are told so where there is no CAFile: whoever had
+	// to be told to trust the certificate must be able to come back when it is another one. 0 lets them forget it.
+	HSTS time.Duration
 	// SignProfile signs what is handed to devices; nil leaves it unsigned.
 	SignProfile func(document []byte) ([]byte, error)
 	// Ready looks whether the service can do its work; each error is one part
@@ -112,7 +115,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{options: o, pages: p}
 	s.server = &http.Server{
-		Handler:           secure(o.Around(s.routes())),
+		Handler:           secure(s.strict(o.Around(s.routes()))),
 		TLSConfig:         o.TLSConfig,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       headerTimeout,
@@ -206,6 +209,17 @@ func secure(next http.Handler) http.Handler {
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// strict tells browsers to come encrypted only, where the certificate is one that they trust by themselves.
+func (s *Server) strict(next http.Handler) http.Handler {
+	told := fmt.Sprintf("max-age=%d", s.options.HSTS/time.Second)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.TLS != nil && s.caFile() == "" {
+			w.Header().Set("Strict-Transport-Security", told)
+		}
 		next.ServeHTTP(w, r)
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/html"
 
@@ -252,4 +253,29 @@ func TestOnlyGet(t *testing.T) {
 
 func TestTextsAreComplete(t *testing.T) {
 	pagetest.Texts(t, files, "home_title", "index_title", "missing_title")
+}
+
+// Browsers are told to come encrypted only where the certificate is one that they trust by themselves.
+func TestStrictTransport(t *testing.T) {
+	catalogue, err := cause.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	authority := ""
+	s, err := New(Options{Catalogue: catalogue, Hostname: "mail.example.org", HSTS: 180 * 24 * time.Hour, CAFile: func() string { return authority }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := func() string {
+		w := httptest.NewRecorder()
+		s.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "https://mail.example.org/connect", nil))
+		return w.Header().Get("Strict-Transport-Security")
+	}
+	if got := told(); got != "max-age=15552000" {
+		t.Errorf("%q", got)
+	}
+	authority = "ca.pem"
+	if got := told(); got != "" {
+		t.Errorf("with the private authority: %q", got)
+	}
 }

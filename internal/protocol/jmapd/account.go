@@ -61,6 +61,15 @@ func (s *Server) picture(ctx context.Context, a store.AccountID) (*picture, erro
 	return s.look(ctx, own(a))
 }
 
+// Mail returns the mail of an account as it is now, for others in this process: what is known of it is shared. It is not to be changed.
+func (s *Server) Mail(ctx context.Context, a store.AccountID) (*store.Mail, error) {
+	p, err := s.picture(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	return p.mail, nil
+}
+
 // look returns the mail of an account as it is now and as somebody sees it.
 func (s *Server) look(ctx context.Context, v sight) (*picture, error) {
 	one := s.accountOf(v)

@@ -69,6 +69,8 @@ type Options struct {
 	// Fresh tells whether who makes a request has just proved who it is; Stale answers those who have not.
 	Fresh func(*http.Request) bool
 	Stale func(http.ResponseWriter, *http.Request)
+	// Mail is all mail of an account as it is now, which is not read anew where nothing changed.
+	Mail func(ctx context.Context, a store.AccountID) (*store.Mail, error)
 	// Note leaves an event in the journal of an account.
 	Note func(ctx context.Context, a store.AccountID, kind string, fields ...store.Field)
 	// Meters tell how far an account's sending limits are used up.

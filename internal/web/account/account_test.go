@@ -54,6 +54,10 @@ func newRig(t *testing.T) *rig {
 			return a, cause.Allow()
 		},
 		Fresh: func(*http.Request) bool { return r.fresh },
+		Mail: func(ctx context.Context, a store.AccountID) (*store.Mail, error) {
+			m, _, err := r.store.Mail(ctx, a, nil)
+			return m, err
+		},
 		Stale: func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, `{"reauthenticate":true}`, http.StatusForbidden)
 		},

@@ -70,7 +70,7 @@ func (a *API) seen(r *http.Request, who *store.Account) ([]Device, error) {
 	type key struct{ protocol, program, password, address string }
 	found := map[key]*Device{}
 	lang := page.Lang(r)
-	err = a.Store.Events(r.Context(), who.ID, a.Store.Now().Add(-seenSince), time.Time{}, func(e *store.Event) error {
+	err = a.Store.EventsOf(r.Context(), who.ID, signIns, a.Store.Now().Add(-seenSince), func(e *store.Event) error {
 		if !isSignIn(e) {
 			return nil
 		}
@@ -97,9 +97,12 @@ func (a *API) seen(r *http.Request, who *store.Account) ([]Device, error) {
 	return list[:min(len(list), maxDevices)], err
 }
 
+// signIns are the kinds of events that tell of one.
+var signIns = []string{journal.SignInOK, journal.SignInRefused}
+
 // isSignIn tells sign-ins of mail programs from all other events; browsers are seen among the sessions.
 func isSignIn(e *store.Event) bool {
-	return (e.Kind == journal.SignInOK || e.Kind == journal.SignInRefused) && e.Field("protocol") != "webmail"
+	return slices.Contains(signIns, e.Kind) && e.Field("protocol") != "webmail"
 }
 
 // last notes the last sign-in of a device.
@@ -148,7 +151,7 @@ func (a *API) wait(_ http.ResponseWriter, r *http.Request, who *store.Account) (
 	defer tick.Stop()
 	out := &Waited{Tries: []Device{}}
 	for {
-		err := a.Store.Events(r.Context(), who.ID, since, time.Time{}, func(e *store.Event) error {
+		err := a.Store.EventsOf(r.Context(), who.ID, signIns, since, func(e *store.Event) error {
 			if out.Connected || !isSignIn(e) {
 				return nil
 			}

@@ -86,7 +86,7 @@ func (a *API) storage(_ http.ResponseWriter, r *http.Request, who *store.Account
 	if err != nil {
 		return nil, err
 	}
-	mail, _, err := a.Store.Mail(ctx, who.ID, nil)
+	mail, err := a.Mail(ctx, who.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -185,7 +185,7 @@ func (a *API) clean(w http.ResponseWriter, r *http.Request, who *store.Account) 
 
 // toGo finds and counts the messages that go.
 func (a *API) toGo(ctx context.Context, who *store.Account, box *store.Mailbox, before time.Time, larger int64, done *Cleaned) (uid.Set, error) {
-	mail, _, err := a.Store.Mail(ctx, who.ID, nil)
+	mail, err := a.Mail(ctx, who.ID)
 	if err != nil {
 		return nil, err
 	}

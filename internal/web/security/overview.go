@@ -176,12 +176,8 @@ func (s *Server) signIns(r *http.Request, a *store.Account) ([]SignIn, error) {
 	all := map[alike]*SignIn{}
 	lang, here := page.Lang(r), s.Attempt(r).Remote.String()
 	catalogue := s.Catalogue.Here(page.Zone(r, a.Zone), s.Store.Now())
-	err := s.Store.Events(r.Context(), a.ID, s.Store.Now().Add(-lookBack), time.Time{}, func(e *store.Event) error {
-		switch e.Kind {
-		case journal.SignInOK, journal.SignInRefused, journal.SignInHalf, journal.SignInConfirmed:
-		default:
-			return nil
-		}
+	kinds := []string{journal.SignInOK, journal.SignInRefused, journal.SignInHalf, journal.SignInConfirmed}
+	err := s.Store.EventsOf(r.Context(), a.ID, kinds, s.Store.Now().Add(-lookBack), func(e *store.Event) error {
 		key := alike{e.Kind, e.Field("protocol"), e.Field("client"), e.Field("remote"), e.Field("credential"), string(e.Cause)}
 		one := all[key]
 		if one == nil {

@@ -24,6 +24,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -57,10 +58,13 @@ type Options struct {
 	Store     *store.Store
 	Catalogue *cause.Catalogue
 	Now       func() time.Time // Store.Now if nil
-	// Ended, if not nil, hears when somebody ends sessions of an account or takes a password away: gone tells which of what requests
+	// Ended, if not nil, hears when sessions of an account end, by themselves or by somebody, or a password is taken away: gone tells which of what requests
 	// are signed in with (Keeper.With) do not count any more.
 	Ended func(ctx context.Context, a store.AccountID, gone func(with string) bool)
-	Log   *slog.Logger
+	// Replaced, if not nil, hears when a browser that was signed in to an account signs in to it anew: what was made with one session is
+	// now with the other, as Keeper.With names them.
+	Replaced func(ctx context.Context, a store.AccountID, before, now string)
+	Log      *slog.Logger
 }
 
 // Keeper keeps the sessions of all accounts. It is safe for concurrent use.
@@ -118,8 +122,13 @@ var ErrChanged = errors.New("session: the account was changed")
 // Start signs a browser in: with a new secret, whatever cookie it came with; the session it had before ends.
 func (k *Keeper) Start(w http.ResponseWriter, r *http.Request, b Begin) (Session, error) {
 	ctx := r.Context()
-	if value, id, _ := fromCookie(r); id != 0 {
-		if err := k.drop(ctx, id, sha256.Sum256([]byte(value))); err != nil {
+	before, id, _ := fromCookie(r)
+	if id != 0 {
+		end := k.drop
+		if id != b.Account.ID { // somebody else begins here
+			end = k.End
+		}
+		if err := end(ctx, id, sha256.Sum256([]byte(before))); err != nil {
 			return Session{}, err
 		}
 	}
@@ -136,7 +145,7 @@ func (k *Keeper) Start(w http.ResponseWriter, r *http.Request, b Begin) (Session
 	if err != nil {
 		return Session{}, fmt.Errorf("session: start: %w", err)
 	}
-	k.forget(b.Account.ID, func(h store.SessionHash) bool { return contains(dropped, h) })
+	k.gone(ctx, b.Account.ID, dropped)
 	// What ends all sessions first changes the account: either it found this one, or the change is seen here.
 	account, err := k.Store.Account(ctx, b.Account.ID)
 	if err == nil && account.Version != b.Account.Version {
@@ -144,6 +153,9 @@ func (k *Keeper) Start(w http.ResponseWriter, r *http.Request, b Begin) (Session
 	}
 	if err != nil {
 		return Session{}, errors.Join(err, k.drop(context.WithoutCancel(ctx), b.Account.ID, record.Hash))
+	}
+	if id == b.Account.ID && k.Replaced != nil {
+		k.Replaced(ctx, id, withSession(sha256.Sum256([]byte(before))), withSession(record.Hash))
 	}
 	cookie := newCookie(value)
 	if b.Remember {
@@ -211,7 +223,7 @@ func (k *Keeper) find(r *http.Request, value string, id store.AccountID) (Sessio
 		k.Log.Error("session not found", "error", err)
 		return Session{}, cause.Wait(cause.ProviderAuthBackendDown, time.Time{})
 	case Over(&record, now):
-		if err := k.drop(ctx, id, hash); err != nil {
+		if err := k.End(ctx, id, hash); err != nil {
 			k.Log.Error("session that is over not removed", "error", err)
 		}
 		return Session{}, cause.Refuse(cause.AuthSessionEnded)
@@ -348,7 +360,31 @@ func (k *Keeper) tell(ctx context.Context, a store.AccountID, gone func(with str
 	}
 }
 
-// drop ends a session that is over or has another in its place: what was made with it stays.
+// Forget ends all sessions that have ended by themselves, and what was made with them.
+func (k *Keeper) Forget(ctx context.Context) error {
+	now := k.Now()
+	return k.Store.ForgetWebSessions(ctx, func(w *store.WebSession) bool { return Over(w, now) }, func(a store.AccountID, ended []store.WebSession) {
+		hashes := make([]store.SessionHash, len(ended))
+		for i := range ended {
+			hashes[i] = ended[i].Hash
+		}
+		k.gone(ctx, a, hashes)
+	})
+}
+
+// gone forgets sessions that the store has dropped, and ends what was made with them.
+func (k *Keeper) gone(ctx context.Context, a store.AccountID, ended []store.SessionHash) {
+	if len(ended) == 0 {
+		return
+	}
+	k.forget(a, func(h store.SessionHash) bool { return slices.Contains(ended, h) })
+	k.stop(a, func(r *request) bool { return r.session != nil && slices.Contains(ended, *r.session) })
+	k.tell(ctx, a, func(with string) bool {
+		return slices.ContainsFunc(ended, func(h store.SessionHash) bool { return with == withSession(h) })
+	})
+}
+
+// drop ends a session that has another in its place: what was made with it goes on with that (Replaced).
 func (k *Keeper) drop(ctx context.Context, a store.AccountID, hash store.SessionHash) error {
 	_, err := k.end(ctx, a, func(h store.SessionHash) bool { return h == hash }, false)
 	return err
@@ -391,15 +427,6 @@ func (k *Keeper) forget(a store.AccountID, gone func(store.SessionHash) bool) {
 			delete(k.known, h)
 		}
 	}
-}
-
-func contains(all []store.SessionHash, h store.SessionHash) bool {
-	for _, one := range all {
-		if one == h {
-			return true
-		}
-	}
-	return false
 }
 
 // csrfOf derives the token from the secret: it need not be kept, and tells nothing of it.

@@ -1,11 +1,14 @@
 package session
 
 import (
+	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -99,6 +102,39 @@ func TestExpiry(t *testing.T) {
 		if all, err := w.store.WebSessions(t.Context(), w.account.ID); err != nil || len(all) != 0 {
 			t.Errorf("%s: kept %v, %v", name, all, err)
 		}
+	}
+}
+
+// What was made with a session ends with it, whoever notices that it is over; it goes on where the browser signs in anew.
+func TestWhatWasMadeWithASession(t *testing.T) {
+	w := newWorld(t)
+	var ended []func(string) bool
+	replaced := map[string]string{}
+	w.Ended = func(_ context.Context, _ store.AccountID, gone func(string) bool) { ended = append(ended, gone) }
+	w.Replaced = func(_ context.Context, _ store.AccountID, before, now string) { replaced[before] = now }
+	with := func(c *http.Cookie) string { return withSession(sha256.Sum256([]byte(c.Value))) }
+	is := func(c *http.Cookie) bool {
+		return slices.ContainsFunc(ended, func(gone func(string) bool) bool { return gone(with(c)) })
+	}
+
+	first := w.begin(Begin{})
+	second := w.begin(Begin{}, first)
+	if is(first) || replaced[with(first)] != with(second) {
+		t.Errorf("signed in anew: ended %v, replaced %v", is(first), replaced)
+	}
+	left := w.begin(Begin{})
+	w.later(Idle + time.Hour)
+	if w.in(second) || !is(second) || is(left) {
+		t.Error("one that is over, at its next use")
+	}
+	if err := w.Forget(t.Context()); err != nil || !is(left) {
+		t.Errorf("one that nobody used again: %v", err)
+	}
+	over := w.begin(Begin{})
+	w.later(Idle + time.Hour)
+	w.begin(Begin{})
+	if !is(over) {
+		t.Error("one that is over, at the next sign-in")
 	}
 }
 
