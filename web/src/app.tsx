@@ -50,6 +50,7 @@ function App() {
         </section>
         <section class="reading-pane" aria-label={t("conversation")}>
           {r.thread ? <Conversation key={r.thread} id={r.thread} /> : r.mailbox !== "contacts" && <NothingOpen />}
+          <div id="ready" inert aria-hidden="true" />
         </section>
       </main>
       <BottomBar />

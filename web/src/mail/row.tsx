@@ -9,6 +9,7 @@ import { compose } from "../compose/open";
 import { IconButton } from "../ui/button";
 import { Icon } from "../ui/icon";
 import { archive, read, remove, star } from "./act";
+import { near as comesNear, notNear } from "./ahead";
 import { labelColour, labelName, labelsOf } from "../core/labels";
 import { nameOf } from "./names";
 import { rowMenu } from "./menus";
@@ -71,7 +72,8 @@ function Shown({ id, index, tab }: { id: string | undefined; index: number; tab:
       class={`row ${unread ? "unread" : ""} ${open ? "open" : ""} ${chosen ? "selected" : ""} ${at ? "cursor" : ""}`}
       role="row" aria-rowindex={index + 1} aria-selected={chosen} aria-label={spoken(e, emails, who, unread, starred)}
       data-id={e.id} tabIndex={tab ? 0 : -1}
-      onFocus={() => (cursor.value = e.id)} onPointerEnter={() => setNear(true)} onPointerLeave={() => setNear(false)}
+      onFocus={() => (cursor.value = e.id)} onPointerEnter={(event) => (setNear(true), event.pointerType === "mouse" && comesNear(e.threadId))}
+      onPointerLeave={() => (setNear(false), notNear())} onPointerDown={() => comesNear(e.threadId, 0)}
       onContextMenu={(event) => rowMenu(event, e.id)}
       onClick={(event) => clicked(event, e)}
     >

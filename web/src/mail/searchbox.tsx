@@ -1,4 +1,4 @@
-import { signal } from "@preact/signals";
+import { signal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { api } from "../core/jmap";
 import { mailboxes, seenPeople, type Address } from "../core/mail";
@@ -7,9 +7,8 @@ import { fold, lang, t } from "../core/text";
 import { Icon } from "../ui/icon";
 import { nameOf } from "./names";
 import { operators, parseSearch, type Operator } from "./search";
-import { searching, store, stored } from "./state";
+import { coming, searching, store, stored } from "./state";
 
-const wait = 60; // milliseconds after the last letter
 const mostRecents = 6;
 
 /** Suggestion is what the word at the end of the field could become. */
@@ -33,24 +32,26 @@ function remember(search: string): void {
 /** SearchBox is the search field: it searches while somebody types, and offers operators, people and recent searches. */
 export function SearchBox() {
   const field = useRef<HTMLInputElement>(null);
-  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
+  const waits = useRef<string | undefined>(undefined); // what was typed while an answer was on its way
   const [typed, setTyped] = useState(route.value.search);
   const [open, setOpen] = useState(false);
   const [row, setRow] = useState(-1);
   const [found, setFound] = useState<Address[]>([]);
   const search = route.value.search;
+  const own = useRef(search); // what this field asked for: what is typed beyond it stays
   useEffect(() => {
-    if (document.activeElement !== field.current || !search) setTyped(search);
+    if (search !== own.current) setTyped((own.current = search));
   }, [search]);
   const word = /(?:^|\s)(\S*)$/.exec(typed)?.[1] ?? "";
   useEffect(() => suggestPeople(word, setFound), [word]);
   const offered = open ? suggestions(typed, word, found) : [];
 
   const now = (text: string) => {
-    clearTimeout(timer.current);
+    waits.current = undefined;
     const wanted = text.trim().replace(/(^|\s)-?\p{L}+:$/u, "").trim();
     if (wanted.length === 1 && wanted !== search) return;
     if (wanted === route.peek().search) return;
+    own.current = wanted;
     if (wanted) go({ page: "mail", search: wanted, thread: "" }, searching.peek());
     else go({ search: "", where: "" });
   };
@@ -58,9 +59,13 @@ export function SearchBox() {
     setTyped(text);
     setRow(-1);
     setOpen(true);
-    clearTimeout(timer.current);
-    timer.current = setTimeout(() => now(text), wait);
+    // Each letter searches at once, but one search at a time: what was typed meanwhile is searched for when its answer is there.
+    if (coming.peek()) waits.current = text;
+    else now(text);
   };
+  useSignalEffect(() => {
+    if (!coming.value && waits.current !== undefined) queueMicrotask(() => waits.current !== undefined && now(waits.current));
+  });
   const take = (s: Suggestion) => {
     const text = s.whole ?? typed.slice(0, typed.length - word.length) + s.put!;
     setRow(-1);

@@ -45,6 +45,9 @@ export async function start(): Promise<void> {
   renewPush().catch(() => {}); // the settings say so when somebody looks
 }
 
+/** idle is when nobody waits for anything that the page does. */
+const idle = () => new Promise<void>((resolve) => ("requestIdleCallback" in globalThis ? requestIdleCallback(() => resolve()) : setTimeout(resolve, 50)));
+
 /** fill keeps the newest messages, and drops those that are no longer among them. */
 async function fill(database: Kept): Promise<void> {
   if (!online.value) return;
@@ -53,6 +56,7 @@ async function fill(database: Kept): Promise<void> {
   const wanted = new Set<string>();
   const bodies = new Set<string>(); // drafts change too fast
   for (let at = 0; at < kept; at += page) {
+    await idle();
     const query = call("Email/query", {
       filter: { inMailboxOtherThan: hidden }, sort: [{ property: "receivedAt", isAscending: false }], position: at, limit: page,
     });
@@ -80,6 +84,7 @@ async function keepBodies(wanted: Set<string>, gone: string[]): Promise<void> {
   for (const id of gone) await cache.delete(`/m/${id}/body`, { ignoreSearch: true });
   for (const id of wanted) {
     if (await cache.match(address(id))) continue;
+    await idle();
     const response = await send(`${address(id)}&lang=${lang}`);
     if (response.ok) await cache.put(address(id), response);
   }

@@ -1,56 +1,63 @@
 // The text of a message, in a frame without scripts. The page that is in it comes sanitised from the server, with a
 // policy of its own that lets it load nothing.
 
-import { useEffect, useRef, useState } from "preact/hooks";
-import { lang, t } from "../core/text";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { t } from "../core/text";
+import { frameOf, takeReady } from "./ready";
 
 /** tallest bounds a frame: a message that makes itself longer scrolls inside of it. */
 const tallest = 20_000;
 
-const dark = matchMedia("(prefers-color-scheme: dark)");
+type Movable = Element & { moveBefore(node: Node, before: Node | null): void };
 
+/** Body shows a message; with images those of the web, too, else as the account wants it for the sender. */
 export function Body({ id, images }: { id: string; images: boolean }) {
-  const frame = useRef<HTMLIFrameElement>(null);
-  const watch = useRef<ResizeObserver | null>(null);
+  const box = useRef<HTMLDivElement>(null);
   const [state, setState] = useState<"loading" | "there" | "failed">("loading");
-  useEffect(() => () => watch.current?.disconnect(), []);
 
-  const loaded = () => {
-    const page = frame.current?.contentDocument;
-    // A line that is down answers with a page of the browser's own, which cannot be looked into; a refusal with JSON.
-    if (!page?.body || page.contentType !== "text/html") return setState("failed");
-    setState("there");
-    const fit = () => {
-      const root = page.documentElement; // as tall as what is in it, where its scrollHeight is never less than the frame
-      const bar = root.scrollWidth > root.clientWidth ? 16 : 0;
-      frame.current!.style.height = `${Math.min(Math.max(root.offsetHeight, page.body.scrollHeight) + bar, tallest)}px`;
+  useLayoutEffect(() => {
+    const ready = images ? undefined : takeReady(id);
+    const frame = ready ?? frameOf(id, images || undefined);
+    frame.className = "body";
+    frame.title = t("message_text");
+    let watch: ResizeObserver | undefined;
+    const loaded = () => {
+      const page = frame.contentDocument;
+      // A line that is down answers with a page of the browser's own, which cannot be looked into; a refusal with JSON.
+      if (!page?.body || page.contentType !== "text/html") return setState("failed");
+      setState("there");
+      const fit = () => {
+        const root = page.documentElement; // as tall as what is in it, where its scrollHeight is never less than the frame
+        const bar = root.scrollWidth > root.clientWidth ? 16 : 0;
+        frame.style.height = `${Math.min(Math.max(root.offsetHeight, page.body.scrollHeight) + bar, tallest)}px`;
+      };
+      page.addEventListener("keydown", (e) => passOn(frame, e));
+      watch?.disconnect();
+      watch = new ResizeObserver(fit);
+      watch.observe(page.body);
+      fit();
     };
-    page.addEventListener("keydown", passOn);
-    watch.current?.disconnect();
-    watch.current = new ResizeObserver(fit);
-    watch.current.observe(page.body);
-    fit();
-  };
+    frame.addEventListener("load", loaded);
+    if (ready) {
+      (box.current as unknown as Movable).moveBefore(ready, null);
+      if (ready.contentDocument?.readyState === "complete" && ready.contentDocument.URL !== "about:blank") loaded();
+    } else box.current!.append(frame);
+    return () => {
+      watch?.disconnect();
+      frame.remove();
+    };
+  }, [id, images]);
 
-  // The keys of the page work while the focus is in a message, too.
-  const passOn = (e: KeyboardEvent) => {
-    const { key, code, shiftKey, ctrlKey, metaKey, altKey } = e;
-    const again = new KeyboardEvent("keydown", { key, code, shiftKey, ctrlKey, metaKey, altKey, bubbles: true, cancelable: true });
-    if (!frame.current!.dispatchEvent(again)) e.preventDefault();
-  };
-
-  const theme = dark.matches ? "dark" : "light";
   return (
-    <div class={`body-box ${state}`}>
-      <iframe
-        ref={frame}
-        class="body"
-        title={t("message_text")}
-        src={`/m/${id}/body?theme=${theme}&lang=${lang}${images ? "&images=1" : ""}`}
-        sandbox="allow-same-origin allow-popups allow-popups-to-escape-sandbox"
-        onLoad={loaded}
-      />
+    <div class={`body-box ${state}`} ref={box}>
       {state === "failed" && <p class="body-failed">{t("read_failed")}</p>}
     </div>
   );
+}
+
+/** passOn lets the keys of the page work while the focus is in a message, too. */
+function passOn(frame: HTMLIFrameElement, e: KeyboardEvent): void {
+  const { key, code, shiftKey, ctrlKey, metaKey, altKey } = e;
+  const again = new KeyboardEvent("keydown", { key, code, shiftKey, ctrlKey, metaKey, altKey, bubbles: true, cancelable: true });
+  if (!frame.dispatchEvent(again)) e.preventDefault();
 }

@@ -58,7 +58,7 @@ function Open({ e, close }: { e: Email; close?: () => void }) {
       {reports.test(e.from?.[0]?.email ?? "") && <Bounced threadId={e.threadId} />}
       <Banners e={e} about={a.value} images={images} showImages={() => setImages(true)} />
       {e.from?.[0] && isMine(e.from[0].email) && !e.keywords.$draft && <Delivery emailId={e.id} />}
-      <Body id={e.id} images={images || !!a.value?.images?.allowed} />
+      <Body id={e.id} images={images} />
       {d.value && d.value.attachments.length > 0 && <Attachments id={e.id} parts={d.value.attachments} />}
       {d.error !== undefined && <p class="soft">{t("read_failed")}</p>}
       {e.keywords.$draft ? <footer class="answer">

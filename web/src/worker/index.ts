@@ -23,7 +23,16 @@ const patience = 4000;
 /** FILES are the names of all files of the program; web/build writes them here. */
 declare const FILES: string[];
 
+/** Router is that of browsers that can be told what need not come here (the ServiceWorker static routing API). */
+interface Router {
+  addRoutes?(rules: { condition: { urlPattern: { pathname: string } }; source: "network" | { cacheName: string } }[]): Promise<void>;
+}
+
 self.addEventListener("install", (e) => {
+  const route = (pathname: string, source: "network" | { cacheName: string }) => ({ condition: { urlPattern: { pathname } }, source });
+  // A browser without them asks the worker, which takes it a little longer.
+  void (e as Router).addRoutes?.([route("/jmap/*", "network"), route("/api/*", "network"), route("/assets/*", "network"), route("/m/:id/about", "network"), route("/ui/*", { cacheName: program })])
+    .catch(() => {});
   e.waitUntil((async () => {
     const cache = await caches.open(program);
     // A part that is missing is no reason to do without the others.
@@ -35,6 +44,7 @@ self.addEventListener("install", (e) => {
 self.addEventListener("activate", (e) => {
   e.waitUntil((async () => {
     for (const name of await caches.keys()) if (name.startsWith("program-") && name !== program) await caches.delete(name);
+    await self.registration.navigationPreload?.enable(); // pages are asked for while the worker wakes up
     await self.clients.claim();
     if ((await self.clients.matchAll()).length > 0) await keep(await fetch(shell)); // the page that began it all did not come this way
   })());
@@ -50,7 +60,7 @@ self.addEventListener("fetch", (e) => {
   if (e.request.method !== "GET" || url.origin !== self.location.origin) return;
   if (url.pathname.startsWith("/ui/")) e.respondWith(keptFirst(e.request));
   else if (e.request.mode === "navigate" && /^\/(mail|settings)(\/|$)/.test(url.pathname)) e.respondWith(page(e));
-  else if (/^\/m\/M\d+\/body$/.test(url.pathname)) e.respondWith(body(e.request, url));
+  else if (/^\/m\/M\d+\/body$/.test(url.pathname)) e.respondWith(body(e, url));
 });
 
 /** keptFirst answers with the kept file: its address changes with its content. */
@@ -58,10 +68,13 @@ async function keptFirst(request: Request): Promise<Response> {
   return (await caches.match(request.url)) ?? fetch(request);
 }
 
+/** fetched is the answer of the server, which may be on its way already. */
+const fetched = async (e: FetchEvent): Promise<Response> => ((await e.preloadResponse) as Response | undefined) ?? fetch(e.request);
+
 /** page answers with the page of the server, and without it with the last one that came from there. */
 async function page(e: FetchEvent): Promise<Response> {
   const kept = async () => (await caches.open(pages)).match(shell);
-  const asked = fetch(e.request).then((response) => {
+  const asked = fetched(e).then((response) => {
     e.waitUntil(keep(response.clone()));
     return response;
   });
@@ -78,9 +91,9 @@ async function page(e: FetchEvent): Promise<Response> {
 }
 
 /** body answers with the text of a message: from the server, else as it was kept. */
-async function body(request: Request, url: URL): Promise<Response> {
+async function body(e: FetchEvent, url: URL): Promise<Response> {
   try {
-    return await fetch(request);
+    return await fetched(e);
   } catch (error) {
     const cache = await caches.open(bodies);
     const kept = (await cache.match(`${url.pathname}?theme=${url.searchParams.get("theme") ?? "light"}`)) ?? (await cache.match(url.pathname, { ignoreSearch: true }));
