@@ -1,7 +1,10 @@
 package main
 
 import (
+	"context"
+
 	"github.com/postiljon/postiljon/internal/outbound"
+	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/web/view"
 )
 
@@ -9,6 +12,10 @@ import (
 func (s *service) openView() (err error) {
 	s.view, err = view.New(view.Options{
 		Store: s.store, Catalogue: s.catalogue, SignIn: s.signInHTTP, AuthservID: s.config.Hostname, Log: s.log,
+		Note: func(ctx context.Context, a store.AccountID, kind string, fields ...store.Field) {
+			now := s.store.Now()
+			s.journal.Record(ctx, store.Event{Time: now, Trace: store.NewTraceID(now), Kind: kind, Account: a, Fields: fields})
+		},
 		Fetch: outbound.NewWebClient(outbound.WebOptions{Resolver: s.resolver, AllowPrivate: s.config.Queue.AllowPrivate}),
 	})
 	return err

@@ -49,6 +49,7 @@ const (
 	MessageAppended    = "message.appended"     // put there by a client: mailbox, message-id, client, by
 	MessageMoved       = "message.moved"        // from one mailbox to another: from-mailbox, mailbox, count, client, by
 	MessageExpunged    = "message.expunged"     // removed for good: mailbox, count, client, by
+	MessageListLeft    = "message.list-left"    // its reader left the list that sent it: from, message-id, host
 	MailboxShared      = "mailbox.shared"       // gives other rights to somebody: mailbox, with, rights, by, client
 	MailboxUnshared    = "mailbox.unshared"     // gives nothing any more: mailbox, with, by, client
 	MessageFetchedPOP3 = "message.fetched-pop3" // fetched over POP3: mailbox, count, client, remote

@@ -34,6 +34,9 @@ var attributes = map[string]func(value string) bool{
 	"rules": oneOf(" none groups rows cols all "), "frame": oneOf(" void above below hsides lhs rhs vsides box border "), "scope": oneOf(" row col rowgroup colgroup "),
 }
 
+// backed are the elements that can have a background.
+var backed = map[atom.Atom]bool{atom.Body: true, atom.Table: true, atom.Tr: true, atom.Td: true, atom.Th: true}
+
 func oneOf(list string) func(string) bool {
 	return func(v string) bool {
 		return v != "" && !strings.Contains(v, " ") && strings.Contains(list, " "+strings.ToLower(v)+" ")
@@ -115,9 +118,15 @@ func (t *tag) attribute(key, value []byte) {
 		if c, ok := parseColour(string(value), true); ok {
 			t.put(name, t.w.shade(c, forBackground).String())
 		}
+	case "background":
+		if v := (valueWriter{w: t.w}); backed[t.a] {
+			if picture := v.picture("url(" + string(value) + ")"); picture != "" {
+				t.colour += "background-image:" + picture + ";"
+			}
+		}
 	case "color", "text":
 		if c, ok := parseColour(string(value), true); ok && (t.a == atom.Font && name == "color" || t.a == atom.Body && name == "text") {
-			t.colour = "color:" + t.w.shade(c, forText).String() + ";"
+			t.colour += "color:" + t.w.shade(c, forText).String() + ";"
 		}
 	case "hidden":
 		t.hidden = true

@@ -1,6 +1,7 @@
 package sanitize
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strconv"
@@ -124,6 +125,7 @@ func makeProperties() map[string]form {
 	add(form{use: forText, atLeast: anyNumber}, `color text-decoration text-decoration-color text-decoration-line text-decoration-style text-shadow
 		letter-spacing word-spacing vertical-align`)
 	add(form{use: forBackground, special: "background"}, `background background-color background-image`)
+	add(form{}, `background-position background-repeat background-size`)
 	add(form{use: forBorder}, `border border-top border-right border-bottom border-left border-color border-top-color border-right-color border-bottom-color
 		border-left-color border-style border-top-style border-right-style border-bottom-style border-left-style border-width border-top-width
 		border-right-width border-bottom-width border-left-width border-radius border-top-left-radius border-top-right-radius
@@ -205,21 +207,27 @@ func (v *valueWriter) list(list []token, depth int) bool {
 	if len(list) > maxValueTokens || depth > maxNesting {
 		return false
 	}
+	open := 0 // brackets
 	for i := 0; i < len(list); i++ {
 		t := list[i]
-		if t.kind == css.FunctionToken {
+		switch t.kind {
+		case css.FunctionToken:
 			end := i + 1 + upTo(list[i+1:], css.RightParenthesisToken)
 			if !v.function(strings.ToLower(t.text), list[i+1:end], depth) {
 				return false
 			}
 			i = end
 			continue
+		case css.LeftParenthesisToken:
+			open++
+		case css.RightParenthesisToken:
+			open--
 		}
-		if !v.token(t, depth) {
+		if !v.token(t, depth) || open < 0 {
 			return false
 		}
 	}
-	return true
+	return open == 0
 }
 
 func (v *valueWriter) token(t token, depth int) bool {
@@ -376,26 +384,47 @@ func colourFunction(name string, args []token) (colour, bool) {
 	return colour{n[0], n[1], n[2], opacity}, true
 }
 
-// background keeps the colour and the gradient of a background, whatever else it has.
+// background keeps the colour, the gradient and, where pictures are shown, the first picture of a background.
 func (v *valueWriter) background(list []token) (out []string) {
-	var ground, gradient string
+	var ground, gradient, picture string
+	var place, size, repeat []string
+	sizes := false // after a slash
 	for i := 0; i < len(list) && i < maxValueTokens; i++ {
 		t := list[i]
 		v.out = v.out[:0]
 		switch t.kind {
+		case css.URLToken:
+			picture = cmp.Or(picture, v.picture(t.text))
 		case css.FunctionToken:
 			end := i + 1 + upTo(list[i+1:], css.RightParenthesisToken)
-			if v.function(strings.ToLower(t.text), list[i+1:end], 0) {
-				if strings.Contains(t.text, "gradient") {
+			if name := strings.ToLower(t.text); v.function(name, list[i+1:end], 0) {
+				if strings.Contains(name, "gradient") {
 					gradient = string(v.out)
 				} else {
 					ground = string(v.out)
 				}
 			}
 			i = end
+		case css.DelimToken:
+			sizes = sizes || t.text == "/"
+		case css.NumberToken, css.PercentageToken, css.DimensionToken:
+			if !v.number(t, 0) {
+				continue
+			}
+			if sizes {
+				size = append(size, string(v.out))
+			} else {
+				place = append(place, string(v.out))
+			}
 		case css.HashToken, css.IdentToken:
 			if text := strings.ToLower(t.text); text == "transparent" || text == "none" || text == "inherit" || text == "initial" {
 				ground = strings.Replace(text, "none", "transparent", 1)
+			} else if strings.Contains(" repeat repeat-x repeat-y no-repeat ", " "+text+" ") {
+				repeat = append(repeat, text)
+			} else if strings.Contains(" left right top bottom center ", " "+text+" ") && !sizes {
+				place = append(place, text)
+			} else if strings.Contains(" cover contain auto ", " "+text+" ") && sizes {
+				size = append(size, text)
 			} else if c, ok := parseColour(text, false); ok {
 				ground = v.w.shade(c, forBackground).String()
 			}
@@ -404,8 +433,50 @@ func (v *valueWriter) background(list []token) (out []string) {
 	if ground != "" {
 		out = append(out, "background-color:"+ground)
 	}
-	if gradient != "" {
-		out = append(out, "background-image:"+gradient)
+	if picture == "" {
+		if gradient != "" {
+			out = append(out, "background-image:"+gradient)
+		}
+		return out
+	}
+	out = append(out, "background-image:"+picture)
+	for _, one := range []struct {
+		name   string
+		values []string
+	}{{"position", place}, {"size", size}, {"repeat", repeat}} {
+		if n := len(one.values); n > 0 && n <= 2 {
+			out = append(out, "background-"+one.name+":"+strings.Join(one.values, " "))
+		}
 	}
 	return out
+}
+
+// picture is where the picture of a background can be had, as an image of CSS; "" for none. Nothing but an address that the caller
+// made, of characters that mean nothing in CSS, is written.
+func (v *valueWriter) picture(text string) string {
+	raw := strings.TrimSpace(strings.TrimSuffix(text[len("url("):], ")"))
+	if n := len(raw); n > 1 && (raw[0] == '"' || raw[0] == '\'') && raw[n-1] == raw[0] {
+		raw = raw[1 : n-1]
+	}
+	if strings.Contains(raw, `\`) { // nobody writes addresses so who means well
+		return ""
+	}
+	shown := ""
+	if scheme, rest, _ := cutScheme(clean(raw)); scheme == "cid" {
+		if v.w.o.Inline != nil {
+			shown = v.w.o.Inline(unescape(rest))
+		}
+	} else if a, ok := ParseAddress(raw); ok {
+		v.w.remote.add(a.Text)
+		if v.w.o.Remote != nil {
+			shown = v.w.o.Remote(a.Text)
+		}
+	}
+	if !strings.HasPrefix(shown, "/") || strings.HasPrefix(shown, "//") || !onlyOf(shown, "/?&=%+-_.~:@!$,") {
+		return ""
+	}
+	if v.w.o.Dark { // what is written on it is light now
+		return "linear-gradient(#000a,#000a),url(\"" + shown + "\")"
+	}
+	return "url(\"" + shown + "\")"
 }

@@ -100,10 +100,14 @@ var (
 	outOfPlace = regexp.MustCompile(`(^|[;{])(margin|text-indent)[a-z-]*:([^;}]*[^a-z0-9_-])?-\s*[0-9.]|\b[0-9.]+[dsl]?vh`)
 )
 
+// ours are addresses of this page for pictures, written so that nothing in them can end them.
+var ours = regexp.MustCompile(`url\("/[a-z0-9?&=%+_.~:@!$,-][a-z0-9/?&=%+_.~:@!$,-]*"\)`)
+
 // styleDanger looks for anything in CSS that could fetch, run, or come over what it should not.
 func styleDanger(css string) string {
+	css = ours.ReplaceAllString(strings.ToLower(css), "")
 	for _, bad := range []*regexp.Regexp{dangerousWords, dangerousProperties, outOfPlace} {
-		if found := bad.FindString(strings.ToLower(css)); found != "" {
+		if found := bad.FindString(css); found != "" {
 			return "has " + found
 		}
 	}

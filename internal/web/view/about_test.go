@@ -3,6 +3,7 @@ package view
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -148,7 +149,13 @@ func TestUnsubscribe(t *testing.T) {
 	defer web.Close()
 	client := web.Client()
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	w := newWorld(t, func(o *Options) { o.Fetch = client })
+	var noted []string
+	w := newWorld(t, func(o *Options) {
+		o.Fetch = client
+		o.Note = func(_ context.Context, _ store.AccountID, kind string, fields ...store.Field) {
+			noted = append(noted, fmt.Sprint(kind, fields))
+		}
+	})
 	mail := func(result, signed, path string) string {
 		return arrived(result, "ESMTPS", "x") + "DKIM-Signature: v=1; a=rsa-sha256; d=example.org; s=k; h=from:" + signed + "; bh=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=; b=AbCdEfGhIjKl\n" +
 			"From: a@example.org\nList-Unsubscribe: <mailto:off@example.org>, <" + web.URL + path + ">\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\n\nx\n"
@@ -170,12 +177,16 @@ func TestUnsubscribe(t *testing.T) {
 			if u := w.about(at).Unsubscribe; u == nil || u.OneClick != c.oneClick || u.Mailto != "mailto:off@example.org" || !strings.HasPrefix(u.URL, web.URL) {
 				t.Errorf("%+v", u)
 			}
-			asked = ""
+			asked, noted = "", nil
 			if a := w.ask("POST", at+"/unsubscribe"); a.Code != c.code {
 				t.Errorf("%d %s", a.Code, a.Body)
 			}
 			if c.code == 204 && asked != "POST /off One-Click" || c.code == 409 && asked != "" {
 				t.Error(asked)
+			}
+			// The journal says that the list was left, and only then.
+			if left := len(noted) == 1 && strings.HasPrefix(noted[0], journal.MessageListLeft) && strings.Contains(noted[0], "127.0.0.1") && strings.Contains(noted[0], "a@example.org"); left != (c.code == 204) {
+				t.Error(noted)
 			}
 		})
 	}

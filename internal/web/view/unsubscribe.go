@@ -10,8 +10,10 @@ import (
 	"strings"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/signature"
+	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/web/answer"
 	"github.com/postiljon/postiljon/internal/web/sanitize"
 )
@@ -120,8 +122,20 @@ func (s *Server) unsubscribe(w http.ResponseWriter, r *request) error {
 		})
 		return nil
 	}
+	if s.options.Note != nil {
+		fields := []store.Field{{Name: "message-id", Value: r.mail.messageID}, {Name: "host", Value: hostOf(o.URL)}}
+		if len(r.mail.from) > 0 {
+			fields = append(fields, store.Field{Name: "from", Value: r.mail.from[0].Email})
+		}
+		s.options.Note(r.Context(), r.account.ID, journal.MessageListLeft, fields...)
+	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+func hostOf(address string) string {
+	a, _ := sanitize.ParseAddress(address)
+	return a.Host
 }
 
 // leave makes the request of RFC 8058 section 3.2: no cookies, no redirects.

@@ -33,7 +33,9 @@ type Options struct {
 	AuthservID string
 	// Fetch reaches servers that strangers name, none that stands beside us, and follows no redirects; nil fetches nothing.
 	Fetch *http.Client
-	Log   *slog.Logger
+	// Note leaves an event in the journal of an account; nil leaves none.
+	Note func(ctx context.Context, a store.AccountID, kind string, fields ...store.Field)
+	Log  *slog.Logger
 }
 
 // Server answers requests about single messages. It is safe for concurrent use.

@@ -10,7 +10,7 @@ import { Icon } from "../ui/icon";
 import { attached, download, up, type Attached } from "./files";
 import { compressible, drop, large } from "./large";
 import type { Draft } from "./model";
-import { zip } from "./zip";
+import { fits, zip } from "./zip";
 
 /** attach takes files along: in the message as far as it has room, the others as links. */
 export async function attach(d: Draft, files: File[]): Promise<void> {
@@ -86,11 +86,12 @@ function Large({ files, close }: { files: File[]; close: (answer?: File[] | "lin
   };
   return (
     <Dialog title={t("large_title")} onClose={() => close()} actions={share === undefined && <>
-      {packs && <Button icon="file-archive" onClick={() => void pack()}>{t("large_zip")}</Button>}
+      {packs && fits(files) && <Button icon="file-archive" onClick={() => void pack()}>{t("large_zip")}</Button>}
       <Button primary icon="link" onClick={() => close("link")}>{t("large_link")}</Button>
     </>}>
       <p>{t("large_text", { n: files.length, size: size(whole), limit: size(first.maxSize) })}</p>
       <p class="soft">{t("large_how")}</p>
+      {!fits(files) && <p class="soft">{t("large_zip_limit")}</p>}
       {share !== undefined && <p><progress value={share} aria-label={t("large_zipping")} /> {t("large_zipping")}</p>}
       {failed && <p role="alert">{t("large_zip_failed")}</p>}
     </Dialog>

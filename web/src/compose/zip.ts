@@ -1,6 +1,9 @@
 // A zip archive made while its files are read (PKWARE APPNOTE 6.3.10), compressed by the browser itself.
 
-/** zip packs files into an archive. progress tells how much was read, 0 to 1. */
+/** fits tells whether an archive can hold files: beyond that it would need ZIP64, which not everybody can open. */
+export const fits = (files: File[]): boolean => files.length < 0xffff && files.reduce((sum, f) => sum + f.size + 1000, 0) < 0xffffffff;
+
+/** zip packs files that fit into an archive. progress tells how much was read, 0 to 1. */
 export async function zip(files: File[], progress: (share: number) => void): Promise<Blob> {
   const whole = files.reduce((sum, f) => sum + f.size, 0);
   const parts: BlobPart[] = [];
@@ -21,7 +24,6 @@ export async function zip(files: File[], progress: (share: number) => void): Pro
     }));
     const packed = await new Response(counted.pipeThrough(new CompressionStream("deflate-raw"))).blob();
     const entry = { name: new TextEncoder().encode(name), crc: ~crc >>> 0, packed: packed.size, size: f.size, at, time: dosTime(new Date(f.lastModified)) };
-    if (entry.size > 0xfffffffe || at > 0xfffffffe) throw new RangeError("zip"); // that would need ZIP64
     const head = header(entry, false);
     parts.push(head, packed);
     directory.push(header(entry, true));

@@ -64,7 +64,7 @@ function Way({ query }: { query: Record<string, unknown> }) {
   }, [JSON.stringify(query)]);
   if (error !== undefined) return <p role="alert">{explain(error)}</p>;
   if (!told) return <p class="soft">{t("loading")}</p>;
-  if (!told.list.length) return <p>{told.nothing}</p>;
+  if (!told.list.length) return <p>{query.emailId ? t("where_brought") : told.nothing}</p>;
   const days = told.list.map((l) => day.format(new Date(l.time)));
   return (
     <>
