@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,9 +27,10 @@ type Bounced struct {
 const maxReport = 1 << 20
 
 // joinReport notes what a report from another server says in the trace of the message that it is
-// about. It never stands in the way of the report itself.
-func (s *session) joinReport(ctx context.Context, ref blob.Ref, summary *message.Summary) {
+// about, and with its email submission, if there is one. It never stands in the way of the report itself.
+func (s *session) joinReport(ctx context.Context, ref blob.Ref, summary *message.Summary, to []store.DeliverTo, results []store.Delivered) {
 	if s.queued != nil { // the queue noted what it reports, and others' reports were read when they came
+		s.joinOwn(ctx, ref, summary, to, results)
 		return
 	}
 	if s.account == nil && isFeedback(summary) {
@@ -54,7 +56,49 @@ func (s *session) joinReport(ctx context.Context, ref blob.Ref, summary *message
 		}
 		if ok {
 			s.noteReport(a, original, told)
+			s.attach(ctx, a, original, told, to, results)
 		}
+	}
+}
+
+// joinOwn notes a report of our own queue with the email submission that it is about.
+func (s *session) joinOwn(ctx context.Context, ref blob.Ref, summary *message.Summary, to []store.DeliverTo, results []store.Delivered) {
+	if s.queued.sub.Account != 0 || s.from != "" || !isReport(summary) {
+		return
+	}
+	eml, err := s.b.Store.Blobs().Read(ctx, nil, ref, 0, maxReport)
+	if err != nil {
+		s.b.Log.Error("read report", "trace", s.trace, "error", err)
+		return
+	}
+	report, err := message.ReadDSN(eml)
+	if err != nil || !strings.EqualFold(report.ReportingMTA, s.b.Hostname) || len(report.Recipients) == 0 {
+		return
+	}
+	if original, err := store.ParseTraceID(report.Recipients[0].LogID); err == nil {
+		for i := range to {
+			s.attach(ctx, to[i].Account, original, nil, to[i:i+1], results[i:i+1])
+		}
+	}
+}
+
+// attach notes a report that lies with an account, and what it tells of recipients, with the email submission of a
+// trace, if the account has one.
+func (s *session) attach(ctx context.Context, a store.AccountID, original store.TraceID, told []Bounced, to []store.DeliverTo, results []store.Delivered) {
+	i := slices.IndexFunc(to, func(d store.DeliverTo) bool { return d.Account == a })
+	if i < 0 || results[i].Err != nil || results[i].Mailbox == 0 {
+		return
+	}
+	var failed []store.SubmissionRecipient
+	for _, b := range told {
+		if b.Decision.Action == cause.ActionRefuse {
+			failed = append(failed, store.SubmissionRecipient{
+				Address: b.To, State: store.Failed, Cause: b.Decision.Cause, Host: b.Host, Reply: b.Reply, Last: s.b.Store.Now(),
+			})
+		}
+	}
+	if err := s.b.Store.NoteReport(ctx, a, original, results[i].Mailbox, results[i].UID, failed); err != nil {
+		s.b.Log.Error("note report", "trace", s.trace, "about", original, "error", err)
 	}
 }
 

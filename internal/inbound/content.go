@@ -283,7 +283,7 @@ func (m *content) commit(ctx context.Context, summary *message.Summary) cause.De
 	if delivery.Submission != nil && s.handed == nil { // who lets it depart goes on with it
 		s.b.Queue.Notify(delivery.Submission)
 	}
-	s.joinReport(ctx, ref, summary)
+	s.joinReport(ctx, ref, summary, delivery.Recipients, results)
 	return cause.Allow()
 }
 

@@ -458,7 +458,7 @@ func (q *Queue) Redirect(ctx context.Context, account store.AccountID, id store.
 func (q *Queue) Hold(ctx context.Context, account store.AccountID, id store.TraceID, recipient string) error {
 	waits := func(r *store.SubmissionRecipient) bool { return r.State == store.Queued && chosen(r, recipient) }
 	err := q.change(ctx, account, id, journal.MessageHeld, waits, func(r *store.SubmissionRecipient) {
-		r.State, r.Next = store.Held, time.Time{}
+		r.State, r.Next, r.Due = store.Held, time.Time{}, r.Next
 	})
 	if err != nil {
 		return fmt.Errorf("outbound: hold: %w", err)
@@ -466,11 +466,15 @@ func (q *Queue) Hold(ctx context.Context, account store.AccountID, id store.Trac
 	return nil
 }
 
-// Release lets go what Hold keeps; it is tried at once. Errors as of Cancel.
+// Release lets go what Hold keeps: it is tried at once, or when it was to go if that is later. Errors as of Cancel.
 func (q *Queue) Release(ctx context.Context, account store.AccountID, id store.TraceID, recipient string) error {
 	held := func(r *store.SubmissionRecipient) bool { return r.State == store.Held && chosen(r, recipient) }
 	err := q.change(ctx, account, id, journal.MessageReleased, held, func(r *store.SubmissionRecipient) {
-		r.State, r.Next = store.Queued, q.opt.Clock.Now()
+		next := q.opt.Clock.Now()
+		if r.Cause == "" { // it waited for no trouble but for a time of its sender's choosing
+			next = latest(next, r.Due)
+		}
+		r.State, r.Next, r.Due = store.Queued, next, time.Time{}
 	})
 	if err != nil {
 		return fmt.Errorf("outbound: release: %w", err)

@@ -604,6 +604,32 @@ func TestHold(t *testing.T) {
 	})
 }
 
+// TestHoldOfLater: what was to go later, and is held and released before, goes when it was to go.
+func TestHoldOfLater(t *testing.T) {
+	departed := 0
+	w := newWorld(t, func(o *Options) {
+		o.Depart = func(context.Context, *store.Submission) cause.Decision {
+			departed++
+			return cause.Wait(cause.OutboxDeferred, time.Time{})
+		}
+	})
+	id := w.submit([]string{"you@far.test"}, func(s *store.Submission) {
+		s.Scheduled, s.Recipients[0].Next = true, w.clock.Now().Add(2*time.Hour)
+	})
+	for _, act := range []func(context.Context, store.AccountID, store.TraceID, string) error{w.queue.Hold, w.queue.Release} {
+		if err := act(t.Context(), w.account.ID, id, ""); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(30*time.Minute, 10*time.Minute)
+	}
+	if departed != 0 {
+		t.Fatal("it went when it was released")
+	}
+	if w.pass(time.Hour, 10*time.Minute); departed != 1 {
+		t.Errorf("it went %d times at its time", departed)
+	}
+}
+
 // TestForgotten: more deliveries than memory holds are all made.
 func TestForgotten(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.Limits.Remembered = 16 })

@@ -29,6 +29,7 @@ type EmailSubmission struct {
 	SendAt     time.Time             `json:"send_at"`
 	Created    time.Time             `json:"created"`
 	Recipients []SubmissionRecipient `json:"recipients"`
+	Reports    []EmailID             `json:"reports,omitempty"` // what came about it (RFC 3464), the oldest first
 	Made       uint64                `json:"made"`           // the state that its creation led to
 	Changed    uint64                `json:"changed"`        // the state that its last change led to
 	Gone       bool                  `json:"gone,omitempty"` // it was destroyed: what is left tells of that
@@ -94,12 +95,15 @@ const (
 	maxHanded   = 10_000 // of an account; the oldest go sooner
 	trimHanded  = 20     // looked at with each that is new
 	maxRepeated = 100    // submissions of the same message that are compared
+	maxAbout    = 50     // reports about one message that are remembered
 )
 
 // The second octet of keys of tableHanded.
 const (
 	handedRecord  = 'r' // id: the record
 	handedMessage = 'm' // hash of the Message-ID, id: nothing
+	handedTrace   = 't' // trace: the id
+	handedFailed  = 'f' // id: nothing; a recipient could not be reached
 )
 
 func handedTable() key        { return append(table(tableHanded), handedRecord) }
@@ -107,6 +111,14 @@ func handedKey(id uint64) key { return handedTable().number(id) }
 func handedMessageKey(messageID string) key {
 	sum := sha256.Sum256([]byte(messageID))
 	return append(append(table(tableHanded), handedMessage), sum[:16]...)
+}
+
+func handedTraceKey(trace string) key { return append(table(tableHanded), handedTrace).text(trace) }
+func handedFailedKey(id uint64) key   { return append(table(tableHanded), handedFailed).number(id) }
+
+// failed reports whether a recipient could not be reached.
+func (e *EmailSubmission) failed() bool {
+	return slices.ContainsFunc(e.Recipients, func(r SubmissionRecipient) bool { return r.State == Failed || r.State == Expired })
 }
 
 func readHandedHead(r kv.Reader) (h handedHead, err error) {
@@ -167,6 +179,9 @@ func (s *Store) CreateEmailSubmission(ctx context.Context, a AccountID, e EmailS
 			return err
 		}
 		if err := c.tx.Set(handedMessageKey(e.MessageID).number(e.ID), nil); err != nil {
+			return err
+		}
+		if err := c.tx.Set(handedTraceKey(e.Trace), binary.BigEndian.AppendUint64(nil, e.ID)); err != nil {
 			return err
 		}
 		if sub.Waits() {
@@ -287,8 +302,10 @@ func (c *change) trimHanded(h *handedHead) error {
 
 // forgetHanded leaves of a record that it was there.
 func (c *change) forgetHanded(h *handedHead, e *EmailSubmission) error {
-	if err := c.tx.Delete(handedMessageKey(e.MessageID).number(e.ID)); err != nil {
-		return err
+	for _, k := range []key{handedMessageKey(e.MessageID).number(e.ID), handedTraceKey(e.Trace), handedFailedKey(e.ID)} {
+		if err := c.tx.Delete(k); err != nil {
+			return err
+		}
 	}
 	h.State++
 	gone := EmailSubmission{ID: e.ID, Created: e.Created, Made: e.Made, Changed: h.State, Gone: true}
@@ -395,14 +412,112 @@ func noteHanded(tx kv.Tx, id uint64, recipients []SubmissionRecipient) error {
 		return err
 	}
 	h.State++
+	before := e.failed()
 	e.Recipients, e.Changed = slices.Clone(recipients), h.State
+	switch after := e.failed(); {
+	case after && !before:
+		err = tx.Set(handedFailedKey(id), nil)
+	case before && !after:
+		err = tx.Delete(handedFailedKey(id))
+	}
+	if err != nil {
+		return err
+	}
 	return keepHanded(tx, &h, &e)
+}
+
+// FailedSubmissions calls fn for the email submissions of an account with a recipient who could not be reached, the
+// newest first, until it returns false.
+func (s *Store) FailedSubmissions(ctx context.Context, a AccountID, fn func(*EmailSubmission) bool) error {
+	return s.view(ctx, "list failed submissions", a, func(r kv.Reader) (err error) {
+		from := append(table(tableHanded), handedFailed)
+		it := r.Iterate(from, from.after())
+		defer func() { err = errors.Join(err, it.Close()) }()
+		for it.Prev() {
+			e, err := readHanded(r, binary.BigEndian.Uint64(it.Key()[len(from):]))
+			if err != nil {
+				return err
+			}
+			if !fn(&e) {
+				return nil
+			}
+		}
+		return nil
+	})
+}
+
+// EmailSubmissionByTrace returns the email submission whose Submission has a trace. Kind: KindNotFound.
+func (s *Store) EmailSubmissionByTrace(ctx context.Context, a AccountID, trace TraceID) (e EmailSubmission, err error) {
+	err = s.view(ctx, "find email submission", a, func(r kv.Reader) error {
+		e, err = handedByTrace(r, trace)
+		return err
+	})
+	return e, err
+}
+
+func handedByTrace(r kv.Reader, trace TraceID) (e EmailSubmission, err error) {
+	b, ok, err := r.Get(handedTraceKey(trace.String()))
+	if err != nil || !ok || len(b) != 8 {
+		return e, orMissing("find email submission", err, "email submission of %s", trace)
+	}
+	return readHanded(r, binary.BigEndian.Uint64(b))
+}
+
+// NoteReport notes that a report came about a message, as what lies in a mailbox under a UID, and what it tells of
+// recipients whose next server had taken the message over. It does nothing for a message of which there is no email
+// submission. It works on a full volume.
+func (s *Store) NoteReport(ctx context.Context, a AccountID, about TraceID, m MailboxID, u uid.UID, told []SubmissionRecipient) error {
+	noted := false
+	err := s.records.Update(kv.WithReserve(ctx), kv.Account(a), func(tx kv.Tx) error {
+		e, err := handedByTrace(tx, about)
+		if KindOf(err) == KindNotFound || err == nil && e.Gone {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		b, ok, err := tx.Get(table(tablePlacement).mailbox(m).uid(u))
+		if err != nil || !ok { // moved on already
+			return err
+		}
+		var p Placement
+		if err := p.decode(u, b); err != nil || slices.Contains(e.Reports, p.Email) || len(e.Reports) >= maxAbout {
+			return err
+		}
+		h, err := readHandedHead(tx)
+		if err != nil {
+			return err
+		}
+		h.State++
+		e.Reports, e.Changed, noted = append(e.Reports, p.Email), h.State, true
+		if err := keepHanded(tx, &h, &e); err != nil {
+			return err
+		}
+		return noteHanded(tx, e.ID, e.afterReport(told))
+	})
+	if err == nil && noted {
+		s.hub.notify(a)
+	}
+	return wrap("note report", err)
+}
+
+// afterReport are the recipients with what a report tells of those that were only handed on.
+func (e *EmailSubmission) afterReport(told []SubmissionRecipient) []SubmissionRecipient {
+	list := slices.Clone(e.Recipients)
+	for i := range list {
+		r := &list[i]
+		n := slices.IndexFunc(told, func(t SubmissionRecipient) bool { return strings.EqualFold(t.Address, r.Address) })
+		if r.State == Relayed && n >= 0 {
+			r.State, r.Cause, r.Host, r.Reply, r.Last = told[n].State, told[n].Cause, told[n].Host, told[n].Reply, told[n].Last
+		}
+	}
+	return list
 }
 
 // sameState reports whether nothing has become of a recipient.
 func sameState(a, b SubmissionRecipient) bool {
-	times := a.Next.Equal(b.Next) && a.Last.Equal(b.Last)
-	a.Next, a.Last, b.Next, b.Last = time.Time{}, time.Time{}, time.Time{}, time.Time{}
+	times := a.Next.Equal(b.Next) && a.Last.Equal(b.Last) && a.Due.Equal(b.Due)
+	a.Next, a.Last, a.Due, b.Next, b.Last, b.Due = time.Time{}, time.Time{}, time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	return times && a == b
 }
 
@@ -540,6 +655,8 @@ func (v *verifier) handed() error {
 			v.problem("email submission %x: %v", k, err)
 		} else if e.Changed > h.State || e.ID > h.Next {
 			v.problem("email submission %d is of a state that was not yet", e.ID)
+		} else if _, marked, err := v.r.Get(handedFailedKey(e.ID)); err == nil && marked != e.failed() {
+			v.problem("email submission %d failed: %t; it is marked so: %t", e.ID, e.failed(), marked)
 		}
 		return nil
 	})

@@ -181,3 +181,57 @@ func TestIdentities(t *testing.T) {
 	wantKind(t, "too many", err, store.KindLimit)
 	verify(t, s, ctx)
 }
+
+// TestReportsOfHanded holds that what came about a message is kept with it, once, that a recipient who was only handed on is known
+// to have failed then, and that what failed is found without reading all.
+func TestReportsOfHanded(t *testing.T) {
+	s, ctx := storetest.Open(t), t.Context()
+	anna := storetest.Account(t, s, "anna@demo.test")
+	must[store.Appended](t)(s.Append(ctx, anna.ID, store.InboxID, []store.NewEmail{storetest.Email(t, s, storetest.Text(1)), storetest.Email(t, s, storetest.Text(2))}))
+	made, _ := hand(t, s, anna.ID, 1, "a@b", 0)
+	id := must[store.TraceID](t)(store.ParseTraceID(made.Trace))
+	relayed := []store.SubmissionRecipient{{Address: "eva@far.test", State: store.Relayed, Host: "mx.far.test", Reply: "250 ok", Last: s.Now()}}
+	if err := s.FinishSubmission(ctx, anna.ID, id, relayed); err != nil {
+		t.Fatal(err)
+	}
+	failed := func() (list []uint64) {
+		if err := s.FailedSubmissions(ctx, anna.ID, func(e *store.EmailSubmission) bool { list = append(list, e.ID); return true }); err != nil {
+			t.Fatal(err)
+		}
+		return list
+	}
+	if len(failed()) != 0 {
+		t.Error("it failed before anybody said so")
+	}
+	told := []store.SubmissionRecipient{{Address: "EVA@far.test", State: store.Failed, Cause: "recipient.unknown", Reply: "550 5.1.1 no", Last: s.Now()}}
+	for range 2 {
+		if err := s.NoteReport(ctx, anna.ID, id, store.InboxID, 2, told); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, other := range []store.TraceID{store.NewTraceID(s.Now()), {}} {
+		if err := s.NoteReport(ctx, anna.ID, other, store.InboxID, 2, told); err != nil {
+			t.Error(err)
+		}
+	}
+	e := must[store.EmailSubmission](t)(s.EmailSubmissionByTrace(ctx, anna.ID, id))
+	if len(e.Reports) != 1 || e.Reports[0] != 2 || e.Recipients[0].State != store.Failed || e.Recipients[0].Address != "eva@far.test" || e.Changed <= made.Changed {
+		t.Errorf("%+v", e)
+	}
+	if list := failed(); len(list) != 1 || list[0] != made.ID {
+		t.Errorf("failed: %v", list)
+	}
+	verify(t, s, ctx)
+	gone := e.Recipients[0]
+	gone.State = store.Cancelled
+	if err := s.NoteRecipient(ctx, anna.ID, made.ID, gone); err != nil || len(failed()) != 0 {
+		t.Errorf("dismissed: %v, %v", failed(), err)
+	}
+	if err := s.DestroyEmailSubmission(ctx, anna.ID, made.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.EmailSubmissionByTrace(ctx, anna.ID, id); store.KindOf(err) != store.KindNotFound {
+		t.Errorf("it is found by its trace: %v", err)
+	}
+	verify(t, s, ctx)
+}

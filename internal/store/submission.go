@@ -67,6 +67,7 @@ type SubmissionRecipient struct {
 	State    RecipientState `json:"state"`
 	Attempts int            `json:"attempts,omitempty"`
 	Next     time.Time      `json:"next,omitzero"` // next try while Queued; in a final state: a report is owed
+	Due      time.Time      `json:"due,omitzero"`  // of what is Held: its next try before
 	Last     time.Time      `json:"last,omitzero"`
 	Host     string         `json:"host,omitempty"`    // that answered last
 	Reply    string         `json:"reply,omitempty"`   // its last reply

@@ -57,18 +57,12 @@ func outboxGet(ctx context.Context, c *call) (any, error) {
 	if err := c.language(); err != nil {
 		return nil, err
 	}
-	all, err := c.outbox(ctx, failedSince)
+	all, err := c.outbox(ctx, ids, failedSince)
 	if err != nil {
 		return nil, err
 	}
 	list, missing := []object{}, []string{}
 	for i := range all {
-		if id := all[i].sub.ID.String(); c.args.given("ids") && !slices.Contains(ids, id) {
-			continue
-		}
-		if len(list) == maxOutbox {
-			break
-		}
 		o, err := c.waitingObject(ctx, &all[i])
 		if err != nil {
 			return nil, err
@@ -83,58 +77,131 @@ func outboxGet(ctx context.Context, c *call) (any, error) {
 	return object{"accountId": accountID(c.account.ID), "list": list, "notFound": missing}, nil
 }
 
-// outbox lists what waits, and what failed since a time, if that is wanted.
-func (c *call) outbox(ctx context.Context, failedSince time.Time) (all []waiting, err error) {
+// outbox lists what waits, of some ids or the oldest of all, and what failed since a time, the newest of it, if that
+// is wanted.
+func (c *call) outbox(ctx context.Context, ids []string, failedSince time.Time) (all []waiting, err error) {
+	if c.args.given("ids") && ids != nil {
+		for _, id := range ids[:min(len(ids), maxOutbox)] {
+			w, err := c.findWaiting(ctx, id)
+			if err != nil && !isNotFound(err) {
+				return nil, err
+			}
+			if err == nil && (!w.failed || !failedSince.IsZero() && !w.record.SendAt.Before(failedSince)) {
+				all = append(all, *w)
+			}
+		}
+		return all, nil
+	}
 	st, a := c.server.store, c.account.ID
-	queued := map[string]bool{}
+	enough := errors.New("enough")
 	err = st.Submissions(ctx, a, func(sub *store.Submission) error {
-		queued[sub.ID.String()] = true
-		if !sub.Done() && sub.Skip == 0 { // what is only passed on is not the account's own
-			all = append(all, waiting{sub: *sub})
+		if w, ok := ofQueue(sub); ok {
+			all = append(all, w)
+		}
+		if len(all) == maxOutbox {
+			return enough
 		}
 		return ctx.Err()
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, enough) {
 		return nil, err
 	}
 	for i := range all {
-		if id := all[i].sub.Handed; id != 0 {
-			e, err := st.EmailSubmission(ctx, a, id)
-			if err != nil && store.KindOf(err) != store.KindNotFound {
-				return nil, err
-			}
-			if err == nil {
-				all[i].record = &e
-			}
+		if err := c.withRecord(ctx, &all[i]); err != nil {
+			return nil, err
 		}
 	}
 	if failedSince.IsZero() {
 		return all, nil
 	}
-	_, err = st.EmailSubmissions(ctx, a, func(e *store.EmailSubmission) error {
-		if e.Gone || queued[e.Trace] || e.SendAt.Before(failedSince) || !slices.ContainsFunc(e.Recipients, isFailed) {
-			return ctx.Err()
+	var failed []store.EmailSubmission
+	err = st.FailedSubmissions(ctx, a, func(e *store.EmailSubmission) bool {
+		if !e.SendAt.Before(failedSince) {
+			failed = append(failed, *e)
 		}
-		sub, err := c.asSubmission(e)
-		all = append(all, waiting{sub, e, true})
-		return err
+		return len(all)+len(failed) < maxOutbox
 	})
+	if err != nil {
+		return nil, err
+	}
+	for i := range failed {
+		w, err := c.ofRecord(ctx, &failed[i])
+		if err != nil && !isNotFound(err) {
+			return nil, err
+		}
+		if err == nil {
+			all = append(all, *w)
+		}
+	}
 	slices.SortFunc(all, func(a, b waiting) int { return strings.Compare(string(a.sub.ID[:]), string(b.sub.ID[:])) })
-	return all, err
+	return all, nil
+}
+
+// ofQueue is a submission as the Outbox shows it; what is over, or only passed on, is not the account's own there.
+func ofQueue(sub *store.Submission) (waiting, bool) {
+	return waiting{sub: *sub}, !sub.Done() && sub.Skip == 0
+}
+
+// withRecord adds the email submission, if there is one.
+func (c *call) withRecord(ctx context.Context, w *waiting) error {
+	if w.sub.Handed == 0 {
+		return nil
+	}
+	e, err := c.server.store.EmailSubmission(ctx, c.account.ID, w.sub.Handed)
+	if err == nil {
+		w.record = &e
+	}
+	if store.KindOf(err) == store.KindNotFound {
+		return nil
+	}
+	return err
+}
+
+// ofRecord is a message that failed for somebody, and of which nothing waits.
+func (c *call) ofRecord(ctx context.Context, e *store.EmailSubmission) (*waiting, error) {
+	sub, err := c.asSubmission(e)
+	if err != nil {
+		return nil, err
+	}
+	_, err = c.server.store.Submission(ctx, c.account.ID, sub.ID)
+	if err == nil || e.Gone || !slices.ContainsFunc(e.Recipients, isFailed) {
+		return nil, &methodError{Type: "notFound"}
+	}
+	if store.KindOf(err) != store.KindNotFound {
+		return nil, err
+	}
+	return &waiting{sub, e, true}, nil
 }
 
 // findWaiting finds one message of the Outbox by its id, also one that failed.
 func (c *call) findWaiting(ctx context.Context, id string) (*waiting, error) {
-	for _, since := range []time.Time{{}, c.server.store.Now().Add(-store.HandedFor)} {
-		all, err := c.outbox(ctx, since)
-		if err != nil {
-			return nil, err
-		}
-		if at := slices.IndexFunc(all, func(w waiting) bool { return w.sub.ID.String() == id }); at >= 0 {
-			return &all[at], nil
-		}
+	trace, err := store.ParseTraceID(id)
+	if err != nil {
+		return nil, &methodError{Type: "notFound"}
 	}
-	return nil, &methodError{Type: "notFound"}
+	sub, err := c.server.store.Submission(ctx, c.account.ID, trace)
+	if err == nil {
+		if w, ok := ofQueue(&sub); ok {
+			return &w, c.withRecord(ctx, &w)
+		}
+		return nil, &methodError{Type: "notFound"}
+	}
+	if store.KindOf(err) != store.KindNotFound {
+		return nil, err
+	}
+	e, err := c.server.store.EmailSubmissionByTrace(ctx, c.account.ID, trace)
+	if store.KindOf(err) == store.KindNotFound {
+		return nil, &methodError{Type: "notFound"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c.ofRecord(ctx, &e)
+}
+
+func isNotFound(err error) bool {
+	var m *methodError
+	return errors.As(err, &m) && m.Type == "notFound"
 }
 
 func isFailed(r store.SubmissionRecipient) bool {
@@ -326,7 +393,9 @@ func (c *call) act(ctx context.Context, w *waiting, action, recipient, to string
 	switch action {
 	case "sendNow":
 		if slices.ContainsFunc(w.sub.Recipients, func(r store.SubmissionRecipient) bool { return r.State == store.Held }) {
-			return q.Release(ctx, a, id, recipient)
+			if err := q.Release(ctx, a, id, recipient); err != nil {
+				return err
+			}
 		}
 		return q.SendNow(ctx, a, id)
 	case "hold":

@@ -61,6 +61,18 @@ func (c *call) submissionObject(ctx context.Context, e *store.EmailSubmission, g
 		"envelope": object{"mailFrom": envelopeObject(&e.From), "rcptTo": to}, "sendAt": e.SendAt.UTC().Format(time.RFC3339),
 		"undoStatus": e.Undo(), "deliveryStatus": status, "dsnBlobIds": []string{}, "mdnBlobIds": []string{},
 	}
+	if len(e.Reports) > 0 && (g.properties == nil || slices.Contains(g.properties, "dsnBlobIds")) {
+		p, err := c.picture(ctx)
+		if err != nil {
+			return nil, err
+		}
+		there := slices.DeleteFunc(slices.Clone(e.Reports), func(id store.EmailID) bool { _, ok := p.email(id); return !ok })
+		blobs := make([]string, len(there))
+		for i, id := range there {
+			blobs[i] = blobID(id, 0)
+		}
+		o["dsnBlobIds"] = blobs
+	}
 	if g.properties == nil {
 		return o, nil
 	}
