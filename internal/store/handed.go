@@ -30,9 +30,9 @@ type EmailSubmission struct {
 	Created    time.Time             `json:"created"`
 	Recipients []SubmissionRecipient `json:"recipients"`
 	Reports    []EmailID             `json:"reports,omitempty"` // what came about it (RFC 3464), the oldest first
-	Made       uint64                `json:"made"`           // the state that its creation led to
-	Changed    uint64                `json:"changed"`        // the state that its last change led to
-	Gone       bool                  `json:"gone,omitempty"` // it was destroyed: what is left tells of that
+	Made       uint64                `json:"made"`              // the state that its creation led to
+	Changed    uint64                `json:"changed"`           // the state that its last change led to
+	Gone       bool                  `json:"gone,omitempty"`    // it was destroyed: what is left tells of that
 }
 
 // EnvelopeAddress is an address of an envelope with its parameters (RFC 8621 section 7); a parameter without value is
