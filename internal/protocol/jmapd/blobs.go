@@ -21,7 +21,8 @@ import (
 // Bounds of Blob/* (RFC 9404 section 3.1).
 const (
 	maxDataSources = 64
-	maxBlobAnswer  = 16 << 20 // octets of data in the answer of a call
+	maxBlobAnswer  = 16 << 20  // octets of data in the answer of a call
+	maxBlobRead    = 256 << 20 // octets that a call reads, also for sums and sizes; the largest upload if that is more
 )
 
 // digests are the algorithms by their names in the registry of HTTP digests.
@@ -171,7 +172,7 @@ func blobGet(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := blobRange{left: maxBlobAnswer}
+	r := blobRange{left: maxBlobAnswer, readable: max(maxBlobRead, c.server.options.Limits.Upload)}
 	if err := c.args.read("offset", &r.offset); err != nil {
 		return nil, err
 	}
@@ -201,7 +202,7 @@ func blobGet(ctx context.Context, c *call) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		o, err := r.read(body, g.properties)
+		o, err := r.read(&bounded{body, &r.readable}, g.properties)
 		body.Close()
 		if err != nil {
 			return nil, err
@@ -224,6 +225,22 @@ type blobRange struct {
 	offset int64
 	length *int64
 	left   int64 // octets that the answer has room for
+
+	readable int64 // octets that the call may read still
+}
+
+// bounded reads no more than a call may.
+type bounded struct {
+	io.Reader
+	left *int64
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if *b.left -= int64(n); *b.left < 0 {
+		return n, &methodError{Type: "requestTooLarge", Description: "these blobs are more than is read in a call: ask for fewer at a time"}
+	}
+	return n, err
 }
 
 // read reads a blob to its end.

@@ -246,7 +246,11 @@ func FuzzPicture(f *testing.F) {
 	f.Add(dots(f, 4, 4))
 	f.Add([]byte("GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		if config, err := decodeConfig(rasterType(in), in); err != nil || config.Width > 2000 || config.Height > 2000 {
+		decode, ok := decoders[rasterType(in)]
+		if !ok {
+			return
+		}
+		if config, err := decode.config(bytes.NewReader(in)); err != nil || config.Width > 2000 || config.Height > 2000 {
 			return // what is large takes long
 		}
 		if p, err := remake(in, 64); err == nil && rasterType(p.data) != p.kind {

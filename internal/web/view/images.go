@@ -93,7 +93,7 @@ func (s *Server) fetchPicture(ctx context.Context, a store.AccountID, address st
 	if err != nil {
 		return nil, err
 	}
-	return s.remake(ctx, maxShown, func() ([]byte, error) { return data, nil })
+	return s.remake(ctx, a, maxShown, func() ([]byte, error) { return data, nil })
 }
 
 // fetch gets what is at an address. Each on the way is one of the web, and Options.Fetch reaches nothing that is not public.

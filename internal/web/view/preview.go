@@ -14,10 +14,13 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"time"
 
 	"golang.org/x/image/bmp"
 	"golang.org/x/image/draw"
 	"golang.org/x/image/webp"
+
+	"github.com/postiljon/postiljon/internal/store"
 )
 
 // Bounds of pictures that are decoded.
@@ -27,7 +30,8 @@ const (
 	maxFrames   = 300
 	maxShown    = 2400      // dots on a side; larger ones are made smaller
 	maxMemory   = 256 << 20 // octets that one takes while it is decoded
-	decodeSlots = 2         // decoded at once
+	decodeSlots = 2         // decoded at once, one of an account
+	decodeWait  = 20 * time.Second
 )
 
 var errPicture = errors.New("view: not a picture that can be shown")
@@ -41,7 +45,11 @@ type picture struct {
 // remake decodes a picture and makes it anew, no wider and no higher than side.
 func remake(data []byte, side int) (*picture, error) {
 	kind := rasterType(data)
-	config, err := decodeConfig(kind, data)
+	decode, ok := decoders[kind]
+	if !ok {
+		return nil, errPicture
+	}
+	config, err := decode.config(bytes.NewReader(data))
 	if err != nil || config.Width <= 0 || config.Height <= 0 || config.Width > maxDots/config.Height || config.Width*config.Height > maxMemory/perDot(kind, config, data) {
 		return nil, errPicture
 	}
@@ -50,7 +58,7 @@ func remake(data []byte, side int) (*picture, error) {
 			return p, nil
 		}
 	}
-	img, err := decode(kind, data)
+	img, err := decode.image(bytes.NewReader(data))
 	if err != nil {
 		return nil, errPicture
 	}
@@ -97,36 +105,16 @@ func progressive(data []byte) bool {
 	return false
 }
 
-func decodeConfig(kind string, data []byte) (image.Config, error) {
-	r := bytes.NewReader(data)
-	switch kind {
-	case "image/png":
-		return png.DecodeConfig(r)
-	case "image/jpeg":
-		return jpeg.DecodeConfig(r)
-	case "image/gif":
-		return gif.DecodeConfig(r)
-	case "image/webp":
-		return webp.DecodeConfig(r)
-	case "image/bmp":
-		return bmp.DecodeConfig(r)
-	}
-	return image.Config{}, errPicture
+// decoder reads pictures of a type.
+type decoder struct {
+	config func(io.Reader) (image.Config, error)
+	image  func(io.Reader) (image.Image, error)
 }
 
-func decode(kind string, data []byte) (image.Image, error) {
-	r := bytes.NewReader(data)
-	switch kind {
-	case "image/png":
-		return png.Decode(r)
-	case "image/jpeg":
-		return jpeg.Decode(r)
-	case "image/gif":
-		return gif.Decode(r)
-	case "image/webp":
-		return webp.Decode(r)
-	}
-	return bmp.Decode(r)
+// decoders are those of all types that are shown.
+var decoders = map[string]decoder{
+	"image/png": {png.DecodeConfig, png.Decode}, "image/jpeg": {jpeg.DecodeConfig, jpeg.Decode}, "image/gif": {gif.DecodeConfig, gif.Decode},
+	"image/webp": {webp.DecodeConfig, webp.Decode}, "image/bmp": {bmp.DecodeConfig, bmp.Decode},
 }
 
 // remakeAnimation makes a picture that moves anew, if it is one and within the bounds.
@@ -318,7 +306,7 @@ func (s *Server) preview(w http.ResponseWriter, r *request) error {
 	if rasterType(begin[:n]) == "" {
 		return errStatus(http.StatusUnsupportedMediaType)
 	}
-	p, err := s.remake(r.Context(), side, func() ([]byte, error) {
+	p, err := s.remake(r.Context(), r.account.ID, side, func() ([]byte, error) {
 		rest, err := io.ReadAll(io.LimitReader(body, 3*maxPicture))
 		if err != nil {
 			return nil, fmt.Errorf("view: read picture: %w", err)
@@ -332,12 +320,20 @@ func (s *Server) preview(w http.ResponseWriter, r *request) error {
 	return nil
 }
 
-// remake waits for its turn, and reads the picture then: pictures take much memory.
-func (s *Server) remake(ctx context.Context, side int, read func() ([]byte, error)) (*picture, error) {
+// remake waits for its turn, and reads the picture then: pictures take much memory. An account waits with one picture at a time, so that a
+// message with a hundred holds up nobody else.
+func (s *Server) remake(ctx context.Context, a store.AccountID, side int, read func() ([]byte, error)) (*picture, error) {
+	wait, cancel := context.WithTimeout(ctx, decodeWait)
+	defer cancel()
+	done, ok := s.turn.take(wait, a)
+	if !ok {
+		return nil, errStatus(http.StatusServiceUnavailable)
+	}
+	defer done()
 	select {
 	case s.decoding <- struct{}{}:
 		defer func() { <-s.decoding }()
-	case <-ctx.Done():
+	case <-wait.Done():
 		return nil, errStatus(http.StatusServiceUnavailable)
 	}
 	data, err := read()

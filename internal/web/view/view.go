@@ -52,6 +52,7 @@ type Server struct {
 	fetching turns
 	// streaming are answers that take long.
 	streaming turns
+	turn      turns // of accounts, to decode
 	decoding  chan struct{} // as many as may run at once
 	senders   sync.Mutex    // held while lists of senders change
 }
@@ -66,7 +67,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		options: o, store: o.Store, log: o.Log, answers: &answer.Maker{Catalogue: o.Catalogue, SignIn: o.SignIn, Log: o.Log}, pictures: pictureCache{all: map[string]cached{}, now: time.Now},
-		fetching: turns{most: fetchSlots, all: map[store.AccountID]*turn{}}, streaming: turns{most: streamSlots, all: map[store.AccountID]*turn{}}, decoding: make(chan struct{}, decodeSlots),
+		fetching: turns{most: fetchSlots, all: map[store.AccountID]*turn{}}, streaming: turns{most: streamSlots, all: map[store.AccountID]*turn{}}, turn: turns{most: 1, all: map[store.AccountID]*turn{}}, decoding: make(chan struct{}, decodeSlots),
 	}
 	var err error
 	if s.words, err = loadWords(); err != nil {

@@ -1,9 +1,9 @@
 // Menus as the ARIA practices describe them: one stop of Tab, arrows within, letters find, Escape goes back.
 
-import { render, type ComponentChildren } from "preact";
-import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import type { ComponentChildren } from "preact";
+import { useRef, useState } from "preact/hooks";
 import { Icon } from "./icon";
-import { layer, place, type Box } from "./place";
+import { popUp, usePopUp, type Box, type Close } from "./place";
 
 export interface MenuItem {
   label: string;
@@ -24,37 +24,15 @@ export interface MenuItem {
 
 /** openMenu shows a menu beside an element or at a point, and gives the focus back when it closes; closed is called then. */
 export function openMenu(at: Element | { x: number; y: number }, items: MenuItem[], label: string, closed?: () => void): void {
-  const host = document.createElement("div");
-  const element = at instanceof Element ? at : null;
-  layer(element ?? document.activeElement).append(host);
-  const before = document.activeElement as HTMLElement | null;
-  let open = true;
-  const close = (focus: boolean) => {
-    if (!open) return;
-    open = false;
-    render(null, host);
-    host.remove();
-    closed?.();
-    if (focus && before?.isConnected) before.focus();
-  };
-  const box: Box = element ? element.getBoundingClientRect() : { left: (at as { x: number }).x, right: (at as { x: number }).x, top: (at as { y: number }).y, bottom: (at as { y: number }).y };
-  render(<Menu items={items} label={label} box={box} close={close} />, host);
+  popUp(at, (box, close) => <Menu items={items} label={label} box={box} close={close} />, closed);
 }
 
-function Menu({ items, label, box, close }: { items: MenuItem[]; label: string; box: Box; close: (focus: boolean) => void }) {
+function Menu({ items, label, box, close }: { items: MenuItem[]; label: string; box: Box; close: Close }) {
   const ref = useRef<HTMLDivElement>(null);
-  useLayoutEffect(() => {
-    const menu = ref.current!;
-    menu.showPopover();
-    place(menu, box);
+  usePopUp(ref, box, close, (menu) => {
     const buttons = all(menu);
     (buttons.find((b) => b.getAttribute("aria-checked") === "true") ?? buttons[0])?.focus();
-    const toggled = (e: Event) => {
-      if ((e as ToggleEvent).newState === "closed") close(menu.contains(document.activeElement));
-    };
-    menu.addEventListener("toggle", toggled);
-    return () => menu.removeEventListener("toggle", toggled);
-  }, []);
+  });
   const keys = (e: KeyboardEvent) => {
     e.stopPropagation();
     const buttons = all(ref.current!);

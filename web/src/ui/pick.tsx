@@ -1,10 +1,9 @@
 // A list to choose from beside what it belongs to, with a field that narrows it, such as the folders that mail can be moved to.
 
-import { render } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { fold, t } from "../core/text";
 import { Icon } from "./icon";
-import { layer, place, type Box } from "./place";
+import { popUp, usePopUp, type Box, type Close } from "./place";
 
 export interface Choice {
   label: string;
@@ -31,23 +30,10 @@ interface PickOptions {
 
 /** pick lets somebody choose one, and gives the focus back. */
 export function pick(at: Element | { x: number; y: number }, choices: Choice[], options: PickOptions): void {
-  const host = document.createElement("div");
-  const element = at instanceof Element ? at : null;
-  layer(element ?? document.activeElement).append(host);
-  const before = document.activeElement as HTMLElement | null;
-  let open = true;
-  const close = (focus: boolean) => {
-    if (!open) return;
-    open = false;
-    render(null, host);
-    host.remove();
-    if (focus && before?.isConnected) before.focus();
-  };
-  const { x = 0, y = 0 } = at as { x?: number; y?: number };
-  render(<Picker choices={choices} {...options} box={element ? element.getBoundingClientRect() : { left: x, right: x, top: y, bottom: y }} close={close} />, host);
+  popUp(at, (box, close) => <Picker choices={choices} {...options} box={box} close={close} />);
 }
 
-function Picker({ choices, label, find, other, last, box, close }: PickOptions & { choices: Choice[]; box: Box; close: (focus: boolean) => void }) {
+function Picker({ choices, label, find, other, last, box, close }: PickOptions & { choices: Choice[]; box: Box; close: Close }) {
   const ref = useRef<HTMLDivElement>(null);
   const [typed, setTyped] = useState("");
   const [at, setAt] = useState(0);
@@ -56,15 +42,7 @@ function Picker({ choices, label, find, other, last, box, close }: PickOptions &
   const more = folded && !choices.some((c) => fold(c.label) === folded) ? other?.(typed.trim()) : undefined;
   if (more) shown = [...shown, more];
   if (last) shown = [...shown, last];
-  useLayoutEffect(() => {
-    const e = ref.current!;
-    e.showPopover();
-    place(e, box);
-    e.querySelector("input")!.focus();
-    const toggled = (event: Event) => (event as ToggleEvent).newState === "closed" && close(e.contains(document.activeElement));
-    e.addEventListener("toggle", toggled);
-    return () => e.removeEventListener("toggle", toggled);
-  }, []);
+  usePopUp(ref, box, close, (popup) => popup.querySelector("input")!.focus());
   useLayoutEffect(() => ref.current!.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" }), [at, typed]);
   const run = (c: Choice | undefined) => {
     if (!c || c.disabled) return;
