@@ -52,7 +52,7 @@ type Server struct {
 	fetching turns
 	// streaming are answers that take long.
 	streaming turns
-	turn      turns // of accounts, to decode
+	turn      turns         // of accounts, to decode
 	decoding  chan struct{} // as many as may run at once
 	senders   sync.Mutex    // held while lists of senders change
 }
