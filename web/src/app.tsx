@@ -18,6 +18,7 @@ import { Folders } from "./mail/folders";
 import { onKey } from "./mail/keys";
 import { MailList } from "./mail/list";
 import { Handle, paneWidths } from "./mail/panes";
+import { QuotaNote } from "./mail/quota";
 import { TopBar } from "./mail/topbar";
 import { drawer, selectedCount, store, stored } from "./mail/state";
 import { begin } from "./compose/open";
@@ -39,6 +40,7 @@ function App() {
       <TopBar />
       <div class="notes">
         {sessionOver.value && <SessionOver />}
+        <QuotaNote />
         {!online.value && <p class="line-down" role="status"><Icon name="wifi-off" /> {t("line_down")}</p>}
       </div>
       <Drawer />

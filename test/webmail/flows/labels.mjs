@@ -41,9 +41,9 @@ await flow(async ({ person }) => {
   await row("Hyran", other).locator(".label", { hasText: "Hemma" }).waitFor({ state: "attached" });
   await other.getByRole("button", { name: "Colour of “Hemma”" }).click();
   await other.getByRole("menuitemradio", { name: "Teal" }).click();
-  await row("Hyran", other).locator(".label[data-colour=teal]").waitFor({ state: "attached" });
+  await row("Hyran", other).locator(".label[style*='12969e']").waitFor({ state: "attached" });
   await page.reload();
-  await row("Hyran").locator(".label[data-colour=teal]", { hasText: "Hemma" }).waitFor();
+  await row("Hyran").locator(".label[style*='12969e']", { hasText: "Hemma" }).waitFor();
   await page.goto(`${base}/mail/inbox?q=${encodeURIComponent("label:hemma")}`);
   await page.locator(".list-total", { hasText: "1 message" }).waitFor();
 
@@ -54,7 +54,7 @@ await flow(async ({ person }) => {
   await row("Hyran", other).locator(".label").waitFor({ state: "detached" });
   await other.getByRole("dialog", { name: "Labels" }).getByRole("button", { name: "Close" }).click();
   await other.getByRole("button", { name: "Undo" }).click();
-  await row("Hyran", other).locator(".label[data-colour=teal]").waitFor();
+  await row("Hyran", other).locator(".label[style*='12969e']").waitFor();
   await other.context().close();
 
   // A message goes on as a file.

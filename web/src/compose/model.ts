@@ -7,6 +7,7 @@ import { call, MethodError, type Pending } from "../core/jmap";
 import { keepNot, keepThat } from "../core/kept";
 import { fetchMailboxes, onChange } from "../core/mail";
 import { first } from "../core/first";
+import { t } from "../core/text";
 import type { Chip } from "./addresses";
 import { build, type Ready } from "./build";
 import { download, up, type Attached } from "./files";
@@ -226,7 +227,7 @@ export class Draft {
     if (error instanceof MethodError) {
       this.uncertain = false;
       this.saved.value = "refused";
-      this.refusal.value = error.message;
+      this.refusal.value = error.type === "overQuota" ? t("sent_full") : error.message;
       if (error.type === "blobNotFound") this.again(error.detail.notFound ?? []);
       return;
     }

@@ -11,8 +11,10 @@ export interface Label {
   colour: string; // one of colours, or ""
 }
 
-/** colours are those that style/list.css knows. */
-export const colours = ["red", "orange", "yellow", "green", "teal", "blue", "violet", "pink", "grey"];
+/** colours are those that a label can have. */
+export const colours: Record<string, string> = {
+  red: "#d9362b", orange: "#e07b1a", yellow: "#d6ab00", green: "#2f9e44", teal: "#12969e", blue: "#2f74d0", violet: "#7c4dd6", pink: "#d6409f", grey: "#7d8794",
+};
 
 /** labels are all that can be given: until somebody changes them, those that Thunderbird knows by number. */
 export const labels = signal<Label[]>(first?.labels ?? ["red", "orange", "green", "blue", "violet"].map((colour, i) => ({ keyword: `$label${i + 1}`, name: "", colour })));
@@ -27,7 +29,8 @@ export function labelName(keyword: string): string {
   return keyword.slice(0, 1).toUpperCase() + keyword.slice(1).replaceAll("_", " "); // keywords are in small letters
 }
 
-export const labelColour = (keyword: string): string => known.value.get(keyword)?.colour ?? "";
+/** labelStyle is the colour of a label, as style/list.css wants it. */
+export const labelStyle = (keyword: string) => ({ "--c": colours[known.value.get(keyword)?.colour ?? ""] });
 
 /** labelCalled is the keyword of the label with a name. */
 export const labelCalled = (name: string): string | undefined => labels.peek().find((l) => fold(labelName(l.keyword)) === fold(name))?.keyword;

@@ -2,7 +2,7 @@
 
 import { change, explain, offerUndo, type Patch } from "../core/actions";
 import { api, call } from "../core/jmap";
-import { colours, labelCalled, labelColour, labelName, labels, type Label } from "../core/labels";
+import { colours, labelCalled, labelName, labels, labelStyle, type Label } from "../core/labels";
 import { fold, t } from "../core/text";
 import { Button, IconButton } from "../ui/button";
 import { confirm, Dialog, show } from "../ui/dialog";
@@ -27,7 +27,8 @@ function keywordOf(name: string): string {
 export async function newLabel(name: string): Promise<string | undefined> {
   const keyword = keywordOf(name.trim());
   const used = labels.peek().map((l) => l.colour);
-  const colour = colours.find((c) => !used.includes(c)) ?? colours[used.length % colours.length]!;
+  const all = Object.keys(colours);
+  const colour = all.find((c) => !used.includes(c)) ?? all[used.length % all.length]!;
   try {
     await save([...labels.peek(), { keyword, name: name.trim(), colour }]);
     return keyword;
@@ -102,13 +103,13 @@ function One({ l }: { l: Label }) {
     if (to) toast(t("label_there"), { kind: "error" });
     field.value = name;
   };
-  const colour = (at: Element) => openMenu(at, ["", ...colours].map((c) => ({
-    label: t(`colour_${c || "none"}`), checked: c === l.colour, radio: true, swatch: c ? `var(--label-${c})` : "none", run: () => alter(l.keyword, { colour: c }),
+  const colour = (at: Element) => openMenu(at, ["", ...Object.keys(colours)].map((c) => ({
+    label: t(`colour_${c || "none"}`), checked: c === l.colour, radio: true, swatch: colours[c] ?? "none", run: () => alter(l.keyword, { colour: c }),
   })), t("label_colour", { name }));
   return (
     <li>
       <button type="button" class="icon" aria-haspopup="menu" aria-label={t("label_colour", { name })} title={t("label_colour", { name })} onClick={(e) => colour(e.currentTarget)}>
-        <span class="dot-of" data-colour={labelColour(l.keyword)} />
+        <span class="dot-of" style={labelStyle(l.keyword)} />
       </button>
       <input
         value={name} aria-label={t("label_name")} maxLength={60} autocomplete="off" onBlur={(e) => rename(e.currentTarget)}

@@ -1,6 +1,6 @@
 // The menus of rows: what can be done with them, where to, which labels.
 
-import { labelCalled, labelColour, labelName, labels } from "../core/labels";
+import { labelCalled, labelName, labels, labelStyle } from "../core/labels";
 import { known, mailboxes } from "../core/mail";
 import { isUnread } from "../core/actions";
 import { t } from "../core/text";
@@ -39,7 +39,7 @@ export function labelMenu(at: Place, rows: Rows = chosen()): void {
   const emails = rows === "all" ? [] : emailsOf(rows);
   const items = labels.peek().map(({ keyword: k }): Choice => {
     const on = emails.length > 0 && emails.every((e) => e.keywords[k]);
-    return { label: labelName(k), checked: on, swatch: labelColour(k), run: () => label(k, !on, rows) };
+    return { label: labelName(k), checked: on, swatch: labelStyle(k), run: () => label(k, !on, rows) };
   });
   pick(at, items, {
     label: t("label"), find: t("find_label"),

@@ -1,9 +1,12 @@
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { call, send, use } from "../core/jmap";
 import { first } from "../core/first";
 import { onChange } from "../core/mail";
 import { number, size, t } from "../core/text";
+import { IconButton } from "../ui/button";
+import { Icon } from "../ui/icon";
+import { store, stored } from "./state";
 
 interface QuotaObject {
   resourceType: "count" | "octets";
@@ -12,6 +15,14 @@ interface QuotaObject {
 }
 
 const quota = signal<QuotaObject | undefined>(undefined);
+
+/** nearly and full are from where on of the storage it is said that it ends. */
+const nearly = 0.8;
+const full = 0.95;
+
+/** share is how full it is, as it was the last time until it is known. */
+const share = computed(() => (quota.value ? quota.value.used / quota.value.hardLimit : Number(stored("quota") ?? 0)));
+const put = signal(false); // aside
 const capability = "urn:ietf:params:jmap:quota";
 
 /** follow asks how full the account is (RFC 9425), now and after changes, if the server tells that. */
@@ -22,7 +33,10 @@ async function begin(): Promise<(() => void) | undefined> {
   let soon: ReturnType<typeof setTimeout> | undefined;
   const ask = () => {
     soon = undefined;
-    call("Quota/get", { ids: null }).then((a) => (quota.value = a.list.find((q: QuotaObject) => q.resourceType === "octets" && q.hardLimit > 0)), () => {});
+    call("Quota/get", { ids: null }).then((a) => {
+      quota.value = a.list.find((q: QuotaObject) => q.resourceType === "octets" && q.hardLimit > 0);
+      store("quota", String(share.peek()));
+    }, () => {});
   };
   ask();
   const stop = onChange(() => (soon ??= setTimeout(ask, 3000)));
@@ -46,11 +60,26 @@ export function Quota() {
   }, []);
   const q = quota.value;
   if (!q) return null;
-  const full = q.used / q.hardLimit;
   return (
-    <a class={`quota ${full > 0.95 ? "full" : full > 0.8 ? "nearly" : ""}`} href="/settings/storage">
-      <meter min={0} max={q.hardLimit} high={q.hardLimit * 0.8} value={q.used} aria-label={t("storage")} />
-      <span>{t("quota", { used: size(q.used), most: size(q.hardLimit), percent: number(Math.round(full * 100)) })}</span>
+    <a class={`quota ${share.value > full ? "full" : ""}`} href="/settings/storage">
+      <meter min={0} max={q.hardLimit} low={q.hardLimit * nearly} high={q.hardLimit * full} optimum={0} value={q.used} aria-label={t("storage")} />
+      <span>{t("quota", { used: size(q.used), most: size(q.hardLimit), percent: percent() })}</span>
     </a>
+  );
+}
+
+const percent = (): string => number(Math.floor(share.value * 100));
+
+/** QuotaNote says that there is no room for new mail, or soon none. */
+export function QuotaNote() {
+  const over = share.value >= 0.995;
+  if (share.value <= full || (put.value && !over)) return null;
+  return (
+    <div class="banner warn" role="status">
+      <Icon name="triangle-alert" />
+      <span>{t(over ? "quota_full" : "quota_nearly", { percent: percent() })}</span>
+      <a class="button" href="/settings/storage">{t("quota_room")}</a>
+      {!over && <IconButton icon="x" label={t("close")} onClick={() => (put.value = true)} />}
+    </div>
   );
 }

@@ -10,7 +10,7 @@ import { IconButton } from "../ui/button";
 import { Icon } from "../ui/icon";
 import { archive, read, remove, star } from "./act";
 import { near as comesNear, notNear } from "./ahead";
-import { labelColour, labelName, labelsOf } from "../core/labels";
+import { labelName, labelsOf, labelStyle } from "../core/labels";
 import { nameOf } from "./names";
 import { rowMenu } from "./menus";
 import { Snippet, snippet } from "./snippets";
@@ -88,7 +88,7 @@ function Shown({ id, index, tab }: { id: string | undefined; index: number; tab:
           </span>
           <span class="row-subject">
             {searching.value && <Where e={e} />}
-            {labelsOf(emails).slice(0, 3).map((k) => <span key={k} class="label" data-colour={labelColour(k)}>{labelName(k)}</span>)}
+            {labelsOf(emails).slice(0, 3).map((k) => <span key={k} class="label" style={labelStyle(k)}>{labelName(k)}</span>)}
             {found?.subject ? <Snippet text={found.subject} /> : subject}
           </span>
           <span class="row-preview soft">{found?.preview ? <Snippet text={found.preview} /> : e.preview}</span>

@@ -4,7 +4,7 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { isUnread, keyword } from "../core/actions";
 import { LineError } from "../core/jmap";
-import { labelColour, labelName, labelsOf } from "../core/labels";
+import { labelName, labelsOf, labelStyle } from "../core/labels";
 import { fetchThread, inThread } from "../core/mail";
 import { go } from "../core/route";
 import { t } from "../core/text";
@@ -55,7 +55,7 @@ export function Conversation({ id }: { id: string }) {
         <Tools thread={id} emails={emails} />
         <h1>
           {emails.length ? emails[0]!.subject || t("no_subject") : " "}{" "}
-          {labelsOf(emails).map((k) => <a key={k} class="label" data-colour={labelColour(k)} href={`/mail/inbox?q=${encodeURIComponent(`label:"${labelName(k)}"`)}`}>{labelName(k)}</a>)}
+          {labelsOf(emails).map((k) => <a key={k} class="label" style={labelStyle(k)} href={`/mail/inbox?q=${encodeURIComponent(`label:"${labelName(k)}"`)}`}>{labelName(k)}</a>)}
         </h1>
       </div>
       {emails.map((e, i) => {

@@ -11,8 +11,8 @@ export interface Choice {
   /** checked makes it one that is on or off. */
   checked?: boolean;
   disabled?: boolean;
-  /** swatch is the name of a colour that is shown beside it, "" for none. */
-  swatch?: string;
+  /** swatch has the colour of a dot that is shown beside it. */
+  swatch?: { "--c"?: string };
   /** depth indents it. */
   depth?: number;
   run: () => unknown;
@@ -77,7 +77,7 @@ function Picker({ choices, label, find, other, last, box, close }: PickOptions &
             onPointerDown={(e) => e.preventDefault()} onClick={() => run(c)} onPointerMove={() => i !== at && setAt(i)}
           >
             {c.checked !== undefined ? <span class="menu-check">{c.checked && <Icon name="check" />}</span> : c.icon && <Icon name={c.icon} />}
-            {c.swatch !== undefined && <span class="dot-of" data-colour={c.swatch} />}
+            {c.swatch && <span class="dot-of" style={c.swatch} />}
             <span class="menu-label">{c.label}</span>
           </div>
         ))}
