@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -399,7 +400,7 @@ func (s *service) openIMAP(context.Context) (err error) {
 	c := &s.config
 	s.imap, err = imapd.New(imapd.Options{
 		Hostname: c.Hostname, Store: s.store, Index: s.index, Catalogue: s.catalogue, Backend: imapBackend{newMailReaders(s.policies), s.jmapURL()},
-		Room: s.policies.roomOfDomain, NoUnauthenticate: !c.Auth.Unauthenticate, SASL: s.sasl.imap, TLSConfig: s.certs.ServerConfig("imap"), Admit: s.policies.admit("imap"), Log: s.log, Metrics: s.metrics.IMAP(),
+		Room: s.policies.roomOfDomain, Sent: s.justSent, NoUnauthenticate: !c.Auth.Unauthenticate, SASL: s.sasl.imap, TLSConfig: s.certs.ServerConfig("imap"), Admit: s.policies.admit("imap"), Log: s.log, Metrics: s.metrics.IMAP(),
 		Limits:   imapd.Limits{Message: int64(c.Limits.MessageSize), Messages: c.Limits.IMAPMessages},
 		Timeouts: imapd.Timeouts{Idle: time.Duration(c.Timeouts.IMAP)},
 	})
@@ -408,6 +409,22 @@ func (s *service) openIMAP(context.Context) (err error) {
 	}
 	s.onClose("IMAP", s.imap.Close)
 	return nil
+}
+
+// justNow is how long after it sent a message a program saves the copy.
+const justNow = 10 * time.Minute
+
+// justSent tells whether an account sent a message a moment ago.
+func (s *service) justSent(ctx context.Context, a *store.Account) bool {
+	sent := false
+	err := s.store.Events(ctx, a.ID, s.store.Now().Add(-justNow), time.Time{}, func(e *store.Event) error {
+		if from := e.Field("from"); !sent && (e.Kind == journal.MessageAccepted || e.Kind == journal.MessageQueued) && from != "" {
+			r, err := s.store.Resolve(ctx, from)
+			sent = err == nil && slices.ContainsFunc(r.Accounts, func(one store.Account) bool { return one.ID == a.ID })
+		}
+		return ctx.Err()
+	})
+	return err == nil && sent
 }
 
 func (s *service) openPOP3(context.Context) (err error) {

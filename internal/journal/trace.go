@@ -218,6 +218,9 @@ func (s *search) named(a store.AccountID, e *store.Event) bool {
 		return false
 	}
 	if len(s.words) > 0 {
+		if e.Kind == BlockListDead { // is found by its name
+			return len(s.words) == 1 && s.words[0] == e.Field("list")
+		}
 		subject := strings.ToLower(e.Field("subject"))
 		return subject != "" && !slices.ContainsFunc(s.words, func(w string) bool { return !strings.Contains(subject, w) })
 	}

@@ -339,6 +339,16 @@ func tlsUse(c *smtpc.Client) TLSUse {
 	return TLSVerified
 }
 
+// meaning is what a refusal means here. A relay that we signed in to knows who we are: a list of addresses is then asked about
+// ours by mistake.
+func (r *remote) meaning(stage smtpc.Stage, reply *smtpc.Reply) cause.Decision {
+	d := classify(stage, reply)
+	if d.Cause == cause.ReputationIPListed && r.relay != nil && r.relay.Credentials != nil && stage != smtpc.StageBanner {
+		d.Cause = cause.ReputationHomeIPListed
+	}
+	return d
+}
+
 // failSession notes an error that ended a session, or kept it from beginning.
 func (r *remote) failSession(l *link, err error) {
 	fail := func(reply string, d cause.Decision) { r.failWay(l.host, reply, l.way, d) }
@@ -351,7 +361,7 @@ func (r *remote) failSession(l *link, err error) {
 		r.w.queue.log.Error("outbound: sign in to relay", "host", l.host, "error", err)
 		fail(e.Reply.String(), later(cause.OutboxDeferred))
 	case e.Reply.Code != 0:
-		fail(e.Reply.String(), classify(e.Stage, &e.Reply))
+		fail(e.Reply.String(), r.meaning(e.Stage, &e.Reply))
 	case errors.Is(err, smtpc.ErrContent):
 		r.w.queue.log.Error("outbound: read message", "trace", r.sub.ID, "error", err)
 		fail("", later(cause.ProviderStorageFailed))
@@ -438,7 +448,7 @@ func (r *remote) take(l *link, batch []int, answers []smtpc.Answer) (progress bo
 		o := outcome{index: i, host: l.host, reply: a.Reply.String(), way: l.way}
 		if a.Accepted {
 			o.state, o.promised = store.Relayed, l.client.Extensions().DSN
-		} else if o.decision = classify(a.Stage, &a.Reply); o.decision.Action == cause.ActionRefuse {
+		} else if o.decision = r.meaning(a.Stage, &a.Reply); o.decision.Action == cause.ActionRefuse {
 			o.state = store.Failed
 		} else {
 			o.state = store.Queued

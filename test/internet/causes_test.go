@@ -24,8 +24,8 @@ var languages = []cause.Lang{cause.Swedish, cause.Norwegian, cause.English}
 // scene brings a cause about and looks whether it is told.
 type scene func(t *testing.T, w *world, id cause.ID)
 
-// TestEveryCause meets every cause of mail on its way: on the wire, in the journal, or, where it is something of a mail
-// program or of another provider that this service cannot know, in what the doctor says of a scene of the lab.
+// TestEveryCause meets every cause of mail on its way: on the wire and in the journal; where a mail program has a part in it, in what the doctor
+// says who looks at the service.
 func TestEveryCause(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -89,6 +89,7 @@ func allScenes() map[cause.ID]scene {
 		cause.QuotaDomainFull:      domainFull,
 		cause.JunkFiled:            filed,
 		cause.RulesMoved:           moved,
+		cause.ReputationDNSBLDead:  deadList,
 
 		// What other servers say to us.
 		cause.QuotaRecipientFull:         replied("RCPT", "552 5.2.2 The mailbox is full"),
@@ -103,17 +104,22 @@ func allScenes() map[cause.ID]scene {
 		cause.SenderDomainMissing:        replied("RCPT", "553 5.1.8 The sender's domain does not exist"),
 		cause.ReputationIPListed:         replied("RCPT", "554 5.7.1 Service unavailable; client blocked using bl.example"),
 		cause.ReputationGreylisted:       replied("RCPT", "450 4.2.0 Greylisted, come back in a minute"),
+		cause.LimitBandwidth:             fetchedTooMuch,
+		cause.ReputationHomeIPListed:     relayChecks,
 		cause.RecipientServerUnreachable: unreachable(cause.RecipientServerUnreachable),
 		cause.OutboxExpired:              unreachable(cause.OutboxExpired),
+
+		// What is between the service and a mail program.
+		cause.QuotaSentCopyFailed:      copyRefused,
+		cause.OutboxDraftOnly:          onlyDraft,
+		cause.OutboxStuck:              stuck,
+		cause.OutboxPoison:             poison,
+		cause.RecipientStaleSuggestion: stale,
 	}
-	// What the service itself cannot know or have: states of mail programs, of storage shared with other things, and of
-	// what other providers do behind their doors.
-	for _, id := range []cause.ID{
-		cause.QuotaStorageSharedFull, cause.QuotaSentCopyFailed, cause.LimitBandwidth, cause.OutboxStuck,
-		cause.OutboxDraftOnly, cause.OutboxPoison, cause.RecipientStaleSuggestion, cause.ReputationHomeIPListed,
-		cause.ReputationDNSBLDead, cause.JunkDropped,
-	} {
-		all[id] = diagnosed
+	// What by its nature is only elsewhere: storage that mail shares with other things, which is none here; and what another
+	// provider did with a message behind its doors, half an hour after it took it.
+	for _, id := range []cause.ID{cause.QuotaStorageSharedFull, cause.JunkDropped} {
+		all[id] = inTheLab
 	}
 	return all
 }
@@ -330,6 +336,14 @@ func filed(t *testing.T, w *world, _ cause.ID) {
 	w.inThree(t, "berit@own.example", "skräppost", "søppelpost", "Junk")
 }
 
+// deadList has a block list that says of everybody that he is on it: nobody suffers, and the operator hears of it.
+func deadList(t *testing.T, w *world, id cause.ID) {
+	if got := w.strange(t, "MAIL FROM:<bo@far.example>", "RCPT TO:<berit@own.example>", "DATA", letter("bo@far.example", "berit@own.example")); !strings.HasPrefix(got, "250 ") {
+		t.Fatal(got)
+	}
+	w.told(t, "dead-bl.example", id)
+}
+
 // moved sends to an account with a rule.
 func moved(t *testing.T, w *world, _ cause.ID) {
 	script := control.RulesScript{Account: "carl@own.example", Name: "mine", Text: "require \"fileinto\";\r\nfileinto \"Archive\";\r\n"}
@@ -356,8 +370,8 @@ func (w *world) inThree(t *testing.T, what string, words ...string) {
 	}
 }
 
-// diagnosed lets the doctor look at the cause's own scene of the lab.
-func diagnosed(t *testing.T, w *world, id cause.ID) {
+// inTheLab lets the doctor look at the cause's own scene of the lab.
+func inTheLab(t *testing.T, w *world, id cause.ID) {
 	all := fixtures.All()
 	i := slices.IndexFunc(all, func(f fixtures.Fixture) bool { return f.Of == id && f.Kind == fixtures.Single })
 	if i < 0 {

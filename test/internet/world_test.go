@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net"
@@ -50,6 +51,8 @@ type world struct {
 	p         *real.Postiljon
 	at        map[string]string // where it listens, by service
 	tls       *tls.Config
+	provider  provider
+	resolver  string // where to ask for names
 	client    *control.Client
 	catalogue *cause.Catalogue
 }
@@ -65,7 +68,7 @@ refuse_spf_fail = true
 dmarc_reports = false
 [junk]
 greylist_delay = "0s"
-lists = ["bl.example"]
+lists = ["bl.example", "dead-bl.example"]
 listed = 10.0
 [limits]
 recipients = 100
@@ -75,6 +78,7 @@ exempt = []
 message_size = "1MB"
 [web]
 url = "https://mx.own.example"
+import_private = true
 `
 
 func newWorld(t *testing.T) *world {
@@ -89,7 +93,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { dns.Close() })
-	w := &world{t: t, in: in, at: map[string]string{}}
+	w := &world{t: t, in: in, at: map[string]string{}, resolver: dns.UDP}
 	if w.catalogue, err = cause.Load(); err != nil {
 		t.Fatal(err)
 	}
@@ -100,18 +104,19 @@ func newWorld(t *testing.T) *world {
 
 // records are what the DNS says of other domains.
 func (w *world) records() {
-	for name, addr := range map[string]string{"mx.own.example": ownAddress, "mx.far.example": farAddress, "mx.dead.example": deadAddress} {
+	for name, addr := range map[string]string{"mx.own.example": ownAddress, "mx.far.example": farAddress, "mx.dead.example": deadAddress, "mail.provider.example": farAddress} {
 		if err := w.in.AddHost(name, netip.MustParseAddr(addr)); err != nil {
 			w.t.Fatal(err)
 		}
 	}
 	for domain, records := range map[string][]string{
-		"far.example":    {"@ 60 IN MX 10 mx", `@ 60 IN TXT "v=spf1 ip4:127.0.0.0/8 -all"`},
-		"dead.example":   {"@ 60 IN MX 10 mx"},
-		"strict.example": {"@ 60 IN MX 10 mx.far.example.", `@ 60 IN TXT "v=spf1 -all"`, `_dmarc 60 IN TXT "v=DMARC1; p=reject"`},
-		"wrong.example":  {"@ 60 IN MX 10 mx.far.example.", `@ 60 IN TXT "v=spf1 ip4:nonsense -all"`, `_dmarc 60 IN TXT "v=DMARC1; p=reject"`},
-		"plain.example":  {"@ 60 IN MX 10 mx.far.example.", `@ 60 IN TXT "v=spf1 -all"`},
-		"bl.example":     {"2.0.0.127 60 IN A 127.0.0.2", "4.0.74.127 60 IN A 127.0.0.2"}, // RFC 5782
+		"far.example":     {"@ 60 IN MX 10 mx", `@ 60 IN TXT "v=spf1 ip4:127.0.0.0/8 -all"`},
+		"dead.example":    {"@ 60 IN MX 10 mx"},
+		"strict.example":  {"@ 60 IN MX 10 mx.far.example.", `@ 60 IN TXT "v=spf1 -all"`, `_dmarc 60 IN TXT "v=DMARC1; p=reject"`},
+		"wrong.example":   {"@ 60 IN MX 10 mx.far.example.", `@ 60 IN TXT "v=spf1 ip4:nonsense -all"`, `_dmarc 60 IN TXT "v=DMARC1; p=reject"`},
+		"plain.example":   {"@ 60 IN MX 10 mx.far.example.", `@ 60 IN TXT "v=spf1 -all"`},
+		"bl.example":      {"2.0.0.127 60 IN A 127.0.0.2", "4.0.74.127 60 IN A 127.0.0.2"}, // RFC 5782
+		"dead-bl.example": {"* 60 IN A 127.0.0.2"},                                         // says so of everybody
 	} {
 		w.in.Zone(domain).Add(records...)
 	}
@@ -144,6 +149,11 @@ func (w *world) start(resolver string, port int) {
 		w.t.Fatal(err)
 	}
 	w.tls = &tls.Config{RootCAs: authority.Pool(), ServerName: "mx.own.example"}
+	providers, err := authority.Issue([]string{"mail.provider.example"})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.provider.begin(w.t, providers)
 	sockets := map[string][]*net.TCPListener{}
 	for _, service := range []string{"smtp", "submissions", "imaps", "https"} {
 		l, err := net.Listen("tcp", ownAddress+":0")
@@ -160,7 +170,8 @@ func (w *world) start(resolver string, port int) {
 	w.t.Cleanup(func() { os.RemoveAll(dir) })
 	w.p, err = real.StartPostiljon(real.PostiljonOptions{
 		Binary: harness.Binary(w.t), Dir: dir, Domain: "own.example", Hostname: "mx.own.example", Certificate: cert,
-		Sockets: sockets, Resolver: resolver, Config: fmt.Sprintf(config, port),
+		Sockets: sockets, Resolver: resolver, Config: fmt.Sprintf(config, port) + w.provider.relayConfig(w.t),
+		Env: []string{"SSL_CERT_FILE=" + w.trusted(authority)},
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -182,6 +193,16 @@ func (w *world) start(resolver string, port int) {
 	} {
 		w.account(address, lang)
 	}
+}
+
+// trusted writes the authority into a file.
+func (w *world) trusted(authority *ca.Authority) string {
+	w.t.Helper()
+	file := filepath.Join(w.t.TempDir(), "ca.pem")
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: authority.Root().Raw}), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	return file
 }
 
 func (w *world) domain(name string) {

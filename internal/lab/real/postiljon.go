@@ -27,6 +27,7 @@ type PostiljonOptions struct {
 	Sockets  map[string][]*net.TCPListener
 	Resolver string // the DNS server it asks
 	Config   string // further lines of the configuration, tables and all
+	Env      []string // besides that of this process
 	Place    Place
 }
 
@@ -103,6 +104,7 @@ func (s *Postiljon) start() error {
 		}
 	}
 	cmd.Env = append(os.Environ(), "LISTEN_FDS="+strconv.Itoa(len(names)), "LISTEN_FDNAMES="+strings.Join(names, ":"), "NOTIFY_SOCKET="+told.LocalAddr().String())
+	cmd.Env = append(cmd.Env, s.o.Env...)
 	if s.p, err = startProcess(s.o.Place, cmd); err != nil {
 		return err
 	}

@@ -286,10 +286,19 @@ func (a *appending) admit(size uint64) outcome {
 		return refuse(cause.Refuse(cause.ContentTooLargeOwn,
 			cause.Size("size", int64(min(size, 1<<62))), cause.Size("limit", limit)))
 	case a.quota > 0 && a.used+int64(size) > a.quota:
-		return refuse(cause.Wait(cause.QuotaMailboxFull, time.Time{},
-			cause.Size("used", a.used), cause.Size("limit", a.quota)))
+		return refuse(cause.Wait(a.full(), time.Time{}, cause.Size("used", a.used), cause.Size("limit", a.quota)))
 	}
 	return done()
+}
+
+// full is what it means that there is no room. Whoever has just sent a message and finds no room for its copy must not think that it
+// was not sent.
+func (a *appending) full() cause.ID {
+	sent := a.s.server.options.Sent
+	if a.target.Role == store.RoleSent && sent != nil && sent(a.s.ctx, &a.owner) {
+		return cause.QuotaSentCopyFailed
+	}
+	return cause.QuotaMailboxFull
 }
 
 // claim takes room for a message that the quota of its account admits. What replaces another brings only what it is

@@ -68,6 +68,8 @@ type Options struct {
 	// Room decides whether there is room beside the account's own quota, which is the store's matter, for what APPEND, REPLACE or COPY
 	// bring to an account, and counts it if so; nil: there always is.
 	Room func(ctx context.Context, a *store.Account, size int64) cause.Decision
+	// Sent tells whether an account has just sent a message, which its program keeps a copy of; nil: nobody knows.
+	Sent func(ctx context.Context, a *store.Account) bool
 	// NoUnauthenticate switches UNAUTHENTICATE off, as RFC 8437 section 8 wants it to be possible: behind
 	// a proxy that checks only the first sign-in it would lead around that.
 	NoUnauthenticate bool
