@@ -25,8 +25,8 @@ type PostiljonOptions struct {
 	// Sockets are what it listens on, by service (PostiljonServices). It takes them over
 	// as from systemd.
 	Sockets  map[string][]*net.TCPListener
-	Resolver string // the DNS server it asks
-	Config   string // further lines of the configuration, tables and all
+	Resolver string   // the DNS server it asks
+	Config   string   // further lines of the configuration, tables and all
 	Env      []string // besides that of this process
 	Place    Place
 }
