@@ -46,9 +46,9 @@ func (s *Server) landing(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p := landingPage{Frame: s.pages.Frame(r), Name: f.Name, SHA256: hex.EncodeToString(f.SHA256), Path: "/f/" + f.Link.Token + "/download"}
-	c := s.options.Catalogue
+	c := s.options.Catalogue.Here(page.Zone(r, ""), s.now())
 	p.Title = f.Name
-	p.Size, p.Until = c.Value(p.Lang, cause.Size("size", f.Size)), c.Value(p.Lang, cause.Time("until", f.Expires))
+	p.Size, p.Until = c.Value(p.Lang, cause.Size("size", f.Size)), c.Day(p.Lang, f.Expires)
 	p.Sender = s.sender(r, &f, p.T)
 	s.pages.Write(w, http.StatusOK, "file.html", p.Lang, p)
 }
@@ -92,7 +92,7 @@ func (s *Server) linkedFile(w http.ResponseWriter, r *http.Request) (store.File,
 	case !f.Link.Revoked.IsZero():
 		text = frame.T["revoked_text"]
 	default:
-		text = strings.ReplaceAll(frame.T["expired_text"], "{until}", s.options.Catalogue.Value(frame.Lang, cause.Time("until", f.Expires)))
+		text = strings.ReplaceAll(frame.T["expired_text"], "{until}", s.options.Catalogue.Here(page.Zone(r, ""), s.now()).Day(frame.Lang, f.Expires))
 	}
 	p := endedPage{Frame: frame, Text: text, Step: frame.T["ask_sender"]}
 	p.Title = frame.T["ended_title"]

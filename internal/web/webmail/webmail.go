@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,9 +19,13 @@ import (
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/phrases"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/web/dist"
 )
+
+//go:embed texts/*.toml
+var words embed.FS
 
 // Options are what the webmail is made of. All but Undo and Log must be given.
 type Options struct {
@@ -49,6 +54,7 @@ type Server struct {
 	options Options
 	files   map[string]*file
 	version string
+	says    map[cause.Lang]*phrases.Set
 }
 
 // file is a file of web/dist as it is sent.
@@ -69,7 +75,12 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("webmail: %w", err)
 	}
-	s := &Server{options: o, files: map[string]*file{}, version: version}
+	s := &Server{options: o, files: map[string]*file{}, version: version, says: map[cause.Lang]*phrases.Set{}}
+	for _, lang := range cause.Languages() {
+		if s.says[lang], err = phrases.Load(words, lang); err != nil {
+			return nil, fmt.Errorf("webmail: %w", err)
+		}
+	}
 	for name, content := range all {
 		if s.files[name], err = newFile(name, content); err != nil {
 			return nil, fmt.Errorf("webmail: %s: %w", name, err)
@@ -211,7 +222,8 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 	if err := shell.Execute(&out, struct {
 		first
 		Data template.JS
-	}{f, template.JS(text)}); err != nil { //nolint:gosec // see above
+		Say  func(key string, pairs ...string) string
+	}{f, template.JS(text), s.says[f.Lang].Say}); err != nil { //nolint:gosec // see above
 		s.options.Log.Error("webmail: page", "error", err)
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 		return
@@ -308,6 +320,7 @@ var shell = template.Must(template.New("shell").Parse(`<!DOCTYPE html>
 </head>
 <body>
 <div id="app"></div>
+<noscript><div class="nothing"><h1>{{call .Say "plain.title"}}</h1><p>{{call .Say "plain.text"}}</p><p><a href="/connect?lang={{.Lang}}">{{call .Say "plain.connect"}}</a></p><p><a href="/sign-out?lang={{.Lang}}">{{call .Say "plain.out"}}</a></p></div></noscript>
 </body>
 </html>
 `))

@@ -2,7 +2,7 @@
 
 import { anna, assert, accessible, base, command, flow, sizes, until } from "../flow.mjs";
 
-const words = { sv: ["Logga in", "stämmer inte"], nb: ["Logg på", "stemmer ikke"], en: ["Sign in", "is not right"] };
+const words = { sv: ["Logga in", "stämmer inte"], nb: ["Logg inn", "stemmer ikke"], en: ["Sign in", "is not right"] };
 
 await flow(async ({ person }) => {
   // Every page of it, in all languages, light and dark, wide and narrow.
