@@ -24,6 +24,7 @@ type growthRow struct {
 // growth is a mailbox that grows.
 type growth struct {
 	s    *server
+	dir  string      // where the server has its data
 	c    *imapClient // has the mailbox selected
 	size int
 }
@@ -43,9 +44,9 @@ func measureGrowth(o settings) error {
 	if err != nil {
 		return err
 	}
-	defer s.stop()
-	defer s.stopOnSignal(o.dir)()
-	g := &growth{s: s}
+	g := &growth{s: s, dir: o.dir}
+	defer func() { g.s.stop() }()
+	defer (&server{stop: func() { g.s.stop() }}).stopOnSignal(o.dir)()
 	columns := make([]map[string]float64, len(sizes))
 	for i, n := range sizes {
 		if columns[i], err = g.column(n); err != nil {
@@ -88,7 +89,7 @@ func (g *growth) column(size int) (map[string]float64, error) {
 	if g.c, err = dialIMAP(g.s.imap, false, account(big)); err != nil {
 		return nil, err
 	}
-	defer g.c.close()
+	defer func() { g.c.close() }()
 	for _, row := range growthRows {
 		if row.measure == nil {
 			continue
@@ -172,12 +173,39 @@ var growthRows = []growthRow{
 	{"Flags of all, messages/s", func(g *growth) (float64, error) { return g.perSecond("FETCH 1:* (UID FLAGS)") }},
 	{"SORT by date of all, messages/s", func(g *growth) (float64, error) { return g.perSecond("UID SORT (DATE) UTF-8 ALL") }},
 	{"THREAD of all, messages/s", func(g *growth) (float64, error) { return g.perSecond("UID THREAD REFERENCES UTF-8 ALL") }},
+	{"First SELECT after a start, ms", func(g *growth) (float64, error) {
+		if err := g.restart(); err != nil {
+			return 0, err
+		}
+		return g.once("SELECT INBOX")
+	}},
+	{"First SEARCH UNSEEN after a start, ms", func(g *growth) (float64, error) { return g.once("UID SEARCH UNSEEN") }},
+	{"First SEARCH SENTSINCE after a start, ms", func(g *growth) (float64, error) { return g.once("UID SEARCH SENTSINCE 9-Nov-2026") }},
+	{"First EXPUNGE of one after a start, ms", func(g *growth) (float64, error) {
+		if _, _, err := g.c.drain(fmt.Sprintf("UID STORE %d +FLAGS.SILENT (\\Deleted)", g.size/3), "*"); err != nil {
+			return 0, err
+		}
+		return g.once("EXPUNGE")
+	}},
 	{"Memory of the process afterwards, MB", func(g *growth) (float64, error) {
 		time.Sleep(3 * time.Second)
 		n, err := g.s.memory()
 		return float64(n) / 1e6, err
 	}},
 	{"Memory of ten more sessions that have it selected, MB each", (*growth).sessions},
+}
+
+// restart stops the server and starts it again with the same data.
+func (g *growth) restart() error {
+	g.c.close()
+	g.s.stop()
+	s, err := startPostiljon(g.s.binary, g.dir, nil)
+	if err != nil {
+		return err
+	}
+	g.s = s
+	g.c, err = dialIMAP(g.s.imap, false, account(big))
+	return err
 }
 
 // pick is the UID of a message in the lower half of the mailbox.

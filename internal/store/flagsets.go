@@ -20,6 +20,8 @@ type FlagSets struct {
 	// sets are ascending by flag; a flag that is not there no message has. They
 	// may have UIDs that are expunged.
 	sets []flagSet
+	// unsaved is how many changes are not in what is stored.
+	unsaved int
 }
 
 type flagSet struct {
@@ -81,8 +83,9 @@ func (f Flags) each(fn func(bit int)) {
 }
 
 // FlagSets returns the flags of a mailbox as they are now. They derive from the
-// placements: the first call for a mailbox reads all of them, later calls what
-// changed since, and the mailbox's counters tell whether that is the same.
+// placements: the first call for a mailbox reads all of them, or what was stored of
+// a large one, later calls what changed since, and the mailbox's counters tell
+// whether that is the same.
 func (s *Store) FlagSets(ctx context.Context, a AccountID, id MailboxID) (f *FlagSets, err error) {
 	at := viewKey{a, id}
 	cached, _ := s.flags.get(at).(*FlagSets)
@@ -99,7 +102,13 @@ func (s *Store) FlagSets(ctx context.Context, a AccountID, id MailboxID) (f *Fla
 		if err != nil {
 			return err
 		}
-		if f, err = cached.next(ctx, r, m, uids); err == nil && f == nil {
+		before := cached
+		if before == nil {
+			if before, err = storedFlagSets(r, m); err != nil {
+				return err
+			}
+		}
+		if f, err = before.next(ctx, r, m, uids); err == nil && f == nil {
 			f, err = readFlagSets(ctx, r, m, uids)
 		}
 		return err
@@ -108,7 +117,82 @@ func (s *Store) FlagSets(ctx context.Context, a AccountID, id MailboxID) (f *Fla
 		return nil, err
 	}
 	if f != cached {
+		s.saveFlagSets(ctx, at, f)
 		s.flags.put(at, f)
+	}
+	return f, nil
+}
+
+// Flags are stored again after so many changes, or after that share of the
+// messages, a fraction, if it is more: that many are read one by one after a start.
+const (
+	fewUnsaved   = 256
+	shareUnsaved = 128
+)
+
+// saveFlagSets stores the flags of a large mailbox if much has changed. Nobody
+// else knows f yet.
+func (s *Store) saveFlagSets(ctx context.Context, at viewKey, f *FlagSets) {
+	if f.UIDs.Len() < worthPreparing || f.unsaved < max(fewUnsaved, f.UIDs.Len()/shareUnsaved) {
+		return
+	}
+	if s.prepared(ctx, at.account, at.mailbox, f.uidValidity, func(tx kv.Tx) error {
+		return tx.Set(preparedKey(at.mailbox, preparedFlags), f.encode())
+	}) {
+		f.unsaved = 0
+	}
+}
+
+func (f *FlagSets) encode() []byte {
+	var r record
+	r.putForm(f.uidValidity)
+	r.putUint(uint64(f.modSeq))
+	r.putUint(uint64(len(f.sets)))
+	var b []byte
+	for _, s := range f.sets {
+		r.putUint(uint64(s.bit))
+		chunks := s.uids.Chunks()
+		r.putUint(uint64(len(chunks)))
+		for _, c := range chunks {
+			b = c.AppendBinary(b[:0])
+			r.putUint(uint64(c.Number()))
+			r.putText(string(b))
+		}
+	}
+	return r.b
+}
+
+// storedFlagSets returns the flags of a mailbox as they were stored, without its
+// UIDs; nil if there are none that can be read.
+func storedFlagSets(r kv.Reader, m *mailboxRecord) (*FlagSets, error) {
+	b, ok, err := r.Get(preparedKey(m.id, preparedFlags))
+	if err != nil || !ok {
+		return nil, err
+	}
+	rec := record{b: b}
+	if !rec.hasForm(m.uidValidity) {
+		return nil, nil
+	}
+	f := &FlagSets{uidValidity: m.uidValidity, modSeq: ModSeq(rec.uint())}
+	for n := rec.uint(); n > 0 && !rec.bad; n-- {
+		bit := int(rec.uint())
+		if bit < 0 || bit >= 64*len(Flags{}) {
+			return nil, nil
+		}
+		var chunks []uid.Chunk
+		for k := rec.uint(); k > 0 && !rec.bad; k-- {
+			number := uint32(rec.uint())
+			c, err := uid.ParseChunk(number, rec.octets())
+			if err != nil || len(chunks) > 0 && number <= chunks[len(chunks)-1].Number() {
+				return nil, nil
+			}
+			chunks = append(chunks, c)
+		}
+		f.sets = append(f.sets, flagSet{bit, uid.NewIndex(chunks)})
+	}
+	ordered := slices.IsSortedFunc(f.sets, func(a, b flagSet) int { return a.bit - b.bit })
+	if rec.bad || !ordered || f.modSeq > m.highestModSeq {
+		return nil, nil
 	}
 	return f, nil
 }
@@ -127,7 +211,7 @@ func readFlagSets(ctx context.Context, r kv.Reader, m *mailboxRecord, uids *uid.
 		})
 		return nil
 	})
-	f := &FlagSets{UIDs: uids, uidValidity: m.uidValidity, modSeq: m.highestModSeq}
+	f := &FlagSets{UIDs: uids, uidValidity: m.uidValidity, modSeq: m.highestModSeq, unsaved: uids.Len()}
 	for bit, b := range builders {
 		f.sets = append(f.sets, flagSet{bit, b.Index()})
 	}
@@ -165,7 +249,7 @@ func (f *FlagSets) next(ctx context.Context, r kv.Reader, m *mailboxRecord, uids
 	if err != nil {
 		return nil, err
 	}
-	n := &FlagSets{UIDs: uids, uidValidity: m.uidValidity, modSeq: m.highestModSeq, sets: slices.Clone(f.sets)}
+	n := &FlagSets{UIDs: uids, uidValidity: m.uidValidity, modSeq: m.highestModSeq, sets: slices.Clone(f.sets), unsaved: f.unsaved + changed.Len()}
 	for bit, set := range on {
 		n.change(bit, func(x *uid.Index) *uid.Index { return x.Add(set) })
 	}
@@ -184,6 +268,16 @@ func (f *FlagSets) change(bit int, op func(*uid.Index) *uid.Index) {
 		f.sets = slices.Insert(f.sets, i, flagSet{bit, uid.NewIndex(nil)})
 	}
 	f.sets[i].uids = op(f.sets[i].uids)
+}
+
+// flagsOf returns the flags of one message.
+func (f *FlagSets) flagsOf(u uid.UID) (flags Flags) {
+	for _, s := range f.sets {
+		if s.uids.Contains(u) {
+			flags = flags.With(flagBit(s.bit))
+		}
+	}
+	return flags
 }
 
 // agrees holds the sets against the mailbox's counters.

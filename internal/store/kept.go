@@ -2,8 +2,8 @@ package store
 
 import "sync"
 
-// kept is what is known of mailboxes beside their records, derived and in memory
-// only: the latest of each, as long as there is room.
+// kept is what is known of mailboxes beside their records, derived and in memory:
+// the latest of each, as long as there is room.
 type kept struct {
 	mu   sync.Mutex
 	of   map[viewKey]keepable
@@ -54,4 +54,15 @@ func (c *kept) put(k viewKey, v keepable) {
 func (c *kept) drop(k viewKey) {
 	c.size -= c.of[k].footprint()
 	delete(c.of, k)
+}
+
+// forget drops what is known of an account's mailboxes.
+func (c *kept) forget(a AccountID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for k := range c.of {
+		if k.account == a {
+			c.drop(k)
+		}
+	}
 }

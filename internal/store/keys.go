@@ -45,6 +45,7 @@ const (
 	tableFile         = 'f' // f id: a large file, sent as a link or brought to be imported (file.go)
 	tableJob          = 'J' // J id: an import that runs or ran (job.go)
 	tableAllowed      = 'W' // W sender: an address or domain whose mail is let through whatever proves it (allowed.go)
+	tablePrepared     = 'V' // V mailbox part ...: flags and dates of a large mailbox's messages at a glance (prepared.go)
 	tableFetchMark    = 'M' // M hash: how far a mailbox of another provider was fetched (job.go)
 )
 

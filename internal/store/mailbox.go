@@ -496,7 +496,7 @@ func (s *Store) DeleteMailbox(ctx context.Context, a AccountID, name string) err
 		}
 		c.modSeq()
 		delete(c.mailboxes, m.ID)
-		for _, t := range []byte{tableChunk, tablePlacement, tableChange, tableVanished, tableAnnotation, tableGrant} {
+		for _, t := range []byte{tableChunk, tablePlacement, tableChange, tableVanished, tableAnnotation, tableGrant, tablePrepared} {
 			if err := c.tx.DeleteRange(table(t).mailbox(m.ID), table(t).mailbox(m.ID).after()); err != nil {
 				return err
 			}

@@ -301,12 +301,19 @@ func dropRun(tx kv.Tx, id uint64) error {
 	return tx.DeleteRange(t, t.after())
 }
 
-// DropPostings takes an account's index away. It works on a full volume.
+// DropPostings takes an account's index away, and what is prepared for its large
+// mailboxes. It works on a full volume.
 func (s *Store) DropPostings(ctx context.Context, a AccountID) error {
 	err := s.records.Write(kv.WithReserve(ctx), kv.Account(a), func(tx kv.Tx) error {
-		t := table(tablePostings)
-		return tx.DeleteRange(t, t.after())
+		for _, t := range []key{table(tablePostings), table(tablePrepared)} {
+			if err := tx.DeleteRange(t, t.after()); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
+	s.flags.forget(a)
+	s.dates.forget(a)
 	return wrap("drop index", err)
 }
 

@@ -248,7 +248,40 @@ func (v *verifier) mailbox(m *mailboxRecord) error {
 	if err := v.changes(m, built.messages); err != nil {
 		return err
 	}
+	if err := v.prepared(m); err != nil {
+		return err
+	}
 	return v.vanished(m, uids)
+}
+
+// prepared compares what is stored of flags and dates at a glance with the messages.
+func (v *verifier) prepared(m *mailboxRecord) error {
+	flags, err := storedFlagSets(v.r, m)
+	if err != nil {
+		return err
+	}
+	dates, err := storedDates(v.r, m)
+	if err != nil || flags == nil && len(dates.chunks) == 0 {
+		return err
+	}
+	var other uid.Set
+	err = eachMessage(v.ctx, v.r, m.id, uid.All(), func(msg *Message) error {
+		same := flags == nil || msg.ModSeq > flags.modSeq || flags.flagsOf(msg.UID) == msg.Flags
+		if d, ok := dates.of(msg.UID); ok {
+			same = same && d == DatesOf(&msg.Email)
+		}
+		if !same {
+			other = other.Add(msg.UID)
+		}
+		return nil
+	})
+	if !other.Empty() {
+		v.problem("mailbox %q has other flags or dates of UIDs %s at a glance: 'postiljon index rebuild' makes them anew", m.name, other)
+	}
+	if errors.Is(err, errDamaged) {
+		return nil // an email that is not there, which is told elsewhere
+	}
+	return err
 }
 
 func (v *verifier) compareMailbox(m, built *mailboxRecord) {

@@ -2,6 +2,7 @@ package imapd
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -336,9 +337,9 @@ func (q *query) matches(k *searchKey, p *store.Placement) bool {
 	case opSmaller:
 		return uint64(p.Size) < k.n
 	case opSavedBefore, opSavedOn, opSavedSince:
-		return k.matchDay(p.Saved.Unix(), opSavedBefore)
+		return k.dates(q.now).Has(store.MessageDates{Received: p.Saved.Unix()})
 	case opOlder, opYounger, opBefore, opOn, opSince, opSentBefore, opSentOn, opSentSince:
-		return k.matchDates(store.DatesOf(q.email), q.now)
+		return k.dates(q.now).Has(store.DatesOf(q.email))
 	case opHeader:
 		return q.matchHeader(k)
 	case opBody:
@@ -351,30 +352,24 @@ func (q *query) matches(k *searchKey, p *store.Placement) bool {
 
 const secondsOfDay = 24 * 60 * 60
 
-// matchDay compares the day of a time with that of the key. The operations stand in the order
-// before, on, since, beginning at first.
-func (k *searchKey) matchDay(unix int64, first searchOp) bool {
+// dates is the span of time that a key is about: before a day, on it, or since. The days of SAVEDBEFORE
+// and its like are compared as those of INTERNALDATE.
+func (k *searchKey) dates(now int64) store.DateWindow {
+	w := store.DateWindow{Sent: k.op >= opSentBefore, From: math.MinInt64, Until: math.MaxInt64}
 	day := k.day.Unix()
-	switch k.op - first {
-	case 0:
-		return unix < day
-	case 1:
-		return unix >= day && unix < day+secondsOfDay
-	}
-	return unix >= day
-}
-
-// matchDates decides a key about when a message was received or sent.
-func (k *searchKey) matchDates(d store.MessageDates, now int64) bool {
 	switch k.op {
 	case opOlder:
-		return d.Received <= now-int64(k.n)
+		w.Until = now - int64(k.n) + 1
 	case opYounger:
-		return d.Received >= now-int64(k.n)
-	case opBefore, opOn, opSince:
-		return k.matchDay(d.Received, opBefore)
+		w.From = now - int64(k.n)
+	case opBefore, opSavedBefore, opSentBefore:
+		w.Until = day
+	case opOn, opSavedOn, opSentOn:
+		w.From, w.Until = day, day+secondsOfDay
+	case opSince, opSavedSince, opSentSince:
+		w.From = day
 	}
-	return d.HasSent && k.matchDay(d.Sent, opSentBefore)
+	return w
 }
 
 // addressFields are the fields whose decoded addresses the summary holds. Searching them there

@@ -107,7 +107,7 @@ func (q *query) dated(k *searchKey, in *uid.Index) (left *uid.Index, sure bool, 
 			return nil, false, err
 		}
 	}
-	return q.dates.Select(in, func(d store.MessageDates) bool { return k.matchDates(d, q.now) }), true, nil
+	return q.dates.Select(in, k.dates(q.now)), true, nil
 }
 
 // fewChanges is up to which share of the messages, a fraction, those that changed are looked at

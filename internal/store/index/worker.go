@@ -172,7 +172,8 @@ func (x *Index) rest(ctx context.Context, worked time.Duration) {
 	}
 }
 
-// turn adds a batch to the index of an account.
+// turn adds a batch to the index of an account. Once it is up to date, so is what searches by flags and
+// dates need after a start.
 func (x *Index) turn(ctx context.Context, a store.AccountID, anew bool, b *builder) (more bool, err error) {
 	if anew {
 		if err := x.drop(ctx, a); err != nil {
@@ -181,6 +182,9 @@ func (x *Index) turn(ctx context.Context, a store.AccountID, anew bool, b *build
 	}
 	begun := time.Now()
 	more, err = x.update(ctx, a, b, x.Least)
+	if err == nil && !more {
+		err = x.Store.Prepare(ctx, a)
+	}
 	x.rest(ctx, time.Since(begun))
 	return more, err
 }
