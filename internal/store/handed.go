@@ -455,6 +455,28 @@ func (s *Store) EmailSubmissionByTrace(ctx context.Context, a AccountID, trace T
 	return e, err
 }
 
+// EmailSubmissionsOf returns those of a message, by its Message-ID, the oldest first.
+func (s *Store) EmailSubmissionsOf(ctx context.Context, a AccountID, messageID string) (all []EmailSubmission, err error) {
+	err = s.view(ctx, "find email submissions", a, func(r kv.Reader) error {
+		k := handedMessageKey(messageID)
+		err := scan(r, k, k.after(), func(at, _ []byte) error {
+			if len(all) == maxRepeated {
+				return errStepFull
+			}
+			e, err := readHanded(r, binary.BigEndian.Uint64(at[len(at)-8:]))
+			if err == nil && !e.Gone {
+				all = append(all, e)
+			}
+			return err
+		})
+		if errors.Is(err, errStepFull) {
+			return nil
+		}
+		return err
+	})
+	return all, err
+}
+
 func handedByTrace(r kv.Reader, trace TraceID) (e EmailSubmission, err error) {
 	b, ok, err := r.Get(handedTraceKey(trace.String()))
 	if err != nil || !ok || len(b) != 8 {

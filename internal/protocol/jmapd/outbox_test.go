@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/store"
 )
 
@@ -30,6 +31,27 @@ func TestOutboxOfSMTP(t *testing.T) {
 	for _, want := range []string{`"subject":"Här"`, `"emailId":"M1"`, `"emailSubmissionId":null`, `"state":"delayed"`, `"why":{"cause":"recipient.server-unreachable"`} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%s is not in %s", want, got)
+		}
+	}
+	got = string(w.calls(`[["Delivery/get",{"accountId":"a1","emailId":"M1"},"0"]]`))
+	if !strings.Contains(got, `"list":[]`) { // nobody signed in sent it
+		t.Errorf("delivery: %s", got)
+	}
+	accepted := store.Event{Time: now, Trace: sub.ID, Account: w.anna.ID, Kind: journal.MessageQueued, Fields: []store.Field{
+		{Name: "from", Value: w.anna.Address}, {Name: "to", Value: "eva@example.net"}, {Name: "message-id", Value: "1@x"}, {Name: "protocol", Value: "ESMTPSA"},
+	}}
+	relayed := store.Event{Time: now, Trace: sub.ID, Account: w.anna.ID, Kind: journal.MessageRelayed, Fields: []store.Field{
+		{Name: "to", Value: "bo@example.com"}, {Name: "host", Value: "mx.example.com"}, {Name: "reply", Value: "250 ok"},
+	}}
+	w.desk.journal.Record(t.Context(), accepted)
+	w.desk.journal.Record(t.Context(), relayed)
+	got = string(w.calls(`[["Delivery/get",{"accountId":"a1","emailId":"M1"},"0"]]`))
+	for _, want := range []string{
+		`"emailSubmissionId":null`, `"traceId":"` + sub.ID.String() + `"`, `"bo@example.com":{"attempts":0,"giveUp":null,"host":"mx.example.com"`,
+		`"state":"delivered"`, `"state":"delayed"`, `"why":{"cause":"recipient.server-unreachable"`,
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("delivery: %s is not in %s", want, got)
 		}
 	}
 	got = string(w.calls(`[["Outbox/act",{"accountId":"a1","id":"` + sub.ID.String() + `","action":"cancel"},"0"],["Email/get",{"accountId":"a1","ids":["M1"],"properties":["keywords","mailboxIds"]},"1"],["Outbox/get",{"accountId":"a1"},"2"]]`))

@@ -144,6 +144,7 @@ func (s *Server) table() map[string]method {
 
 		"Outbox/get":      {capabilityVendor, outboxGet},
 		"Outbox/act":      {capabilityVendor, outboxAct},
+		"Delivery/get":    {capabilityVendor, deliveryGet},
 		"Trace/query":     {capabilityVendor, traceQuery},
 		"Limits/get":      {capabilityVendor, limitsGet},
 		"Refused/query":   {capabilityVendor, refusedQuery},

@@ -11,34 +11,38 @@ import { when, type Recipient } from "./data";
 import { whereIs } from "./whereis";
 
 interface Submission {
-  id: string;
+  emailSubmissionId: string | null; // null for what a mail program sent over SMTP
   undoStatus: "pending" | "final" | "canceled";
   traceId: string;
   recipients: Record<string, Recipient>;
 }
 
-/** submissions asks for those that a filter chooses, the newest last. */
-async function submissions(filter: object): Promise<Submission[]> {
-  const found = call("EmailSubmission/query", { filter, sort: [{ property: "sentAt" }], limit: 20 });
+/** Sent is what is asked about: an email that was sent, or those of a conversation. */
+type Sent = { emailId: string } | { threadId: string };
+
+/** submissions asks for what was sent, the newest last. */
+async function submissions(sent: Sent): Promise<Submission[]> {
+  if ("emailId" in sent) return (await call<{ list: Submission[] }>("Delivery/get", sent)).list;
+  const found = call("EmailSubmission/query", { filter: { threadIds: [sent.threadId] }, sort: [{ property: "sentAt" }], limit: 20 });
   const all = call("EmailSubmission/get", { "#ids": found.ref("/ids"), properties: ["id", "undoStatus", "traceId", "recipients"] });
   found.catch(() => {}); // the other fails with it
-  return (await all).list;
+  return (await all).list.map((s: Submission & { id: string }) => ({ ...s, emailSubmissionId: s.id }));
 }
 
 const ended = new Set(["delivered", "bounced", "cancelled"]);
 
 /** useSubmissions keeps them true while something may change. */
-function useSubmissions(filter: Record<string, string[]>): Submission[] {
+function useSubmissions(sent: Sent): Submission[] {
   const [list, setList] = useState<Submission[]>([]);
-  const key = JSON.stringify(filter);
+  const key = JSON.stringify(sent);
   useEffect(() => {
     let mine = true;
     let settled = false;
     const look = () => {
       if (settled) return;
-      submissions(filter).then((all) => {
+      submissions(sent).then((all) => {
         if (!mine) return;
-        settled = !("threadIds" in filter) && all.every((s) => Object.values(s.recipients).every((r) => ended.has(r.state)));
+        settled = !("threadId" in sent) && all.every((s) => Object.values(s.recipients).every((r) => ended.has(r.state)));
         setList(all);
       }, () => {}); // it is asked again with the next change
     };
@@ -52,9 +56,9 @@ function useSubmissions(filter: Record<string, string[]>): Submission[] {
   return list;
 }
 
-/** Delivery says of each recipient of a sent message whether it is there; it is empty for one that was not sent from here. */
+/** Delivery says of each recipient of a sent message whether it is there, also of one that another program sent. */
 export function Delivery({ emailId }: { emailId: string }) {
-  const all = useSubmissions({ emailIds: [emailId] });
+  const all = useSubmissions({ emailId });
   const recipients = new Map<string, { r: Recipient; s: Submission }>();
   for (const s of all) for (const [address, r] of Object.entries(s.recipients)) if (s.undoStatus !== "canceled" && r.state !== "cancelled") recipients.set(address, { r, s });
   if (!recipients.size) return null;
@@ -70,7 +74,7 @@ export function Delivery({ emailId }: { emailId: string }) {
           <li key={address}>
             <span class="delivery-who">{address}</span> <span class={r.state === "bounced" ? "why" : "soft"}>{stateOf(r)}</span>
             {r.why && r.state !== "delivered" && <p>{r.why.text}</p>}
-            {r.state === "bounced" && <Button onClick={() => void correctAddress(s.traceId, { ...r, address })}>{t("correct_send")}</Button>}
+            {r.state === "bounced" && s.emailSubmissionId && <Button onClick={() => void correctAddress(s.traceId, { ...r, address })}>{t("correct_send")}</Button>}
           </li>
         ))}
       </ul>
@@ -102,12 +106,12 @@ function stateOf(r: Recipient): string {
 
 /** Bounced says above a report of the service what it is about, and mends it. */
 export function Bounced({ threadId }: { threadId: string }) {
-  const all = useSubmissions({ threadIds: [threadId] });
+  const all = useSubmissions({ threadId });
   const failures = all.flatMap((s) => Object.entries(s.recipients).filter(([, r]) => r.state === "bounced").map(([address, r]) => ({ address, r, s })));
   return (
     <>
       {failures.map(({ address, r, s }) => (
-        <div key={s.id + address} class="message-banner bad">
+        <div key={s.traceId + address} class="message-banner bad">
           <Icon name="circle-alert" />
           <div>
             <strong>{t("bounce_title", { who: address })}</strong>

@@ -1,0 +1,152 @@
+package jmapd
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/journal"
+	"github.com/postiljon/postiljon/internal/outbound"
+	"github.com/postiljon/postiljon/internal/store"
+)
+
+// deliveryGet is Delivery/get: what became of an email for each of its recipients, whatever program sent it. What was handed
+// in over JMAP has an email submission; of the rest, the queue knows what waits and the journal what became of it.
+func deliveryGet(ctx context.Context, c *call) (any, error) {
+	if err := c.args.only("emailId", "lang"); err != nil {
+		return nil, err
+	}
+	id, err := c.args.text("emailId")
+	if err != nil {
+		return nil, err
+	}
+	if err := c.language(); err != nil {
+		return nil, err
+	}
+	p, err := c.picture(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l, ok := p.located(c.named(id))
+	if !ok {
+		return nil, &methodError{Type: "notFound"}
+	}
+	var messageID string
+	var received time.Time
+	err = c.server.store.Emails(ctx, c.account.ID, l.ID, l.ID+1, func(e *store.Email) error {
+		messageID, received = string(e.Summary.MessageID()), e.Received
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	list := []object{}
+	if messageID != "" {
+		if list, err = c.handedIn(ctx, l.ID, messageID); err == nil && len(list) == 0 {
+			list, err = c.sentOtherwise(ctx, messageID, received)
+		}
+	}
+	return object{"accountId": accountID(c.account.ID), "emailId": id, "list": list}, err
+}
+
+// handedIn is what became of an email that was handed in over JMAP, as often as it was.
+func (c *call) handedIn(ctx context.Context, id store.EmailID, messageID string) ([]object, error) {
+	list := []object{}
+	all, err := c.server.store.EmailSubmissionsOf(ctx, c.account.ID, messageID)
+	for i := range all {
+		e := &all[i]
+		if e.Email != id {
+			continue
+		}
+		recipients, err := c.recipientsOf(ctx, e)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, object{"traceId": e.Trace, "emailSubmissionId": submissionID(e.ID), "undoStatus": e.Undo(), "recipients": recipients})
+	}
+	return list, err
+}
+
+// sentAround is how far from its own date an email is looked for in the journal.
+const sentAround = 24 * time.Hour
+
+// sentOtherwise is what became of an email that a mail program sent over SMTP.
+func (c *call) sentOtherwise(ctx context.Context, messageID string, received time.Time) ([]object, error) {
+	list := []object{}
+	timeline, err := c.server.options.Holder.Journal.Trace(ctx, journal.Query{
+		Text: "<" + strings.Trim(messageID, "<>") + ">", Account: c.account.ID, Reader: cause.Holder, From: received.Add(-sentAround),
+	})
+	if err != nil {
+		return nil, err
+	}
+	var traces []store.TraceID
+	for i := range timeline.Lines {
+		e := &timeline.Lines[i].Event
+		taken := e.Kind == journal.MessageQueued || e.Kind == journal.MessageAccepted
+		if taken && e.Account == c.account.ID && strings.HasSuffix(e.Field("protocol"), "A") && !slices.Contains(traces, e.Trace) { // signed in (RFC 3848)
+			traces = append(traces, e.Trace)
+		}
+	}
+	for _, trace := range traces {
+		recipients := object{}
+		for i := range timeline.Lines {
+			if e := &timeline.Lines[i].Event; e.Trace == trace {
+				c.follow(recipients, e)
+			}
+		}
+		if err := c.inQueue(ctx, trace, recipients); err != nil {
+			return nil, err
+		}
+		list = append(list, object{"traceId": trace.String(), "emailSubmissionId": nil, "undoStatus": store.UndoFinal, "recipients": recipients})
+	}
+	return list, nil
+}
+
+// progressOf is what an event makes of a recipient.
+var progressOf = map[string]outbound.Progress{
+	journal.MessageQueued: outbound.ProgressWaiting, journal.MessageAccepted: outbound.ProgressWaiting,
+	journal.MessageDelivered: outbound.ProgressDelivered, journal.MessageFiledJunk: outbound.ProgressDelivered, journal.MessageDuplicate: outbound.ProgressDelivered,
+	journal.MessageRelayed: outbound.ProgressDelivered, journal.MessageDeferred: outbound.ProgressDelayed, journal.MessageUnconfirmed: outbound.ProgressDelayed,
+	journal.MessageBounced: outbound.ProgressBounced, journal.MessageExpired: outbound.ProgressBounced,
+	journal.MessageCancelled: outbound.ProgressCancelled, journal.MessageHeld: outbound.ProgressHeld, journal.MessageReleased: outbound.ProgressWaiting,
+}
+
+// follow takes an event into account.
+func (c *call) follow(recipients object, e *store.Event) {
+	state, ok := progressOf[e.Kind]
+	if !ok {
+		return
+	}
+	for _, f := range e.Fields {
+		if f.Name != "to" {
+			continue
+		}
+		o := object{
+			"state": state, "attempts": 0, "host": textOrNull(e.Field("host")), "reply": textOrNull(e.Field("reply")), "last": nil,
+			"nextTry": nil, "giveUp": nil, "why": nil, "suggestion": nil,
+		}
+		if state != outbound.ProgressWaiting {
+			o["last"] = dateOrNull(e.Time)
+		}
+		if d := e.Decision(); !d.Allowed() {
+			o["why"] = c.why(d)
+		}
+		recipients[f.Value] = o
+	}
+}
+
+// inQueue puts what the queue knows of recipients in place of what the journal tells.
+func (c *call) inQueue(ctx context.Context, trace store.TraceID, recipients object) error {
+	sub, err := c.server.store.Submission(ctx, c.account.ID, trace)
+	if store.KindOf(err) == store.KindNotFound {
+		return nil
+	}
+	for i := range sub.Recipients {
+		one := c.recipientObject(ctx, &sub, &sub.Recipients[i])
+		c.suggest(ctx, one, &sub.Recipients[i])
+		recipients[sub.Recipients[i].Address] = one
+	}
+	return err
+}
