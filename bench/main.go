@@ -192,16 +192,18 @@ func printTable(rows []row, all []results) {
 				continue
 			}
 			fmt.Printf("| %s%s |", row.name, f.suffix)
-			for _, r := range all {
-				fmt.Printf(" %s |", number(r.figures[row.name+f.suffix]))
-			}
-			if len(all) > 1 {
-				theirs := all[1].figures[row.name+f.suffix]
+			fmt.Printf(" %s |", number(ours))
+			for _, r := range all[1:] {
+				theirs, ok := r.figures[row.name+f.suffix]
+				if !ok {
+					fmt.Print(" | |")
+					continue
+				}
 				ratio := ours / theirs
 				if f.lessIsBetter {
 					ratio = theirs / ours
 				}
-				fmt.Printf(" %.1f |", ratio)
+				fmt.Printf(" %s | %.1f |", number(theirs), ratio)
 			}
 			fmt.Println()
 		}

@@ -90,6 +90,7 @@ const webmails = {
       window.meterBegin("middle");
       list.scrollTop = list.scrollHeight / 2;
     },
+    fling: ".virtual",
     search: "#search",
     lastKey: "input",
     away: (page) => page.goBack(),
@@ -112,6 +113,30 @@ const webmails = {
     away: (page) => page.evaluate(() => document.querySelector("#messagecontframe").contentWindow.location.replace("about:blank")),
   },
 };
+
+/** fling turns the wheel over a list as fast as it goes, then drags its scroll bar to and fro, and counts tasks of more than 50 ms. */
+async function fling(page, list) {
+  const box = await page.locator(list).boundingBox();
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+  await page.evaluate(() => {
+    window.long = [];
+    new PerformanceObserver((all) => all.getEntries().forEach((e) => window.long.push(e.duration))).observe({ type: "longtask" });
+  });
+  for (let turn = 0; turn < 100; turn++) {
+    await page.mouse.wheel(0, 3000);
+    await page.waitForTimeout(16);
+  }
+  for (let part = 0; part < 60; part++) {
+    await page.evaluate(([list, at]) => {
+      const e = document.querySelector(list);
+      e.scrollTop = e.scrollHeight * at;
+    }, [list, Math.abs(((part * 7) % 40) - 20) / 20]);
+    await page.waitForTimeout(16);
+  }
+  await page.evaluate((list) => (document.querySelector(list).scrollTop = 0), list);
+  await page.waitForTimeout(500);
+  return page.evaluate(() => window.long.length);
+}
 
 const w = webmails[kind];
 const browser = await chromium.launch({
@@ -168,6 +193,11 @@ for (let round = 0; round < Number(rounds); round++) {
     await page.keyboard.insertText(rare); // at once, so that no letter before the last has begun a search
     if (w.lastKey === "keydown") await page.keyboard.press("Enter");
   });
+  if (w.fling) {
+    await page.goto(`${url}/mail/inbox`);
+    await page.waitForTimeout(2000);
+    (times.long ??= []).push(await fling(page, w.fling));
+  }
   await context.close();
 }
 await browser.close();

@@ -56,7 +56,7 @@ const ofNoAccount = /^(Core|PushSubscription)\//;
 export function call<T = any>(name: string, args: Record<string, any> = {}): Pending<T> {
   const id = `c${next++}`;
   const promise = new Promise<T>((resolve, reject) => {
-    if (waiting.length === 0) queueMicrotask(flush);
+    if (waiting.length === 0) queueMicrotask(sendCalls);
     waiting.push({ call: [name, ofNoAccount.test(name) ? args : { accountId: first.account.id, ...args }, id], resolve, reject });
   });
   return Object.assign(promise, { ref: (path: string) => ({ resultOf: id, name, path }) });
@@ -65,7 +65,8 @@ export function call<T = any>(name: string, args: Record<string, any> = {}): Pen
 /** maxCalls is maxCallsInRequest of the server. */
 const maxCalls = 32;
 
-async function flush(): Promise<void> {
+/** sendCalls sends what waits now, for who does not want to wait until the page has been drawn. */
+export async function sendCalls(): Promise<void> {
   const all = waiting;
   waiting = [];
   for (let at = 0; at < all.length; at += maxCalls) {

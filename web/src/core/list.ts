@@ -1,7 +1,7 @@
 // A list of emails that may have a million rows: it knows how many there are and holds those somebody has looked at.
 
 import { batch, signal } from "@preact/signals";
-import { call, MethodError, type Invocation } from "./jmap";
+import { call, MethodError, sendCalls, type Invocation } from "./jmap";
 import { dropEmails, keep, known, listProperties, onChange } from "./mail";
 
 export const pageSize = 50;
@@ -131,7 +131,9 @@ export class List {
     try {
       const query = call("Email/query", this.query({ position: page * pageSize, limit: pageSize, calculateTotal: this.counted }));
       query.catch(() => {}); // what refers to it fails with it
-      const answers = await describe({ "#ids": query.ref("/ids") }, this.collapse);
+      const described = describe({ "#ids": query.ref("/ids") }, this.collapse);
+      void sendCalls();
+      const answers = await described;
       const found = await query;
       if (epoch !== this.epoch) return; // rows went meanwhile: it is asked anew
       if (this.state && found.queryState !== this.state && found.canCalculateChanges && this.held === 0) {
