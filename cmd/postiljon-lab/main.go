@@ -18,6 +18,7 @@ type commands struct {
 	Faults   faultsCommand   `cmd:"" help:"List what can be broken."`
 	Dialects dialectsCommand `cmd:"" help:"List the ways in which servers speak, or show one."`
 	Score    scoreCommand    `cmd:"" help:"Let the doctor look at every scenario, and count how often it is right."`
+	Junk     junkCommand     `cmd:"" help:"Teach the junk filter with some messages of a collection, and count what it makes of the others."`
 }
 
 // Exit codes.

@@ -11,16 +11,17 @@ import (
 )
 
 // The statistics are those of Robinson: each feature gets a probability that a message with it is junk, drawn towards a half
-// as long as it was met rarely; the most telling ones are combined by Fisher's method, which asks how likely so many
-// would agree by chance.
+// as long as it was met rarely. The most telling ones are added up as odds; since words come together and tell the same, many
+// of them count less than each for itself.
 
 const (
+	evidence    = 1.1 // of one feature that is sure; many count as the root of their number, since words come together
 	strength    = 0.6 // of the belief that an unknown feature tells nothing
 	telling     = 150 // features that are combined at most
 	leastTold   = 0.1 // how far from a half a probability must be to tell anything
 	mostWeight  = 7.0 // of what was learned by the account
 	mostOfAll   = 3.5 // of what all accounts have taught
-	enoughToSay = 8   // messages of each kind, at which what was learned has half its weight
+	enoughToSay = 60  // messages of each kind, at which what was learned has half its weight
 )
 
 // learned weighs the words by what the account has taught, and by what all have.
@@ -76,22 +77,6 @@ func weigh(counts []store.Learned, sums store.Learned, most float64) float64 {
 		forJunk += math.Log(1 - t.p)
 		forWanted += math.Log(t.p)
 	}
-	df := 2 * len(list)
-	junk, wanted := 1-chiSquared(-2*forJunk, df), 1-chiSquared(-2*forWanted, df)
-	p := (1 + junk - wanted) / 2
-	p = min(max(p, 1e-4), 1-1e-4)
-	weight := math.Log(p/(1-p)) * most / math.Log((1-1e-4)/1e-4)
+	weight := max(min(evidence*(forWanted-forJunk)/math.Sqrt(float64(len(list))), most), -most)
 	return weight * fewer / (fewer + enoughToSay)
-}
-
-// chiSquared is the probability of a value at least so large with an even number of degrees of freedom.
-func chiSquared(x float64, df int) float64 {
-	half := x / 2
-	term := -half // logarithms, for there can be many
-	sum := math.Exp(term)
-	for i := 1; i < df/2; i++ {
-		term += math.Log(half / float64(i))
-		sum += math.Exp(term)
-	}
-	return min(sum, 1)
 }

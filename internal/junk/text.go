@@ -185,13 +185,8 @@ func Features(s *message.Summary, raw io.ReaderAt) []uint64 {
 	if author := Author(s); author != "" {
 		f.add("from:" + organisation(domainOf(author)))
 	}
+	f.made(s, raw)
 	f.words("s:", s.Subject)
-	for i := range s.Parts {
-		p := &s.Parts[i]
-		if i > 0 && !p.IsMultipart() {
-			f.add("part:" + p.Type + "/" + p.Subtype)
-		}
-	}
 	budget := maxText
 	texts(s, func(p *message.Part, isHTML bool) {
 		if budget <= 0 {
@@ -213,6 +208,36 @@ func Features(s *message.Summary, raw io.ReaderAt) []uint64 {
 		f.words("", text)
 	})
 	return f.list
+}
+
+// maxHeader is how much of a header is looked at, in octets.
+const maxHeader = 32 << 10
+
+// made adds how a message is made: its parts, whom it is to, and what its program wrote into the header.
+func (f *features) made(s *message.Summary, raw io.ReaderAt) {
+	for i := range s.Parts {
+		p := &s.Parts[i]
+		if i > 0 && !p.IsMultipart() {
+			f.add("part:" + p.Type + "/" + p.Subtype)
+		}
+		if p.Type == "text" {
+			f.add("written:" + strings.ToLower(p.Charset+" "+p.Encoding))
+		}
+	}
+	f.add("to:" + [...]string{"nobody", "one", "several"}[min(len(s.To)+len(s.Cc), 2)])
+	if len(s.InReplyTo)+len(s.References) > 0 {
+		f.add("reply")
+	}
+	header := make([]byte, min(s.HeaderSize, maxHeader))
+	n, _ := raw.ReadAt(header, 0)
+	for field := range message.HeaderFields(header[:n]) {
+		switch name := strings.ToLower(string(field.Name)); name {
+		case "list-id", "list-post", "x-mailer", "user-agent", "precedence":
+			f.words(name+":", string(field.Value()[:min(len(field.Value()), 200)]))
+		case "errors-to", "list-unsubscribe", "x-priority", "x-msmail-priority", "organization", "x-mimeole", "importance", "sender":
+			f.add("has:" + name)
+		}
+	}
 }
 
 type features struct {
