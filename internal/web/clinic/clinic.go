@@ -8,6 +8,7 @@
 package clinic
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"errors"
@@ -159,6 +160,7 @@ type visitor struct {
 	remote  netip.Addr
 	lang    cause.Lang
 	zone    *time.Location // nil: not known
+	aside   bool           // what is made for it is read by somebody else, elsewhere and later
 }
 
 // id is whose reports a visitor may see: 0 are those of people who are not signed in.
@@ -243,8 +245,8 @@ func (c *Clinic) frame(r *http.Request, v visitor, title string, kept ...string)
 
 // here is the catalogue as a visitor's clock has it.
 func (c *Clinic) here(v visitor) *cause.Catalogue {
-	if v.zone == nil {
-		return c.Catalogue.In(time.Local)
+	if v.zone == nil || v.aside {
+		return c.Catalogue.In(cmp.Or(v.zone, time.Local))
 	}
 	return c.Catalogue.Here(v.zone, c.Now())
 }

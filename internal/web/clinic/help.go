@@ -153,6 +153,7 @@ func (c *Clinic) ask(w http.ResponseWriter, r *http.Request, v visitor) {
 
 // summary is what was found, in a few lines.
 func (c *Clinic) summary(r *http.Request, v visitor, k *kept) string {
+	v.aside = true
 	p := c.reportPage(r, v, k)
 	lines := []string{p.Sentence}
 	for _, text := range []string{p.Text, p.Next} {

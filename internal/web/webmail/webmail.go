@@ -319,8 +319,8 @@ var shell = template.Must(template.New("shell").Parse(`<!DOCTYPE html>
 <script type="application/json" id="first">{{.Data}}</script>
 </head>
 <body>
-<div id="app"></div>
 <noscript><div class="nothing"><h1>{{call .Say "plain.title"}}</h1><p>{{call .Say "plain.text"}}</p><p><a href="/connect?lang={{.Lang}}">{{call .Say "plain.connect"}}</a></p><p><a href="/sign-out?lang={{.Lang}}">{{call .Say "plain.out"}}</a></p></div></noscript>
+<div id="app"></div>
 </body>
 </html>
 `))
