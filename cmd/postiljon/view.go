@@ -11,7 +11,7 @@ import (
 // openView makes what shows messages on the web. Pictures of the web are fetched from public addresses alone.
 func (s *service) openView() (err error) {
 	s.view, err = view.New(view.Options{
-		Store: s.store, Catalogue: s.catalogue, SignIn: s.signInHTTP, AuthservID: s.config.Hostname, Log: s.log,
+		Store: s.store, Catalogue: s.catalogue, SignIn: s.signInHTTP, Shared: s.jmap.Shared, AuthservID: s.config.Hostname, Log: s.log,
 		Note: func(ctx context.Context, a store.AccountID, kind string, fields ...store.Field) {
 			now := s.store.Now()
 			s.journal.Record(ctx, store.Event{Time: now, Trace: store.NewTraceID(now), Kind: kind, Account: a, Fields: fields})

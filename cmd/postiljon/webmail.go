@@ -14,7 +14,7 @@ const undoSend = 15 * time.Second
 // openWebmail makes the program that browsers load, which talks JMAP.
 func (s *service) openWebmail() (err error) {
 	s.webmail, err = webmail.New(webmail.Options{
-		SignIn: s.signInHTTP, Token: s.browsers.Token, Language: s.browsers.Language, Lead: s.browsers.Lead, Ask: s.jmap.Ask,
+		SignIn: s.signInHTTP, Token: s.browsers.Token, Language: s.browsers.Language, Lead: s.browsers.Lead, Ask: s.jmap.Ask, Sharers: s.jmap.Sharers,
 		Labels: func(ctx context.Context, a *store.Account) (any, error) {
 			l, err := s.accounts.LabelsOf(ctx, a.ID)
 			return l.Labels, err

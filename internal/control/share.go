@@ -94,7 +94,7 @@ func (s *Server) changeShare(ctx context.Context, r ChangeShare) (Share, error) 
 	if err != nil {
 		return Share{}, err
 	}
-	before, now, err := s.Store.SetGrant(ctx, owner.ID, m.ID, with, func(store.Rights) store.Rights { return rights })
+	before, now, err := s.Store.Share(ctx, &owner, &m, with, rights)
 	switch {
 	case err != nil:
 		return Share{}, err
@@ -103,29 +103,7 @@ func (s *Server) changeShare(ctx context.Context, r ChangeShare) (Share, error) 
 	case before != now:
 		s.noteShare(ctx, &owner, m.Name, with, now)
 	}
-	if before.Has(store.RightLookup) != now.Has(store.RightLookup) {
-		if err := s.subscribe(ctx, &owner, m.Name, with, now.Has(store.RightLookup)); err != nil {
-			return Share{}, err
-		}
-	}
 	return shareOf(owner.Address, m.Name, with, now), nil
-}
-
-// subscribe has a mailbox shown by the programs of the account that it is shared with, many of which
-// show what is subscribed to, or shown no longer. Of groups everybody subscribes for himself.
-func (s *Server) subscribe(ctx context.Context, owner *store.Account, mailbox, with string, on bool) error {
-	a, err := s.Store.AccountByAddress(ctx, with)
-	if store.KindOf(err) == store.KindNotFound { // an alias, anyone, or rights taken away
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	err = s.Store.Subscribe(ctx, a.ID, store.SharedName(owner, mailbox), on)
-	if kind := store.KindOf(err); kind == store.KindInvalid || kind == store.KindLimit { // too long a name to be subscribed to
-		return nil
-	}
-	return err
 }
 
 // noteShare leaves the event with the owner.

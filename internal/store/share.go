@@ -195,6 +195,27 @@ func (s *Store) SetGrant(ctx context.Context, owner AccountID, id MailboxID, ide
 	return before, now, nil
 }
 
+// Share is SetGrant with rights that are to be given, as people do it: an account that can see the mailbox in lists then is subscribed to
+// it, for many programs show what is subscribed to, and is no longer when it cannot. Of groups everybody subscribes for himself.
+func (s *Store) Share(ctx context.Context, owner *Account, m *Mailbox, identifier string, rights Rights) (before, now Rights, err error) {
+	before, now, err = s.SetGrant(ctx, owner.ID, m.ID, identifier, func(Rights) Rights { return rights })
+	if err != nil || before.Has(RightLookup) == now.Has(RightLookup) {
+		return before, now, err
+	}
+	a, err := s.AccountByAddress(ctx, identifier)
+	if KindOf(err) == KindNotFound { // an alias, anyone, or rights taken away
+		return before, now, nil
+	}
+	if err != nil {
+		return before, now, err
+	}
+	err = s.Subscribe(ctx, a.ID, SharedName(owner, m.Name), now.Has(RightLookup))
+	if kind := KindOf(err); kind == KindInvalid || kind == KindLimit { // too long a name to be subscribed to
+		err = nil
+	}
+	return before, now, err
+}
+
 // grant returns what a mailbox gives to an identifier itself.
 func (s *Store) grant(ctx context.Context, owner AccountID, id MailboxID, identifier string) (r Rights, err error) {
 	list, err := s.Grants(ctx, owner, id)

@@ -25,6 +25,4 @@ export * from "./ui/id";
 export * from "./ui/place";
 export * from "./ui/menu";
 export * from "./ui/dialog";
-export * from "./ui/combobox";
 export * from "./ui/pick";
-export * from "./ui/ask";

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/store"
@@ -111,6 +112,42 @@ func (s *Server) reach(ctx context.Context, user *store.Account, id string) (n n
 		err = errNoAccount
 	}
 	return n, err
+}
+
+// Sharers are the accounts that share mailboxes with one.
+func (s *Server) Sharers(ctx context.Context, a store.AccountID) ([]store.Account, error) {
+	list, err := s.neighbours(ctx, a)
+	accounts := make([]store.Account, 0, len(list))
+	for i := range list {
+		accounts = append(accounts, list[i].Account)
+	}
+	return accounts, err
+}
+
+// Shared finds an email that another shares with an account by its id, M7-12. Kind: KindNotFound, also for what the account may not read.
+func (s *Server) Shared(ctx context.Context, a store.AccountID, id string) (store.AccountID, store.EmailID, error) {
+	missing := &store.Error{Op: "find shared email", Kind: store.KindNotFound, Err: errNoPart}
+	number, _, ok := strings.Cut(strings.TrimPrefix(id, "M"), "-")
+	owner, isID := parseID[store.AccountID]('a', "a"+number)
+	if !ok || !isID || owner == a {
+		return 0, 0, missing
+	}
+	owners, err := s.store.Sharers(ctx, a)
+	if err != nil {
+		return 0, 0, err
+	}
+	if !slices.Contains(owners, owner) {
+		return 0, 0, missing
+	}
+	p, err := s.look(ctx, sight{owner, a})
+	if err != nil {
+		return 0, 0, err
+	}
+	l, there := p.located(id)
+	if !there {
+		return 0, 0, missing
+	}
+	return owner, l.ID, nil
 }
 
 // changes reports whether a method would change an account. What somebody is subscribed to is his own, and he can change it anywhere.

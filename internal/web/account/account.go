@@ -30,6 +30,9 @@
 //	GET  /api/contacts/export             the address book as vCard 4.0 (RFC 6350)
 //	POST /api/contacts/import             a body of vCards -> Imported
 //
+//	GET  /api/sharing                     Sharing: what is shared with whom, and what others share
+//	PUT  /api/sharing                     SharingChange -> Sharing; to give rights wants a fresh sign-in
+//
 //	GET  /api/tour                        Tour: whether the holder was shown around
 //	PUT  /api/tour                        Tour -> Tour
 //
@@ -137,6 +140,7 @@ func (a *API) Routes() map[string]http.Handler {
 		"GET /api/devices": a.devices, "GET /api/devices/{code}": a.code, "GET /api/devices/wait": a.wait,
 		"GET /api/contacts": a.contacts, "POST /api/contacts": a.putContacts, "DELETE /api/contacts/{id}": a.deleteContact, "DELETE /api/contacts/recent": a.deleteRecent,
 		"GET /api/contacts/suggest": a.suggest, "GET /api/contacts/export": a.export, "POST /api/contacts/import": a.importCards,
+		"GET /api/sharing": a.sharing, "PUT /api/sharing": a.changeSharing,
 		"GET /api/tour": a.tour, "PUT /api/tour": a.changeTour, "GET /api/labels": a.labels, "PUT /api/labels": a.changeLabels, "GET /api/status": a.status,
 	} {
 		routes[pattern] = a.signedIn(serve)

@@ -60,7 +60,7 @@ func (s *Server) about(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	o, err := s.origin(r.Context(), r.account.ID, r.mail, header)
+	o, err := s.origin(r.Context(), r.mail, header)
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,11 @@ func (s *Server) about(w http.ResponseWriter, r *request) error {
 	if a.Invitation, err = s.invitation(r.Context(), r.mail); err != nil {
 		return err
 	}
-	a.Junk = s.aboutJunk(r, o)
+	if r.mail.owner == r.account.ID { // what the owner of a mailbox taught, and which lists he is on, is his own
+		a.Junk = s.aboutJunk(r, o)
+	} else {
+		a.Unsubscribe = nil
+	}
 	s.answers.JSON(w, a)
 	return nil
 }

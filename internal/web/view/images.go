@@ -40,7 +40,7 @@ func (s *Server) imageAddress(m *mail, a store.AccountID, address string) string
 // signature says that a picture is one of a message: the service fetches nothing else.
 func (s *Server) signature(m *mail, a store.AccountID, address string) string {
 	h := hmac.New(sha256.New, s.key[:])
-	fmt.Fprintf(h, "image %d %d %s", a, m.ID, address)
+	fmt.Fprintf(h, "image %d %d %d %s", a, m.owner, m.ID, address)
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 

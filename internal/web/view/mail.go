@@ -16,6 +16,7 @@ import (
 type mail struct {
 	store.Email // without Summary, which is valid for a moment only
 	id          string
+	owner       store.AccountID // whose it is
 	parts       []message.Part
 	from        []message.Address
 	replyTo     []message.Address
@@ -26,16 +27,15 @@ type mail struct {
 
 // find looks up a message by the id that JMAP has for it, such as M123.
 func (s *Server) find(ctx context.Context, a store.AccountID, id string) (*mail, error) {
-	digits, ok := strings.CutPrefix(id, "M")
-	number, err := strconv.ParseUint(digits, 10, 63)
-	if !ok || err != nil || emailID(store.EmailID(number)) != id {
-		return nil, errStatus(http.StatusNotFound)
+	owner, number, err := s.named(ctx, a, id)
+	if err != nil {
+		return nil, err
 	}
 	var found *mail
-	err = s.store.Emails(ctx, a, store.EmailID(number), store.EmailID(number)+1, func(e *store.Email) (err error) {
+	err = s.store.Emails(ctx, owner, number, number+1, func(e *store.Email) (err error) {
 		v := &e.Summary
 		found = &mail{
-			Email: store.Email{ID: e.ID, Thread: e.Thread, Blob: e.Blob, Size: e.Size, Received: e.Received}, id: id,
+			Email: store.Email{ID: e.ID, Thread: e.Thread, Blob: e.Blob, Size: e.Size, Received: e.Received}, id: id, owner: owner,
 			from: v.Addresses(message.FieldFrom), replyTo: v.Addresses(message.FieldReplyTo), subject: string(v.Subject()),
 			messageID: string(v.MessageID()), headerSize: v.HeaderSize(),
 		}
@@ -46,6 +46,19 @@ func (s *Server) find(ctx context.Context, a store.AccountID, id string) (*mail,
 		err = errStatus(http.StatusNotFound)
 	}
 	return found, err
+}
+
+// named reads the id of a message: M123 of one's own, M7-123 of one that another shares.
+func (s *Server) named(ctx context.Context, a store.AccountID, id string) (owner store.AccountID, e store.EmailID, err error) {
+	if strings.Contains(id, "-") && s.options.Shared != nil {
+		return s.options.Shared(ctx, a, id)
+	}
+	digits, ok := strings.CutPrefix(id, "M")
+	number, err := strconv.ParseUint(digits, 10, 63)
+	if !ok || err != nil || emailID(store.EmailID(number)) != id {
+		return 0, 0, errStatus(http.StatusNotFound)
+	}
+	return a, store.EmailID(number), nil
 }
 
 // partNumber reads the id that JMAP has for a part: its number, from 1.

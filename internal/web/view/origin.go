@@ -48,7 +48,7 @@ func hopsOf(header []byte) []bounce.Hop {
 
 // origin reads what stands before and in the first Received field, which this service writes in front of all that comes;
 // nothing below is believed.
-func (s *Server) origin(ctx context.Context, a store.AccountID, m *mail, header []byte) (*origin, error) {
+func (s *Server) origin(ctx context.Context, m *mail, header []byte) (*origin, error) {
 	o := &origin{}
 	if len(m.from) == 1 {
 		o.from = domainOf(m.from[0].Email)
@@ -73,7 +73,7 @@ func (s *Server) origin(ctx context.Context, a store.AccountID, m *mail, header 
 		return o, nil
 	}
 	var err error
-	if o.arrival, err = s.arrival(ctx, a, o.trace); err == nil && o.arrival != nil && o.envelope == "" {
+	if o.arrival, err = s.arrival(ctx, m.owner, o.trace); err == nil && o.arrival != nil && o.envelope == "" {
 		o.envelope = o.arrival.Field("from")
 	}
 	return o, err

@@ -114,6 +114,6 @@ func (s *Server) imagesAllowed(r *request) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	o, err := s.origin(r.Context(), r.account.ID, r.mail, header)
+	o, err := s.origin(r.Context(), r.mail, header)
 	return err == nil && o.proven(), err
 }

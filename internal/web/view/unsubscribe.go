@@ -106,12 +106,12 @@ func (s *Server) unsubscribe(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	from, err := s.origin(r.Context(), r.account.ID, r.mail, header)
+	from, err := s.origin(r.Context(), r.mail, header)
 	if err != nil {
 		return err
 	}
 	o := unsubscribeOffer(header, from)
-	if o == nil || !o.OneClick || s.options.Fetch == nil {
+	if o == nil || r.mail.owner != r.account.ID || !o.OneClick || s.options.Fetch == nil {
 		return errStatus(http.StatusConflict)
 	}
 	if err := s.leave(r.Context(), o.URL); err != nil {

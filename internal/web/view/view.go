@@ -2,8 +2,8 @@
 // scripts, their parts as files, what is known of their sender in plain words, and pictures of the web fetched by
 // the service instead of the reader.
 //
-// Everything lies below /m/{email}/, where email is the id that JMAP has for it, and is for the account that is signed
-// in alone.
+// Everything lies below /m/{email}/, where email is the id that JMAP has for it, and is for who is signed in and may read it:
+// in the own account, or in a mailbox that another shares.
 package view
 
 import (
@@ -29,6 +29,9 @@ type Options struct {
 	Catalogue *cause.Catalogue
 	// SignIn decides who makes a request.
 	SignIn func(r *http.Request) (store.Account, cause.Decision)
+	// Shared finds a message that another account shares with one by the id that JMAP has for it; store.KindNotFound if there is none, or
+	// it may not be read. Nil finds none.
+	Shared func(ctx context.Context, a store.AccountID, id string) (owner store.AccountID, email store.EmailID, err error)
 	// AuthservID is the name under which this service says what it found out about senders (RFC 8601).
 	AuthservID string
 	// Fetch reaches servers that strangers name, none that stands beside us, and follows no redirects; nil fetches nothing.

@@ -37,6 +37,8 @@ type Options struct {
 	Ask func(ctx context.Context, a *store.Account, methodCalls []byte) (methodResponses []byte, err error)
 	// Labels answers the labels of an account, as /api/labels does.
 	Labels func(ctx context.Context, a *store.Account) (any, error)
+	// Sharers are the accounts that share mailboxes with one.
+	Sharers func(ctx context.Context, a store.AccountID) ([]store.Account, error)
 	// Language is the language for who makes a request, "" for the browser's.
 	Language func(r *http.Request) cause.Lang
 	// Lead answers who is not signed in: with the page where he can.
@@ -65,7 +67,7 @@ type file struct {
 
 // New makes a server.
 func New(o Options) (*Server, error) {
-	if o.SignIn == nil || o.Token == nil || o.Ask == nil || o.Labels == nil || o.Language == nil || o.Lead == nil {
+	if o.SignIn == nil || o.Token == nil || o.Ask == nil || o.Labels == nil || o.Sharers == nil || o.Language == nil || o.Lead == nil {
 		return nil, errors.New("webmail: an option is missing")
 	}
 	if o.Log == nil {
@@ -178,6 +180,7 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 // first is what the page holds for its scripts (web/src/core/first.ts).
 type first struct {
 	Account   account         `json:"account"`
+	Sharers   []account       `json:"sharers"`
 	CSRF      string          `json:"csrf"`
 	Lang      cause.Lang      `json:"lang"`
 	Version   string          `json:"version"`
@@ -235,9 +238,16 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 func (s *Server) first(r *http.Request, a *store.Account, token string, lang cause.Lang) first {
 	f := first{
 		Account: account{ID: fmt.Sprintf("a%d", a.ID), Address: a.Address}, CSRF: token, Lang: lang,
-		Version: s.version, Base: s.Base(), Origin: s.options.Hostname, MaxSize: s.options.MaxSize, Undo: s.options.Undo.Seconds(),
+		Sharers: []account{}, Version: s.version, Base: s.Base(), Origin: s.options.Hostname, MaxSize: s.options.MaxSize, Undo: s.options.Undo.Seconds(),
 	}
-	responses, err := s.options.Ask(r.Context(), a, firstCalls(f.Account.ID))
+	sharers, err := s.options.Sharers(r.Context(), a.ID)
+	for i := range sharers {
+		f.Sharers = append(f.Sharers, account{ID: fmt.Sprintf("a%d", sharers[i].ID), Address: sharers[i].Address, Name: sharers[i].Name})
+	}
+	var responses []byte
+	if err == nil {
+		responses, err = s.options.Ask(r.Context(), a, firstCalls(f.Account.ID, f.Sharers))
+	}
 	if err != nil {
 		s.options.Log.Error("webmail: first screen", "account", a.Address, "error", err) // the page asks again by itself
 	} else {
@@ -290,16 +300,20 @@ func (s *Server) language(r *http.Request) cause.Lang {
 	return cause.ParseLang(r.Header.Get("Accept-Language"))
 }
 
-// firstCalls are what the first screen shows: the mailboxes and the first rows of the inbox, as the list asks for them
+// firstCalls are what the first screen shows: the mailboxes, those that others share, and the first rows of the inbox, as the list asks for them
 // (web/src/core/list.ts).
-func firstCalls(account string) []byte {
+func firstCalls(own string, sharers []account) []byte {
 	const row = `["id","threadId","mailboxIds","keywords","from","to","subject","receivedAt","size","preview","hasAttachment"]`
-	return fmt.Appendf(nil, `[
+	calls := []byte("[")
+	for _, one := range sharers {
+		calls = fmt.Appendf(calls, `["Mailbox/get",{"accountId":%q,"ids":null},"s"],`, one.ID)
+	}
+	return fmt.Appendf(calls, `
 		["Mailbox/get",{"accountId":%[1]q,"ids":null},"m"],
 		["Email/query",{"accountId":%[1]q,"filter":{"inMailbox":"#inbox"},"sort":[{"property":"receivedAt","isAscending":false}],"collapseThreads":true,"position":0,"limit":50,"calculateTotal":true},"q"],
 		["Email/get",{"accountId":%[1]q,"#ids":{"resultOf":"q","name":"Email/query","path":"/ids"},"properties":%[2]s},"r"],
 		["Thread/get",{"accountId":%[1]q,"#ids":{"resultOf":"r","name":"Email/get","path":"/list/*/threadId"}},"t"],
-		["Email/get",{"accountId":%[1]q,"#ids":{"resultOf":"t","name":"Thread/get","path":"/list/*/emailIds"},"properties":%[2]s},"o"]]`, account, row)
+		["Email/get",{"accountId":%[1]q,"#ids":{"resultOf":"t","name":"Thread/get","path":"/list/*/emailIds"},"properties":%[2]s},"o"]]`, own, row)
 }
 
 // shell is the page. Where scripts are off it says so.

@@ -1,6 +1,8 @@
 // What a window to write in begins with.
 
 import { batch } from "@preact/signals";
+import { first } from "../core/first";
+import { accountOf } from "../core/jmap";
 import type { Address } from "../core/mail";
 import { t } from "../core/text";
 import { isAddress, type Chip } from "./addresses";
@@ -72,6 +74,9 @@ export function swapSignature(html: string, from: Identity | undefined, to: Iden
   return markup(nodes);
 }
 
+/** isMine tells one's own emails from those that another shares, whose keywords are his. */
+const isMine = (e: Whole): boolean => accountOf(e.id) === first.account.id;
+
 function answer(d: Draft, e: Whole, all: boolean): void {
   const { to, cc } = addressees(e, all);
   d.to.value = to;
@@ -80,7 +85,7 @@ function answer(d: Draft, e: Whole, all: boolean): void {
   d.quote.value = answerQuote(e);
   d.inReplyTo = e.messageId ?? [];
   d.references = referencesOf(e);
-  d.answering = { emailId: e.id, keyword: "$answered" };
+  if (isMine(e)) d.answering = { emailId: e.id, keyword: "$answered" };
   if (htmlOf(e) === undefined && localStorage.getItem("compose.plain") === null) d.rich.value = true;
   pictures(d, e);
 }
@@ -89,7 +94,7 @@ function forward(d: Draft, e: Whole): void {
   d.subject.value = subjectOf(e.subject, "Fwd");
   d.quote.value = forwardQuote(e);
   d.references = referencesOf(e);
-  d.answering = { emailId: e.id, keyword: "$forwarded" };
+  if (isMine(e)) d.answering = { emailId: e.id, keyword: "$forwarded" };
   pictures(d, e);
   const rest = e.attachments.filter((p) => !shown(d, p.cid));
   d.add(rest.map((p) => there(p, false)));

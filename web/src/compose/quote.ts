@@ -1,6 +1,7 @@
 // What an answer or a forwarded message takes over: addressees, subject, threads, and the text that it quotes.
 
-import { call } from "../core/jmap";
+import { first } from "../core/first";
+import { accountOf, call, of } from "../core/jmap";
 import type { Address, Email } from "../core/mail";
 import { locale, t } from "../core/text";
 import { written } from "./addresses";
@@ -45,9 +46,17 @@ const properties = ["id", "blobId", "threadId", "mailboxIds", "keywords", "messa
 
 /** fetchWhole asks for an email and its text. */
 export async function fetchWhole(id: string): Promise<Whole> {
-  const answer = await call("Email/get", { ids: [id], properties, fetchTextBodyValues: true, fetchHTMLBodyValues: true, maxBodyValueBytes: 1 << 20 });
-  if (!answer.list[0]) throw new Error(t("compose_original_gone"));
-  return answer.list[0];
+  const answer = await call("Email/get", { ...of(id), ids: [id], properties, fetchTextBodyValues: true, fetchHTMLBodyValues: true, maxBodyValueBytes: 1 << 20 });
+  const e: Whole | undefined = answer.list[0];
+  if (!e) throw new Error(t("compose_original_gone"));
+  if (accountOf(id) !== first.account.id && e.attachments.length) await bring(e);
+  return e;
+}
+
+/** bring has the attachments of an email that another shares copied, so that they can be named in a message of one's own. */
+async function bring(e: Whole): Promise<void> {
+  const answer = await call("Blob/copy", { accountId: first.account.id, fromAccountId: accountOf(e.id), blobIds: e.attachments.map((p) => p.blobId) });
+  for (const p of e.attachments) p.blobId = answer.copied?.[p.blobId ?? ""] ?? p.blobId;
 }
 
 /** htmlOf is what an email says as harmless HTML; undefined where it has plain text alone. */

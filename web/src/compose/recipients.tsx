@@ -3,7 +3,7 @@
 import type { Signal } from "@preact/signals";
 import { useRef, useState } from "preact/hooks";
 import { t } from "../core/text";
-import { Combobox } from "../ui/combobox";
+import { Combobox } from "./combobox";
 import { Icon } from "../ui/icon";
 import { openMenu } from "../ui/menu";
 import { useName } from "../ui/id";

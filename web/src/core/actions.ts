@@ -1,7 +1,7 @@
 // What people do with emails: at once on the screen, then at the server, and taken back where it fails or is undone.
 
 import { batch } from "@preact/signals";
-import { call, MethodError } from "./jmap";
+import { call, MethodError, of } from "./jmap";
 import { email, known, mailbox, type Email } from "./mail";
 import { t } from "./text";
 import { toast } from "../ui/toast";
@@ -12,7 +12,7 @@ export type Patch = Record<string, true | null>;
 /** maxSet is fewer than maxObjectsInSet of the server. */
 export const maxSet = 250;
 
-/** change patches emails, here and at the server, and answers what undoes it. */
+/** change patches emails of one account, here and at the server, and answers what undoes it. */
 export async function change(patches: Map<string, Patch>): Promise<Map<string, Patch>> {
   const undo = applyHere(patches);
   const all = [...patches];
@@ -21,7 +21,7 @@ export async function change(patches: Map<string, Patch>): Promise<Map<string, P
   for (let at = 0; at < all.length; at += maxSet) {
     const some = Object.fromEntries(all.slice(at, at + maxSet));
     try {
-      const answer = await call("Email/set", { update: some });
+      const answer = await call("Email/set", { ...of(all[0]![0]), update: some });
       for (const [id, error] of Object.entries<any>(answer.notUpdated ?? {})) {
         failed.set(id, undo.get(id)!);
         reason = new MethodError(error.type, error);
@@ -140,6 +140,7 @@ export async function withUndo(patches: Map<string, Patch>, said: string, after?
 
 /** explain says in words why something was not done. */
 export function explain(error: unknown): string {
+  if (error instanceof MethodError && /^forbidden$|ReadOnly$/.test(error.type)) return t("not_allowed");
   if (error instanceof MethodError) return t("not_done", { reason: error.message });
   return t("no_line");
 }

@@ -3,8 +3,16 @@
 import type { Invocation } from "./jmap";
 import type { Label } from "./labels";
 
+/** Account is one whose mail can be seen: the own one, or one that shares mailboxes with it. */
+export interface Account {
+  id: string;
+  address: string;
+  name: string;
+}
+
 export interface First {
-  account: { id: string; address: string; name: string };
+  account: Account;
+  sharers: Account[]; // those that share mailboxes with it
   csrf: string;
   lang: "sv" | "nb" | "en";
   version: string; // of these scripts

@@ -49,6 +49,15 @@ export interface Pending<T> extends Promise<T> {
   ref(path: string): { resultOf: string; name: string; path: string };
 }
 
+/** accountOf is the account that something lies in: ids of what others share have its number in them. */
+export function accountOf(id = ""): string {
+  const number = /^[FMT](\d+)-/.exec(id)?.[1];
+  return number ? `a${number}` : first.account.id;
+}
+
+/** of names the account that something lies in, for a call. */
+export const of = (id?: string): { accountId: string } => ({ accountId: accountOf(id) });
+
 /** ofNoAccount are methods that belong to whoever is signed in (RFC 8620 section 7.2). */
 const ofNoAccount = /^(Core|PushSubscription)\//;
 
@@ -143,14 +152,14 @@ export async function upload(data: Blob): Promise<{ blobId: string; type: string
   return response.json();
 }
 
-/** listen calls changed with the new states, by type, whenever something changes, until it is told to stop. */
-export function listen(changed: (states: Record<string, string>) => void): () => void {
+/** listen calls changed with the new states, by account and type, whenever something changes, until it is told to stop. */
+export function listen(changed: (states: Record<string, Record<string, string>>) => void): () => void {
   let source: EventSource | undefined;
   let again: ReturnType<typeof setTimeout> | undefined;
   let failures = 0;
   const open = () => {
     source = new EventSource("/jmap/events?types=*&closeafter=no&ping=60");
-    source.addEventListener("state", (e) => changed(JSON.parse((e as MessageEvent).data).changed?.[first.account.id] ?? {}));
+    source.addEventListener("state", (e) => changed(JSON.parse((e as MessageEvent).data).changed ?? {}));
     source.onopen = () => {
       failures = 0;
       online.value = true;

@@ -1,6 +1,7 @@
 // A list of emails that may have a million rows: it knows how many there are and holds those somebody has looked at.
 
 import { batch, signal } from "@preact/signals";
+import { first } from "./first";
 import { call, MethodError, sendCalls, type Invocation } from "./jmap";
 import { dropEmails, keep, known, listProperties, onChange } from "./mail";
 
@@ -57,7 +58,7 @@ export class List {
    * A list shows conversations unless collapse is false. One that is not counted, as of words that are searched for, is
    * answered at once; its total grows with the pages that were looked at, and open tells that there may be more.
    */
-  constructor(readonly filter: Filter, readonly sort = newestFirst, readonly collapse = true, readonly counted = true) {
+  constructor(readonly filter: Filter, readonly sort = newestFirst, readonly collapse = true, readonly counted = true, readonly accountId = first?.account.id) {
     this.stop = onChange(() => void this.refresh());
   }
 
@@ -131,7 +132,7 @@ export class List {
     try {
       const query = call("Email/query", this.query({ position: page * pageSize, limit: pageSize, calculateTotal: this.counted }));
       query.catch(() => {}); // what refers to it fails with it
-      const described = describe({ "#ids": query.ref("/ids") }, this.collapse);
+      const described = describe({ accountId: this.accountId, "#ids": query.ref("/ids") }, this.collapse);
       void sendCalls();
       const answers = await described;
       const found = await query;
@@ -157,7 +158,7 @@ export class List {
   }
 
   private query(more: object): object {
-    return { filter: this.filter, sort: this.sort, collapseThreads: this.collapse, ...more };
+    return { accountId: this.accountId, filter: this.filter, sort: this.sort, collapseThreads: this.collapse, ...more };
   }
 
   private put(answer: any): void {
@@ -200,7 +201,7 @@ export class List {
       const changes = await call("Email/queryChanges", this.query({ sinceQueryState: this.state, calculateTotal: true, maxChanges: 500 }));
       const unknown = changes.added.map((a: any) => a.id).filter((id: string) => !known(id));
       // Rows that came are shown once it is known what they say, so that none is blank for a moment.
-      if (unknown.length > 0) keep(await describe({ ids: unknown }, this.collapse));
+      if (unknown.length > 0) keep(await describe({ accountId: this.accountId, ids: unknown }, this.collapse));
       if (epoch !== this.epoch) {
         this.stale = true; // the next answer tells what was dropped, too
         return;
@@ -304,11 +305,12 @@ export class List {
 }
 
 /** describe asks what a list shows of emails and, of conversations, of all emails in them. */
-async function describe(which: Record<string, unknown>, conversations: boolean): Promise<Invocation[]> {
+async function describe(which: { accountId?: string; [ids: string]: unknown }, conversations: boolean): Promise<Invocation[]> {
+  const { accountId } = which;
   const rows = call("Email/get", { ...which, properties: listProperties });
   if (!conversations) return [["Email/get", await rows, ""]];
-  const threads = call("Thread/get", { "#ids": rows.ref("/list/*/threadId") });
-  const others = call("Email/get", { "#ids": threads.ref("/list/*/emailIds"), properties: listProperties });
+  const threads = call("Thread/get", { accountId, "#ids": rows.ref("/list/*/threadId") });
+  const others = call("Email/get", { accountId, "#ids": threads.ref("/list/*/emailIds"), properties: listProperties });
   // Conversations may have more emails than can be asked for at once: their rows then show what is known.
   const more = others.then((a): Invocation[] => [["Email/get", a, ""]], (error) => (error instanceof MethodError ? [] : Promise.reject(error)));
   const [r, t, o] = await Promise.all([rows, threads, more]);

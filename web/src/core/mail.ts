@@ -2,8 +2,8 @@
 // its own, so that a change repaints what shows it and nothing else. sync keeps them true.
 
 import { signal, type Signal, batch } from "@preact/signals";
-import { call, listen, MethodError, type Invocation } from "./jmap";
-import { first } from "./first";
+import { call, listen, MethodError, of, send, type Invocation } from "./jmap";
+import { first, type Account } from "./first";
 
 export interface Mailbox {
   id: string;
@@ -17,6 +17,8 @@ export interface Mailbox {
   unreadThreads: number;
   isSubscribed: boolean;
   myRights: Record<string, boolean>;
+  sharer?: string; // the account that shares it
+  was?: string | null; // its role there
 }
 
 export interface Address {
@@ -43,6 +45,10 @@ export const listProperties = ["id", "threadId", "mailboxIds", "keywords", "from
 
 export const mailboxes = signal<Mailbox[]>([]);
 
+/** sharers are the accounts that share mailboxes with this one; shared are those mailboxes. What they are to their owners they are not here. */
+export const sharers = signal<Account[]>(first?.sharers ?? []);
+export const shared = signal<Mailbox[]>([]);
+
 const emails = new Map<string, Signal<Email | undefined>>();
 const threads = new Map<string, Signal<string[]>>();
 
@@ -66,7 +72,12 @@ export function known(id: string): Email | undefined {
 }
 
 export function mailbox(idOrRole: string): Mailbox | undefined {
-  return mailboxes.value.find((m) => m.role === idOrRole || m.id === idOrRole);
+  return mailboxes.value.find((m) => m.role === idOrRole || m.id === idOrRole) ?? shared.value.find((m) => m.id === idOrRole);
+}
+
+/** may tells whether the rights on all mailboxes of an email let something be done with it. */
+export function may(e: Email, right: string): boolean {
+  return Object.keys(e.mailboxIds).every((m) => mailbox(m)?.myRights[right] !== false);
 }
 
 /** inThread are the emails of a conversation that are known. */
@@ -74,8 +85,14 @@ export function inThread(id: string): Email[] {
   return thread(id).value.map((e) => email(e).value).filter((e) => e !== undefined);
 }
 
-let emailState = "";
-let threadState = "";
+/** States are what is known of an account: of emails and of conversations, each with the state in which it is. */
+interface States {
+  email: string;
+  thread: string;
+}
+const states: Record<string, States> = {};
+const own = first?.account.id ?? "";
+const statesOf = (account = own): States => (states[account] ??= { email: "", thread: "" });
 
 /** withRole gives the Outbox its role: the registry of roles has none for it. It is the one where nobody puts anything, in its place of the order. */
 function withRole(m: Mailbox): Mailbox {
@@ -87,15 +104,16 @@ export function keep(responses: Invocation[]): void {
   batch(() => {
     for (const [name, answer] of responses) {
       if (name === "Mailbox/get") {
-        const all: Mailbox[] = answer.list.map(withRole);
-        if (JSON.stringify(all) !== JSON.stringify(mailboxes.peek())) mailboxes.value = all;
+        const sharer = answer.accountId ?? own;
+        if (sharer === own) put(mailboxes, answer.list.map(withRole));
+        else put(shared, [...shared.peek().filter((m) => m.sharer !== sharer), ...answer.list.map((m: Mailbox) => ({ ...m, sharer, was: m.role, role: null }))]);
       }
       else if (name === "Email/get") {
-        emailState ||= answer.state;
+        statesOf(answer.accountId).email ||= answer.state;
         for (const e of answer.list) email(e.id).value = { ...email(e.id).peek(), ...e };
         for (const id of answer.notFound) if (emails.has(id)) email(id).value = undefined;
       } else if (name === "Thread/get") {
-        threadState ||= answer.state;
+        statesOf(answer.accountId).thread ||= answer.state;
         for (const one of answer.list) thread(one.id).value = one.emailIds;
         for (const id of answer.notFound) if (threads.has(id)) thread(id).value = [];
       }
@@ -103,15 +121,19 @@ export function keep(responses: Invocation[]): void {
   });
 }
 
-/** fetchMailboxes asks for all mailboxes; there are few. */
-export async function fetchMailboxes(): Promise<void> {
-  keep([["Mailbox/get", await call("Mailbox/get", { ids: null }), ""]]);
+function put(all: Signal<Mailbox[]>, now: Mailbox[]): void {
+  if (JSON.stringify(now) !== JSON.stringify(all.peek())) all.value = now;
+}
+
+/** fetchMailboxes asks for all mailboxes of an account; there are few. */
+export async function fetchMailboxes(accountId = own): Promise<void> {
+  keep([["Mailbox/get", await call("Mailbox/get", { accountId, ids: null }), ""]]);
 }
 
 /** fetchThread asks for a conversation and what a list shows of its emails. */
 export async function fetchThread(id: string): Promise<void> {
-  const t = call("Thread/get", { ids: [id] });
-  const e = call("Email/get", { "#ids": t.ref("/list/*/emailIds"), properties: listProperties });
+  const t = call("Thread/get", { ...of(id), ids: [id] });
+  const e = call("Email/get", { ...of(id), "#ids": t.ref("/list/*/emailIds"), properties: listProperties });
   keep([["Thread/get", await t, ""], ["Email/get", await e, ""]]);
 }
 
@@ -126,53 +148,58 @@ const maxChanges = 500;
 
 /** catchUp asks what changed of all that is known here. */
 export async function catchUp(): Promise<void> {
-  if (!emailState) {
-    await fetchMailboxes();
-    for (const f of followers) f();
-    return;
-  }
-  const boxes = call("Mailbox/get", { ids: null });
-  const e = call("Email/changes", { sinceState: emailState, maxChanges });
-  const t = threadState ? call("Thread/changes", { sinceState: threadState, maxChanges }) : undefined;
-  const [box, emailChanges, threadChanges] = await Promise.all([boxes, e.catch(tooOld), t?.catch(tooOld)]);
-  keep([["Mailbox/get", box, ""]]);
-  if (!emailChanges || (t && !threadChanges)) return forget();
-  await Promise.all([
-    renew("Email/get", emails, emailChanges, { properties: listProperties }),
-    threadChanges && renew("Thread/get", threads, threadChanges, {}),
-  ]);
-  await complete(threadChanges?.updated ?? []);
-  emailState = emailChanges.newState;
-  if (threadChanges) threadState = threadChanges.newState;
+  await Promise.all([own, ...sharers.peek().map((a) => a.id)].map(catchUpWith));
   for (const f of followers) f();
-  if (emailChanges.hasMoreChanges || threadChanges?.hasMoreChanges) await catchUp();
 }
 
-/** tooOld is the answer of a server that no longer knows what changed since then (RFC 8620 section 5.2). */
+async function catchUpWith(accountId: string): Promise<void> {
+  const state = statesOf(accountId);
+  const boxes = call("Mailbox/get", { accountId, ids: null });
+  const e = state.email ? call("Email/changes", { accountId, sinceState: state.email, maxChanges }) : undefined;
+  const t = state.thread ? call("Thread/changes", { accountId, sinceState: state.thread, maxChanges }) : undefined;
+  const [box, emailChanges, threadChanges] = await Promise.all([accountId === own ? boxes : boxes.catch(tooOld), e?.catch(tooOld), t?.catch(tooOld)]);
+  if (!box) return meet(); // nothing is shared any more
+  keep([["Mailbox/get", box, ""]]);
+  // What is shown of what is too old stays until lists and conversations have asked for it again.
+  if ((e && !emailChanges) || (t && !threadChanges)) return void delete states[accountId];
+  await Promise.all([
+    emailChanges && renew("Email/get", accountId, emails, emailChanges, { properties: listProperties }),
+    threadChanges && renew("Thread/get", accountId, threads, threadChanges, {}),
+  ]);
+  await complete(accountId, threadChanges?.updated ?? []);
+  if (emailChanges) state.email = emailChanges.newState;
+  if (threadChanges) state.thread = threadChanges.newState;
+  if (emailChanges?.hasMoreChanges || threadChanges?.hasMoreChanges) await catchUpWith(accountId);
+}
+
+/** meet asks who shares mailboxes now. */
+async function meet(): Promise<void> {
+  const { accounts } = await (await send("/jmap/session")).json();
+  delete accounts[own];
+  const before = sharers.peek();
+  sharers.value = Object.keys(accounts).map((id) => before.find((s) => s.id === id) ?? { id, address: accounts[id].name, name: "" });
+  put(shared, shared.peek().filter((m) => accounts[m.sharer!]));
+}
+
+/** tooOld is the answer of a server that no longer knows what changed since then (RFC 8620 section 5.2), or tells it no longer. */
 function tooOld(error: unknown): undefined {
-  if (error instanceof MethodError && error.type === "cannotCalculateChanges") return undefined;
+  if (error instanceof MethodError && (error.type === "cannotCalculateChanges" || error.type === "accountNotFound")) return undefined;
   throw error;
 }
 
 /** renew asks anew for what is known here and changed. */
-async function renew(method: string, known: Map<string, Signal<any>>, changes: any, more: object): Promise<void> {
+async function renew(method: string, accountId: string, known: Map<string, Signal<any>>, changes: any, more: object): Promise<void> {
   const ids = [...changes.created, ...changes.updated].filter((id: string) => known.has(id));
   for (let at = 0; at < ids.length; at += maxChanges) {
-    keep([[method, await call(method, { ids: ids.slice(at, at + maxChanges), ...more }), ""]]);
+    keep([[method, await call(method, { accountId, ids: ids.slice(at, at + maxChanges), ...more }), ""]]);
   }
-  keep([[method, { list: [], notFound: changes.destroyed }, ""]]);
+  keep([[method, { accountId, list: [], notFound: changes.destroyed }, ""]]);
 }
 
 /** complete asks for emails that came to conversations known here from elsewhere, such as a draft of another window. */
-async function complete(changed: string[]): Promise<void> {
+async function complete(accountId: string, changed: string[]): Promise<void> {
   const ids = changed.flatMap((id) => threads.get(id)?.peek() ?? []).filter((id) => !known(id)).slice(0, maxChanges);
-  if (ids.length) keep([["Email/get", await call("Email/get", { ids, properties: listProperties }), ""]]);
-}
-
-/** forget begins anew: what is shown stays until lists and conversations have asked for it again. */
-function forget(): void {
-  emailState = threadState = "";
-  for (const f of followers) f();
+  if (ids.length) keep([["Email/get", await call("Email/get", { accountId, ids, properties: listProperties }), ""]]);
 }
 
 /** seenPeople are senders and recipients of what is known here, by address. */
@@ -191,6 +218,7 @@ export function dropEmails(ids: Iterable<string>): void {
 export function sync(): () => void {
   let running = false;
   let again = false;
+  let unmet = false; // somebody shares something since then
   const run = async () => {
     if (running) {
       again = true;
@@ -200,6 +228,8 @@ export function sync(): () => void {
     do {
       again = false;
       try {
+        if (unmet) await meet();
+        unmet = false;
         await catchUp();
       } catch {
         break; // the line is down: the next event, or the line's return, comes here again
@@ -207,7 +237,10 @@ export function sync(): () => void {
     } while (again);
     running = false;
   };
-  return listen(() => void run());
+  return listen((changed) => {
+    unmet ||= Object.keys(changed).some((a) => a !== own && !sharers.peek().some((s) => s.id === a));
+    void run();
+  });
 }
 
 keep(first?.responses ?? []);

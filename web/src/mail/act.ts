@@ -1,6 +1,6 @@
 // What is done with rows: with those that are chosen, else with the one the cursor is on, else with what is open.
 
-import { call } from "../core/jmap";
+import { accountOf, call, of } from "../core/jmap";
 import type { Filter, List } from "../core/list";
 import { change, explain, keywordPatches, mark, marked, maxSet, moving, offerUndo, roleMailbox, withUndo, type Patch } from "../core/actions";
 import { inThread, known, mailbox, thread, type Email } from "../core/mail";
@@ -8,8 +8,9 @@ import { go, narrow, route } from "../core/route";
 import { t } from "../core/text";
 import { confirm } from "../ui/dialog";
 import { toast } from "../ui/toast";
+import { later } from "./later";
 import { nameOf } from "./names";
-import { cursor, here, isSelected, list, nothing, searching, selectedCount, selection } from "./state";
+import { can, cursor, here, isSelected, list, nothing, searching, selectedCount, selection } from "./state";
 
 /** rows are the ids of the rows that something is done with; "all" are those of the whole list. */
 export type Rows = string[] | "all";
@@ -75,12 +76,26 @@ function after(l: List, gone: Set<string>): string | undefined {
   return undefined;
 }
 
+/** allowed tells whether something may be done here, and says so where not. */
+function allowed(what: Parameters<typeof can>[0]): boolean {
+  const yes = can(what);
+  if (!yes) toast(t("not_allowed"), { kind: "error" });
+  return yes;
+}
+
 /** moveTo moves rows into a mailbox. */
 export async function moveTo(to: string, rows: Rows = chosen()): Promise<void> {
   const target = mailbox(to);
   if (!target || rows.length === 0) return;
   const from = searching.peek() ? undefined : here.peek()?.id;
   if (from === target.id) return;
+  const l = list.peek();
+  if (rows !== "all" && l && accountOf(target.id) !== l.accountId) {
+    const ids = emailsOf(rows).map((e) => e.id);
+    if (from && can("remove")) leave(rows);
+    return void later((part) => part.across(ids, target, from && can("remove") ? from : undefined, () => void l.refresh(), offerUndo));
+  }
+  if (!allowed("remove")) return;
   const said = (n: number) => (["archive", "trash", "junk", "inbox"].includes(target.role ?? "") ? t(`moved_to_${target.role}`, { n }) : t("done_move", { n, folder: nameOf(target) }));
   const keywords: Patch = target.role === "junk" ? { "keywords/$junk": true, "keywords/$notjunk": null } : here.peek()?.role === "junk" ? { "keywords/$junk": null, "keywords/$notjunk": true } : {};
   if (rows === "all") {
@@ -92,34 +107,36 @@ export async function moveTo(to: string, rows: Rows = chosen()): Promise<void> {
   }
   const patches = moving(emailsOf(rows).map((e) => e.id), target.id, from);
   for (const patch of patches.values()) Object.assign(patch, keywords);
-  const l = list.peek();
   if (!searching.peek() || target.role === "trash" || target.role === "junk") leave(rows);
   else selection.value = nothing;
   await withUndo(patches, said(rows.length), () => void l?.refresh());
 }
 
-export const archive = (rows?: Rows): Promise<void> => moveTo(roleMailbox("archive"), rows);
-export const junk = (rows?: Rows): Promise<void> => moveTo(roleMailbox("junk"), rows);
-export const toInbox = (rows?: Rows): Promise<void> => moveTo(roleMailbox("inbox"), rows);
+const file = (role: string) => async (rows?: Rows): Promise<void> => {
+  if (allowed("file")) await moveTo(roleMailbox(role), rows);
+};
+export const archive = file("archive");
+export const junk = file("junk");
+export const toInbox = file("inbox");
 
 /** remove puts rows into the trash; those that lie there or among junk are deleted for ever, once somebody said so. */
 export function remove(rows: Rows = chosen()): Promise<void> {
   const role = here.peek()?.role;
-  if (!searching.peek() && (role === "trash" || role === "junk")) return destroy(rows);
+  if (!can("file") || (!searching.peek() && (role === "trash" || role === "junk"))) return destroy(rows);
   return moveTo(roleMailbox("trash"), rows);
 }
 
 /** destroy deletes rows for ever. */
 export async function destroy(rows: Rows = chosen()): Promise<void> {
-  if (rows.length === 0) return;
+  if (rows.length === 0 || !allowed("remove")) return;
   const n = rows === "all" ? selectedCount.peek() : rows.length;
-  if (!(await confirm(t("delete_for_ever_title", { n }), t("delete_for_ever_text"), t("delete_for_ever"), true))) return;
+  if (!(await confirm(t("delete_for_ever_title", { n }), t(can("file") ? "delete_for_ever_text" : "delete_shared_text"), t("delete_for_ever"), true))) return;
   if (rows === "all") return destroyAll(list.peek()!.filter);
   const ids = emailsOf(rows).map((e) => e.id);
   const l = list.peek();
   leave(rows);
   try {
-    for (let at = 0; at < ids.length; at += maxSet) await call("Email/set", { destroy: ids.slice(at, at + maxSet) });
+    for (let at = 0; at < ids.length; at += maxSet) await call("Email/set", { ...of(ids[0]), destroy: ids.slice(at, at + maxSet) });
     toast(t("done_destroy", { n }));
   } catch (error) {
     toast(explain(error), { kind: "error" });
@@ -135,19 +152,22 @@ export async function empty(id: string): Promise<void> {
 }
 
 /** star marks rows with a star, or takes it away. Of a conversation the newest email gets it. */
-export function star(on: boolean, rows: Rows = chosen()): Promise<void> {
+export async function star(on: boolean, rows: Rows = chosen()): Promise<void> {
+  if (!allowed("flag")) return;
   if (rows === "all") return setAll("$flagged", on, marked.$flagged[+on]!);
   return mark(on ? rows : emailsOf(rows).map((e) => e.id), "$flagged", on, rows.length);
 }
 
 /** read marks rows as read, or the newest email of each as not read. */
-export function read(on: boolean, rows: Rows = chosen()): Promise<void> {
+export async function read(on: boolean, rows: Rows = chosen()): Promise<void> {
+  if (!allowed("read")) return;
   if (rows === "all") return setAll("$seen", on, marked.$seen[+on]!);
   return mark(on ? emailsOf(rows).map((e) => e.id) : rows, "$seen", on, rows.length);
 }
 
 /** label gives rows a label, or takes it away. */
-export function label(keyword: string, on: boolean, rows: Rows = chosen()): Promise<void> {
+export async function label(keyword: string, on: boolean, rows: Rows = chosen()): Promise<void> {
+  if (!allowed("flag")) return;
   if (rows === "all") return setAll(keyword, on, on ? "done_label" : "done_unlabel");
   return withUndo(keywordPatches(emailsOf(rows).map((e) => e.id), keyword, on), t(on ? "done_label" : "done_unlabel", { n: rows.length }));
 }
@@ -171,9 +191,9 @@ async function everything(said: (n: number) => string, patchOf: (e: Known) => Pa
   selection.value = nothing;
   const undo = new Map<string, Patch>();
   const filter = which ? { operator: "AND", conditions: [l.filter, which] } : l.filter;
-  await batches(l, () => idsOf(filter), async (ids) => {
+  await batches(l, () => idsOf(filter, l.accountId), async (ids) => {
     for (let at = 0; at < ids.length; at += maxGet) {
-      const found = await call("Email/get", { ids: ids.slice(at, at + maxGet), properties: ["id", "mailboxIds", "keywords"] });
+      const found = await call("Email/get", { ...of(ids[0]), ids: ids.slice(at, at + maxGet), properties: ["id", "mailboxIds", "keywords"] });
       const patches = new Map<string, Patch>();
       for (const e of found.list as Known[]) {
         const patch = patchOf(e);
@@ -190,18 +210,18 @@ async function destroyAll(filter: Filter): Promise<void> {
   if (!l) return;
   selection.value = nothing;
   let n = 0;
-  await batches(l, () => idsOf(filter), async (ids) => {
-    await call("Email/set", { destroy: ids });
+  await batches(l, () => idsOf(filter, l.accountId), async (ids) => {
+    await call("Email/set", { ...of(ids[0]), destroy: ids });
     n += ids.length;
   });
   toast(t("done_destroy", { n }));
 }
 
 /** idsOf are the ids of all emails that a filter lets through. */
-async function idsOf(filter: Filter): Promise<string[]> {
+async function idsOf(filter: Filter, accountId?: string): Promise<string[]> {
   const ids = new Set<string>();
   for (;;) {
-    const found = await call("Email/query", { filter, sort: [{ property: "receivedAt" }], position: ids.size, limit: maxQuery });
+    const found = await call("Email/query", { accountId, filter, sort: [{ property: "receivedAt" }], position: ids.size, limit: maxQuery });
     for (const id of found.ids) ids.add(id);
     if (found.ids.length < maxQuery) return [...ids];
   }

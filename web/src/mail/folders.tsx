@@ -1,5 +1,6 @@
+import { Fragment } from "preact";
 import { signal } from "@preact/signals";
-import { mailboxes } from "../core/mail";
+import { mailboxes, sharers } from "../core/mail";
 import { route } from "../core/route";
 import { needsYou, waitingHere } from "../core/outbox";
 import { number, t } from "../core/text";
@@ -8,7 +9,7 @@ import { Button, IconButton } from "../ui/button";
 import { Icon } from "../ui/icon";
 import { empty } from "./act";
 import { later } from "./later";
-import { branches, folderIcons, nameOf, type Branch } from "./names";
+import { branches, folderIcons, nameOf, sharerName, type Branch } from "./names";
 import { Quota } from "./quota";
 import { drawer, store, stored } from "./state";
 
@@ -40,6 +41,13 @@ export function Folders() {
         <IconButton icon="plus" label={t("new_folder")} onClick={() => void later((part) => part.newFolder())} />
       </div>
       {own.length > 0 && <ul class="folder-list" onKeyDown={keys}>{own.map((b) => <Folder key={b.m.id} {...b} />)}</ul>}
+      {sharers.value.map((s) => {
+        const theirs = branches(closed.value, s.id).own;
+        return theirs.length > 0 && <Fragment key={s.id}>
+          <div class="folder-head"><h2 title={s.address}>{t("shared_by", { who: sharerName(s.id) })}</h2></div>
+          <ul class="folder-list" onKeyDown={keys}>{theirs.map((b) => <Folder key={b.m.id} {...b} />)}</ul>
+        </Fragment>;
+      })}
       {mailboxes.value.length === 0 && <p class="soft folder-none">{t("loading")}</p>}
       <Quota />
     </>
@@ -68,13 +76,12 @@ function Folder({ m, depth, children }: Branch) {
   const all = m.role === "drafts" || m.role === "outbox";
   const count = m.role === "outbox" ? m.totalEmails + needsYou.value : all ? m.totalEmails : m.role === "sent" || m.role === "trash" ? 0 : m.unreadThreads;
   const shut = closed.value.has(m.id);
-  const shared = m.myRights.mayDelete === false && m.myRights.mayRename === false && !m.role;
   const menu = (at: Element) => later((part) => part.folderMenu(m, at, empty));
   return (
-    <li class={`folder ${current ? "current" : ""}`} style={{ paddingInlineStart: `${depth * 0.9}rem` }} data-drop={m.id}>
+    <li class={`folder ${current ? "current" : ""}`} style={{ paddingInlineStart: `${depth * 0.9}rem` }} data-drop={m.myRights.mayAddItems === false ? undefined : m.id}>
       {children ? <button type="button" class="icon fold" tabIndex={-1} aria-expanded={!shut} aria-label={t("subfolders_of", { folder: nameOf(m) })} onClick={() => flip(m.id)}><Icon name={shut ? "chevron-right" : "chevron-down"} /></button> : <span class="fold" />}
       <a href={`/mail/${m.role ?? m.id}`} aria-current={current ? "page" : undefined} data-children={children ? (shut ? "shut" : "open") : undefined} data-id={m.id} onClick={() => (drawer.value = false)} onContextMenu={(e) => (e.preventDefault(), menu(e.currentTarget))}>
-        <Icon name={folderIcons[m.role ?? ""] ?? (shared ? "users" : "folder")} />
+        <Icon name={folderIcons[m.role ?? m.was ?? ""] ?? "folder"} />
         <span class={`folder-name ${count > 0 && !all ? "has-unread" : ""} ${m.isSubscribed || m.role ? "" : "soft"}`} title={nameOf(m)}>{nameOf(m)}</span>
         {count > 0 && <span class="count">{number(count)}<span class="hidden"> {t(all ? "in_all_word" : "unread_word")}</span></span>}
       </a>

@@ -8,7 +8,7 @@ import { t } from "../core/text";
 import { archive, chosen, moveTo, remove, type Rows } from "./act";
 import { flip } from "./folders";
 import { choose } from "./row";
-import { drawer, here, isSelected, selectedCount } from "./state";
+import { can, drawer, here, isSelected, selectedCount } from "./state";
 
 const far = 8; // pixels before a press is a movement
 const long = 500; // milliseconds of a long press
@@ -127,7 +127,7 @@ export function gestures(pane: HTMLElement): () => void {
 /** meaning is what a swipe does: towards the end of the line archives, towards its start deletes. */
 function meaning(dx: number): "archive" | "trash" {
   const towardsEnd = document.dir === "rtl" ? dx < 0 : dx > 0;
-  return towardsEnd && here.peek()?.role !== "archive" ? "archive" : "trash";
+  return towardsEnd && can("file") && here.peek()?.role !== "archive" ? "archive" : "trash";
 }
 
 function swipeBack(row: HTMLElement): HTMLElement {
@@ -144,7 +144,7 @@ function swiping(p: Press, dx: number): void {
   p.swipe!.dataset.what = what;
   p.swipe!.dataset.side = dx > 0 ? "left" : "right";
   p.swipe!.dataset.enough = String(Math.abs(dx) > Math.min(120, innerWidth / 3));
-  p.swipe!.textContent = t(what === "archive" ? "archive" : here.peek()?.role === "trash" || here.peek()?.role === "junk" ? "delete_for_ever" : "to_trash");
+  p.swipe!.textContent = t(what === "archive" ? "archive" : here.peek()?.role === "trash" || here.peek()?.role === "junk" || !can("file") ? "delete_for_ever" : "to_trash");
 }
 
 /** dragged are the rows that go along with one. */

@@ -7,10 +7,11 @@ import { IconButton } from "../ui/button";
 import { Icon } from "../ui/icon";
 import { openMenu } from "../ui/menu";
 import { archive, destroy, empty, junk, read, remove, star, toInbox } from "./act";
+import { later } from "./later";
 import { labelMenu, moveMenu } from "./menus";
-import { nameOf } from "./names";
+import { nameOf, sharerName } from "./names";
 import { Terms } from "./searchbox";
-import { activeFilters, density, filters, here, list, nothing, orders, searching, selectedCount, selection } from "./state";
+import { activeFilters, can, density, filters, here, list, nothing, orders, searching, selectedCount, selection } from "./state";
 
 export function ListHead() {
   return (
@@ -28,7 +29,7 @@ function TitleBar() {
   return (
     <div class="list-head">
       <ChooseAll />
-      <h1>{searching.value ? t("found") : m ? nameOf(m) : ""}</h1>
+      <h1>{searching.value ? t("found") : m ? nameOf(m) : ""}</h1>{m?.sharer && <span class="soft list-total">{sharerName(m.sharer)}</span>}
       {total !== undefined && <span class="soft list-total" role={searching.value ? "status" : undefined}>{list.value!.open.value ? t("more_than", { n: total - 1 }) : t(searching.value ? "messages_n" : "conversations", { n: total })}</span>}
       <span class="list-tools">
         {empties && <button type="button" class="text-button" onClick={() => void empty(m!.id)}>{t("empty_now")}</button>}
@@ -65,13 +66,13 @@ function ChosenBar() {
       <h1 class="hidden">{searching.value ? t("found") : here.value ? nameOf(here.value) : ""}</h1>
       <span class="chosen-count" aria-live="polite">{selection.value.all ? (list.value?.open.value ? t("all_found_chosen") : t("all_chosen", { n })) : t("chosen", { n })}</span>
       <span class="list-tools">
-        {role !== "archive" && role !== "drafts" && <IconButton icon="archive" label={t("archive")} keys="e" onClick={() => void archive()} />}
+        {role !== "archive" && role !== "drafts" && can("file") && <IconButton icon="archive" label={t("archive")} keys="e" onClick={() => void archive()} />}
         {(role === "archive" || role === "trash" || role === "junk") && (
           <IconButton icon="inbox" label={t(role === "junk" ? "not_junk" : "to_inbox")} onClick={() => void toInbox()} />
         )}
-        {role === "trash" || role === "junk" ? <IconButton icon="trash-2" label={t("delete_for_ever")} keys="#" onClick={() => void destroy()} /> : <IconButton icon="trash-2" label={t("to_trash")} keys="#" onClick={() => void remove()} />}
-        {role !== "junk" && role !== "drafts" && role !== "sent" && <IconButton icon="shield-alert" label={t("junk")} keys="!" class="wide-only" onClick={() => void junk()} />}
-        <IconButton icon="mail-open" label={t("mark_read")} keys="Shift+I" class="wide-only" onClick={() => void read(true)} />
+        {!can("remove") ? null : role === "trash" || role === "junk" || !can("file") ? <IconButton icon="trash-2" label={t("delete_for_ever")} keys="#" onClick={() => void destroy()} /> : <IconButton icon="trash-2" label={t("to_trash")} keys="#" onClick={() => void remove()} />}
+        {role !== "junk" && role !== "drafts" && role !== "sent" && can("file") && <IconButton icon="shield-alert" label={t("junk")} keys="!" class="wide-only" onClick={() => void junk()} />}
+        {can("read") && <IconButton icon="mail-open" label={t("mark_read")} keys="Shift+I" class="wide-only" onClick={() => void read(true)} />}
         <IconButton icon="folder-input" label={t("move_to")} keys="v" onClick={(e) => moveMenu(e.currentTarget as Element)} />
         <IconButton icon="ellipsis-vertical" label={t("more")} onClick={(e) => moreMenu(e.currentTarget as Element)} />
       </span>
@@ -79,18 +80,7 @@ function ChosenBar() {
   );
 }
 
-function moreMenu(at: Element): void {
-  openMenu(at, [
-    { label: t("mark_read"), icon: "mail-open", keys: "⇧I", run: () => read(true) },
-    { label: t("mark_unread"), icon: "mail", keys: "⇧U", run: () => read(false) },
-    { label: t("star"), icon: "star", keys: "s", run: () => star(true) },
-    { label: t("unstar"), icon: "star", run: () => star(false) },
-    { label: t("label"), icon: "tag", keys: "l", run: () => labelMenu(at) },
-    { label: t("junk"), icon: "shield-alert", keys: "!", line: true, run: () => junk() },
-    { label: t("not_junk"), icon: "shield-check", run: () => toInbox() },
-    { label: t("delete_for_ever"), icon: "trash-2", danger: true, line: true, run: () => destroy() },
-  ], t("more"));
-}
+const moreMenu = (at: Element) => later((part) => part.chosenMenu(at, { can, read, star, junk, toInbox, destroy, labels: () => labelMenu(at) }));
 
 function lookMenu(at: Element): void {
   const order = route.peek().order || "newest";

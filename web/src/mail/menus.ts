@@ -1,7 +1,7 @@
 // The menus of rows: what can be done with them, where to, which labels.
 
 import { labelCalled, labelName, labels, labelStyle } from "../core/labels";
-import { known, mailboxes } from "../core/mail";
+import { known, mailboxes, sharers } from "../core/mail";
 import { isUnread } from "../core/actions";
 import { t } from "../core/text";
 import { compose } from "../compose/open";
@@ -9,8 +9,8 @@ import { openMenu, type MenuItem } from "../ui/menu";
 import { pick, type Choice } from "../ui/pick";
 import { archive, chosen, emailsOf, junk, label, moveTo, read, remove, star, toInbox, type Rows } from "./act";
 import { later } from "./later";
-import { branches, folderIcons, nameOf } from "./names";
-import { here, isSelected, selectedCount } from "./state";
+import { branches, folderIcons, nameOf, sharerName } from "./names";
+import { can, here, isSelected, selectedCount } from "./state";
 
 type Place = Element | { x: number; y: number };
 
@@ -18,9 +18,10 @@ type Place = Element | { x: number; y: number };
 export function moveMenu(at: Place, rows: Rows = chosen()): void {
   if (rows.length === 0) return;
   const { roles, own } = branches();
-  const items = [...roles, ...own]
-    .filter(({ m }) => m.role !== "outbox" && m.role !== "drafts" && m.role !== "sent" && m.myRights.mayAddItems !== false && m !== here.peek())
-    .map(({ m, depth }): Choice => ({ label: nameOf(m), icon: folderIcons[m.role ?? ""] ?? "folder", depth, run: () => moveTo(m.id, rows) }));
+  const now = here.peek();
+  const items = [...roles, ...own, ...sharers.peek().flatMap((s) => branches(undefined, s.id).own)]
+    .filter(({ m }) => !/^(outbox|drafts|sent)$/.test(m.role ?? "") && m.myRights.mayAddItems !== false && m !== now && (rows !== "all" || m.sharer === now?.sharer))
+    .map(({ m, depth }): Choice => ({ label: m.sharer ? `${nameOf(m)} · ${sharerName(m.sharer)}` : nameOf(m), icon: folderIcons[m.role ?? ""] ?? "folder", depth, run: () => moveTo(m.id, rows) }));
   pick(at, items, {
     label: t("move_to"), find: t("find_folder"),
     other: (typed) => ({
@@ -72,14 +73,14 @@ export function rowMenu(event: MouseEvent, id: string): void {
     one && { label: t("reply"), icon: "reply", keys: "r", run: () => compose({ kind: "reply", emailId: id }) },
     one && { label: t("reply_all"), icon: "reply-all", keys: "a", run: () => compose({ kind: "replyAll", emailId: id }) },
     one && { label: t("forward"), icon: "forward", keys: "f", run: () => compose({ kind: "forward", emailId: id }) },
-    role !== "archive" && { label: t("archive"), icon: "archive", keys: "e", line: one, run: () => archive(rows) },
+    role !== "archive" && can("file") && { label: t("archive"), icon: "archive", keys: "e", line: one, run: () => archive(rows) },
     (role === "archive" || role === "trash") && { label: t("to_inbox"), icon: "inbox", run: () => toInbox(rows) },
-    { label: t(role === "trash" || role === "junk" ? "delete_for_ever" : "to_trash"), icon: "trash-2", keys: "#", run: () => remove(rows) },
-    role === "junk" ? { label: t("not_junk"), icon: "shield-check", run: () => toInbox(rows) } : { label: t("junk"), icon: "shield-alert", keys: "!", run: () => junk(rows) },
-    { label: t(unread ? "mark_read" : "mark_unread"), icon: unread ? "mail-open" : "mail", line: true, run: () => read(unread, rows) },
-    { label: t(starred ? "unstar" : "star"), icon: "star", keys: "s", run: () => star(!starred, rows) },
+    can("remove") && { label: t(role === "trash" || role === "junk" || !can("file") ? "delete_for_ever" : "to_trash"), icon: "trash-2", keys: "#", run: () => remove(rows) },
+    can("file") && (role === "junk" ? { label: t("not_junk"), icon: "shield-check", run: () => toInbox(rows) } : { label: t("junk"), icon: "shield-alert", keys: "!", run: () => junk(rows) }),
+    can("read") && { label: t(unread ? "mark_read" : "mark_unread"), icon: unread ? "mail-open" : "mail", line: true, run: () => read(unread, rows) },
+    can("flag") && { label: t(starred ? "unstar" : "star"), icon: "star", keys: "s", run: () => star(!starred, rows) },
     mailboxes.peek().length > 0 && { label: t("move_to"), icon: "folder-input", keys: "v", run: () => moveMenu(at, rows) },
-    { label: t("label"), icon: "tag", keys: "l", run: () => labelMenu(at, rows) },
+    can("flag") && { label: t("label"), icon: "tag", keys: "l", run: () => labelMenu(at, rows) },
   ];
   openMenu(at, items.filter((i) => i !== false), t("more"));
 }

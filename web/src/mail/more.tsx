@@ -2,8 +2,9 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { explain, mark } from "../core/actions";
-import { api } from "../core/jmap";
-import type { Email } from "../core/mail";
+import { first } from "../core/first";
+import { accountOf, api } from "../core/jmap";
+import { may, type Email } from "../core/mail";
 import { go } from "../core/route";
 import { longDate, t } from "../core/text";
 import { compose } from "../compose/open";
@@ -19,12 +20,12 @@ export function messageMenu(e: Email, at: Element): void {
   const unread = !e.keywords.$seen;
   const draft = !!e.keywords.$draft;
   const items: (MenuItem | false)[] = [
-    { label: t(unread ? "mark_read" : "mark_unread"), icon: unread ? "mail-open" : "mail", run: () => mark([e.id], "$seen", unread) },
+    may(e, "maySetSeen") && { label: t(unread ? "mark_read" : "mark_unread"), icon: unread ? "mail-open" : "mail", run: () => mark([e.id], "$seen", unread) },
     !draft && { label: t("forward_attached"), icon: "paperclip", run: () => compose({ kind: "attach", emailId: e.id }) },
     !draft && { label: t("edit_as_new"), icon: "square-pen", run: () => compose({ kind: "again", emailId: e.id }) },
     { label: t("print"), icon: "printer", run: () => void printMessage(e) },
     { label: t("rule_from"), icon: "filter", run: () => go({ page: "settings", section: "rules", search: e.from?.[0]?.email ?? "" }) },
-    { label: t("where_title"), icon: "map-pin", run: () => whereIs(e.id), line: true },
+    accountOf(e.id) === first.account.id && { label: t("where_title"), icon: "map-pin", run: () => whereIs(e.id), line: true },
     { label: t("headers"), icon: "route", run: () => void show<void>((close) => <Headers e={e} close={close} />) },
     { label: t("raw"), icon: "code", run: () => void open(`/m/${e.id}/raw?view=1`, "_blank", "noopener") },
     { label: t("download_message"), icon: "download", run: () => location.assign(`/m/${e.id}/raw`) },

@@ -14,7 +14,7 @@ import { labelName, labelsOf, labelStyle } from "../core/labels";
 import { nameOf } from "./names";
 import { rowMenu } from "./menus";
 import { Snippet, snippet } from "./snippets";
-import { cursor, here, isSelected, list, present, searching, selection } from "./state";
+import { can, cursor, here, isSelected, list, present, searching, selection } from "./state";
 
 /** Row is a conversation, or a message that was searched for. One that cannot be shown does not keep the others from it. */
 export function Row({ id, index, tab }: { id: string | undefined; index: number; tab: boolean }) {
@@ -95,14 +95,14 @@ function Shown({ id, index, tab }: { id: string | undefined; index: number; tab:
         </a>
       </span>
       <span role="gridcell" class="row-star-cell">
-        <button type="button" class="icon row-star" tabIndex={-1} aria-label={t(starred ? "unstar" : "star")} aria-pressed={starred} onClick={() => void star(!starred, [e.id])}>
+        {can("flag") && <button type="button" class="icon row-star" tabIndex={-1} aria-label={t(starred ? "unstar" : "star")} aria-pressed={starred} onClick={() => void star(!starred, [e.id])}>
           <svg class="icon" width="20" height="20" viewBox="0 0 24 24" aria-hidden="true"><path d={starShape} /></svg>
-        </button>
+        </button>}
       </span>
       {(near || at) && <span role="gridcell" class="row-actions">
-        {here.value?.role !== "archive" && <IconButton icon="archive" tab={-1} label={t("archive")} keys="e" onClick={() => void archive([e.id])} />}
-        <IconButton icon="trash-2" tab={-1} label={t("to_trash")} keys="#" onClick={() => void remove([e.id])} />
-        <IconButton icon={unread ? "mail-open" : "mail"} tab={-1} label={t(unread ? "mark_read" : "mark_unread")} onClick={() => void read(unread, [e.id])} />
+        {here.value?.role !== "archive" && can("file") && <IconButton icon="archive" tab={-1} label={t("archive")} keys="e" onClick={() => void archive([e.id])} />}
+        {can("remove") && <IconButton icon="trash-2" tab={-1} label={t(can("file") ? "to_trash" : "delete_for_ever")} keys="#" onClick={() => void remove([e.id])} />}
+        {can("read") && <IconButton icon={unread ? "mail-open" : "mail"} tab={-1} label={t(unread ? "mark_read" : "mark_unread")} onClick={() => void read(unread, [e.id])} />}
       </span>}
     </div>
   );

@@ -1,12 +1,12 @@
 // What the mail page seldom needs, and loads when it does: folders are made, renamed, moved and deleted here, labels too, the
 // keys are explained, and there is what can be done with a single message. It is a script of its own, so it shares no state with src/mail but what it is given.
 
-import { call, MethodError } from "../core/jmap";
+import { accountOf, call, MethodError, of } from "../core/jmap";
 import { explain } from "../core/actions";
-import { fetchMailboxes, mailbox, mailboxes, type Mailbox } from "../core/mail";
-import { route, visit } from "../core/route";
+import { fetchMailboxes, known, mailbox, mailboxes, shared, type Mailbox } from "../core/mail";
+import { go, route, visit } from "../core/route";
 import { t } from "../core/text";
-import { ask } from "../ui/ask";
+import { ask } from "./ask";
 import { openMenu, type MenuItem } from "../ui/menu";
 import { pick, type Choice } from "../ui/pick";
 import { toast } from "../ui/toast";
@@ -17,11 +17,11 @@ import { branches, folderIcons, nameOf } from "./names";
 export { manageLabels, newLabel } from "./labels";
 export { messageMenu } from "./more";
 
-async function set(args: object): Promise<any> {
-  const answer = await call("Mailbox/set", args);
+async function set(args: object, id?: string): Promise<any> {
+  const answer = await call("Mailbox/set", { ...of(id), ...args });
   const refused = Object.values<any>({ ...answer.notCreated, ...answer.notUpdated, ...answer.notDestroyed })[0];
   if (refused) throw new MethodError(refused.type, refused);
-  await fetchMailboxes();
+  await fetchMailboxes(accountOf(id));
   return answer;
 }
 
@@ -33,7 +33,7 @@ function failed(error: unknown): undefined {
 /** createFolder makes a folder and answers its id; undefined, and a word about it, if it cannot be made. */
 export async function createFolder(name: string, parentId: string | null): Promise<string | undefined> {
   try {
-    const answer = await set({ create: { f: { name, parentId, isSubscribed: true } } });
+    const answer = await set({ create: { f: { name, parentId, isSubscribed: true } } }, parentId ?? undefined);
     toast(t("folder_created", { name }));
     return answer.created.f.id;
   } catch (error) {
@@ -52,7 +52,7 @@ export async function newFolder(parent?: Mailbox): Promise<void> {
 async function rename(m: Mailbox): Promise<void> {
   const name = await ask({ title: t("rename_folder"), yes: t("rename"), field: { label: t("folder_name"), value: m.name, maxLength: 100 } });
   if (!name || name === m.name) return;
-  await set({ update: { [m.id]: { name } } }).then(() => toast(t("folder_renamed", { name })), failed);
+  await set({ update: { [m.id]: { name } } }, m.id).then(() => toast(t("folder_renamed", { name })), failed);
 }
 
 /** below tells whether a folder lies in another one, or is it. */
@@ -63,13 +63,13 @@ function below(m: Mailbox, top: Mailbox): boolean {
 
 /** moveFolder puts a folder into another one, or on top. */
 export async function moveFolder(m: Mailbox, parentId: string | null): Promise<void> {
-  await set({ update: { [m.id]: { parentId } } }).then(() => toast(t("folder_moved", { name: m.name })), failed);
+  await set({ update: { [m.id]: { parentId } } }, m.id).then(() => toast(t("folder_moved", { name: m.name })), failed);
 }
 
 function moveFolderMenu(m: Mailbox, at: Element): void {
-  const items: Choice[] = [{ label: t("on_top"), icon: "layers", disabled: m.parentId === null, run: () => moveFolder(m, null) }];
-  for (const { m: to, depth } of branches().own) {
-    if (below(to, m)) continue;
+  const items: Choice[] = m.sharer ? [] : [{ label: t("on_top"), icon: "layers", disabled: m.parentId === null, run: () => moveFolder(m, null) }];
+  for (const { m: to, depth } of branches(undefined, m.sharer).own) {
+    if (below(to, m) || to.myRights.mayCreateChild === false) continue;
     items.push({ label: to.name, icon: "folder", depth, disabled: to.id === m.parentId, run: () => moveFolder(m, to.id) });
   }
   pick(at, items, { label: t("move_folder"), find: t("find_folder") });
@@ -77,17 +77,17 @@ function moveFolderMenu(m: Mailbox, at: Element): void {
 
 /** removeFolder deletes a folder; somebody says what becomes of the mail inside. */
 async function removeFolder(m: Mailbox): Promise<void> {
-  if (mailboxes.peek().some((c) => c.parentId === m.id)) return void toast(t("folder_has_folders", { name: m.name }), { kind: "error" });
+  if ([...mailboxes.peek(), ...shared.peek()].some((c) => c.parentId === m.id)) return void toast(t("folder_has_folders", { name: m.name }), { kind: "error" });
   const n = m.totalEmails;
   const answer = await ask({
-    title: t("delete_folder_title", { name: m.name }), text: n ? t("delete_folder_text", { n }) : t("delete_folder_empty"), yes: t("delete_folder"), danger: true,
-    ...(n ? { choices: [{ value: "trash", label: t("folder_mail_to_trash") }, { value: "archive", label: t("folder_mail_to_archive") }, { value: "destroy", label: t("folder_mail_destroy") }] } : {}),
+    title: t("delete_folder_title", { name: m.name }), text: n ? t(m.sharer ? "delete_shared_folder_text" : "delete_folder_text", { n }) : t("delete_folder_empty"), yes: t("delete_folder"), danger: true,
+    ...(n && !m.sharer ? { choices: [{ value: "trash", label: t("folder_mail_to_trash") }, { value: "archive", label: t("folder_mail_to_archive") }, { value: "destroy", label: t("folder_mail_destroy") }] } : {}),
   });
   if (!answer) return;
   try {
     if (answer === "trash" || answer === "archive") await moveOut(m, mailbox(answer)!.id);
     if (route.peek().mailbox === m.id) visit("inbox");
-    await set({ destroy: [m.id], onDestroyRemoveEmails: answer === "destroy" });
+    await set({ destroy: [m.id], onDestroyRemoveEmails: answer === "destroy" || !!m.sharer }, m.id);
     toast(t("folder_deleted", { name: m.name }));
   } catch (error) {
     failed(error);
@@ -114,10 +114,79 @@ export function folderMenu(m: Mailbox, at: Element, empty: (id: string) => unkno
     !m.role && m.myRights.mayCreateChild !== false && { label: t("new_folder_inside"), icon: "folder-plus", run: () => newFolder(m) },
     !m.role && m.myRights.mayRename !== false && { label: t("rename"), icon: "pencil", run: () => rename(m) },
     !m.role && m.myRights.mayRename !== false && { label: t("move_folder"), icon: "move", run: () => moveFolderMenu(m, at) },
-    !m.role && { label: t(m.isSubscribed ? "hide_in_programs" : "show_in_programs"), icon: m.isSubscribed ? "eye-off" : "eye", run: () => set({ update: { [m.id]: { isSubscribed: !m.isSubscribed } } }).catch(failed) },
+    !m.role && { label: t(m.sharer ? "leave_folder" : m.isSubscribed ? "hide_in_programs" : "show_in_programs"), icon: m.isSubscribed ? "eye-off" : "eye", run: () => set({ update: { [m.id]: { isSubscribed: !m.isSubscribed } } }, m.id).then(() => m.sharer && toast(t("left_folder", { name: nameOf(m) })), failed) },
+    !m.sharer && m.role !== "outbox" && { label: t("share_folder"), icon: "users", run: () => go({ page: "settings", section: "sharing" }) },
     !m.role && m.myRights.mayDelete !== false && { label: t("delete_folder"), icon: "trash-2", danger: true, line: true, run: () => removeFolder(m) },
   ];
   openMenu(at, items.filter((i) => i !== false), nameOf(m));
+}
+
+/** Chosen is what can be done with the rows that are chosen. */
+interface Chosen {
+  can(what: "file" | "remove" | "flag" | "read"): boolean;
+  read(on: boolean): unknown;
+  star(on: boolean): unknown;
+  junk(): unknown;
+  toInbox(): unknown;
+  destroy(): unknown;
+  labels(): unknown;
+}
+
+/** chosenMenu is the menu of the rows that are chosen. */
+export function chosenMenu(at: Element, { can, read, star, junk, toInbox, destroy, labels }: Chosen): void {
+  const [seen, flags, file] = [!can("read"), !can("flag"), !can("file")];
+  openMenu(at, [
+    { label: t("mark_read"), icon: "mail-open", keys: "⇧I", disabled: seen, run: () => read(true) },
+    { label: t("mark_unread"), icon: "mail", keys: "⇧U", disabled: seen, run: () => read(false) },
+    { label: t("star"), icon: "star", keys: "s", disabled: flags, run: () => star(true) },
+    { label: t("unstar"), icon: "star", disabled: flags, run: () => star(false) },
+    { label: t("label"), icon: "tag", keys: "l", disabled: flags, run: labels },
+    { label: t("junk"), icon: "shield-alert", keys: "!", line: true, disabled: file, run: () => junk() },
+    { label: t("not_junk"), icon: "shield-check", disabled: file, run: () => toInbox() },
+    { label: t("delete_for_ever"), icon: "trash-2", danger: true, line: true, disabled: !can("remove"), run: () => destroy() },
+  ], t("more"));
+}
+
+/** maxCopy is how many emails are copied at once. */
+const maxCopy = 100;
+
+/**
+ * across puts emails into a mailbox of another account: as copies of their own, and out of the mailbox from if that is given. after is
+ * called when that is done, or taken back.
+ */
+export async function across(ids: string[], to: Mailbox, from: string | undefined, after: () => void, offer: (said: string, undo: () => void) => unknown): Promise<void> {
+  try {
+    const made = await copy(ids, to.id, from);
+    if (made.length < ids.length) toast(t("some_not_copied"), { kind: "error" });
+    if (made.length === 0) return;
+    const undo = from ? () => copy(made, from, to.id) : () => call("Email/set", { ...of(to.id), destroy: made });
+    offer(t(from ? "done_move" : "done_copy", { n: made.length, folder: nameOf(to) }), () => void undo().then(after, (error) => toast(explain(error), { kind: "error" })));
+  } catch (error) {
+    toast(explain(error), { kind: "error" });
+  } finally {
+    after();
+  }
+}
+
+/** copy copies emails and answers the ids of the copies; what lies in from alone is gone after that, other emails are taken out of it. */
+async function copy(ids: string[], to: string, from?: string): Promise<string[]> {
+  const made: string[] = [];
+  const once = (id: string) => Object.keys(known(id)?.mailboxIds ?? {}).length < 2;
+  for (const move of from ? [true, false] : [false]) {
+    const wanted = from ? ids.filter((id) => once(id) === move) : ids;
+    for (let at = 0; at < wanted.length; at += maxCopy) {
+      const some = wanted.slice(at, at + maxCopy);
+      const answer = await call("Email/copy", {
+        ...of(to), fromAccountId: accountOf(some[0]), onSuccessDestroyOriginal: move, create: Object.fromEntries(some.map((id) => [id, { id, mailboxIds: { [to]: true } }])),
+      });
+      const done = Object.keys(answer.created ?? {});
+      made.push(...done.map((id) => answer.created[id].id));
+      if (from && !move && done.length) await call("Email/set", { ...of(from), update: Object.fromEntries(done.map((id) => [id, { [`mailboxIds/${from}`]: null }])) });
+      const refused = Object.values<any>(answer.notCreated ?? {})[0];
+      if (refused && made.length === 0) throw new MethodError(refused.type, refused);
+    }
+  }
+  return made;
 }
 
 /** shortcuts are what the help shows, by groups. */

@@ -25,7 +25,7 @@ export function wantSnippets(ids: string[]): void {
   if (!l || ids.length === 0) return;
   if (of !== l) snippets.forEach((s) => (s.value = undefined));
   of = l;
-  call("SearchSnippet/get", { filter: l.filter, emailIds: ids }).then(
+  call("SearchSnippet/get", { accountId: l.accountId, filter: l.filter, emailIds: ids }).then(
     (answer) => {
       if (list.peek() === l) for (const s of answer.list as SearchSnippet[]) snippet(s.emailId).value = s;
     },

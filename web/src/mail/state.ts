@@ -2,6 +2,7 @@
 
 import { computed, effect, signal, untracked } from "@preact/signals";
 import { first } from "../core/first";
+import { accountOf } from "../core/jmap";
 import { List, newestFirst, pageSize, type Filter, type Sort } from "../core/list";
 import { mailbox, mailboxes, type Email } from "../core/mail";
 import { route } from "../core/route";
@@ -35,6 +36,14 @@ export const cursor = signal("");
 
 /** here is the mailbox that is shown, or was before somebody searched; undefined while it is not known. */
 export const here = computed(() => mailbox(route.value.mailbox));
+
+const needed = { file: "", remove: "mayRemoveItems", flag: "maySetKeywords", read: "maySetSeen" };
+
+/**
+ * can tells what may be done with what is listed: in what another shares as far as the rights go, and nothing that means places
+ * of one's own, such as the archive.
+ */
+export const can = (what: keyof typeof needed): boolean => (what === "file" ? !here.value?.sharer : here.value?.myRights[needed[what]] !== false);
 
 /** searching tells whether single messages are listed that were searched for. */
 export const searching = computed(() => route.value.search !== "");
@@ -85,11 +94,12 @@ interface Query {
   sort: Sort[];
   collapse: boolean;
   counted: boolean;
+  account: string;
 }
 
 const query = computed(() => {
   const filter = listed.value;
-  const q: Query | undefined = filter && { filter, sort: orders[route.value.order] ?? newestFirst, collapse: !searching.value, counted: !searching.value && !activeFilters.value.includes("tome") };
+  const q: Query | undefined = filter && { filter, sort: orders[route.value.order] ?? newestFirst, collapse: !searching.value, counted: !searching.value && !activeFilters.value.includes("tome"), account: accountOf(here.value?.id) };
   return q ? JSON.stringify(q) : "";
 });
 
@@ -106,8 +116,8 @@ const mostLists = 6;
 function listOf(q: string): List {
   let l = lists.get(q);
   if (!l) {
-    const { filter, sort, collapse, counted }: Query = JSON.parse(q);
-    l = new List(filter, sort, collapse, counted);
+    const { filter, sort, collapse, counted, account }: Query = JSON.parse(q);
+    l = new List(filter, sort, collapse, counted, account);
     if (!collapse) l.described = wantSnippets;
     const inbox = mailboxes.peek().find((m) => m.role === "inbox")?.id;
     if (first.responses && collapse && filter.inMailbox === inbox && sort.length === 1 && !sort[0]!.isAscending) l.begin(first.responses);

@@ -8,8 +8,8 @@ import type { Kept } from "./database";
 const state = "offline";
 
 /** answer answers calls, or undefined if one of them cannot be answered here. */
-export async function answer(database: Kept, calls: Invocation[]): Promise<Invocation[] | undefined> {
-  if (!calls.every(([name]) => name in methods)) return undefined;
+export async function answer(database: Kept, account: string, calls: Invocation[]): Promise<Invocation[] | undefined> {
+  if (!calls.every(([name, args]) => name in methods && args.accountId === account)) return undefined;
   const emails = (await database.all<Email>("emails")).sort(newestFirst);
   const mailboxes = (await database.get<Mailbox[]>("state", "mailboxes")) ?? [];
   const done: Invocation[] = [];

@@ -23,7 +23,7 @@ const properties = ["id", "blobId", "threadId", "mailboxIds", "keywords", "from"
 export async function start(): Promise<void> {
   listen();
   const database = await open(first.account.id);
-  setStandIn((calls) => answer(database, calls));
+  setStandIn((calls) => answer(database, first.account.id, calls));
   let running: Promise<void> | undefined;
   let again = false;
   const renew = () => {

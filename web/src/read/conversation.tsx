@@ -5,7 +5,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { isUnread, keyword } from "../core/actions";
 import { LineError } from "../core/jmap";
 import { labelName, labelsOf, labelStyle } from "../core/labels";
-import { fetchThread, inThread } from "../core/mail";
+import { fetchThread, inThread, may } from "../core/mail";
 import { go } from "../core/route";
 import { t } from "../core/text";
 import { Button, IconButton } from "../ui/button";
@@ -29,7 +29,8 @@ export function Conversation({ id }: { id: string }) {
       const unread = inThread(id).filter(isUnread).map((e) => e.id);
       unreadAtFirst.current = new Set(unread);
       setLoaded(true);
-      if (unread.length) void keyword(unread, "$seen", true).catch(() => {}); // it is marked the next time it is read
+      const mine = inThread(id).filter((e) => isUnread(e) && may(e, "maySetSeen")).map((e) => e.id);
+      if (mine.length) void keyword(mine, "$seen", true).catch(() => {}); // it is marked the next time it is read
     }, setFailed);
   };
   useEffect(load, [id]);

@@ -3,7 +3,7 @@ import { isMine } from "./people";
 import { compose } from "../compose/open";
 import { mark, moving, roleMailbox, withUndo } from "../core/actions";
 import { later } from "../mail/later";
-import type { Address, Email } from "../core/mail";
+import { may, type Address, type Email } from "../core/mail";
 import { briefDate, longDate, t } from "../core/text";
 import { Button, IconButton } from "../ui/button";
 import { Icon } from "../ui/icon";
@@ -45,13 +45,13 @@ function Open({ e, close }: { e: Email; close?: () => void }) {
           {e.from?.[0]?.name && <span class="message-address soft">{e.from[0].email}</span>}
         </div>
         <time class="soft" dateTime={e.receivedAt} title={longDate(when)}>{briefDate(when)}</time>
-        <IconButton
+        {may(e, "maySetKeywords") && <IconButton
           icon="star"
           class="row-star"
           label={t(e.keywords.$flagged ? "unstar" : "star")}
           pressed={!!e.keywords.$flagged}
           onClick={() => void mark([e.id], "$flagged", !e.keywords.$flagged)}
-        />
+        />}
         <More e={e} />
         <Who e={e} d={d.value} />
       </header>

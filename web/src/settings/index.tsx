@@ -14,6 +14,7 @@ import { DevicesPage } from "./devices";
 import { Notifications } from "./notifications";
 import { Rules } from "./rules";
 import { Security } from "./security";
+import { Sharing } from "./sharing";
 import { StoragePage } from "./storage";
 
 interface Section {
@@ -30,6 +31,7 @@ const sections: Section[] = [
   { id: "notifications", icon: "bell", page: Notifications },
   { id: "security", icon: "shield-check", page: Security },
   { id: "devices", icon: "smartphone", page: DevicesPage },
+  { id: "sharing", icon: "users", page: Sharing },
   { id: "storage", icon: "hard-drive", page: StoragePage },
   { id: "check", icon: "stethoscope", page: Check },
 ];

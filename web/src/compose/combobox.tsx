@@ -3,10 +3,10 @@
 
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { ComponentChildren, Ref } from "preact";
-import { useName } from "./id";
+import { useName } from "../ui/id";
 import { t } from "../core/text";
-import { Icon } from "./icon";
-import { place } from "./place";
+import { Icon } from "../ui/icon";
+import { place } from "../ui/place";
 
 export function Combobox<T>({ value, onInput, options, option, name, onChoose, onRemove, removable, onKeyDown, inputRef, label, id, ...rest }: {
   value: string;

@@ -1,9 +1,9 @@
 // Questions with an answer of one line, or one of several.
 
-import { useName } from "./id";
+import { useName } from "../ui/id";
 import { t } from "../core/text";
-import { Button } from "./button";
-import { Dialog, show } from "./dialog";
+import { Button } from "../ui/button";
+import { Dialog, show } from "../ui/dialog";
 
 export interface Question {
   title: string;

@@ -1,0 +1,143 @@
+// A folder is shared in the settings; the other sees it at once, reads, marks, moves and copies as far as he may, sees mail that comes
+// there, and sees it go again. Both see the same.
+
+import { anna, assert, base, bo, flow, letter } from "../flow.mjs";
+import { imap } from "../imap.mjs";
+
+const row = (page, subject) => page.locator("#list .row", { hasText: subject });
+const shot = (page, name) => process.env.POSTILJON_SHOTS && page.screenshot({ path: `${process.env.POSTILJON_SHOTS}/sharing-${name}.png` });
+
+await flow(async ({ person }) => {
+  const mail = await imap(anna);
+  const append = async (folder, subject, more = {}) => {
+    const text = letter({ subject, ...more }).replace(/\r?\n/g, "\r\n");
+    await mail(`APPEND "${folder}" {${Buffer.byteLength(text)}+}\r\n${text}`);
+  };
+  await mail("CREATE Projekt");
+  await mail("CREATE Hemligt");
+  for (const n of [1, 2, 3, 4]) await append("Projekt", `Ritning ${n}`, { text: `Så här ser ritning ${n} ut.` });
+  await append("Hemligt", "Ritning för mig själv");
+  const owner = await person(anna, { expect: ["status of 404", "status of 422"] });
+  const guest = await person(bo, { expect: ["status of 404"] });
+  await row(guest, "Ritning").waitFor({ state: "detached" });
+
+  // Shared by the settings; the window that is open shows it without being asked to.
+  await owner.goto(`${base}/settings/sharing`);
+  const share = async (level) => {
+    await owner.locator("form select").selectOption({ label: "Projekt" });
+    await owner.getByLabel("Share with").fill("nobody");
+    await owner.getByRole("radio", { name: level }).check();
+    await owner.getByRole("button", { name: "Share", exact: true }).click();
+    await owner.getByRole("alert").filter({ hasText: "no such address" }).waitFor();
+    await owner.getByLabel("Share with").fill(bo.address);
+    await owner.getByRole("button", { name: "Share", exact: true }).click();
+  };
+  await share("Read and change");
+  await owner.getByRole("heading", { name: "Projekt" }).waitFor();
+  await shot(owner, "settings");
+  const folder = guest.locator(".folder", { hasText: "Projekt" });
+  await folder.waitFor();
+  await folder.locator(".count", { hasText: "4" }).waitFor();
+  await guest.getByRole("heading", { name: `Shared by ${anna.address.split("@")[0]}` }).waitFor();
+
+  // Read there, it is read for its owner, too.
+  await folder.getByRole("link").click();
+  await row(guest, "Ritning 2").waitFor();
+  assert.equal(await guest.locator("#list .row").count(), 4);
+  await row(guest, "Ritning 2").getByRole("link").click();
+  await guest.frameLocator("iframe.body").getByText("ritning 2 ut").waitFor();
+  await shot(guest, "reading");
+  await folder.locator(".count", { hasText: "3" }).waitFor();
+  await owner.goto(`${base}/mail/inbox`);
+  await owner.locator(".folder", { hasText: "Projekt" }).getByRole("link").click();
+  await owner.locator("#list .row:not(.unread)", { hasText: "Ritning 2" }).waitFor();
+
+  // Starred by one, seen by the other, both ways; mail that comes is there at once.
+  await row(guest, "Ritning 3").locator(".row-star").click();
+  await row(owner, "Ritning 3").locator(".row-star[aria-pressed=true]").waitFor();
+  await row(owner, "Ritning 3").locator(".row-star").click();
+  await row(guest, "Ritning 3").locator(".row-star[aria-pressed=false]").waitFor();
+  await append("Projekt", "Ritning 5");
+  await row(guest, "Ritning 5").waitFor();
+  await row(owner, "Ritning 5").waitFor();
+
+  // What is searched for there is found there, and nothing that is not shared.
+  await guest.goto(guest.url().replace(/\/T.*$/, ""));
+  await row(guest, "Ritning 5").waitFor();
+  await guest.fill("#search", "ritning");
+  await guest.keyboard.press("Enter");
+  await guest.locator("#list .row").nth(4).waitFor();
+  assert.equal(await guest.locator("#list .row").count(), 5);
+  assert.equal(await row(guest, "själv").count(), 0);
+  await guest.goBack();
+  await row(guest, "Ritning 4").waitFor();
+
+  // Moved to one's own inbox, taken back, and moved again; copied the other way by hand.
+  const move = async (page, subject, to) => {
+    await row(page, subject).click({ button: "right" });
+    await page.getByRole("menuitem", { name: "Move to" }).click();
+    await page.getByRole("combobox", { name: "Move to" }).fill(to);
+    await page.keyboard.press("Enter");
+  };
+  await move(guest, "Ritning 4", "Inbox");
+  await row(guest, "Ritning 4").waitFor({ state: "detached" });
+  await row(owner, "Ritning 4").waitFor({ state: "detached" });
+  await guest.getByRole("button", { name: "Undo" }).click();
+  await row(owner, "Ritning 4").waitFor();
+  await row(guest, "Ritning 4").waitFor();
+  await move(guest, "Ritning 4", "Inbox");
+  await row(owner, "Ritning 4").waitFor({ state: "detached" });
+  await guest.goto(`${base}/mail/inbox`);
+  await row(guest, "Ritning 4").waitFor();
+  const from = await row(guest, "Ritning 4").boundingBox();
+  const to = await folder.boundingBox();
+  await guest.mouse.move(from.x + 120, from.y + 20);
+  await guest.mouse.down();
+  await guest.mouse.move(to.x + 40, to.y + 10, { steps: 8 });
+  await guest.mouse.up();
+  await row(guest, "Ritning 4").waitFor({ state: "detached" });
+  await row(owner, "Ritning 4").waitFor();
+
+  // Deleted there it is gone for all, once that was said.
+  await folder.getByRole("link").click();
+  await row(guest, "Ritning 1").click({ button: "right" });
+  await guest.getByRole("menuitem", { name: "Delete for ever" }).click();
+  await guest.getByText("for everybody who shares this folder").waitFor();
+  await guest.getByRole("dialog").getByRole("button", { name: "Delete for ever" }).click();
+  await row(owner, "Ritning 1").waitFor({ state: "detached" });
+
+  // Rights to read alone: what is not allowed is not offered, and said where a key asks for it.
+  await mail(`SETACL Projekt ${bo.address} lr`);
+  await guest.waitForFunction(() => !document.querySelector("#list .row-star"));
+  await append("Projekt", "Ritning 6");
+  await row(guest, "Ritning 6").getByRole("link").click();
+  await guest.frameLocator("iframe.body").getByText("Hello there").waitFor();
+  await row(owner, "Ritning 6").waitFor();
+  await guest.keyboard.press("s");
+  await guest.getByText("You may not do that in this shared folder").first().waitFor();
+  assert.equal(await guest.getByRole("toolbar", { name: "conversation" }).getByRole("button", { name: /Delete|trash|Archive|Junk/i }).count(), 0);
+  await owner.waitForTimeout(300);
+  assert.equal(await owner.locator("#list .row.unread", { hasText: "Ritning 6" }).count(), 1, "who may not mark it leaves no trace");
+  await shot(guest, "readonly");
+
+  // Taken out of one's own list, and back.
+  await folder.getByRole("link").click({ button: "right" });
+  await guest.getByRole("menuitem", { name: "Remove from my list" }).click();
+  await folder.waitFor({ state: "detached" });
+  await guest.goto(`${base}/settings/sharing`);
+  await guest.getByRole("switch", { name: "Projekt" }).waitFor();
+  await shot(guest, "with-me");
+  await guest.getByRole("switch", { name: "Projekt" }).check();
+  await guest.goto(`${base}/mail/inbox`);
+  await folder.getByRole("link").click();
+  await row(guest, "Ritning 5").waitFor();
+
+  // Not shared any more: it goes while it is looked at.
+  await owner.goto(`${base}/settings/sharing`);
+  await owner.getByRole("button", { name: /^Stop sharing “Projekt”/ }).click();
+  await owner.getByRole("dialog").getByRole("button", { name: "Stop sharing" }).click();
+  await owner.getByText("You share no folder yet").waitFor();
+  await folder.waitFor({ state: "detached" });
+  await row(guest, "Ritning 5").waitFor({ state: "detached" });
+  mail.close();
+});
