@@ -20,6 +20,7 @@ var entries = map[string]string{
 	"shared":   "src/shared.ts",
 	"app":      "src/app.tsx",
 	"compose":  "src/compose/main.tsx",
+	"bulk":     "src/compose/bulk.tsx",
 	"editor":   "src/editor/main.ts",
 	"outbox":   "src/outbox/main.tsx",
 	"settings": "src/settings/index.tsx",
@@ -36,7 +37,6 @@ var libraries = map[string]string{
 	"@preact/signals":         "@preact/signals/dist/signals.mjs",
 	"@preact/signals-core":    "@preact/signals-core/dist/signals-core.mjs",
 	"squire-rte":              "squire-rte/dist/squire-raw.mjs",
-	"dompurify":               "dompurify/dist/purify.es.mjs",
 	"@simplewebauthn/browser": "@simplewebauthn/browser/esm/index.js",
 }
 
@@ -83,6 +83,9 @@ func options(web string) api.BuildOptions {
 func script(files map[string][]byte, web, name, source string, define map[string]string) error {
 	o := options(web)
 	o.Define = define
+	if name == "editor" {
+		o.MangleProps = "^_" // what Squire keeps to itself
+	}
 	o.EntryPointsAdvanced = []api.EntryPoint{{InputPath: source, OutputPath: name}}
 	o.Plugins = []api.Plugin{sharing(web, name == "shared" || name == "worker")}
 	return add(files, api.Build(o))

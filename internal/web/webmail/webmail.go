@@ -175,7 +175,7 @@ func (f *file) write(w http.ResponseWriter, r *http.Request) {
 // shown in frames of their own, which have a policy of their own.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; " +
 	"frame-src 'self'; worker-src 'self'; manifest-src 'self'; media-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; " +
-	"require-trusted-types-for 'script'; trusted-types postiljon dompurify"
+	"require-trusted-types-for 'script'; trusted-types postiljon sanitizer"
 
 // first is what the page holds for its scripts (web/src/core/first.ts).
 type first struct {

@@ -1,16 +1,26 @@
 // The files of a draft: their progress, and what can be done with each.
 
-import { useState } from "preact/hooks";
 import { first } from "../core/first";
 import { problem, send } from "../core/jmap";
+import { load } from "../core/load";
 import { locale, size, t } from "../core/text";
-import { Button, IconButton } from "../ui/button";
-import { Dialog, show } from "../ui/dialog";
+import { IconButton } from "../ui/button";
 import { Icon } from "../ui/icon";
 import { attached, download, up, type Attached } from "./files";
-import { compressible, drop, large } from "./large";
 import type { Draft } from "./model";
-import { fits, zip } from "./zip";
+
+/** bulk is what large files need, loaded with the first of them. */
+const bulk = () => load<typeof import("./bulk")>("bulk");
+
+/** large sends a file up and makes its link. It never rejects; changed is called when there is something to save. */
+async function large(a: Attached, changed: () => void): Promise<void> {
+  try {
+    await (await bulk()).large(a, changed);
+  } catch {
+    a.state.value = "failed";
+    a.why.value = t("large_line");
+  }
+}
 
 /** attach takes files along: in the message as far as it has room, the others as links. */
 export async function attach(d: Draft, files: File[]): Promise<void> {
@@ -27,7 +37,7 @@ export async function attach(d: Draft, files: File[]): Promise<void> {
   }
   d.add(small.map((f) => attached(f)));
   if (!big.length) return;
-  const answer = await show<File[] | "link">((close) => <Large files={big} close={close} />);
+  const answer = await (await bulk()).ask(big);
   if (answer === "link") sendUp(d, big);
   else if (answer) {
     const fits = answer.every((f) => f.size * 1.37 < room);
@@ -69,35 +79,6 @@ export function resume(d: Draft): void {
   for (const a of d.files.peek()) if (a.upload && !a.link && a.state.peek() === "paused") void large(a, () => d.touch());
 }
 
-function Large({ files, close }: { files: File[]; close: (answer?: File[] | "link") => void }) {
-  const [share, setShare] = useState<number>();
-  const [failed, setFailed] = useState(false);
-  const whole = files.reduce((sum, f) => sum + f.size, 0);
-  const packs = files.length > 1 || files.some(compressible);
-  const pack = async () => {
-    setShare(0);
-    try {
-      const name = files.length === 1 ? `${files[0]!.name}.zip` : `${t("large_archive")}.zip`;
-      close([new File([await zip(files, setShare)], name, { type: "application/zip" })]);
-    } catch {
-      setShare(undefined);
-      setFailed(true);
-    }
-  };
-  return (
-    <Dialog title={t("large_title")} onClose={() => close()} actions={share === undefined && <>
-      {packs && fits(files) && <Button icon="file-archive" onClick={() => void pack()}>{t("large_zip")}</Button>}
-      <Button primary icon="link" onClick={() => close("link")}>{t("large_link")}</Button>
-    </>}>
-      <p>{t("large_text", { n: files.length, size: size(whole), limit: size(first.maxSize) })}</p>
-      <p class="soft">{t("large_how")}</p>
-      {!fits(files) && <p class="soft">{t("large_zip_limit")}</p>}
-      {share !== undefined && <p><progress value={share} aria-label={t("large_zipping")} /> {t("large_zipping")}</p>}
-      {failed && <p role="alert">{t("large_zip_failed")}</p>}
-    </Dialog>
-  );
-}
-
 const day = new Intl.DateTimeFormat(locale, { day: "numeric", month: "long" });
 
 export function Files({ draft }: { draft: Draft }) {
@@ -137,7 +118,7 @@ function FileRow({ draft, a }: { draft: Draft; a: Attached }) {
       {!a.upload && a.file && a.size > 1e6 && state !== "going" && <IconButton icon="link" label={t("file_as_link")} onClick={() => asLink(draft, a)} />}
       <IconButton icon="x" label={t("file_remove", { name: a.name })} onClick={() => {
         draft.remove(a);
-        drop(a);
+        if (a.upload) bulk().then((part) => part.drop(a), () => {}); // the server gives it up by itself
       }} />
     </li>
   );

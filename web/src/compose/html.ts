@@ -1,19 +1,6 @@
 // HTML of messages, here where they are written: only what a sanitiser let through gets into the page.
 
-import { libraries } from "./libraries";
-
-/** Kept in what is written and quoted: what text is made of, and pictures. No scripts, forms, frames, media, SVG or MathML. */
-const config = {
-  USE_PROFILES: { html: true },
-  FORBID_TAGS: ["style", "form", "input", "button", "textarea", "select", "option", "label", "fieldset", "video", "audio", "source", "track", "dialog", "template", "slot", "map", "area", "details", "summary", "progress", "meter", "nav", "search"],
-  FORBID_ATTR: ["style", "src", "name", "background", "srcset", "contenteditable", "popover", "tabindex", "autofocus", "hidden", "role", "is", "slot"],
-  ADD_ATTR: ["data-style", "data-src"],
-  ALLOW_DATA_ATTR: false,
-  ALLOW_ARIA_ATTR: false,
-  ADD_URI_SAFE_ATTR: ["data-style", "data-src"],
-  ALLOWED_URI_REGEXP: /^(?:(?:https?|mailto|tel):|[^a-z]|[a-z+.-]+(?:[^a-z+.:-]|$))/i, // or no address at all
-  RETURN_DOM_FRAGMENT: true as const,
-};
+import { sanitize } from "./sanitize";
 
 /** styles are the properties that text is made of; values lists what none of them may have. */
 const styles = /^(?:color|background-color|font(?:-family|-size|-style|-weight|-variant[a-z-]*)?|text-(?:align|decoration[a-z-]*|indent|transform)|line-height|letter-spacing|word-spacing|white-space[a-z-]*|vertical-align|direction|unicode-bidi|list-style-(?:type|position)|(?:margin|padding)(?:-[a-z-]+)?|border(?:-(?:top|right|bottom|left|inline|block)(?:-(?:start|end))?)?(?:-(?:color|style|width))?|border-[a-z-]*radius|border-(?:collapse|spacing)|(?:max-|min-)?width|(?:max-)?height|display|float|clear|table-layout|caption-side)$/;
@@ -32,8 +19,7 @@ export function fragment(html: string): DocumentFragment {
     css += `${text}\n`;
     return "";
   }).replace(/<[a-z][^<>]*>/gi, (tag) => tag.replace(/([\s"'/])(style|src|on\w+)(?=\s*=)/gi, "$1data-$2"));
-  const clean: DocumentFragment | null = libraries().DOMPurify.sanitize(aside, config); // null for nothing at all
-  const nodes = clean ? document.importNode(clean, true) : document.createDocumentFragment();
+  const nodes = sanitize(aside);
   for (const e of nodes.querySelectorAll<HTMLElement>("[data-src]")) if (e.nodeName !== "IMG" || !sources.test(e.dataset.src!)) delete e.dataset.src;
   if (css) inline(nodes, css.slice(0, mostCSS));
   for (const e of nodes.querySelectorAll("[class], [id]")) {

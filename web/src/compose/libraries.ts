@@ -1,4 +1,4 @@
-// The editor and the sanitiser, which are a script of their own (src/editor).
+// The editor of rich text, which is a script of its own (src/editor).
 
 import { load } from "../core/load";
 
@@ -6,7 +6,7 @@ type Libraries = typeof import("../editor/main");
 
 let here: Libraries | undefined;
 
-/** needLibraries resolves once they are there; nothing of this part works before. */
+/** needLibraries resolves once it is there; nobody can write before. */
 export async function needLibraries(): Promise<void> {
   here ??= await load<Libraries>("editor");
 }

@@ -1,5 +1,3 @@
-// The libraries of the window to write in: the editor of rich text and the sanitiser. They are fetched beside the window
-// itself, which is there first.
+// The editor of rich text. It is fetched beside the window to write in, which is there first.
 
 export { default as Squire } from "squire-rte";
-export { default as DOMPurify } from "dompurify";
