@@ -29,7 +29,7 @@ func (s *service) openForwarding(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.forwarder = &inbound.Forwarder{Blobs: s.blobs, SRS: rewriter, Key: s.sealKey, Now: s.store.Now, Log: s.log}
+	s.forwarder = &inbound.Forwarder{SRS: rewriter, Key: s.sealKey, Now: s.store.Now, Log: s.log}
 	return nil
 }
 

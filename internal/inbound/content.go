@@ -45,8 +45,9 @@ type content struct {
 	header []byte
 	// whole is mail from another server as it is kept, if it is in memory.
 	whole []byte
-	// ref is where the message is durable, "" before it is.
-	ref blob.Ref
+	// ref is where the message is durable, "" before it is; reading is it when somebody has opened it.
+	ref     blob.Ref
+	reading blob.Blob
 	// told is set when the journal has why the message is refused.
 	told bool
 }
@@ -153,6 +154,9 @@ func (m *content) drop() {
 	}
 	if m.file != nil {
 		m.file.Close() // nothing of it is kept
+	}
+	if m.reading != nil {
+		m.reading.Close() // it was only read
 	}
 	m.free()
 	m.s.b.scanners.Put(m.scanner)
@@ -269,7 +273,7 @@ func (m *content) commit(ctx context.Context, summary *message.Summary) cause.De
 			delivery.Submission, delivery.Departs = s.departing(delivery.Submission), true
 		}
 		s.b.Queue.Prepare(delivery.Submission)
-	} else if trouble := s.passOn(ctx, &delivery, ref, summary); !trouble.Allowed() {
+	} else if trouble := m.passOn(ctx, &delivery, summary); !trouble.Allowed() {
 		return trouble
 	}
 	results, err := s.b.Store.Deliver(ctx, delivery)

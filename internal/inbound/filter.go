@@ -21,11 +21,10 @@ func (m *content) filter(ctx context.Context, summary *message.Summary) (map[sto
 	if s.b.Junk == nil || s.early == nil && !passedOn {
 		return nil, cause.Allow()
 	}
-	raw, done, err := m.kept(ctx)
+	raw, err := m.kept(ctx)
 	if err != nil {
 		return nil, s.b.storeTrouble("read message", err)
 	}
-	defer done()
 	mail := &junk.Message{Checked: s.checked, Unproven: passedOn, Helo: s.c.Helo, Summary: summary, Raw: raw}
 	if s.early != nil {
 		mail.Listed = <-s.early.listed
@@ -106,19 +105,29 @@ func (m *content) tell(d cause.Decision, more ...store.Field) {
 	}
 }
 
-// kept is the message as it is kept, where the offsets of its summary lead. One that is not in memory must be stored.
-func (m *content) kept(ctx context.Context) (io.ReaderAt, func() error, error) {
+// keptMessage is a message that can be read.
+type keptMessage interface {
+	io.ReaderAt
+	Size() int64
+}
+
+// kept is the message as it is kept, where the offsets of its summary lead. One that is not in memory must be stored; it is
+// opened once, and closed by drop.
+func (m *content) kept(ctx context.Context) (keptMessage, error) {
 	switch {
+	case m.reading != nil:
+		return m.reading, nil
 	case m.whole != nil:
-		return bytes.NewReader(m.whole), func() error { return nil }, nil
+		return bytes.NewReader(m.whole), nil
 	case m.buffer != nil:
-		return bytes.NewReader(*m.buffer), func() error { return nil }, nil
+		return bytes.NewReader(*m.buffer), nil
 	}
 	b, err := m.s.b.Store.Blobs().Open(ctx, m.ref)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return b, b.Close, nil
+	m.reading = b
+	return b, nil
 }
 
 // verdictFields are what an event keeps of a verdict.

@@ -24,8 +24,7 @@ import (
 // so that SPF holds for this server and bounces come back through it; and a seal says what was found
 // out when it came (RFC 8617).
 type Forwarder struct {
-	Blobs blob.Store
-	SRS   *srs.Rewriter
+	SRS *srs.Rewriter
 	// Key is what seals for a domain; an error leaves messages unsealed.
 	Key func(ctx context.Context, domain string) (arc.Key, error)
 	Now func() time.Time
@@ -39,6 +38,7 @@ type Forwarded struct {
 	From      address.Address
 	To        []store.SubmissionRecipient
 	Blob      blob.Ref
+	Message   keptMessage     // what lies there
 	Checked   *genuine.Result // nil if it was not looked at
 	EnvID     string
 	Ret       string
@@ -54,12 +54,8 @@ var ErrLoop = errors.New("inbound: the message was forwarded here before")
 const maxForwardHeader = 256 << 10
 
 // Submission makes the submission of a message that is passed on. Error: ErrLoop.
-func (f *Forwarder) Submission(ctx context.Context, m Forwarded) (*store.Submission, error) {
-	b, err := f.Blobs.Open(ctx, m.Blob)
-	if err != nil {
-		return nil, fmt.Errorf("inbound: forward: open message: %w", err)
-	}
-	defer b.Close()
+func (f *Forwarder) Submission(ctx context.Context, m *Forwarded) (*store.Submission, error) {
+	b := m.Message
 	header, err := headerAt(b, b.Size())
 	if err != nil {
 		return nil, fmt.Errorf("inbound: forward: read message: %w", err)

@@ -29,7 +29,7 @@ var testRewriter, _ = srs.New([]byte("0123456789abcdef"), nil)
 func forwarding(key arc.Key) func(*inbound.Options) {
 	return func(o *inbound.Options) {
 		o.Forward = &inbound.Forwarder{
-			Blobs: o.Store.Blobs(), SRS: testRewriter, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+			SRS: testRewriter, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 			Key: func(context.Context, string) (arc.Key, error) { return key, nil },
 		}
 	}

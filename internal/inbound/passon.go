@@ -11,7 +11,6 @@ import (
 	"github.com/postiljon/postiljon/internal/message/address"
 	"github.com/postiljon/postiljon/internal/protocol/smtpd"
 	"github.com/postiljon/postiljon/internal/store"
-	"github.com/postiljon/postiljon/internal/store/blob"
 )
 
 // forwards is where a message goes on to, from addresses here.
@@ -87,16 +86,21 @@ func (s *session) addBounce(ctx context.Context, r *smtpd.Rcpt, by string, origi
 }
 
 // passOn adds to a delivery what goes on to addresses elsewhere.
-func (s *session) passOn(ctx context.Context, d *store.Delivery, ref blob.Ref, summary *message.Summary) cause.Decision {
+func (m *content) passOn(ctx context.Context, d *store.Delivery, summary *message.Summary) cause.Decision {
+	s := m.s
 	if len(s.forward.to) == 0 {
 		return cause.Allow()
+	}
+	raw, err := m.kept(ctx)
+	if err != nil {
+		return s.b.storeTrouble("read message", err)
 	}
 	id, err := s.onwardID(ctx, 0)
 	if err != nil {
 		return s.b.storeTrouble("forward message", err)
 	}
-	sub, err := s.b.Forward.Submission(ctx, Forwarded{
-		ID: id, By: s.forward.by, From: s.mail.From, To: s.forward.to, Blob: ref, Checked: s.checked,
+	sub, err := s.b.Forward.Submission(ctx, &Forwarded{
+		ID: id, By: s.forward.by, From: s.mail.From, To: s.forward.to, Blob: m.ref, Message: raw, Checked: s.checked,
 		EnvID: s.mail.EnvID, Ret: s.mail.Ret, SMTPUTF8: s.mail.SMTPUTF8, Body: bodyText(s.mail.Body), MessageID: summary.MessageID,
 	})
 	if errors.Is(err, ErrLoop) {

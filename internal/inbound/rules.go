@@ -21,11 +21,10 @@ func (m *content) obey(ctx context.Context, email store.NewEmail, recipients []r
 	if s.b.Rules == nil || len(recipients) == 0 {
 		return nil, cause.Allow()
 	}
-	raw, done, err := m.kept(ctx)
+	raw, err := m.kept(ctx)
 	if err != nil {
 		return nil, s.b.storeTrouble("read message", err)
 	}
-	defer done()
 	rejected = map[store.AccountID]cause.Decision{}
 	for i := range recipients {
 		to := &recipients[i]
@@ -35,7 +34,7 @@ func (m *content) obey(ctx context.Context, email store.NewEmail, recipients []r
 			RemoteHost: s.c.Helo, RemoteIP: s.remoteIP(), MustKeep: s.queued != nil && s.from == "",
 		})
 		if err == nil && out.Ran {
-			err = s.carryOut(ctx, to, &out, email)
+			err = s.carryOut(ctx, to, &out, email, raw)
 		}
 		if err != nil {
 			s.b.Log.Error("rules not run; the message goes where it goes without them", "trace", s.trace, "account", to.account.Address, "error", err)
@@ -60,8 +59,8 @@ func (s *session) remoteIP() string {
 }
 
 // carryOut does what the rules of one recipient want.
-func (s *session) carryOut(ctx context.Context, to *recipient, out *rules.Outcome, email store.NewEmail) error {
-	onward, err := s.onward(ctx, to, out, email)
+func (s *session) carryOut(ctx context.Context, to *recipient, out *rules.Outcome, email store.NewEmail, raw keptMessage) error {
+	onward, err := s.onward(ctx, to, out, email, raw)
 	if err != nil {
 		return err
 	}
@@ -94,20 +93,20 @@ func (s *session) carryOut(ctx context.Context, to *recipient, out *rules.Outcom
 func (r *recipient) delivered() *store.Event { return &r.Events[len(r.Events)-1] }
 
 // onward makes what goes out: the message itself, and an answer.
-func (s *session) onward(ctx context.Context, to *recipient, out *rules.Outcome, email store.NewEmail) (all []*store.Submission, err error) {
+func (s *session) onward(ctx context.Context, to *recipient, out *rules.Outcome, email store.NewEmail, raw keptMessage) (all []*store.Submission, err error) {
 	if len(out.Redirects) > 0 && s.b.Forward != nil {
 		id, err := s.onwardID(ctx, to.account.ID)
 		if err != nil {
 			return nil, err
 		}
 		f := Forwarded{
-			ID: id, By: []string{to.local.address}, From: s.mail.From, Blob: email.Blob, Checked: s.checked,
+			ID: id, By: []string{to.local.address}, From: s.mail.From, Blob: email.Blob, Message: raw, Checked: s.checked,
 			SMTPUTF8: s.mail.SMTPUTF8, Body: bodyText(s.mail.Body), MessageID: email.Summary.MessageID,
 		}
 		for _, address := range out.Redirects {
 			f.To = append(f.To, store.SubmissionRecipient{Address: address, State: store.Queued})
 		}
-		sub, err := s.b.Forward.Submission(ctx, f)
+		sub, err := s.b.Forward.Submission(ctx, &f)
 		switch {
 		case errors.Is(err, ErrLoop): // the message is here, and that is where it stays
 			s.b.Log.Warn("rules would send a message on in a circle", "trace", s.trace, "account", to.account.Address)

@@ -17,7 +17,7 @@ import (
 // ruling runs the rules of accounts.
 func ruling(o *inbound.Options) {
 	o.Rules = rules.New(rules.Options{Store: o.Store, Hostname: o.Hostname, Log: slog.New(slog.DiscardHandler)})
-	o.Forward = &inbound.Forwarder{Blobs: o.Store.Blobs(), SRS: testRewriter, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
+	o.Forward = &inbound.Forwarder{SRS: testRewriter, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
 }
 
 func (s *service) script(t *testing.T, a store.Account, text string) {
