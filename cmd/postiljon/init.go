@@ -157,8 +157,8 @@ func (i *initCommand) report(s *streams, file string, conf *config.Config, domai
 	}
 	return s.say("\n%s\n"+
 		"  1. Publish the records above.\n"+
-		"  2. Get a certificate for %s and name its files in [tls] of %s;\n"+
-		"     until then a private authority signs one, which programs must be told to trust:\n"+
+		"  2. Get a certificate for %s: by itself, with directory in [acme] of %s,\n"+
+		"     or with files of yours in [tls]. Until then a private authority signs one, which programs must be told to trust:\n"+
 		"     %s\n"+
 		"  3. Start the service: postiljon serve, or with systemd: systemctl enable --now postiljon\n%s"+
 		"  4. See how it is: postiljon status", s.bold("What to do next"), conf.Hostname, file, filepath.Join(conf.Data, "tls", "ca.pem"), owner)
