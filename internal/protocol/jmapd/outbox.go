@@ -487,57 +487,6 @@ func (c *call) backToDrafts(ctx context.Context, id store.EmailID, drafts store.
 	return nil
 }
 
-// correct sends a message to another address than one that cannot be reached, or was wrong. What the message says of
-// its recipients stays.
-func (c *call) correct(ctx context.Context, w *waiting, recipient, to string, o object) error {
-	at := slices.IndexFunc(w.sub.Recipients, func(r store.SubmissionRecipient) bool { return strings.EqualFold(r.Address, recipient) })
-	if at < 0 {
-		return invalid("recipient is none of the message")
-	}
-	one := store.SubmissionRecipient{Address: to, Notify: w.sub.Recipients[at].Notify, State: store.Queued}
-	asked := w.sub
-	asked.Recipients = []store.SubmissionRecipient{one}
-	sender, decisions := c.server.options.Check(ctx, c.account, &asked, nil)
-	if !sender.Allowed() {
-		return c.refused("forbiddenToSend", sender)
-	}
-	if d := decisions[0]; d.Action == cause.ActionRefuse {
-		return &methodError{Type: "invalidRecipients", InvalidRecipients: []string{to}, Recipients: map[string]*explained{to: c.why(d)}}
-	}
-	if !w.failed && !w.sub.Recipients[at].State.Final() {
-		return c.server.options.Queue.Redirect(ctx, c.account.ID, w.sub.ID, recipient, to)
-	}
-	return c.again(ctx, w, recipient, one, o)
-}
-
-// again hands an email in once more, for another address than one that could not be reached.
-func (c *call) again(ctx context.Context, w *waiting, recipient string, one store.SubmissionRecipient, o object) error {
-	if w.record == nil {
-		return outbound.ErrNotQueued
-	}
-	now := c.server.store.Now()
-	one.Next = now
-	record := store.EmailSubmission{
-		Email: w.record.Email, Identity: w.record.Identity, MessageID: w.record.MessageID, From: store.EnvelopeAddress{Email: w.record.From.Email},
-		To: []store.EnvelopeAddress{{Email: one.Address}}, SendAt: now,
-	}
-	sub := store.Submission{
-		ID: store.NewTraceID(now), Account: c.account.ID, From: w.record.From.Email, MessageID: w.record.MessageID, Created: now, Scheduled: true,
-		Recipients: []store.SubmissionRecipient{one},
-	}
-	q := c.server.options.Queue
-	q.Prepare(&sub)
-	made, repeated, err := c.server.store.CreateEmailSubmission(ctx, c.account.ID, record, &sub)
-	if err != nil {
-		return err
-	}
-	if !repeated {
-		q.Notify(&sub)
-	}
-	o["emailSubmissionId"], o["emailId"] = submissionID(made.ID), emailID(made.Email)
-	return c.dismiss(ctx, w, recipient)
-}
-
 // dismiss has an account not be told any more of recipients who could not be reached.
 func (c *call) dismiss(ctx context.Context, w *waiting, recipient string) error {
 	if w.record == nil {

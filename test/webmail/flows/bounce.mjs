@@ -1,6 +1,7 @@
 // A message to somebody who is not there comes back, says why in words, and goes to the right address with two clicks.
 
 import { anna, assert, base, bo, cilla, command, flow } from "../flow.mjs";
+import { inMailbox, jmap } from "../mail.mjs";
 
 await flow(async ({ person }) => {
   const page = await person(anna);
@@ -31,6 +32,12 @@ await flow(async ({ person }) => {
   await there.getByRole("link", { name: /Kalaset/ }).waitFor();
   await page.goto(`${base}/mail/outbox`);
   await page.getByText("Nothing waits").waitFor();
+
+  // The message itself says whom it is for, here and there, and is among the sent ones once.
+  for (const [who, role] of [[page, "sent"], [there, "inbox"]]) {
+    const [emails] = await jmap(who, ["Email/get", { ids: await inMailbox(who, role), properties: ["to", "subject"] }]);
+    assert.deepEqual(emails.list.map((e) => [e.subject, e.to[0].email]), [["Kalaset", bo.address]]);
+  }
 
   // What was sent says to whom it came, and where it has been.
   await page.goto(`${base}/mail/sent`);
