@@ -253,9 +253,14 @@ func TestLockedOut(t *testing.T) {
 		h.policies.guard.Failed(netip.AddrFrom4([4]byte{10, byte(i), 1, 1}), hostedAddress)
 	}
 	until := regexp.MustCompile(`until [^<]*[0-9]+:[0-9]{2}`)
-	r, text := b.form("/sign-in", "address", hostedAddress, "password", hostedPassword)
+	fields := url.Values{"address": {hostedAddress}, "password": {hostedPassword}}
+	r, text := b.do(http.MethodPost, "/sign-in", "application/x-www-form-urlencoded", fields.Encode(), "Cookie", "zone=Asia%2FTokyo")
 	if r.StatusCode != http.StatusTooManyRequests || !strings.Contains(text, "Too many wrong passwords") || !until.MatchString(text) {
 		t.Errorf("locked: %s %s", r.Status, text)
+	}
+	ends := h.policies.guard.Bans(t.Context())[0].Until.In(time.FixedZone("", 9*3600)).Format("15:04") // the browser tells its zone
+	if !strings.Contains(text, ends+",") || strings.Contains(text, "UTC") {
+		t.Errorf("locked until %s: %s", ends, text)
 	}
 	for range 30 {
 		h.policies.guard.Failed(netip.MustParseAddr("127.0.0.1"), hostedAddress)

@@ -175,7 +175,7 @@ func texts(files map[string][]byte, web string) error {
 				if all[key] {
 					return fmt.Errorf("%s/%s: %q stands in another file, too", lang, filepath.Base(name), key)
 				}
-				all[key], scripts[script][key] = true, text
+				all[key], scripts[script][key] = true, joined.Replace(text)
 			}
 		}
 		for script, words := range scripts {
@@ -191,6 +191,9 @@ func texts(files map[string][]byte, web string) error {
 	}
 	return nil
 }
+
+// joined keeps the Swedish and Norwegian word for mail on one line: browsers break it after its hyphen.
+var joined = strings.NewReplacer("e-post", "e-\u2060post", "E-post", "E-\u2060post")
 
 // textScript is the script that has the words of an area.
 func textScript(area, lang string) string {

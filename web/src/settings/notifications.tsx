@@ -121,8 +121,8 @@ function What({ s, again }: { s: Subscription; again: () => void }) {
         </Row>
         {n.quiet && (
           <div class="two-fields">
-            <label class="field"><span>{t("away_from")}</span><input type="time" value={n.quiet.from} onChange={(e) => void set({ quiet: { ...n.quiet!, from: e.currentTarget.value } })} /></label>
-            <label class="field"><span>{t("away_until")}</span><input type="time" value={n.quiet.to} onChange={(e) => void set({ quiet: { ...n.quiet!, to: e.currentTarget.value } })} /></label>
+            <label class="field"><span>{t("quiet_from")}</span><input type="time" value={n.quiet.from} onChange={(e) => void set({ quiet: { ...n.quiet!, from: e.currentTarget.value } })} /></label>
+            <label class="field"><span>{t("quiet_until")}</span><input type="time" value={n.quiet.to} onChange={(e) => void set({ quiet: { ...n.quiet!, to: e.currentTarget.value } })} /></label>
           </div>
         )}
       </Part>

@@ -59,8 +59,12 @@ export function StoragePage() {
           </>
         )}
       </Load>
-      <Load of={files}>{(f) => (f.files.length > 0 ? <LargeFiles told={f} again={files.again} /> : null)}</Load>
-      <Move />
+      {(loaded.value ?? loaded.error) !== undefined && (
+        <>
+          <Load of={files}>{(f) => (f.files.length > 0 ? <LargeFiles told={f} again={files.again} /> : null)}</Load>
+          <Move />
+        </>
+      )}
     </>
   );
 }
