@@ -51,9 +51,9 @@ func TestEveryCapabilityHasDialogues(t *testing.T) {
 
 // capabilityDialogues are the dialogues about each capability.
 var capabilityDialogues = map[string]string{
-	"ACL": "acl", "APPENDLIMIT": "append", "BINARY": "fetch", "CATENATE": "catenate", "CHILDREN": "list", "COMPRESS": "compress",
+	"ACL": "acl", "APPENDLIMIT": "append", "BINARY": "binary", "CATENATE": "catenate", "CHILDREN": "list", "COMPRESS": "compress",
 	"CONDSTORE": "condstore", "CONTEXT": "context", "CREATE-SPECIAL-USE": "mailboxes", "ENABLE": "condstore", "ESEARCH": "search",
-	"ESORT": "sort", "ID": "basics", "IDLE": "idle", "IMAP4rev1": "basics", "IMAP4rev2": "basics", "INPROGRESS": "search", "JMAPACCESS": "jmapaccess",
+	"ESORT": "sort", "ID": "basics", "IDLE": "idle", "IMAP4rev1": "basics", "IMAP4rev2": "basics", "INPROGRESS": "inprogress", "JMAPACCESS": "jmapaccess",
 	"LIST-EXTENDED": "list", "LIST-METADATA": "metadata", "LIST-MYRIGHTS": "acl", "LIST-STATUS": "list", "LITERAL+": "limits",
 	"MESSAGELIMIT": "messagelimit", "METADATA": "metadata", "METADATA-SERVER": "metadata", "MOVE": "copymove", "MULTIAPPEND": "multiappend",
 	"MULTISEARCH": "multisearch", "NAMESPACE": "basics", "NOTIFY": "notify", "OBJECTID": "fetch", "PARTIAL": "search", "PREVIEW": "fetch",

@@ -30,6 +30,7 @@ import (
 //	@upgrade 1       begins TLS
 //	@compress 1      begins to compress
 //	@put MAILBOX FILE [FLAG...]  puts testdata/messages/FILE.eml into a mailbox
+//	@fill MAILBOX N   puts N messages into a mailbox
 //	@waits FILE       puts testdata/messages/FILE.eml into the queue, where it waits, and into the Outbox
 //	@queued N         so many messages must be left in the queue
 //	@sending          from now on all that waits is being sent
@@ -37,7 +38,7 @@ import (
 //	@closed 1        the server must have closed the connection
 //	{filler}         in C: lines and @raw is 4097 octets, {filler1000} and {filler4000} are so many
 //	{repeat N TEXT}  in C: lines and @raw is N times TEXT, in which "#" is the number of the time
-//	@set KEY=VALUE   before the first line of a dialogue: plaintext, notls, noreuse, tokens, jmap, message, messages, command, errors, quota
+//	@set KEY=VALUE   before the first line of a dialogue: plaintext, notls, noreuse, tokens, jmap, message, messages, command, errors, quota, progress (nanoseconds)
 func TestDialogues(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -115,6 +116,8 @@ func (p *player) set(set *settings, text string) {
 		set.quota = n
 	case "signin":
 		set.timeouts.SignIn = time.Duration(n) * time.Millisecond
+	case "progress":
+		set.timeouts.Progress = time.Duration(n)
 	case "idle":
 		set.timeouts.Idle = time.Duration(n) * time.Millisecond
 	default:
@@ -181,6 +184,12 @@ func (p *player) direct(words []string, line string) {
 		c.r = bufio.NewReader(c.conn)
 	case "put":
 		p.put(words[1], words[2], words[3:])
+	case "fill":
+		n, err := strconv.Atoi(words[2])
+		if err != nil {
+			p.t.Fatalf("%s: %v", p.where, err)
+		}
+		p.world.fill(words[1], n)
 	case "waits":
 		p.world.waits(p.message(words[1]))
 	case "queued":

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -161,6 +162,25 @@ func (w *world) put(mailbox string, raw []byte, received time.Time, flags store.
 		w.t.Fatal(err)
 	}
 	return done.UIDs[0]
+}
+
+// fill puts so many messages into a mailbox at once.
+func (w *world) fill(mailbox string, n int) {
+	w.t.Helper()
+	ctx := context.Background()
+	m, err := w.store.MailboxByName(ctx, w.account, mailbox)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	raw := []byte("Subject: x\r\n\r\n")
+	ref, err := w.store.Blobs().Put(ctx, raw)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	one := store.NewEmail{Blob: ref, Summary: message.Summarize(raw), Received: clock}
+	if _, err := w.store.Append(ctx, w.account, m.ID, slices.Repeat([]store.NewEmail{one}, n)); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // person makes another account, which signs in with the same password.

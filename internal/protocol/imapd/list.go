@@ -16,6 +16,7 @@ type node struct {
 	parent     bool // mailboxes are below it
 	selected   bool // by the selection options
 	below      bool // a name below it is selected
+	noAccess   bool // it can be seen, but what NOTIFY asks for of it cannot be told
 }
 
 // list is LIST (RFC 9051 section 6.3.9, RFC 5258, 5819, 6154) and LSUB (RFC 3501 section 6.3.9).
@@ -281,6 +282,9 @@ func (s *session) attributes(c *listCommand, n *node) (list [4]string) {
 		if !s.rev2 && !c.extended {
 			list[0] = `\NonExistent \Noselect` // for clients that know only the older
 		}
+	}
+	if n.noAccess {
+		list[0] = `\NoAccess` // RFC 5465 section 3.1
 	}
 	if list[1] = `\HasNoChildren`; n.parent {
 		list[1] = `\HasChildren`

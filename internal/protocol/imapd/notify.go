@@ -56,10 +56,16 @@ func (s *session) notify(c *notifyCommand) outcome {
 	}
 	for i := range list {
 		m := &list[i]
-		if c.status && n.eventsOf(m)&eventNew != 0 && m.rights.Has(store.RightRead) && !s.hasSelected(m) {
-			s.tellNotifyStatus(m, n.eventsOf(m))
-			s.flushIfFull()
+		events := n.eventsOf(m)
+		switch {
+		case !m.rights.Has(store.RightRead):
+			if events&^(eventName|eventSubscription) != 0 {
+				s.tellNoAccess(list, m)
+			}
+		case c.status && events&eventNew != 0 && !s.hasSelected(m):
+			s.tellNotifyStatus(m, events)
 		}
+		s.flushIfFull()
 	}
 	return done()
 }
@@ -335,6 +341,18 @@ func (s *session) tellNotifyStatus(m *place, events notifyEvents) {
 // tellName writes the LIST that stands for a name that came, went or changed (RFC 5465 sections 5.4
 // and 5.5).
 func (s *session) tellName(list []place, name string, subscribed bool) {
+	s.tellNode(&listCommand{extended: true, returnSubscribed: true}, nodeOf(list, name, subscribed))
+}
+
+// tellNoAccess tells that of a mailbox nothing but its name can be told (RFC 5465 section 3.1).
+func (s *session) tellNoAccess(list []place, m *place) {
+	n := nodeOf(list, m.Name, m.Subscribed)
+	n.noAccess = true
+	s.tellNode(&listCommand{extended: true, returnSubscribed: true}, n)
+}
+
+// nodeOf is what is known of a name.
+func nodeOf(list []place, name string, subscribed bool) *node {
 	n := &node{name: name, subscribed: subscribed}
 	for i := range list {
 		switch m := &list[i]; {
@@ -344,7 +362,7 @@ func (s *session) tellName(list []place, name string, subscribed bool) {
 			n.parent = true
 		}
 	}
-	s.tellNode(&listCommand{extended: true, returnSubscribed: true}, n)
+	return n
 }
 
 // tellSubscriptions tells which names were subscribed to or are not any more.

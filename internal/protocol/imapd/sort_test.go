@@ -268,18 +268,7 @@ func expand(set string) (list []int) {
 // TestProgress tells how far a search is (RFC 9585) and ends it when the client is gone.
 func TestProgress(t *testing.T) {
 	w := newWorld(t, settings{plaintext: true, noTLS: true, timeouts: Timeouts{Progress: time.Nanosecond}})
-	var list []store.NewEmail
-	raw := []byte("Subject: x\r\n\r\n")
-	ref, err := w.store.Blobs().Put(t.Context(), raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 2 * searchStep {
-		list = append(list, store.NewEmail{Blob: ref, Summary: message.Summarize(raw), Received: clock})
-	}
-	if _, err := w.store.Append(t.Context(), w.account, store.InboxID, list); err != nil {
-		t.Fatal(err)
-	}
+	w.fill("INBOX", 2*searchStep)
 	c := w.plainClient()
 	c.ok("SELECT INBOX")
 	lines := c.ok("SORT (SUBJECT) UTF-8 HEADER X-None \"\"")
