@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -21,6 +22,7 @@ var entries = map[string]string{
 	"app":      "src/app.tsx",
 	"compose":  "src/compose/main.tsx",
 	"bulk":     "src/compose/bulk.tsx",
+	"when":     "src/compose/when.tsx",
 	"editor":   "src/editor/main.ts",
 	"outbox":   "src/outbox/main.tsx",
 	"settings": "src/settings/index.tsx",
@@ -50,8 +52,15 @@ func Bundle(web string) (map[string][]byte, error) {
 		return nil, err
 	}
 	files := map[string][]byte{}
+	exports, err := script(files, web, "shared", entries["shared"], nil, nil)
+	if err != nil {
+		return nil, err
+	}
 	for name, source := range entries {
-		if err := script(files, web, name, source, nil); err != nil {
+		if name == "shared" {
+			continue
+		}
+		if _, err := script(files, web, name, source, exports, nil); err != nil {
 			return nil, err
 		}
 	}
@@ -69,7 +78,8 @@ func worker(files map[string][]byte, web string) error {
 	if err != nil {
 		return err
 	}
-	return script(files, web, "worker", "src/worker/index.ts", map[string]string{"FILES": string(names)})
+	_, err = script(files, web, "worker", "src/worker/index.ts", nil, map[string]string{"FILES": string(names)})
+	return err
 }
 
 func options(web string) api.BuildOptions {
@@ -80,15 +90,55 @@ func options(web string) api.BuildOptions {
 	}
 }
 
-func script(files map[string][]byte, web, name, source string, define map[string]string) error {
+// script bundles one, which takes from shared.js what that exports; without exports it shares nothing. It returns its own.
+func script(files map[string][]byte, web, name, source string, exports []string, define map[string]string) ([]string, error) {
 	o := options(web)
 	o.Define = define
 	if name == "editor" {
 		o.MangleProps = "^_" // what Squire keeps to itself
 	}
+	o.Metafile = true
 	o.EntryPointsAdvanced = []api.EntryPoint{{InputPath: source, OutputPath: name}}
-	o.Plugins = []api.Plugin{sharing(web, name == "shared" || name == "worker")}
-	return add(files, api.Build(o))
+	o.Plugins = []api.Plugin{sharing(web, exports)}
+	result := api.Build(o)
+	if err := add(files, result); err != nil {
+		return nil, err
+	}
+	files[name+".js"] = trimImport(files[name+".js"])
+	var made struct {
+		Outputs map[string]struct{ Exports []string }
+	}
+	if err := json.Unmarshal([]byte(result.Metafile), &made); err != nil {
+		return nil, err
+	}
+	return made.Outputs["dist/"+name+".js"].Exports, nil
+}
+
+var (
+	sharedImport = regexp.MustCompile(`^import\{([^{}]*)\}from"\./shared\.js";?`)
+	word         = regexp.MustCompile(`[\w$]+`)
+)
+
+// trimImport takes names from the import of shared.js that a bundle begins with if they stand nowhere else in it: esbuild leaves
+// them, for a module that is not in the bundle might do something when it is asked for them.
+func trimImport(script []byte) []byte {
+	m := sharedImport.FindSubmatch(script)
+	if m == nil {
+		return script
+	}
+	rest := script[len(m[0]):]
+	used := map[string]bool{}
+	for _, w := range word.FindAll(rest, -1) {
+		used[string(w)] = true
+	}
+	names := slices.DeleteFunc(strings.Split(string(m[1]), ","), func(name string) bool {
+		_, local, renamed := strings.Cut(name, " as ")
+		if !renamed {
+			local = name
+		}
+		return !used[local]
+	})
+	return append([]byte("import{"+strings.Join(names, ",")+`}from"./shared.js";`), rest...)
 }
 
 // style is one sheet from all in src/style, in the order of app.css, and one for each part that has its own.
@@ -117,16 +167,25 @@ func add(files map[string][]byte, result api.BuildResult) error {
 	return nil
 }
 
-// sharing finds libraries in web/third_party, and lets all bundles but whole ones take what is shared from shared.js.
-func sharing(web string, whole bool) api.Plugin {
+// sharing finds libraries in web/third_party, and lets a bundle take what is shared from shared.js: through one module that names
+// all of it, so that each name is imported once, and one that is not there is an error.
+func sharing(web string, exports []string) api.Plugin {
+	const namespace = "shared"
 	own := func(path string) bool {
 		rel, err := filepath.Rel(web, path)
 		return err == nil && slices.ContainsFunc(shared, func(folder string) bool { return strings.HasPrefix(filepath.ToSlash(rel), folder) })
 	}
 	return api.Plugin{Name: "sharing", Setup: func(b api.PluginBuild) {
+		b.OnLoad(api.OnLoadOptions{Filter: ".*", Namespace: namespace}, func(api.OnLoadArgs) (api.OnLoadResult, error) {
+			content := "export {" + strings.Join(exports, ",") + `} from "./shared.js"`
+			return api.OnLoadResult{Contents: &content, Loader: api.LoaderJS}, nil
+		})
 		b.OnResolve(api.OnResolveOptions{Filter: ".*"}, func(a api.OnResolveArgs) (api.OnResolveResult, error) {
 			if a.Kind == api.ResolveEntryPoint || a.PluginData == "again" {
 				return api.OnResolveResult{}, nil
+			}
+			if a.Namespace == namespace {
+				return api.OnResolveResult{Path: a.Path, External: true}, nil
 			}
 			path := ""
 			if file, ok := libraries[a.Path]; ok {
@@ -140,8 +199,8 @@ func sharing(web string, whole bool) api.Plugin {
 					return api.OnResolveResult{Path: path, External: true}, nil
 				}
 			}
-			if !whole && own(path) {
-				return api.OnResolveResult{Path: "./shared.js", External: true}, nil
+			if exports != nil && own(path) {
+				return api.OnResolveResult{Path: namespace, Namespace: namespace, SideEffects: api.SideEffectsFalse}, nil
 			}
 			return api.OnResolveResult{Path: path}, nil
 		})

@@ -24,7 +24,7 @@ func TestScripts(t *testing.T) {
 			result := api.Build(api.BuildOptions{
 				AbsWorkingDir: web, EntryPoints: []string{name}, Inject: []string{page}, Outfile: out, Bundle: true, Write: true, Platform: api.PlatformNode,
 				Format: api.FormatESModule, Target: api.ES2022, JSX: api.JSXAutomatic, JSXImportSource: "preact", LogLevel: api.LogLevelSilent,
-				Plugins: []api.Plugin{sharing(web, true)},
+				Plugins: []api.Plugin{sharing(web, nil)},
 			})
 			for _, e := range result.Errors {
 				t.Fatal(e.Text)

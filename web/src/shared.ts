@@ -1,9 +1,9 @@
 // What all scripts of the webmail share. It is a bundle of its own, from which the others import (see web/build).
 
-export * from "preact";
-export * from "preact/hooks";
-export * from "preact/jsx-runtime";
-export * from "@preact/signals";
+export { Component, Fragment, render } from "preact";
+export { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+export { jsx, jsxs } from "preact/jsx-runtime";
+export { batch, computed, effect, signal, untracked, useSignal, useSignalEffect } from "@preact/signals";
 export * from "./core/first";
 export * from "./core/text";
 export * from "./core/load";

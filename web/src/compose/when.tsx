@@ -1,16 +1,17 @@
-// When a message is to go.
+// When a message is to go: loaded when somebody asks for it.
 
 import { useState } from "preact/hooks";
 import { t } from "../core/text";
 import { Button } from "../ui/button";
 import { Dialog, show } from "../ui/dialog";
-import { clockOf, hereZone, instant, moment, wallOf, zoneName, zones, type Wall } from "./zone";
+import { openMenu } from "../ui/menu";
+import { brief, clockOf, hereZone, instant, moment, usualZone, wallOf, zoneName, zones, type Wall } from "./zone";
 
 const morning = 8;
 const evening = 18;
 
 /** proposals are the times that people usually want, by the calendar of a zone. */
-export function proposals(zone: string, now = new Date()): { label: string; at: Date }[] {
+function proposals(zone: string, now = new Date()): { label: string; at: Date }[] {
   const today = wallOf(now, zone);
   const weekday = new Date(Date.UTC(today.year, today.month - 1, today.day)).getUTCDay();
   const at = (days: number, hour: number) => instant({ ...today, day: today.day + days, hour, minute: 0 }, zone);
@@ -22,14 +23,23 @@ export function proposals(zone: string, now = new Date()): { label: string; at: 
   return list;
 }
 
+/** offer is a menu of them, and of any other; go is told what was chosen. */
+export async function offer(at: Element, go: (at: Date, zone: string) => void): Promise<void> {
+  const zone = await usualZone();
+  openMenu(at, [
+    ...proposals(zone).map((p) => ({ label: `${p.label}, ${brief(p.at, zone)}`, icon: "clock", run: () => go(p.at, zone) })),
+    { label: t("sched_other"), icon: "calendar-clock", run: () => void askWhen(zone).then((c) => c && go(c.at, c.zone)) },
+  ], t("sched"));
+}
+
 /** Chosen is a time, and the zone in which it was chosen. */
-export interface Chosen {
+interface Chosen {
   at: Date;
   zone: string;
 }
 
 /** askWhen lets somebody choose a time; undefined for none. */
-export const askWhen = (zone: string): Promise<Chosen | undefined> => show<Chosen>((close) => <When zone={zone} close={close} />);
+const askWhen = (zone: string): Promise<Chosen | undefined> => show<Chosen>((close) => <When zone={zone} close={close} />);
 
 const two = (n: number): string => String(n).padStart(2, "0");
 const written = (w: Wall): string => `${w.year}-${two(w.month)}-${two(w.day)}T${two(w.hour)}:${two(w.minute)}`;

@@ -2,12 +2,15 @@
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useSignal } from "@preact/signals";
+import { explain } from "../core/actions";
 import { first } from "../core/first";
 import { MethodError, online } from "../core/jmap";
+import { load } from "../core/load";
 import { t } from "../core/text";
 import { Button, IconButton } from "../ui/button";
 import { Icon } from "../ui/icon";
-import { MenuButton, openMenu, type MenuItem } from "../ui/menu";
+import { MenuButton, type MenuItem } from "../ui/menu";
+import { toast } from "../ui/toast";
 import { asLink, attach, Files, resume } from "./attachments";
 import { signatureText, swapSignature } from "./begin";
 import { choose, link, Plain, QuoteFold, Rich, switchTo, Toolbar, type Editing } from "./editor";
@@ -16,8 +19,6 @@ import { identities, type Identity } from "./identity";
 import type { Draft } from "./model";
 import { handleLinks } from "./open";
 import { Recipients } from "./recipients";
-import { askWhen, proposals } from "./when";
-import { brief, hereZone, usualZone } from "./zone";
 
 /** Size is how a window stands. */
 export type Size = "open" | "small" | "large";
@@ -133,12 +134,10 @@ export function Window({ draft, stand, offset, refused, onStand, onClose, onDisc
     ...("registerProtocolHandler" in navigator ? [{ label: t("handle_links"), icon: "at-sign", run: handleLinks }] : []),
     { label: t("discard"), icon: "trash-2", danger: true, line: true, run: onDiscard },
   ];
-  const zone = useRef(hereZone);
-  useEffect(() => void usualZone().then((z) => (zone.current = z)), []);
-  const later = (e: Event) => openMenu(e.currentTarget as Element, [
-    ...proposals(zone.current).map((p) => ({ label: `${p.label}, ${brief(p.at, zone.current)}`, icon: "clock", run: () => trySend(p.at, zone.current) })),
-    { label: t("sched_other"), icon: "calendar-clock", run: () => void askWhen(zone.current).then((c) => c && trySend(c.at, c.zone)) },
-  ], t("sched"));
+  const later = (e: Event) => {
+    const at = e.currentTarget as Element;
+    load<typeof import("./when")>("when").then((part) => part.offer(at, (to, zone) => void trySend(to, zone)), (error) => toast(explain(error), { kind: "error" }));
+  };
 
   const title = draft.subject.value || t(draft.answering ? (draft.answering.keyword === "$answered" ? "compose_reply" : "compose_forward") : "compose_new");
   const style = useMemo(() => ({ "--offset": String(offset) }), [offset]);
