@@ -1,6 +1,6 @@
 // Who somebody is here: name, language, addresses; and what stands below what he writes.
 
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { api, call, MethodError, use } from "../core/jmap";
 import { t } from "../core/text";
 import { Button } from "../ui/button";
@@ -39,7 +39,7 @@ export function Account() {
     <>
       <h1>{t("settings_account")}</h1>
       <Load of={profile}>{(p) => <You p={p} saved={profile.set} />}</Load>
-      {(profile.value ?? profile.error) !== undefined && <Identities />}
+      {(profile.value ?? profile.error) !== undefined && <Identities own={profile.value ? [profile.value.address, ...profile.value.aliases] : []} />}
     </>
   );
 }
@@ -92,12 +92,14 @@ function zones(own: string): string[] {
   return all?.includes(own) || !own ? (all ?? []) : [own, ...(all ?? [])];
 }
 
-function Identities() {
+function Identities({ own }: { own: string[] }) {
+  const [adding, setAdding] = useState(false);
   const loaded = useLoaded(async () => (await call<{ list: Identity[] }>("Identity/get", { ids: null })).list);
   const set = (args: object) => attempt(async () => {
     const answer = await call("Identity/set", args);
     const refused = Object.values<any>({ ...answer.notCreated, ...answer.notUpdated, ...answer.notDestroyed })[0];
     if (refused) throw new MethodError(refused.type, refused);
+    setAdding(false);
     loaded.again();
   }, t("is_saved"));
   return (
@@ -106,13 +108,37 @@ function Identities() {
         {(list) => (
           <>
             {list.map((i) => <OneIdentity key={i.id} i={i} save={(change) => set({ update: { [i.id]: change } })} remove={() => set({ destroy: [i.id] })} />)}
-            <div class="part-buttons">
-              <Button onClick={() => void set({ create: { n: { name: list[0]?.name ?? "", email: list[0]?.email ?? "" } } })}>{t("identity_add")}</Button>
-            </div>
+            {adding
+              ? <NewIdentity own={own.length ? own : list.map((i) => i.email)} name={list[0]?.name ?? ""} add={(n) => set({ create: { n } })} cancel={() => setAdding(false)} />
+              : <div class="part-buttons"><Button icon="plus" onClick={() => setAdding(true)}>{t("identity_add")}</Button></div>}
           </>
         )}
       </Load>
     </Part>
+  );
+}
+
+/** NewIdentity asks for the address, which stays as it is, and the name. */
+function NewIdentity({ own, name: before, add, cancel }: { own: string[]; name: string; add: (i: { email: string; name: string }) => Promise<boolean>; cancel: () => void }) {
+  const [email, setEmail] = useState(own[0] ?? "");
+  const [name, setName] = useState(before);
+  const form = useRef<HTMLFormElement>(null);
+  useEffect(() => form.current?.querySelector<HTMLElement>("select, input")?.focus(), []);
+  return (
+    <form ref={form} class="bring" onSubmit={(e) => {
+      e.preventDefault();
+      void add({ email, name: name.trim() });
+    }}>
+      <label class="field">
+        <span>{t("identity_address")}</span>
+        <select value={email} onChange={(e) => setEmail(e.currentTarget.value)}>{own.map((a) => <option key={a} value={a}>{a}</option>)}</select>
+      </label>
+      <label class="field"><span>{t("name")}</span><input value={name} maxLength={200} autocomplete="name" onInput={(e) => setName(e.currentTarget.value)} /></label>
+      <div class="part-buttons">
+        <Button type="submit" primary disabled={!email}>{t("save")}</Button>
+        <Button onClick={cancel}>{t("cancel")}</Button>
+      </div>
+    </form>
   );
 }
 

@@ -6,6 +6,7 @@ import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { explain } from "../core/actions";
 import { api, MethodError } from "../core/jmap";
+import { narrow } from "../core/route";
 import { number, t } from "../core/text";
 import { Button } from "../ui/button";
 import { confirm, Dialog, show } from "../ui/dialog";
@@ -195,6 +196,7 @@ function Enable({ setup, close }: { setup: Setup; close: (codes?: string[]) => v
           <li>{t("two_step_step1")}</li>
           <li>
             {t("two_step_step2")}
+            {narrow() && <p><a class="button" href={setup.uri}>{t("two_step_open")}</a></p>}
             <img class="qr" src={setup.qr} alt={t("two_step_qr")} width="200" height="200" />
             <details><summary>{t("two_step_no_camera")}</summary><code class="secret">{setup.secret}</code></details>
           </li>
