@@ -38,6 +38,11 @@ export async function imap(account) {
       return answer;
     }
   };
-  await command(`LOGIN "${account.address}" "${account.password}"`);
+  try {
+    await command(`LOGIN "${account.address}" "${account.password}"`);
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
   return Object.assign(command, { close: () => socket.destroy() });
 }

@@ -3,6 +3,7 @@
 
 import { createHmac } from "node:crypto";
 import { anna, assert, base, flow } from "../flow.mjs";
+import { imap } from "../imap.mjs";
 
 await flow(async ({ person, browser }) => {
   const page = await person(anna, { expect: ["/api/security/", "/sign-in", "/jmap/events"] }); // refusals that ask who it is are wanted
@@ -37,6 +38,10 @@ await flow(async ({ person, browser }) => {
   const made = await page.getByRole("dialog").locator("code.secret").innerText();
   assert.ok(made.length >= 12, made);
   await page.getByRole("dialog").getByRole("button", { name: "Done" }).click();
+  const phone = await imap({ address: anna.address, password: made.replace(/\s/g, "") });
+  assert.match((await phone("SELECT INBOX")).join(" "), /EXISTS/);
+  // Its holder's own password does not do for a program any more; it is said what does.
+  await assert.rejects(imap(anna), /app password|password of its own/i);
 
   // Elsewhere the code is asked for; one of those for emergencies does, once.
   const other = await browser.newContext({ ignoreHTTPSErrors: true, locale: "en-GB" });
@@ -51,6 +56,9 @@ await flow(async ({ person, browser }) => {
   // Here it is seen and signed out; there it is said, and nothing else is lost.
   await page.reload();
   await page.getByText("9 codes are left").waitFor();
+  const refused = page.locator(".sign-ins .warn").filter({ hasText: "IMAP" }).first();
+  await refused.getByText("app password").first().waitFor();
+  assert.match(await page.locator(".sign-ins .good").filter({ hasText: "IMAP" }).first().innerText(), /Signed in/);
   await page.getByRole("button", { name: "Sign out", exact: true }).click();
   await page.getByText("Signed out", { exact: true }).waitFor();
   await there.getByText("You have been signed out").waitFor();
@@ -72,6 +80,21 @@ await flow(async ({ person, browser }) => {
   await key.waitForURL("**/settings/security");
   await key.getByRole("button", { name: "Add a passkey" }).click();
   await key.getByText("The passkey is there").waitFor();
+  // A code of the app signs in as well, once.
+  const next = totp(secret, 1);
+  for (const fresh of [true, false]) {
+    const app = await person(anna, { signIn: false, expect: ["/sign-in"] });
+    await app.goto(`${base}/sign-in?next=/mail/inbox`);
+    await app.fill("input[name=address]", anna.address);
+    await app.fill("input[name=password]", anna.password);
+    await app.click("button[type=submit]");
+    await app.fill("input[name=code]", next);
+    await app.press("input[name=code]", "Enter");
+    await (fresh ? app.waitForURL("**/mail/inbox") : app.getByText(/used|not right/).first().waitFor());
+    await app.context().close();
+  }
+  phone.close();
+
   await key.context().clearCookies();
   // The device of this test shows it as soon as the page asks, as a browser does when it is chosen from the list.
   await key.goto(`${named}/sign-in?next=/mail/inbox`);
@@ -86,14 +109,14 @@ async function useRecovery(page, code) {
   await page.press("input[name=recovery]", "Enter");
 }
 
-/** totp is the code of RFC 6238 for now. */
-function totp(secret) {
+/** totp is the code of RFC 6238 for now, or so many steps later. */
+function totp(secret, later = 0) {
   const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
   let bits = "";
   for (const c of secret.toUpperCase()) bits += alphabet.indexOf(c).toString(2).padStart(5, "0");
   const key = Buffer.from(bits.match(/.{8}/g).map((b) => parseInt(b, 2)));
   const counter = Buffer.alloc(8);
-  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000)));
+  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + later));
   const mac = createHmac("sha1", key).update(counter).digest();
   const at = mac.at(-1) & 15;
   return String((mac.readUInt32BE(at) & 0x7fffffff) % 1_000_000).padStart(6, "0");
