@@ -31,8 +31,9 @@ var pushed = []string{"Email", "EmailDelivery", "EmailSubmission", "Identity", "
 
 // now are the states of an account, and of those that share something with it, as they are.
 type now struct {
-	picture *picture // of its own mail
-	states  states
+	picture  *picture                     // of its own mail
+	pictures map[store.AccountID]*picture // of all, as it sees them
+	states   states
 }
 
 // states are those of accounts, by type.
@@ -43,7 +44,7 @@ func (s *Server) now(ctx context.Context, a store.AccountID) (n now, err error) 
 		return n, err
 	}
 	all := n.picture.states()
-	n.states = states{a: all}
+	n.states, n.pictures = states{a: all}, map[store.AccountID]*picture{a: n.picture}
 	if err := s.ruleStates(ctx, a, all); err != nil {
 		return n, err
 	}
@@ -60,7 +61,7 @@ func (s *Server) now(ctx context.Context, a store.AccountID) (n now, err error) 
 		}
 		var p *picture
 		if p, err = s.look(ctx, sight{others[i].ID, a}); err == nil {
-			n.states[others[i].ID] = p.states()
+			n.states[others[i].ID], n.pictures[others[i].ID] = p.states(), p
 		}
 	}
 	return n, err
@@ -143,6 +144,16 @@ func (n *now) other(told states, types []string) states {
 		}
 	}
 	return news
+}
+
+// has reports whether a type is there, of any account.
+func (s states) has(t string) bool {
+	for _, all := range s {
+		if _, there := all[t]; there {
+			return true
+		}
+	}
+	return false
 }
 
 // drop takes a type of an account out.

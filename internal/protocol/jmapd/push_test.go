@@ -288,6 +288,36 @@ func TestNotify(t *testing.T) {
 	}
 }
 
+// TestNotifyShared holds that a device is told of mail in mailboxes that others share, if it names them, and not of what was there
+// when they were shared.
+func TestNotifyShared(t *testing.T) {
+	w, p := newWorld(t), newPushService(t)
+	bjorn := w.guest("bjorn@example.org")
+	w.pushing(p)
+	w.subscribe(p, `,"types":["EmailDelivery"],"notify":{"mailboxIds":["F1","F2-4"]}`)
+	if err := w.deliver(bjorn, 4, 1, 1); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := w.store.SetGrant(t.Context(), bjorn.ID, 4, w.anna.Address, func(store.Rights) store.Rights { return store.RightLookup | store.RightRead })
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.put(store.InboxID, 3, storetest.Text(3), store.Flags{})
+	if got := p.next(); got["count"] != 1.0 || got["unread"] != 2.0 {
+		t.Error("own mail beside what is shared:", got)
+	}
+	for _, m := range []store.MailboxID{store.InboxID, 4} { // the first is not shared
+		if err := w.deliver(bjorn, m, 2, 2); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := p.next()
+	emails, _ := got["emails"].([]any)
+	if len(emails) != 1 || emails[0].(object)["mailboxId"] != "F2-4" || emails[0].(object)["id"] != "M2-3" || got["unread"] != 3.0 || len(got["changed"].(object)) != 1 {
+		t.Error(got)
+	}
+}
+
 // TestQuiet holds when it is quiet.
 func TestQuiet(t *testing.T) {
 	night := quiet{From: "22:00", To: "07:00", TimeZone: "Europe/Stockholm"}

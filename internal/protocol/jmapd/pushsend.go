@@ -356,18 +356,15 @@ func (d *device) news(ctx context.Context) (n now, message object, urgent bool, 
 	}
 	news := n.other(d.told.states, d.types)
 	message = object{}
-	for a := range n.states {
-		if a != d.account && len(d.sub.Notify) > 0 {
-			news.drop(a, "EmailDelivery")
-		}
-	}
-	if _, came := news[d.account]["EmailDelivery"]; came && len(d.sub.Notify) > 0 {
-		notice, err := d.notice(ctx, n.picture)
+	if len(d.sub.Notify) > 0 && news.has("EmailDelivery") {
+		notice, in, err := d.notice(ctx, &n)
 		if err != nil {
 			return n, nil, false, err
 		}
-		if notice == nil {
-			news.drop(d.account, "EmailDelivery") // nothing of what the device wants to show
+		for a := range n.states {
+			if !in[a] {
+				news.drop(a, "EmailDelivery") // nothing of what the device wants to show
+			}
 		}
 		maps.Copy(message, notice)
 		urgent = notice != nil

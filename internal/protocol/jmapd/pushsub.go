@@ -366,27 +366,61 @@ func trimPadding(s string) string {
 }
 
 // notice tells of the emails that came since the device was told the last time, nil if there are none that it wants to
-// show.
-func (d *device) notice(ctx context.Context, p *picture) (object, error) {
+// show, and in which accounts they are.
+func (d *device) notice(ctx context.Context, now *now) (notice object, in map[store.AccountID]bool, err error) {
 	var n notify
 	if err := json.Unmarshal(d.sub.Notify, &n); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if n.Quiet != nil {
 		if holds, _ := n.Quiet.holds(d.p.s.store.Now()); holds {
-			return nil, nil
+			return nil, nil, nil
 		}
 	}
-	boxes := map[store.MailboxID]bool{store.InboxID: n.MailboxIDs == nil}
-	for _, id := range n.MailboxIDs {
-		if m, ok := parseID[store.MailboxID]('F', id); ok {
-			boxes[m] = true
+	all := arrivals{list: []object{}}
+	in = map[store.AccountID]bool{}
+	for _, a := range slices.Sorted(maps.Keys(now.pictures)) {
+		p, before := now.pictures[a], d.told.pictures[a]
+		boxes := map[store.MailboxID]bool{}
+		if a == d.account && n.MailboxIDs == nil {
+			boxes[store.InboxID] = true
 		}
+		for _, id := range n.MailboxIDs {
+			if m, ok := parseIn[store.MailboxID](p.sight, 'F', id); ok {
+				boxes[m] = true
+			}
+		}
+		for m := range boxes {
+			if b := p.boxes[m]; b != nil {
+				all.unread += b.unread
+			}
+		}
+		if before == nil || len(boxes) == 0 { // what was there when it was shared did not come
+			continue
+		}
+		count := all.count
+		if err := d.arrived(ctx, p, before.mail, boxes, n.Preview, &all); err != nil {
+			return nil, nil, err
+		}
+		in[a] = all.count > count
 	}
-	before := d.told.picture.mail
+	if all.count == 0 {
+		return nil, in, nil
+	}
+	return object{"emails": all.list, "count": all.count, "unread": all.unread}, in, nil
+}
+
+// arrivals are emails that came, the first few of them in full.
+type arrivals struct {
+	list          []object
+	count, unread int
+}
+
+// arrived adds what came into some mailboxes of an account since before.
+func (d *device) arrived(ctx context.Context, p *picture, before *store.Mail, boxes map[store.MailboxID]bool, preview bool, all *arrivals) error {
 	touches, ok, err := d.p.s.touches(ctx, p, before.ModSeq, before.NextEmail)
 	if err != nil || !ok {
-		return nil, err
+		return err
 	}
 	in := map[store.EmailID]string{}
 	var ids []store.EmailID
@@ -396,30 +430,20 @@ func (d *device) notice(ctx context.Context, p *picture) (object, error) {
 		}
 		for i := range t.now.At {
 			if m := t.now.At[i].Mailbox; boxes[m] && in[t.id] == "" {
-				in[t.id] = mailboxID(m)
+				in[t.id] = p.sight.mailboxID(m)
 				ids = append(ids, t.id)
 			}
 		}
 	}
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	unread := 0
-	for m, wanted := range boxes {
-		if b := p.boxes[m]; b != nil && wanted {
-			unread += b.unread
-		}
-	}
-	list := []object{}
-	err = d.p.s.store.EmailsOf(ctx, d.account, ids[:min(len(ids), maxNotified)], func(e *store.Email) error {
-		o := object{"id": emailID(e.ID), "threadId": threadID(e.Thread), "mailboxId": in[e.ID]}
-		if n.Preview {
+	all.count += len(ids)
+	return d.p.s.store.EmailsOf(ctx, p.sight.owner, ids[:min(len(ids), maxNotified-len(all.list))], func(e *store.Email) error {
+		o := object{"id": p.sight.emailID(e.ID), "threadId": p.sight.threadID(e.Thread), "mailboxId": in[e.ID]}
+		if preview {
 			o["from"], o["subject"], o["preview"] = addresses(shorten(e.Summary.Addresses(message.FieldFrom))), short(string(e.Summary.Subject())), short(string(e.Summary.Preview()))
 		}
-		list = append(list, o)
+		all.list = append(all.list, o)
 		return nil
 	})
-	return object{"emails": list, "count": len(ids), "unread": unread}, err
 }
 
 // shorten keeps the first address, without what is too long.

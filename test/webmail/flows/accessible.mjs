@@ -21,7 +21,7 @@ await flow(async ({ person }) => {
     await page.locator(".row").first().waitFor();
     for (const path of ["/mail/inbox", "/mail/drafts", "/mail/outbox", "/mail/junk", "/mail/contacts", "/mail/inbox?q=brev"]) await look(page, path, locale);
     await mail(page, locale);
-    for (const section of ["", "account", "rules", "away", "notifications", "security", "devices", "storage", "check"]) await look(page, `/settings/${section}`, locale);
+    for (const section of ["", "account", "rules", "away", "notifications", "security", "devices", "sharing", "storage", "check"]) await look(page, `/settings/${section}`, locale);
     await look(page, "/doctor", locale);
     await page.locator("button.tile").first().click();
     await page.waitForURL("**/doctor/report/**");
