@@ -3,10 +3,10 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { call, MethodError } from "../core/jmap";
-import { mailboxes } from "../core/mail";
+import { mailboxes, shared, type Mailbox } from "../core/mail";
 import { longDate, t } from "../core/text";
 import { Button } from "../ui/button";
-import { nameOf } from "../mail/names";
+import { nameOf, sharerName } from "../mail/names";
 import { change, confirmed, isMine, possible, subscribe, subscriptions, Unreachable, unsubscribe, type Notify, type Subscription } from "../push/push";
 import { forWorker, keep, play, sounds, wanted, type Sound } from "../push/sound";
 import { attempt, Load, Part, Row, Switch, useLoaded } from "./parts";
@@ -106,9 +106,9 @@ function What({ s, again }: { s: Subscription; again: () => void }) {
   return (
     <>
       <Part title={t("notice_folders")}>
-        {incoming().map((m) => (
-          <Row key={m.id} label={nameOf(m)}>
-            <Switch label={nameOf(m)} on={told.includes(m.id)} change={(on) => void set({ mailboxIds: on ? [...told, m.id] : told.filter((id) => id !== m.id) })} />
+        {[...incoming(), ...shared.value.filter((m) => m.isSubscribed && m.myRights.mayReadItems)].map((m) => (
+          <Row key={m.id} label={fullName(m)}>
+            <Switch label={fullName(m)} on={told.includes(m.id)} change={(on) => void set({ mailboxIds: on ? [...told, m.id] : told.filter((id) => id !== m.id) })} />
           </Row>
         ))}
       </Part>
@@ -129,6 +129,9 @@ function What({ s, again }: { s: Subscription; again: () => void }) {
     </>
   );
 }
+
+/** fullName says whose a folder is, too, if another shares it. */
+const fullName = (m: Mailbox): string => (m.sharer ? `${nameOf(m)} · ${sharerName(m.sharer)}` : nameOf(m));
 
 /** incoming are the folders that new mail can come to. */
 const incoming = () => mailboxes.value.filter((m) => !["sent", "drafts", "outbox", "trash"].includes(m.role ?? ""));

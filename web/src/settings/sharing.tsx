@@ -49,7 +49,7 @@ const levels: Level[] = ["read", "write", "post", "owner"];
 
 const folderName = (name: string, role?: string): string => (role && roleOrder.includes(role) ? t(`mailbox_${role}`) : name);
 
-const levelName = (w: { level: Level; rights: string }): string => (w.level ? t(`share_${w.level}`) : t("share_other", { rights: w.rights }));
+const levelName = (w: { level: Level; rights: string }): string => (w.level ? t(`share_${w.level}`) : w.rights === "lr" ? t("share_quiet") : t("share_other", { rights: w.rights }));
 
 export function Sharing() {
   const loaded = useLoaded(() => api<Told>("GET", "/api/sharing"));
