@@ -2,9 +2,12 @@ import { size, t } from "../core/text";
 import { Icon } from "../ui/icon";
 import type { Part } from "./detail";
 
+/** forPrograms are the parts of reports that no person reads; they stand in the message's source. */
+const forPrograms = /^(?:message\/(?:global-)?(?:delivery-status|disposition-notification|feedback-report)|text\/rfc822-headers)$/;
+
 /** Attachments are the files of a message: pictures as small ones of themselves, all others by name. */
 export function Attachments({ id, parts }: { id: string; parts: Part[] }) {
-  const files = parts.filter((p) => p.disposition !== "inline" || !p.cid || !p.type.startsWith("image/"));
+  const files = parts.filter((p) => !forPrograms.test(p.type) || p.name).filter((p) => p.disposition !== "inline" || !p.cid || !p.type.startsWith("image/"));
   if (files.length === 0) return null;
   const whole = files.reduce((sum, p) => sum + p.size, 0);
   return (
