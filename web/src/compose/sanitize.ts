@@ -22,18 +22,23 @@ interface Policy {
   createHTML(html: string): string;
 }
 
-/** parsing lets markup be parsed into a document of its own, where nothing is loaded and no script runs; nothing of that leaves it. */
+/** parsing lets markup be parsed where nothing is loaded and no script runs; nothing of that leaves it. */
 const parsing: Policy = (globalThis as any).trustedTypes?.createPolicy("sanitizer", { createHTML: (html: string) => html }) ?? { createHTML: (html) => html };
 
 /** sanitize is markup as nodes that are harmless, of this document. */
 export function sanitize(html: string): DocumentFragment {
   const made = document.createDocumentFragment();
-  copy(new DOMParser().parseFromString(parsing.createHTML(html), "text/html").body, made);
+  const parsed = document.createElement("template"); // whose content has no names, and is not of this document
+  parsed.innerHTML = parsing.createHTML(html);
+  copy(parsed.content, made);
   return made;
 }
 
+/** childNodes are read past the element: a form answers with a field of its own that is called so. */
+const childNodes = Object.getOwnPropertyDescriptor(Node.prototype, "childNodes")!.get!;
+
 function copy(from: Node, into: Node): void {
-  for (const node of from.childNodes) {
+  for (const node of childNodes.call(from) as NodeListOf<Node>) {
     if (node.nodeType === Node.TEXT_NODE) into.appendChild(document.createTextNode(node.nodeValue!));
     if (!(node instanceof HTMLElement) || whole.has(node.localName)) continue;
     if (!elements.has(node.localName)) {
