@@ -51,7 +51,7 @@ export interface RulesTold {
 interface Tried {
   ran: boolean;
   changed: number;
-  messages: { id: string; from: string; subject: string; received: string; changed: boolean; steps: { text: string }[]; folders: string[] }[];
+  messages: { id: string; from: string; subject: string; received: string; changed: boolean; steps: { text: string; to?: string }[]; folders: string[] }[];
 }
 
 export const getRules = (): Promise<RulesTold> => api<RulesTold>("GET", "/api/rules");
@@ -254,7 +254,7 @@ function TriedOut({ tried }: { tried: Tried }) {
           <li key={m.id}>
             <strong>{m.subject || t("no_subject")}</strong>
             <span class="soft">{m.from} · {at(m.received)}</span>
-            <ul>{m.steps.map((s, i) => <li key={i}>{s.text}</li>)}</ul>
+            <ul>{m.steps.map((s, i) => <li key={i}>{s.to ? s.text.replace(s.to, nameAt(s.to)) : s.text}</li>)}</ul>
           </li>
         ))}
       </ul>
