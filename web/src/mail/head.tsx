@@ -33,10 +33,16 @@ function TitleBar() {
       {total !== undefined && <span class="soft list-total" role={searching.value ? "status" : undefined}>{list.value!.open.value ? t("more_than", { n: total - 1 }) : t(searching.value ? "messages_n" : "conversations", { n: total })}</span>}
       <span class="list-tools">
         {empties && <button type="button" class="text-button" onClick={() => void empty(m!.id)}>{t("empty_now")}</button>}
-        <IconButton icon="sliders-horizontal" label={t("order_and_look")} onClick={(e) => lookMenu(e.currentTarget as Element)} />
+        <IconButton icon="sliders-horizontal" label={t("order_and_look")} menu onClick={look} />
       </span>
     </div>
   );
+}
+
+/** look asks for the order of the list and what it looks like. */
+function look(e: MouseEvent): void {
+  const at = e.currentTarget as Element;
+  void later((part) => part.lookMenu(at, Object.keys(orders), density));
 }
 
 /** ChooseAll chooses every row of the list, also those that were never loaded. */
@@ -81,14 +87,6 @@ function ChosenBar() {
 }
 
 const moreMenu = (at: Element) => later((part) => part.chosenMenu(at, { can, read, star, junk, toInbox, destroy, labels: () => labelMenu(at) }));
-
-function lookMenu(at: Element): void {
-  const order = route.peek().order || "newest";
-  openMenu(at, [
-    ...Object.keys(orders).map((o) => ({ label: t(`order_${o}`), checked: o === order, radio: true, run: () => go({ order: o === "newest" ? "" : o }, true) })),
-    { label: t("compact"), checked: density.peek() === "compact", line: true, run: () => (density.value = density.peek() === "compact" ? "roomy" : "compact") },
-  ], t("order_and_look"));
-}
 
 /** Chips narrow the list. */
 function Chips() {

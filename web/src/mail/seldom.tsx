@@ -187,6 +187,14 @@ async function copy(ids: string[], to: string, from?: string): Promise<string[]>
     }
   }
   return made;
+
+/** lookMenu is the menu of the orders of a list, the first of which is the usual one, and of how tall its rows are. */
+export function lookMenu(at: Element, orders: string[], density: Signal<"roomy" | "compact">): void {
+  const order = route.peek().order || orders[0];
+  openMenu(at, [
+    ...orders.map((o, i) => ({ label: t(`order_${o}`), checked: o === order, radio: true, run: () => go({ order: i ? o : "" }, true) })),
+    { label: t("compact"), checked: density.peek() === "compact", line: true, run: () => (density.value = density.peek() === "compact" ? "roomy" : "compact") },
+  ], t("order_and_look"));
 }
 
 /** shortcuts are what the help shows, by groups. */

@@ -29,7 +29,7 @@ const tail = 9;
 const shown = /^image\/(png|jpeg|gif|webp)$/;
 
 function File({ id, p }: { id: string; p: Part }) {
-  const name = p.name || t("unnamed_file");
+  const name = p.name || t(/delivery-status$/.test(p.type) ? "unnamed_report" : /rfc822/.test(p.type) ? "unnamed_message" : "unnamed_file");
   const url = `/m/${id}/part/${p.partId}/${encodeURIComponent(name)}`;
   const pdf = p.type === "application/pdf";
   const opens = shown.test(p.type) || pdf;

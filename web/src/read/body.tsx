@@ -32,6 +32,8 @@ export function Body({ id, images }: { id: string; images: boolean }) {
         frame.style.height = `${Math.min(Math.max(root.offsetHeight, page.body.scrollHeight) + bar, tallest)}px`;
       };
       page.addEventListener("keydown", (e) => passOn(frame, e));
+      page.addEventListener("error", (e) => gone(e.target as Element), true);
+      for (const i of [...page.images]) if (i.complete && !i.naturalWidth) gone(i);
       watch?.disconnect();
       watch = new ResizeObserver(fit);
       watch.observe(page.body);
@@ -53,6 +55,16 @@ export function Body({ id, images }: { id: string; images: boolean }) {
       {state === "failed" && <p class="body-failed">{t("read_failed")}</p>}
     </div>
   );
+}
+
+/** gone leaves of a picture that cannot be had its place and its words, as of one that nobody wanted. */
+function gone(e: Element): void {
+  if (!e.matches("img")) return;
+  const { alt, width, height, ownerDocument } = e as HTMLImageElement;
+  const place = Object.assign(ownerDocument.createElement("span"), { textContent: alt });
+  place.dataset.remote = "";
+  place.style.cssText = `display:inline-block;overflow:hidden;width:${width}px;height:${height}px`;
+  e.replaceWith(place);
 }
 
 /** passOn lets the keys of the page work while the focus is in a message, too. */
