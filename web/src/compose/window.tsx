@@ -310,7 +310,7 @@ function Refused({ error, draft, close }: { error: MethodError; draft: Draft; cl
       <Icon name="circle-alert" />
       <div>
         {!recipients.length && <p><strong>{why?.title ?? t("not_sent")}</strong> {why?.text ?? t(error.type === "blobNotFound" ? "files_again" : error.type === "overQuota" ? "sent_full" : "not_sent_again")} {why?.action}{" "}
-          {error.type === "overQuota" && <a href="/settings/storage">{t("quota_room")}</a>}
+          {error.type === "overQuota" && <a href="/settings/storage">{t("sent_full_room")}</a>}
           {why?.cause.startsWith("content.too-large") && <button type="button" class="link" onClick={() => {
             close();
             for (const a of draft.files.peek()) if (!a.cid && !a.upload) asLink(draft, a);

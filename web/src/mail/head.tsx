@@ -5,7 +5,6 @@ import { go, onBack, route } from "../core/route";
 import { number, t } from "../core/text";
 import { IconButton } from "../ui/button";
 import { Icon } from "../ui/icon";
-import { openMenu } from "../ui/menu";
 import { archive, destroy, empty, junk, read, remove, star, toInbox } from "./act";
 import { later } from "./later";
 import { labelMenu, moveMenu } from "./menus";

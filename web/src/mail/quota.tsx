@@ -1,11 +1,10 @@
 import { computed, signal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { call, send, use } from "../core/jmap";
 import { first } from "../core/first";
 import { onChange } from "../core/mail";
 import { number, size, t } from "../core/text";
-import { IconButton } from "../ui/button";
-import { Icon } from "../ui/icon";
+import { later } from "./later";
 import { store, stored } from "./state";
 
 interface QuotaObject {
@@ -22,7 +21,6 @@ const full = 0.95;
 
 /** share is how full it is, as it was the last time until it is known. */
 const share = computed(() => (quota.value ? quota.value.used / quota.value.hardLimit : Number(stored("quota") ?? 0)));
-const put = signal(false); // aside
 const capability = "urn:ietf:params:jmap:quota";
 
 /** follow asks how full the account is (RFC 9425), now and after changes, if the server tells that. */
@@ -63,23 +61,17 @@ export function Quota() {
   return (
     <a class={`quota ${share.value > full ? "full" : ""}`} href="/settings/storage">
       <meter min={0} max={q.hardLimit} low={q.hardLimit * nearly} high={q.hardLimit * full} optimum={0} value={q.used} aria-label={t("storage")} />
-      <span>{t("quota", { used: size(q.used), most: size(q.hardLimit), percent: percent() })}</span>
+      <span>{t("quota", { used: size(q.used), most: size(q.hardLimit), percent: number(Math.floor(share.value * 100)) })}</span>
     </a>
   );
 }
 
-const percent = (): string => number(Math.floor(share.value * 100));
-
-/** QuotaNote says that there is no room for new mail, or soon none. */
+/** QuotaNote says that there is no room for new mail, or soon none; how is loaded with what is seldom needed. */
 export function QuotaNote() {
-  const over = share.value >= 0.995;
-  if (share.value <= full || (put.value && !over)) return null;
-  return (
-    <div class="banner warn" role="status">
-      <Icon name="triangle-alert" />
-      <span>{t(over ? "quota_full" : "quota_nearly", { percent: percent() })}</span>
-      <a class="button" href="/settings/storage">{t("quota_room")}</a>
-      {!over && <IconButton icon="x" label={t("close")} onClick={() => (put.value = true)} />}
-    </div>
-  );
+  const [Note, setNote] = useState<typeof import("./seldom").FullNote>();
+  const over = share.value > full;
+  useEffect(() => {
+    if (over) void later((part) => setNote(() => part.FullNote));
+  }, [over]);
+  return over && Note ? <Note share={share.value} /> : null;
 }

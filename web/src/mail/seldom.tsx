@@ -14,6 +14,7 @@ import { Dialog, show } from "../ui/dialog";
 import type { Signal } from "@preact/signals";
 import { branches, folderIcons, nameOf } from "./names";
 
+export { FullNote } from "./full";
 export { manageLabels, newLabel } from "./labels";
 export { messageMenu } from "./more";
 
@@ -187,6 +188,7 @@ async function copy(ids: string[], to: string, from?: string): Promise<string[]>
     }
   }
   return made;
+}
 
 /** lookMenu is the menu of the orders of a list, the first of which is the usual one, and of how tall its rows are. */
 export function lookMenu(at: Element, orders: string[], density: Signal<"roomy" | "compact">): void {
