@@ -154,6 +154,13 @@ func TestNothingLeaks(t *testing.T) {
 				all = append(all, fmt.Sprintf(blob, n)+" "+fmt.Sprint(answer.Code)+answer.Body.String())
 			}
 		}
+		for n := range 30 { // what shows messages on the web asks this
+			owner, email, err := w.server.Shared(t.Context(), bjorn.ID, fmt.Sprintf("M1-%d", n))
+			if err != nil && store.KindOf(err) != store.KindNotFound || err == nil && (owner != w.anna.ID || n != int(email)) {
+				t.Error(owner, email, err)
+			}
+			all = append(all, fmt.Sprint(n, err == nil))
+		}
 		return append(all, w.askAs(bjorn, "GET", "/jmap/session", "", "").Body.String())
 	}
 	before := look()

@@ -52,6 +52,37 @@ await flow(async ({ person }) => {
   await owner.locator(".folder", { hasText: "Projekt" }).getByRole("link").click();
   await owner.locator("#list .row:not(.unread)", { hasText: "Ritning 2" }).waitFor();
 
+  // A file in it goes along where it is forwarded, and what is not shared cannot be had by its address.
+  const id = await guest.evaluate(() => /\/m\/(M\d+-\d+)\//.exec(document.querySelector("iframe.body").src)[1]);
+  for (const what of ["raw", "about", "headers"]) {
+    assert.equal(await guest.evaluate((u) => fetch(u).then((r) => r.status), `/m/${id}/${what}`), 200);
+    const other = id.replace(/\d+$/, (n) => String(Number(n) + 3)); // what lies in Hemligt
+    assert.equal(await guest.evaluate((u) => fetch(u).then((r) => r.status), `/m/${other}/${what}`), 404);
+  }
+  const mixed = letter({ subject: "Ritning med bilaga", text: "--x\nContent-Type: text/plain\n\nSe bilagan.\n--x\nContent-Type: application/pdf\nContent-Disposition: attachment; filename=ritning.pdf\n\n%PDF-1.4 en ritning\n--x--" })
+    .replace("text/plain; charset=utf-8", "multipart/mixed; boundary=x").replace(/\r?\n/g, "\r\n");
+  await mail(`APPEND Projekt {${Buffer.byteLength(mixed)}+}\r\n${mixed}`);
+  await row(guest, "med bilaga").getByRole("link").click();
+  await guest.locator(".attachment", { hasText: "ritning.pdf" }).waitFor();
+  await guest.getByRole("button", { name: "Forward" }).click();
+  await guest.locator("[contenteditable=true]").waitFor();
+  await guest.getByRole("combobox", { name: "To" }).fill(`${anna.address},`);
+  await guest.getByText("ritning.pdf").last().waitFor();
+  await guest.getByRole("button", { name: "Send", exact: true }).click();
+  await mail("SELECT INBOX");
+  for (let tries = 0; ; tries++) {
+    await mail("NOOP");
+    const found = (await mail(`UID SEARCH SUBJECT "Fwd: Ritning med bilaga" BODY "ritning.pdf"`)).join(" ");
+    if (/SEARCH \d|ALL \d/.test(found)) break;
+    assert.ok(tries < 100, found);
+    await new Promise((r) => setTimeout(r, 300));
+  }
+  await mail("SELECT Projekt");
+  await mail(`UID STORE ${/(\d+)$/.exec((await mail(`UID SEARCH SUBJECT "med bilaga"`)).find((l) => l.startsWith("* SEARCH")))[1]} +FLAGS.SILENT (\\Deleted)`);
+  await mail("EXPUNGE");
+  await mail("UNSELECT");
+  await row(guest, "med bilaga").waitFor({ state: "detached" });
+
   // Starred by one, seen by the other, both ways; mail that comes is there at once.
   await row(guest, "Ritning 3").locator(".row-star").click();
   await row(owner, "Ritning 3").locator(".row-star[aria-pressed=true]").waitFor();
