@@ -80,7 +80,7 @@ await flow(async ({ person }) => {
 
   // Help: what goes to the postmaster is shown before, without other people's addresses; then it goes.
   await page.getByRole("link", { name: "Ask for help" }).click();
-  await page.getByText("This is what the postmaster gets").waitFor();
+  await page.getByText("This is what goes to the postmaster").waitFor();
   await page.getByText("report.json").click();
   const bundle = (await page.locator("pre").allInnerTexts()).join("\n");
   assert.match(bundle, /limit\.address-hourly/);

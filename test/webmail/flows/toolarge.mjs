@@ -18,7 +18,7 @@ await flow(async ({ person }) => {
   // Their server says what it takes, and the Outbox what can be done.
   const row = page.locator(".outbox-row.bounced");
   await row.waitFor();
-  await row.getByText("The message of 2.9 MB is not too large for your mail service, but that of the recipient, vera@far.test, takes none so large: at most 1 MB.").waitFor();
+  await row.getByText("Your message is 2.9 MB. The recipient's mail service (vera@far.test) takes no message that large, at most 1 MB.").waitFor();
   await row.getByRole("button", { name: "Send as a link" }).click();
   const window = page.getByRole("dialog", { name: "Bilderna" });
   await window.getByText(/· link until/).waitFor();
