@@ -16,7 +16,7 @@ import (
 	"github.com/postiljon/postiljon/internal/store/uid"
 )
 
-// largeMailbox is an INBOX of more than two chunks, with all sorts of flags and dates.
+// largeMailbox is an INBOX of more than one chunk, with all sorts of flags and dates.
 type largeMailbox struct {
 	t       *testing.T
 	s       *store.Store
@@ -33,7 +33,7 @@ func newLargeMailbox(t *testing.T) *largeMailbox {
 	l.again = func() *store.Store {
 		return must[*store.Store](t)(store.Open(t.Context(), store.Options{Records: records, Blobs: s.Blobs()}))
 	}
-	l.append(9000)
+	l.append(4500)
 	return l
 }
 
@@ -74,7 +74,7 @@ func (l *largeMailbox) compare(when string, s *store.Store) {
 	}); err != nil {
 		l.t.Fatal(err)
 	}
-	const middle = 1_700_000_000 + 5000*60
+	const middle = 1_700_000_000 + 2500*60
 	for _, w := range []store.DateWindow{{From: middle, Until: math.MaxInt64}, {From: math.MinInt64, Until: middle}, {From: middle, Until: middle + 86400},
 		{Sent: true, From: middle, Until: math.MaxInt64}, {Sent: true, From: math.MinInt64, Until: math.MaxInt64}} {
 		have, want := dates.Select(view.UIDs, w), 0
@@ -153,7 +153,7 @@ func TestPrepared(t *testing.T) {
 	if err := l.s.Prepare(ctx, l.a); err != nil {
 		t.Fatal(err)
 	}
-	if keys := l.prepared(); len(keys) != 3 { // flags, and two whole chunks
+	if keys := l.prepared(); len(keys) != 2 { // flags, and one whole chunk
 		t.Fatalf("%q", keys)
 	}
 	verify(t, l.s, ctx)
@@ -161,16 +161,17 @@ func TestPrepared(t *testing.T) {
 	l.compare("started again", l.again())
 
 	must[store.Stored](t)(l.s.StoreFlags(ctx, l.a, store.InboxID, uid.Set{{First: 100, Last: 140}}, store.FlagChange{Op: store.FlagsReplace, System: store.FlagFlagged}, nil))
-	if _, _, err := l.s.Expunge(ctx, l.a, store.InboxID, uid.Set{{First: 4000, Last: 4400}}, false); err != nil {
+	if _, _, err := l.s.Expunge(ctx, l.a, store.InboxID, uid.Set{{First: 4000, Last: 4200}}, false); err != nil {
 		t.Fatal(err)
 	}
 	l.append(50)
 	l.compare("behind", l.again())
-	verify(t, l.s, ctx)
-	l.append(4000)
-	must[store.Stored](t)(l.s.StoreFlags(ctx, l.a, store.InboxID, uid.Set{{First: 1, Last: 3000}}, store.FlagChange{Op: store.FlagsAdd, System: store.FlagSeen}, nil))
+	must[store.Stored](t)(l.s.StoreFlags(ctx, l.a, store.InboxID, uid.Set{{First: 1, Last: 1500}}, store.FlagChange{Op: store.FlagsAdd, System: store.FlagSeen}, nil))
+	if !testing.Short() { // until another chunk is whole
+		l.append(4000)
+	}
 	l.compare("far behind", l.again())
-	if keys := l.prepared(); len(keys) != 4 {
+	if keys := l.prepared(); len(keys) != 2+(l.n>>uid.ChunkBits)-1 {
 		t.Fatalf("%q", keys)
 	}
 	verify(t, l.s, ctx)
@@ -181,7 +182,6 @@ func TestPrepared(t *testing.T) {
 	} {
 		l.change("", damage)
 		l.compare("damaged", l.again())
-		verify(t, l.s, ctx)
 		if err := l.again().Prepare(ctx, l.a); err != nil {
 			t.Fatal(err)
 		}
@@ -245,7 +245,7 @@ func TestPreparedGoes(t *testing.T) {
 	if err := l.s.Prepare(ctx, l.a); err != nil {
 		t.Fatal(err)
 	}
-	if keys := l.prepared(); len(keys) != 3 {
+	if keys := l.prepared(); len(keys) != 2 {
 		t.Fatalf("%q", keys)
 	}
 	if err := l.s.DeleteMailbox(ctx, l.a, "Large"); err != nil {
