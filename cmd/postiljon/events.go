@@ -38,6 +38,9 @@ func mailEvent(now time.Time, kind string, c *imapd.Conn, e imapd.Event) store.E
 	default:
 		add("count", strconv.Itoa(e.UIDs.Len()))
 	}
+	for _, id := range e.MessageIDs {
+		add("message-id", id)
+	}
 	client := clientName(c.Client)
 	if client == "" {
 		client = c.Remote.Addr().String()

@@ -416,10 +416,12 @@ func (b pop3Backend) Event(c *popd.Conn, e popd.Event) {
 		return
 	}
 	now := b.store.Now()
-	b.journal.Record(context.Background(), store.Event{
-		Time: now, Trace: store.NewTraceID(now), Account: c.Account, Kind: kind, Fields: []store.Field{
-			{Name: "mailbox", Value: e.Mailbox}, {Name: "count", Value: strconv.Itoa(e.UIDs.Len())},
-			{Name: "client", Value: "POP3"}, {Name: "remote", Value: c.Remote.Addr().String()},
-		},
-	})
+	fields := []store.Field{
+		{Name: "mailbox", Value: e.Mailbox}, {Name: "count", Value: strconv.Itoa(e.UIDs.Len())},
+		{Name: "client", Value: "POP3"}, {Name: "remote", Value: c.Remote.Addr().String()},
+	}
+	for _, id := range e.MessageIDs {
+		fields = append(fields, store.Field{Name: "message-id", Value: id})
+	}
+	b.journal.Record(context.Background(), store.Event{Time: now, Trace: store.NewTraceID(now), Account: c.Account, Kind: kind, Fields: fields})
 }

@@ -45,13 +45,15 @@ const (
 	ReportSent        = "report.sent"        // a report about delivery went to the sender: to
 	NoticeSent        = "notice.sent"        // the service wrote to an account holder: to, subject, mailbox
 
-	// A message that lies in a mailbox. by is who did it, if that is another than the owner.
+	// A message that lies in a mailbox. by is who did it, if that is another than the owner; message-id are those of the first messages
+	// that were moved, removed or fetched.
 	MessageAppended    = "message.appended"     // put there by a client: mailbox, message-id, client, by
 	MessageMoved       = "message.moved"        // from one mailbox to another: from-mailbox, mailbox, count, client, by
 	MessageExpunged    = "message.expunged"     // removed for good: mailbox, count, client, by
 	MessageListLeft    = "message.list-left"    // its reader left the list that sent it: from, message-id, host
 	MailboxShared      = "mailbox.shared"       // gives other rights to somebody: mailbox, with, rights, by, client
 	MailboxUnshared    = "mailbox.unshared"     // gives nothing any more: mailbox, with, by, client
+	MessageAnnounced   = "message.announced"    // a device was told of it: count, host
 	MessageFetchedPOP3 = "message.fetched-pop3" // fetched over POP3: mailbox, count, client, remote
 
 	// Signing in.

@@ -244,7 +244,7 @@ var errStepFull = &Error{Op: "collect", Kind: KindLimit}
 func (s *Store) Expunge(ctx context.Context, a AccountID, id MailboxID, set uid.Set, onlyDeleted bool, events ...Event) (gone uid.Set, at ModSeq, err error) {
 	ctx = kv.WithReserve(ctx)
 	if onlyDeleted {
-		if set, err = s.deletedAmong(ctx, a, id, set); err != nil {
+		if set, err = s.DeletedAmong(ctx, a, id, set); err != nil {
 			return nil, 0, err
 		}
 	}
@@ -274,9 +274,9 @@ func (s *Store) Expunge(ctx context.Context, a AccountID, id MailboxID, set uid.
 	}
 }
 
-// deletedAmong narrows a set to the messages that have \Deleted, so that an
+// DeletedAmong narrows a set to the messages that have \Deleted, so that an
 // expunge need not look at the others.
-func (s *Store) deletedAmong(ctx context.Context, a AccountID, id MailboxID, set uid.Set) (uid.Set, error) {
+func (s *Store) DeletedAmong(ctx context.Context, a AccountID, id MailboxID, set uid.Set) (uid.Set, error) {
 	m, err := s.Mailbox(ctx, a, id)
 	if err != nil || m.Deleted == 0 {
 		return nil, err

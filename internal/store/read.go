@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"sync"
 
 	"github.com/postiljon/postiljon/internal/store/blob"
@@ -237,6 +238,24 @@ func eachPlacement(ctx context.Context, r kv.Reader, id MailboxID, set uid.Set, 
 // is valid during the call only.
 func (s *Store) Messages(ctx context.Context, a AccountID, id MailboxID, set uid.Set, fn func(*Message) error) error {
 	return s.view(ctx, "read messages", a, func(r kv.Reader) error { return eachMessage(ctx, r, id, set, fn) })
+}
+
+// MessageIDs returns the message identifiers of the first messages of a set, at most so many.
+func (s *Store) MessageIDs(ctx context.Context, a AccountID, id MailboxID, set uid.Set, most int) (ids []string, err error) {
+	err = s.Messages(ctx, a, id, set, func(m *Message) error {
+		if len(ids) == most {
+			return errStepFull
+		}
+		sum, err := m.Email.Summary.Summary()
+		if err == nil && sum.MessageID != "" {
+			ids = append(ids, strings.Clone(sum.MessageID))
+		}
+		return err
+	})
+	if errors.Is(err, errStepFull) {
+		err = nil
+	}
+	return ids, err
 }
 
 // eachMessage walks placements, and emails beside them.

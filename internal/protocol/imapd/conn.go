@@ -49,6 +49,8 @@ type Event struct {
 	Mailbox string // as its owner names it
 	Target  string
 	UIDs    uid.Set // in Mailbox
+	// MessageIDs are those of the first of them, of what is moved or removed.
+	MessageIDs []string
 	// Of EventShared: to whom it gives which rights now.
 	With   string
 	Rights store.Rights

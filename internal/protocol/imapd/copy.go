@@ -113,6 +113,7 @@ func (s *session) noteFiled(copied *store.Copied, target *place) {
 func (s *session) noteMoved(moved *store.Copied, target *place) {
 	sel := s.selected
 	e := Event{Kind: EventMoved, Mailbox: sel.view.Mailbox.Name, Target: target.Name, UIDs: uid.Of(moved.From...)}
+	e.MessageIDs = s.identify(target.account, target.ID, uid.Of(moved.To...))
 	switch {
 	case target.account == sel.account:
 		e.Target = strings.TrimPrefix(e.Target, target.prefix)
@@ -123,6 +124,18 @@ func (s *session) noteMoved(moved *store.Copied, target *place) {
 	if target.account != sel.account {
 		s.note(Event{Kind: EventAppended, Mailbox: target.Name, UIDs: uid.Of(moved.To...)}, target.account, target.prefix)
 	}
+}
+
+// maxIdentified is how many messages an event names: so many fit.
+const maxIdentified = 8
+
+// identify returns the identifiers by which the trace of a message finds what was done with it. Without them it is told all the same.
+func (s *session) identify(account store.AccountID, mailbox store.MailboxID, set uid.Set) []string {
+	ids, err := s.store.MessageIDs(s.ctx, account, mailbox, set, maxIdentified)
+	if err != nil {
+		s.server.options.Log.Warn("imapd: messages of an event not named", "account", account, "err", err)
+	}
+	return ids
 }
 
 // highestModSeq is OK with the mailbox's mod-sequence as it is now (RFC 7162 section 3.2.8).

@@ -144,13 +144,13 @@ func (s *session) closeMailbox(*command) outcome {
 	}
 	sel := s.selected
 	m := sel.view.Mailbox
-	gone, at, err := s.store.Expunge(s.ctx, sel.account, m.ID, sel.known(), true)
+	gone, names, at, err := s.expungeDeleted(sel.known())
 	told := err == nil && s.knowsAllBut(gone)
 	s.leave()
 	if err != nil && store.KindOf(err) != store.KindNotFound {
 		return s.failed(err, m.Name)
 	}
-	o := s.expunged(sel, gone, at)
+	o := s.expunged(sel, gone, names, at)
 	if !told {
 		o.code = ""
 	}
@@ -184,20 +184,32 @@ func (s *session) expunge(c *command) outcome {
 		}
 	}
 	sel := s.selected
-	gone, at, err := s.store.Expunge(s.ctx, sel.account, sel.id, set, true)
+	gone, names, at, err := s.expungeDeleted(set)
 	if err != nil {
 		return s.failed(err, sel.view.Mailbox.Name)
 	}
-	return s.expunged(sel, gone, at)
+	return s.expunged(sel, gone, names, at)
+}
+
+// expungeDeleted removes the messages of a set that are marked as deleted, and names the first of them.
+func (s *session) expungeDeleted(set uid.Set) (gone uid.Set, names []string, at store.ModSeq, err error) {
+	sel := s.selected
+	if set, err = s.store.DeletedAmong(s.ctx, sel.account, sel.id, set); err == nil && !set.Empty() {
+		names = s.identify(sel.account, sel.id, set)
+	}
+	if err == nil {
+		gone, at, err = s.store.Expunge(s.ctx, sel.account, sel.id, set, true)
+	}
+	return gone, names, at, err
 }
 
 // expunged notes an expunge in the journal and answers with the mailbox's mod-sequence (RFC 7162
 // section 3.2.7).
-func (s *session) expunged(sel *selected, gone uid.Set, at store.ModSeq) outcome {
+func (s *session) expunged(sel *selected, gone uid.Set, names []string, at store.ModSeq) outcome {
 	if gone.Empty() {
 		return done()
 	}
-	s.note(Event{Kind: EventExpunged, Mailbox: sel.view.Mailbox.Name, UIDs: gone}, sel.account, sel.prefix)
+	s.note(Event{Kind: EventExpunged, Mailbox: sel.view.Mailbox.Name, UIDs: gone, MessageIDs: names}, sel.account, sel.prefix)
 	if !s.condstore {
 		return done()
 	}

@@ -281,10 +281,11 @@ func (c *call) refile(ctx context.Context, p *picture, l *store.Located, patch *
 	}
 	from = from[moves:]
 	for _, at := range from {
+		ids := c.identify(ctx, at)
 		if _, _, err := c.server.store.Expunge(ctx, c.account.ID, at.Mailbox, uid.Of(at.UID), false); err != nil {
 			return c.setError(err, "mailboxIds")
 		}
-		c.went(p.boxes[at.Mailbox], nil)
+		c.went(p.boxes[at.Mailbox], nil, ids)
 	}
 	return nil
 }
@@ -319,6 +320,7 @@ func (c *call) place(ctx context.Context, p *picture, at store.PlacedIn, to stor
 	s, a := c.server.store, c.account.ID
 	var done store.Copied
 	var err error
+	ids := c.identify(ctx, at)
 	one := store.Copying{From: store.Place{Account: a, Mailbox: at.Mailbox}, To: store.Place{Account: a, Mailbox: to}, Set: uid.Of(at.UID), Lose: p.may(to).Fixed()}
 	if move {
 		done, err = s.MoveBetween(ctx, one)
@@ -333,9 +335,9 @@ func (c *call) place(ctx context.Context, p *picture, at store.PlacedIn, to stor
 	}
 	from, into := p.boxes[at.Mailbox], p.boxes[to]
 	if move {
-		c.went(from, into)
+		c.went(from, into, ids)
 	} else {
-		c.came(into)
+		c.came(into, ids)
 	}
 	// What junk is to the owner nobody else says by where he files it.
 	if c.server.options.Filed != nil && !p.sight.isShared() && from != nil && from.Role != into.Role {
@@ -362,10 +364,11 @@ func (c *call) destroyEmail(ctx context.Context, p *picture, id string) *methodE
 		if b := p.boxes[at.Mailbox]; c.implied && b != nil && b.Role == store.RoleOutbox {
 			continue // it goes from there when it is sent
 		}
+		ids := c.identify(ctx, at)
 		if _, _, err := c.server.store.Expunge(ctx, c.account.ID, at.Mailbox, uid.Of(at.UID), false); err != nil {
 			return c.setError(err)
 		}
-		c.went(p.boxes[at.Mailbox], nil)
+		c.went(p.boxes[at.Mailbox], nil, ids)
 	}
 	return nil
 }

@@ -86,7 +86,7 @@ func (c *call) placedNew(ctx context.Context, p *picture, into []store.MailboxID
 		}
 	}
 	for _, m := range into {
-		c.came(p.boxes[m])
+		c.came(p.boxes[m], nil)
 	}
 	var o object
 	err := s.Messages(ctx, a, into[0], set, func(m *store.Message) error {

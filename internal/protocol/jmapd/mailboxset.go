@@ -300,7 +300,7 @@ func (c *call) destroyMailbox(ctx context.Context, id string, withEmails bool) *
 		return e
 	}
 	if c.sight().isShared() && b.emails > 0 {
-		c.note(filing{from: b.Name}, b.emails)
+		c.note(filing{from: b.Name}, b.emails, nil)
 	}
 	if err := c.server.store.DeleteMailbox(ctx, c.account.ID, b.Name); err != nil {
 		return c.setError(err)

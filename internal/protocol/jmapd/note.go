@@ -11,6 +11,7 @@ import (
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/uid"
 )
 
 // What a client moves and removes is told in the journal, as IMAP does: an event for each mailbox of a call. What is written and
@@ -20,8 +21,29 @@ import (
 // of another account.
 type filing struct{ from, into string }
 
+// filed is how many emails went a way, and the identifiers of the first of them, by which their traces find it.
+type filed struct {
+	n   int
+	ids []string
+}
+
+// maxNamed is how many emails an event names: so many fit.
+const maxNamed = 8
+
+// identify returns the identifier of an email that is about to go, "" where enough are named already.
+func (c *call) identify(ctx context.Context, at store.PlacedIn) []string {
+	if c.names++; c.names > maxNamed*maxNamed {
+		return nil
+	}
+	ids, err := c.server.store.MessageIDs(ctx, c.account.ID, at.Mailbox, uid.Of(at.UID), 1)
+	if err != nil {
+		c.server.options.Log.Warn("jmapd: emails of an event not named", "account", c.account.Address, "error", err)
+	}
+	return ids
+}
+
 // went notes that an email left a mailbox for another, or for good if that is nil.
-func (c *call) went(from, into *box) {
+func (c *call) went(from, into *box, ids []string) {
 	if from == nil || from.Role == store.RoleDrafts || from.Role == store.RoleOutbox || c.implied {
 		return
 	}
@@ -29,21 +51,28 @@ func (c *call) went(from, into *box) {
 	if f.into = c.elsewhere; into != nil {
 		f.into = into.Name
 	}
-	c.note(f, 1)
+	c.note(f, 1, ids)
 }
 
 // came notes that an email came into a mailbox of another: its owner is told who put it there.
-func (c *call) came(into *box) {
+func (c *call) came(into *box, ids []string) {
 	if into != nil && c.sight().isShared() {
-		c.note(filing{into: into.Name}, 1)
+		c.note(filing{into: into.Name}, 1, ids)
 	}
 }
 
-func (c *call) note(f filing, n int) {
+func (c *call) note(f filing, n int, ids []string) {
 	if c.filings == nil {
-		c.filings = map[filing]int{}
+		c.filings = map[filing]*filed{}
 	}
-	c.filings[f] += n
+	went := c.filings[f]
+	if went == nil {
+		went = &filed{}
+		c.filings[f] = went
+	}
+	if went.n += n; len(went.ids) < maxNamed {
+		went.ids = append(went.ids, ids...)
+	}
 }
 
 // tell records what went.
@@ -67,7 +96,10 @@ func (c *call) tell(ctx context.Context) {
 		}
 		add("mailbox", mailbox)
 		if f.from != "" {
-			add("count", strconv.Itoa(c.filings[f]))
+			add("count", strconv.Itoa(c.filings[f].n))
+		}
+		for _, id := range c.filings[f].ids {
+			add("message-id", id)
 		}
 		add("client", c.request.client)
 		if c.sight().isShared() { // the owner is told who it was

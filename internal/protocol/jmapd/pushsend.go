@@ -20,6 +20,7 @@ import (
 
 	"github.com/SherClockHolmes/webpush-go"
 
+	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/public"
 	"github.com/postiljon/postiljon/internal/store"
 )
@@ -267,6 +268,31 @@ type device struct {
 	types   []string
 	watch   *watch
 	told    now
+	// announcing is the mail that the message being sent tells of.
+	announcing announcing
+}
+
+// announcing is how many emails a device is told of, and the identifiers of the first of them.
+type announcing struct {
+	n   int
+	ids []string
+}
+
+// announced notes in the traces of emails that a device was told of them.
+func (d *device) announced(ctx context.Context) {
+	s, what := d.p.s, d.announcing
+	if d.announcing = (announcing{}); what.n == 0 {
+		return
+	}
+	e := store.Event{Time: s.store.Now(), Account: d.account, Kind: journal.MessageAnnounced, Fields: []store.Field{{Name: "count", Value: strconv.Itoa(what.n)}}}
+	e.Trace = store.NewTraceID(e.Time)
+	if to, err := url.Parse(d.sub.URL); err == nil { // all else of it is a secret
+		e.Fields = append(e.Fields, store.Field{Name: "host", Value: to.Hostname()})
+	}
+	for _, id := range what.ids {
+		e.Fields = append(e.Fields, store.Field{Name: "message-id", Value: id})
+	}
+	s.options.Holder.Journal.Record(ctx, e)
 }
 
 // run tells the device of changes until its time is over.
@@ -318,6 +344,7 @@ func (d *device) tell(ctx context.Context) bool {
 			switch {
 			case err == nil:
 				d.told = now
+				d.announced(ctx)
 				return true
 			case after < 0:
 				d.forget(err.Error())
@@ -355,7 +382,7 @@ func (d *device) news(ctx context.Context) (n now, message object, urgent bool, 
 		return n, nil, false, err
 	}
 	news := n.other(d.told.states, d.types)
-	message = object{}
+	message, d.announcing = object{}, announcing{}
 	if len(d.sub.Notify) > 0 && news.has("EmailDelivery") {
 		notice, in, err := d.notice(ctx, &n)
 		if err != nil {

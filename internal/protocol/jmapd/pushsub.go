@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/message"
@@ -436,7 +437,14 @@ func (d *device) arrived(ctx context.Context, p *picture, before *store.Mail, bo
 		}
 	}
 	all.count += len(ids)
+	own := p.sight.owner == d.account
+	if own {
+		d.announcing.n += len(ids)
+	}
 	return d.p.s.store.EmailsOf(ctx, p.sight.owner, ids[:min(len(ids), maxNotified-len(all.list))], func(e *store.Email) error {
+		if sum, err := e.Summary.Summary(); own && err == nil && sum.MessageID != "" {
+			d.announcing.ids = append(d.announcing.ids, strings.Clone(sum.MessageID))
+		}
 		o := object{"id": p.sight.emailID(e.ID), "threadId": p.sight.threadID(e.Thread), "mailboxId": in[e.ID]}
 		if preview {
 			o["from"], o["subject"], o["preview"] = addresses(shorten(e.Summary.Addresses(message.FieldFrom))), short(string(e.Summary.Subject())), short(string(e.Summary.Preview()))

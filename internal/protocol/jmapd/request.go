@@ -87,7 +87,8 @@ type call struct {
 	request   *request
 	args      arguments
 	implied   bool // by another call, whose success it follows from (RFC 8621 section 7.5)
-	filings   map[filing]int
+	filings   map[filing]*filed
+	names     int    // emails of them that were named, or were too many
 	elsewhere string // where emails that are removed went: a mailbox of another account
 }
 

@@ -27,6 +27,7 @@ type maildrop struct {
 	hidden  map[int]bool // marked by DELE, or gone
 	gone    map[int]bool // deleted elsewhere
 	fetched uid.Set      // whole, by RETR
+	names   []string     // Message-IDs of the first of them, read before they are deleted
 }
 
 func openMaildrop(ctx context.Context, db *store.Store, a store.AccountID) (*maildrop, error) {
@@ -291,6 +292,7 @@ func (s *session) update() error {
 		}
 	}
 	mailbox := m.view.Mailbox
+	m.names = s.named(m.fetched)
 	if read := m.fetched.Minus(marked); !read.Empty() {
 		seen := store.FlagChange{Op: store.FlagsAdd, System: store.FlagSeen}
 		if _, err := m.store.StoreFlags(s.ctx, m.account, mailbox.ID, read, seen, nil); err != nil {
@@ -300,9 +302,10 @@ func (s *session) update() error {
 	if marked.Empty() {
 		return nil
 	}
+	names := s.named(marked)
 	gone, _, err := m.store.Expunge(s.ctx, m.account, mailbox.ID, marked, false)
 	if !gone.Empty() {
-		s.server.options.Backend.Event(&s.conn, Event{Kind: EventDeleted, Mailbox: mailbox.Name, UIDs: gone})
+		s.server.options.Backend.Event(&s.conn, Event{Kind: EventDeleted, Mailbox: mailbox.Name, UIDs: gone, MessageIDs: names})
 	}
 	if err != nil {
 		return fmt.Errorf("popd: delete messages: %w", err)
@@ -310,10 +313,30 @@ func (s *session) update() error {
 	return nil
 }
 
+// maxNamed is how many messages an event names: so many fit.
+const maxNamed = 8
+
+// named are the identifiers by which the trace of a message finds what was done with it. Without them it is told all the same.
+func (s *session) named(set uid.Set) []string {
+	if set.Empty() {
+		return nil
+	}
+	ids, err := s.drop.store.MessageIDs(s.ctx, s.drop.account, s.drop.view.Mailbox.ID, set, maxNamed)
+	if err != nil {
+		s.server.options.Log.Warn("popd: messages of an event not named", "conn", s.conn.ID, "err", err)
+	}
+	return ids
+}
+
 // release ends the session of an account, however it ended; a second time it does nothing.
 func (s *session) release() {
 	if s.drop != nil && !s.drop.fetched.Empty() {
-		s.server.options.Backend.Event(&s.conn, Event{Kind: EventFetched, Mailbox: s.drop.view.Mailbox.Name, UIDs: s.drop.fetched})
+		if s.drop.names == nil { // there was no QUIT, so all are there
+			s.drop.names = s.named(s.drop.fetched)
+		}
+		s.server.options.Backend.Event(&s.conn, Event{
+			Kind: EventFetched, Mailbox: s.drop.view.Mailbox.Name, UIDs: s.drop.fetched, MessageIDs: s.drop.names,
+		})
 	}
 	if s.conn.Account != 0 {
 		s.server.locks.drop(s.conn.Account, &s.conn)

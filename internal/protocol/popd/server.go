@@ -62,6 +62,8 @@ type Event struct {
 	Kind    EventKind
 	Mailbox string
 	UIDs    uid.Set
+	// MessageIDs are those of the first of them.
+	MessageIDs []string
 }
 
 // Metrics counts what the server does. Its methods must be cheap.
