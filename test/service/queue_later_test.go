@@ -114,11 +114,11 @@ func (l *sentLater) send(stop chan struct{}) {
 	}
 }
 
-// again hands in once more what no answer came for.
+// again hands in once more what no answer came for, and more until one was taken back.
 func (l *sentLater) again() {
 	web := l.web()
 	defer web.CloseIdleConnections()
-	for len(l.lost) > 0 {
+	for n := 0; len(l.lost) > 0 || len(l.back) == 0 && n < 30; n++ {
 		if !l.one(web) {
 			l.t.Fatal("no answer although nobody was killed")
 		}
