@@ -349,6 +349,7 @@ var imapKinds = map[imapd.EventKind]string{
 	imapd.EventAppended:       journal.MessageAppended,
 	imapd.EventExpunged:       journal.MessageExpunged,
 	imapd.EventMoved:          journal.MessageMoved,
+	imapd.EventFetched:        journal.MessageFetchedIMAP,
 	imapd.EventMailboxDeleted: journal.MessageExpunged,
 	imapd.EventShared:         journal.MailboxShared,
 }

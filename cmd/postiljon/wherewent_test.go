@@ -22,7 +22,7 @@ func TestWhereItWent(t *testing.T) {
 		}
 	}
 	for _, command := range []string{
-		"a SELECT INBOX", "a MOVE 1 Trash", "a SELECT Trash", `a STORE 1 +FLAGS (\Deleted)`, "a EXPUNGE", "a SELECT INBOX",
+		"a SELECT INBOX", "a MOVE 1 Trash", "a SELECT Trash", "a FETCH 1 (UID BODY.PEEK[HEADER])", "a FETCH 1 BODY.PEEK[TEXT]", `a STORE 1 +FLAGS (\Deleted)`, "a EXPUNGE", "a SELECT INBOX",
 		`a STORE 2 +FLAGS (\Deleted)`, "a CLOSE", "a LOGOUT",
 	} {
 		if said := u.all(command); !strings.HasPrefix(said[len(said)-1], "a OK") {
@@ -34,7 +34,7 @@ func TestWhereItWent(t *testing.T) {
 		`["Email/query",{"accountId":"ACCOUNT","filter":{"subject":"four"}},"0"],["Email/set",{"accountId":"ACCOUNT","#destroy":{"resultOf":"0","name":"Email/query","path":"/ids"}},"1"]]}`, &answer)
 	h.popped(t)
 	for name, want := range map[string][]string{
-		"one":   {journal.MessageMoved + " Trash", journal.MessageExpunged + " Trash"},
+		"one":   {journal.MessageMoved + " Trash", journal.MessageFetchedIMAP + " Trash", journal.MessageExpunged + " Trash"},
 		"two":   {journal.MessageFetchedPOP3 + " INBOX", journal.MessageExpunged + " INBOX"},
 		"three": {journal.MessageExpunged + " INBOX"},
 		"four":  {journal.MessageExpunged + " INBOX"},

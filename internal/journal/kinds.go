@@ -54,6 +54,7 @@ const (
 	MailboxShared      = "mailbox.shared"       // gives other rights to somebody: mailbox, with, rights, by, client
 	MailboxUnshared    = "mailbox.unshared"     // gives nothing any more: mailbox, with, by, client
 	MessageAnnounced   = "message.announced"    // a device was told of it: count, host
+	MessageFetchedIMAP = "message.fetched-imap" // its text was fetched over IMAP: mailbox, count, client, remote, by
 	MessageFetchedPOP3 = "message.fetched-pop3" // fetched over POP3: mailbox, count, client, remote
 
 	// Signing in.

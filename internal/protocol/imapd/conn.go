@@ -39,6 +39,8 @@ const (
 	EventFiled
 	// EventMarked: messages in Into were called junk or not junk, by a keyword.
 	EventMarked
+	// EventFetched: the text of messages was sent to the client. It is told when the client rests.
+	EventFetched
 )
 
 // Event is something that a client did, for the journal.
@@ -49,7 +51,7 @@ type Event struct {
 	Mailbox string // as its owner names it
 	Target  string
 	UIDs    uid.Set // in Mailbox
-	// MessageIDs are those of the first of them, of what is moved or removed.
+	// MessageIDs are those of the first of them, of what is moved or removed; of the last of them, where they were fetched.
 	MessageIDs []string
 	// Of EventShared: to whom it gives which rights now.
 	With   string

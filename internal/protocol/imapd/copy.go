@@ -75,6 +75,7 @@ func (s *session) claimFor(set uid.Set, target *place) outcome {
 // moveTo moves messages. Where they went is told before they are gone (RFC 6851 section 4.3).
 func (s *session) moveTo(set uid.Set, target *place) outcome {
 	sel := s.selected
+	s.tellFetched() // while they can be named
 	moved, err := s.store.MoveBetween(s.ctx, sel.copying(set, target))
 	if len(moved.From) > 0 {
 		s.raw("* OK [")

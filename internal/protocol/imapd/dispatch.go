@@ -23,7 +23,7 @@ type handler struct {
 // handlers by command.
 var handlers = map[string]handler{
 	"CAPABILITY":   {anyState, (*session).capability},
-	"NOOP":         {anyState, nothing},
+	"NOOP":         {anyState, (*session).rest},
 	"LOGOUT":       {anyState, (*session).logout},
 	"ID":           with(anyState, (*session).id),
 	"STARTTLS":     {notAuthenticated, (*session).upgrade},
@@ -43,7 +43,7 @@ var handlers = map[string]handler{
 	"STATUS":       with(signedIn, (*session).status),
 	"APPEND":       with(signedIn, (*session).appendMessage),
 	"IDLE":         {signedIn, (*session).idle},
-	"CHECK":        {inMailbox, nothing},
+	"CHECK":        {inMailbox, (*session).rest},
 	"CLOSE":        {inMailbox, (*session).closeMailbox},
 	"UNSELECT":     {inMailbox, (*session).unselect},
 	"EXPUNGE":      {inMailbox, (*session).expunge},
@@ -134,8 +134,11 @@ func metricName(name string) string {
 	return "UNKNOWN"
 }
 
-// nothing is NOOP and CHECK: what changed is told after every command.
-func nothing(*session, *command) outcome { return done() }
+// rest is NOOP and CHECK: the client is told of changes after every command.
+func (s *session) rest(*command) outcome {
+	s.tellFetched()
+	return done()
+}
 
 func (s *session) capability(*command) outcome {
 	s.raw("* CAPABILITY ")

@@ -46,6 +46,7 @@ func (s *session) fetch(c *fetchCommand) outcome {
 	}
 	set = s.newest(set)
 	o = s.fetchSet(c, set)
+	s.noteFetched(c, set)
 	if !c.uid && o.refused == nil {
 		if gone, err := s.vanished(wanted); err != nil {
 			return s.failed(err, s.selected.view.Mailbox.Name)

@@ -9,6 +9,7 @@ import (
 // happen. It is a state of the session, not a wait of its own: see run.
 func (s *session) idle(c *command) outcome {
 	s.raw("+ Idling\r\n")
+	s.tellFetched()
 	s.idling = c.tag
 	s.conn.Activity.Wait(true)
 	if s.selected == nil {

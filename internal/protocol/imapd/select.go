@@ -31,6 +31,8 @@ type selected struct {
 	described uid.Set
 	// own are the changes of flags that the client made itself after view and knows of.
 	own []ownChange
+	// fetched are the messages whose text was sent, since the journal was told.
+	fetched uid.Set
 	// flags has lists of flags as they are written, for the keywords of view.
 	flags map[store.Flags]string
 }
@@ -128,7 +130,10 @@ func (s *session) describeFlags() {
 }
 
 // leave closes the mailbox that is selected, without expunging.
-func (s *session) leave() { s.selected = nil }
+func (s *session) leave() {
+	s.tellFetched()
+	s.selected = nil
+}
 
 // unselect is UNSELECT (RFC 9051 section 6.4.2).
 func (s *session) unselect(*command) outcome {
@@ -194,6 +199,7 @@ func (s *session) expunge(c *command) outcome {
 // expungeDeleted removes the messages of a set that are marked as deleted, and names the first of them.
 func (s *session) expungeDeleted(set uid.Set) (gone uid.Set, names []string, at store.ModSeq, err error) {
 	sel := s.selected
+	s.tellFetched() // while they can be named
 	if set, err = s.store.DeletedAmong(s.ctx, sel.account, sel.id, set); err == nil && !set.Empty() {
 		names = s.identify(sel.account, sel.id, set)
 	}

@@ -111,6 +111,7 @@ func (s *session) open() bool {
 func (s *session) close() {
 	s.stopIdle()
 	s.stopNotify()
+	s.tellFetched()
 	if s.err != nil && s.err != io.EOF {
 		s.server.options.Log.Debug("imapd: connection ends", "conn", s.conn.ID, "remote", s.conn.Remote, "err", s.err)
 	}
