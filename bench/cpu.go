@@ -1,8 +1,6 @@
 package main
 
 import (
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -13,29 +11,13 @@ const tick = 10 * time.Millisecond
 
 // cpu is how long processors have worked for the server's process trees, and for
 // their processes that ended.
-func (s *server) cpu() (total time.Duration, err error) {
-	pids, err := s.pids()
-	if err != nil {
-		return 0, err
-	}
-	children, err := childrenOf()
-	if err != nil {
-		return 0, err
-	}
-	for len(pids) > 0 {
-		pid := pids[0]
-		pids = append(pids[1:], children[pid]...)
-		b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
-		if err != nil {
-			continue // it ended meanwhile
-		}
-		total += worked(string(b))
-	}
-	return total, nil
+func (s *server) cpu() (time.Duration, error) {
+	ticks, err := s.sum("stat", worked)
+	return time.Duration(ticks) * tick, err
 }
 
-// worked reads utime, stime, cutime and cstime (proc(5)).
-func worked(stat string) (total time.Duration) {
+// worked is the sum of utime, stime, cutime and cstime (proc(5)), in ticks.
+func worked(stat string) (ticks int64) {
 	_, rest, _ := strings.Cut(stat, ") ") // a name may hold anything
 	fields := strings.Fields(rest)
 	if len(fields) < 15 {
@@ -46,7 +28,7 @@ func worked(stat string) (total time.Duration) {
 		if err != nil {
 			return 0
 		}
-		total += time.Duration(n) * tick
+		ticks += n
 	}
-	return total
+	return ticks
 }

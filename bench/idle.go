@@ -42,7 +42,11 @@ func idleOverTLS(s *server, o settings) (map[string]float64, error) {
 
 // memory is the proportional share of memory of the server's process trees, in
 // octets.
-func (s *server) memory() (total int64, err error) {
+func (s *server) memory() (int64, error) { return s.sum("smaps_rollup", pss) }
+
+// sum adds up what is read from a file in /proc of each process of the server's
+// trees.
+func (s *server) sum(file string, read func(text string) int64) (total int64, err error) {
 	pids, err := s.pids()
 	if err != nil {
 		return 0, err
@@ -54,11 +58,11 @@ func (s *server) memory() (total int64, err error) {
 	for len(pids) > 0 {
 		pid := pids[0]
 		pids = append(pids[1:], children[pid]...)
-		b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "smaps_rollup"))
+		b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), file))
 		if err != nil {
 			continue // it ended meanwhile
 		}
-		total += pss(string(b))
+		total += read(string(b))
 	}
 	return total, nil
 }

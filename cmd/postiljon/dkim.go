@@ -99,10 +99,8 @@ func (d *dkimRotate) Run(ctx context.Context, s *streams, c *commands) error {
 	if err := s.say("%s has new keys. Publish these records beside the old ones:", d.Domain); err != nil {
 		return err
 	}
-	for _, r := range keyRecords(keys) {
-		if err := r.write(s, 0); err != nil {
-			return err
-		}
+	if err := writeKeys(s, keys); err != nil {
+		return err
 	}
 	return s.say("The service looks every 15 minutes and uses the new keys once the DNS shows them. The old ones are\n" +
 		"needed for a week after that; 'postiljon dkim list' tells when they can be taken out.")
@@ -168,12 +166,7 @@ func (d *dkimOn) Run(ctx context.Context, s *streams, c *commands) error {
 	if err := s.say("Messages of %s are signed from now on. The DNS must have these records:", d.Domain); err != nil {
 		return err
 	}
-	for _, r := range keyRecords(keys) {
-		if err := r.write(s, 0); err != nil {
-			return err
-		}
-	}
-	return nil
+	return writeKeys(s, keys)
 }
 
 type dkimOff struct {

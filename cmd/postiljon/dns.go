@@ -157,6 +157,16 @@ func mtaSTSRecords(domain string, c *config.Config) []record {
 	}
 }
 
+// writeKeys prints the records of keys.
+func writeKeys(s *streams, keys []control.DKIMKey) error {
+	for _, r := range keyRecords(keys) {
+		if err := r.write(s, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // keyRecords publish the keys that messages are signed with, as long as they are needed.
 func keyRecords(keys []control.DKIMKey) (all []record) {
 	for _, k := range keys {
