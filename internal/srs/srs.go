@@ -67,7 +67,7 @@ func (r *Rewriter) Forward(from address.Address, domain string) address.Address 
 	case "srs0": // of another forwarder; rest begins with its separator
 		return r.again(address.NormalizeDomain(from.Domain), rest, domain)
 	case "srs1":
-		if _, first, tail, ok := parts3(rest[1:]); ok {
+		if _, first, tail, ok := parts3(rest[1:]); ok && first != "" && tail != "" {
 			return r.again(first, tail, domain)
 		}
 	}
