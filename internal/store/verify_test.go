@@ -57,8 +57,12 @@ func spoil(t *testing.T, records kv.DB, a kv.Account, table byte, remove bool) {
 		if err != nil || remove {
 			return tx.Delete(k)
 		}
+		at := len(v) / 2
+		if table == 'h' {
+			at = len(v) - 4 // how many messages there are; counters before it may be higher than they must be
+		}
 		if len(v) > 0 {
-			v[len(v)/2] ^= 0x15
+			v[at] ^= 0x15
 		}
 		return tx.Set(k, v)
 	})

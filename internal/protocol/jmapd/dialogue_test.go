@@ -151,7 +151,7 @@ func (w *world) callsAs(a store.Account, calls string) json.RawMessage {
 }
 
 // TestDialogues plays what lies in testdata: "C:" is what a client calls, "S:" the responses. "@" lines are what others do
-// in the meantime, see do.
+// in the meantime, see do. "{sooner}" and "{later}" are times to send at, 50 and 100 days from now.
 func TestDialogues(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -170,6 +170,8 @@ func play(t *testing.T, file string) {
 	w := newWorld(t)
 	w.desk.gate.Lock() // what is sent goes at "settle", so that answers are the same each time
 	t.Cleanup(w.desk.gate.Unlock)
+	day := func(n int) string { return time.Now().UTC().AddDate(0, 0, n).Format(time.RFC3339) }
+	times := strings.NewReplacer("{sooner}", day(50), "{later}", day(100))
 	var out []string
 	var answer json.RawMessage
 	for n, line := range strings.Split(strings.TrimSuffix(string(text), "\n"), "\n") {
@@ -178,7 +180,7 @@ func play(t *testing.T, file string) {
 		case strings.HasPrefix(line, "@"):
 			w.do(strings.Fields(line[1:]))
 		case kind == "C:":
-			answer = w.masked(w.callsAs(w.speaker(), w.traces.Replace(rest)))
+			answer = w.masked(w.callsAs(w.speaker(), w.traces.Replace(times.Replace(rest))))
 		case kind == "S:" && *record:
 			line = "S: " + string(compact(t, answer))
 		case kind == "S:":
