@@ -47,7 +47,6 @@ type world struct {
 	queue   *outbound.Queue
 	desk    *desk
 	anna    store.Account
-	filed   []Filed
 	others  sync.Map          // accounts by address, beside anna's
 	using   []string          // capabilities
 	speaks  string            // who makes the calls of a dialogue, "" for anna
@@ -68,7 +67,6 @@ func newWorld(t testing.TB) *world {
 	check := w.sends(catalogue)
 	w.options = Options{
 		Store: w.store, Catalogue: catalogue, BaseURL: "https://mail.example.org", Log: slog.New(slog.DiscardHandler), Queue: w.queue, Check: check, Holder: w.holder(), Near: near,
-		Filed:  func(f Filed) { w.filed = append(w.filed, f) },
 		Limits: Limits{RequestSize: 20_000, Upload: 5_000, Calls: 4, ConcurrentRequests: 2, Get: 6, Set: 5, QueryResults: 7},
 		SignIn: func(r *http.Request) (store.Account, cause.Decision) {
 			if name, password, _ := r.BasicAuth(); name == w.anna.Address && password == "secret" {
