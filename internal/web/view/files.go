@@ -32,7 +32,6 @@ func (s *Server) raw(w http.ResponseWriter, r *request) error {
 		name = "inline"
 	}
 	h.Set("Content-Disposition", name)
-	h.Set("Content-Security-Policy", filePolicy)
 	h.Set("Content-Length", fmt.Sprint(r.mail.Size))
 	if _, err := io.Copy(w, io.NewSectionReader(body, 0, r.mail.Size)); err != nil {
 		s.log.Debug("view: download ended", "error", err)
@@ -54,7 +53,6 @@ func (s *Server) archive(w http.ResponseWriter, r *request) error {
 	h := w.Header()
 	h.Set("Content-Type", "application/zip")
 	h.Set("Content-Disposition", contentDisposition("attachment", safeName(r.mail.subject, -1)+".zip"))
-	h.Set("Content-Security-Policy", filePolicy)
 	z := zip.NewWriter(w)
 	names := map[string]bool{}
 	for _, i := range list {

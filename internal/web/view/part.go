@@ -11,7 +11,7 @@ import (
 	"unicode"
 )
 
-// filePolicy is for files: a page that a browser makes of one by itself can do nothing.
+// filePolicy is for files, and whatever else is answered about a message: a page that a browser makes of it by itself can do nothing.
 const filePolicy = "default-src 'none'; sandbox; frame-ancestors 'self'"
 
 // part is a part as a file. Pictures of dots are shown where a page asks for them, and a PDF with ?view=1; what they are is
@@ -45,7 +45,6 @@ func (s *Server) part(w http.ResponseWriter, r *request) error {
 	h := w.Header()
 	h.Set("Content-Type", kind)
 	h.Set("Content-Disposition", contentDisposition(disposition, r.mail.fileName(i)))
-	h.Set("Content-Security-Policy", filePolicy)
 	h.Set("Cache-Control", "private, max-age=31536000, immutable")
 	h.Set("Vary", "Cookie, Authorization")
 	if _, err := io.Copy(w, b); err != nil {

@@ -352,7 +352,6 @@ func (p *picture) write(w http.ResponseWriter, cache string) {
 	h.Set("Content-Type", p.kind)
 	h.Set("Content-Length", fmt.Sprint(len(p.data)))
 	h.Set("Content-Disposition", "inline")
-	h.Set("Content-Security-Policy", filePolicy)
 	h.Set("Cache-Control", cache)
 	h.Set("Vary", "Cookie, Authorization")
 	_, _ = w.Write(p.data) // a client that went away

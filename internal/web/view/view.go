@@ -125,6 +125,7 @@ func (s *Server) signedIn(next handler, before ...func(r *http.Request) error) h
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Content-Security-Policy", filePolicy) // of what is said in a frame instead of a message that went, too
 		for _, look := range before {
 			if err := look(hr); err != nil {
 				s.fail(w, hr, err)

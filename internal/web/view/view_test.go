@@ -158,8 +158,8 @@ func TestWhoAsks(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/m/M999/body", "/m/M01/body", "/m/x/body"} {
-		if a := w.get(path); a.Code != http.StatusNotFound {
-			t.Errorf("%s: %d", path, a.Code)
+		if a := w.get(path); a.Code != http.StatusNotFound || a.Header().Get("Content-Security-Policy") != filePolicy {
+			t.Errorf("%s: %d %v", path, a.Code, a.Header())
 		}
 	}
 }
