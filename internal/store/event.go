@@ -55,6 +55,9 @@ func (e *Event) Decision() cause.Decision {
 // MaxEventSize bounds a stored event in octets: longer fields are cut.
 const MaxEventSize = 1000
 
+// MaxEventMessages is how many messages an event names by their Message-IDs: so many fit.
+const MaxEventMessages = 8
+
 const maxFieldSize = 200
 
 // eventKey is j time trace number; the number, which counts on from one event to

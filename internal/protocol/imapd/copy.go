@@ -127,12 +127,9 @@ func (s *session) noteMoved(moved *store.Copied, target *place) {
 	}
 }
 
-// maxIdentified is how many messages an event names: so many fit.
-const maxIdentified = 8
-
 // identify returns the identifiers by which the trace of a message finds what was done with it. Without them it is told all the same.
 func (s *session) identify(account store.AccountID, mailbox store.MailboxID, set uid.Set) []string {
-	ids, err := s.store.MessageIDs(s.ctx, account, mailbox, set, maxIdentified)
+	ids, err := s.store.MessageIDs(s.ctx, account, mailbox, set, store.MaxEventMessages)
 	if err != nil {
 		s.server.options.Log.Warn("imapd: messages of an event not named", "account", account, "err", err)
 	}

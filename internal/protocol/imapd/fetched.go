@@ -1,6 +1,9 @@
 package imapd
 
-import "github.com/postiljon/postiljon/internal/store/uid"
+import (
+	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/uid"
+)
 
 // Whoever asks where a message is wants to know whether a program has fetched it. An event for each FETCH would cost more than the
 // FETCH: what was fetched is told when the client rests or does something else with the mailbox.
@@ -40,7 +43,7 @@ func (s *session) tellFetched() {
 	e := Event{Kind: EventFetched, Mailbox: sel.view.Mailbox.Name, UIDs: sel.fetched}
 	sel.fetched = nil
 	if s.ctx.Err() == nil {
-		e.MessageIDs = s.identify(sel.account, sel.id, lastOf(e.UIDs, maxIdentified))
+		e.MessageIDs = s.identify(sel.account, sel.id, lastOf(e.UIDs, store.MaxEventMessages))
 	}
 	s.note(e, sel.account, sel.prefix)
 }

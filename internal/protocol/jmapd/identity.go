@@ -328,7 +328,7 @@ func (c *call) why(d cause.Decision) *explained {
 		return nil
 	}
 	told := c.server.options.Catalogue.Explain(d, c.request.lang, cause.Holder)
-	return &explained{Cause: d.Cause, Title: told.Title, Text: strings.TrimSpace(told.Text), Action: strings.TrimSpace(told.NextStep), Actor: told.Actor, Suggestion: suggestion(d)}
+	return &explained{Cause: d.Cause, Title: told.Title, Text: strings.TrimSpace(told.Text), Action: strings.TrimSpace(told.NextStep), Actor: told.Actor, Suggestion: d.Text("suggestion")}
 }
 
 // explained is a cause in words for people.
@@ -340,14 +340,4 @@ type explained struct {
 	Actor  string   `json:"actor,omitempty"`
 	// Suggestion is what was probably meant: a domain.
 	Suggestion string `json:"suggestion,omitempty"`
-}
-
-// suggestion is what a decision proposes instead of what was given.
-func suggestion(d cause.Decision) string {
-	for _, p := range d.Params {
-		if text, ok := p.Value.(string); ok && p.Name == "suggestion" {
-			return text
-		}
-	}
-	return ""
 }

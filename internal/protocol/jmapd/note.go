@@ -27,12 +27,9 @@ type filed struct {
 	ids []string
 }
 
-// maxNamed is how many emails an event names: so many fit.
-const maxNamed = 8
-
 // identify returns the identifier of an email that is about to go, "" where enough are named already.
 func (c *call) identify(ctx context.Context, at store.PlacedIn) []string {
-	if c.names++; c.names > maxNamed*maxNamed {
+	if c.names++; c.names > store.MaxEventMessages*store.MaxEventMessages {
 		return nil
 	}
 	ids, err := c.server.store.MessageIDs(ctx, c.account.ID, at.Mailbox, uid.Of(at.UID), 1)
@@ -70,7 +67,7 @@ func (c *call) note(f filing, n int, ids []string) {
 		went = &filed{}
 		c.filings[f] = went
 	}
-	if went.n += n; len(went.ids) < maxNamed {
+	if went.n += n; len(went.ids) < store.MaxEventMessages {
 		went.ids = append(went.ids, ids...)
 	}
 }

@@ -437,7 +437,7 @@ func (c *call) refusedSender(h *handing, d cause.Decision) *methodError {
 	kind := "forbiddenToSend"
 	if d.Cause == cause.ClientFromNotOwned {
 		kind = "forbiddenFrom"
-		if about := textParam(d, "address"); strings.EqualFold(about, h.sub.From) && !slices.ContainsFunc(h.email.From, func(a message.Address) bool { return strings.EqualFold(a.Email, about) }) {
+		if about := d.Text("address"); strings.EqualFold(about, h.sub.From) && !slices.ContainsFunc(h.email.From, func(a message.Address) bool { return strings.EqualFold(a.Email, about) }) {
 			kind = "forbiddenMailFrom"
 		}
 	}
@@ -445,15 +445,6 @@ func (c *call) refusedSender(h *handing, d cause.Decision) *methodError {
 		kind = "tooLarge"
 	}
 	return c.refused(kind, d)
-}
-
-func textParam(d cause.Decision, name string) string {
-	for _, p := range d.Params {
-		if text, ok := p.Value.(string); ok && p.Name == name {
-			return text
-		}
-	}
-	return ""
 }
 
 // updateSubmission takes sending back (RFC 8621 section 7.5: undoStatus alone can be changed).

@@ -313,15 +313,12 @@ func (s *session) update() error {
 	return nil
 }
 
-// maxNamed is how many messages an event names: so many fit.
-const maxNamed = 8
-
 // named are the identifiers by which the trace of a message finds what was done with it. Without them it is told all the same.
 func (s *session) named(set uid.Set) []string {
 	if set.Empty() {
 		return nil
 	}
-	ids, err := s.drop.store.MessageIDs(s.ctx, s.drop.account, s.drop.view.Mailbox.ID, set, maxNamed)
+	ids, err := s.drop.store.MessageIDs(s.ctx, s.drop.account, s.drop.view.Mailbox.ID, set, store.MaxEventMessages)
 	if err != nil {
 		s.server.options.Log.Warn("popd: messages of an event not named", "conn", s.conn.ID, "err", err)
 	}
