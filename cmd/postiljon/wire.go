@@ -25,6 +25,7 @@ import (
 	"github.com/postiljon/postiljon/internal/doctor/vantage"
 	"github.com/postiljon/postiljon/internal/inbound"
 	"github.com/postiljon/postiljon/internal/inbound/genuine"
+	"github.com/postiljon/postiljon/internal/inbound/origin"
 	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/junk"
 	"github.com/postiljon/postiljon/internal/metrics"
@@ -326,6 +327,20 @@ func (s *service) checker() *genuine.Checker {
 	})
 }
 
+// origins refuses mail whose sender's domain is missing; nil if nobody wants that.
+func (s *service) origins() *origin.Checker {
+	if !s.config.Inbound.RequireDomain {
+		return nil
+	}
+	return origin.New(origin.Options{DNS: s.resolver, Now: s.store.Now, Local: func(ctx context.Context, domain string) (bool, error) {
+		_, err := s.store.Domain(ctx, domain)
+		if store.KindOf(err) == store.KindNotFound {
+			return false, nil
+		}
+		return err == nil, err
+	}})
+}
+
 // junkFilter judges mail from other servers; nil if nobody wants that.
 func (s *service) junkFilter() *junk.Filter {
 	c := &s.config.Junk
@@ -379,7 +394,7 @@ func (s *service) openSMTP(context.Context) (err error) {
 	s.road = inbound.New(inbound.Options{
 		Store: s.store, Policy: s.policies, Journal: recorder{s.journal}, Queue: s.queue, Precheck: s.precheck, Forward: s.forwarder, Bounces: s.bounces,
 		Hostname: c.Hostname, SpoolDir: spool, MaxSize: int64(c.Limits.MessageSize), MaxRecipients: c.Limits.Recipients,
-		MaxHops: c.Limits.Hops, Genuine: s.checker(), Rules: s.rules, Junk: s.junkFilter(), Lists: s.blockLists(), Greylist: s.greylist(), Trusted: config.Prefixes(c.Inbound.Trusted), Log: s.log,
+		MaxHops: c.Limits.Hops, Genuine: s.checker(), Origin: s.origins(), Rules: s.rules, Junk: s.junkFilter(), Lists: s.blockLists(), Greylist: s.greylist(), Trusted: config.Prefixes(c.Inbound.Trusted), Log: s.log,
 	})
 	s.smtp, err = smtpd.New(smtpd.Options{
 		Hostname: c.Hostname, Replies: s.catalogue, Backend: measured{s.road, s.metrics.Commit}, SASL: s.sasl.submission, TLS: s.certs.ServerConfig(),

@@ -170,6 +170,7 @@ type Inbound struct {
 	Lenient        bool      `toml:"lenient"`
 	RefuseSPFFail  bool      `toml:"refuse_spf_fail"`
 	RequirePTR     bool      `toml:"require_ptr"`
+	RequireDomain  bool      `toml:"require_domain"`
 	DMARCReports   bool      `toml:"dmarc_reports"`
 }
 

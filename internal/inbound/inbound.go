@@ -14,6 +14,7 @@ import (
 
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/inbound/genuine"
+	"github.com/postiljon/postiljon/internal/inbound/origin"
 	"github.com/postiljon/postiljon/internal/junk"
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/protocol/smtpd"
@@ -94,6 +95,8 @@ type Options struct {
 	// Trusted networks is not looked at.
 	Genuine *genuine.Checker
 	Trusted []netip.Prefix
+	// Origin refuses mail from domains that do not exist or take no mail; nil takes it. Trusted networks are not asked.
+	Origin *origin.Checker
 	// Rules are what accounts want done with their mail; nil for nothing.
 	Rules *rules.Engine
 	// Junk judges mail from other servers, with what block lists say; nil for nobody who does.

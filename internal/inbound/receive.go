@@ -74,11 +74,13 @@ func (m *content) receiveLarge(ctx context.Context) cause.Decision {
 
 // check finds out about a message, unless its client is trusted.
 func (m *content) check(ctx context.Context, raw io.ReaderAt, size int64) cause.Decision {
-	if m.s.early == nil || m.s.early.genuine == nil {
-		return cause.Allow()
+	if m.s.early != nil && m.s.early.genuine != nil {
+		m.s.checked = m.s.b.Genuine.Check(ctx, genuine.Input{Early: m.s.early.genuine, Message: raw, Size: size, Allowed: m.s.allowed})
+		if d := m.s.checked.Decision; !d.Allowed() {
+			return d
+		}
 	}
-	m.s.checked = m.s.b.Genuine.Check(ctx, genuine.Input{Early: m.s.early.genuine, Message: raw, Size: size, Allowed: m.s.allowed})
-	return m.s.checked.Decision
+	return m.s.messageFromNowhere(ctx)
 }
 
 // allowed tells whether all who are to get a message want mail of its author let through. Nobody can want that for an

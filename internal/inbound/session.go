@@ -210,6 +210,9 @@ func (s *session) addLocal(ctx context.Context, r *smtpd.Rcpt, to string, res *s
 			return d
 		}
 	}
+	if d := s.fromNowhere(ctx, to, accounts); !d.Allowed() {
+		return d
+	}
 	if d := s.addForwards(r, to, res.Forward); !d.Allowed() || len(accounts) == 0 {
 		return d
 	}

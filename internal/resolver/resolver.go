@@ -136,6 +136,18 @@ func (r *Resolver) Trusted() bool {
 	return slices.ContainsFunc(r.servers, func(s *server) bool { return s.trusted })
 }
 
+// Forget has what is remembered of a name's mail servers and addresses asked anew.
+func (r *Resolver) Forget(name string) {
+	onWire, _ := wire(name)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, kind := range []uint16{dns.TypeMX, dns.TypeA, dns.TypeAAAA} {
+		if at := r.cache.entries[question{onWire, kind}]; at != nil {
+			r.cache.drop(at)
+		}
+	}
+}
+
 // MX returns the hosts that take mail of a domain, in any order. secure tells that
 // DNSSEC vouches for the answer, also for one that there are none.
 func (r *Resolver) MX(ctx context.Context, domain string) (list []MX, secure bool, err error) {
