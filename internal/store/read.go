@@ -27,10 +27,11 @@ type Message struct {
 	Email Email
 }
 
-// viewCache keeps the latest index of UIDs of mailboxes that are looked at.
+// viewCache keeps the latest view of mailboxes that are looked at, and which mailbox a name led to.
 type viewCache struct {
 	mu    sync.Mutex
 	views map[viewKey]cachedView
+	names map[nameKey]cachedName
 }
 
 type viewKey struct {
@@ -38,17 +39,33 @@ type viewKey struct {
 	mailbox MailboxID
 }
 
+// cachedView is a view, and what an index is carried on from. at is the account's count of changes
+// before the look: while it is the same, the view is still so.
 type cachedView struct {
+	at         uint64
+	view       *View // nil: only the index was needed
 	uidsModSeq ModSeq
 	uidNext    uid.UID
 	uids       *uid.Index
 	keywords   *Keywords
 }
 
-// maxCachedViews bounds the cache; what is dropped at random is read again.
+type nameKey struct {
+	account AccountID
+	name    string
+}
+
+type cachedName struct {
+	at uint64
+	id MailboxID
+}
+
+// maxCachedViews bounds each map; what is dropped at random is read again.
 const maxCachedViews = 4096
 
-func (c *viewCache) init() { c.views = map[viewKey]cachedView{} }
+func (c *viewCache) init() {
+	c.views, c.names = map[viewKey]cachedView{}, map[nameKey]cachedName{}
+}
 
 func (c *viewCache) get(k viewKey) cachedView {
 	c.mu.Lock()
@@ -56,61 +73,113 @@ func (c *viewCache) get(k viewKey) cachedView {
 	return c.views[k]
 }
 
+// named returns the view of the mailbox with a name if it is still so at a count of changes, else nil.
+func (c *viewCache) named(k nameKey, at uint64) *View {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, ok := c.names[k]
+	v := c.views[viewKey{k.account, n.id}]
+	if !ok || n.at != at || v.at != at {
+		return nil
+	}
+	return v.view
+}
+
 func (c *viewCache) put(k viewKey, v cachedView) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.views) >= maxCachedViews {
-		for old := range c.views {
-			delete(c.views, old)
-			break
-		}
-	}
 	if c.views[k].uidsModSeq <= v.uidsModSeq {
+		makeRoom(c.views)
 		c.views[k] = v
 	}
 }
 
-// View returns a mailbox as it is now. It costs a few look-ups, and one more for
-// every 4096 UIDs that came since the last call for that mailbox.
+func (c *viewCache) putName(k nameKey, n cachedName) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	makeRoom(c.names)
+	c.names[k] = n
+}
+
+// makeRoom drops an entry if the map is full.
+func makeRoom[K comparable, V any](m map[K]V) {
+	if len(m) < maxCachedViews {
+		return
+	}
+	for old := range m {
+		delete(m, old)
+		return
+	}
+}
+
+// View returns a mailbox as it is now. It costs nothing while the account does not change, else a few
+// look-ups, and one more for every 4096 UIDs that came since the last call for that mailbox.
 func (s *Store) View(ctx context.Context, a AccountID, id MailboxID) (*View, error) {
-	v := &View{}
-	at := viewKey{a, id}
-	cached := s.views.get(at)
+	at := s.Changes(a)
+	if c := s.views.get(viewKey{a, id}); c.view != nil && c.at == at {
+		return c.view, ctx.Err()
+	}
+	return s.readView(ctx, a, at, func(r kv.Reader) (*mailboxRecord, error) { return readMailbox(r, id) })
+}
+
+// ViewByName is View for the mailbox with a name, in any form that ParseMailboxName accepts.
+func (s *Store) ViewByName(ctx context.Context, a AccountID, name string) (*View, error) {
+	parsed, err := ParseMailboxName(name)
+	if err != nil {
+		return nil, &Error{Op: "open mailbox", Kind: KindNotFound, Err: err}
+	}
+	k, at := nameKey{a, parsed}, s.Changes(a)
+	if v := s.views.named(k, at); v != nil {
+		return v, ctx.Err()
+	}
+	v, err := s.readView(ctx, a, at, func(r kv.Reader) (*mailboxRecord, error) { return readByName(r, parsed) })
+	if err == nil {
+		s.views.putName(k, cachedName{at, v.Mailbox.ID})
+	}
+	return v, err
+}
+
+// readView reads the view of the mailbox that find finds; at is what the count of changes was before.
+// It is kept once the transaction is over: then what it shows is durable.
+func (s *Store) readView(ctx context.Context, a AccountID, at uint64, find func(kv.Reader) (*mailboxRecord, error)) (*View, error) {
+	var c cachedView
 	err := s.view(ctx, "open mailbox", a, func(r kv.Reader) error {
-		m, err := readMailbox(r, id)
+		m, err := find(r)
 		if err != nil {
 			return err
 		}
-		if v.Mailbox, err = withSubscription(r, m); err != nil {
-			return err
-		}
-		changed := cached.uids == nil || cached.uidsModSeq != m.uidsModSeq
-		if changed {
-			if cached.uids, err = cached.index(r, m); err != nil {
-				return err
-			}
-			cached.uidsModSeq, cached.uidNext = m.uidsModSeq, m.uidNext
-		}
-		raw, _, err := r.Get([]byte{tableKeywords})
-		if err != nil {
-			return err
-		}
-		if cached.keywords == nil || cached.keywords.raw != string(raw) {
-			changed = true
-			if cached.keywords, err = parseKeywords(raw); err != nil {
-				return err
-			}
-		}
-		v.UIDs, v.Keywords = cached.uids, cached.keywords
-		if changed {
-			s.views.put(at, cached)
-		}
-		return nil
+		c = s.views.get(viewKey{a, m.id})
+		c.at = at
+		return c.read(r, m)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return v, nil
+	s.views.put(viewKey{a, c.view.Mailbox.ID}, c)
+	return c.view, nil
+}
+
+// read carries a view on to what a transaction sees.
+func (c *cachedView) read(r kv.Reader, m *mailboxRecord) error {
+	mailbox, err := withSubscription(r, m)
+	if err != nil {
+		return err
+	}
+	if c.uids, err = c.index(r, m); err != nil {
+		return err
+	}
+	c.uidsModSeq, c.uidNext = m.uidsModSeq, m.uidNext
+	raw, _, err := r.Get([]byte{tableKeywords})
+	if err != nil {
+		return err
+	}
+	if c.keywords == nil || c.keywords.raw != string(raw) {
+		if c.keywords, err = parseKeywords(raw); err != nil {
+			return err
+		}
+	}
+	c.view = &View{Mailbox: mailbox, UIDs: c.uids, Keywords: c.keywords}
+	return nil
 }
 
 // index returns the UIDs of a mailbox as they are now. What came since the view
@@ -151,6 +220,7 @@ func (s *Store) currentIndex(r kv.Reader, at viewKey, m *mailboxRecord) (*uid.In
 	x, err := cached.index(r, m)
 	if err == nil && x != cached.uids {
 		cached.uids, cached.uidsModSeq, cached.uidNext = x, m.uidsModSeq, m.uidNext
+		cached.view = nil
 		s.views.put(at, cached)
 	}
 	return x, err

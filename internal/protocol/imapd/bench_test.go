@@ -65,7 +65,7 @@ func (w *world) plainClient() *wire {
 	return c
 }
 
-// drain sends a command and reads until its tagged response, looking at line starts only.
+// drain sends a command and reads until its tagged response, looking at the last line only.
 func (c *wire) drain(command string, buf []byte) int64 {
 	c.tag++
 	tag := "t" + strconv.Itoa(c.tag) + " "
@@ -73,8 +73,7 @@ func (c *wire) drain(command string, buf []byte) int64 {
 	if _, err := io.WriteString(c.conn, tag+command+"\r\n"); err != nil {
 		c.t.Fatal(err)
 	}
-	want := []byte("\r\n" + tag)
-	total, held := int64(0), copy(buf, "\r\n")
+	total, held := int64(0), copy(buf, "\n")
 	for {
 		n, err := c.conn.Read(buf[held:])
 		if err != nil {
@@ -82,13 +81,16 @@ func (c *wire) drain(command string, buf []byte) int64 {
 		}
 		total += int64(n)
 		data := buf[:held+n]
-		if i := bytes.LastIndex(data, want); i >= 0 && data[len(data)-1] == '\n' {
-			if !bytes.HasPrefix(data[i+len(want):], []byte("OK")) {
-				c.t.Fatalf("%s: %q", command, data[i:])
+		if data[len(data)-1] == '\n' {
+			last := data[bytes.LastIndexByte(data[:len(data)-1], '\n')+1:]
+			if status, ok := bytes.CutPrefix(last, []byte(tag)); ok {
+				if !bytes.HasPrefix(status, []byte("OK")) {
+					c.t.Fatalf("%s: %q", command, last)
+				}
+				return total
 			}
-			return total
 		}
-		held = copy(buf, data[max(0, len(data)-64):])
+		held = copy(buf, data[max(0, len(data)-512):])
 	}
 }
 

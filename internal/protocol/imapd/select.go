@@ -52,16 +52,12 @@ func (s *session) selectMailbox(c *selectCommand) outcome {
 		s.leave()
 		s.raw("* OK [CLOSED] Previous mailbox is closed\r\n")
 	}
-	m, o := s.reach(c.mailbox, store.RightRead)
-	if o.refused != nil {
+	var o outcome
+	if s.selected, o = s.openMailbox(c.mailbox); o.refused != nil {
 		return o
 	}
-	at := s.store.Changes(m.account)
-	view, err := s.look(m.account, m.ID, m.prefix)
-	if err != nil {
-		return s.failed(err, c.mailbox)
-	}
-	s.selected = &selected{account: m.account, id: m.ID, prefix: m.prefix, rights: m.rights, readOnly: c.readOnly, view: view, viewAt: at}
+	s.selected.readOnly = c.readOnly
+	view, rights := s.selected.view, s.selected.rights
 	if c.condstore || c.qresync != nil {
 		s.condstore = true
 	}
@@ -72,10 +68,34 @@ func (s *session) selectMailbox(c *selectCommand) outcome {
 			return s.failed(err, c.mailbox)
 		}
 	}
-	if c.readOnly || !m.rights.Any(changeRights) {
+	if c.readOnly || !rights.Any(changeRights) {
 		return outcome{code: "READ-ONLY"}
 	}
 	return outcome{code: "READ-WRITE"}
+}
+
+// openMailbox looks at the mailbox with a name; nil if the command is refused.
+func (s *session) openMailbox(name string) (*selected, outcome) {
+	sel := &selected{account: s.conn.Account, rights: store.AllRights}
+	if isForeign(name) {
+		m, o := s.reach(name, store.RightRead)
+		if o.refused != nil {
+			return nil, o
+		}
+		sel.account, sel.prefix, sel.rights, sel.id = m.account, m.prefix, m.rights, m.ID
+	}
+	var err error
+	sel.viewAt = s.store.Changes(sel.account)
+	if sel.prefix == "" {
+		sel.view, err = s.store.ViewByName(s.ctx, sel.account, name)
+	} else {
+		sel.view, err = s.look(sel.account, sel.id, sel.prefix)
+	}
+	if err != nil {
+		return nil, s.failed(err, name)
+	}
+	sel.id = sel.view.Mailbox.ID
+	return sel, done()
 }
 
 // describe tells the client about the mailbox it has just selected.
