@@ -9,7 +9,6 @@ import (
 	"slices"
 
 	"github.com/postiljon/postiljon/internal/store/kv"
-	"github.com/postiljon/postiljon/internal/store/uid"
 )
 
 // What is here keeps the search index of package index: which emails have which
@@ -314,6 +313,7 @@ func (s *Store) DropPostings(ctx context.Context, a AccountID) error {
 	})
 	s.flags.forget(a)
 	s.dates.forget(a)
+	s.places.forget(a)
 	return wrap("drop index", err)
 }
 
@@ -365,28 +365,4 @@ func (s *Store) EmailIDs(ctx context.Context, a AccountID, first, end EmailID) (
 		return ctx.Err()
 	})
 	return ids, err
-}
-
-// Placed returns the UIDs that the given emails, in ascending order, have in a
-// mailbox, with those of all emails from rest on. It costs a look-up for each.
-func (s *Store) Placed(ctx context.Context, a AccountID, m MailboxID, emails []EmailID, rest EmailID) (set uid.Set, err error) {
-	var uids []uid.UID
-	err = s.view(ctx, "find placements", a, func(r kv.Reader) (err error) {
-		t := table(tableLocation)
-		it := r.Iterate(t, t.after())
-		defer func() { err = errors.Join(err, it.Close()) }()
-		for _, e := range emails {
-			prefix := table(tableLocation).email(e).mailbox(m)
-			for ok := it.SeekGE(prefix); ok && len(it.Key()) == len(prefix)+4 && string(it.Key()[:len(prefix)]) == string(prefix); ok = it.Next() {
-				uids = append(uids, uid.UID(tail32(it.Key())))
-			}
-		}
-		for ok := it.SeekGE(table(tableLocation).email(rest)); ok; ok = it.Next() {
-			if k := it.Key(); len(k) == 17 && MailboxID(binary.BigEndian.Uint32(k[9:])) == m {
-				uids = append(uids, uid.UID(tail32(k)))
-			}
-		}
-		return ctx.Err()
-	})
-	return uid.Of(uids...), err
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/postiljon/postiljon/internal/store/uid"
 )
 
-// What is kept of mailboxes in memory (FlagSets, Dates) is stored for large ones, too, so that the first
+// What is kept of mailboxes in memory (FlagSets, Dates, Places) is stored for large ones, too, so that the first
 // search after a start need not read all messages. It derives from them: it is written without a wait, may
 // lie behind, and what is missing, damaged or of another form is read from the messages.
 
@@ -16,9 +16,10 @@ const worthPreparing = 1 << uid.ChunkBits
 
 // The parts of tablePrepared, and the form of what is there.
 const (
-	preparedFlags = 'f' // V mailbox f: of each flag which messages have it
-	preparedDates = 'd' // V mailbox d chunk: when the messages of a whole chunk were received and sent
-	preparedForm  = 1
+	preparedFlags  = 'f' // V mailbox f: of each flag which messages have it
+	preparedDates  = 'd' // V mailbox d chunk: when the messages of a whole chunk were received and sent
+	preparedPlaces = 'e' // V mailbox e chunk: which emails they are
+	preparedForm   = 1
 )
 
 func preparedKey(id MailboxID, part byte) key { return append(table(tablePrepared).mailbox(id), part) }
@@ -26,7 +27,7 @@ func preparedKey(id MailboxID, part byte) key { return append(table(tablePrepare
 // Prepare brings what is stored of an account's large mailboxes up to date, after mail came. What lies
 // behind but little is left as it is.
 func (s *Store) Prepare(ctx context.Context, a AccountID) error {
-	var flags, dates []MailboxID
+	var flags, dates, places []MailboxID
 	err := s.view(ctx, "prepare", a, func(r kv.Reader) error {
 		return eachMailbox(r, func(m *mailboxRecord) error {
 			if m.messages < worthPreparing {
@@ -37,9 +38,14 @@ func (s *Store) Prepare(ctx context.Context, a AccountID) error {
 			} else if behind {
 				flags = append(flags, m.id)
 			}
-			behind, err := datesLieBehind(r, m)
-			if behind {
+			if behind, err := chunksLieBehind(r, m, preparedDates); err != nil {
+				return err
+			} else if behind {
 				dates = append(dates, m.id)
+			}
+			behind, err := chunksLieBehind(r, m, preparedPlaces)
+			if behind {
+				places = append(places, m.id)
 			}
 			return err
 		})
@@ -53,6 +59,12 @@ func (s *Store) Prepare(ctx context.Context, a AccountID) error {
 	for _, id := range dates {
 		if err == nil {
 			_, err = s.Dates(ctx, a, id)
+		}
+		err = unlessDeleted(err)
+	}
+	for _, id := range places {
+		if err == nil {
+			_, err = s.Places(ctx, a, id)
 		}
 		err = unlessDeleted(err)
 	}
@@ -81,9 +93,9 @@ func (s *Store) flagsLieBehind(r kv.Reader, a AccountID, m *mailboxRecord) (bool
 	return !rec.hasForm(m.uidValidity) || int64(uint64(m.highestModSeq)-rec.uint()) > max(fewUnsaved, m.messages/shareUnsaved), nil
 }
 
-// datesLieBehind reports whether a whole chunk of a mailbox is not stored.
-func datesLieBehind(r kv.Reader, m *mailboxRecord) (behind bool, err error) {
-	t := key(preparedKey(m.id, preparedDates))
+// chunksLieBehind reports whether a part of what is prepared, which is stored by chunks, has not all whole ones.
+func chunksLieBehind(r kv.Reader, m *mailboxRecord, part byte) (behind bool, err error) {
+	t := key(preparedKey(m.id, part))
 	it := r.Iterate(t, t.after())
 	stored := uint32(0)
 	if it.Prev() {
@@ -103,7 +115,7 @@ func (s *Store) prepared(ctx context.Context, a AccountID, id MailboxID, validit
 		return write(tx)
 	})
 	if err != nil && KindOf(err) != KindNotFound {
-		s.log.Debug("store: flags and dates of a mailbox not kept", "account", a, "mailbox", id, "error", err)
+		s.log.Debug("store: what is prepared of a mailbox not kept", "account", a, "mailbox", id, "error", err)
 	}
 	return err == nil
 }

@@ -74,6 +74,7 @@ func (l *largeMailbox) compare(when string, s *store.Store) {
 	}); err != nil {
 		l.t.Fatal(err)
 	}
+	l.comparePlaces(when, s, view.UIDs)
 	const middle = 1_700_000_000 + 2500*60
 	for _, w := range []store.DateWindow{{From: middle, Until: math.MaxInt64}, {From: math.MinInt64, Until: middle}, {From: middle, Until: middle + 86400},
 		{Sent: true, From: middle, Until: math.MaxInt64}, {Sent: true, From: math.MinInt64, Until: math.MaxInt64}} {
@@ -102,6 +103,42 @@ func (l *largeMailbox) compare(when string, s *store.Store) {
 		return nil
 	}); err != nil || len(have) > 0 {
 		l.t.Errorf("%s: %v; %d too many", when, err, len(have))
+	}
+}
+
+// comparePlaces asks for sets of emails that the bits of a hash make.
+func (l *largeMailbox) comparePlaces(when string, s *store.Store, all *uid.Index) {
+	l.t.Helper()
+	places := must[*store.Places](l.t)(s.Places(l.t.Context(), l.a, store.InboxID))
+	for _, seed := range []uint64{0, 0x9e3779b97f4a7c15, 0xc2b2ae3d27d4eb4f} {
+		has := func(e store.EmailID) bool { return seed == 0 || uint64(e)*seed>>63 == 1 }
+		have := places.Select(all, func(first store.EmailID) (set uint64) {
+			for i := range store.EmailID(64) {
+				if has(first + i) {
+					set |= 1 << i
+				}
+			}
+			return set
+		})
+		want := uid.Set{}
+		if err := s.Placements(l.t.Context(), l.a, store.InboxID, uid.All(), func(p *store.Placement) error {
+			if has(p.Email) {
+				want = want.Add(p.UID)
+			}
+			return nil
+		}); err != nil || have.Set().String() != want.String() {
+			l.t.Errorf("%s: emails of set %x: %v", when, seed, err)
+		}
+	}
+}
+
+// mix gives some messages new UIDs, so that they do not lie in the order of their arrival any more.
+func (l *largeMailbox) mix() {
+	l.t.Helper()
+	for range 20 {
+		first := uid.UID(1 + l.rng.IntN(4000))
+		c := must[store.Copied](l.t)(l.s.Move(l.t.Context(), l.a, store.InboxID, uid.Set{{First: first, Last: first + uid.UID(l.rng.IntN(3))}}, store.InboxID))
+		l.n += len(c.To)
 	}
 }
 
@@ -153,7 +190,7 @@ func TestPrepared(t *testing.T) {
 	if err := l.s.Prepare(ctx, l.a); err != nil {
 		t.Fatal(err)
 	}
-	if keys := l.prepared(); len(keys) != 2 { // flags, and one whole chunk
+	if keys := l.prepared(); len(keys) != 3 { // flags, and dates and emails of one whole chunk
 		t.Fatalf("%q", keys)
 	}
 	verify(t, l.s, ctx)
@@ -165,13 +202,14 @@ func TestPrepared(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.append(50)
+	l.mix()
 	l.compare("behind", l.again())
 	must[store.Stored](t)(l.s.StoreFlags(ctx, l.a, store.InboxID, uid.Set{{First: 1, Last: 1500}}, store.FlagChange{Op: store.FlagsAdd, System: store.FlagSeen}, nil))
 	if !testing.Short() { // until another chunk is whole
 		l.append(4000)
 	}
 	l.compare("far behind", l.again())
-	if keys := l.prepared(); len(keys) != 2+(l.n>>uid.ChunkBits)-1 {
+	if keys := l.prepared(); len(keys) != 1+2*(l.n>>uid.ChunkBits) {
 		t.Fatalf("%q", keys)
 	}
 	verify(t, l.s, ctx)
@@ -218,6 +256,7 @@ func TestPreparedIsUsedAndVerified(t *testing.T) {
 		_, n := binary.Varint(v[from:])
 		return slices.Concat(v[:from], []byte{0}, v[from+n:])
 	})
+	l.change("e\x00\x00\x00\x00", func(v []byte) []byte { v[len(v)-1] ^= 2; return v }) // the first message is another email
 
 	s := l.again()
 	sets := must[*store.FlagSets](t)(s.FlagSets(ctx, l.a, store.InboxID))
@@ -229,6 +268,10 @@ func TestPreparedIsUsedAndVerified(t *testing.T) {
 	}
 	if must[*store.Dates](t)(s.Dates(ctx, l.a, store.InboxID)).Select(all, early).Len() == before {
 		t.Error("the dates that are stored are not used")
+	}
+	first := func(e store.EmailID) uint64 { return uint64(1) >> (e - 1) }
+	if must[*store.Places](t)(s.Places(ctx, l.a, store.InboxID)).Select(all, first).Contains(1) {
+		t.Error("the emails that are stored are not used")
 	}
 	r, err := l.s.Verify(ctx, store.VerifyOptions{})
 	if err != nil || r.Found != 1 || !strings.Contains(r.Problems[0].Text, "at a glance") {
@@ -245,7 +288,7 @@ func TestPreparedGoes(t *testing.T) {
 	if err := l.s.Prepare(ctx, l.a); err != nil {
 		t.Fatal(err)
 	}
-	if keys := l.prepared(); len(keys) != 2 {
+	if keys := l.prepared(); len(keys) != 3 {
 		t.Fatalf("%q", keys)
 	}
 	if err := l.s.DeleteMailbox(ctx, l.a, "Large"); err != nil {

@@ -61,6 +61,7 @@ type Store struct {
 	views     viewCache
 	flags     kept // *FlagSets
 	dates     kept // *Dates
+	places    kept // *Places
 
 	eventNumber atomic.Uint32
 

@@ -254,14 +254,18 @@ func (v *verifier) mailbox(m *mailboxRecord) error {
 	return v.vanished(m, uids)
 }
 
-// prepared compares what is stored of flags and dates at a glance with the messages.
+// prepared compares what is stored of flags, dates and emails at a glance with the messages.
 func (v *verifier) prepared(m *mailboxRecord) error {
 	flags, err := storedFlagSets(v.r, m)
 	if err != nil {
 		return err
 	}
 	dates, err := storedDates(v.r, m)
-	if err != nil || flags == nil && len(dates.chunks) == 0 {
+	if err != nil {
+		return err
+	}
+	places, err := storedPlaces(v.r, m)
+	if err != nil || flags == nil && len(dates.chunks) == 0 && len(places.chunks) == 0 {
 		return err
 	}
 	var other uid.Set
@@ -270,13 +274,16 @@ func (v *verifier) prepared(m *mailboxRecord) error {
 		if d, ok := dates.of(msg.UID); ok {
 			same = same && d == DatesOf(&msg.Email)
 		}
+		if e, ok := places.of(msg.UID); ok || msg.UID < places.next {
+			same = same && e == msg.Email.ID
+		}
 		if !same {
 			other = other.Add(msg.UID)
 		}
 		return nil
 	})
 	if !other.Empty() {
-		v.problem("mailbox %q has other flags or dates of UIDs %s at a glance: 'postiljon index rebuild' makes them anew", m.name, other)
+		v.problem("mailbox %q has other flags, dates or emails of UIDs %s at a glance: 'postiljon index rebuild' makes them anew", m.name, other)
 	}
 	if errors.Is(err, errDamaged) {
 		return nil // an email that is not there, which is told elsewhere

@@ -65,6 +65,7 @@ type query struct {
 	texts    textReader
 	flags    *store.FlagSets // of the mailbox now, if a key asks for flags
 	dates    *store.Dates    // if a key asks for dates
+	places   *store.Places   // if a key asks for text
 	highest  store.ModSeq    // of the messages found
 }
 
@@ -205,17 +206,16 @@ func (k *searchKey) cost() int {
 // run returns the UIDs of the messages of a set that match.
 func (q *query) run(k *searchKey, set uid.Set) (hits uid.Set, err error) {
 	s := q.s
-	left, sure, err := q.narrow(k, q.sel.view.UIDs.Within(set))
+	n, err := q.narrow(k, q.sel.view.UIDs.Within(set))
 	if err != nil {
 		return nil, err
 	}
-	if sure {
-		q.progress.done += q.sel.view.UIDs.Len()
-		return left.Set(), nil
+	if k.has(opModSeq) {
+		n = perhaps(n.may) // the highest MODSEQ of all is told, for which each is looked at
 	}
 	var unsure uid.Set
 	q.email = nil
-	err = s.store.Placements(s.ctx, q.sel.account, q.sel.id, left.Set(), func(p *store.Placement) error {
+	err = s.store.Placements(s.ctx, q.sel.account, q.sel.id, n.left().Set(), func(p *store.Placement) error {
 		switch q.match(k, p) {
 		case yes:
 			hits = q.hit(hits, p)
@@ -227,7 +227,7 @@ func (q *query) run(k *searchKey, set uid.Set) (hits uid.Set, err error) {
 	if err != nil {
 		return nil, err
 	}
-	certain := hits
+	certain := n.must.Set().Union(hits)
 	hits = nil
 	q.progress.done += max(0, q.sel.view.UIDs.Len()-unsure.Len())
 	err = q.each(unsure, func(m *store.Message) error {

@@ -9,84 +9,95 @@ import (
 // worthAsking is of how many messages a search asks the index first; fewer are read at once.
 const worthAsking = 8
 
-// narrow returns which messages of a view a search must look at. sure tells that all of them
-// match: then there is nothing to look at.
-func (q *query) narrow(k *searchKey, in *uid.Index) (left *uid.Index, sure bool, err error) {
+// narrowed is what can be told of the messages of a view without a look at them: which can match, and which of
+// those match for certain. What is between both is looked at.
+type narrowed struct{ may, must *uid.Index }
+
+// certainly is an answer that leaves nothing open.
+func certainly(set *uid.Index) narrowed { return narrowed{set, set} }
+
+// perhaps is an answer that leaves all open.
+func perhaps(set *uid.Index) narrowed { return narrowed{set, uid.NewIndex(nil)} }
+
+func (n narrowed) left() *uid.Index { return n.may.AndNot(n.must) }
+
+// narrow tells what a search need not look at.
+func (q *query) narrow(k *searchKey, in *uid.Index) (n narrowed, err error) {
 	if k.has(opFlag) || k.has(opKeyword) {
 		q.flags, err = q.s.store.FlagSets(q.s.ctx, q.sel.account, q.sel.id)
 		if store.KindOf(err) == store.KindNotFound { // deleted meanwhile, which sync tells
-			return uid.NewIndex(nil), true, nil
+			return certainly(uid.NewIndex(nil)), nil
 		}
 		if err != nil {
-			return nil, false, err
+			return n, err
 		}
 		in = in.And(q.flags.UIDs) // without what is gone
 	}
 	return q.among(k, in)
 }
 
-// among narrows messages to those that a key can match: by what it says of numbers and flags, and
-// where the index leaves few emails, by where these are placed. sure tells that all of them match.
-func (q *query) among(k *searchKey, in *uid.Index) (left *uid.Index, sure bool, err error) {
+// among narrows messages to those that a key can match: by what it says of numbers, flags and dates, and by what
+// the index knows of their texts.
+func (q *query) among(k *searchKey, in *uid.Index) (n narrowed, err error) {
 	switch k.op {
 	case opAll:
-		return in, true, nil
+		return certainly(in), nil
 	case opNone:
-		return uid.NewIndex(nil), true, nil
+		return certainly(uid.NewIndex(nil)), nil
 	case opSeq, opUID:
-		return in.Within(k.uids), true, nil
+		return certainly(in.Within(k.uids)), nil
 	case opFlag:
-		return q.flags.Among(in, k.flag), true, nil
+		return certainly(q.flags.Among(in, k.flag)), nil
 	case opKeyword:
 		if !k.resolved {
-			return uid.NewIndex(nil), true, nil
+			return certainly(uid.NewIndex(nil)), nil
 		}
-		return q.flags.Among(in, k.flag), true, nil
+		return certainly(q.flags.Among(in, k.flag)), nil
 	case opOlder, opYounger, opBefore, opOn, opSince, opSentBefore, opSentOn, opSentSince:
 		return q.dated(k, in)
 	case opModSeq:
-		left, err = q.changedSince(k, in)
-		return left, false, err
+		in, err = q.changedSince(k, in)
+		return perhaps(in), err
 	case opAnd:
 		return q.amongAll(k.keys, in)
 	case opOr:
 		return q.amongEither(k.keys, in)
 	case opNot:
-		if left, sure, err = q.among(&k.keys[0], in); err == nil && sure {
-			return in.AndNot(left), true, nil
+		n, err = q.among(&k.keys[0], in)
+		if err != nil {
+			return n, err
 		}
-		return in, false, err
+		return narrowed{may: in.AndNot(n.must), must: in.AndNot(n.may)}, nil
 	case opHeader, opBody, opText:
-		left, err = q.placed(k, in)
-		return left, false, err
+		return q.said(k, in)
 	}
-	return in, false, nil
+	return perhaps(in), nil
 }
 
 // amongAll narrows messages to those that all keys can match, the cheap ones first.
-func (q *query) amongAll(keys []searchKey, in *uid.Index) (left *uid.Index, sure bool, err error) {
-	left, sure = in, true
+func (q *query) amongAll(keys []searchKey, in *uid.Index) (n narrowed, err error) {
+	n = certainly(in)
 	for i := range keys {
-		var one bool
-		if left, one, err = q.among(&keys[i], left); err != nil {
-			return nil, false, err
+		one, err := q.among(&keys[i], n.may)
+		if err != nil {
+			return n, err
 		}
-		sure = sure && one
+		n = narrowed{may: one.may, must: n.must.And(one.must)}
 	}
-	return left, sure, nil
+	return n, nil
 }
 
 // amongEither narrows messages to those that one of the keys can match.
-func (q *query) amongEither(keys []searchKey, in *uid.Index) (left *uid.Index, sure bool, err error) {
-	left, sure = uid.NewIndex(nil), true
+func (q *query) amongEither(keys []searchKey, in *uid.Index) (n narrowed, err error) {
+	n = certainly(uid.NewIndex(nil))
 	for i := range keys {
-		one, certain, err := q.among(&keys[i], in)
+		one, err := q.among(&keys[i], in.AndNot(n.must))
 		if err != nil {
-			return nil, false, err
+			return n, err
 		}
-		left, sure = left.Or(one), sure && certain
+		n = narrowed{may: n.may.Or(one.may), must: n.must.Or(one.must)}
 	}
-	return left, sure, nil
+	return n, nil
 }
 
 // worthDates is of how many messages a search takes the dates of the whole mailbox; those of fewer
@@ -94,20 +105,20 @@ func (q *query) amongEither(keys []searchKey, in *uid.Index) (left *uid.Index, s
 const worthDates = 64
 
 // dated narrows messages to those with the dates that a key asks for.
-func (q *query) dated(k *searchKey, in *uid.Index) (left *uid.Index, sure bool, err error) {
+func (q *query) dated(k *searchKey, in *uid.Index) (n narrowed, err error) {
 	if in.Len() < worthDates {
-		return in, false, nil
+		return perhaps(in), nil
 	}
 	if q.dates == nil {
 		q.dates, err = q.s.store.Dates(q.s.ctx, q.sel.account, q.sel.id)
 		if store.KindOf(err) == store.KindNotFound { // deleted meanwhile, which sync tells
-			return uid.NewIndex(nil), true, nil
+			return certainly(uid.NewIndex(nil)), nil
 		}
 		if err != nil {
-			return nil, false, err
+			return n, err
 		}
 	}
-	return q.dates.Select(in, k.dates(q.now)), true, nil
+	return certainly(q.dates.Select(in, k.dates(q.now))), nil
 }
 
 // fewChanges is up to which share of the messages, a fraction, those that changed are looked at
@@ -144,22 +155,24 @@ func (q *query) ask(k *searchKey) (err error) {
 	return err
 }
 
-// lookUpCost is how many placements are read in the time that it takes to find one of an email.
-const lookUpCost = 8
-
-// placed narrows messages to the placements of the emails that the index leaves to a key, if
-// these are few.
-func (q *query) placed(k *searchKey, in *uid.Index) (*uid.Index, error) {
+// said narrows messages to those that the index leaves to a key, and tells which of them have its text for certain.
+func (q *query) said(k *searchKey, in *uid.Index) (n narrowed, err error) {
 	if in.Len() < worthAsking {
-		return in, nil
+		return perhaps(in), nil
 	}
-	if err := q.ask(k); err != nil {
-		return nil, err
+	if err := q.ask(k); err != nil || k.matches == nil {
+		return perhaps(in), err
 	}
-	m := k.matches
-	if m == nil || uint64(m.Count())*lookUpCost+uint64(m.End-min(m.Next, m.End)) >= uint64(in.Len()) {
-		return in, nil
+	if q.places == nil {
+		q.places, err = q.s.store.Places(q.s.ctx, q.sel.account, q.sel.id)
+		if store.KindOf(err) == store.KindNotFound { // deleted meanwhile, which sync tells
+			return certainly(uid.NewIndex(nil)), nil
+		}
+		if err != nil {
+			return n, err
+		}
 	}
-	placed, err := q.s.store.Placed(q.s.ctx, q.sel.account, q.sel.id, m.Emails(), m.Next)
-	return in.Within(placed), err
+	n.may = q.places.Select(in, k.matches.May)
+	n.must = q.places.Select(n.may, k.matches.Must)
+	return n, nil
 }

@@ -97,8 +97,6 @@ const Everywhere Fields = 1<<fields - 1
 type Matches struct {
 	// Next is the first email that the index does not know.
 	Next store.EmailID
-	// End is the first email that did not exist when the index was asked.
-	End  store.EmailID
 	runs []matches
 }
 
@@ -153,20 +151,63 @@ func (m *Matches) Count() (n int) {
 	return n
 }
 
-// Emails returns the emails before Next that may have the text. Some may be deleted.
-func (m *Matches) Emails() (list []store.EmailID) {
-	var numbers []uint16
-	for i := range m.runs {
+// May returns which of 64 emails may have the text, from first on, the least bit first; a bit that
+// is not set is certain.
+func (m *Matches) May(first store.EmailID) (set uint64) {
+	set = ^uint64(0) // of no run, which no email is before Next; better looked at than missed
+	for i := m.runAt(first); i < len(m.runs) && m.runs[i].first < min(first+64, m.Next); i++ {
 		r := &m.runs[i]
-		if r.emails == nil {
-			continue
-		}
-		numbers = r.emails.appendTo(numbers[:0])
-		for _, n := range numbers {
-			list = append(list, r.first+store.EmailID(n))
-		}
+		set = set&^r.covers(first) | r.emails.from(r, first)
 	}
-	return list
+	return set
+}
+
+// Must returns which of 64 emails have the text, from first on; a bit that is set is certain.
+func (m *Matches) Must(first store.EmailID) (set uint64) {
+	for i := m.runAt(first); i < len(m.runs) && m.runs[i].first < min(first+64, m.Next); i++ {
+		r := &m.runs[i]
+		set |= r.certain.from(r, first)
+	}
+	return set
+}
+
+// runAt returns the place of the first run that ends behind an email.
+func (m *Matches) runAt(e store.EmailID) int {
+	i, _ := slices.BinarySearchFunc(m.runs, e, func(r matches, e store.EmailID) int {
+		if r.end <= e {
+			return -1
+		}
+		return 1
+	})
+	return i
+}
+
+// covers returns which of 64 emails a run tells of.
+func (r *matches) covers(first store.EmailID) uint64 {
+	set := ^uint64(0)
+	if first < r.first {
+		set <<= r.first - first
+	}
+	if end := r.end - first; end < 64 {
+		set &= 1<<end - 1
+	}
+	return set
+}
+
+// from returns which of 64 emails are in a set of a run.
+func (s span) from(r *matches, first store.EmailID) (set uint64) {
+	if s == nil {
+		return 0
+	}
+	if first < r.first {
+		return s[0] << (r.first - first)
+	}
+	n := uint(first - r.first)
+	set = s[n/64] >> (n % 64)
+	if n%64 > 0 && n/64+1 < uint(len(s)) {
+		set |= s[n/64+1] << (64 - n%64)
+	}
+	return set
 }
 
 // Find returns which emails of an account may have a text in one of the given places; nil if the
@@ -181,7 +222,7 @@ func (x *Index) Find(ctx context.Context, a store.AccountID, where Fields, n Nee
 		if p.Format != format {
 			return nil
 		}
-		m = &Matches{Next: p.Next, End: p.End, runs: make([]matches, 0, len(p.Runs))}
+		m = &Matches{Next: p.Next, runs: make([]matches, 0, len(p.Runs))}
 		order := gramOrder(n)
 		for i := range p.Runs {
 			found, err := findInRun(p, &p.Runs[i], where, n, order)

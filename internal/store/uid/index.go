@@ -109,6 +109,14 @@ func bitsOf(w, first, last uint16) uint64 {
 	return ^uint64(0) << low & (^uint64(0) >> (63 - high))
 }
 
+// ChunkWords is a set of UIDs of a chunk by their low bits, the least bit of the first word first.
+type ChunkWords [chunkWords]uint64
+
+// ChunkOfWords returns the chunk with those UIDs. It holds on to m.
+func ChunkOfWords(number uint32, m *ChunkWords) Chunk {
+	return fromWords(number, (*[chunkWords]uint64)(m))
+}
+
 func fromWords(number uint32, m *[chunkWords]uint64) Chunk {
 	c := Chunk{number: number}
 	for w, word := range m {
