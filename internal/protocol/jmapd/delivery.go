@@ -33,33 +33,25 @@ func deliveryGet(ctx context.Context, c *call) (any, error) {
 	if !ok {
 		return nil, &methodError{Type: "notFound"}
 	}
-	var messageID string
-	var received time.Time
-	err = c.server.store.Emails(ctx, c.account.ID, l.ID, l.ID+1, func(e *store.Email) error {
-		messageID, received = string(e.Summary.MessageID()), e.Received
-		return nil
-	})
+	m, err := c.sentMail(ctx, id, l.ID)
 	if err != nil {
 		return nil, err
 	}
 	list := []object{}
-	if messageID != "" {
-		if list, err = c.handedIn(ctx, l.ID, messageID); err == nil && len(list) == 0 {
-			list, err = c.sentOtherwise(ctx, messageID, received)
+	if m.messageID != "" {
+		if list, err = c.handedIn(ctx, m); err == nil && len(list) == 0 {
+			list, err = c.sentOtherwise(ctx, m)
 		}
 	}
 	return object{"accountId": accountID(c.account.ID), "emailId": id, "list": list}, err
 }
 
 // handedIn is what became of an email that was handed in over JMAP, as often as it was.
-func (c *call) handedIn(ctx context.Context, id store.EmailID, messageID string) ([]object, error) {
+func (c *call) handedIn(ctx context.Context, m *sentMail) ([]object, error) {
 	list := []object{}
-	all, err := c.server.store.EmailSubmissionsOf(ctx, c.account.ID, messageID)
+	all, err := c.submissionsOf(ctx, m)
 	for i := range all {
 		e := &all[i]
-		if e.Email != id {
-			continue
-		}
 		recipients, err := c.recipientsOf(ctx, e)
 		if err != nil {
 			return nil, err
@@ -73,10 +65,10 @@ func (c *call) handedIn(ctx context.Context, id store.EmailID, messageID string)
 const sentAround = 24 * time.Hour
 
 // sentOtherwise is what became of an email that a mail program sent over SMTP.
-func (c *call) sentOtherwise(ctx context.Context, messageID string, received time.Time) ([]object, error) {
+func (c *call) sentOtherwise(ctx context.Context, m *sentMail) ([]object, error) {
 	list := []object{}
 	timeline, err := c.server.options.Holder.Journal.Trace(ctx, journal.Query{
-		Text: "<" + strings.Trim(messageID, "<>") + ">", Account: c.account.ID, Reader: cause.Holder, From: received.Add(-sentAround),
+		Text: "<" + strings.Trim(m.messageID, "<>") + ">", Account: c.account.ID, Reader: cause.Holder, From: m.received.Add(-sentAround),
 	})
 	if err != nil {
 		return nil, err

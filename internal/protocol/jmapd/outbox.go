@@ -308,7 +308,7 @@ func (s *Server) emailAt(ctx context.Context, a store.AccountID, m store.Mailbox
 
 // stateOf is the state of a message as a whole: that of the recipient about whom there is most to say.
 func stateOf(states map[any]bool) any {
-	for _, one := range []any{outbound.ProgressSending, outbound.ProgressBounced, outbound.ProgressHeld, outbound.ProgressDelayed, "scheduled", outbound.ProgressWaiting} {
+	for _, one := range []any{outbound.ProgressSending, outbound.ProgressBounced, outbound.ProgressHeld, outbound.ProgressDelayed, progressScheduled, outbound.ProgressWaiting} {
 		if states[one] {
 			return one
 		}
@@ -322,7 +322,7 @@ func actionsOf(w *waiting, states map[any]bool) []string {
 		return []string{"correctRecipient", "dismiss"}
 	}
 	actions := []string{"cancel", "correctRecipient"}
-	if states["scheduled"] || states[outbound.ProgressDelayed] || states[outbound.ProgressHeld] || states[outbound.ProgressWaiting] {
+	if states[progressScheduled] || states[outbound.ProgressDelayed] || states[outbound.ProgressHeld] || states[outbound.ProgressWaiting] {
 		actions = append(actions, "sendNow")
 	}
 	if states[outbound.ProgressHeld] {

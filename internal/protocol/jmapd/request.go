@@ -146,6 +146,7 @@ func (s *Server) table() map[string]method {
 		"Outbox/get":      {capabilityVendor, outboxGet},
 		"Outbox/act":      {capabilityVendor, outboxAct},
 		"Delivery/get":    {capabilityVendor, deliveryGet},
+		"Delivery/brief":  {capabilityVendor, deliveryBrief},
 		"Trace/query":     {capabilityVendor, traceQuery},
 		"Limits/get":      {capabilityVendor, limitsGet},
 		"Refused/query":   {capabilityVendor, refusedQuery},

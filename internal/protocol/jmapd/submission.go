@@ -377,7 +377,7 @@ func (c *call) recipientsOf(ctx context.Context, e *store.EmailSubmission) (obje
 func (c *call) recipientObject(ctx context.Context, sub *store.Submission, r *store.SubmissionRecipient) object {
 	q := c.server.options.Queue
 	o := object{
-		"state": q.Progress(sub, r), "attempts": r.Attempts, "host": textOrNull(r.Host), "reply": textOrNull(r.Reply),
+		"state": c.progress(sub, r), "attempts": r.Attempts, "host": textOrNull(r.Host), "reply": textOrNull(r.Reply),
 		"last": dateOrNull(r.Last), "nextTry": nil, "giveUp": nil, "why": nil,
 	}
 	if r.State == store.Queued {
@@ -385,14 +385,22 @@ func (c *call) recipientObject(ctx context.Context, sub *store.Submission, r *st
 		if !sub.Expires.IsZero() {
 			o["giveUp"] = sub.Expires.UTC().Format(time.RFC3339)
 		}
-		if sub.Scheduled && r.Cause == "" && r.Next.After(sub.Created) {
-			o["state"] = "scheduled"
-		}
 	}
 	if d := q.Why(sub, r); !d.Allowed() {
 		o["why"] = c.why(c.limited(ctx, d.Sending()))
 	}
 	return o
+}
+
+// progressScheduled is how far a message is that is to go later.
+const progressScheduled outbound.Progress = "scheduled"
+
+// progress is how far a submission is for a recipient, in a word.
+func (c *call) progress(sub *store.Submission, r *store.SubmissionRecipient) outbound.Progress {
+	if r.State == store.Queued && sub.Scheduled && r.Cause == "" && r.Next.After(sub.Created) {
+		return progressScheduled
+	}
+	return c.server.options.Queue.Progress(sub, r)
 }
 
 // limited is a decision of a limit with all that is known of it now.

@@ -17,6 +17,8 @@ await flow(async ({ person }) => {
   // The Outbox says so, the folders count it, and the report in the inbox offers the same.
   await page.locator(".outbox-row.bounced").getByText("The other side knows nobody with this address").waitFor();
   await page.getByRole("link", { name: /Outbox/ }).getByText("1").waitFor();
+  await page.goto(`${base}/mail/sent`);
+  await page.getByRole("row", { name: /Kalaset, Not delivered: / }).waitFor();
   await page.goto(`${base}/mail/inbox`);
   await page.getByRole("link", { name: /Not delivered/ }).click();
   await page.getByText(`Not delivered to ${cilla.address}`).waitFor();
@@ -41,6 +43,7 @@ await flow(async ({ person }) => {
 
   // What was sent says to whom it came, and where it has been.
   await page.goto(`${base}/mail/sent`);
+  await page.getByRole("row", { name: /Kalaset, Delivered, / }).waitFor();
   await page.getByRole("link", { name: /Kalaset/ }).click();
   await page.locator(".message.folded button").first().click();
   await page.locator(".delivery summary").getByText("Delivered").waitFor();

@@ -13,6 +13,7 @@ import { near as comesNear, notNear } from "./ahead";
 import { labelName, labelsOf, labelStyle } from "../core/labels";
 import { nameOf } from "./names";
 import { rowMenu } from "./menus";
+import { sentOf, told } from "./sent";
 import { Snippet, snippet } from "./snippets";
 import { can, cursor, here, isSelected, list, present, searching, selection } from "./state";
 
@@ -66,11 +67,13 @@ function Shown({ id, index, tab }: { id: string | undefined; index: number; tab:
   const who = people(emails);
   const subject = e.subject || t("no_subject");
   const found = searching.value ? snippet(e.id).value : undefined;
+  const sent = sentOf(emails);
+  const way = sent.length ? told(sent) : undefined;
   return (
     <div
       ref={box}
       class={`row ${unread ? "unread" : ""} ${open ? "open" : ""} ${chosen ? "selected" : ""} ${at ? "cursor" : ""}`}
-      role="row" aria-rowindex={index + 1} aria-selected={chosen} aria-label={spoken(e, emails, who, unread, starred)}
+      role="row" aria-rowindex={index + 1} aria-selected={chosen} aria-label={spoken(e, emails, who, unread, starred, way?.name)}
       data-id={e.id} tabIndex={tab ? 0 : -1}
       onFocus={() => (cursor.value = e.id)} onPointerEnter={(event) => (setNear(true), event.pointerType === "mouse" && comesNear(e.threadId))}
       onPointerLeave={() => (setNear(false), notNear())} onPointerDown={() => comesNear(e.threadId, 0)}
@@ -84,6 +87,7 @@ function Shown({ id, index, tab }: { id: string | undefined; index: number; tab:
           <span class="row-marks soft">
             {emails.some((x) => x.hasAttachment) && <Icon name="paperclip" />}
             {emails.some((x) => x.keywords.$answered) && <Icon name="reply" />}
+            {sent.length > 0 && <span class={`row-way ${way?.bad ? "why" : ""}`} title={way?.name}>{way && <Icon name={way.icon} />}</span>}
             <time dateTime={e.receivedAt} title={longDate(received)}>{briefDate(received)}</time>
           </span>
           <span class="row-subject">
@@ -91,7 +95,7 @@ function Shown({ id, index, tab }: { id: string | undefined; index: number; tab:
             {labelsOf(emails).slice(0, 3).map((k) => <span key={k} class="label" style={labelStyle(k)}>{labelName(k)}</span>)}
             {found?.subject ? <Snippet text={found.subject} /> : subject}
           </span>
-          <span class="row-preview soft">{found?.preview ? <Snippet text={found.preview} /> : e.preview}</span>
+          <span class={`row-preview ${way?.bad ? "why" : "soft"}`}>{way?.said ? way.said : found?.preview ? <Snippet text={found.preview} /> : e.preview}</span>
         </a>
       </span>
       <span role="gridcell" class="row-star-cell">
@@ -185,9 +189,9 @@ function people(emails: Email[]): string {
 }
 
 /** spoken is what a screen reader says of a row. */
-function spoken(e: Email, emails: Email[], who: string, unread: boolean, starred: boolean): string {
+function spoken(e: Email, emails: Email[], who: string, unread: boolean, starred: boolean, way?: string): string {
   return [
-    unread && t("unread"), starred && t("starred"), who, e.subject || t("no_subject"), longDate(new Date(e.receivedAt)),
+    unread && t("unread"), starred && t("starred"), who, e.subject || t("no_subject"), way, longDate(new Date(e.receivedAt)),
     emails.length > 1 && t("messages_in_it", { n: emails.length }), emails.some((x) => x.hasAttachment) && t("with_attachment"), e.preview.slice(0, 100),
   ].filter((x) => x).join(", ");
 }

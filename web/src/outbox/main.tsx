@@ -2,5 +2,6 @@
 
 export { Outbox } from "./outbox";
 export { Contacts } from "./contacts";
+export { told } from "./brief";
 export { Bounced, Delivery } from "./delivery";
 export { askWhere, whereIs } from "./whereis";
