@@ -18,17 +18,18 @@ import (
 // entries are the scripts that a browser loads, by name in web/dist. What several of them need is in shared.js alone:
 // Preact, signals, src/core and src/ui. The others import it from there.
 var entries = map[string]string{
-	"shared":   "src/shared.ts",
-	"app":      "src/app.tsx",
-	"compose":  "src/compose/main.tsx",
-	"bulk":     "src/compose/bulk.tsx",
-	"when":     "src/compose/when.tsx",
-	"editor":   "src/editor/main.ts",
-	"outbox":   "src/outbox/main.tsx",
-	"settings": "src/settings/index.tsx",
-	"seldom":   "src/mail/seldom.tsx",
-	"offline":  "src/offline/index.ts",
-	"tour":     "src/tour/index.tsx",
+	"shared":    "src/shared.ts",
+	"app":       "src/app.tsx",
+	"rehearsal": "src/rehearsal.tsx",
+	"compose":   "src/compose/main.tsx",
+	"bulk":      "src/compose/bulk.tsx",
+	"when":      "src/compose/when.tsx",
+	"editor":    "src/editor/main.ts",
+	"outbox":    "src/outbox/main.tsx",
+	"settings":  "src/settings/index.tsx",
+	"seldom":    "src/mail/seldom.tsx",
+	"offline":   "src/offline/index.ts",
+	"tour":      "src/tour/index.tsx",
 }
 
 // libraries are the packages of web/third_party, by the name under which the source imports them.

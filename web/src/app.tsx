@@ -2,7 +2,7 @@
 
 import { render } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { first, takeOver } from "./core/first";
+import { first, takeOver, tell, written } from "./core/first";
 import { follow, onBack, route } from "./core/route";
 import { api, online, sessionOver } from "./core/jmap";
 import { load } from "./core/load";
@@ -25,7 +25,7 @@ import { begin } from "./compose/open";
 import { ContactsPane, OutboxPane } from "./outbox/lazy";
 import { Conversation } from "./read/conversation";
 
-function App() {
+export function App() {
   useEffect(sync, []);
   useEffect(badge, []);
   useEffect(() => {
@@ -131,7 +131,6 @@ function SessionOver() {
   );
 }
 
-hearWorker();
 /** showAround shows somebody around who never was; a browser that knows so does not ask again. */
 async function showAround(): Promise<void> {
   const key = `toured.${first.account.id}`;
@@ -140,14 +139,26 @@ async function showAround(): Promise<void> {
   if (seen || (await (await load<typeof import("./tour/index")>("tour")).start())) store(key, "yes");
 }
 
-await loadTexts();
-render(<App />, document.getElementById("app") ?? takeOver());
-
-// What is not needed for the first screen comes once that is there.
 const later = (work: () => void) => ("requestIdleCallback" in globalThis ? requestIdleCallback(work, { timeout: 1500 }) : setTimeout(work, 1000));
-later(() => {
-  begin();
-  void startWorker();
-  load<typeof import("./offline/index")>("offline").then((part) => part.start()).catch(() => {}); // without it, mail is there while the line is
-  showAround().catch(() => {}); // next time, then
-});
+
+/** start shows the webmail in place of what the page shows. */
+async function start(): Promise<void> {
+  await loadTexts();
+  render(<App />, document.getElementById("app") ?? takeOver());
+  hearWorker();
+  // What is not needed for the first screen comes once that is there.
+  later(() => {
+    begin();
+    void startWorker();
+    load<typeof import("./offline/index")>("offline").then((part) => part.start()).catch(() => {}); // without it, mail is there while the line is
+    showAround().catch(() => {}); // next time, then
+  });
+}
+
+/** become shows the webmail in the page for signing in, which has written into itself what the server answered. */
+export function become(): Promise<void> {
+  tell(written());
+  return start();
+}
+
+if (first) await start();

@@ -83,18 +83,31 @@ if (password) {
   form.addEventListener("submit", () => { password.type = "password"; });
 }
 
-// The webmail is fetched while somebody types. Once the password was right this page becomes it (web/src/app.tsx), with no other to load.
+// The webmail is fetched and rehearsed while somebody types (web/src/rehearsal.tsx). Once the password was right this page becomes it
+// (web/src/app.tsx), with no other to load.
 const base = form?.dataset.program;
 
 function fetchProgram() {
   const link = (rel, file, more) => document.head.append(Object.assign(document.createElement("link"), { rel, href: base + file, ...more }));
   link("stylesheet", "app.css", { media: "not all", id: "program-style" });
-  for (const file of ["shared.js", `text.${document.documentElement.lang}.js`, "app.js"]) link("modulepreload", file);
+  for (const file of ["shared.js", `text.${document.documentElement.lang}.js`, "app.js", "rehearsal.js"]) link("modulepreload", file);
+}
+
+let sending = false; // what was typed
+let program; // once it is there
+const fetched = () => import(`${base}app.js`).then((module) => (program = module));
+
+async function rehearse() {
+  const [{ App }, { rehearse }] = await Promise.all([fetched(), import(`${base}rehearsal.js`)]);
+  await rehearse(App, base, () => !sending);
 }
 
 if (base) {
-  addEventListener("load", fetchProgram);
-  let sending = false;
+  addEventListener("load", () => {
+    fetchProgram();
+    rehearse().catch(() => {}); // it works without, too
+  });
+  addEventListener("pageshow", (e) => e.persisted && (sending = false)); // the browser kept the page, for who comes back
   form.addEventListener("submit", async (e) => {
     e.preventDefault();
     if (sending) return;
@@ -111,6 +124,6 @@ if (base) {
     history.replaceState(null, "", h.get("Content-Location"));
     if (h.get("X-Postiljon-Base") !== base) return location.reload(); // another version than what was fetched
     document.head.append(Object.assign(document.createElement("data"), { id: "first", textContent: text }));
-    import(`${base}app.js`).catch(() => location.reload());
+    Promise.resolve(program ?? fetched()).then((p) => p.become()).catch(() => location.reload());
   });
 }

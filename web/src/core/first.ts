@@ -1,5 +1,6 @@
 // What the server wrote into the page, so that nothing need be fetched before the first rows are shown.
 
+import { batch } from "@preact/signals";
 import type { Invocation } from "./jmap";
 import type { Label } from "./labels";
 
@@ -24,9 +25,25 @@ export interface First {
   responses?: Invocation[]; // of Mailbox/get, Email/query, Email/get of the inbox
 }
 
-const element = document.getElementById("first");
+/** written is what stands in the page, if it does already. */
+export const written = (): First | undefined => JSON.parse(document.getElementById("first")?.textContent ?? "null") ?? undefined;
 
-export const first: First = JSON.parse(element?.textContent ?? "null");
+/** first is there before anything is drawn. In the page for signing in it is not while somebody types. */
+export let first: First = written()!;
+
+const waiting: (() => void)[] = [];
+
+/** whenTold does what depends on first now, and again when first is another: what was kept of another is to be forgotten. */
+export function whenTold(work: () => void): void {
+  waiting.push(work);
+  work();
+}
+
+/** tell says what first is; undefined that it is not known. */
+export function tell(f: First | undefined): void {
+  first = f!;
+  batch(() => waiting.forEach((work) => work()));
+}
 
 /** takeOver empties the page for signing in, which becomes this one where scripts run (internal/web/assets/signin.js). */
 export function takeOver(): HTMLElement {

@@ -1,7 +1,7 @@
 // Labels are keywords, as mail programs have them; what they are called and their colours are the account's, at the server.
 
 import { computed, signal } from "@preact/signals";
-import { first } from "./first";
+import { first, whenTold } from "./first";
 import type { Email } from "./mail";
 import { fold, t } from "./text";
 
@@ -17,7 +17,8 @@ export const colours: Record<string, string> = {
 };
 
 /** labels are all that can be given: until somebody changes them, those that Thunderbird knows by number. */
-export const labels = signal<Label[]>(first?.labels ?? ["red", "orange", "green", "blue", "violet"].map((colour, i) => ({ keyword: `$label${i + 1}`, name: "", colour })));
+export const labels = signal<Label[]>([]);
+whenTold(() => (labels.value = first?.labels ?? ["red", "orange", "green", "blue", "violet"].map((colour, i) => ({ keyword: `$label${i + 1}`, name: "", colour }))));
 
 const known = computed(() => new Map(labels.value.map((l) => [l.keyword, l])));
 

@@ -3,7 +3,7 @@
 
 import { signal, type Signal, batch } from "@preact/signals";
 import { call, listen, MethodError, of, send, type Invocation } from "./jmap";
-import { first, type Account } from "./first";
+import { first, whenTold, type Account } from "./first";
 
 export interface Mailbox {
   id: string;
@@ -46,7 +46,7 @@ export const listProperties = ["id", "threadId", "mailboxIds", "keywords", "from
 export const mailboxes = signal<Mailbox[]>([]);
 
 /** sharers are the accounts that share mailboxes with this one; shared are those mailboxes. What they are to their owners they are not here. */
-export const sharers = signal<Account[]>(first?.sharers ?? []);
+export const sharers = signal<Account[]>([]);
 export const shared = signal<Mailbox[]>([]);
 
 const emails = new Map<string, Signal<Email | undefined>>();
@@ -90,8 +90,8 @@ interface States {
   email: string;
   thread: string;
 }
-const states: Record<string, States> = {};
-const own = first?.account.id ?? "";
+let states: Record<string, States> = {};
+let own = "";
 const statesOf = (account = own): States => (states[account] ??= { email: "", thread: "" });
 
 /** withRole gives the Outbox its role: the registry of roles has none for it. It is the one where nobody puts anything, in its place of the order. */
@@ -243,4 +243,12 @@ export function sync(): () => void {
   });
 }
 
-keep(first?.responses ?? []);
+whenTold(() => batch(() => {
+  own = first?.account.id ?? "";
+  states = {};
+  emails.clear();
+  threads.clear();
+  sharers.value = first?.sharers ?? [];
+  mailboxes.value = shared.value = [];
+  keep(first?.responses ?? []);
+}));

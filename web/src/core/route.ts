@@ -7,6 +7,7 @@
 // A list may have ?q= what is searched for, &w=here in this mailbox alone, &f=unread,starred filters, &s=oldest its order.
 
 import { signal } from "@preact/signals";
+import { whenTold } from "./first";
 
 export interface Route {
   page: "mail" | "settings";
@@ -47,6 +48,7 @@ export function address(r: Route): string {
 }
 
 export const route = signal<Route>(parse(new URL(location.href)));
+whenTold(() => (route.value = parse(new URL(location.href))));
 
 addEventListener("popstate", () => {
   if (layers.length > 0 && history.state?.layer !== layers.length) return layers.pop()!();

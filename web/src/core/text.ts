@@ -1,17 +1,19 @@
 // Words in the reader's language. Prose stands in src/text alone; a word that depends on a number has its forms
 // beside it, as in the texts of causes: "{n} {n:message|messages}".
 
-import { first } from "./first";
+import { first, whenTold, type First } from "./first";
 
-export const lang = first.lang;
-const plural = new Intl.PluralRules(lang);
+export let lang: First["lang"];
 let texts: Record<string, string> = {};
+const loaded = new Set<string>();
 
 /** loadTexts fetches words: those of the shell, or of a part that is loaded when it is needed. */
 export async function loadTexts(name = `text.${lang}`): Promise<void> {
+  if (loaded.has(name)) return;
   const url = `${first.base}${name}.js`;
   const more = (await import(url)).texts;
   texts = { ...texts, ...more }; // as they are now: other words may have come meanwhile
+  loaded.add(name);
 }
 
 export type Params = Record<string, string | number>;
@@ -28,16 +30,29 @@ export function t(key: string, params?: Params): string {
   });
 }
 
-// English as in Britain, as everywhere in the service.
-export const locale = lang === "en" ? "en-GB" : lang === "sv" ? "sv-SE" : "nb-NO";
+export let locale: string;
+let plural: Intl.PluralRules;
+let numbers: Intl.NumberFormat;
+let decimals: Intl.NumberFormat;
+let clock: Intl.DateTimeFormat;
+let weekday: Intl.DateTimeFormat;
+let day: Intl.DateTimeFormat;
+let date: Intl.DateTimeFormat;
+let whole: Intl.DateTimeFormat;
 
-const numbers = new Intl.NumberFormat(locale);
-const decimals = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 });
-const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
-const weekday = new Intl.DateTimeFormat(locale, { weekday: "short" });
-const day = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" });
-const date = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", year: "numeric" });
-const whole = new Intl.DateTimeFormat(locale, { weekday: "long", day: "numeric", month: "long", year: "numeric", hour: "2-digit", minute: "2-digit" });
+whenTold(() => {
+  if (!first || first.lang === lang) return;
+  lang = first.lang;
+  locale = lang === "en" ? "en-GB" : lang === "sv" ? "sv-SE" : "nb-NO"; // English as in Britain, as everywhere in the service
+  plural = new Intl.PluralRules(lang);
+  numbers = new Intl.NumberFormat(locale);
+  decimals = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 });
+  clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
+  weekday = new Intl.DateTimeFormat(locale, { weekday: "short" });
+  day = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" });
+  date = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", year: "numeric" });
+  whole = new Intl.DateTimeFormat(locale, { weekday: "long", day: "numeric", month: "long", year: "numeric", hour: "2-digit", minute: "2-digit" });
+});
 
 export const number = (n: number): string => numbers.format(n);
 export const time = (d: Date): string => clock.format(d);

@@ -11,11 +11,11 @@ import { rows } from "./list";
 import { later } from "./later";
 import { labelMenu, moveMenu } from "./menus";
 import { choose, openRow } from "./row";
-import { cursor, drawer, list, nothing, selection, store, stored } from "./state";
+import { cursor, drawer, list, nothing, selection, keepChoice, stored } from "./state";
 
 /** letters tells whether single letters are shortcuts. */
 export const letters = signal(stored("letters") !== "off");
-effect(() => store("letters", letters.value ? "on" : "off"));
+effect(() => keepChoice("letters", letters.value ? "on" : "off", "on"));
 
 /** help lists the keys. */
 export function help(): void {

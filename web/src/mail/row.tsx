@@ -147,9 +147,6 @@ export function openRow(id: string, replace = false): void {
   go({ thread: e.threadId }, replace);
 }
 
-/** self is the address of who is signed in. */
-const self = first.account.address.toLowerCase();
-
 let anchor = ""; // the row that was chosen last, where a range begins
 
 /** choose chooses a row or no longer does; with range, all from the one before up to it. */
@@ -179,7 +176,7 @@ function people(emails: Email[]): string {
     if (e.keywords.$draft && !outgoing) names.set("", t("draft_word"));
     else for (const a of (outgoing ? e.to : e.from) ?? []) {
       const address = a.email.toLowerCase();
-      names.set(address, !outgoing && emails.length > 1 && address === self ? t("me_too") : a.name || a.email);
+      names.set(address, !outgoing && emails.length > 1 && address === first.account.address.toLowerCase() ? t("me_too") : a.name || a.email);
     }
   }
   const all = [...names.values()].slice(-3);

@@ -124,8 +124,8 @@ export function SearchBox() {
   );
 }
 
-const mine = lang === "sv" ? 0 : lang === "nb" ? 1 : 2;
-const name = (o: Operator): string => operators[o][mine]!;
+const mine = (): number => (lang === "sv" ? 0 : lang === "nb" ? 1 : 2);
+const name = (o: Operator): string => operators[o][mine()]!;
 
 /** values are those of operators that have few. */
 const values: Partial<Record<Operator, string[][]>> = {
@@ -148,7 +148,7 @@ function suggestions(typed: string, word: string, found: Address[]): Suggestion[
     if (operator === "from" || operator === "to" || operator === "cc") for (const a of found) list.push({ icon: "user", text: a.name || a.email, hint: a.name ? a.email : undefined, put: `${minus}${op}:${a.email} ` });
     else if (operator === "in") {
       for (const m of mailboxes.value) if (fold(nameOf(m)).includes(f) && m.role !== "outbox") list.push({ icon: "folder", text: nameOf(m), put: `${minus}${op}:${quoted(m.role ? nameOf(m) : m.name)} ` });
-    } else for (const v of values[operator]?.[mine] ?? []) if (fold(v).startsWith(f)) list.push({ icon: "filter", text: `${op}:${v}`, put: `${minus}${op}:${quoted(v)} ` });
+    } else for (const v of values[operator]?.[mine()] ?? []) if (fold(v).startsWith(f)) list.push({ icon: "filter", text: `${op}:${v}`, put: `${minus}${op}:${quoted(v)} ` });
     return list.slice(0, 8);
   }
   if (!typed.trim()) for (const r of recents.value) list.push({ icon: "history", text: r, whole: r });

@@ -1,7 +1,7 @@
 // What the parts of the mail page share: which list is shown, which rows are chosen, which one the keys act on.
 
 import { computed, effect, signal, untracked } from "@preact/signals";
-import { first } from "../core/first";
+import { first, whenTold } from "../core/first";
 import { accountOf } from "../core/jmap";
 import { List, newestFirst, pageSize, type Filter, type Sort } from "../core/list";
 import { mailbox, mailboxes, type Email } from "../core/mail";
@@ -134,6 +134,12 @@ function listOf(q: string): List {
   return l;
 }
 
+whenTold(() => {
+  if (first) return;
+  lists.forEach((l) => l.close());
+  lists.clear();
+});
+
 let wanted: List | undefined;
 let place = ""; // the mailbox that is shown
 
@@ -185,7 +191,7 @@ effect(() => {
 
 /** density is how tall rows are; it is kept in this browser. */
 export const density = signal<"roomy" | "compact">(stored("density") === "compact" ? "compact" : "roomy");
-effect(() => store("density", density.value));
+effect(() => keepChoice("density", density.value, "roomy"));
 
 /** stored and store are what this browser keeps of how somebody likes it; without them nothing is lost but that. */
 export function stored(key: string): string | null {
@@ -194,6 +200,11 @@ export function stored(key: string): string | null {
   } catch {
     return null;
   }
+}
+
+/** keepChoice keeps what somebody chose; what is usual is not written before it was chosen. */
+export function keepChoice(key: string, value: string, usual: string): void {
+  if ((stored(key) ?? usual) !== value) store(key, value);
 }
 
 export function store(key: string, value: string): void {
