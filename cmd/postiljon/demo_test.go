@@ -407,8 +407,9 @@ func TestServe(t *testing.T) {
 	}
 	changed := strings.Replace(string(text), `level = "info"`, `level = "debug"`, 1)
 	changed = strings.Replace(changed, "sessions_per_account = 50\n", "sessions_per_account = 60\n", 1)
+	changed = strings.Replace(changed, "\nconnections = 20000\n", "\nconnections = 2000\n", 1)
 	write(strings.Replace(changed, "\n[relays]\n", "\n[relays.provider]\nto = [\"example.com\"]\nhost = \"127.0.0.1\"\ntls = \"plain\"\nper_minute = 100\n", 1))
-	if out, err := control("reload"); err != nil {
+	if out, err := control("reload"); err != nil || out != "Reloaded.\n" {
 		t.Errorf("%v: %s", err, out)
 	}
 	expect("RELOADING=1\nMONOTONIC_USEC=")
@@ -419,6 +420,13 @@ func TestServe(t *testing.T) {
 	if strings.Contains(log.String(), "need a restart") {
 		t.Errorf("needs a restart:\n%s", log.String())
 	}
+	write(strings.Replace(changed, "hops = 50\n", "hops = 40\n", 1))
+	if out, err := control("reload"); err != nil || !strings.Contains(out, "from the next start: limits.hops.") {
+		t.Errorf("%v: %s", err, out)
+	}
+	expect("RELOADING=1")
+	expect("READY=1")
+	write(changed)
 	if out, err := control("dkim", "off", "example.org", "--yes"); err != nil {
 		t.Errorf("%v: %s", err, out)
 	}

@@ -1,6 +1,9 @@
 package main
 
-import "context"
+import (
+	"context"
+	"strings"
+)
 
 type reloadCommand struct{}
 
@@ -11,8 +14,12 @@ func (reloadCommand) Run(ctx context.Context, s *streams, c *commands) error {
 		return err
 	}
 	defer client.Close()
-	if err := client.Reload(ctx); err != nil {
+	told, err := client.Reload(ctx)
+	if err != nil {
 		return err
 	}
-	return s.say("Reloaded.")
+	if err := s.say("Reloaded."); err != nil || len(told.Restart) == 0 {
+		return err
+	}
+	return s.say("These settings were changed, too, and hold from the next start: %s.", strings.Join(told.Restart, ", "))
 }

@@ -12,8 +12,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/net/netutil"
-
 	"github.com/postiljon/postiljon/internal/config"
 	"github.com/postiljon/postiljon/internal/control"
 	"github.com/postiljon/postiljon/internal/journal"
@@ -138,9 +136,9 @@ func (s *service) serveListener(ctx context.Context, name string, l net.Listener
 	case "imaps":
 		return s.imap.Serve(ctx, l, imapd.ListenerOptions{Name: name, ImplicitTLS: true})
 	case "http":
-		return s.plainWeb.Serve(netutil.LimitListener(l, s.config.Limits.Connections))
+		return s.plainWeb.Serve(s.webLimit.Listen(l))
 	case "https":
-		return s.web.Serve(netutil.LimitListener(l, s.config.Limits.Connections))
+		return s.web.Serve(s.webLimit.Listen(l))
 	case "pop3":
 		return s.pop3.Serve(ctx, l, popd.ListenerOptions{Name: name})
 	case "pop3s":
@@ -164,7 +162,7 @@ func (s *service) wait(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-hangups:
-			if err := s.reload(); err != nil {
+			if _, err := s.reload(); err != nil {
 				s.log.Error("not reloaded; the old configuration goes on", "error", err)
 			}
 		}

@@ -29,6 +29,7 @@ import (
 	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/junk"
 	"github.com/postiljon/postiljon/internal/metrics"
+	"github.com/postiljon/postiljon/internal/netserve"
 	"github.com/postiljon/postiljon/internal/notice"
 	"github.com/postiljon/postiljon/internal/outbound"
 	"github.com/postiljon/postiljon/internal/outbound/mtasts"
@@ -102,6 +103,7 @@ type service struct {
 	queue       *outbound.Queue
 	road        *inbound.Backend
 	smtp        *smtpd.Server
+	webLimit    *netserve.Limit
 	imap        *imapd.Server
 	pop3        *popd.Server
 	jmap        *jmapd.Server
@@ -516,6 +518,7 @@ func (s *service) openWeb(ctx context.Context) (err error) {
 	if err := s.move.Start(ctx); err != nil {
 		return err
 	}
+	s.webLimit = netserve.NewLimit(s.config.Limits.Connections)
 	s.plainWeb = web.NewPlain(s.certs.HTTPChallenge(web.ToHTTPS(s.config.BaseURL())), s.log)
 	s.onClose("web without encryption", s.plainWeb.Close)
 	s.registerGauges()
@@ -562,7 +565,7 @@ func (s *service) openControl(context.Context) error {
 			Records: s.records, Blobs: s.blobs, Data: s.config.Data, Skip: []string{"control.sock", "spool"}, Config: s.configFiles,
 		},
 		SignOut: s.signOut, Sessions: s.policies.sessions.of, TokensTaken: s.sasl.tokens.Load, Collect: s.maintenance.collectNow,
-		Status: s.status, Reload: func(context.Context) error { return s.reload() }, Log: s.log,
+		Status: s.status, Reload: func(context.Context) ([]string, error) { return s.reload() }, Log: s.log,
 	})
 	s.onClose("control", s.control.Close)
 	return nil

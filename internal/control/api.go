@@ -15,6 +15,11 @@ import (
 // None is the request or the answer of a method that has none.
 type None struct{}
 
+// Reloaded tells what a reload left for the next start.
+type Reloaded struct {
+	Restart []string `json:"restart,omitempty"` // settings that were changed and need a restart, as "section.key"
+}
+
 // Status is how the service is.
 type Status struct {
 	Version     string     `json:"version"`

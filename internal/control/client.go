@@ -102,7 +102,9 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 }
 
 // Reload reads configuration and certificates again.
-func (c *Client) Reload(ctx context.Context) error { return done(ctx, c, "reload", None{}) }
+func (c *Client) Reload(ctx context.Context) (Reloaded, error) {
+	return call[Reloaded](ctx, c, "reload", None{})
+}
 
 func done(ctx context.Context, c *Client, method string, request any) error {
 	_, err := call[None](ctx, c, method, request)

@@ -61,8 +61,8 @@ type Options struct {
 	Collect func(ctx context.Context, grace time.Duration) (blob.CollectResult, error)
 	// Status says how the service is, but for what control counts itself.
 	Status func(context.Context) Status
-	// Reload reads configuration and certificates again.
-	Reload func(context.Context) error
+	// Reload reads configuration and certificates again, and returns the settings that differ and need a restart.
+	Reload func(context.Context) ([]string, error)
 	Log    *slog.Logger
 }
 

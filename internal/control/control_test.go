@@ -78,7 +78,7 @@ func open(t *testing.T, change func(*Options)) *world {
 	o := Options{
 		Store: st, Index: index.New(index.Options{Store: st}), Hasher: hasher, Guard: guard, Sending: sending, Domains: policy.NewDomainStorage(func(context.Context, string) (int64, error) { return 7, nil }, nil), Journal: j, Queue: queue, Catalogue: catalogue, Rules: rules.New(rules.Options{Store: st}),
 		Source: backup.Source{}, Status: func(context.Context) Status { return Status{Hostname: "mail.example.org"} },
-		Reload: func(context.Context) error { return nil },
+		Reload: func(context.Context) ([]string, error) { return []string{"hostname"}, nil },
 	}
 	if change != nil {
 		change(&o)
@@ -356,12 +356,19 @@ func TestTransfer(t *testing.T) {
 
 func TestReloadTellsWhy(t *testing.T) {
 	w := open(t, func(o *Options) {
-		o.Reload = func(context.Context) error { return errors.New("line 3 is wrong") }
+		o.Reload = func(context.Context) ([]string, error) { return nil, errors.New("line 3 is wrong") }
 	})
-	err := w.Reload(t.Context())
+	_, err := w.Reload(t.Context())
 	e, ok := errors.AsType[*Error](err)
 	if !ok || !strings.Contains(e.Message, "line 3 is wrong") || !strings.Contains(e.NextStep(), "old configuration") {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestReloadTellsWhatWaits(t *testing.T) {
+	w := open(t, nil)
+	if told, err := w.Reload(t.Context()); err != nil || len(told.Restart) != 1 || told.Restart[0] != "hostname" {
+		t.Errorf("%+v, %v", told, err)
 	}
 }
 

@@ -30,12 +30,13 @@ func (s *Server) status(ctx context.Context, _ None) (Status, error) {
 	return st, nil
 }
 
-func (s *Server) reload(ctx context.Context, _ None) (None, error) {
-	if err := s.Reload(ctx); err != nil {
-		return None{}, &Error{Message: "not reloaded: " + err.Error(), Status: http.StatusBadRequest,
+func (s *Server) reload(ctx context.Context, _ None) (Reloaded, error) {
+	restart, err := s.Reload(ctx)
+	if err != nil {
+		return Reloaded{}, &Error{Message: "not reloaded: " + err.Error(), Status: http.StatusBadRequest,
 			Next: "The old configuration goes on. Correct the file and reload again."}
 	}
-	return None{}, nil
+	return Reloaded{Restart: restart}, nil
 }
 
 func (s *Server) listBans(ctx context.Context, _ None) ([]Ban, error) {

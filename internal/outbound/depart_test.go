@@ -79,6 +79,29 @@ func TestDepartOnTime(t *testing.T) {
 	}
 }
 
+// TestLimitsChanged: what waits for a limit goes when limits are changed, what waits for something else does not.
+func TestLimitsChanged(t *testing.T) {
+	w, g := gated(t)
+	far := w.serve("far.test", &peer{})
+	g.say(cause.Wait(cause.LimitDomainHourly, w.clock.Now().Add(time.Hour)))
+	w.schedule(0, "you@far.test")
+	w.settle()
+	g.say(cause.Allow())
+	w.schedule(time.Hour, "later@far.test")
+	w.settle()
+	w.queue.LimitsChanged()
+	for range 10_000 {
+		if len(far.letters()) > 0 {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	w.settle()
+	if len(far.letters()) != 1 || len(w.queued()) != 1 {
+		t.Errorf("%d letters went, %d wait", len(far.letters()), len(w.queued()))
+	}
+}
+
 // TestDepartWaits holds that a limit lets a message wait until it opens, that an account can be put in order, and that what is refused
 // is told to its sender.
 func TestDepartWaits(t *testing.T) {

@@ -376,13 +376,30 @@ func (q *Queue) SendNow(ctx context.Context, account store.AccountID, id store.T
 // Reopened lets what accounts have waiting for a sending limit be tried at once: somebody opened sending, or changed the limit. It does not
 // wait for that.
 func (q *Queue) Reopened(accounts ...store.AccountID) {
+	q.background(func(ctx context.Context) { q.afterLimits(ctx, accounts) })
+}
+
+// LimitsChanged is Reopened for everybody.
+func (q *Queue) LimitsChanged() {
 	q.background(func(ctx context.Context) {
-		for _, a := range accounts {
-			if err := q.afterLimit(ctx, a); err != nil && ctx.Err() == nil {
-				q.log.Error("outbound: try what waited for a limit", "account", a, "error", err)
-			}
+		var all []store.AccountID
+		err := q.opt.Store.Queues(ctx, func(a store.AccountID) error {
+			all = append(all, a)
+			return ctx.Err()
+		})
+		if err != nil && ctx.Err() == nil {
+			q.log.Error("outbound: find what waited for limits", "error", err)
 		}
+		q.afterLimits(ctx, all)
 	})
+}
+
+func (q *Queue) afterLimits(ctx context.Context, accounts []store.AccountID) {
+	for _, a := range accounts {
+		if err := q.afterLimit(ctx, a); err != nil && ctx.Err() == nil {
+			q.log.Error("outbound: try what waited for a limit", "account", a, "error", err)
+		}
+	}
 }
 
 func (q *Queue) afterLimit(ctx context.Context, a store.AccountID) error {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -61,6 +62,7 @@ type tallyKey struct {
 type tally struct {
 	window
 	closed int64 // the second in which it opens again; past if it is open
+	limit  int64 // that was exceeded then; one that was raised since closes nobody out
 	warned bool  // since it was last below warnAt
 }
 
@@ -117,8 +119,9 @@ func NewSending(ctx context.Context, o SendingOptions) (*Sending, error) {
 // Close saves the counts.
 func (s *Sending) Close(ctx context.Context) error { return s.saver.close(ctx) }
 
-// SetPlans changes what may be sent from now on. The counts stay.
-func (s *Sending) SetPlans(p Plans) { s.plans.Store(&p) }
+// SetPlans changes what may be sent from now on, and tells whether that is anything else than before. The counts stay; who was closed
+// out by a limit that is higher now may send again.
+func (s *Sending) SetPlans(p Plans) (changed bool) { return !reflect.DeepEqual(*s.plans.Swap(&p), p) }
 
 // Plans are what may be sent.
 func (s *Sending) Plans() Plans { return *s.plans.Load() }
@@ -286,8 +289,8 @@ func (s *Sending) decide(all []want, closing bool) cause.Decision {
 		if open <= now {
 			continue
 		}
-		if closing && w.tally.closed <= now {
-			w.tally.closed = now + int64(sendingPause/time.Second)
+		if closing && !w.shut(now) {
+			w.tally.closed, w.tally.limit = now+int64(sendingPause/time.Second), w.limit
 			open = w.tally.closed
 			s.saver.touch()
 		}
@@ -296,9 +299,14 @@ func (s *Sending) decide(all []want, closing bool) cause.Decision {
 	return cause.Allow()
 }
 
+// shut tells whether who wanted too much is still closed out.
+func (w *want) shut(now int64) bool {
+	return w.tally.closed > now && (w.tally.limit == 0 || w.limit <= w.tally.limit)
+}
+
 // opens is the second from which what is wanted fits; now or before if it does already.
 func (w *want) opens(now int64) int64 {
-	if w.tally.closed > now {
+	if w.shut(now) {
 		return w.tally.closed
 	}
 	return w.tally.window.opens(now, w.n, w.limit)
@@ -317,7 +325,7 @@ func (w *want) refusal(until time.Time) cause.Decision {
 func (w *want) meter(now int64) Meter {
 	m := Meter{Counted: w.key.counted, Of: w.key.of, Used: w.tally.total(now), Limit: w.limit}
 	switch {
-	case w.tally.closed > now:
+	case w.shut(now):
 		m.Closed, m.Resets = true, time.Unix(w.tally.closed, 0).UTC()
 	case len(w.tally.entries) > 0:
 		m.Resets = time.Unix(w.tally.entries[0].ends(), 0).UTC()
@@ -419,6 +427,7 @@ type tallyRecord struct {
 	Of      string  `json:"of"`
 	Counts  []int64 `json:"counts"`
 	Closed  int64   `json:"closed,omitempty"`
+	Limit   int64   `json:"limit,omitempty"`
 	Warned  bool    `json:"warned,omitempty"`
 }
 
@@ -429,7 +438,7 @@ func (s *Sending) load(ctx context.Context, r Record) error {
 	}
 	for _, one := range doc.Tallies {
 		t := s.tally(tallyKey{one.Counted, one.Of})
-		t.closed, t.warned = one.Closed, one.Warned
+		t.closed, t.limit, t.warned = one.Closed, one.Limit, one.Warned
 		for i := 0; i+1 < len(one.Counts); i += 2 {
 			t.add(one.Counts[i], one.Counts[i+1])
 		}
@@ -445,7 +454,7 @@ func (s *Sending) snapshot(part float64) any {
 	var all []tallyRecord
 	for key, t := range s.tallies {
 		if t.total(now) > 0 || t.closed > now {
-			all = append(all, tallyRecord{key.counted, key.of, t.minutes(), t.closed, t.warned})
+			all = append(all, tallyRecord{key.counted, key.of, t.minutes(), t.closed, t.limit, t.warned})
 		}
 	}
 	slices.SortFunc(all, func(a, b tallyRecord) int {

@@ -151,6 +151,41 @@ func TestSendingLimitOfADomain(t *testing.T) {
 	}
 }
 
+// A limit that was raised closes nobody out who was closed out by the lower one, also over a restart; one that was not
+// raised does.
+func TestRaisedLimit(t *testing.T) {
+	clock, record := newFakeClock(), &memoryRecord{}
+	low, high := SendingLimits{AddressHourly: 1, DomainHourly: 100, RecipientsHourly: 100}, SendingLimits{AddressHourly: 2, DomainHourly: 100, RecipientsHourly: 100}
+	s := newSending(t, low, clock, record)
+	if !s.takeOne("anna@example.org", 1).Allowed() || s.takeOne("anna@example.org", 1).Allowed() {
+		t.Fatal("the limit is not 1")
+	}
+	if s.SetPlans(Plans{Default: low}) {
+		t.Error("the same limits are said to be others")
+	}
+	if s.askOne("anna@example.org", 1).Allowed() {
+		t.Error("sending was opened by limits that are the same")
+	}
+	if !s.SetPlans(Plans{Default: high}) {
+		t.Error("other limits are said to be the same")
+	}
+	if d := s.askOne("anna@example.org", 1); !d.Allowed() {
+		t.Errorf("raised: %+v", d)
+	}
+	if s.SetPlans(Plans{Default: low}); s.askOne("anna@example.org", 1).Allowed() {
+		t.Error("lowered again: the hour is not over")
+	}
+	if err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if d := newSending(t, high, clock, record).askOne("anna@example.org", 1); !d.Allowed() {
+		t.Errorf("raised at a restart: %+v", d)
+	}
+	if newSending(t, low, clock, record).askOne("anna@example.org", 1).Allowed() {
+		t.Error("a restart opened sending")
+	}
+}
+
 func TestSendingLimitOfRecipients(t *testing.T) {
 	clock := newFakeClock()
 	s := newSending(t, DefaultSendingLimits(), clock, &memoryRecord{})

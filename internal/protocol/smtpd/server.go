@@ -94,6 +94,7 @@ type Server struct {
 
 	mu      sync.Mutex
 	open    int                // sessions
+	most    int                // that there may be
 	clients map[netip.Addr]int // sessions by address, or first address of the /64
 }
 
@@ -117,7 +118,7 @@ func New(o Options) (*Server, error) {
 		o.Metrics = noMetrics{}
 	}
 	return &Server{
-		options: o, log: o.Log, clients: make(map[netip.Addr]int),
+		options: o, log: o.Log, clients: make(map[netip.Addr]int), most: o.Limits.Connections,
 		conns: netserve.New(netserve.Options{Name: "smtpd", TLS: o.TLS, Admit: o.Admit, Log: o.Log}),
 	}, nil
 }
@@ -176,12 +177,19 @@ func (s *Server) stopping() bool { return s.conns.IsStopping() }
 func (s *Server) enter(client netip.Addr) (fromClient int, d cause.Decision) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.open >= s.options.Limits.Connections {
+	if s.open >= s.most {
 		return 0, later(cause.ProviderOverloaded)
 	}
 	s.open++
 	s.clients[client]++
 	return s.clients[client], cause.Allow()
+}
+
+// SetConnections changes how many connections there may be at once; 1 at least. Those that are open stay.
+func (s *Server) SetConnections(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.most = n
 }
 
 func (s *Server) leave(client netip.Addr) {
