@@ -30,6 +30,13 @@ func DecodeBody(r io.Reader, encoding, charset string) io.Reader {
 	return new(BodyDecoder).Reset(r, encoding, charset)
 }
 
+// CanDecode reports whether a transfer encoding and a charset are known, so that DecodeBody need not guess.
+func CanDecode(encoding, charset string) bool {
+	plain := equalFold(encoding, "") || equalFold(encoding, "7bit") || equalFold(encoding, "8bit") || equalFold(encoding, "binary")
+	_, known := findCharset(charset)
+	return known && (plain || transferKindOf(encoding) != transferIdentity)
+}
+
 // BodyDecoder does what DecodeBody does for one body after the other, and keeps its buffers. The
 // zero value is ready.
 type BodyDecoder struct {

@@ -65,6 +65,7 @@ type Mailbox struct {
 	Size                      int64 // octets of its messages
 	HighestModSeq             ModSeq
 	Subscribed                bool
+	Place                     uint32 // among the others, as its holder arranged them, from 1 on; 0 if nobody did
 }
 
 // mailboxRecord is a mailbox as it is stored.
@@ -78,6 +79,7 @@ type mailboxRecord struct {
 	size                      int64
 	highestModSeq             ModSeq // of the last change to it
 	uidsModSeq                ModSeq // of the last change to which UIDs it has
+	place                     uint32 // Mailbox.Place
 	touched                   bool   // in the current transaction
 }
 
@@ -96,6 +98,9 @@ func (m *mailboxRecord) encode() []byte {
 	r.putUint(uint64(m.uidsModSeq))
 	r.putText(string(m.role))
 	r.putText(m.name)
+	if m.place > 0 { // records from before have none
+		r.putUint(uint64(m.place))
+	}
 	return r.b
 }
 
@@ -115,6 +120,9 @@ func decodeMailbox(id MailboxID, b []byte) (*mailboxRecord, error) {
 	m.uidsModSeq = ModSeq(r.uint())
 	m.role = Role(r.text())
 	m.name = r.text()
+	if len(r.b) > 0 {
+		m.place = uint32(r.uint())
+	}
 	return m, r.err()
 }
 
@@ -122,7 +130,7 @@ func (m *mailboxRecord) public(subscribed bool) Mailbox {
 	return Mailbox{
 		ID: m.id, Name: m.name, Role: m.role, UIDValidity: m.uidValidity, UIDNext: m.uidNext,
 		Messages: uint32(m.messages), Unseen: uint32(m.unseen), Deleted: uint32(m.deleted),
-		Size: m.size, HighestModSeq: m.highestModSeq, Subscribed: subscribed,
+		Size: m.size, HighestModSeq: m.highestModSeq, Subscribed: subscribed, Place: m.place,
 	}
 }
 
@@ -373,6 +381,37 @@ func (c *change) createMailbox(name string, role Role) (*mailboxRecord, error) {
 		return nil, err
 	}
 	return m, c.tx.Set(table(tableName).text(name), binary.BigEndian.AppendUint32(nil, uint32(m.id)))
+}
+
+// MayMove reports whether there is such a role, and mailboxes can be given it and lose it.
+func MayMove(r Role) bool { return slices.Contains(roles, r) && r != RoleInbox && r != RoleOutbox }
+
+// ArrangeMailbox gives a mailbox another role, or another place among the others (Mailbox.Place); nil leaves what is. A role is of one
+// mailbox at most, those that may not move (MayMove) stay where they are. Kinds: KindNotFound, KindExists, KindInvalid.
+func (s *Store) ArrangeMailbox(ctx context.Context, a AccountID, id MailboxID, role *Role, place *uint32) error {
+	const op = "arrange mailbox"
+	return s.change(ctx, op, a, func(c *change) error {
+		m, err := c.mailbox(id)
+		if err != nil {
+			return err
+		}
+		if role != nil && *role != m.role {
+			if !MayMove(*role) || !MayMove(m.role) {
+				return fail(op, KindInvalid, "role %q", *role)
+			}
+			if *role != RoleNone {
+				if _, err := readByRole(c.tx, *role); KindOf(err) != KindNotFound {
+					return orExists(op, err, "role %q", *role)
+				}
+			}
+			m.role = *role
+		}
+		if place != nil {
+			m.place = *place
+		}
+		c.touch(m)
+		return nil
+	})
 }
 
 // RenameMailbox gives a mailbox and all below it another name. Renaming INBOX

@@ -20,8 +20,24 @@ func (a arguments) read(name string, v any) error {
 	if !a.given(name) {
 		return nil
 	}
+	if list, ok := v.(*[]string); ok {
+		return a.list(name, list)
+	}
 	if err := json.Unmarshal(a[name], v); err != nil {
 		return invalid("%s has the wrong type", name)
+	}
+	return nil
+}
+
+// list reads a list of texts, none of which is null.
+func (a arguments) list(name string, to *[]string) error {
+	var given []*string
+	if err := json.Unmarshal(a[name], &given); err != nil || slices.Contains(given, nil) {
+		return invalid("%s has the wrong type", name)
+	}
+	*to = make([]string, len(given))
+	for i, one := range given {
+		(*to)[i] = *one
 	}
 	return nil
 }

@@ -347,7 +347,11 @@ func (r *reader) value(i, most int) (object, error) {
 			value = value[:len(value)-1]
 		}
 	}
-	return object{"value": string(value), "isTruncated": truncated, "isEncodingProblem": bytes.ContainsRune(value, utf8.RuneError)}, nil
+	problem := !message.CanDecode(p.Encoding, p.Charset) || bytes.ContainsRune(value, utf8.RuneError)
+	if p.Charset == "" || strings.EqualFold(p.Charset, "us-ascii") { // what is not ASCII is guessed
+		problem = problem || bytes.ContainsFunc(value, func(r rune) bool { return r >= utf8.RuneSelf })
+	}
+	return object{"value": string(value), "isTruncated": truncated, "isEncodingProblem": problem}, nil
 }
 
 // endsWhole reports whether text does not end within a character.

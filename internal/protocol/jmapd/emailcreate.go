@@ -159,6 +159,7 @@ func (e *newEmail) check() *methodError {
 func (c *call) missingBlobs(ctx context.Context, p *picture, root *newPart) []string {
 	missing := map[string]bool{}
 	_ = root.walk(func(n *newPart) *methodError { // returns none
+		n.blobID = c.named(n.blobID)
 		if n.blobID == "" || missing[n.blobID] {
 			return nil
 		}

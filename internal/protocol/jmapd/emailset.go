@@ -29,7 +29,7 @@ func emailSet(ctx context.Context, c *call) (any, error) {
 		if p, err = c.picture(ctx); err != nil {
 			return nil, err
 		}
-		s.update = renamed(c, s.update)
+		s.settle(c)
 	}
 	c.updateEmails(ctx, p, s)
 	for _, id := range s.destroy {
@@ -60,8 +60,8 @@ func (c *call) emailPatch(p *picture, l *store.Located, raw map[string]json.RawM
 		name, rest, nested := strings.Cut(path, "/")
 		switch name {
 		case "keywords", "mailboxIds":
-			if _, both := raw[name]; nested && both {
-				return nil, &methodError{Type: "invalidPatch", Description: "one path lies in another"}
+			if path == "keywords" && string(value) == "null" {
+				value = json.RawMessage("{}") // which is what it is without (RFC 8621 section 4.1.1)
 			}
 			set, e := patchOf(path, rest, nested, value)
 			if e != nil {
@@ -107,6 +107,9 @@ func (e *emailPatch) addKeywords(set map[string]bool, whole bool) *methodError {
 	for k, on := range set {
 		if !isKeyword(k) {
 			return badProperty("keywords", "not a keyword")
+		}
+		if before, twice := e.keywords[strings.ToLower(k)]; twice && before != on {
+			return &methodError{Type: "invalidPatch", Description: k + " is added and taken away"}
 		}
 		e.keywords[strings.ToLower(k)] = on
 	}

@@ -170,9 +170,6 @@ func identitySet(ctx context.Context, c *call) (any, error) {
 	case err != nil:
 		return nil, err
 	}
-	for name := range s.created {
-		c.request.created[name] = s.created[name].(object)["id"].(string)
-	}
 	return s.answer(c, state, strconv.FormatUint(after.State, 10)), nil
 }
 
@@ -226,8 +223,9 @@ func (c *call) changeIdentities(s *set, all *store.Identities, allowed map[strin
 		for property := range s.create[name] {
 			delete(o, property)
 		}
-		s.created[name] = o
+		s.created[name], c.request.created[name] = o, o["id"].(string)
 	}
+	s.settle(c)
 	for _, id := range slices.Sorted(maps.Keys(s.update)) {
 		one := findIdentity(all, id)
 		if one == nil {
@@ -266,6 +264,7 @@ func (c *call) readIdentity(one *store.Identity, properties map[string]json.RawM
 		ok := true
 		switch name {
 		case "name":
+			one.Name = "" // which is what null means
 			ok = json.Unmarshal(raw, &one.Name) == nil && len(one.Name) <= maxIdentityText
 		case "email":
 			if !create && !same(raw, one.Email) {
@@ -281,8 +280,10 @@ func (c *call) readIdentity(one *store.Identity, properties map[string]json.RawM
 		case "bcc":
 			one.Bcc, ok = readIdentityAddresses(raw)
 		case "textSignature":
+			one.TextSignature = ""
 			ok = json.Unmarshal(raw, &one.TextSignature) == nil && len(one.TextSignature) <= store.MaxSignature
 		case "htmlSignature":
+			one.HTMLSignature = ""
 			ok = json.Unmarshal(raw, &one.HTMLSignature) == nil && len(one.HTMLSignature) <= store.MaxSignature
 		default:
 			ok = !create && same(raw, identityObject(one)[name]) && isIdentityProperty(name)

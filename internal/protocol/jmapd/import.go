@@ -71,7 +71,9 @@ func (c *call) importOne(ctx context.Context, p *picture, raw map[string]json.Ra
 	case n.Summary.HeaderSize == 0 || n.Summary.NUL:
 		return nil, &methodError{Type: "invalidEmail"}
 	}
-	n.Received = received
+	if !received.IsZero() {
+		n.Received = received
+	}
 	return c.placeNew(ctx, p, patch, n)
 }
 
@@ -134,5 +136,5 @@ func (c *call) importArgs(p *picture, raw map[string]json.RawMessage) (patch *em
 	case len(patch.mailboxes) == 0:
 		e = badProperty("mailboxIds", "an email is in one mailbox at least")
 	}
-	return patch, source, received, e
+	return patch, c.named(source), received, e
 }

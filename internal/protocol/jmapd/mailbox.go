@@ -21,8 +21,12 @@ var sortOrders = map[store.Role]int{
 	store.RoleInbox: 1, store.RoleOutbox: 2, store.RoleDrafts: 3, store.RoleSent: 4, store.RoleArchive: 5, store.RoleJunk: 6, store.RoleTrash: 7,
 }
 
-func sortOrder(r store.Role) int {
-	if n, ok := sortOrders[r]; ok {
+// sortOrder is where the holder of the account put the mailbox, or where its role does.
+func (b *box) sortOrder() int {
+	if b.Place > 0 {
+		return int(b.Place) - 1
+	}
+	if n, ok := sortOrders[b.Role]; ok {
 		return n
 	}
 	return 10
@@ -42,7 +46,7 @@ func (b *box) object() object {
 		parent = b.in.mailboxID(b.parent)
 	}
 	return object{
-		"id": b.in.mailboxID(b.ID), "name": b.name, "parentId": parent, "role": role(b.Role), "sortOrder": sortOrder(b.Role),
+		"id": b.in.mailboxID(b.ID), "name": b.name, "parentId": parent, "role": role(b.Role), "sortOrder": b.sortOrder(),
 		"totalEmails": b.emails, "unreadEmails": b.unread, "totalThreads": b.threads, "unreadThreads": b.unreadThreads,
 		"isSubscribed": b.Subscribed, "myRights": b.rights(),
 	}
@@ -341,7 +345,7 @@ func mailboxOrder(by []comparator) (func(a, b *box) int, error) {
 	}
 	return func(a, b *box) int {
 		for _, s := range by {
-			n := cmp.Compare(sortOrder(a.Role), sortOrder(b.Role))
+			n := cmp.Compare(a.sortOrder(), b.sortOrder())
 			if s.Property == "name" {
 				n = cmp.Compare(strings.ToLower(a.name), strings.ToLower(b.name))
 			}

@@ -3,6 +3,8 @@ package jmapd
 import (
 	"context"
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/postiljon/postiljon/internal/store"
@@ -25,13 +27,8 @@ func mailboxSet(ctx context.Context, c *call) (any, error) {
 	}
 	defer c.tell(ctx)
 	c.createMailboxes(ctx, s)
-	for id, patch := range s.update {
-		if e := c.updateMailbox(ctx, id, patch); e != nil {
-			s.notUpdated[id] = e
-		} else {
-			s.updated[id] = nil
-		}
-	}
+	s.settle(c)
+	c.updateMailboxes(ctx, s)
 	c.destroyMailboxes(ctx, s, withEmails)
 	if p, err = c.picture(ctx); err != nil {
 		return nil, err
@@ -59,8 +56,10 @@ func (c *call) createMailboxes(ctx context.Context, s *set) {
 			}
 			c.request.created[name] = b.in.mailboxID(b.ID)
 			created := b.object()
-			for property := range properties {
-				delete(created, property)
+			for property, given := range properties {
+				if same(given, created[property]) || property == "parentId" {
+					delete(created, property)
+				}
 			}
 			s.created[name] = created
 		}
@@ -80,7 +79,11 @@ type mailboxSettings struct {
 	parent     *store.MailboxID // 0 for none
 	role       *store.Role
 	subscribed *bool
+	place      *uint32 // store.Mailbox.Place
 }
+
+// maxSortOrder is the greatest that a mailbox can have (RFC 8621 section 2).
+const maxSortOrder = 1<<31 - 1
 
 // mailboxSettings reads them. old is the mailbox as it is, nil for a new one.
 func (c *call) mailboxSettings(p *picture, properties map[string]json.RawMessage, old *box) (m mailboxSettings, e *methodError) {
@@ -118,6 +121,13 @@ func (c *call) mailboxSettings(p *picture, properties map[string]json.RawMessage
 			if unmarshal(raw, &m.subscribed) != nil {
 				return m, badProperty(property, "not a boolean")
 			}
+		case "sortOrder":
+			var n uint32 // 0 if it is null
+			if json.Unmarshal(raw, &n) != nil || n > maxSortOrder {
+				return m, badProperty(property, "not a number from 0 to 2147483647")
+			}
+			n++
+			m.place = &n
 		default: // what the server sets can be given as it is
 			if old == nil || !same(raw, old.object()[property]) {
 				return m, badProperty(property, "it cannot be set")
@@ -172,7 +182,12 @@ func (c *call) createMailbox(ctx context.Context, properties map[string]json.Raw
 	s := c.server.store
 	made, err := s.CreateMailbox(ctx, c.account.ID, name, role)
 	if err != nil {
-		return nil, c.setError(err, "name")
+		return nil, c.setError(err, p.wrong(name, role))
+	}
+	if m.place != nil {
+		if err := s.ArrangeMailbox(ctx, c.account.ID, made.ID, nil, m.place); err != nil {
+			return nil, c.setError(err, "sortOrder")
+		}
 	}
 	if m.subscribed == nil || *m.subscribed { // what is made here is seen by programs that show what is subscribed to
 		if err := c.subscribe(ctx, made.Name, true); err != nil {
@@ -186,6 +201,64 @@ func (c *call) createMailbox(ctx context.Context, properties map[string]json.Raw
 		return b, nil
 	}
 	return nil, &methodError{Type: "notFound"} // somebody was faster
+}
+
+// checkRole reports why a mailbox cannot have a role: it is another's, it is none, or either is one that stays where it is.
+func (p *picture) checkRole(b *box, r *store.Role) *methodError {
+	if r == nil || *r == b.Role {
+		return nil
+	}
+	if !store.MayMove(b.Role) || !store.MayMove(*r) {
+		return badProperty("role", "it cannot be set so")
+	}
+	for _, other := range p.boxes {
+		if *r != store.RoleNone && other.Role == *r {
+			e := badProperty("role", "another mailbox has it")
+			e.taken = true
+			return e
+		}
+	}
+	return nil
+}
+
+// wrong is the property for which a mailbox could not be made: the role if there is none such, or it is taken.
+func (p *picture) wrong(name string, r store.Role) string {
+	parsed, err := store.ParseMailboxName(name)
+	for _, b := range p.boxes {
+		if b.Name == parsed {
+			return "name"
+		}
+	}
+	if err == nil && r != store.RoleNone {
+		return "role"
+	}
+	return "name"
+}
+
+// updateMailboxes changes mailboxes. A name or a role can become free by the change of another mailbox, so what fails for that
+// is tried again as long as anything succeeds.
+func (c *call) updateMailboxes(ctx context.Context, s *set) {
+	left := slices.Sorted(maps.Keys(s.update))
+	for len(left) > 0 {
+		var later []string
+		for _, id := range left {
+			e := c.updateMailbox(ctx, id, s.update[id])
+			if e == nil {
+				s.updated[id] = nil
+				continue
+			}
+			if s.notUpdated[id] = e; e.taken {
+				later = append(later, id)
+			}
+		}
+		if len(later) == len(left) {
+			return
+		}
+		for _, id := range later {
+			delete(s.notUpdated, id)
+		}
+		left = later
+	}
 }
 
 // updateMailbox changes a mailbox. Another name or parent is another path in IMAP.
@@ -202,8 +275,14 @@ func (c *call) updateMailbox(ctx context.Context, id string, patch map[string]js
 	if e != nil {
 		return e
 	}
-	if m.role != nil && *m.role != b.Role && !(*m.role == store.RoleNone && role(b.Role) == nil) {
-		return badProperty("role", "the role of a mailbox stays")
+	if m.role != nil && *m.role == store.RoleNone && role(b.Role) == nil {
+		m.role = nil // which the Outbox is told to have
+	}
+	if e := p.mayArrange(b, &m); e != nil {
+		return e
+	}
+	if e := p.checkRole(b, m.role); e != nil { // before anything is changed
+		return e
 	}
 	path, e := p.path(b, &m)
 	if e != nil {
@@ -219,6 +298,11 @@ func (c *call) updateMailbox(ctx context.Context, id string, patch map[string]js
 		}
 		if err := s.RenameMailbox(ctx, c.account.ID, b.Name, path); err != nil {
 			return c.setError(err, "name")
+		}
+	}
+	if m.role != nil || m.place != nil {
+		if err := s.ArrangeMailbox(ctx, c.account.ID, b.ID, m.role, m.place); err != nil {
+			return c.setError(err, "role")
 		}
 	}
 	if m.subscribed != nil && *m.subscribed != b.Subscribed {

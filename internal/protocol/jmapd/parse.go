@@ -38,6 +38,9 @@ func emailParse(ctx context.Context, c *call) (any, error) {
 	case len(g.ids) > c.server.options.Limits.Get:
 		return nil, &methodError{Type: "requestTooLarge", Description: "maxObjectsInGet"}
 	}
+	for i, id := range g.ids {
+		g.ids[i] = c.named(id)
+	}
 	if g.properties == nil {
 		g.properties = parseDefaults
 	}
@@ -122,7 +125,7 @@ func partOf(blob string, part int) string {
 	if isWhole(blob) {
 		return fmt.Sprintf("%s-%d", blob, part)
 	}
-	return fmt.Sprintf("%s~%d", blob, part)
+	return fmt.Sprintf("%s_%d", blob, part)
 }
 
 // isWhole reports whether a blob id names an email, whose parts have names of their own.
@@ -133,7 +136,7 @@ func isWhole(blob string) bool {
 
 // cutPart reads what partOf wrote of others than emails.
 func cutPart(id string) (blob string, part int, ok bool) {
-	at := strings.LastIndexByte(id, '~')
+	at := strings.LastIndexByte(id, '_')
 	if at < 0 {
 		return "", 0, false
 	}
@@ -162,7 +165,7 @@ const (
 
 // inside opens a blob as a message. Errors: errNoPart, errNoMessage.
 func (s *Server) inside(ctx context.Context, p *picture, id string) (*nested, error) {
-	if strings.Count(id, "~") > maxNesting {
+	if strings.Count(id, "_") > maxNesting {
 		return nil, errNoPart
 	}
 	body, err := s.open(ctx, p, id)

@@ -218,7 +218,7 @@ func (p *picture) carryBoxes(old *picture) bool {
 	for i := range p.mail.Mailboxes {
 		m := &p.mail.Mailboxes[i]
 		b := old.boxes[m.ID]
-		same = same && b != nil && b.Name == m.Name && b.Role == m.Role && b.Subscribed == m.Subscribed && b.may == p.may(m.ID)
+		same = same && b != nil && b.Name == m.Name && b.Role == m.Role && b.Subscribed == m.Subscribed && b.Place == m.Place && b.may == p.may(m.ID)
 	}
 	if !same {
 		p.tree()

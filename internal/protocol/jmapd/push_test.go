@@ -214,7 +214,7 @@ func TestPushAgain(t *testing.T) {
 	w, p := newWorld(t), newPushService(t)
 	w.pushing(p)
 	key := w.server.pusher.keys
-	w.subscribe(p, `,"types":["Email"],"keys":null`)
+	w.subscribe(p, `,"types":["Email"]`)
 	w.pushing(p)
 	w.watched()
 	w.put(store.InboxID, 1, storetest.Text(1), store.Flags{})

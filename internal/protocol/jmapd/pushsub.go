@@ -146,6 +146,7 @@ func pushSet(ctx context.Context, c *call) (any, error) {
 		}
 		s.created[name], c.request.created[name] = o, o["id"].(string)
 	}
+	s.settle(c)
 	for id, patch := range s.update {
 		if o, e := c.updatePush(ctx, id, patch); e != nil {
 			s.notUpdated[id] = e

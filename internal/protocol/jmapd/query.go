@@ -79,8 +79,9 @@ func (q *query) answer(c *call, found results, state string) (object, error) {
 		at = max(0, total+at)
 	}
 	most := c.server.options.Limits.QueryResults
-	cut := q.limit == nil || *q.limit > most
-	if !cut {
+	another := q.limit != nil && *q.limit > most // than was asked for
+	cut := q.limit == nil
+	if q.limit != nil && !another {
 		most = *q.limit
 	}
 	window := []string{}
@@ -91,7 +92,7 @@ func (q *query) answer(c *call, found results, state string) (object, error) {
 	if q.total {
 		answer["total"] = total
 	}
-	if cut && min(at, total)+most < total {
+	if another || cut && min(at, total)+most < total {
 		answer["limit"] = most
 	}
 	return answer, nil

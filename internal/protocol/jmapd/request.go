@@ -235,8 +235,8 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) (*request, *proble
 
 // parse reads the text of a request and holds it to the limits.
 func (s *Server) parse(text []byte) (*request, *problem) {
-	if !utf8.Valid(text) || !json.Valid(text) {
-		return nil, &problem{Type: notJSON, Status: http.StatusBadRequest, Detail: "the request is not JSON in UTF-8"}
+	if !utf8.Valid(text) || !json.Valid(text) || !isIJSON(text) {
+		return nil, &problem{Type: notJSON, Status: http.StatusBadRequest, Detail: "the request is not JSON in UTF-8 as RFC 7493 has it"}
 	}
 	req, err := parseRequest(text)
 	if err != nil {
@@ -305,6 +305,7 @@ type methodError struct {
 	// Why is a refusal in words for people, Recipients those of recipients.
 	Why        *explained            `json:"why,omitempty"`
 	Recipients map[string]*explained `json:"recipients,omitempty"`
+	taken      bool                  // something else has what was wanted
 }
 
 func (e *methodError) Error() string { return e.Type + ": " + e.Description }
@@ -411,8 +412,14 @@ func resolve(args map[string]json.RawMessage, done []response) (arguments, error
 
 func reference(raw json.RawMessage, done []response) (json.RawMessage, error) {
 	var ref struct{ ResultOf, Name, Path string }
-	if err := unmarshal(raw, &ref); err != nil {
+	var members map[string]json.RawMessage
+	if err := unmarshal(raw, &members); err != nil {
 		return nil, errors.New("not a ResultReference")
+	}
+	for name, v := range map[string]*string{"resultOf": &ref.ResultOf, "name": &ref.Name, "path": &ref.Path} {
+		if err := unmarshal(members[name], v); err != nil {
+			return nil, errors.New("not a ResultReference")
+		}
 	}
 	at := slices.IndexFunc(done, func(r response) bool { return r.id == ref.ResultOf })
 	if at < 0 {

@@ -105,8 +105,22 @@ func (p *picture) mayCreate(m *mailboxSettings) *methodError {
 		return forbidden("mailboxes may not be made there")
 	case m.role != nil && *m.role != store.RoleNone:
 		return forbidden("roles are the owner's to give")
+	case m.place != nil:
+		return forbidden("the order is the owner's to choose")
 	}
 	return nil
+}
+
+// mayArrange holds another role or place to whose mailbox it is.
+func (p *picture) mayArrange(b *box, m *mailboxSettings) *methodError {
+	role := m.role != nil && *m.role != b.Role
+	switch {
+	case p.rights == nil || !role && (m.place == nil || *m.place == uint32(b.sortOrder())+1):
+		return nil
+	case role:
+		return forbidden("roles are the owner's to give")
+	}
+	return forbidden("the order is the owner's to choose")
 }
 
 // mayRename holds a new name or parent to the rights on the mailbox, on all below it, which go with it, and on the new parent.

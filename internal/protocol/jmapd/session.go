@@ -66,7 +66,7 @@ func (s *Server) sessionOf(ctx context.Context, a *store.Account) (object, error
 				},
 			},
 		}},
-		"primaryAccounts": object{capabilityCore: id, capabilityMail: id, capabilitySubmission: id, capabilityVacation: id, capabilityVendor: id},
+		"primaryAccounts": object{capabilityMail: id, capabilitySubmission: id, capabilityVacation: id, capabilityVendor: id},
 		"username":        a.Address,
 		"apiUrl":          base + "api",
 		"downloadUrl":     base + "download/{accountId}/{blobId}/{name}?accept={type}",

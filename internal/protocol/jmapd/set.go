@@ -43,6 +43,25 @@ func (c *call) set(state string, further ...string) (*set, error) {
 	if expected != nil && *expected != state {
 		return nil, &methodError{Type: "stateMismatch"}
 	}
+	for name, of := range map[string]map[string]map[string]json.RawMessage{"create": s.create, "update": s.update} {
+		for id, properties := range of {
+			if properties == nil {
+				return nil, invalid("%s of %s is null", name, id)
+			}
+		}
+	}
+	s.settle(c)
+	for id, patch := range s.update {
+		if e := badPatch(patch); e != nil {
+			s.notUpdated[id] = e
+			delete(s.update, id)
+		}
+	}
+	return s, nil
+}
+
+// settle puts ids in the place of references to what was created, by this set as well once it is done with that.
+func (s *set) settle(c *call) {
 	for i, id := range s.destroy {
 		s.destroy[i] = c.named(id)
 	}
@@ -50,12 +69,26 @@ func (c *call) set(state string, further ...string) (*set, error) {
 	s.destroy = slices.Compact(s.destroy)
 	s.update = renamed(c, s.update)
 	for _, id := range s.destroy {
-		if _, both := s.update[id]; both {
+		if _, both := s.update[id]; both && !strings.HasPrefix(id, "#") {
 			s.notUpdated[id] = &methodError{Type: "willDestroy"}
 			delete(s.update, id)
 		}
 	}
-	return s, nil
+}
+
+// badPatch holds the paths of a PatchObject to RFC 8620 section 5.3: none lies in another, and only what is a set of names is
+// changed in part.
+func badPatch(patch map[string]json.RawMessage) *methodError {
+	for path := range patch {
+		name, rest, nested := strings.Cut(path, "/")
+		if _, both := patch[name]; nested && both {
+			return &methodError{Type: "invalidPatch", Description: "one path lies in another"}
+		}
+		if nested && (name != "keywords" && name != "mailboxIds" || strings.Contains(rest, "/")) {
+			return &methodError{Type: "invalidPatch", Description: "nothing can be changed at " + path}
+		}
+	}
+	return nil
 }
 
 // renamed puts ids in the place of references to creations.
@@ -100,7 +133,7 @@ func (c *call) setError(err error, properties ...string) *methodError {
 	case store.KindNotFound:
 		return &methodError{Type: "notFound"}
 	case store.KindExists:
-		return &methodError{Type: "invalidProperties", Description: "there is one already", Properties: properties}
+		return &methodError{Type: "invalidProperties", Description: "there is one already", Properties: properties, taken: true}
 	case store.KindInvalid, store.KindLimit:
 		return &methodError{Type: "invalidProperties", Description: err.Error(), Properties: properties}
 	case store.KindOverQuota:

@@ -136,6 +136,7 @@ func scriptSet(ctx context.Context, c *call) (any, error) {
 			s.created[name], c.request.created[name] = o, o["id"].(string)
 		}
 	}
+	s.settle(c)
 	for _, id := range slices.Sorted(maps.Keys(s.update)) {
 		if o, e := c.updateScript(ctx, id, s.update[id]); e != nil {
 			s.notUpdated[id] = e

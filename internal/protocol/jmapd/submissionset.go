@@ -43,7 +43,7 @@ func submissionSet(ctx context.Context, c *call) (any, error) {
 	for _, name := range slices.Sorted(maps.Keys(s.create)) {
 		c.createSubmission(ctx, s, name, emails)
 	}
-	s.update = renamed(c, s.update)
+	s.settle(c)
 	for _, id := range slices.Sorted(maps.Keys(s.update)) {
 		c.updateSubmission(ctx, s, id, emails)
 	}

@@ -140,11 +140,37 @@ func (s *Server) message(ctx context.Context, p *picture, id string) (n store.Ne
 	}
 	defer from.Close()
 	scanner := message.NewScanner(message.Limits{})
-	one, err := s.receive(ctx, io.TeeReader(from, scanner))
+	var top beginning
+	one, err := s.receive(ctx, io.TeeReader(from, io.MultiWriter(scanner, &top)))
 	if err != nil {
 		return n, err
 	}
-	return store.NewEmail{Blob: one.ref, Summary: scanner.Finish()}, nil
+	return store.NewEmail{Blob: one.ref, Summary: scanner.Finish(), Received: s.arrival(top.text)}, nil
+}
+
+// beginning keeps what is written first: the trace of a message stands at its top.
+type beginning struct{ text []byte }
+
+const maxBeginning = 16 << 10 // octets
+
+func (b *beginning) Write(p []byte) (int, error) {
+	b.text = append(b.text, p[:min(len(p), maxBeginning-len(b.text))]...)
+	return len(p), nil
+}
+
+// arrival is when a message came by the latest of its Received fields (RFC 8621 section 4.8), zero if it has none or came later than now.
+func (s *Server) arrival(header []byte) (at time.Time) {
+	for f := range message.HeaderFields(header) {
+		if !strings.EqualFold(string(f.Name), "Received") {
+			continue
+		}
+		value := string(message.Unfold(f.Value()))
+		if t, ok := message.ParseDate(value[strings.LastIndexByte(value, ';')+1:]); ok && t.Before(s.store.Now()) {
+			return t
+		}
+		break
+	}
+	return at
 }
 
 // open opens what a blob id names: an upload, which is known to who made it alone, a message or a part. The error is errNoPart if it names nothing.
