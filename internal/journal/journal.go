@@ -23,6 +23,9 @@ type Store interface {
 	LocalDomain(ctx context.Context, name string) (bool, error)
 	RecordEvents(ctx context.Context, events []store.Event) error
 	Events(ctx context.Context, a store.AccountID, from, to time.Time, fn func(*store.Event) error) error
+	EventsOfTraces(ctx context.Context, a store.AccountID, traces map[store.TraceID]bool, from time.Time, fn func(*store.Event) error) error
+	KeepMentions(ctx context.Context) error
+	Mentioned(ctx context.Context, messageID string, from, to time.Time) (in []store.MentionedIn, known bool, err error)
 	TrimEvents(ctx context.Context, before time.Time) error
 	Accounts(ctx context.Context, domain string) ([]store.Account, error)
 	Resolve(ctx context.Context, address string) (store.Resolution, error)
@@ -58,6 +61,9 @@ type Journal struct {
 	flushes chan chan error
 	done    chan struct{}
 
+	keeping sync.WaitGroup // keepMentions
+	stop    context.CancelFunc
+
 	dropped atomic.Uint64
 	visits  visits
 }
@@ -89,6 +95,9 @@ func New(o Options) (*Journal, error) {
 	j.flushes = make(chan chan error)
 	j.done = make(chan struct{})
 	go j.run()
+	ctx, stop := context.WithCancel(context.Background())
+	j.stop = stop
+	j.keeping.Go(func() { j.keepMentions(ctx) })
 	return j, nil
 }
 
@@ -144,7 +153,37 @@ func (j *Journal) Close() error {
 		close(j.queue)
 	}
 	<-j.done
+	j.stop()
+	j.keeping.Wait()
 	return nil
+}
+
+// mentionsEvery is how often the table by which messages are found is brought up to date.
+const mentionsEvery = time.Second
+
+// keepMentions brings the table by which messages are found up to date until the context ends, and once more then.
+func (j *Journal) keepMentions(ctx context.Context) {
+	tick := time.NewTicker(mentionsEvery)
+	defer tick.Stop()
+	failed := false
+	keep := func(ctx context.Context) {
+		err := j.store.KeepMentions(ctx)
+		if err != nil && ctx.Err() == nil && !failed {
+			j.log.Warn("messages are looked for in every account, since the table of Message-IDs cannot be written", "error", err)
+		}
+		failed = err != nil
+	}
+	for {
+		keep(ctx)
+		select {
+		case <-ctx.Done():
+			ending, done := context.WithTimeout(context.Background(), mentionsEvery)
+			defer done()
+			keep(ending)
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 // Trim deletes the events older than keep. The wiring calls it once a day.

@@ -46,6 +46,8 @@ func (m *memory) RecordEvents(_ context.Context, events []store.Event) error {
 	return m.err
 }
 
+func (m *memory) KeepMentions(context.Context) error { return m.err }
+
 func (m *memory) kept() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()

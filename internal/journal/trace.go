@@ -66,6 +66,7 @@ type Looked struct {
 const (
 	maxTraces    = 20_000
 	maxHeld      = 100_000
+	maxMessages  = 500 // whose later fate is looked for
 	defaultLimit = 1000
 )
 
@@ -81,6 +82,9 @@ func (j *Journal) Trace(ctx context.Context, q Query) (*Timeline, error) {
 		return nil, fmt.Errorf("journal: trace %q: %w", q.Text, err)
 	}
 	if err := s.find(ctx); err != nil {
+		return nil, fmt.Errorf("journal: trace %q: %w", q.Text, err)
+	}
+	if err := s.join(ctx); err != nil {
 		return nil, fmt.Errorf("journal: trace %q: %w", q.Text, err)
 	}
 	if err := s.follow(ctx); err != nil {
@@ -109,10 +113,13 @@ type search struct {
 	words   []string      // the text as words of a subject, in small letters
 	with    string        // the other side, comparable
 	own     map[store.AccountID]bool
-	scope   []store.AccountID // accounts to look through
+	scope   []store.AccountID   // accounts to look through
+	parts   []store.MentionedIn // of their events those to look at; all if there are none
 
 	traces    map[store.TraceID]bool
-	mentioned map[string]bool // addresses of the messages found
+	mentioned map[string]bool          // addresses of the messages found
+	messages  map[string]bool          // their Message-IDs
+	others    map[store.AccountID]bool // where join found more of them
 	events    []store.Event
 	truncated bool
 	looked    int
@@ -122,7 +129,7 @@ type search struct {
 func (j *Journal) newSearch(ctx context.Context, q Query) (*search, error) {
 	s := &search{
 		journal: j, query: q, own: map[store.AccountID]bool{},
-		traces: map[store.TraceID]bool{}, mentioned: map[string]bool{},
+		traces: map[store.TraceID]bool{}, mentioned: map[string]bool{}, messages: map[string]bool{}, others: map[store.AccountID]bool{},
 	}
 	text := strings.TrimSpace(q.Text)
 	if id, err := store.ParseTraceID(text); err == nil {
@@ -133,6 +140,11 @@ func (j *Journal) newSearch(ctx context.Context, q Query) (*search, error) {
 		}
 	}
 	s.with = canonical(q.With)
+	if s.name != "" {
+		if done, err := s.narrow(ctx, text); done || err != nil {
+			return s, err
+		}
+	}
 	if s.name != "" && !strings.HasPrefix(text, "<") {
 		accounts, err := s.accountsOf(ctx, s.name)
 		if err != nil {
@@ -164,6 +176,24 @@ func (j *Journal) newSearch(ctx context.Context, q Query) (*search, error) {
 	return s, nil
 }
 
+// narrow narrows the search to where a Message-ID is named. What is named nowhere may be an address.
+func (s *search) narrow(ctx context.Context, text string) (done bool, err error) {
+	in, known, err := s.journal.store.Mentioned(ctx, text, s.query.From, s.query.To)
+	if err != nil || !known {
+		return false, err
+	}
+	for _, part := range in {
+		if s.query.Account != 0 && s.query.Account != part.Account {
+			continue
+		}
+		s.parts = append(s.parts, part)
+		if !slices.Contains(s.scope, part.Account) {
+			s.scope = append(s.scope, part.Account)
+		}
+	}
+	return len(s.parts) > 0, nil
+}
+
 // accountsOf resolves an address; one that is not kept here has no accounts.
 func (s *search) accountsOf(ctx context.Context, address string) (ids []store.AccountID, err error) {
 	r, err := s.journal.store.Resolve(ctx, address)
@@ -186,20 +216,82 @@ func (s *search) find(ctx context.Context) error {
 			from = began
 		}
 	}
-	for _, a := range s.scope {
-		err := s.journal.store.Events(ctx, a, from, s.query.To, func(e *store.Event) error {
+	parts := s.parts
+	if len(parts) == 0 {
+		for _, a := range s.scope {
+			parts = append(parts, store.MentionedIn{Account: a, From: from, To: s.query.To})
+		}
+	}
+	for _, part := range parts {
+		if part.From.Before(from) {
+			part.From = from
+		}
+		if to := s.query.To; !to.IsZero() && part.To.After(to) {
+			part.To = to
+		}
+		err := s.journal.store.Events(ctx, part.Account, part.From, part.To, func(e *store.Event) error {
 			s.looked++
-			if !s.named(a, e) {
-				return ctx.Err()
+			if s.named(part.Account, e) {
+				s.found(part.Account, e)
 			}
-			if e.Trace.IsZero() {
-				s.keep(e)
-			} else if len(s.traces) < maxTraces {
+			return ctx.Err()
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// found takes the trace of an event that the question names, and what else of the same message can be found by.
+func (s *search) found(a store.AccountID, e *store.Event) {
+	if e.Trace.IsZero() {
+		s.keep(e)
+	} else if len(s.traces) < maxTraces {
+		s.traces[e.Trace] = true
+	} else {
+		s.truncated = s.truncated || !s.traces[e.Trace]
+	}
+	s.mention(e)
+	if id := e.Field("message-id"); id != "" && ofOneMessage[e.Kind] && !s.own[a] && len(s.messages) < maxMessages {
+		s.messages[canonical(id)] = true
+	}
+}
+
+// ofOneMessage are the kinds that begin the way of a message and name it alone.
+var ofOneMessage = map[string]bool{
+	MessageAccepted: true, MessageDelivered: true, MessageFiledJunk: true, MessageDuplicate: true, MessageQueued: true, MessageScheduled: true,
+}
+
+// join finds what happened to the messages found afterwards: who moves, fetches or deletes them knows of no trace, and is found
+// by their Message-IDs.
+func (s *search) join(ctx context.Context) error {
+	parts := map[store.MentionedIn]bool{}
+	for id := range s.messages {
+		in, known, err := s.journal.store.Mentioned(ctx, id, s.query.From, time.Time{})
+		if err != nil {
+			return err
+		}
+		if !known { // soon after the start
+			for _, a := range s.scope {
+				parts[store.MentionedIn{Account: a, From: s.began(), To: s.journal.now()}] = true
+			}
+			break
+		}
+		for _, part := range in {
+			if s.query.Account == 0 || part.Account == s.query.Account {
+				parts[part] = true
+			}
+		}
+	}
+	for part := range parts {
+		err := s.journal.store.Events(ctx, part.Account, part.From, part.To, func(e *store.Event) error {
+			if !e.Trace.IsZero() && len(s.traces) < maxTraces && slices.ContainsFunc(e.Fields, func(f store.Field) bool {
+				return f.Name == "message-id" && s.messages[canonical(f.Value)]
+			}) {
 				s.traces[e.Trace] = true
-			} else {
-				s.truncated = s.truncated || !s.traces[e.Trace]
+				s.others[part.Account] = true
 			}
-			s.mention(e)
 			return ctx.Err()
 		})
 		if err != nil {
@@ -233,8 +325,21 @@ func (s *search) named(a store.AccountID, e *store.Event) bool {
 // names tells whether an event names an address or a Message-ID.
 func names(e *store.Event, name string) bool {
 	return slices.ContainsFunc(e.Fields, func(f store.Field) bool {
-		return (f.Name == "message-id" || f.Name == "from" || f.Name == "to" || f.Name == "key") && canonical(f.Value) == name
+		switch f.Name {
+		case "message-id":
+			return canonical(f.Value) == name || cutOff(f.Value, name)
+		case "from", "to", "key":
+			return canonical(f.Value) == name
+		}
+		return false
 	})
+}
+
+// cutOff tells whether an event has the beginning of a name that is longer than events keep.
+func cutOff(value, name string) bool {
+	const long = 190
+	value = strings.TrimPrefix(value, "<")
+	return len(value) >= long && len(name) > len(value) && strings.EqualFold(value, name[:len(value)])
 }
 
 // stranger is the domain of the side that is not kept here, "" if the question names none.
@@ -269,6 +374,9 @@ func (s *search) follow(ctx context.Context) error {
 	for _, a := range s.scope {
 		accounts[a] = true
 	}
+	for a := range s.others {
+		accounts[a] = true
+	}
 	for address := range s.mentioned {
 		ids, err := s.accountsOf(ctx, address)
 		if err != nil {
@@ -278,15 +386,10 @@ func (s *search) follow(ctx context.Context) error {
 			accounts[id] = true
 		}
 	}
-	began := s.journal.now()
-	for id := range s.traces {
-		if t := id.Time(); t.Before(began) {
-			began = t
-		}
-	}
+	began := s.began()
 	for a := range accounts {
-		err := s.journal.store.Events(ctx, a, began.Add(-time.Minute), time.Time{}, func(e *store.Event) error {
-			if s.traces[e.Trace] && s.mayKnow(a, e) {
+		err := s.journal.store.EventsOfTraces(ctx, a, s.traces, began, func(e *store.Event) error {
+			if s.mayKnow(a, e) {
 				s.keep(e)
 			}
 			return ctx.Err()
@@ -296,6 +399,17 @@ func (s *search) follow(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// began is when the first of the traces found can have begun.
+func (s *search) began() time.Time {
+	began := s.journal.now()
+	for id := range s.traces {
+		if t := id.Time(); t.Before(began) {
+			began = t
+		}
+	}
+	return began.Add(-time.Minute)
 }
 
 // mayKnow tells whether the one who asks may know of an event of account a.

@@ -45,6 +45,10 @@ func deliver(b *testing.B, events func(n int64) []store.Event) {
 	b.ResetTimer()
 	var next atomic.Int64
 	var wg sync.WaitGroup
+	if events != nil { // as the journal does
+		stop := keepMentions(b, s)
+		defer stop()
+	}
 	for range 20 {
 		wg.Go(func() {
 			for {
@@ -75,6 +79,29 @@ func deliver(b *testing.B, events func(n int64) []store.Event) {
 	}
 	wg.Wait()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "messages/s")
+}
+
+// keepMentions writes what events mention every tenth of a second, until it is stopped.
+func keepMentions(b *testing.B, s *store.Store) (stop func()) {
+	if err := s.KeepMentions(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for tick := time.NewTicker(100 * time.Millisecond); ; {
+			select {
+			case <-done:
+				tick.Stop()
+				return
+			case <-tick.C:
+				if err := s.KeepMentions(b.Context()); err != nil {
+					b.Error(err)
+				}
+			}
+		}
+	}()
+	return func() { close(done); <-ended }
 }
 
 // fill puts n messages into an INBOX.

@@ -51,7 +51,7 @@ func (s *Store) Append(ctx context.Context, a AccountID, id MailboxID, messages 
 			done.UIDs = append(done.UIDs, u)
 		}
 		done.UIDValidity, done.ModSeq = m.uidValidity, m.highestModSeq
-		return s.putEvents(c.tx, events)
+		return s.putEvents(c.tx, a, events)
 	})
 	if err == nil {
 		for i := range messages {
@@ -262,7 +262,7 @@ func (s *Store) Expunge(ctx context.Context, a AccountID, id MailboxID, set uid.
 			if step.gone.Empty() {
 				return nil
 			}
-			return s.putEvents(c.tx, events)
+			return s.putEvents(c.tx, a, events)
 		})
 		if err != nil {
 			return gone, at, err
@@ -450,7 +450,7 @@ func (s *Store) move(ctx context.Context, a AccountID, from MailboxID, set uid.S
 			if err != nil || len(step.From) == 0 {
 				return err
 			}
-			return s.putEvents(c.tx, events)
+			return s.putEvents(c.tx, a, events)
 		})
 		if err != nil {
 			return done, err

@@ -181,7 +181,7 @@ func (s *Store) sent(tx kv.Tx, d *Delivery) error {
 	if err := noteRecents(tx, d.SentTo, d.Email.Summary, s.now()); err != nil {
 		return err
 	}
-	return s.putEvents(tx, d.SenderEvents)
+	return s.putEvents(tx, d.Sender, d.SenderEvents)
 }
 
 func (s *Store) deliverTo(tx kv.Tx, d *Delivery, to *DeliverTo, quota int64, result *Delivered) error {
@@ -223,7 +223,7 @@ func (s *Store) deliverTo(tx kv.Tx, d *Delivery, to *DeliverTo, quota int64, res
 			return err
 		}
 	}
-	if err := s.putEvents(tx, to.Events); err != nil {
+	if err := s.putEvents(tx, to.Account, to.Events); err != nil {
 		return err
 	}
 	if err := s.remember(tx, to.Remember); err != nil {

@@ -68,6 +68,11 @@ func eventKey(e *Event, number uint16) key {
 	return binary.BigEndian.AppendUint16(k, number)
 }
 
+const (
+	eventKeyTrace = 1 + 8 // where the trace begins in a key
+	eventKeySize  = eventKeyTrace + len(TraceID{}) + 2
+)
+
 const eventVersion = 1
 
 func encodeEvent(e *Event) []byte {
@@ -160,14 +165,13 @@ func getValue(r *record) any {
 }
 
 func decodeEvent(a AccountID, k, b []byte) (*Event, error) {
-	const prefix = 1 + 8
-	if len(k) != prefix+len(TraceID{})+2 {
+	if len(k) != eventKeySize {
 		return nil, errDamaged
 	}
 	e := &Event{
 		Account: a,
 		Time:    time.UnixMicro(int64(binary.BigEndian.Uint64(k[1:]))),
-		Trace:   TraceID(k[prefix : prefix+len(TraceID{})]),
+		Trace:   TraceID(k[eventKeyTrace : eventKeySize-2]),
 	}
 	r := record{b: b}
 	if r.octet() != eventVersion {
@@ -191,12 +195,15 @@ func decodeEvent(a AccountID, k, b []byte) (*Event, error) {
 }
 
 // putEvents adds events to a transaction of the account they belong to.
-func (s *Store) putEvents(tx kv.Tx, events []Event) error {
+func (s *Store) putEvents(tx kv.Tx, a AccountID, events []Event) error {
+	var mentioned []mention
 	for i := range events {
 		if err := tx.Set(eventKey(&events[i], uint16(s.eventNumber.Add(1))), encodeEvent(&events[i])); err != nil {
 			return err
 		}
+		mentioned = mentionsOf(mentioned, a, &events[i])
 	}
+	s.mentions.add(mentioned)
 	return nil
 }
 
@@ -208,7 +215,7 @@ func (s *Store) RecordEvents(ctx context.Context, events []Event) error {
 		byAccount[e.Account] = append(byAccount[e.Account], e)
 	}
 	for a, es := range byAccount {
-		err := s.records.Write(ctx, kv.Account(a), func(tx kv.Tx) error { return s.putEvents(tx, es) })
+		err := s.records.Write(ctx, kv.Account(a), func(tx kv.Tx) error { return s.putEvents(tx, AccountID(a), es) })
 		if err != nil {
 			return wrap("record events", err)
 		}
@@ -260,6 +267,26 @@ func (s *Store) EventsOf(ctx context.Context, a AccountID, kinds []string, from 
 	})
 }
 
+// EventsOfTraces is Events for those of some traces; others cost little.
+func (s *Store) EventsOfTraces(ctx context.Context, a AccountID, traces map[TraceID]bool, from time.Time, fn func(*Event) error) error {
+	low, high := table(tableEvent), table(tableEvent).after()
+	if !from.IsZero() {
+		low = low.number(uint64(max(from.UnixMicro(), 0)))
+	}
+	return s.view(ctx, "read events", a, func(r kv.Reader) error {
+		return scan(r, low, high, func(k, v []byte) error {
+			if len(k) == eventKeySize && !traces[TraceID(k[eventKeyTrace:eventKeySize-2])] {
+				return nil
+			}
+			e, err := decodeEvent(a, k, v)
+			if err != nil {
+				return fmt.Errorf("event of account %d: %w", a, err)
+			}
+			return fn(e)
+		})
+	})
+}
+
 // LastEvents returns the account's n newest events, oldest first.
 func (s *Store) LastEvents(ctx context.Context, a AccountID, n int) (list []Event, err error) {
 	err = s.view(ctx, "read events", a, func(r kv.Reader) (err error) {
@@ -300,6 +327,9 @@ func (s *Store) TrimEvents(ctx context.Context, before time.Time) error {
 			return tx.DeleteRange(from, to)
 		})
 	})
+	if err == nil {
+		err = s.trimMentions(ctx, before)
+	}
 	return wrap("trim events", err)
 }
 

@@ -193,7 +193,7 @@ func (s *Store) CreateEmailSubmission(ctx context.Context, a AccountID, e EmailS
 		if err := createSubmission(c.tx, sub); err != nil {
 			return err
 		}
-		return s.putEvents(c.tx, events)
+		return s.putEvents(c.tx, a, events)
 	})
 	if err == nil && !repeated {
 		s.hub.notify(a)

@@ -60,6 +60,7 @@ const (
 	tableHint      = 'H' // H ...: who may share something with whom (hint.go)
 	tableLeaving   = 'G' // G account: nothing; an account that left the directory and whose records are going (leaving.go)
 	tableFileToken = 'L' // L hash of a token: the file that its link leads to (file.go)
+	tableMention   = 'E' // E day hash account: nothing; the account has events of that day that name a Message-ID; E: up to when that is whole (mention.go)
 )
 
 type key []byte
@@ -71,6 +72,7 @@ func (k key) uid(u uid.UID) key       { return binary.BigEndian.AppendUint32(k, 
 func (k key) chunk(n uint32) key      { return binary.BigEndian.AppendUint32(k, n) }
 func (k key) modSeq(m ModSeq) key     { return binary.BigEndian.AppendUint64(k, uint64(m)) }
 func (k key) email(e EmailID) key     { return binary.BigEndian.AppendUint64(k, uint64(e)) }
+func (k key) day(n uint32) key        { return binary.BigEndian.AppendUint32(k, n) }
 func (k key) number(n uint64) key     { return binary.BigEndian.AppendUint64(k, n) }
 func (k key) text(s string) key       { return append(k, s...) }
 

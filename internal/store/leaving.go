@@ -44,6 +44,9 @@ func (s *Store) leaving(ctx context.Context) (all []AccountID, err error) {
 
 // finishDeletion removes the records of an account, and then its mark.
 func (s *Store) finishDeletion(ctx context.Context, a AccountID) error {
+	if err := s.forgetMentions(ctx, a); err != nil {
+		return err
+	}
 	if err := s.records.Update(ctx, kv.Account(a), func(tx kv.Tx) error { return tx.DeleteRange(nil, nil) }); err != nil {
 		return err
 	}

@@ -240,7 +240,7 @@ func (c *change) takeBack(sub *Submission) error {
 	if err := c.unsend(sub); err != nil {
 		return err
 	}
-	return c.store.putEvents(c.tx, events)
+	return c.store.putEvents(c.tx, sub.Account, events)
 }
 
 // mayPlace refuses what others than the queue would put into the Outbox.

@@ -183,7 +183,7 @@ func (s *Store) SetGrant(ctx context.Context, owner AccountID, id MailboxID, ide
 		if err := c.setGrant(id, Grant{identifier, now}); err != nil {
 			return err
 		}
-		return s.putEvents(c.tx, events)
+		return s.putEvents(c.tx, owner, events)
 	})
 	if err != nil {
 		return before, before, err

@@ -64,6 +64,7 @@ type Store struct {
 	places    kept // *Places
 
 	eventNumber atomic.Uint32
+	mentions    mentions
 
 	// pending is what a collection must leave alone, collecting is held by one.
 	pending    pending

@@ -141,7 +141,7 @@ func (s *Store) CreateSubmission(ctx context.Context, sub Submission, events ...
 		if err := createSubmission(tx, &sub); err != nil {
 			return err
 		}
-		return s.putEvents(tx, events)
+		return s.putEvents(tx, sub.Account, events)
 	})
 	if err == nil {
 		s.pending.named(sub.Blob)
@@ -177,7 +177,7 @@ func (s *Store) ChangeSubmission(ctx context.Context, a AccountID, id TraceID, f
 		if err := noteFailed(tx, &sub); err != nil {
 			return err
 		}
-		return s.putEvents(tx, events)
+		return s.putEvents(tx, a, events)
 	})
 	if err == nil && sub.Handed != 0 {
 		s.hub.notify(a)
@@ -310,7 +310,7 @@ func (s *Store) FinishSubmission(ctx context.Context, a AccountID, id TraceID, r
 		if err != nil {
 			return err
 		}
-		return s.putEvents(tx, events)
+		return s.putEvents(tx, a, events)
 	})
 	if err == nil && handed {
 		s.hub.notify(a)

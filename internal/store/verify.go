@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/store/blob"
@@ -63,6 +64,9 @@ func (s *Store) Verify(ctx context.Context, o VerifyOptions) (VerifyReport, erro
 			v.problem("address %s does not lead to its account", a.Address)
 		}
 	}
+	if v.whole, err = s.mentionedUntil(ctx); err != nil {
+		return v.report, wrap("verify", err)
+	}
 	err = s.records.Accounts(ctx, func(a kv.Account) error {
 		v.account = AccountID(a)
 		if !known[v.account] {
@@ -71,7 +75,10 @@ func (s *Store) Verify(ctx context.Context, o VerifyOptions) (VerifyReport, erro
 				v.problem("records of an account that is not in the directory")
 			}
 		}
-		return v.unreadable("records", s.records.View(ctx, a, v.verify))
+		if err := v.unreadable("records", s.records.View(ctx, a, v.verify)); err != nil {
+			return err
+		}
+		return v.unreadable("table of Message-IDs", s.records.View(ctx, kv.System, v.mentions))
 	})
 	v.account = AccountID(kv.System)
 	return v.report, wrap("verify", v.unreadable("list of accounts", err))
@@ -101,6 +108,9 @@ type verifier struct {
 	account AccountID
 	head    head
 	report  VerifyReport
+
+	whole     time.Time // up to when the table of mentions should have all
+	mentioned []mention // what the account's events mention
 }
 
 func (v *verifier) problem(format string, args ...any) {
@@ -129,7 +139,7 @@ func (v *verifier) verify(r kv.Reader) error {
 	v.r = r
 	checks := []func() error{v.events, v.submissions, v.due, v.reports}
 	if v.account == AccountID(kv.System) {
-		checks = append(checks, v.hints)
+		checks = append(checks, v.hints, v.mentionKeys)
 	} else {
 		v.report.Accounts++
 		var err error
@@ -153,10 +163,44 @@ func (v *verifier) scan(t key, fn func(k, b []byte) error) error { return scan(v
 
 func (v *verifier) events() error {
 	return v.scan(table(tableEvent), func(k, b []byte) error {
-		if _, err := decodeEvent(v.account, k, b); err != nil {
+		e, err := decodeEvent(v.account, k, b)
+		if err != nil {
 			v.problem("event %x: %v", k, err)
+		} else if e.Time.Before(v.whole) {
+			v.mentioned = mentionsOf(v.mentioned, v.account, e)
 		}
 		return v.step(&v.report.Events)
+	})
+}
+
+// mentions looks whether what the events of an account mention is in the service's table; of days that were forgotten
+// meanwhile there is nothing.
+func (v *verifier) mentions(r kv.Reader) error {
+	list := v.mentioned
+	v.mentioned = nil
+	first, _, err := mentionDays(r, time.Time{}, time.Time{})
+	if err != nil {
+		return err
+	}
+	for _, m := range list {
+		if m.day < first && first != noMentions {
+			continue
+		}
+		if _, ok, err := r.Get(m.key()); err != nil {
+			return err
+		} else if !ok {
+			v.problem("an event of %s cannot be found by its Message-ID", m.start().UTC().Format(time.DateOnly))
+		}
+	}
+	return v.ctx.Err()
+}
+
+func (v *verifier) mentionKeys() error {
+	return v.scan(table(tableMention), func(k, _ []byte) error {
+		if _, err := readMention(k); err != nil && len(k) != len(mentionMark()) {
+			v.problem("mention %x: %v", k, err)
+		}
+		return v.ctx.Err()
 	})
 }
 
