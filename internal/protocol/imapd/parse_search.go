@@ -29,8 +29,10 @@ type searchKey struct {
 	needle index.Needle
 	// resolved says that uids stays, whatever comes into the mailbox, or that there is the keyword.
 	resolved bool
-	// What query.ask learns of it from the index, nil for nothing.
-	matches *index.Matches
+	// What query.ask learns of it from the index, nil for nothing, and whether that says more than
+	// where it is not.
+	matches  *index.Matches
+	decisive bool
 }
 
 type searchOp uint8

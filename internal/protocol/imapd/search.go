@@ -289,7 +289,7 @@ func (q *query) match(k *searchKey, p *store.Placement) answer {
 	if k.matches != nil && !k.matches.MayHave(p.Email) {
 		return no
 	}
-	if k.matches != nil && k.matches.MustHave(p.Email) {
+	if k.decisive && k.matches != nil && k.matches.MustHave(p.Email) {
 		return yes
 	}
 	if k.cost() > 0 && q.email == nil {

@@ -145,9 +145,12 @@ func (q *query) ask(k *searchKey) (err error) {
 		return nil
 	}
 	where := index.Everywhere
+	k.decisive = true
 	switch k.op {
 	case opHeader:
-		where = index.In(index.FieldOf(k.field))
+		field := index.FieldOf(k.field)
+		where = index.In(field)
+		k.decisive = field == index.Subject || field == index.From || field == index.To // no other field is there
 	case opBody:
 		where = index.In(index.Body)
 	}
@@ -172,7 +175,8 @@ func (q *query) said(k *searchKey, in *uid.Index) (n narrowed, err error) {
 			return n, err
 		}
 	}
-	n.may = q.places.Select(in, k.matches.May)
-	n.must = q.places.Select(n.may, k.matches.Must)
+	if n = perhaps(q.places.Select(in, k.matches.May)); k.decisive {
+		n.must = q.places.Select(n.may, k.matches.Must)
+	}
 	return n, nil
 }

@@ -28,14 +28,21 @@ func (w *world) withIndex() (*world, *index.Index) {
 	return &fast, o.Index
 }
 
-var searchWords = []string{"meeting", "Räksmörgås", "CAFÉ", "ab", "abcab", "bcabc", "日本語", "hej", "<p>x</p>", "&aring;land", "=?utf-8?q?=C3=85sa?=", "sm=F6r"}
+var searchWords = []string{"subject", "meeting", "Räksmörgås", "CAFÉ", "ab", "abcab", "bcabc", "日本語", "hej", "<p>x</p>", "&aring;land", "=?utf-8?q?=C3=85sa?=", "sm=F6r",
+	"e\u0301te", "ＷＩＤＥ", "Straße", "strasse", "Malmö", "MALMO\u0308", "malmo", "Ａ\u030Asa", "x\u00ADyz"}
 
 // drawMail draws a message of few words, so that searches find some.
 func drawMail(t *rapid.T) []byte {
 	word := func() string { return rapid.SampledFrom(searchWords).Draw(t, "word") }
 	kind := rapid.SampledFrom([]string{"text/plain; charset=utf-8", "text/html; charset=utf-8", "text/plain; charset=iso-8859-1", "application/pdf; name=" + `"abc.pdf"`}).Draw(t, "type")
 	encoding := rapid.SampledFrom([]string{"8bit", "quoted-printable"}).Draw(t, "encoding")
-	head := fmt.Sprintf("Subject: %s %s\r\nFrom: %s <bo@example.net>\r\nX-Word: %s\r\n", word(), word(), word(), word())
+	address := func() string {
+		return word() + rapid.SampledFrom([]string{" <bo@example.net>", " <From.Bo@West.example>", "", "@example.net"}).Draw(t, "address")
+	}
+	head := fmt.Sprintf("Subject: %s %s\r\nFrom: %s\r\nX-Word: %s\r\n", word(), word(), address(), word())
+	for _, name := range rapid.SliceOfN(rapid.SampledFrom([]string{"To", "Cc", "Bcc", "Subject", "FROM"}), 0, 2).Draw(t, "fields") {
+		head += name + ": " + address() + "\r\n"
+	}
 	part := fmt.Sprintf("Content-Type: %s\r\nContent-Transfer-Encoding: %s\r\n\r\n%s%s %s\r\n", kind, encoding, word(), word(), word())
 	if rapid.Bool().Draw(t, "nested") {
 		return []byte("Subject: " + word() + "\r\nContent-Type: message/rfc822\r\n\r\n" + head + part)
@@ -46,7 +53,7 @@ func drawMail(t *rapid.T) []byte {
 // drawSearch draws a search program.
 func drawSearch(t *rapid.T, depth int) string {
 	word := func() string {
-		w := []rune(rapid.SampledFrom(append(slices.Clone(searchWords), "åland", "åsa", "smör", "nothing", "x-word", "", "a")).Draw(t, "word"))
+		w := []rune(rapid.SampledFrom(append(slices.Clone(searchWords), "åland", "åsa", "smör", "nothing", "bo@example.net", "@west.example", "from", "ete", "wide", "STRASSE", "malmö", "xyz", "x-word", "", "a")).Draw(t, "word"))
 		from := rapid.IntRange(0, len(w)).Draw(t, "from")
 		text := string(w[from:rapid.IntRange(from, len(w)).Draw(t, "to")])
 		return fmt.Sprintf("{%d+}\r\n%s", len(text), text)
@@ -63,7 +70,7 @@ func drawSearch(t *rapid.T, depth int) string {
 	case 4:
 		return "SUBJECT " + word()
 	case 5:
-		return "FROM " + word()
+		return rapid.SampledFrom([]string{"FROM ", "TO ", "CC ", "HEADER From ", "HEADER Subject "}).Draw(t, "field") + word()
 	case 6:
 		return "HEADER X-Word " + word()
 	case 7:
@@ -153,6 +160,8 @@ func BenchmarkSearchWithIndex(b *testing.B) {
 		{"TextAbsent", "SEARCH TEXT xylophone"},
 		{"TextRare", "SEARCH TEXT \"number 7777\""},
 		{"BodyCommon", "SEARCH BODY letter"},
+		{"SubjectCommon", "SEARCH SUBJECT agenda"},
+		{"FromCommon", "SEARCH FROM example.net"},
 		{"Subject", "SEARCH OR SUBJECT 12345 FROM asa@nowhere"},
 	} {
 		for _, c := range []struct {

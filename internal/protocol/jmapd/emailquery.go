@@ -242,20 +242,18 @@ func (s *search) textCondition(name string, raw json.RawMessage, bad error) (fun
 	if name == "header" {
 		return s.headerCondition(raw, bad)
 	}
-	where := index.In(index.Addresses)
+	where := index.In(index.FieldOf(name))
 	has, ok := summaryFields[name]
 	exact := true // whoever has the text in one of these places is meant
 	switch fields := []index.Field{index.Body}; name {
 	case "text":
-		fields = append(fields, index.Subject, index.Addresses)
+		fields = append(fields, index.Subject, index.From, index.To, index.Copies)
 		fallthrough
 	case "body":
 		where, ok = index.In(fields...), true
 		has = func(e *store.Email, n index.Needle) bool { return s.says(e, n, fields) }
-	case "subject":
-		where = index.In(index.Subject)
-	default:
-		exact = false
+	case "cc", "bcc":
+		exact = false // the index has them together
 	}
 	if !ok {
 		return nil, &methodError{Type: "unsupportedFilter", Description: name}

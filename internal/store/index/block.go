@@ -17,8 +17,8 @@ type gram uint32
 
 const (
 	gramSize = 3
-	gramBits = 26 // two of the field, three octets
-	keyBits  = 27 // with the fields of words
+	gramBits = 27 // three of the field, three octets
+	keyBits  = 28 // with the fields of words
 )
 
 // isWord reports whether a gram is that of a word.
@@ -62,10 +62,15 @@ func (s span) holds(o span) bool {
 	return true
 }
 
-func (s span) or(o span) {
-	for i := range s {
+// with returns what is in one of two sets; it may be made of the first.
+func (s span) with(o span) span {
+	if s == nil {
+		return o
+	}
+	for i := range o {
 		s[i] |= o[i]
 	}
+	return s
 }
 
 func (s span) count() (n int) {

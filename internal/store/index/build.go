@@ -39,7 +39,7 @@ func newBuilder(s *store.Store) *builder {
 // begin starts a run.
 func (b *builder) begin(first store.EmailID) {
 	if b.seen == nil {
-		b.seen = make([]uint64, 1<<gramBits/64) // 8 MiB, of which mail touches little
+		b.seen = make([]uint64, gram(fields)<<24/64) // 12 MiB, of which mail touches little
 	}
 	b.pairs = b.pairs[:0]
 	b.words.begin(b.limit)
@@ -56,10 +56,13 @@ func (b *builder) add(ctx context.Context, e *store.Email) error {
 	from, words := len(b.pairs), len(b.words.pairs)
 	number := uint64(e.ID - b.run.First)
 	many := false
-	err := b.read(ctx, e, func(f Field, text []byte) bool {
+	err := b.read(ctx, e, func(f Field, text []byte, is form) bool {
 		b.run.Text += int64(len(text))
 		many = b.take(f, text, number, from+maxGrams)
-		b.words.take(f, text, uint32(number))
+		if f != Header { // where the words of the names are kept
+			many = b.take(Header, text[:is.name], number, from+maxGrams) || many
+		}
+		b.words.takeText(f, text, is, uint32(number))
 		return many
 	})
 	for _, p := range b.pairs[from:] {
@@ -102,7 +105,7 @@ func (b *builder) take(f Field, text []byte, number uint64, limit int) (many boo
 // wholeUpTo is the size up to which a message is read at once, in octets.
 const wholeUpTo = 256 << 10
 
-func (b *builder) read(ctx context.Context, e *store.Email, visit func(Field, []byte) bool) (err error) {
+func (b *builder) read(ctx context.Context, e *store.Email, visit func(Field, []byte, form) bool) (err error) {
 	var body io.ReaderAt
 	if e.Size <= wholeUpTo {
 		if b.raw, err = b.store.ReadBody(ctx, b.raw[:0], e, 0, e.Size); err != nil {
@@ -117,7 +120,7 @@ func (b *builder) read(ctx context.Context, e *store.Email, visit func(Field, []
 		defer blob.Close()
 		body = blob
 	}
-	_, err = b.texts.Message(&e.Summary, body, gramSize-1, visit)
+	_, err = b.texts.message(&e.Summary, body, gramSize-1, visit)
 	return err
 }
 
@@ -141,7 +144,7 @@ func (b *builder) finish() (store.PostingRun, []store.PostingBlock) {
 
 // sort orders the pairs by gram. They come in the order of the emails and radix sort keeps it.
 func (b *builder) sort() {
-	const digit = gramBits / 2
+	const digit = (gramBits + 1) / 2
 	if cap(b.spare) < len(b.pairs) {
 		b.spare = make([]uint64, cap(b.pairs))
 	}

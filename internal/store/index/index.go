@@ -27,7 +27,7 @@ import (
 
 // formatVersion changes with the form of the postings, with what Texts visits and how Fold folds:
 // TestFormat tells.
-const formatVersion = 3
+const formatVersion = 4
 
 // format is that of the postings; an index of another format is made anew. It also changes with
 // the tables of Unicode that the program is built with.
@@ -265,18 +265,14 @@ func findInRun(p *store.PostingReader, run *store.PostingRun, where Fields, n Ne
 		return m, errDamaged
 	}
 	for f := range fields {
-		if where&(1<<f) == 0 {
+		if where&In(f) == 0 {
 			continue
 		}
-		set, err := findInField(p, run, f, n, order)
+		may, must, err := findInField(p, run, f, n, order)
 		if err != nil {
 			return m, err
 		}
-		if m.emails == nil {
-			m.emails = set
-		} else if set != nil {
-			m.emails.or(set)
-		}
+		m.emails, m.certain = m.emails.with(may), m.certain.with(must)
 	}
 	for _, e := range run.Always {
 		if e < run.First || e >= run.End {
@@ -287,30 +283,32 @@ func findInRun(p *store.PostingReader, run *store.PostingRun, where Fields, n Ne
 		}
 		m.emails.add(uint32(e - run.First))
 	}
-	if m.emails != nil && n.isWord() {
-		var err error
-		if m.certain, err = findWords(p, run, where, n); err != nil {
-			return m, err
-		}
-	}
 	return m, nil
 }
 
-// findInField returns the emails of a run that have all grams of a needle in a field, nil for none.
-func findInField(p *store.PostingReader, run *store.PostingRun, f Field, n Needle, order []int) (span, error) {
-	var all span
-	for _, at := range order {
+// findInField returns the emails of a run that have all grams of a needle in a field, and those of them
+// that have the needle there for certain; nil for none.
+func findInField(p *store.PostingReader, run *store.PostingRun, f Field, n Needle, order []int) (may, must span, err error) {
+	for i, at := range order {
 		set, err := lookUp(p, run, gramAt(f, n.folded[at:]))
 		if err != nil || set == nil {
-			return nil, err
+			return nil, nil, err
 		}
-		if all == nil {
-			all = set
-		} else if !all.and(set) {
-			return nil, nil
+		if may == nil {
+			may = set
+		} else if !may.and(set) {
+			return nil, nil, nil
+		}
+		if i == 0 && n.wordsOf(In(f)) != 0 {
+			if must, err = findWords(p, run, f, n); err != nil {
+				return nil, nil, err
+			}
+		}
+		if must != nil && slices.Equal(may, must) { // other grams leave no fewer
+			break
 		}
 	}
-	return all, nil
+	return may, must, nil
 }
 
 // lookUp returns the emails of a run that have a gram, nil for none.

@@ -13,10 +13,12 @@ import (
 type Field uint8
 
 const (
-	Subject   Field = iota
-	Addresses       // From, To, Cc and Bcc
-	Header          // every other field of a header, that of the message or of a part
-	Body            // what a reader sees: texts, messages inside with their headers, names of attachments
+	Subject Field = iota
+	From
+	To
+	Copies // Cc and Bcc
+	Header // every other field of a header, that of the message or of a part
+	Body   // what a reader sees: texts, messages inside with their headers, names of attachments
 	fields
 )
 
@@ -25,8 +27,12 @@ func FieldOf(name string) Field {
 	switch {
 	case strings.EqualFold(name, "subject"):
 		return Subject
-	case strings.EqualFold(name, "from"), strings.EqualFold(name, "to"), strings.EqualFold(name, "cc"), strings.EqualFold(name, "bcc"):
-		return Addresses
+	case strings.EqualFold(name, "from"):
+		return From
+	case strings.EqualFold(name, "to"):
+		return To
+	case strings.EqualFold(name, "cc"), strings.EqualFold(name, "bcc"):
+		return Copies
 	}
 	return Header
 }
@@ -42,15 +48,18 @@ type Texts struct {
 	body                message.BodyDecoder
 }
 
-// Summary visits what the summary tells of Subject and Addresses, decoded better than the fields
-// of the header by themselves. It ends and returns true as soon as visit does.
+// Summary visits what the summary tells of the subject, and of the addresses each name and each
+// address, decoded better than the fields of the header by themselves. It ends and returns true as soon as visit does.
 func (t *Texts) Summary(s *message.SummaryView, visit func(f Field, text []byte) bool) bool {
 	if t.one(Subject, s.Subject(), visit) {
 		return true
 	}
-	for _, list := range [...]message.AddressField{message.FieldFrom, message.FieldTo, message.FieldCc, message.FieldBcc} {
-		for _, a := range s.Addresses(list) {
-			if t.one(Addresses, []byte(a.Name), visit) || t.one(Addresses, []byte(a.Email), visit) {
+	for _, list := range [...]struct {
+		is message.AddressField
+		in Field
+	}{{message.FieldFrom, From}, {message.FieldTo, To}, {message.FieldCc, Copies}, {message.FieldBcc, Copies}} {
+		for _, a := range s.Addresses(list.is) {
+			if t.one(list.in, []byte(a.Name), visit) || t.one(list.in, []byte(a.Email), visit) {
 				return true
 			}
 		}
@@ -214,7 +223,18 @@ func boundary(b []byte) int {
 
 // Message visits all that a message says, its header included.
 func (t *Texts) Message(s *message.SummaryView, body io.ReaderAt, overlap int, visit func(f Field, text []byte) bool) (stopped bool, err error) {
-	if t.Summary(s, visit) {
+	return t.message(s, body, overlap, func(f Field, text []byte, _ form) bool { return visit(f, text) })
+}
+
+// form tells more of a text that is visited.
+type form struct {
+	whole bool // it is an address, a name or a subject, from end to end
+	name  int  // it is a field, whose name takes so many octets before the value
+}
+
+// message visits what Message does, and tells more.
+func (t *Texts) message(s *message.SummaryView, body io.ReaderAt, overlap int, visit func(Field, []byte, form) bool) (stopped bool, err error) {
+	if t.Summary(s, func(f Field, text []byte) bool { return visit(f, text, form{whole: true}) }) {
 		return true, nil
 	}
 	header := make([]byte, min(s.HeaderSize(), MaxHeader))
@@ -222,12 +242,14 @@ func (t *Texts) Message(s *message.SummaryView, body io.ReaderAt, overlap int, v
 	if err != nil && err != io.EOF {
 		return false, fmt.Errorf("index: read header: %w", err)
 	}
-	if t.Header(header[:n], func(name string, line, _ []byte) bool { return visit(FieldOf(name), line) }) {
+	if t.Header(header[:n], func(name string, line, value []byte) bool {
+		return visit(FieldOf(name), line, form{name: len(line) - len(value)})
+	}) {
 		return true, nil
 	}
 	parts, err := s.Parts()
 	if err != nil {
 		return false, fmt.Errorf("index: read parts: %w", err)
 	}
-	return t.Body(body, parts, overlap, visit)
+	return t.Body(body, parts, overlap, func(f Field, text []byte) bool { return visit(f, text, form{}) })
 }

@@ -12,16 +12,19 @@ import (
 // needle that is a word, or the beginning of one. A search for a word that most emails have would
 // otherwise read most of them, although grams narrow it to those. Only words that are common in
 // their batch are kept; what no word tells of is read.
+//
+// Words are kept apart for each field, and what is said of the words of Subject, From and To is
+// about the values of these fields of the message, which is what searches in them ask for; the
+// names of the fields are words of Header. Names and addresses are words, too, from end to end,
+// and so are the domains of addresses.
 
-// The fields of words.
-const (
-	wordElsewhere = fields     // in a header
-	wordBody      = fields + 1 // in Body
-)
+// ofWords is set in the field of a word.
+const ofWords Field = 1 << (gramBits - 24)
 
 const (
-	minWord = gramSize
-	maxWord = 40
+	minWord  = gramSize
+	maxWord  = 40
+	maxWhole = 64 // of an address or a name
 	// commonShare is one of how many emails of a batch have a word that is kept, leastCommon how
 	// many at least.
 	commonShare = 128
@@ -39,9 +42,15 @@ var inWord = func() (t [256]bool) {
 	return t
 }()
 
-// isWord reports whether words can tell of a needle.
-func (n Needle) isWord() bool {
-	return n.Len() >= minWord && n.Len() <= maxWord && !slices.ContainsFunc(n.folded, func(c byte) bool { return !inWord[c] })
+// wordsOf returns in which fields words can tell of a needle.
+func (n Needle) wordsOf(where Fields) Fields {
+	switch {
+	case n.Len() < minWord || n.Len() > maxWhole:
+		return 0
+	case n.Len() > maxWord, slices.ContainsFunc(n.folded, func(c byte) bool { return !inWord[c] }):
+		return where & In(From, To, Copies)
+	}
+	return where
 }
 
 // vocabulary is the words of a batch.
@@ -72,12 +81,24 @@ func (v *vocabulary) begin(limit int) {
 	v.words, v.text, v.pairs = v.words[:0], v.text[:0], v.pairs[:0]
 }
 
+// takeText notes the words of a text that Texts visits.
+func (v *vocabulary) takeText(f Field, text []byte, is form, email uint32) {
+	v.take(Header, text[:is.name], email)
+	v.take(f, text[is.name:], email)
+	if !is.whole || f == Subject {
+		return
+	}
+	if n := len(text); n >= minWord && n <= maxWhole {
+		v.add(f|ofWords, text, email)
+	}
+	if at := bytes.LastIndexByte(text, '@'); at >= 0 && len(text)-at > minWord && len(text)-at <= maxWhole {
+		v.add(f|ofWords, text[at:], email)
+		v.add(f|ofWords, text[at+1:], email)
+	}
+}
+
 // take notes the words of a text.
 func (v *vocabulary) take(f Field, text []byte, email uint32) {
-	field := Field(wordElsewhere)
-	if f == Body {
-		field = wordBody
-	}
 	for i := 0; i < len(text); i++ {
 		if !inWord[text[i]] {
 			continue
@@ -87,7 +108,7 @@ func (v *vocabulary) take(f Field, text []byte, email uint32) {
 			i++
 		}
 		if n := i - start; n >= minWord && n <= maxWord {
-			v.add(field, text[start:i], email)
+			v.add(f|ofWords, text[start:i], email)
 		}
 	}
 }
@@ -208,33 +229,28 @@ func (v *vocabulary) checker() func(g gram, suffix []byte, set span) bool {
 	}
 }
 
-// findWords returns the emails of a run that have a needle for certain, nil for none.
-func findWords(p *store.PostingReader, run *store.PostingRun, where Fields, n Needle) (span, error) {
+// findWords returns the emails of a run that have a needle for certain in a field, nil for none.
+func findWords(p *store.PostingReader, run *store.PostingRun, f Field, n Needle) (span, error) {
+	g := gramAt(f|ofWords, n.folded)
+	b, err := p.Block(run.ID, uint32(g))
+	if err != nil {
+		return nil, err
+	}
 	var found span
-	for _, f := range [...]Field{wordElsewhere, wordBody} {
-		if where != Everywhere && (where != In(Body) || f != wordBody) {
+	e := readBlock(b)
+	for e.next() && e.gram <= g {
+		if e.gram < g || !bytes.HasPrefix(e.suffix, n.folded[gramSize:]) {
 			continue
 		}
-		g := gramAt(f, n.folded)
-		b, err := p.Block(run.ID, uint32(g))
-		if err != nil {
+		if found == nil {
+			found = newSpan(run.First, run.End)
+		}
+		if err := e.emails(found); err != nil {
 			return nil, err
 		}
-		e := readBlock(b)
-		for e.next() && e.gram <= g {
-			if e.gram < g || !bytes.HasPrefix(e.suffix, n.folded[gramSize:]) {
-				continue
-			}
-			if found == nil {
-				found = newSpan(run.First, run.End)
-			}
-			if err := e.emails(found); err != nil {
-				return nil, err
-			}
-		}
-		if e.bad {
-			return nil, errDamaged
-		}
+	}
+	if e.bad {
+		return nil, errDamaged
 	}
 	return found, nil
 }
