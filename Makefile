@@ -16,12 +16,15 @@ UNITS ?= /etc/systemd/system
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/postiljon ./cmd/postiljon
 
-install: build
+# As root, after `make build`: root need not have Go. On this machine it also makes the user of the service.
+install:
+	@test -x bin/postiljon || { echo "run 'make build' first, not as root"; exit 1; }
 	install -D -m 755 bin/postiljon $(DESTDIR)$(PREFIX)/bin/postiljon
 	install -d $(DESTDIR)$(UNITS)
 	sed 's#/usr/bin/postiljon#$(PREFIX)/bin/postiljon#' packaging/systemd/postiljon.service >$(DESTDIR)$(UNITS)/postiljon.service
 	install -m 644 packaging/systemd/*.socket $(DESTDIR)$(UNITS)/
 	install -D -m 644 packaging/systemd/postiljon.sysusers $(DESTDIR)/etc/sysusers.d/postiljon.conf
+	@if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; then systemd-sysusers && systemctl daemon-reload; fi
 
 demo: build
 	./bin/postiljon demo --data demo-data

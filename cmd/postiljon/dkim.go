@@ -99,11 +99,12 @@ func (d *dkimRotate) Run(ctx context.Context, s *streams, c *commands) error {
 	if err := s.say("%s has new keys. Publish these records beside the old ones:", d.Domain); err != nil {
 		return err
 	}
-	if err := writeKeys(s, keys); err != nil {
+	if err := writeZone(s, keyRecords(keys)); err != nil {
 		return err
 	}
-	return s.say("The service looks every 15 minutes and uses the new keys once the DNS shows them. The old ones are\n" +
-		"needed for a week after that; 'postiljon dkim list' tells when they can be taken out.")
+	return s.say("The service looks every 15 minutes and uses the new keys once the DNS shows\n" +
+		"them. The old ones are needed for a week after that; 'postiljon dkim list' tells\n" +
+		"when they can be taken out.")
 }
 
 type dkimUse struct {
@@ -166,7 +167,7 @@ func (d *dkimOn) Run(ctx context.Context, s *streams, c *commands) error {
 	if err := s.say("Messages of %s are signed from now on. The DNS must have these records:", d.Domain); err != nil {
 		return err
 	}
-	return writeKeys(s, keys)
+	return writeZone(s, keyRecords(keys))
 }
 
 type dkimOff struct {

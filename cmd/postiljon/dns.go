@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -102,10 +103,25 @@ func (r *record) data() string {
 	}
 }
 
-// write shows a record, its name in so many columns.
-func (r *record) write(s *streams, width int) error {
-	_, err := fmt.Fprintf(s.out, "  %-*s  IN %-5s %s  %s\n", width, r.Name, r.Kind, r.data(), s.dim("; "+r.Why))
-	return err
+// line is the record as zone files have it.
+func (r *record) line() string { return r.Name + "  IN " + r.Kind + "  " + r.data() }
+
+// writeZone prints records so that they can be pasted into a zone file: each on a line of its own without indent,
+// what they are for in comments before them.
+func writeZone(s *streams, all []record) error {
+	why := ""
+	for i := range all {
+		if all[i].Why != why {
+			why = all[i].Why
+			if err := s.say("%s", s.dim("; "+why)); err != nil {
+				return err
+			}
+		}
+		if err := s.say("%s", all[i].line()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // records are what the DNS must say for the mail of a domain to come and to be
@@ -157,16 +173,6 @@ func mtaSTSRecords(domain string, c *config.Config) []record {
 	}
 }
 
-// writeKeys prints the records of keys.
-func writeKeys(s *streams, keys []control.DKIMKey) error {
-	for _, r := range keyRecords(keys) {
-		if err := r.write(s, 0); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // keyRecords publish the keys that messages are signed with, as long as they are needed.
 func keyRecords(keys []control.DKIMKey) (all []record) {
 	for _, k := range keys {
@@ -187,41 +193,41 @@ func keyRecords(keys []control.DKIMKey) (all []record) {
 	return all
 }
 
+// writeRecords shows all records of a domain. What is no record is a comment.
 func writeRecords(s *streams, domain string, c *config.Config, all []record, keysErr error) error {
-	if err := s.say("%s", s.bold("DNS records of "+domain)); err != nil {
+	if err := s.say("%s", s.bold("; DNS records of "+domain)); err != nil {
 		return err
 	}
-	width := 0
-	for i := range all {
-		if all[i].Kind != "TXT" || len(all[i].Value) < maxString {
-			width = max(width, len(all[i].Name))
-		}
-	}
-	for i := range all {
-		if err := all[i].write(s, width); err != nil {
-			return err
-		}
-	}
-	if err := s.say("  %s needs an A or AAAA record with the address of this machine, and that address a\n"+
-		"  PTR record back to %s (whoever gave you the address sets it).", c.Hostname, c.Hostname); err != nil {
+	if err := writeZone(s, all); err != nil {
 		return err
 	}
-	return sayKeys(s, domain, keysErr)
+	if err := s.say("; %s needs an A or AAAA record with the address of this\n"+
+		"; machine, and that address a PTR record back to that name (whoever gave you\n"+
+		"; the address sets it).", c.Hostname); err != nil {
+		return err
+	}
+	return sayKeys(s, domain, keysErr, "; ")
 }
 
-// sayKeys says why the records of the keys are not among the others.
-func sayKeys(s *streams, domain string, err error) error {
+// sayKeys says why the records of the keys are not among the others. Each line begins with a margin.
+func sayKeys(s *streams, domain string, err error, margin string) error {
 	if err == nil {
 		return nil
 	}
-	if errors.Is(err, errNotSigned) {
-		return s.say("  Messages of %s are not signed here (DKIM), so there are no records of keys: signing is switched off, with\n"+
-			"  dkim in [queue] of the configuration or with 'postiljon dkim off %s'. Who signs them instead says which\n"+
-			"  records that needs; 'postiljon dkim on %s' shows those of this server.", domain, domain, domain)
-	}
+	text := "The records for signing (DKIM) are missing here, because the service cannot be asked: " + firstLine(err)
 	var refused *control.Error
-	if errors.As(err, &refused) && refused.Status == 404 {
-		return s.say("  %s is not among the domains here, so it has no keys for signing yet: postiljon domain add %s", domain, domain)
+	switch {
+	case errors.Is(err, errNotSigned):
+		text = fmt.Sprintf("Messages of %s are not signed here (DKIM), so there are no records of keys: signing is switched off, with dkim in [queue] "+
+			"of the configuration or with 'postiljon dkim off %s'. Who signs them instead says which records that needs; "+
+			"'postiljon dkim on %s' shows those of this server.", domain, domain, domain)
+	case errors.As(err, &refused) && refused.Status == http.StatusNotFound:
+		text = fmt.Sprintf("%s is not among the domains here, so it has no keys for signing yet: postiljon domain add %s", domain, domain)
 	}
-	return s.say("  The records for signing (DKIM) are missing here, because the service cannot be asked:\n  %v", err)
+	return s.say("%s", folded(text, margin))
+}
+
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
 }

@@ -91,8 +91,8 @@ func (d *dnsCheck) report(s *streams, found []finding) error {
 		return err
 	}
 	if !answered(found) {
-		return s.say("  No name server answers, so nothing could be checked. Which one is asked says the key resolver in [queue] of the\n" +
-			"  configuration, or the system's /etc/resolv.conf.")
+		return s.say("  No name server answers, so nothing could be checked. Which one is asked says\n" +
+			"  the key resolver in [queue] of the configuration, or /etc/resolv.conf.")
 	}
 	colours := map[string]string{recordOK: "32", recordMissing: "33", recordDiffers: "33", recordUnknown: "33"}
 	wrong := 0
@@ -112,41 +112,47 @@ func (d *dnsCheck) report(s *streams, found []finding) error {
 			return err
 		}
 	}
-	if err := sayKeys(s, d.domain, d.keysErr); err != nil {
+	if err := sayKeys(s, d.domain, d.keysErr, "  "); err != nil {
 		return err
 	}
 	if wrong == 0 {
 		return s.say("All %d records are right.", len(found))
 	}
-	return s.say("%d of %d records want a look. Changes can take as long to show as the old record may be kept (its TTL).", wrong, len(found))
+	return s.say("%d of %d records want a look. Changes can take as long to show as the old record\nmay be kept (its TTL).", wrong, len(found))
 }
+
+// margin is where details of a finding begin.
+const margin = "           "
 
 // detail says what was found in place of a record.
 func (d *dnsCheck) detail(s *streams, f *finding) error {
+	var lines []string
 	if f.Words != "" {
-		if err := s.say("           %s", f.Words); err != nil {
-			return err
+		lines = append(lines, folded(f.Words, margin))
+	}
+	if f.State != recordOK && f.State != recordUnknown {
+		lines = append(lines, folded(f.Why, margin+"what for      "))
+		says := "the DNS says  "
+		if f.Kind == "policy" {
+			says = "served there  "
+		}
+		for _, have := range f.Found {
+			lines = append(lines, margin+says+have)
+		}
+		if f.Do == "" {
+			lines = append(lines, margin+"publish       "+f.data())
+		} else {
+			do := margin + "to do         " + f.Do
+			if !strings.Contains(f.Do, " IN ") { // a record stays on its line, to be copied
+				do = folded(f.Do, margin+"to do         ")
+			}
+			lines = append(lines, margin+"wanted        "+f.data(), do)
 		}
 	}
-	if f.State == recordOK || f.State == recordUnknown {
+	if len(lines) == 0 {
 		return nil
 	}
-	for _, have := range f.Found {
-		says := "the DNS says"
-		if f.Kind == "policy" {
-			says = "served there"
-		}
-		if err := s.say("           %s  %s", says, have); err != nil {
-			return err
-		}
-	}
-	if f.Do == "" {
-		return s.say("           publish       %s  %s", f.data(), s.dim("; "+f.Why))
-	}
-	if err := s.say("           wanted        %s  %s", f.data(), s.dim("; "+f.Why)); err != nil {
-		return err
-	}
-	return s.say("           to do         %s", f.Do)
+	return s.say("%s", strings.Join(lines, "\n"))
 }
 
 // check compares one record.

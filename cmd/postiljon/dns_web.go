@@ -106,10 +106,10 @@ func (d *dnsCheck) checkAuthorities(ctx context.Context) []finding {
 		switch {
 		case err != nil:
 			f.State, f.Words, f.Needed = recordUnknown, "The authority does not say who it is: "+lastWords(err)+".", false
-		case len(identities) == 0:
-			f.State, f.Words, f.Needed = recordUnknown, "The authority does not say by which name it may be allowed.", false
 		default:
-			f.Value = fmt.Sprintf("0 issue %q", identities[0])
+			if len(identities) > 0 {
+				f.Value = fmt.Sprintf("0 issue %q", identities[0])
+			}
 			d.compareCAA(ctx, &f, name, identities)
 		}
 		all = append(all, f)
@@ -132,6 +132,11 @@ func (d *dnsCheck) compareCAA(ctx context.Context, f *finding, name string, iden
 		}
 		if mayIssue(list, identities) {
 			f.State = recordOK
+			return
+		}
+		if len(identities) == 0 {
+			f.State, f.Needed = recordUnknown, false
+			f.Words = "There are records at " + at + ", and the authority of [acme] does not say which of them would allow it."
 			return
 		}
 		f.State = recordDiffers

@@ -151,15 +151,19 @@ func (i *initCommand) report(s *streams, file string, conf *config.Config, domai
 	if err := writeRecords(s, domain, conf, all, nil); err != nil {
 		return err
 	}
-	owner := ""
-	if os.Geteuid() == 0 {
-		owner = "     With the systemd unit, give the folder to its user first: chown -R postiljon: " + conf.Data + "\n"
+	certificate := fmt.Sprintf("Get a certificate for %s: by itself, with directory in [acme] of %s, or with files of yours in [tls]. "+
+		"Until then a private authority signs one, which programs must be told to trust: %s", conf.Hostname, file, filepath.Join(conf.Data, "tls", "ca.pem"))
+	return s.say("\n%s\n  1. Publish the records above.\n%s\n%s\n  4. See how it is: postiljon status", s.bold("What to do next"),
+		folded(certificate, "  2. "), folded(startSteps(conf), "  3. "))
+}
+
+// startSteps says how the service is started. Its unit lets it write to the usual data folder alone, which systemd
+// gives to its user.
+func startSteps(conf *config.Config) string {
+	text := "Start the service: postiljon serve, or with systemd: systemctl enable --now postiljon"
+	if usual, err := config.Default(); err == nil && usual.Data == conf.Data {
+		return text
 	}
-	return s.say("\n%s\n"+
-		"  1. Publish the records above.\n"+
-		"  2. Get a certificate for %s: by itself, with directory in [acme] of %s,\n"+
-		"     or with files of yours in [tls]. Until then a private authority signs one, which programs must be told to trust:\n"+
-		"     %s\n"+
-		"  3. Start the service: postiljon serve, or with systemd: systemctl enable --now postiljon\n%s"+
-		"  4. See how it is: postiljon status", s.bold("What to do next"), conf.Hostname, file, filepath.Join(conf.Data, "tls", "ca.pem"), owner)
+	return text + fmt.Sprintf(". Its unit may write to /var/lib/postiljon only; for %s: chown -R postiljon: %s, and "+
+		"'systemctl edit postiljon' to add ReadWritePaths=%s in [Service]", conf.Data, conf.Data, conf.Data)
 }

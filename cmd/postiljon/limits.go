@@ -57,6 +57,4 @@ func connectionLimits(c *config.Config) policy.ConnectionLimits {
 }
 
 // isLocked reports that another process holds the lock of a folder.
-func isLocked(err error) bool {
-	return errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EACCES)
-}
+func isLocked(err error) bool { return errors.Is(err, syscall.EAGAIN) }

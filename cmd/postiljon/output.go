@@ -99,6 +99,34 @@ func (s *streams) say(format string, args ...any) error {
 	return err
 }
 
+// lineWidth is how many columns text for people takes, so that it fits any terminal.
+const lineWidth = 80
+
+// folded breaks text into lines that begin with a margin; the lines after the first are indented as far, with
+// blanks unless the margin is a comment's. Words longer than a line stay whole.
+func folded(text, margin string) string {
+	next := margin
+	if !strings.HasPrefix(margin, ";") {
+		next = strings.Repeat(" ", utf8.RuneCountInString(margin))
+	}
+	lines, used := []string{margin}, utf8.RuneCountInString(margin)
+	for i, word := range strings.Fields(text) {
+		n := utf8.RuneCountInString(word)
+		switch last := len(lines) - 1; {
+		case i == 0:
+			lines[last] += word
+			used += n
+		case used+1+n > lineWidth:
+			lines = append(lines, next+word)
+			used = utf8.RuneCountInString(next) + n
+		default:
+			lines[last] += " " + word
+			used += 1 + n
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
 // moment shows a time as the clock here does.
 func moment(t time.Time) string {
 	if t.IsZero() {

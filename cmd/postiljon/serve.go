@@ -22,14 +22,21 @@ import (
 	"github.com/postiljon/postiljon/internal/store"
 )
 
-type serveCommand struct{}
+type serveCommand struct {
+	New bool `help:"Make the data folder if there is none. Otherwise an empty one is an error, as when its disk is not mounted."`
+}
 
 // Run runs the service of a configuration until it is told to stop.
-func (serveCommand) Run(ctx context.Context, s *streams, c *commands) error {
+func (sc *serveCommand) Run(ctx context.Context, s *streams, c *commands) error {
 	file := c.configFile()
 	conf, err := config.Load(file)
 	if err != nil {
 		return err
+	}
+	if !sc.New {
+		if err := mustHaveData(conf.Data); err != nil {
+			return err
+		}
 	}
 	inherited, err := inherit()
 	if err != nil {

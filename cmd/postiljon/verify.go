@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"os"
 	"path/filepath"
 
 	"github.com/postiljon/postiljon/internal/config"
@@ -73,6 +72,9 @@ func verifyFolder(ctx context.Context, data string, r control.VerifyRequest, pro
 	if err := isData(data); err != nil {
 		return report, err
 	}
+	if err := checkVersion(data); err != nil {
+		return report, err
+	}
 	// Root leaves no files behind that the service cannot write.
 	defer func() { err = errors.Join(err, keepOwner(data)) }()
 	quiet := slog.New(slog.DiscardHandler)
@@ -96,20 +98,10 @@ func verifyFolder(ctx context.Context, data string, r control.VerifyRequest, pro
 // unreadable explains a data folder that cannot be opened.
 func unreadable(err error, data string) error {
 	if isLocked(err) {
-		return &advice{inUse(err, data), "A service runs on it: leave --data out and it is checked while it runs."}
+		return &advice{dataTrouble(err, data), "A service runs on it: leave --data out and it is checked while it runs."}
 	}
 	return &advice{fmt.Errorf("the data folder %s cannot be opened: %w", data, err),
 		"If it is damaged, take it from a backup: 'postiljon restore --help'."}
-}
-
-// isData refuses a folder that holds no data of a service.
-func isData(dir string) error {
-	for _, name := range []string{"records", "blobs"} {
-		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || !info.IsDir() {
-			return usagef("%s is no data folder of Postiljon", dir)
-		}
-	}
-	return nil
 }
 
 func (v *verifyCommand) write(s *streams, r *control.VerifyReport) error {

@@ -169,12 +169,15 @@ func (s *service) openStore(ctx context.Context) (err error) {
 	if err := os.MkdirAll(s.config.Data, 0o700); err != nil {
 		return fmt.Errorf("make the data folder: %w", err)
 	}
+	if err := checkVersion(s.config.Data); err != nil {
+		return err
+	}
 	if s.records, err = pebble.Open(pebble.Options{Dir: s.path("records"), Logger: s.log}); err != nil {
-		return inUse(err, s.config.Data)
+		return dataTrouble(err, s.config.Data)
 	}
 	s.onClose("records", func(context.Context) error { return s.records.Close() })
 	if s.blobs, err = disk.Open(disk.Options{Dir: s.path("blobs"), Logger: s.log}); err != nil {
-		return inUse(err, s.config.Data)
+		return dataTrouble(err, s.config.Data)
 	}
 	s.onClose("blobs", func(context.Context) error { return s.blobs.Close() })
 	if s.store, err = store.Open(ctx, store.Options{Records: s.records, Blobs: s.blobs, Log: s.log}); err != nil {
@@ -569,14 +572,4 @@ func (s *service) openControl(context.Context) error {
 	})
 	s.onClose("control", s.control.Close)
 	return nil
-}
-
-// inUse explains a data folder that another process has.
-func inUse(err error, data string) error {
-	if isLocked(err) {
-		return &portError{
-			fmt.Sprintf("the data folder %s is in use by another postiljon", data),
-			"Only one process can keep a data folder. Stop the other one, or choose another folder.", err}
-	}
-	return err
 }

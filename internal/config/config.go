@@ -306,13 +306,38 @@ func explain(name string, err error) error {
 	var bad *toml.DecodeError
 	if errors.As(err, &bad) {
 		line, _ := bad.Position()
-		message := strings.TrimPrefix(strings.TrimPrefix(bad.Error(), "toml: "), "config: ")
+		message := plain(strings.TrimPrefix(strings.TrimPrefix(bad.Error(), "toml: "), "config: "))
 		if key := strings.Join(bad.Key(), "."); key != "" && !strings.Contains(message, key) {
 			message = key + ": " + message
 		}
 		return fmt.Errorf("%s:%d: %s", name, line, message)
 	}
 	return fmt.Errorf("%s: %w", name, err)
+}
+
+// kinds says what a value of a key looks like, by the name that the decoder has for it.
+var kinds = []struct{ goType, words string }{
+	{"[]", "a list such as [\"a\", \"b\"]"}, {"config.Duration", "a duration in quotes such as \"15m\", \"4h\" or \"5d\""},
+	{"config.Size", "a size in quotes such as \"50MB\" or \"512KiB\""}, {"config.Network", "an address or a network in quotes"},
+	{"float", "a number such as 3.0"}, {"int", "a whole number without quotes"}, {"bool", "true or false, without quotes"}, {"string", "a text in quotes"},
+	{"map", "a table of its own, [section.name]"}, {"config.", "a section of its own, [section]"},
+}
+
+// plain puts what the decoder says into words for whoever wrote the file, as far as they are not.
+func plain(message string) string {
+	if strings.Contains(message, "at start of value") {
+		return "here should be a value: a text in quotes, a number, true, false or a list in [ ]"
+	}
+	_, wanted, found := strings.Cut(message, " of type ")
+	if !found || !strings.Contains(message, "TOML") {
+		return message
+	}
+	for _, kind := range kinds {
+		if strings.HasPrefix(wanted, kind.goType) {
+			return "the value must be " + kind.words
+		}
+	}
+	return message
 }
 
 // Write writes the documented file with a host name and a data folder in place

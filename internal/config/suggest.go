@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -14,6 +15,9 @@ func suggestion(key []string) string {
 	if best := Nearest(wanted, known); best != "" {
 		return fmt.Sprintf("; did you mean %q?", best)
 	}
+	if best := Nearest(wanted, sections()); best != "" {
+		return fmt.Sprintf("; did you mean [%s]?", best)
+	}
 	last := key[len(key)-1]
 	for _, k := range known {
 		if strings.HasSuffix(k, "."+last) {
@@ -21,6 +25,16 @@ func suggestion(key []string) string {
 		}
 	}
 	return ""
+}
+
+// sections are the names of all sections.
+func sections() (all []string) {
+	for _, key := range Keys() {
+		if section, _, ok := strings.Cut(key, "."); ok && !slices.Contains(all, section) {
+			all = append(all, section)
+		}
+	}
+	return all
 }
 
 // Keys are all keys, as "section.key".

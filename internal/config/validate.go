@@ -71,7 +71,7 @@ func (c *Config) validateService(f *faults) {
 	if c.ACME.Directory != "" {
 		u, err := url.Parse(c.ACME.Directory)
 		f.check(err == nil && u.Scheme == "https" && u.Host != "", "acme.directory", "%q is not an address that begins with https://", c.ACME.Directory)
-		f.check(c.TLS.Certificate == "", "acme.directory", "tls.certificate and acme.directory are not set together")
+		f.check(c.TLS.Certificate == "", "acme.directory", "a certificate comes either from the authority or from the files of tls.certificate and tls.key; leave one of them empty")
 		f.check(len(c.Listen.HTTP)+len(c.Listen.HTTPS) > 0, "acme.directory", "the authority needs listen.http or listen.https")
 	}
 	within(f, "files.max_size", int64(c.Files.MaxSize), 0, 1<<40, func(n int64) string { return Size(n).String() })
