@@ -13,10 +13,11 @@ import (
 //	flags    uvarint
 //	numbers  Size, HeaderSize, MaxLine: uvarint; Date: varint seconds since 1970, varint zone in seconds
 //	lengths  of the blocks that follow, uvarint each
-//	blocks   envelope, bodystructure, preview, subject, message-id, addresses, references, parts
+//	blocks   envelope, bodystructure, preview, subject, message-id, addresses, references, parts, overview
 //
-// What a listing reads comes first, and every block can be reached without reading another.
-const encodingVersion = 1
+// What a listing reads comes first, and every block can be reached without reading another. Version 1, which is read as well,
+// has no overview.
+const encodingVersion = 2
 
 // ErrCorrupt is wrapped by the errors of ParseSummary and ViewSummary.
 var ErrCorrupt = errors.New("message: corrupt summary")
@@ -42,11 +43,12 @@ const (
 	blockAddresses
 	blockReferences
 	blockParts
+	blockOverview
 	blockCount
 )
 
 // AppendBinary appends the compact form of s to b and returns the result. A typical message takes
-// about one kilobyte. Equal summaries have equal forms.
+// about one and a half kilobytes. Equal summaries have equal forms.
 func (s *Summary) AppendBinary(b []byte) []byte {
 	// Blocks whose length is not known beforehand are made in a buffer of their own.
 	scratch := make([]byte, 0, 512)
@@ -68,7 +70,7 @@ func (s *Summary) AppendBinary(b []byte) []byte {
 	}
 	for _, n := range [blockCount]int{
 		len(s.Envelope), len(s.BodyStructure), len(s.Preview), len(s.Subject), len(s.MessageID),
-		addresses, references - addresses, len(scratch) - references,
+		addresses, references - addresses, len(scratch) - references, len(s.Overview),
 	} {
 		b = binary.AppendUvarint(b, uint64(n))
 	}
@@ -77,7 +79,8 @@ func (s *Summary) AppendBinary(b []byte) []byte {
 	b = append(b, s.Preview...)
 	b = append(b, s.Subject...)
 	b = append(b, s.MessageID...)
-	return append(b, scratch...)
+	b = append(b, scratch...)
+	return append(b, s.Overview...)
 }
 
 func (s *Summary) flags() uint64 {
@@ -149,8 +152,12 @@ type SummaryView struct {
 // frame only: blocks that need decoding are checked when they are asked for. Errors wrap ErrCorrupt.
 func ViewSummary(b []byte) (SummaryView, error) {
 	var v SummaryView
-	if len(b) == 0 || b[0] != encodingVersion {
+	if len(b) == 0 || b[0] == 0 || b[0] > encodingVersion {
 		return v, fmt.Errorf("%w: unknown version", ErrCorrupt)
+	}
+	count := blockCount
+	if b[0] == 1 {
+		count = blockOverview
 	}
 	d := decoder{b: b[1:]}
 	v.flags = d.uvarint()
@@ -159,11 +166,11 @@ func ViewSummary(b []byte) (SummaryView, error) {
 		v.date, v.zone = d.varint(), d.varint()
 	}
 	var lengths [blockCount]uint64
-	for i := range lengths {
+	for i := range count {
 		lengths[i] = d.uvarint()
 	}
-	for i, n := range lengths {
-		v.blocks[i] = d.bytes(n)
+	for i := range count {
+		v.blocks[i] = d.bytes(lengths[i])
 	}
 	if !d.done() || v.zone < -maxZone || v.zone > maxZone || v.date < minDate || v.date > maxDate {
 		return SummaryView{}, fmt.Errorf("%w: frame does not fit", ErrCorrupt)
@@ -198,6 +205,9 @@ func (v *SummaryView) Subject() []byte { return v.blocks[blockSubject] }
 
 // MessageID returns Summary.MessageID.
 func (v *SummaryView) MessageID() []byte { return v.blocks[blockMessageID] }
+
+// Overview returns Summary.Overview; nothing where it is not kept.
+func (v *SummaryView) Overview() []byte { return v.blocks[blockOverview] }
 
 // HasAttachment returns Summary.HasAttachment.
 func (v *SummaryView) HasAttachment() bool { return v.flags&flagAttachment != 0 }
@@ -289,7 +299,7 @@ func (v *SummaryView) Summary() (*Summary, error) {
 		EightBit: v.flags&flagEightBit != 0, HeaderEightBit: v.flags&flagHeaderEightBit != 0,
 		BareLF: v.flags&flagBareLF != 0, BareCR: v.flags&flagBareCR != 0, NUL: v.flags&flagNUL != 0,
 		HasAttachment: v.flags&flagAttachment != 0, Degraded: v.flags&flagDegraded != 0,
-		Envelope: clone(v.Envelope()), BodyStructure: clone(v.BodyStructure()),
+		Envelope: clone(v.Envelope()), BodyStructure: clone(v.BodyStructure()), Overview: clone(v.Overview()),
 		Preview: string(v.Preview()), Subject: string(v.Subject()), MessageID: string(v.MessageID()),
 		Date: v.Date(),
 	}

@@ -30,6 +30,7 @@ func (s *Scanner) summary() *Summary {
 	s.rendered, _ = s.appendStructure(s.rendered, 0)
 	both := append([]byte(nil), s.rendered...)
 	sum.Envelope, sum.BodyStructure = both[:n:n], both[n:]
+	sum.Overview = s.overview(root.BodyStart)
 	sum.Degraded = s.degraded
 	return sum
 }

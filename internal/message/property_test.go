@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -98,6 +99,9 @@ func TestInvariants(t *testing.T) {
 }
 
 func checkSummary(message []byte, s *Summary) error {
+	if err := checkOverview(message[:s.HeaderSize], s.Overview); err != nil {
+		return err
+	}
 	if s.Size != int64(len(message)) || s.Parts[0].End != s.Size || s.Parts[0].BodyStart != s.HeaderSize || s.Parts[0].Parent != -1 {
 		return fmt.Errorf("root %+v of %d octets", s.Parts[0], len(message))
 	}
@@ -137,6 +141,24 @@ func checkSummary(message []byte, s *Summary) error {
 		return fmt.Errorf("bare LF %v, bare CR %v", s.BareLF, s.BareCR)
 	}
 	return checkWire(s)
+}
+
+// checkOverview holds that fields of an overview are those of the header, whichever are asked for.
+func checkOverview(header, overview []byte) error {
+	if overview == nil {
+		if all := FilterFields(nil, header, overviewNames, false); len(header) <= maxRawHeader && len(all) <= maxOverview {
+			return fmt.Errorf("no overview of %d octets, although %d would do", len(header), len(all))
+		}
+		return nil
+	}
+	for _, names := range [][]string{{"subject"}, {"FROM", "To", "Cc", "X-TUID"}, {"References", "content-type"}} {
+		set := NewFieldSet(names...)
+		want, got := FilterFields(nil, header, set, false), FilterFields(nil, overview, set, false)
+		if !set.InOverview() || !bytes.Equal(want, got) || len(overview) > maxOverview {
+			return fmt.Errorf("%q of the header, %q of its overview", want, got)
+		}
+	}
+	return nil
 }
 
 // checkWire reads ENVELOPE, BODYSTRUCTURE and BODY as a strict client would.
@@ -361,6 +383,45 @@ func TestViewDoesNotAllocate(t *testing.T) {
 	})
 	if allocs != 0 || octets == 0 {
 		t.Errorf("%v allocations", allocs)
+	}
+}
+
+// What an older version stored is read, without an overview.
+func TestParseSummaryOfVersion1(t *testing.T) {
+	want := Summarize([]byte(sample))
+	want.Overview = nil
+	b := want.AppendBinary(nil)
+	v, err := ViewSummary(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := len(b) - 1 // of the length of the overview
+	for _, block := range v.blocks {
+		at -= len(block)
+	}
+	old := append([]byte{1}, slices.Delete(b, at, at+1)[1:]...)
+	got, err := ParseSummary(old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got, sameTime); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A header that is longer than anybody asks for has no overview.
+func TestOverviewIsBounded(t *testing.T) {
+	to := "To: " + strings.Repeat("a@demo.test,\r\n ", 400) + "b@demo.test\r\n"
+	trace := "X-Trace: " + strings.Repeat("x", maxRawHeader) + "\r\n"
+	for name, header := range map[string]string{"many recipients": to, "long": trace} {
+		text := []byte("From: a@demo.test\r\n" + header + "\r\nText\r\n")
+		s := Summarize(text)
+		if s.Overview != nil || len(s.From) != 1 {
+			t.Errorf("%s: overview %q", name, s.Overview)
+		}
+		if err := checkSummary(text, s); err != nil {
+			t.Error(name, err)
+		}
 	}
 }
 

@@ -88,8 +88,10 @@ type Scanner struct {
 	openNext   bool           // the line is a boundary: a part begins after it
 	reading    bool           // the line belongs to a header
 	fieldSink  sink           // where the current header field goes, with its continuation lines
+	heading    bool           // the message's own header goes on, and is not too long to be kept
 
 	// What is kept.
+	header      []byte // of the message itself, as it stands there; maybe with the line behind it
 	values      []byte // of header fields, unfolded
 	fields      []field
 	params      []param
@@ -155,7 +157,7 @@ func NewScanner(limits Limits) *Scanner {
 	s := &Scanner{
 		limits:   limits.withDefaults(),
 		entities: make([]entity, 0, 4), stack: make([]int, 0, 4), boundaries: make([]openBoundary, 0, 2),
-		values: make([]byte, 0, 1<<10), fields: make([]field, 0, 24), params: make([]param, 0, 8),
+		header: make([]byte, 0, 2<<10), values: make([]byte, 0, 1<<10), fields: make([]field, 0, 24), params: make([]param, 0, 8),
 		mailboxes: make([]mailbox, 0, 4), scratch: make([]byte, 0, 256), rendered: make([]byte, 0, 2<<10),
 	}
 	s.Reset()
@@ -169,10 +171,11 @@ func (s *Scanner) Reset() {
 	*s = Scanner{
 		limits: s.limits,
 		head:   s.head[:0], entities: s.entities[:0], stack: s.stack[:0], boundaries: s.boundaries[:0],
-		values: emptied(s.values), fields: emptied(s.fields), params: emptied(s.params),
+		header: emptied(s.header), values: emptied(s.values), fields: emptied(s.fields), params: emptied(s.params),
 		capture:   capture{part: -1, buf: emptied(s.capture.buf)},
 		mailboxes: emptied(s.mailboxes), scratch: emptied(s.scratch), rendered: emptied(s.rendered),
 	}
+	s.heading = true
 	s.open(-1, 0)
 }
 
@@ -246,6 +249,9 @@ func hasEightBit(b []byte) bool {
 
 // wholeLine takes a line that came in one piece, with its line feed.
 func (s *Scanner) wholeLine(line []byte) {
+	if s.heading {
+		s.keepHeader(line)
+	}
 	if len(line) <= headLimit {
 		s.judge(line)
 	} else {
@@ -261,6 +267,9 @@ func (s *Scanner) wholeLine(line []byte) {
 
 // holdLine takes a piece of a line, maybe its last.
 func (s *Scanner) holdLine(p []byte) {
+	if s.heading {
+		s.keepHeader(p)
+	}
 	s.held += int64(len(p))
 	s.last = p[len(p)-1]
 	if !s.judged {

@@ -160,7 +160,7 @@ func trimWSP(b []byte) []byte {
 // endHeader learns from the header of the innermost entity what its body is.
 func (s *Scanner) endHeader(bodyStart, linesBefore int64) {
 	e := s.top()
-	s.inHeader = false
+	s.inHeader, s.heading = false, false
 	e.BodyStart, e.linesBefore = bodyStart, linesBefore
 	e.fields.end = len(s.fields)
 	if e.opaque {

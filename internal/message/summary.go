@@ -41,6 +41,10 @@ type Summary struct {
 	// BodyStructure is the value of BODYSTRUCTURE exactly as IMAP sends it; Body makes BODY of it.
 	BodyStructure []byte
 
+	// Overview is the part of the header that lists of messages are made of, as it stands there and in its order, with the empty line
+	// that ends it: the fields of each set that InOverview. Nil where it is not kept.
+	Overview []byte
+
 	// Subject is the decoded subject (RFC 2047); see BaseSubject for sorting and threading.
 	Subject string
 	// From, Sender, ReplyTo, To, Cc and Bcc are the decoded addresses of the header, without

@@ -16,7 +16,9 @@ type section struct {
 	path   []int
 	fields [][]byte // names of HEADER.FIELDS and HEADER.FIELDS.NOT
 	set    *message.FieldSet
-	peek   bool // does not set \Seen
+	// overview tells that the fields are those of a message's overview: its header need not be read.
+	overview bool
+	peek     bool // does not set \Seen
 	// partial asks for the octets from offset to offset+count only.
 	partial       bool
 	offset, count uint32
@@ -277,6 +279,7 @@ func (p *parser) fieldNames(s *section) {
 		names[i] = string(name)
 	}
 	s.set = message.NewFieldSet(names...)
+	s.overview = s.what == sectionFields && len(s.path) == 0 && s.set.InOverview()
 }
 
 // isFieldName reports whether s is ftext of RFC 5322 section 3.6.8.

@@ -59,6 +59,11 @@ const maxHeader = 4 << 20
 // headerFields writes HEADER.FIELDS or HEADER.FIELDS.NOT.
 func (w *fetchWriter) headerFields(sec *section, e *store.Email, start, end int64) error {
 	s := w.s
+	if overview := e.Summary.Overview(); sec.overview && len(overview) > 0 {
+		w.scratch = message.FilterFields(w.scratch[:0], overview, sec.set, false)
+		s.writeText(sec, e, w.scratch)
+		return nil
+	}
 	header, err := s.store.ReadBody(s.ctx, w.scratch[:0], e, start, min(end-start, maxHeader))
 	if err != nil {
 		return err
