@@ -32,3 +32,22 @@ func Readdress(header []byte, old, to string) (corrected []byte, changed bool) {
 	}
 	return append(h.buf, rest...), changed
 }
+
+// Signed reports whether a program signed what a header says: with DKIM, or as the part of a message that is signed or encrypted as a whole and
+// may have its header inside, too (RFC 9788).
+func Signed(header []byte) bool {
+	for f := range HeaderFields(header) {
+		switch strings.ToLower(string(f.Name)) {
+		case "dkim-signature", "arc-message-signature":
+			return true
+		case "content-type":
+			kind := strings.ToLower(string(bytes.TrimSpace(f.Value())))
+			for _, one := range []string{"multipart/signed", "multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime"} {
+				if strings.HasPrefix(kind, one) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}

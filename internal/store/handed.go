@@ -29,10 +29,11 @@ type EmailSubmission struct {
 	SendAt     time.Time             `json:"send_at"`
 	Created    time.Time             `json:"created"`
 	Recipients []SubmissionRecipient `json:"recipients"`
-	Reports    []EmailID             `json:"reports,omitempty"` // what came about it (RFC 3464), the oldest first
-	Made       uint64                `json:"made"`              // the state that its creation led to
-	Changed    uint64                `json:"changed"`           // the state that its last change led to
-	Gone       bool                  `json:"gone,omitempty"`    // it was destroyed: what is left tells of that
+	Corrects   string                `json:"corrects,omitempty"` // the trace of the submission in whose place it went to some recipients: the same message with another address
+	Reports    []EmailID             `json:"reports,omitempty"`  // what came about it (RFC 3464), the oldest first
+	Made       uint64                `json:"made"`               // the state that its creation led to
+	Changed    uint64                `json:"changed"`            // the state that its last change led to
+	Gone       bool                  `json:"gone,omitempty"`     // it was destroyed: what is left tells of that
 }
 
 // EnvelopeAddress is an address of an envelope with its parameters (RFC 8621 section 7); a parameter without value is

@@ -3,9 +3,11 @@ package jmapd
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/message"
@@ -14,15 +16,19 @@ import (
 	"github.com/postiljon/postiljon/internal/store/uid"
 )
 
-// correct sends a message to another address than one that cannot be reached, or was wrong. The message says so, too, if it is an email that was
-// handed in here: then it goes as a new one with the same Message-ID, signed anew, and who has the first one keeps that. What came over SMTP is as
-// its program signed and kept it: of that the envelope alone changes.
+// correct sends a message to another address than one that cannot be reached, or was wrong. The message says so, too, unless its program signed
+// it: then it goes as a new one with the same Message-ID, signed anew, also to whom it waits for yet, and takes the place of the first one among
+// the sent ones; who has the first one keeps that. Where the message does not say to whom it goes, its envelope alone changes.
 func (c *call) correct(ctx context.Context, w *waiting, recipient, to string, o object) error {
 	at := slices.IndexFunc(w.sub.Recipients, func(r store.SubmissionRecipient) bool { return strings.EqualFold(r.Address, recipient) })
 	if at < 0 {
 		return invalid("recipient is none of the message")
 	}
-	one := store.SubmissionRecipient{Address: to, Notify: w.sub.Recipients[at].Notify, State: store.Queued}
+	old := w.sub.Recipients[at]
+	if old.State.Final() && !isFailed(old) { // another window was faster
+		return outbound.ErrNotQueued
+	}
+	one := store.SubmissionRecipient{Address: to, Notify: old.Notify, State: store.Queued}
 	asked := w.sub
 	asked.Recipients = []store.SubmissionRecipient{one}
 	sender, decisions := c.server.options.Check(ctx, c.account, &asked, nil)
@@ -32,30 +38,26 @@ func (c *call) correct(ctx context.Context, w *waiting, recipient, to string, o 
 	if d := decisions[0]; d.Action == cause.ActionRefuse {
 		return &methodError{Type: "invalidRecipients", InvalidRecipients: []string{to}, Recipients: map[string]*explained{to: c.why(d)}}
 	}
-	old := &w.sub.Recipients[at]
-	first, text, err := c.corrected(ctx, w, old.Address, to)
+	first, text, err := c.corrected(ctx, w, old.Address, to, o)
 	if err != nil {
 		return err
 	}
-	waits := !w.failed && !old.State.Final()
-	if waits && text == nil {
+	if text == nil && !old.State.Final() {
 		return c.server.options.Queue.Redirect(ctx, c.account.ID, w.sub.ID, recipient, to)
 	}
-	if waits && old.State != store.Held { // if we get no further, it is held, and not lost
-		if err := c.server.options.Queue.Hold(ctx, c.account.ID, w.sub.ID, recipient); err != nil {
-			return err
-		}
+	now := c.server.store.Now()
+	if one.Next = now; old.State == store.Queued && old.Cause == "" && old.Next.After(now) { // it is for later
+		one.Next = old.Next
 	}
-	if err := c.again(ctx, w, old, one, text, o); err != nil {
+	list := []store.SubmissionRecipient{one}
+	if text != nil {
+		list = append(list, alsoWaiting(&w.sub, old.Address, now)...)
+	}
+	if err := c.inPlaceOf(ctx, w, &old, list, text, o); err != nil || text == nil {
 		return err
 	}
-	if waits {
-		err = c.server.options.Queue.Cancel(ctx, c.account.ID, w.sub.ID, recipient)
-	} else {
-		err = c.dismiss(ctx, w, recipient)
-	}
-	if err != nil || text == nil || slices.ContainsFunc(w.sub.Recipients, func(r store.SubmissionRecipient) bool { return r.Address != old.Address && r.State != store.Cancelled }) {
-		return err // what others have, or can be sent yet, stays among the sent ones
+	if slices.ContainsFunc(w.sub.Recipients, func(r store.SubmissionRecipient) bool { return r.State == store.Held && r.Address != old.Address }) {
+		return nil // what is held goes as it is, from among the sent ones
 	}
 	for _, place := range first.At {
 		if _, _, err := c.server.store.Expunge(ctx, c.account.ID, place.Mailbox, uid.Of(place.UID), false); err != nil {
@@ -65,12 +67,68 @@ func (c *call) correct(ctx context.Context, w *waiting, recipient, to string, o 
 	return nil
 }
 
-// again hands an email in once more, for another address than one that could not be reached: as it is, or with another text.
-func (c *call) again(ctx context.Context, w *waiting, old *store.SubmissionRecipient, one store.SubmissionRecipient, text *corrected, o object) error {
-	if w.record == nil {
+// alsoWaiting are the other recipients that a submission waits for, as they go on in another one.
+func alsoWaiting(sub *store.Submission, but string, now time.Time) (list []store.SubmissionRecipient) {
+	for _, r := range sub.Recipients {
+		if r.State != store.Queued || r.Address == but {
+			continue
+		}
+		next := now
+		if r.Cause == "" && r.Next.After(now) {
+			next = r.Next
+		}
+		list = append(list, store.SubmissionRecipient{Address: r.Address, Notify: r.Notify, State: store.Queued, Next: next})
+	}
+	return list
+}
+
+// inPlaceOf hands an email in for a list of recipients, the first of whom is in the place of old. Nobody of them is sent to from the first
+// submission any more: what waits there is held before, and taken back after. If we get no further, it is held, and not lost.
+func (c *call) inPlaceOf(ctx context.Context, w *waiting, old *store.SubmissionRecipient, list []store.SubmissionRecipient, text *corrected, o object) error {
+	q := c.server.options.Queue
+	var moved []string
+	for _, r := range list[1:] {
+		moved = append(moved, r.Address)
+	}
+	if !old.State.Final() {
+		moved = append(moved, old.Address)
+	}
+	whose := "" // all that wait: they go on together, or nobody does
+	if text == nil {
+		whose = old.Address
+	}
+	if len(list) > 1 || old.State == store.Queued {
+		if err := q.Hold(ctx, c.account.ID, w.sub.ID, whose); err != nil {
+			return err
+		}
+	}
+	if err := c.again(ctx, w, list, text, o); err != nil {
+		for _, address := range moved {
+			err = errors.Join(err, q.Release(ctx, c.account.ID, w.sub.ID, address))
+		}
+		return err
+	}
+	for _, address := range moved {
+		if err := q.Cancel(ctx, c.account.ID, w.sub.ID, address); err != nil {
+			return err
+		}
+	}
+	if old.State.Final() {
+		return c.dismiss(ctx, w, old.Address)
+	}
+	return nil
+}
+
+// again hands an email in once more, for other recipients than those it could not reach: as it is, or with another text.
+func (c *call) again(ctx context.Context, w *waiting, list []store.SubmissionRecipient, text *corrected, o object) error {
+	if w.record == nil && text == nil {
 		return outbound.ErrNotQueued
 	}
-	email := w.record.Email
+	now := c.server.store.Now()
+	record := store.EmailSubmission{MessageID: w.sub.MessageID, From: store.EnvelopeAddress{Email: w.sub.From}, SendAt: list[0].Next, Corrects: w.sub.ID.String()}
+	if w.record != nil {
+		record.Email, record.Identity, record.MessageID, record.From.Email = w.record.Email, w.record.Identity, w.record.MessageID, w.record.From.Email
+	}
 	if text != nil {
 		p, err := c.picture(ctx)
 		if err != nil {
@@ -80,21 +138,16 @@ func (c *call) again(ctx context.Context, w *waiting, old *store.SubmissionRecip
 		if bad != nil {
 			return bad
 		}
-		email, _ = parseIn[store.EmailID](c.sight(), 'M', placed["id"].(string))
+		record.Email, _ = parseIn[store.EmailID](c.sight(), 'M', placed["id"].(string))
 	}
-	now := c.server.store.Now()
-	at := now
-	if old.State == store.Queued && old.Cause == "" && old.Next.After(now) { // it is for later
-		at = old.Next
-	}
-	one.Next = at
-	record := store.EmailSubmission{
-		Email: email, Identity: w.record.Identity, MessageID: w.record.MessageID, From: store.EnvelopeAddress{Email: w.record.From.Email},
-		To: []store.EnvelopeAddress{{Email: one.Address}}, SendAt: at,
+	for i := range list {
+		record.To = append(record.To, store.EnvelopeAddress{Email: list[i].Address})
 	}
 	sub := store.Submission{
-		ID: store.NewTraceID(now), Account: c.account.ID, From: w.record.From.Email, MessageID: w.record.MessageID, Created: now, Scheduled: true,
-		Recipients: []store.SubmissionRecipient{one},
+		ID: store.NewTraceID(now), Account: c.account.ID, From: record.From.Email, MessageID: record.MessageID, Created: now, Scheduled: true, Recipients: list,
+	}
+	if err := c.transport(ctx, &sub, record.Email); err != nil {
+		return err
 	}
 	q := c.server.options.Queue
 	q.Prepare(&sub)
@@ -109,71 +162,132 @@ func (c *call) again(ctx context.Context, w *waiting, old *store.SubmissionRecip
 	return nil
 }
 
+// transport gives a submission what sending an email asks of the servers on the way (RFC 6152, RFC 6531).
+func (c *call) transport(ctx context.Context, sub *store.Submission, id store.EmailID) error {
+	return c.server.store.Emails(ctx, c.account.ID, id, id+1, func(e *store.Email) error {
+		sum, err := e.Summary.Summary()
+		if err != nil {
+			return err
+		}
+		sub.Size, sub.SMTPUTF8 = sum.Size, sum.HeaderEightBit
+		if sum.EightBit {
+			sub.Body = "8BITMIME"
+		}
+		return nil
+	})
+}
+
 // corrected is an email with an address of its header in the place of another, which goes where that is.
 type corrected struct {
 	email store.NewEmail
 	patch *emailPatch
 }
 
-// corrected makes an email anew with another address in its header; text is nil where the header does not have the old one, or there is no such email any more.
-func (c *call) corrected(ctx context.Context, w *waiting, old, to string) (first *store.Located, text *corrected, err error) {
-	if w.record == nil {
-		return nil, nil, nil
-	}
+// corrected makes an email anew with another address in its header; text is nil where the header does not have the old one, or there is no such
+// email any more, or its program signed it, which o then says. first is the email among the sent ones.
+func (c *call) corrected(ctx context.Context, w *waiting, old, to string, o object) (first *store.Located, text *corrected, err error) {
 	p, err := c.picture(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	there, ok := p.email(w.record.Email)
-	if !ok {
-		return nil, nil, nil
-	}
-	mine := *there
-	mine.At = slices.DeleteFunc(slices.Clone(there.At), func(place store.PlacedIn) bool {
-		b := p.boxes[place.Mailbox]
-		return b == nil || b.Role == store.RoleOutbox
-	})
-	if len(mine.At) == 0 {
-		return nil, nil, nil
+	first, source, err := c.sentCopy(ctx, p, w)
+	if err != nil || source == 0 {
+		return nil, nil, err
 	}
 	patch := &emailPatch{mailboxes: map[store.MailboxID]bool{}, keywords: map[string]bool{}}
-	for name := range keywordsOf(mine.At[0].Flags, p.mail.Keywords) {
-		patch.keywords[name] = true
+	if len(first.At) > 0 {
+		for name := range keywordsOf(first.At[0].Flags, p.mail.Keywords) {
+			patch.keywords[name] = true
+		}
 	}
-	for _, place := range mine.At {
+	for _, place := range first.At {
 		patch.mailboxes[place.Mailbox] = true
 	}
-	err = c.server.store.Emails(ctx, c.account.ID, mine.ID, mine.ID+1, func(e *store.Email) error {
-		n, err := c.server.readdress(ctx, e, old, to)
+	if sent := p.byRole(store.RoleSent); len(patch.mailboxes) == 0 && sent != nil {
+		patch.mailboxes[sent.ID], patch.keywords["$seen"] = true, true
+	}
+	if len(patch.mailboxes) == 0 {
+		return nil, nil, nil
+	}
+	err = c.server.store.Emails(ctx, c.account.ID, source, source+1, func(e *store.Email) error {
+		n, signed, err := c.server.readdress(ctx, e, old, to)
 		if n != nil {
 			text = &corrected{*n, patch}
 		}
+		if signed {
+			o["signed"] = true
+		}
 		return err
 	})
-	return &mine, text, err
+	return first, text, err
 }
 
-// readdress stores a message with another address in its header; nil if that does not have the old one.
-func (s *Server) readdress(ctx context.Context, e *store.Email, old, to string) (*store.NewEmail, error) {
+// sentCopy finds a message that waits or failed among the emails outside of the Outbox, where it need not be, and the email that has its
+// text, 0 if there is none: of what came over SMTP that is the one in the Outbox, for its program kept what it likes.
+func (c *call) sentCopy(ctx context.Context, p *picture, w *waiting) (mine *store.Located, source store.EmailID, err error) {
+	outside := func(l *store.Located) *store.Located {
+		one := *l
+		one.At = slices.DeleteFunc(slices.Clone(l.At), func(place store.PlacedIn) bool {
+			b := p.boxes[place.Mailbox]
+			return b == nil || b.Role == store.RoleOutbox
+		})
+		return &one
+	}
+	if w.record != nil {
+		there, ok := p.email(w.record.Email)
+		if !ok || len(outside(there).At) == 0 {
+			return nil, 0, nil
+		}
+		return outside(there), there.ID, nil
+	}
+	out, sent := p.outbox(), p.byRole(store.RoleSent)
+	if out == nil || sent == nil || w.sub.Outbox == 0 || w.sub.MessageID == "" {
+		return nil, 0, nil
+	}
+	source, err = c.server.emailAt(ctx, c.account.ID, out.ID, w.sub.Outbox)
+	there, ok := p.email(source)
+	if err != nil || !ok {
+		return nil, 0, err
+	}
+	for _, l := range p.thread(there.Thread) {
+		if !slices.ContainsFunc(l.At, func(place store.PlacedIn) bool { return place.Mailbox == sent.ID }) {
+			continue
+		}
+		m, err := c.sentMail(ctx, "", l.ID)
+		if err != nil {
+			return nil, 0, err
+		}
+		if m.messageID == strings.Trim(w.sub.MessageID, "<>") {
+			return outside(l), source, nil
+		}
+	}
+	return &store.Located{}, source, nil
+}
+
+// readdress stores a message with another address in its header; nil if that does not have the old one, or is signed.
+func (s *Server) readdress(ctx context.Context, e *store.Email, old, to string) (n *store.NewEmail, signed bool, err error) {
 	body, err := s.store.Body(ctx, e)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer body.Close()
 	head := make([]byte, e.Summary.HeaderSize())
 	if _, err := io.ReadFull(io.NewSectionReader(body, 0, int64(len(head))), head); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	head, changed := message.Readdress(head, old, to)
 	if !changed {
-		return nil, nil
+		return nil, false, nil
+	}
+	if message.Signed(head) {
+		return nil, true, nil
 	}
 	size := e.Summary.HeaderSize()
 	scanner := message.NewScanner(message.Limits{})
 	whole := io.MultiReader(bytes.NewReader(head), io.NewSectionReader(body, size, e.Size-size))
 	one, err := s.receive(ctx, io.TeeReader(whole, scanner))
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return &store.NewEmail{Blob: one.ref, Summary: scanner.Finish(), Received: e.Received}, nil
+	return &store.NewEmail{Blob: one.ref, Summary: scanner.Finish(), Received: e.Received}, false, nil
 }

@@ -39,33 +39,43 @@ func deliveryGet(ctx context.Context, c *call) (any, error) {
 	}
 	list := []object{}
 	if m.messageID != "" {
-		if list, err = c.handedIn(ctx, m); err == nil && len(list) == 0 {
-			list, err = c.sentOtherwise(ctx, m)
+		var known, before []string
+		if list, known, before, err = c.handedIn(ctx, m); err == nil && (len(list) == 0 || len(before) > 0) {
+			var others []object
+			others, err = c.sentOtherwise(ctx, m, known)
+			list = append(others, list...)
 		}
 	}
 	return object{"accountId": accountID(c.account.ID), "emailId": id, "list": list}, err
 }
 
-// handedIn is what became of an email that was handed in over JMAP, as often as it was.
-func (c *call) handedIn(ctx context.Context, m *sentMail) ([]object, error) {
-	list := []object{}
+// handedIn is what became of an email that was handed in over JMAP, as often as it was: known are the traces of that, before those of what
+// came over SMTP and was corrected here.
+func (c *call) handedIn(ctx context.Context, m *sentMail) (list []object, known, before []string, err error) {
+	list = []object{}
 	all, err := c.submissionsOf(ctx, m)
 	for i := range all {
+		known = append(known, all[i].Trace)
+	}
+	for i := range all {
 		e := &all[i]
+		if e.Corrects != "" && !slices.Contains(known, e.Corrects) {
+			before = append(before, e.Corrects)
+		}
 		recipients, err := c.recipientsOf(ctx, e)
 		if err != nil {
-			return nil, err
+			return nil, nil, nil, err
 		}
 		list = append(list, object{"traceId": e.Trace, "emailSubmissionId": submissionID(e.ID), "undoStatus": e.Undo(), "recipients": recipients})
 	}
-	return list, err
+	return list, known, before, err
 }
 
 // sentAround is how far from its own date an email is looked for in the journal.
 const sentAround = 24 * time.Hour
 
-// sentOtherwise is what became of an email that a mail program sent over SMTP.
-func (c *call) sentOtherwise(ctx context.Context, m *sentMail) ([]object, error) {
+// sentOtherwise is what became of an email that a mail program sent over SMTP; the traces that are known already are left out.
+func (c *call) sentOtherwise(ctx context.Context, m *sentMail, known []string) ([]object, error) {
 	list := []object{}
 	timeline, err := c.server.options.Holder.Journal.Trace(ctx, journal.Query{
 		Text: "<" + strings.Trim(m.messageID, "<>") + ">", Account: c.account.ID, Reader: cause.Holder, From: m.received.Add(-sentAround),
@@ -77,7 +87,7 @@ func (c *call) sentOtherwise(ctx context.Context, m *sentMail) ([]object, error)
 	for i := range timeline.Lines {
 		e := &timeline.Lines[i].Event
 		taken := e.Kind == journal.MessageQueued || e.Kind == journal.MessageAccepted
-		if taken && e.Account == c.account.ID && strings.HasSuffix(e.Field("protocol"), "A") && !slices.Contains(traces, e.Trace) { // signed in (RFC 3848)
+		if taken && e.Account == c.account.ID && strings.HasSuffix(e.Field("protocol"), "A") && !slices.Contains(traces, e.Trace) && !slices.Contains(known, e.Trace.String()) { // signed in (RFC 3848)
 			traces = append(traces, e.Trace)
 		}
 	}

@@ -137,15 +137,38 @@ func (c *call) briefOf(ctx context.Context, m *sentMail) (*brief, error) {
 	return b, nil
 }
 
-// submissionsOf are those of an email that were handed in over JMAP.
+// submissionsOf are those of an email that were handed in over JMAP, with those in whose place they went, or that went in theirs. Of an
+// email that is another by now, as an address was corrected, they are those of what it became.
 func (c *call) submissionsOf(ctx context.Context, m *sentMail) (list []store.EmailSubmission, err error) {
 	all, err := c.server.store.EmailSubmissionsOf(ctx, c.account.ID, m.messageID)
+	if err != nil {
+		return nil, err
+	}
+	return related(all, func(e *store.EmailSubmission) bool { return e.Email == m.email }), nil
+}
+
+// related are the submissions of a message that a function names, and all that corrections lead to from there.
+func related(all []store.EmailSubmission, named func(*store.EmailSubmission) bool) (list []store.EmailSubmission) {
+	traces := map[string]bool{}
+	in := make([]bool, len(all))
+	for found := true; found; {
+		found = false
+		for i := range all {
+			e := &all[i]
+			if !in[i] && (named(e) || traces[e.Trace] || e.Corrects != "" && traces[e.Corrects]) {
+				in[i], found, traces[e.Trace] = true, true, true
+				if e.Corrects != "" {
+					traces[e.Corrects] = true
+				}
+			}
+		}
+	}
 	for i := range all {
-		if all[i].Email == m.email {
+		if in[i] {
 			list = append(list, all[i])
 		}
 	}
-	return list, err
+	return list
 }
 
 // submissionOf is what the queue has of an email submission, or what it was if nothing of it waits.

@@ -157,6 +157,27 @@ func (c *call) withRecord(ctx context.Context, w *waiting) error {
 	return err
 }
 
+// asItIs gives a record the email that its own became, if that is gone since an address was corrected.
+func (c *call) asItIs(ctx context.Context, e *store.EmailSubmission) error {
+	p, err := c.picture(ctx)
+	if err != nil {
+		return err
+	}
+	if _, there := p.email(e.Email); there || e.MessageID == "" {
+		return nil
+	}
+	all, err := c.server.store.EmailSubmissionsOf(ctx, c.account.ID, e.MessageID)
+	if err != nil {
+		return err
+	}
+	for _, one := range related(all, func(one *store.EmailSubmission) bool { return one.ID == e.ID }) {
+		if _, there := p.email(one.Email); there {
+			e.Email = one.Email
+		}
+	}
+	return nil
+}
+
 // ofRecord is a message that failed for somebody, and of which nothing waits.
 func (c *call) ofRecord(ctx context.Context, e *store.EmailSubmission) (*waiting, error) {
 	sub, err := c.asSubmission(e)
@@ -170,6 +191,10 @@ func (c *call) ofRecord(ctx context.Context, e *store.EmailSubmission) (*waiting
 	if store.KindOf(err) != store.KindNotFound {
 		return nil, err
 	}
+	if err := c.asItIs(ctx, e); err != nil {
+		return nil, err
+	}
+	sub.Email = e.Email
 	return &waiting{sub, e, true}, nil
 }
 

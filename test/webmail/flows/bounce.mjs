@@ -1,11 +1,11 @@
-// A message to somebody who is not there comes back, says why in words, and goes to the right address with two clicks.
+// A message to two people, of whom one is not there, comes back from that one, says why in words, and goes to the right address with two clicks.
 
 import { anna, assert, base, bo, cilla, command, flow } from "../flow.mjs";
 import { inMailbox, jmap } from "../mail.mjs";
 
 await flow(async ({ person }) => {
   const page = await person(anna);
-  await page.goto(`${base}/mail/inbox?mailto=${encodeURIComponent(`mailto:${cilla.address}?subject=Kalaset&body=Klockan sju.`)}`);
+  await page.goto(`${base}/mail/inbox?mailto=${encodeURIComponent(`mailto:${cilla.address},${bo.address}?subject=Kalaset&body=Klockan sju.`)}`);
   await page.getByRole("dialog", { name: "Kalaset" }).waitFor();
   await page.keyboard.press("Control+Enter");
   await page.getByText("Sending to").waitFor();
@@ -18,7 +18,7 @@ await flow(async ({ person }) => {
   await page.locator(".outbox-row.bounced").getByText("The other side knows nobody with this address").waitFor();
   await page.getByRole("link", { name: /Outbox/ }).getByText("1").waitFor();
   await page.goto(`${base}/mail/sent`);
-  await page.getByRole("row", { name: /Kalaset, Not delivered: / }).waitFor();
+  await page.getByRole("row", { name: /Kalaset, Not delivered to .* Delivered to 1 of 2/ }).waitFor();
   await page.goto(`${base}/mail/inbox`);
   await page.getByRole("link", { name: /Not delivered/ }).click();
   await page.getByText(`Not delivered to ${cilla.address}`).waitFor();
@@ -26,27 +26,29 @@ await flow(async ({ person }) => {
   await page.getByLabel("The right address").fill("nobody@example.test");
   await page.getByRole("dialog").getByRole("button", { name: "Correct and send" }).click();
   await page.getByRole("dialog").getByRole("alert").waitFor();
-  await page.getByLabel("The right address").fill(bo.address);
+  await page.getByLabel("The right address").fill(anna.address);
   await page.getByRole("dialog").getByRole("button", { name: "Correct and send" }).click();
-  await page.getByText(`On its way to ${bo.address} now.`).waitFor();
+  await page.getByText(`On its way to ${anna.address} now.`).waitFor();
 
   const there = await person(bo);
   await there.getByRole("link", { name: /Kalaset/ }).waitFor();
   await page.goto(`${base}/mail/outbox`);
   await page.getByText("Nothing waits").waitFor();
 
-  // The message itself says whom it is for, here and there, and is among the sent ones once.
-  for (const [who, role] of [[page, "sent"], [there, "inbox"]]) {
+  // The message itself says whom it is for, and is among the sent ones once; who had it keeps that.
+  for (const [who, role, to] of [[page, "sent", anna], [page, "inbox", anna], [there, "inbox", cilla]]) {
     const [emails] = await jmap(who, ["Email/get", { ids: await inMailbox(who, role), properties: ["to", "subject"] }]);
-    assert.deepEqual(emails.list.map((e) => [e.subject, e.to[0].email]), [["Kalaset", bo.address]]);
+    const told = emails.list.filter((e) => e.subject === "Kalaset").map((e) => e.to.map((a) => a.email));
+    assert.deepEqual(told, [[to.address, bo.address]], role);
   }
 
   // What was sent says to whom it came, and where it has been.
   await page.goto(`${base}/mail/sent`);
-  await page.getByRole("row", { name: /Kalaset, Delivered, / }).waitFor();
+  await page.getByRole("row", { name: /Kalaset, Delivered to all 2, / }).waitFor();
   await page.getByRole("link", { name: /Kalaset/ }).click();
-  await page.locator(".message.folded button").first().click();
-  await page.locator(".delivery summary").getByText("Delivered").waitFor();
+  await page.locator(".message:not(.folded)").first().waitFor();
+  for (const folded = page.locator(".message.folded button"); (await folded.count()) > 0; ) await folded.first().click();
+  await page.locator(".delivery summary").getByText("Delivered to all 2").waitFor();
   await page.locator(".delivery summary").click();
   await page.locator(".delivery").getByRole("button", { name: "Where is my mail?" }).click();
   await page.locator(".way li").first().waitFor();

@@ -14,11 +14,24 @@ type Wrong = Pick<Recipient, "address" | "suggestion" | "why">;
 
 /** correctAddress asks for the right address and sends there; id is that of the message in the Outbox. */
 export async function correctAddress(id: string, r: Wrong): Promise<void> {
-  const done = await show<string>((close) => <Correct id={id} r={r} close={close} />);
-  if (done) toast(t("corrected", { address: done }));
+  const done = await show<Done>((close) => <Correct id={id} r={r} close={close} />);
+  if (done) tell(done);
 }
 
-function Correct({ id, r, close }: { id: string; r: Wrong; close: (to?: string) => void }) {
+interface Done {
+  address: string;
+  signed?: boolean;
+}
+
+const tell = ({ address, signed }: Done): void => void toast(t(signed ? "corrected_signed" : "corrected", { address }));
+
+/** correctTo sends a message to another address than one that cannot be reached, and says so. */
+export async function correctTo(id: string, recipient: string, to: string): Promise<void> {
+  const { signed } = await act(id, "correctRecipient", { recipient, to });
+  tell({ address: to, signed });
+}
+
+function Correct({ id, r, close }: { id: string; r: Wrong; close: (done?: Done) => void }) {
   const [to, setTo] = useState(r.suggestion ?? r.address);
   const [error, setError] = useState("");
   const [busy, setBusy] = useState(false);
@@ -29,8 +42,8 @@ function Correct({ id, r, close }: { id: string; r: Wrong; close: (to?: string) 
     if (!ok) return;
     setBusy(true);
     try {
-      await act(id, "correctRecipient", { recipient: r.address, to: right });
-      close(right);
+      const { signed } = await act(id, "correctRecipient", { recipient: r.address, to: right });
+      close({ address: right, signed });
     } catch (failure) {
       const told = failure instanceof MethodError ? failure.detail.recipients?.[right] : undefined;
       setError(told?.text ?? explain(failure));

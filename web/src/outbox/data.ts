@@ -115,8 +115,14 @@ export function follow(): () => void {
   };
 }
 
+/** Acted is what became of it: signed tells that an address was corrected for the way alone, as its program signed the message. */
+interface Acted {
+  emailId: string | null;
+  signed?: boolean;
+}
+
 /** act does something with a message that waits. */
-export async function act(id: string, action: string, more: Record<string, string> = {}): Promise<{ emailId: string | null }> {
+export async function act(id: string, action: string, more: Record<string, string> = {}): Promise<Acted> {
   const answer = await call("Outbox/act", { id, action, lang, ...more });
   await look();
   return answer;

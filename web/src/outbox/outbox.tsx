@@ -14,7 +14,7 @@ import { confirm, Dialog, show } from "../ui/dialog";
 import { Icon } from "../ui/icon";
 import { MenuButton } from "../ui/menu";
 import { Countdown, toast } from "../ui/toast";
-import { correctAddress } from "./correct";
+import { correctAddress, correctTo } from "./correct";
 import { act, failed, follow, limits, look, next, waiting, when, type Meter, type Recipient, type Waiting } from "./data";
 import { askWhere, whereIs } from "./whereis";
 
@@ -146,7 +146,7 @@ const theirs = /^(?:content\.looks-like-spam|content\.attachment-forbidden|recip
 
 /** actsOf are what can be done with a message, the best first. */
 function actsOf(w: Waiting, r: Recipient | undefined): Act[] {
-  const does = (action: string, more?: Record<string, string>) => act(w.id, action, more).then(() => true, say);
+  const does = (action: string) => act(w.id, action).catch(say);
   const cause = r?.why?.cause ?? "";
   const id = w.emailId;
   const again = async (links: boolean) => {
@@ -159,7 +159,7 @@ function actsOf(w: Waiting, r: Recipient | undefined): Act[] {
   if (r?.suggestion) {
     acts.push({
       label: t("correct_to", { domain: r.suggestion.split("@").at(-1)! }), icon: "pencil",
-      run: async () => (await does("correctRecipient", { recipient: r.address, to: r.suggestion! })) && toast(t("corrected", { address: r.suggestion! })),
+      run: () => correctTo(w.id, r.address, r.suggestion!).catch(say),
     });
   }
   if (id && tooLarge.test(cause)) acts.push({ label: t("send_as_link"), icon: "link", run: () => again(true).catch(say) });

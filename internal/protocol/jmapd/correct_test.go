@@ -1,0 +1,186 @@
+package jmapd
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/journal"
+	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/storetest"
+)
+
+// seen are the recipients of all emails in a mailbox, as their headers name them.
+func (w *world) seen(mailbox string) (all []string) {
+	w.t.Helper()
+	var found struct {
+		List []struct{ To []struct{ Email string } }
+	}
+	var ids struct{ IDs []string }
+	w.args(&ids, "Email/query", `{"accountId":"a1","filter":{"inMailbox":%q}}`, mailbox)
+	raw, _ := json.Marshal(ids.IDs)
+	w.args(&found, "Email/get", `{"accountId":"a1","ids":%s,"properties":["to"]}`, raw)
+	for _, e := range found.List {
+		var to []string
+		for _, a := range e.To {
+			to = append(to, a.Email)
+		}
+		all = append(all, strings.Join(to, " "))
+	}
+	return all
+}
+
+// states are what Delivery/get tells of the only email in a mailbox, but for recipients who do not get it from there any more.
+func (w *world) states(mailbox string) map[string]string {
+	w.t.Helper()
+	var ids struct{ IDs []string }
+	w.args(&ids, "Email/query", `{"accountId":"a1","filter":{"inMailbox":%q}}`, mailbox)
+	if len(ids.IDs) != 1 {
+		w.t.Fatalf("there are %d emails in %s", len(ids.IDs), mailbox)
+	}
+	var got struct {
+		List []struct {
+			Recipients map[string]struct{ State string }
+		}
+	}
+	w.args(&got, "Delivery/get", `{"accountId":"a1","emailId":%q}`, ids.IDs[0])
+	all := map[string]string{}
+	for _, one := range got.List {
+		for address, r := range one.Recipients {
+			if r.State == "cancelled" {
+				continue
+			}
+			if all[address] != "" {
+				w.t.Errorf("%s is told of twice", address)
+			}
+			all[address] = r.State
+		}
+	}
+	return all
+}
+
+// waiting is the one message in the Outbox.
+func (w *world) waiting() (id string, to []string) {
+	w.t.Helper()
+	var got struct {
+		List []struct {
+			ID         string
+			Recipients []struct{ Address, State string }
+		}
+	}
+	w.args(&got, "Outbox/get", `{"accountId":"a1","failedSince":"2020-01-01T00:00:00Z"}`)
+	if len(got.List) != 1 {
+		w.t.Fatalf("%d messages are in the Outbox: %v", len(got.List), got.List)
+	}
+	for _, r := range got.List[0].Recipients {
+		to = append(to, r.Address+" "+r.State)
+	}
+	slices.Sort(to)
+	return got.List[0].ID, to
+}
+
+// TestCorrectOneOfSeveral holds that a message of which one address was wrong is one message in Sent, which names all recipients rightly and tells of each,
+// and that nobody gets it twice.
+func TestCorrectOneOfSeveral(t *testing.T) {
+	w := newWorld(t)
+	w.using = append(w.using, capabilityVendor)
+	bo := storetest.Account(t, w.store, "bo@example.org")
+	w.calls(`[["Identity/get",{"accountId":"a1"},"0"]]`)
+	w.handIn(1, time.Now(), "eva@exmaple.net", "carl@example.net")
+	w.settle()
+	id, _ := w.waiting()
+	correct := func(id, from, to string) string {
+		return string(w.calls(fmt.Sprintf(`[["Outbox/act",{"accountId":"a1","id":%q,"action":"correctRecipient","recipient":%q,"to":%q},"0"]]`, id, from, to)))
+	}
+	if got := correct(id, "eva@exmaple.net", "eva@example.net"); !strings.Contains(got, `"emailSubmissionId":"S2"`) {
+		t.Fatal(got)
+	}
+	w.settle()
+	if got := correct(id, "eva@exmaple.net", "anna@example.org"); !strings.Contains(got, "notFound") { // another window was faster
+		t.Error(got)
+	}
+	if got := w.seen("F3"); fmt.Sprint(got) != "[bo@example.org eva@example.net carl@example.net]" {
+		t.Error(got)
+	}
+	want := map[string]string{"bo@example.org": "delivered", "eva@example.net": "delayed", "carl@example.net": "delayed"}
+	if got := w.states("F3"); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Error(got)
+	}
+	id, to := w.waiting()
+	if fmt.Sprint(to) != "[carl@example.net delayed eva@example.net delayed]" {
+		t.Error(to)
+	}
+	// The other one, too: all have it now, in one message.
+	if got := correct(id, "carl@example.net", "anna@example.org"); !strings.Contains(got, `"emailSubmissionId":"S3"`) {
+		t.Fatal(got)
+	}
+	w.settle()
+	want = map[string]string{"bo@example.org": "delivered", "eva@example.net": "delayed", "anna@example.org": "delivered"}
+	if got := w.states("F3"); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Error(got)
+	}
+	m, err := w.store.Mailboxes(t.Context(), bo.ID)
+	if err != nil || m[0].Messages != 1 {
+		t.Error(m, err)
+	}
+	if got := w.seen("F1"); fmt.Sprint(got) != "[bo@example.org eva@example.net anna@example.org]" {
+		t.Error(got)
+	}
+}
+
+// TestCorrectOfSMTP holds that a message which a mail program sent is corrected as one of our own, with the copy that its program keeps, unless the
+// program signed it.
+func TestCorrectOfSMTP(t *testing.T) {
+	for _, tt := range []struct {
+		name, signature string
+		kept            bool
+		sent            string
+	}{
+		{"kept", "", true, "[anna@example.org]"},
+		{"not kept", "", false, "[anna@example.org]"},
+		{"signed", "DKIM-Signature: v=1; d=example.org; h=To; bh=x; b=x\r\n", true, "[eva@exmaple.net]"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.using = append(w.using, capabilityVendor)
+			w.calls(`[["Identity/get",{"accountId":"a1"},"0"]]`)
+			letter := tt.signature + "From: anna@example.org\r\nTo: eva@exmaple.net\r\nSubject: Hej\r\nMessage-ID: <1@x>\r\n\r\nHej\r\n"
+			ref, err := w.store.Blobs().Put(t.Context(), []byte(letter))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tt.kept {
+				w.calls(`[["Email/set",{"accountId":"a1","create":{"e":{"mailboxIds":{"F3":true},"messageId":["1@x"],"to":[{"email":"eva@exmaple.net"}],"subject":"Hej"}}},"0"]]`)
+			}
+			now := w.store.Now()
+			sub := store.Submission{
+				ID: store.NewTraceID(now), Account: w.anna.ID, From: w.anna.Address, Blob: ref, Size: int64(len(letter)), MessageID: "1@x",
+				Recipients: []store.SubmissionRecipient{{Address: "eva@exmaple.net"}},
+			}
+			w.desk.journal.Record(t.Context(), store.Event{Time: now, Trace: sub.ID, Account: w.anna.ID, Kind: journal.MessageQueued, Fields: []store.Field{
+				{Name: "to", Value: "eva@exmaple.net"}, {Name: "message-id", Value: "1@x"}, {Name: "protocol", Value: "ESMTPSA"},
+			}})
+			if err := w.queue.Submit(t.Context(), sub); err != nil {
+				t.Fatal(err)
+			}
+			w.settle()
+			got := string(w.calls(`[["Outbox/act",{"accountId":"a1","id":"` + sub.ID.String() + `","action":"correctRecipient","recipient":"eva@exmaple.net","to":"anna@example.org"},"0"]]`))
+			if strings.Contains(got, `"signed":true`) != (tt.signature != "") {
+				t.Error(got)
+			}
+			w.settle()
+			if got := fmt.Sprint(w.seen("F3")); got != tt.sent {
+				t.Errorf("in Sent: %s", got)
+			}
+			if got := fmt.Sprint(w.seen("F1")); got != tt.sent {
+				t.Errorf("in the inbox: %s", got)
+			}
+			if got := fmt.Sprint(w.states("F3")); got != "map[anna@example.org:delivered]" {
+				t.Error(got)
+			}
+		})
+	}
+}
