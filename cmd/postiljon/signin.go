@@ -28,7 +28,7 @@ func (s *service) openSignIn() (err error) {
 		return err
 	}
 	s.signIn, err = signin.New(signin.Options{
-		Store: s.store, Sessions: s.browsers, SignIn: s.policies.signIn, Codes: s.codes, Passkeys: s.passkeys, Security: s.security, Catalogue: s.catalogue, Notices: s.policies.notices, Hostname: s.config.Hostname, BaseURL: s.config.BaseURL(),
+		Store: s.store, Sessions: s.browsers, SignIn: s.policies.signIn, Codes: s.codes, Passkeys: s.passkeys, Security: s.security, Journal: s.journal, Catalogue: s.catalogue, Notices: s.policies.notices, Hostname: s.config.Hostname, BaseURL: s.config.BaseURL(),
 		DefaultDomain: s.config.Auth.DefaultDomain, Done: func(id cause.ID) { s.metrics.SignIn("web", id) }, Log: s.log,
 	})
 	return err

@@ -71,12 +71,17 @@ const reportLifetime = 24 * time.Hour
 // mailReport queues a report of the service. It has no return path: nobody waits to hear
 // that it could not be delivered.
 func (s *service) mailReport(ctx context.Context, _, to string, raw []byte) error {
+	return s.mailOut(ctx, to, raw, time.Now().Add(reportLifetime))
+}
+
+// mailOut queues a message of the service itself, which is worth nothing after a time and which nobody hears of if it cannot be delivered.
+func (s *service) mailOut(ctx context.Context, to string, raw []byte, until time.Time) error {
 	ref, err := s.blobs.Put(ctx, raw)
 	if err != nil {
 		return err
 	}
 	return s.queue.Submit(ctx, store.Submission{
-		Blob: ref, Size: int64(len(raw)), Expires: time.Now().Add(reportLifetime),
+		Blob: ref, Size: int64(len(raw)), Expires: until,
 		Recipients: []store.SubmissionRecipient{{Address: to, Notify: "NEVER"}},
 	})
 }

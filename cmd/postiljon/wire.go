@@ -235,7 +235,7 @@ func (s *service) openPolicies(ctx context.Context) (err error) {
 		return err
 	}
 	s.onClose("guard", p.guard.Close)
-	if p.notices, err = notice.New(notice.Options{Store: s.store, Catalogue: s.catalogue, Hostname: s.config.Hostname, BaseURL: s.config.BaseURL(), Log: s.log}); err != nil {
+	if p.notices, err = notice.New(notice.Options{Mail: s.mailOut, Store: s.store, Catalogue: s.catalogue, Hostname: s.config.Hostname, BaseURL: s.config.BaseURL(), Log: s.log}); err != nil {
 		return err
 	}
 	s.onClose("notices", p.notices.Close)

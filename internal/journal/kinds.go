@@ -74,6 +74,9 @@ const (
 	SecondStepOn      = "second-step.on"
 	SecondStepOff     = "second-step.off"
 	RecoveryRenewed   = "recovery.renewed"   // new recovery codes
+	RecoverySet       = "recovery.set"       // an address for the day when the password is forgotten: to
+	RecoveryRemoved   = "recovery.removed"   // no such address any more: to
+	PasswordForgotten = "password.forgotten" // somebody asked for a way to a new password: to, if it went anywhere; remote, client
 	PasskeyCreated    = "passkey.created"    // credential
 	PasskeyDeleted    = "passkey.deleted"    // credential
 	SessionEnded      = "session.ended"      // a browser was signed out from elsewhere: count, client

@@ -24,8 +24,10 @@ import (
 //go:embed texts/*.toml
 var textFiles embed.FS
 
-// Options are what notices are made of; all must be given.
+// Options are what notices are made of; all but Mail must be given.
 type Options struct {
+	// Mail sends a message to an address elsewhere, where it is worth nothing after a time; without it none goes there.
+	Mail      func(ctx context.Context, to string, raw []byte, until time.Time) error
 	Store     *store.Store
 	Catalogue *cause.Catalogue // whose numbers, sizes and times are written as the reader does
 	Hostname  string           // of the service, which a notice is from
@@ -199,7 +201,8 @@ func (s *Sender) write(ctx context.Context, a *store.Account, kind string, value
 	if a.Language != "" {
 		lang = cause.ParseLang(a.Language)
 	}
-	subject, text := s.compose(a, lang, kind, trace, values)
+	subject, text := s.compose(a, message.Address{Name: a.Name, Email: a.Address}, lang, kind, trace, values)
+	text = append([]byte("Return-Path: <>\r\n"), text...)
 	ref, err := s.Store.Blobs().Put(ctx, text)
 	if err != nil {
 		return fmt.Errorf("notice: store %s for %s: %w", kind, a.Address, err)
@@ -222,8 +225,8 @@ func (s *Sender) write(ctx context.Context, a *store.Account, kind string, value
 	return nil
 }
 
-// compose writes the message.
-func (s *Sender) compose(a *store.Account, lang cause.Lang, kind string, trace store.TraceID, values []cause.Param) (subject string, text []byte) {
+// compose writes the message about an account.
+func (s *Sender) compose(a *store.Account, to message.Address, lang cause.Lang, kind string, trace store.TraceID, values []cause.Param) (subject string, text []byte) {
 	words := s.texts[lang]
 	pairs := []string{"address", a.Address, "host", s.Hostname, "base", s.BaseURL}
 	catalogue := s.Catalogue
@@ -235,9 +238,8 @@ func (s *Sender) compose(a *store.Account, lang cause.Lang, kind string, trace s
 	}
 	subject = words.Say(kind+".subject", pairs...)
 	var h message.Header
-	h.AddText("Return-Path", "<>")
 	h.AddAddresses("From", []message.Address{{Name: words.Say("all.from"), Email: "postmaster@" + a.Domain()}})
-	h.AddAddresses("To", []message.Address{{Name: a.Name, Email: a.Address}})
+	h.AddAddresses("To", []message.Address{to})
 	h.AddText("Subject", subject)
 	h.AddDate("Date", s.Store.Now())
 	h.AddMessageIDs("Message-ID", trace.String()+"@"+s.Hostname)

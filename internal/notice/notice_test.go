@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/policy"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/storetest"
@@ -149,7 +150,7 @@ func TestZone(t *testing.T) {
 	at := cause.Time("at", time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC))
 	for zone, want := range map[string]string{"Europe/Stockholm": "14:00", "America/New_York": "08:00"} {
 		a := &store.Account{Address: "anna@demo.test", Zone: zone}
-		_, text := s.compose(a, cause.English, "new-browser", store.NewTraceID(st.Now()), []cause.Param{at})
+		_, text := s.compose(a, message.Address{Email: a.Address}, cause.English, "new-browser", store.NewTraceID(st.Now()), []cause.Param{at})
 		if !bytes.Contains(text, []byte(want)) {
 			t.Errorf("%s: no %s in %s", zone, want, text)
 		}
@@ -165,7 +166,7 @@ func TestSecurity(t *testing.T) {
 		w := Where{Browser: "Firefox", System: "Windows", Remote: "192.0.2.7", Language: cause.Norwegian}
 		s.NewBrowser(*a, w, st.Now())
 		s.NewBrowser(*a, Where{Language: cause.Norwegian}, st.Now())
-		kinds := []string{PasswordChanged, SecondStepOn, SecondStepOff, RecoveryUsed, PasskeyCreated, AppPasswordCreated}
+		kinds := []string{PasswordChanged, SecondStepOn, SecondStepOff, RecoveryUsed, PasskeyCreated, AppPasswordCreated, RecoverySet, RecoveryRemoved}
 		for _, kind := range kinds {
 			s.Changed(*a, kind, w, st.Now())
 		}

@@ -41,6 +41,8 @@ const (
 	RecoveryUsed       = "recovery-used"
 	PasskeyCreated     = "passkey-created"
 	AppPasswordCreated = "app-password-created"
+	RecoverySet        = "recovery-set"
+	RecoveryRemoved    = "recovery-removed"
 )
 
 // Changed tells the holder of an account that its security was changed: one of the kinds above.
@@ -49,6 +51,13 @@ func (s *Sender) Changed(a store.Account, kind string, w Where, at time.Time) {
 }
 
 func (s *Sender) security(a store.Account, kind string, w Where, at time.Time) {
+	lang := s.language(&a, w)
+	a.Language = string(lang)
+	s.enqueue(func(ctx context.Context) error { return s.write(ctx, &a, kind, s.where(lang, w, at)...) })
+}
+
+// language is that of the account, or else of the browser.
+func (s *Sender) language(a *store.Account, w Where) cause.Lang {
 	lang := w.Language
 	if a.Language != "" {
 		lang = cause.ParseLang(a.Language)
@@ -56,12 +65,14 @@ func (s *Sender) security(a store.Account, kind string, w Where, at time.Time) {
 	if s.texts[lang] == nil {
 		lang = cause.English
 	}
-	a.Language = string(lang)
+	return lang
+}
+
+// where are the values that tell where and when something was done.
+func (s *Sender) where(lang cause.Lang, w Where, at time.Time) []cause.Param {
 	remote := w.Remote
 	if strings.TrimSpace(remote) == "" {
 		remote = "?"
 	}
-	s.enqueue(func(ctx context.Context) error {
-		return s.write(ctx, &a, kind, cause.Text("device", s.device(lang, w)), cause.Text("remote", remote), cause.Time("at", at))
-	})
+	return []cause.Param{cause.Text("device", s.device(lang, w)), cause.Text("remote", remote), cause.Time("at", at)}
 }

@@ -41,10 +41,18 @@ type KnownBrowser struct {
 	Last time.Time `json:"last"`
 }
 
-// WebSecurity is what an account wants beside: which browsers are known, and whether to write when another signs in.
+// RecoveryAddress is one of the holder elsewhere, which is written to when the password is forgotten.
+type RecoveryAddress struct {
+	Address string    `json:"address"`
+	Since   time.Time `json:"since"` // when its holder showed that mail arrives there
+}
+
+// WebSecurity is what an account wants beside: which browsers are known, whether to write when another signs in, and where to when
+// the password is forgotten.
 type WebSecurity struct {
-	Quiet    bool           `json:"quiet,omitempty"` // no message about sign-ins from new browsers
-	Browsers []KnownBrowser `json:"browsers,omitempty"`
+	Quiet    bool            `json:"quiet,omitempty"` // no message about sign-ins from new browsers
+	Browsers []KnownBrowser  `json:"browsers,omitempty"`
+	Recovery RecoveryAddress `json:"recovery,omitzero"`
 }
 
 // Bounds of an account.

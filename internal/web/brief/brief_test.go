@@ -35,3 +35,16 @@ func TestMap(t *testing.T) {
 		t.Errorf("%d kept that are over", len(m.all)-1)
 	}
 }
+
+func TestTally(t *testing.T) {
+	y, now := NewTally(2, time.Hour, 100), time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for i, step := range []struct {
+		name  string
+		after time.Duration
+		want  bool
+	}{{"a", 0, true}, {"a", 59 * time.Minute, true}, {"a", 59 * time.Minute, false}, {"b", 59 * time.Minute, true}, {"a", time.Hour, true}} {
+		if got := y.Allow(step.name, now.Add(step.after)); got != step.want {
+			t.Errorf("step %d: %v", i, got)
+		}
+	}
+}

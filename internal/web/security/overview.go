@@ -29,6 +29,7 @@ type Overview struct {
 	Connections     []Connection  `json:"connections"` // of mail programs
 	SignIns         []SignIn      `json:"signIns"`     // of the last two weeks, the latest first
 	Notices         notices       `json:"notices"`
+	Recovery        *Recovery     `json:"recovery,omitempty"` // where to a link goes when the password is forgotten
 }
 
 // TwoStep is the second step of signing in.
@@ -162,6 +163,9 @@ func (s *Server) readSecrets(ctx context.Context, o *Overview, a store.AccountID
 	}
 	beside, err := s.Store.WebSecurity(ctx, a)
 	o.Notices.NewSignIn = !beside.Quiet
+	if beside.Recovery.Address != "" {
+		o.Recovery = &Recovery{beside.Recovery.Address, beside.Recovery.Since}
+	}
 	return err
 }
 

@@ -13,6 +13,10 @@
 //	POST   two-step/enable {code}           *  -> {recovery: [10 codes]}, shown once; reason: on, off (nothing was begun)
 //	POST   two-step/recovery                *  -> {recovery: [10 codes]}: new ones in place of the old; reason: off
 //	DELETE two-step                         *  -> 204
+//	POST   recovery/begin {address}         *  -> {until}: a code goes to the address that is to be written to when the password is forgotten;
+//	                                              reason: address-wrong, own, often
+//	POST   recovery {code}                     -> {address, since}, once the code is right; reason: code (after five wrong ones: late), late
+//	DELETE recovery                         *  -> 204
 //	POST   passkeys/begin                   *  -> {publicKey: PublicKeyCredentialCreationOptionsJSON}; reason: host
 //	POST   passkeys {name, credential}      *  -> Passkey; credential is RegistrationResponseJSON; reason: name, refused, exists, many, host
 //	PATCH  passkeys/{id} {name}                -> 204; reason: name
@@ -24,7 +28,7 @@
 //	DELETE sessions                            -> {ended}: all browsers but this one, and the connections of mail programs
 //	POST   notices {newSignIn}                 -> 204: whether a message comes when a new browser signs in
 //
-// Of a new password, a second step, passkeys and app passwords the holder of the account is told by a message in the inbox, always.
+// Of a new password, a second step, an address for a forgotten password, passkeys and app passwords the holder of the account is told by a message in the inbox, always.
 package security
 
 import (
@@ -47,6 +51,7 @@ import (
 	"github.com/postiljon/postiljon/internal/phrases"
 	"github.com/postiljon/postiljon/internal/policy"
 	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/web/brief"
 	"github.com/postiljon/postiljon/internal/web/factor"
 	"github.com/postiljon/postiljon/internal/web/page"
 	"github.com/postiljon/postiljon/internal/web/session"
@@ -81,11 +86,15 @@ type Options struct {
 type Server struct {
 	Options
 	texts map[cause.Lang]*phrases.Set
+	asked *brief.Map[askedAddress] // addresses for a forgotten password that were sent a code, by account
+	codes *brief.Tally             // that were sent, by account
 }
 
 // New makes a server. An error means that the program was built wrong.
 func New(o Options) (*Server, error) {
-	s := &Server{Options: o, texts: map[cause.Lang]*phrases.Set{}}
+	s := &Server{
+		Options: o, texts: map[cause.Lang]*phrases.Set{}, asked: brief.New[askedAddress](recoveryFor, maxAsked), codes: brief.NewTally(maxCodes, time.Hour, maxAsked),
+	}
 	for _, lang := range cause.Languages() {
 		set, err := phrases.Load(files, lang)
 		if err != nil {
@@ -108,6 +117,9 @@ func (s *Server) Routes() map[string]http.Handler {
 		"POST /api/security/two-step/enable":      s.fresh(s.enableTwoStep),
 		"POST /api/security/two-step/recovery":    s.fresh(s.renewRecovery),
 		"DELETE /api/security/two-step":           s.fresh(s.disableTwoStep),
+		"POST /api/security/recovery/begin":       s.fresh(s.beginRecovery),
+		"POST /api/security/recovery":             s.setRecovery,
+		"DELETE /api/security/recovery":           s.fresh(s.deleteRecovery),
 		"POST /api/security/passkeys/begin":       s.fresh(s.beginPasskey),
 		"POST /api/security/passkeys":             s.fresh(s.createPasskey),
 		"PATCH /api/security/passkeys/{id}":       s.renamePasskey,
@@ -215,9 +227,13 @@ func (s *Server) note(r *http.Request, kind string, one *session.Session, fields
 
 // tell writes to the holder of the account that its security was changed.
 func (s *Server) tell(r *http.Request, one *session.Session, kind string) {
+	s.Notices.Changed(one.Account, kind, s.where(r, one), s.Store.Now())
+}
+
+// where is the browser of a request.
+func (s *Server) where(r *http.Request, one *session.Session) notice.Where {
 	browser, system := session.ClientOf(r.UserAgent())
-	where := notice.Where{Browser: browser, System: system, Remote: s.Attempt(r).Remote.String(), Language: session.LangOf(r, one)}
-	s.Notices.Changed(one.Account, kind, where, s.Store.Now())
+	return notice.Where{Browser: browser, System: system, Remote: s.Attempt(r).Remote.String(), Language: session.LangOf(r, one)}
 }
 
 // confirmation is how the holder of a session proves who he is.
@@ -325,7 +341,7 @@ var ErrGone = errors.New("security: another password took the place of this one"
 // Renew gives an account a new password for one that has run out, whose holder has just proved that he has it, and ends all that is signed in.
 // It returns the id of the new one; or in words, in the language of the request, why it is not taken. Errors: ErrGone.
 func (s *Server) Renew(r *http.Request, a store.Account, credential, password string) (id, refused string, err error) {
-	ctx, one := r.Context(), &session.Session{Account: a}
+	ctx := r.Context()
 	all, err := s.Store.Credentials(ctx, a.ID)
 	if err != nil {
 		return "", "", err
@@ -334,17 +350,21 @@ func (s *Server) Renew(r *http.Request, a store.Account, credential, password st
 	if i < 0 {
 		return "", "", ErrGone
 	}
-	weak := s.weakness(password, one)
-	if weak == "" {
-		same, _, err := s.Hasher.Verify(ctx, all[i].Hash, password)
-		if err != nil {
-			return "", "", err
-		}
-		if same {
-			weak = "same"
-		}
+	same, _, err := s.Hasher.Verify(ctx, all[i].Hash, password)
+	if err != nil {
+		return "", "", err
 	}
-	if weak != "" {
+	if same {
+		return "", s.texts[page.Lang(r)].Say("reason.same"), nil
+	}
+	return s.Replace(r, a, password)
+}
+
+// Replace gives an account a new password, whose holder has just shown who he is without the old one, and ends all that is signed in.
+// It returns the id of the new one; or in words, in the language of the request, why it is not taken.
+func (s *Server) Replace(r *http.Request, a store.Account, password string) (id, refused string, err error) {
+	ctx, one := r.Context(), &session.Session{Account: a}
+	if weak := s.weakness(password, one); weak != "" {
 		return "", s.texts[page.Lang(r)].Say("reason."+string(weak), "min", fmt.Sprint(policy.MinPasswordRunes)), nil
 	}
 	if id, err = policy.SetPassword(ctx, s.Store, s.Hasher, a.ID, password, time.Time{}); err != nil {

@@ -17,7 +17,7 @@ func TestTextsAreComplete(t *testing.T) {
 	want := []string{"all.title"}
 	for _, reason := range []string{
 		string(policy.WeakShort), string(policy.WeakCommon), string(policy.WeakRepeated), string(policy.WeakAddress), string(policy.WeakLong),
-		"on", "off", "name", "taken", "many", "protocol", "host", "refused", "exists", "same",
+		"on", "off", "name", "taken", "many", "protocol", "host", "refused", "exists", "same", "address-wrong", "own", "often", "code", "late",
 	} {
 		want = append(want, "reason."+reason)
 	}

@@ -16,7 +16,7 @@ const renewPath = session.SignInPath + "/password"
 
 // renewing returns the sign-in of somebody who may choose a new password now; where nobody may, it has led back to the beginning.
 func (s *Server) renewing(w http.ResponseWriter, r *http.Request) (one half, ok bool) {
-	if one, ok = s.kept(r); ok && one.renew {
+	if one, ok = s.kept(r); ok && (one.renew || one.forgotten) {
 		a, err := s.Store.Account(r.Context(), one.begin.Account.ID) // as it is now
 		if err == nil && (one.proved || !a.TwoStep) {
 			one.begin.Account = a
@@ -41,7 +41,26 @@ func (s *Server) renew(w http.ResponseWriter, r *http.Request) {
 func (s *Server) writeRenew(w http.ResponseWriter, r *http.Request, one *half, code int, p *problem) {
 	v := s.view(r, "")
 	v.Title, v.Address, v.Advice, v.Problem = v.T["renew_title"], one.begin.Account.Address, s.Security.Advice(v.Lang), p
+	v.Lead = v.T["renew_lead"]
+	if one.forgotten {
+		v.Lead = v.T["forgotten_lead"]
+	}
 	s.pages.Write(w, code, "renew.html", v.Lang, v)
+}
+
+// choose gives the account the new password.
+func (s *Server) choose(r *http.Request, one *half, password string) (id, refused string, err error) {
+	if !one.forgotten {
+		return s.Security.Renew(r, one.begin.Account, one.begin.Credential, password)
+	}
+	now, err := s.ownPassword(r.Context(), one.begin.Account.ID)
+	if err == nil && now != one.begin.Credential {
+		err = security.ErrGone
+	}
+	if err != nil {
+		return "", "", err
+	}
+	return s.Security.Replace(r, one.begin.Account, password)
 }
 
 // takeRenewed takes a new password, and signs in with it.
@@ -55,7 +74,7 @@ func (s *Server) takeRenewed(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ctx, a := r.Context(), one.begin.Account
-	id, refused, err := s.Security.Renew(r, a, one.begin.Credential, r.PostFormValue("password"))
+	id, refused, err := s.choose(r, &one, r.PostFormValue("password"))
 	if errors.Is(err, security.ErrGone) {
 		s.drop(w, r)
 		s.tooLate(w, r)

@@ -38,6 +38,7 @@ type Options struct {
 	Codes     *factor.Codes
 	Passkeys  *factor.Passkeys
 	Security  *security.Server
+	Journal   policy.Recorder
 	Catalogue *cause.Catalogue
 	Notices   *notice.Sender
 	Hostname  string
@@ -57,6 +58,9 @@ type Server struct {
 	pages  *page.Set
 	script string // the asset, with its version
 	halves *brief.Map[half]
+	links  *brief.Map[link]  // that went to who has forgotten a password
+	asks   *brief.Tally      // for such links, by address of the network
+	sent   *brief.Tally      // such links, by account
 	told   *brief.Map[*view] // why somebody is not signed in, for the page that asked with a script
 }
 
@@ -81,7 +85,10 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{Options: o, pages: pages, script: "signin.js?v=" + version, halves: brief.New[half](halfFor, maxHalves), told: brief.New[*view](toldFor, maxTold)}, nil
+	return &Server{
+		Options: o, pages: pages, script: "signin.js?v=" + version, halves: brief.New[half](halfFor, maxHalves), told: brief.New[*view](toldFor, maxTold),
+		links: brief.New[link](linkFor, maxLinks), asks: brief.NewTally(maxAsks, time.Hour, maxLinks), sent: brief.NewTally(maxSent, time.Hour, maxLinks),
+	}, nil
 }
 
 // Routes are what the pages answer, by pattern.
@@ -93,6 +100,10 @@ func (s *Server) Routes() map[string]http.Handler {
 		"POST " + stepPath:               ours(s.takeStep),
 		"GET " + renewPath:               ours(s.renew),
 		"POST " + renewPath:              ours(s.takeRenewed),
+		"GET " + forgottenPath:           ours(s.forgotten),
+		"POST " + forgottenPath:          ours(s.takeForgotten),
+		"GET " + followPath:              ours(s.follow),
+		"POST " + followPath:             ours(s.takeFollow),
 		"POST " + passkeyPath + "/begin": ours(s.beginPasskey),
 		"POST " + passkeyPath:            ours(s.takePasskey),
 		"GET /sign-out":                  ours(s.askOut),
@@ -160,7 +171,10 @@ type view struct {
 	CSRF     string
 	Problem  *problem
 	Hints    []string
+	Lead     string // what the page is for
 	Advice   string // before a password is chosen
+	Key      string // of the link that was followed
+	Sent     bool   // a link, if there is an account that it can go to
 	Suggest  string // the address that was probably meant
 	zone     *time.Location
 	Program  string // where the files of the webmail lie

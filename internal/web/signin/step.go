@@ -19,7 +19,9 @@ type half struct {
 	begin session.Begin
 	next  string
 	known bool // the address was
-	renew bool // the password has run out, so that another is to be chosen
+	renew bool // another password is to be chosen, since the one there is has run out
+	// forgotten tells that it is to be chosen since nobody knows the one there is, and a link that went to the holder elsewhere was followed.
+	forgotten bool
 	// proved tells that the second step is done, where there is one.
 	proved bool
 }
@@ -72,7 +74,10 @@ func (s *Server) step(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) writeStep(w http.ResponseWriter, r *http.Request, one *half, d cause.Decision) {
 	v, code := s.view(r, ""), http.StatusOK
-	v.Title, v.Address = v.T["step_title"], one.begin.Account.Address
+	v.Title, v.Address, v.Lead = v.T["step_title"], one.begin.Account.Address, v.T["step_lead"]
+	if one.forgotten {
+		v.Lead = v.T["forgotten_step"]
+	}
 	if !d.Allowed() {
 		s.explain(v, d)
 		code = status(d)
@@ -109,7 +114,7 @@ func (s *Server) takeStep(w http.ResponseWriter, r *http.Request) {
 		return kind, d, err
 	})
 	one.begin.Method = "password-" + kind
-	if d.Allowed() && one.renew {
+	if d.Allowed() && (one.renew || one.forgotten) {
 		if kind == factor.KindRecovery {
 			s.Notices.Changed(one.begin.Account, notice.RecoveryUsed, Where(r, &one.begin), s.Store.Now())
 		}

@@ -27,6 +27,7 @@ interface Overview {
   connections: { protocol: string; program?: string; remote: string; since: string; lastUsed: string }[];
   signIns: SignIn[];
   notices: { newSignIn: boolean };
+  recovery?: { address: string; since: string };
 }
 
 interface AppPassword {
@@ -75,6 +76,7 @@ export function Security() {
             <Part title={t("password")} text={o.passwordChanged ? t("password_changed", { when: at(o.passwordChanged) }) : undefined}>
               <div class="part-buttons"><Button onClick={() => void changePassword(o.minPassword, loaded.again)}>{t("password_change")}</Button></div>
             </Part>
+            <Forgotten o={o} act={act} />
             <TwoStep o={o} act={act} />
             <Passkeys o={o} act={act} />
             <AppPasswords o={o} act={act} />
@@ -132,6 +134,87 @@ function ChangePassword({ min, close, done }: { min: number; close: () => void; 
         </label>
         <label class="check"><input type="checkbox" checked={shown} onChange={(e) => setShown(e.currentTarget.checked)} /> {t("password_show")}</label>
         {said && <p class="wrong" role="alert">{said}</p>}
+      </form>
+    </Dialog>
+  );
+}
+
+/** Forgotten is where a link goes to when the password is forgotten. */
+function Forgotten({ o, act }: { o: Overview; act: Act }) {
+  const set = async () => {
+    const address = await show<string>((close) => <AskAddress close={close} />);
+    if (address) await act(async () => {}, t("forgotten_done", { address }));
+  };
+  const remove = async (address: string) => {
+    if (await confirm(t("forgotten_remove"), t("forgotten_remove_text", { address }), t("remove"), true)) await act(() => api("DELETE", "/api/security/recovery"));
+  };
+  const there = o.recovery;
+  return (
+    <Part title={t("forgotten")} text={t("forgotten_text")}>
+      {there ? (
+        <Row label={there.address} text={t("since", { when: at(there.since) })}>
+          <Button onClick={() => void set()}>{t("forgotten_other")}</Button>
+          <Button onClick={() => void remove(there.address)}>{t("remove")}</Button>
+        </Row>
+      ) : (
+        <Row label={t("forgotten_none")}><Button icon="mail" onClick={() => void set()}>{t("forgotten_add")}</Button></Row>
+      )}
+    </Part>
+  );
+}
+
+/** focus is for a field that comes while a dialog is open. */
+const focus = (field: HTMLInputElement | null) => field?.focus();
+
+/** AskAddress asks for the address, and then for the code that went there. */
+function AskAddress({ close }: { close: (address?: string) => void }) {
+  const [address, setAddress] = useState("");
+  const [sent, setSent] = useState(false);
+  const [code, setCode] = useState("");
+  const [wrong, setWrong] = useState("");
+  const [busy, setBusy] = useState(false);
+  const digits = code.replace(/\s/g, "");
+  const ready = sent ? digits.length === 6 : address.trim() !== "";
+  const go = async (e: Event) => {
+    e.preventDefault();
+    if (!ready || busy) return;
+    setBusy(true);
+    setWrong("");
+    try {
+      if (!sent) {
+        await fresh(() => api("POST", "/api/security/recovery/begin", { address: address.trim() }));
+        setSent(true);
+      } else {
+        close((await api<{ address: string }>("POST", "/api/security/recovery", { code: digits })).address);
+      }
+    } catch (error) {
+      if (error instanceof Cancelled) return;
+      setWrong(error instanceof MethodError ? error.message : explain(error));
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <Dialog title={sent ? t("forgotten_code_title") : t("forgotten_add")} onClose={() => close()} actions={<>
+      <Button onClick={() => close()}>{t("cancel")}</Button>
+      <Button primary disabled={!ready || busy} onClick={(e) => void go(e)}>{t(sent ? "forgotten_code_do" : "forgotten_send")}</Button>
+    </>}>
+      <form onSubmit={(e) => void go(e)}>
+        {sent ? (
+          <>
+            <p class="soft">{t("forgotten_code_text", { address: address.trim() })}</p>
+            <label class="field">
+              <span>{t("forgotten_code")}</span>
+              <input key="code" inputMode="numeric" autocomplete="one-time-code" maxLength={8} ref={focus} value={code} onInput={(e) => setCode(e.currentTarget.value)} />
+            </label>
+          </>
+        ) : (
+          <label class="field">
+            <span>{t("forgotten_address")}</span>
+            <input key="address" type="email" autocomplete="email" maxLength={254} autofocus value={address} onInput={(e) => setAddress(e.currentTarget.value)} />
+          </label>
+        )}
+        {wrong && <p class="wrong" role="alert">{wrong}</p>}
       </form>
     </Dialog>
   );

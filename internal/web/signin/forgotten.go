@@ -1,0 +1,170 @@
+package signin
+
+import (
+	"context"
+	"crypto/rand"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/postiljon/postiljon/internal/journal"
+	"github.com/postiljon/postiljon/internal/policy"
+	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/web/session"
+)
+
+// Who has forgotten the password asks for a link, which goes to the address elsewhere that the account has for that (package
+// security), follows it, and chooses another password; a second step is asked for in between. The pages tell nobody which
+// accounts there are: what is looked up is looked up after the answer.
+const (
+	forgottenPath = session.SignInPath + "/forgotten"
+	followPath    = session.SignInPath + "/new"
+)
+
+const (
+	linkFor  = 30 * time.Minute
+	maxLinks = 10_000
+	maxAsks  = 20 // in an hour from one address of the network
+	maxSent  = 3  // in an hour for one account
+)
+
+// link is what lets somebody choose a new password: for the account as long as its password is the one that was forgotten.
+type link struct {
+	account    store.Account
+	credential string
+}
+
+// forgotten asks for the address.
+func (s *Server) forgotten(w http.ResponseWriter, r *http.Request) {
+	s.writeForgotten(w, r, http.StatusOK, r.URL.Query().Get("address"), false, nil)
+}
+
+func (s *Server) writeForgotten(w http.ResponseWriter, r *http.Request, code int, address string, sent bool, p *problem) {
+	v := s.view(r, "")
+	v.Title, v.Address, v.Sent, v.Problem, v.Script = v.T["forgotten_title"], address, sent, p, ""
+	s.pages.Write(w, code, "forgotten.html", v.Lang, v)
+}
+
+// takeForgotten has a link sent, if there is an address that it can go to.
+func (s *Server) takeForgotten(w http.ResponseWriter, r *http.Request) {
+	if err := r.ParseForm(); err != nil || !s.Sessions.SameOrigin(r) {
+		s.pages.Failed(w, r, http.StatusForbidden, forgottenPath)
+		return
+	}
+	attempt, words := Attempt(r), s.view(r, "").T
+	address := s.whole(r.Context(), r.PostFormValue("address"))
+	switch {
+	case address == "":
+		s.writeForgotten(w, r, http.StatusUnprocessableEntity, "", false, &problem{Title: words["missing_title"], Text: words["forgotten_missing"]})
+		return
+	case !s.asks.Allow(attempt.Remote.String(), s.Store.Now()):
+		s.writeForgotten(w, r, http.StatusTooManyRequests, address, false, &problem{Title: words["forgotten_often_title"], Text: words["forgotten_often"]})
+		return
+	}
+	where := Where(r, &session.Begin{Language: s.view(r, "").Lang})
+	s.Notices.Later(func(ctx context.Context) error {
+		to, a, key, err := s.linkFor(ctx, address)
+		if err != nil || a.ID == 0 {
+			return err
+		}
+		now := s.Store.Now()
+		s.Journal.Record(ctx, store.Event{Time: now, Trace: store.NewTraceID(now), Kind: journal.PasswordForgotten, Account: a.ID, Fields: []store.Field{
+			{Name: "to", Value: to}, {Name: "client", Value: attempt.Client}, {Name: "remote", Value: attempt.Remote.String()},
+		}})
+		if to == "" {
+			return nil
+		}
+		return s.Notices.Forgotten(ctx, a, to, s.BaseURL+followPath+"?key="+key, now.Add(linkFor), where)
+	})
+	s.writeForgotten(w, r, http.StatusOK, address, true, nil)
+}
+
+// linkFor makes a link for the account that an address belongs to, and returns where it goes; nowhere, if the account has no address
+// for that or was sent some just now. Without such an account the account is the zero one.
+func (s *Server) linkFor(ctx context.Context, address string) (to string, a store.Account, key string, err error) {
+	found, err := s.Store.Resolve(ctx, address)
+	if store.KindOf(err) == store.KindNotFound || err == nil && len(found.Accounts) != 1 {
+		return "", a, "", nil
+	}
+	if err != nil {
+		return "", a, "", err
+	}
+	a = found.Accounts[0]
+	beside, err := s.Store.WebSecurity(ctx, a.ID)
+	now := s.Store.Now()
+	if err != nil || beside.Recovery.Address == "" || !s.sent.Allow(strconv.FormatUint(uint64(a.ID), 10), now) {
+		return "", a, "", err
+	}
+	one := link{account: a}
+	if one.credential, err = s.ownPassword(ctx, a.ID); err != nil {
+		return "", a, "", err
+	}
+	key = rand.Text()
+	s.links.Put(key, one, now)
+	return beside.Recovery.Address, a, key, nil
+}
+
+// ownPassword is the id of the account's own password, "" if it has none.
+func (s *Server) ownPassword(ctx context.Context, a store.AccountID) (string, error) {
+	all, err := s.Store.Credentials(ctx, a)
+	for i := range all {
+		if !all[i].App && !all[i].Token {
+			return all[i].ID, err
+		}
+	}
+	return "", err
+}
+
+// follow shows where a link leads. It is good still, however many programs looked at what is behind it.
+func (s *Server) follow(w http.ResponseWriter, r *http.Request) {
+	key := r.URL.Query().Get("key")
+	one, ok := s.links.Get(key, s.Store.Now())
+	if !ok {
+		s.linkGone(w, r)
+		return
+	}
+	v := s.view(r, "")
+	v.Title, v.Address, v.Key, v.Script = v.T["renew_title"], one.account.Address, key, ""
+	s.pages.Write(w, http.StatusOK, "follow.html", v.Lang, v)
+}
+
+func (s *Server) linkGone(w http.ResponseWriter, r *http.Request) {
+	words := s.view(r, "").T
+	s.writeForgotten(w, r, http.StatusNotFound, "", false, &problem{Title: words["follow_gone_title"], Text: words["follow_gone"]})
+}
+
+// takeFollow takes the link, and goes on as with a password that ran out.
+func (s *Server) takeFollow(w http.ResponseWriter, r *http.Request) {
+	if err := r.ParseForm(); err != nil || !s.Sessions.SameOrigin(r) {
+		s.pages.Failed(w, r, http.StatusForbidden, forgottenPath)
+		return
+	}
+	one, ok := s.links.Take(r.PostFormValue("key"), s.Store.Now())
+	if !ok {
+		s.linkGone(w, r)
+		return
+	}
+	a, err := s.Store.Account(r.Context(), one.account.ID) // as it is now
+	if err != nil {
+		s.linkGone(w, r)
+		return
+	}
+	d := s.SignIn.Admits(Attempt(r))
+	if d.Allowed() {
+		d = policy.StateForSignIn(a, store.ProtocolWeb)
+	}
+	if !d.Allowed() {
+		v := s.view(r, "")
+		v.Title = v.T["title"]
+		s.explain(v, d)
+		s.pages.Write(w, status(d), "signin.html", v.Lang, v)
+		return
+	}
+	lang := s.view(r, "").Lang
+	s.keep(w, half{begin: session.Begin{Account: a, Credential: one.credential, Method: "password", Language: lang}, forgotten: true})
+	to := renewPath
+	if a.TwoStep {
+		to = stepPath
+	}
+	http.Redirect(w, r, to+"?lang="+string(lang), http.StatusSeeOther)
+}
