@@ -502,7 +502,7 @@ func (s *Store) CreateAlias(ctx context.Context, a Alias) (err error) {
 		}
 	}
 	a.Targets, a.Created = targets, s.now().UTC()
-	return s.updateDirectory(ctx, op, func(tx kv.Tx) error {
+	err = s.updateDirectory(ctx, op, func(tx kv.Tx) error {
 		if there, err := exists(tx, domainKey(domainOf(a.Address))); err != nil || !there {
 			return orMissing(op, err, "domain %s", domainOf(a.Address))
 		}
@@ -511,6 +511,10 @@ func (s *Store) CreateAlias(ctx context.Context, a Alias) (err error) {
 		}
 		return setJSON(tx, addressKey(a.Address), addressRecord{Alias: &a})
 	})
+	if err == nil {
+		s.tellMembers(s.members(ctx, a.Address))
+	}
+	return err
 }
 
 // forwardTargets checks addresses elsewhere that an alias forwards to.
@@ -551,15 +555,20 @@ func (s *Store) DeleteAlias(ctx context.Context, addr string) error {
 	if err != nil || rec.Alias == nil {
 		return orMissing(op, err, "alias %s", addr)
 	}
+	members := s.members(ctx, addr)
 	if err := s.revoke(ctx, addr); err != nil {
 		return err
 	}
-	return s.updateDirectory(ctx, op, func(tx kv.Tx) error {
+	err = s.updateDirectory(ctx, op, func(tx kv.Tx) error {
 		if err := deleteHints(tx, addr, 0); err != nil {
 			return err
 		}
 		return tx.Delete(addressKey(addr))
 	})
+	if err == nil {
+		s.tellMembers(members)
+	}
+	return err
 }
 
 // Aliases returns the aliases of a domain, or all where domain is empty.

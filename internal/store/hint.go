@@ -202,6 +202,26 @@ func (s *Store) tellDomain(domain string) {
 	}
 }
 
+// members are the accounts that an alias stands for, also by way of others. One alias can be part of another, which something is
+// shared with.
+func (s *Store) members(ctx context.Context, alias string) (ids []AccountID) {
+	res, err := s.Resolve(ctx, alias)
+	if err != nil {
+		s.log.Warn("store: who an alias stands for is not known, and not told what others share", "alias", alias, "err", err)
+	}
+	for i := range res.Accounts {
+		ids = append(ids, res.Accounts[i].ID)
+	}
+	return ids
+}
+
+// tellMembers wakes those for whom others may share something now that they did not, or the reverse.
+func (s *Store) tellMembers(ids []AccountID) {
+	for _, id := range ids {
+		s.hub.notify(id)
+	}
+}
+
 // revoke takes all that others give to an address away, before the address goes: who gets it after
 // that must not find what was shared with somebody else. The caller holds s.creating.
 func (s *Store) revoke(ctx context.Context, addr string) error {

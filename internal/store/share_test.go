@@ -341,6 +341,38 @@ func TestWatchersHearOfShares(t *testing.T) {
 	}
 }
 
+// TestMembersHear: who comes into a group that something is shared with, or leaves it, is told at once, also if the group is part of another.
+func TestMembersHear(t *testing.T) {
+	o := newOffice(t)
+	ctx := t.Context()
+	part := store.Alias{Address: "part@demo.test", Targets: []string{"bjorn@demo.test"}}
+	expect := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect(o.CreateAlias(ctx, part))
+	expect(o.CreateAlias(ctx, store.Alias{Address: "team@demo.test", Targets: []string{"part@demo.test"}}))
+	o.share(o.work.ID, "team", "lr")
+	woken := make(chan struct{}, 10)
+	defer o.Watch(o.bjorn, func() { woken <- struct{}{} })()
+	for _, change := range []func() error{
+		func() error { return o.DeleteAlias(ctx, "part@demo.test") }, func() error { return o.CreateAlias(ctx, part) },
+	} {
+		before := must[store.Rights](t)(o.RightsOf(ctx, o.anna, o.work.ID, o.bjorn))
+		expect(change())
+		select {
+		case <-woken:
+		default:
+			t.Errorf("who had %q is not told", before)
+		}
+		if now := must[store.Rights](t)(o.RightsOf(ctx, o.anna, o.work.ID, o.bjorn)); now == before {
+			t.Errorf("the rights are %q as before", now)
+		}
+	}
+}
+
 // TestRightsModel gives and takes at random and compares with a model.
 func TestRightsModel(t *testing.T) {
 	o := newOffice(t)

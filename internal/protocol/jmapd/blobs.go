@@ -53,7 +53,7 @@ func blobUpload(ctx context.Context, c *call) (any, error) {
 	if err := c.args.only("create"); err != nil {
 		return nil, err
 	}
-	var create map[string]struct {
+	var create map[string]*struct {
 		Data []dataSource
 		Type *string
 	}
@@ -72,6 +72,10 @@ func blobUpload(ctx context.Context, c *call) (any, error) {
 	}
 	created, failed := object{}, map[string]*methodError{}
 	for _, name := range slices.Sorted(maps.Keys(create)) {
+		if create[name] == nil || create[name].Data == nil {
+			failed[name] = badProperty("data", "it is missing")
+			continue
+		}
 		u, e := c.putTogether(ctx, p, create[name].Data)
 		if e != nil {
 			failed[name] = e
@@ -354,7 +358,7 @@ func blobLookup(ctx context.Context, c *call) (any, error) {
 		for _, t := range types {
 			matched[t] = listed(found[t])
 		}
-		list = append(list, object{"id": id, "matchedIds": matched})
+		list = append(list, object{"id": c.named(id), "matchedIds": matched})
 	}
 	return object{"accountId": accountID(c.account.ID), "list": list, "notFound": missing}, nil
 }

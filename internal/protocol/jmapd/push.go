@@ -76,19 +76,13 @@ func (p *picture) states() map[string]string {
 // stateGone is that of an account which shares nothing any more: who asks for what changed hears that it is not found.
 const stateGone = "gone"
 
-// name is one for all of the states.
+// name is one for all of the states: what a client that comes back heard last.
 func (n *now) name() string {
-	own := strconv.FormatUint(uint64(n.picture.mail.ModSeq), 10)
-	if len(n.states) == 1 {
-		return own
-	}
 	sum := sha256.New()
 	for _, a := range slices.Sorted(maps.Keys(n.states)) {
-		if a != n.picture.sight.owner {
-			fmt.Fprintln(sum, a, n.states[a]) // prints maps in order
-		}
+		fmt.Fprintln(sum, a, n.states[a]) // prints maps in order
 	}
-	return own + "-" + hex.EncodeToString(sum.Sum(nil)[:8])
+	return strconv.FormatUint(uint64(n.picture.mail.ModSeq), 10) + "-" + hex.EncodeToString(sum.Sum(nil)[:8])
 }
 
 // ruled are the states that change with the scripts of an account alone.

@@ -197,8 +197,9 @@ func TestEvents(t *testing.T) {
 	}()
 	lines := w.listen(web, "types=Email,Other&closeafter=no&ping=0", "")
 	w.put(store.InboxID, 1, storetest.Text(1), store.Flags{})
-	want := []string{"id: 2", "event: state", `data: {"@type":"StateChange","changed":{"a1":{"Email":"2.2"}}}`}
+	want := []string{"id: " + w.state(), "event: state", `data: {"@type":"StateChange","changed":{"a1":{"Email":"2.2"}}}`}
 	heard(t, lines, want)
+	last := w.state()
 	again := w.listen(web, "types=Email&closeafter=state&ping=300", "1")
 	heard(t, again, want)
 	for line := range again {
@@ -206,11 +207,24 @@ func TestEvents(t *testing.T) {
 			t.Errorf("after the last event: %q", line)
 		}
 	}
+	// What changed beside mail is missed by nobody either.
+	w.calls(`[["Identity/set",{"accountId":"a1","update":{"I1":{"name":"Anna"}}},"0"]]`)
+	heard(t, w.listen(web, "types=Identity&closeafter=state&ping=0", last), []string{"id: " + w.state(), "event: state", `data: {"@type":"StateChange","changed":{"a1":{"Identity":"2"}}}`})
 	for _, bad := range []string{"", "types=*&closeafter=never&ping=0", "types=*&closeafter=no&ping=-1"} {
 		if answer := w.ask("GET", "/jmap/events?"+bad, "", ""); answer.Code != http.StatusBadRequest {
 			t.Errorf("%s: %d", bad, answer.Code)
 		}
 	}
+}
+
+// state is the name of all states as they are.
+func (w *world) state() string {
+	w.t.Helper()
+	n, err := w.server.now(w.t.Context(), w.anna.ID)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return n.name()
 }
 
 // listen opens an event stream and returns its lines once it is known to be open.

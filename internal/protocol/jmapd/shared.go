@@ -224,7 +224,7 @@ func (s *Server) part(v sight, before, whole *picture, rights map[store.MailboxI
 		if r.Has(store.RightRead) {
 			part.Read[m.ID] = true
 		} else {
-			m = store.Mailbox{ID: m.ID, Name: m.Name, Role: m.Role} // what is in it is not known
+			m = store.Mailbox{ID: m.ID, Name: m.Name, Role: m.Role, Place: m.Place} // what is in it is not known
 		}
 		m.Subscribed = subscribed(m.Name)
 		m.HighestModSeq = before.boxAt(m, r, at)

@@ -230,7 +230,7 @@ func (c *call) createScript(ctx context.Context, properties map[string]json.RawM
 		return nil, c.setError(err)
 	}
 	o := scriptObject(&made)
-	if _, given := properties["name"]; given {
+	if same(properties["name"], name) {
 		delete(o, "name")
 	}
 	return o, nil

@@ -39,6 +39,11 @@ func submissionSet(ctx context.Context, c *call) (any, error) {
 			return nil, err
 		}
 	}
+	for id, patch := range update {
+		if patch == nil {
+			return nil, invalid("onSuccessUpdateEmail of %s is null", id)
+		}
+	}
 	emails := map[string]string{} // of submissions that something was done with
 	for _, name := range slices.Sorted(maps.Keys(s.create)) {
 		c.createSubmission(ctx, s, name, emails)
@@ -266,8 +271,9 @@ func (h *handing) derive(own *store.Identity) *methodError {
 
 // readEnvelope reads an Envelope object.
 func (h *handing) readEnvelope(from, to json.RawMessage) *methodError {
-	if unmarshal(from, &h.record.From) != nil {
-		return badProperty("envelope/mailFrom", "not an address")
+	var members map[string]json.RawMessage
+	if unmarshal(from, &h.record.From) != nil || json.Unmarshal(from, &members) != nil || unmarshal(members["email"], &h.record.From.Email) != nil {
+		return badProperty("envelope/mailFrom", "not an address") // one that is empty is one (RFC 8621 section 7)
 	}
 	var list []store.EnvelopeAddress
 	if unmarshal(to, &list) != nil {

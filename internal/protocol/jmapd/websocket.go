@@ -112,8 +112,8 @@ func (c *socket) read(ctx context.Context) websocket.StatusCode {
 // wait.
 func (c *socket) answer(ctx context.Context, text []byte) {
 	var members map[string]json.RawMessage
-	if !utf8.Valid(text) || !json.Valid(text) {
-		c.refuse(ctx, nil, &problem{Type: notJSON, Status: http.StatusBadRequest, Detail: "the message is not JSON in UTF-8"})
+	if !utf8.Valid(text) || !json.Valid(text) || !isIJSON(text) {
+		c.refuse(ctx, nil, &problem{Type: notJSON, Status: http.StatusBadRequest, Detail: "the message is not JSON in UTF-8 as RFC 7493 has it"})
 		return
 	}
 	var kind string
@@ -122,6 +122,10 @@ func (c *socket) answer(ctx context.Context, text []byte) {
 		return
 	}
 	id := members["id"]
+	if name := new(string); id != nil && unmarshal(id, name) != nil {
+		c.refuse(ctx, nil, &problem{Type: notRequest, Status: http.StatusBadRequest, Detail: "the id is not a text"})
+		return
+	}
 	switch kind {
 	case "Request":
 		select {

@@ -65,17 +65,19 @@ func TestWebSocket(t *testing.T) {
 		`{"@type":"Request","id":"r3"}`:                                    `{"@type":"RequestError","requestId":"r3","type":"urn:ietf:params:jmap:error:notRequest","status":400,"detail":"using is not a list of capabilities"}`,
 		`{"@type":"Other","id":"r4"}`:                                      `{"@type":"RequestError","requestId":"r4","type":"urn:ietf:params:jmap:error:notRequest","status":400,"detail":"unknown @type"}`,
 		`{"id":"r5"}`:                                                      `{"@type":"RequestError","requestId":null,"type":"urn:ietf:params:jmap:error:notRequest","status":400,"detail":"the message has no @type"}`,
-		`{`:                                                                `{"@type":"RequestError","requestId":null,"type":"urn:ietf:params:jmap:error:notJSON","status":400,"detail":"the message is not JSON in UTF-8"}`,
+		`{`:                                                                `{"@type":"RequestError","requestId":null,"type":"urn:ietf:params:jmap:error:notJSON","status":400,"detail":"the message is not JSON in UTF-8 as RFC 7493 has it"}`,
+		`{"@type":"Request","@type":"Request"}`:                            `{"@type":"RequestError","requestId":null,"type":"urn:ietf:params:jmap:error:notJSON","status":400,"detail":"the message is not JSON in UTF-8 as RFC 7493 has it"}`,
+		`{"@type":"Request","id":5}`:                                       `{"@type":"RequestError","requestId":null,"type":"urn:ietf:params:jmap:error:notRequest","status":400,"detail":"the id is not a text"}`,
 		`{"@type":"WebSocketPushEnable","dataTypes":"Email","id":"r6"}`: `{"@type":"RequestError","requestId":"r6","type":"urn:ietf:params:jmap:error:notRequest","status":400,"detail":"dataTypes is not a list of types, or pushState not a state"}`,
 	} {
 		send(message)
 		hear(want)
 	}
 	send(`{"@type":"WebSocketPushEnable","dataTypes":["Email"],"pushState":"0"}`)
-	hear(`{"@type":"StateChange","changed":{"a1":{"Email":"1.1"}},"pushState":"1"}`)
+	hear(`{"@type":"StateChange","changed":{"a1":{"Email":"1.1"}},"pushState":"` + w.state() + `"}`)
 	w.put(store.InboxID, 1, storetest.Text(1), store.Flags{})
-	hear(`{"@type":"StateChange","changed":{"a1":{"Email":"2.2"}},"pushState":"2"}`)
-	send(`{"@type":"WebSocketPushEnable","dataTypes":null,"pushState":"2"}`)
+	hear(`{"@type":"StateChange","changed":{"a1":{"Email":"2.2"}},"pushState":"` + w.state() + `"}`)
+	send(`{"@type":"WebSocketPushEnable","dataTypes":null,"pushState":"` + w.state() + `"}`)
 	send(`{"@type":"WebSocketPushDisable"}`)
 	send(`{"@type":"Request","id":"r7","using":["urn:ietf:params:jmap:core"],"methodCalls":[]}`)
 	hear(`{"@type":"Response","requestId":"r7","methodResponses":[]}`)
