@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"net/http"
 
+	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/outbound"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/web/view"
@@ -15,6 +17,13 @@ func (s *service) openView() (err error) {
 		Note: func(ctx context.Context, a store.AccountID, kind string, fields ...store.Field) {
 			now := s.store.Now()
 			s.journal.Record(ctx, store.Event{Time: now, Trace: store.NewTraceID(now), Kind: kind, Account: a, Fields: fields})
+		},
+		Opened: func(r *http.Request, by *store.Account, owner store.AccountID, e journal.ReadEmail) {
+			reading := journal.Reading{Kind: journal.MessageOpened, Owner: owner, Client: "webmail", Session: s.browsers.With(r), Emails: []journal.ReadEmail{e}}
+			if by.ID != owner {
+				reading.By = by.Address
+			}
+			s.journal.Read(r.Context(), reading)
 		},
 		Fetch: outbound.NewWebClient(outbound.WebOptions{Resolver: s.resolver, AllowPrivate: s.config.Queue.AllowPrivate}),
 	})

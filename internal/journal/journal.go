@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -66,6 +67,8 @@ type Journal struct {
 
 	dropped atomic.Uint64
 	visits  visits
+
+	readings readings
 }
 
 // New makes a Journal and starts it. Close it.
@@ -90,6 +93,7 @@ func New(o Options) (*Journal, error) {
 	if o.Queue == 0 {
 		o.Queue = 20_000
 	}
+	j.readings.seed = maphash.MakeSeed()
 	j.visits.since, j.visits.seen = j.now(), map[visitor]*visit{}
 	j.queue = make(chan store.Event, o.Queue)
 	j.flushes = make(chan chan error)

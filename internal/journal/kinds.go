@@ -56,6 +56,8 @@ const (
 	MessageAnnounced   = "message.announced"    // a device was told of it: count, host
 	MessageFetchedIMAP = "message.fetched-imap" // its text was fetched over IMAP: mailbox, count, client, remote, by
 	MessageFetchedPOP3 = "message.fetched-pop3" // fetched over POP3: mailbox, count, client, remote
+	MessageFetchedJMAP = "message.fetched-jmap" // its text was fetched over JMAP by a program, for the first time in its session: count, client, by
+	MessageOpened      = "message.opened"       // shown in the webmail, for the first time in the browser's session: count, client, by
 
 	// Signing in.
 	SignInOK      = "signin.ok"      // protocol, client, remote, credential

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/store"
 )
@@ -42,6 +43,7 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request, a *store.Accou
 		return
 	}
 	defer body.Close()
+	s.readBlob(r, p.sight, a, r.PathValue("blob"))
 	control := http.NewResponseController(w)
 	_ = control.SetWriteDeadline(time.Now().Add(downloadTime)) // else the usual one holds
 	_ = control.SetReadDeadline(time.Time{})
@@ -52,6 +54,22 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request, a *store.Accou
 	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
 	if _, err := io.Copy(w, body); err != nil {
 		s.log.Debug("jmapd: download ended", "error", err)
+	}
+}
+
+// readBlob tells the journal that an email was downloaded, whole or in part.
+func (s *Server) readBlob(r *http.Request, v sight, user *store.Account, blob string) {
+	id, _, ok := parseBlobID(blob)
+	who := s.askerOf(r)
+	if !ok || who.client == webmail {
+		return
+	}
+	err := s.store.EmailsOf(r.Context(), v.owner, []store.EmailID{id}, func(e *store.Email) error {
+		s.noteRead(r.Context(), v, user, who, []journal.ReadEmail{{ID: id, MessageID: string(e.Summary.MessageID())}})
+		return nil
+	})
+	if err != nil && r.Context().Err() == nil {
+		s.log.Warn("jmapd: an email that is read not named", "account", user.Address, "error", err)
 	}
 }
 

@@ -34,6 +34,9 @@ type bodyArgs struct {
 // partProperties are those of an EmailBodyPart (RFC 8621 section 4.1.4) that are told unless others are named.
 var partProperties = []string{"partId", "blobId", "size", "name", "type", "charset", "disposition", "cid", "language", "location"}
 
+// readsText reports whether text is wanted, and not only what there is.
+func (b *bodyArgs) readsText() bool { return b.text || b.html || b.all }
+
 func (c *call) bodyArgs() (*bodyArgs, error) {
 	b := &bodyArgs{}
 	for i, v := range []any{&b.properties, &b.text, &b.html, &b.all, &b.most} {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/store"
 )
 
@@ -81,9 +82,14 @@ func (c *call) emails(ctx context.Context, p *picture, g *getArgs, wanted *bodyA
 			missing = append(missing, id)
 		}
 	}
+	var read []journal.ReadEmail
+	says := wanted.readsText() && slices.Contains(g.properties, "bodyValues")
 	// What went since the picture was made is not found any more.
 	err = c.server.store.EmailsOf(ctx, c.account.ID, ids, func(e *store.Email) error {
 		o := objects[e.ID]
+		if says {
+			read = append(read, journal.ReadEmail{ID: e.ID, MessageID: string(e.Summary.MessageID())})
+		}
 		if err := newReader(ctx, c.server.store, e).fill(o, g, wanted); err != nil {
 			return err
 		}
@@ -94,6 +100,7 @@ func (c *call) emails(ctx context.Context, p *picture, g *getArgs, wanted *bodyA
 	for id := range objects {
 		missing = append(missing, p.sight.emailID(id))
 	}
+	c.noteRead(ctx, read)
 	return list, missing, err
 }
 

@@ -107,6 +107,27 @@ func (c *call) tell(ctx context.Context) {
 	c.filings = nil
 }
 
+// webmail is what the journal calls browsers.
+const webmail = "webmail"
+
+// noteRead tells the journal of emails whose text was asked for. What the webmail shows it tells itself: it asks for much ahead.
+func (c *call) noteRead(ctx context.Context, emails []journal.ReadEmail) {
+	if len(emails) > 0 {
+		c.server.noteRead(ctx, c.sight(), c.user, c.request.asker, emails)
+	}
+}
+
+func (s *Server) noteRead(ctx context.Context, v sight, user *store.Account, who asker, emails []journal.ReadEmail) {
+	if who.client == webmail || who.client == "" { // a part of the service asks for its own ends
+		return
+	}
+	r := journal.Reading{Kind: journal.MessageFetchedJMAP, Owner: v.owner, Client: who.client, Session: who.with, Emails: emails}
+	if v.isShared() {
+		r.By = user.Address
+	}
+	s.options.Holder.Journal.Read(ctx, r)
+}
+
 // maxClient bounds the name of a client, in octets.
 const maxClient = 60
 
@@ -122,7 +143,7 @@ func (s *Server) askerOf(r *http.Request) asker {
 // clientOf is the name of the program that makes a request. Browsers all have the same, so it is the webmail's.
 func clientOf(r *http.Request) string {
 	if r.Header.Get("Sec-Fetch-Mode") != "" {
-		return "webmail"
+		return webmail
 	}
 	name, _, _ := strings.Cut(r.UserAgent(), "/")
 	if name = strings.ToValidUTF8(strings.TrimSpace(name), ""); name == "" || len(name) > maxClient {

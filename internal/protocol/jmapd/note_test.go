@@ -1,6 +1,7 @@
 package jmapd
 
 import (
+	"fmt"
 	"net/http/httptest"
 	"slices"
 	"testing"
@@ -27,6 +28,40 @@ func TestTold(t *testing.T) {
 		return nil
 	})
 	if want := []string{"message.expunged  INBOX 1 JMAP", "message.moved INBOX Archive 2 JMAP"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("%v: %q, want %q", err, got, want)
+	}
+}
+
+// TestNotedReading: what a program reads is told once, what it only lists is not, nor what the webmail asks for.
+func TestNotedReading(t *testing.T) {
+	w := newWorld(t)
+	for n := range 12 {
+		w.put(store.InboxID, n, storetest.Text(n), store.Flags{})
+	}
+	all := `"ids":["M1","M2","M3"]`
+	w.calls(`[["Email/get",{"accountId":"a1",` + all + `,"properties":["subject","bodyStructure","bodyValues"]},"0"]]`)
+	for range 2 {
+		w.calls(`[["Email/get",{"accountId":"a1",` + all + `,"properties":["bodyValues"],"fetchTextBodyValues":true},"0"]]`)
+	}
+	w.calls(`[["Email/get",{"accountId":"a1","ids":["M3","M4"],"properties":["bodyValues"],"fetchAllBodyValues":true},"0"]]`)
+	for _, blob := range []string{"b12", "b12-1", "b99", "b12"} {
+		w.ask("GET", "/jmap/download/a1/"+blob+"/x", "", "")
+	}
+	if err := w.desk.journal.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	err := w.store.Events(t.Context(), w.anna.ID, time.Time{}, time.Time{}, func(e *store.Event) error {
+		ids := 0
+		for _, f := range e.Fields {
+			if f.Name == "message-id" {
+				ids++
+			}
+		}
+		got = append(got, fmt.Sprint(e.Kind, " ", e.Field("count"), " ", e.Field("client"), " ", ids))
+		return nil
+	})
+	if want := []string{"message.fetched-jmap 3 JMAP 3", "message.fetched-jmap 1 JMAP 1", "message.fetched-jmap 1 JMAP 1"}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("%v: %q, want %q", err, got, want)
 	}
 }

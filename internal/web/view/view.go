@@ -38,7 +38,9 @@ type Options struct {
 	Fetch *http.Client
 	// Note leaves an event in the journal of an account; nil leaves none.
 	Note func(ctx context.Context, a store.AccountID, kind string, fields ...store.Field)
-	Log  *slog.Logger
+	// Opened is told of each message that a page has shown to whoever makes a request; nil is told nothing.
+	Opened func(r *http.Request, by *store.Account, owner store.AccountID, e journal.ReadEmail)
+	Log    *slog.Logger
 }
 
 // Server answers requests about single messages. It is safe for concurrent use.
@@ -94,6 +96,7 @@ func (s *Server) Routes() map[string]http.Handler {
 		"GET /m/{email}/raw":                s.signedIn(s.raw),
 		"GET /m/{email}/headers":            s.signedIn(s.headers),
 		"GET /m/{email}/about":              s.signedIn(s.about),
+		"POST /m/{email}/opened":            s.signedIn(s.opened),
 		"POST /m/{email}/unsubscribe":       s.signedIn(s.unsubscribe),
 		"GET /api/images/senders":           s.signedIn(s.listSenders),
 		"POST /api/images/senders":          s.signedIn(s.addSender),
@@ -148,6 +151,15 @@ func (s *Server) signedIn(next handler, before ...func(r *http.Request) error) h
 			s.fail(w, hr, err)
 		}
 	})
+}
+
+// opened is what the webmail says of a message that it shows: it fetches the text of others, too, to have it ready.
+func (s *Server) opened(w http.ResponseWriter, r *request) error {
+	if s.options.Opened != nil {
+		s.options.Opened(r.Request, &r.account, r.mail.owner, journal.ReadEmail{ID: r.mail.ID, MessageID: r.mail.messageID})
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
 }
 
 // framedOnly lets browsers have a page for nothing but a frame in a page of ours: what opens it by itself would have it without the

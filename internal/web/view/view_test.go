@@ -2,12 +2,14 @@ package view
 
 import (
 	"crypto/tls"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/storetest"
 )
@@ -177,5 +179,24 @@ func TestPart(t *testing.T) {
 		if h.Get("Content-Type") != c.kind || h.Get("Content-Disposition") != c.disposition || h.Get("X-Content-Type-Options") != "nosniff" || !strings.Contains(h.Get("Content-Security-Policy"), "sandbox") {
 			t.Errorf("%s: %v", c.path, h)
 		}
+	}
+}
+
+// TestOpened: a page says what it shows, and nobody says it of what is not there.
+func TestOpened(t *testing.T) {
+	var told []string
+	w := newWorld(t, func(o *Options) {
+		o.Opened = func(_ *http.Request, by *store.Account, owner store.AccountID, e journal.ReadEmail) {
+			told = append(told, fmt.Sprint(by.Address, by.ID == owner, e.MessageID))
+		}
+	})
+	at := w.put("From: bo@example.org\nMessage-ID: <1@example.org>\n\nHello\n")
+	for path, code := range map[string]int{at + "/opened": http.StatusNoContent, "/m/M99/opened": http.StatusNotFound} {
+		if answer := w.ask("POST", path); answer.Code != code {
+			t.Errorf("%s: %d %s", path, answer.Code, answer.Body)
+		}
+	}
+	if len(told) != 1 || told[0] != "anna@demo.test true 1@example.org" {
+		t.Errorf("%q", told)
 	}
 }

@@ -1,8 +1,9 @@
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { isMine } from "./people";
 import { compose } from "../compose/open";
 import { mark, moving, roleMailbox, withUndo } from "../core/actions";
 import { later } from "../mail/later";
+import { send } from "../core/jmap";
 import { may, type Address, type Email } from "../core/mail";
 import { briefDate, longDate, t } from "../core/text";
 import { Button, IconButton } from "../ui/button";
@@ -36,6 +37,7 @@ function Open({ e, close }: { e: Email; close?: () => void }) {
   const a = about(e.id).value;
   const [images, setImages] = useState(false);
   const when = new Date(e.receivedAt);
+  useEffect(() => opened(e), [e.id]);
   return (
     <article class="message" aria-label={t("message_from", { who: nameOf(e.from?.[0]) })}>
       <header>
@@ -71,6 +73,15 @@ function Open({ e, close }: { e: Email; close?: () => void }) {
       </footer>}
     </article>
   );
+}
+
+const told = new Set<string>();
+
+/** opened says that a message is shown, once: whose mail it is can ask when it was read. What was asked for ahead may never be looked at. */
+function opened(e: Email): void {
+  if (told.has(e.id) || e.keywords.$draft || isMine(e.from?.[0]?.email ?? "")) return;
+  told.add(e.id);
+  void send(`/m/${e.id}/opened`, { method: "POST" }).catch(() => told.delete(e.id));
 }
 
 /** More opens the menu of a message, which is loaded when it is needed. */
