@@ -187,7 +187,7 @@ func TestOpened(t *testing.T) {
 	var told []string
 	w := newWorld(t, func(o *Options) {
 		o.Opened = func(_ *http.Request, by *store.Account, owner store.AccountID, e journal.ReadEmail) {
-			told = append(told, fmt.Sprint(by.Address, by.ID == owner, e.MessageID))
+			told = append(told, fmt.Sprintf("%s %t %s", by.Address, by.ID == owner, e.MessageID))
 		}
 	})
 	at := w.put("From: bo@example.org\nMessage-ID: <1@example.org>\n\nHello\n")
