@@ -29,6 +29,10 @@ const maxReport = 1 << 20
 // joinReport notes what a report from another server says in the trace of the message that it is
 // about, and with its email submission, if there is one. It never stands in the way of the report itself.
 func (s *session) joinReport(ctx context.Context, ref blob.Ref, summary *message.Summary, to []store.DeliverTo, results []store.Delivered) {
+	if isReceipt(summary) {
+		s.joinReceipt(ctx, ref, to, results)
+		return
+	}
 	if s.queued != nil { // the queue noted what it reports, and others' reports were read when they came
 		s.joinOwn(ctx, ref, summary, to, results)
 		return
@@ -179,8 +183,7 @@ func (s *session) sentBy(ctx context.Context, a store.AccountID, from, to time.T
 	looked, enough := 0, errors.New("enough")
 	err = s.b.Store.Events(ctx, a, from, to, func(e *store.Event) error {
 		looked++
-		sent := e.Kind == journal.MessageQueued || e.Kind == journal.MessageForwarded
-		if sent && fits(e) {
+		if fits(e) && s.isSent(ctx, a, e) {
 			id = e.Trace
 		}
 		if !id.IsZero() || looked >= maxLooked {
@@ -192,6 +195,22 @@ func (s *session) sentBy(ctx context.Context, a store.AccountID, from, to time.T
 		err = nil
 	}
 	return id, err
+}
+
+// isSent tells whether an event of an account is that of a message which the account sent: what was taken for recipients elsewhere,
+// passed on, or taken for recipients here from who had signed in (RFC 3848), who have the same event.
+func (s *session) isSent(ctx context.Context, a store.AccountID, e *store.Event) bool {
+	switch e.Kind {
+	case journal.MessageQueued, journal.MessageForwarded:
+		return true
+	case journal.MessageAccepted:
+		if protocol := e.Field("protocol"); protocol != "JMAP" && !strings.HasSuffix(protocol, "A") {
+			return false
+		}
+		sender, err := s.b.Store.Resolve(ctx, e.Field("from"))
+		return err == nil && slices.ContainsFunc(sender.Accounts, func(one store.Account) bool { return one.ID == a })
+	}
+	return false
 }
 
 // noteReport leaves the events.

@@ -31,6 +31,8 @@ type EmailSubmission struct {
 	Recipients []SubmissionRecipient `json:"recipients"`
 	Corrects   string                `json:"corrects,omitempty"` // the trace of the submission in whose place it went to some recipients: the same message with another address
 	Reports    []EmailID             `json:"reports,omitempty"`  // what came about it (RFC 3464), the oldest first
+	Receipts   []EmailID             `json:"receipts,omitempty"` // and of its readers (RFC 8098)
+	Opened     map[string]time.Time  `json:"opened,omitempty"`   // by recipient, when a receipt first said so
 	Made       uint64                `json:"made"`               // the state that its creation led to
 	Changed    uint64                `json:"changed"`            // the state that its last change led to
 	Gone       bool                  `json:"gone,omitempty"`     // it was destroyed: what is left tells of that
@@ -490,6 +492,42 @@ func handedByTrace(r kv.Reader, trace TraceID) (e EmailSubmission, err error) {
 // recipients whose next server had taken the message over. It does nothing for a message of which there is no email
 // submission. It works on a full volume.
 func (s *Store) NoteReport(ctx context.Context, a AccountID, about TraceID, m MailboxID, u uid.UID, told []SubmissionRecipient) error {
+	return s.noteAbout(ctx, a, about, m, u, func(e *EmailSubmission, came EmailID) (after []SubmissionRecipient, noted bool) {
+		if slices.Contains(e.Reports, came) || len(e.Reports) >= maxAbout {
+			return nil, false
+		}
+		e.Reports = append(e.Reports, came)
+		return e.afterReport(told), true
+	})
+}
+
+// NoteReceipt notes that a read receipt came about a message, as what lies in a mailbox under a UID, and that the
+// recipients it tells of have opened the message, if any have. It does nothing for a message of which there is no email
+// submission. It works on a full volume.
+func (s *Store) NoteReceipt(ctx context.Context, a AccountID, about TraceID, m MailboxID, u uid.UID, opened ...string) error {
+	return s.noteAbout(ctx, a, about, m, u, func(e *EmailSubmission, came EmailID) (after []SubmissionRecipient, noted bool) {
+		if slices.Contains(e.Receipts, came) || len(e.Receipts) >= maxAbout {
+			return nil, false
+		}
+		e.Receipts = append(e.Receipts, came)
+		for i := range e.Recipients {
+			to := e.Recipients[i].Address
+			_, already := e.Opened[to]
+			if already || !slices.ContainsFunc(opened, func(o string) bool { return strings.EqualFold(o, to) }) {
+				continue
+			}
+			if e.Opened == nil {
+				e.Opened = map[string]time.Time{}
+			}
+			e.Opened[to] = s.now().UTC()
+		}
+		return e.Recipients, true
+	})
+}
+
+// noteAbout notes with an email submission what came about its message. Note changes it, and returns its recipients as they
+// are afterwards.
+func (s *Store) noteAbout(ctx context.Context, a AccountID, about TraceID, m MailboxID, u uid.UID, note func(e *EmailSubmission, came EmailID) (after []SubmissionRecipient, noted bool)) error {
 	noted := false
 	err := s.records.Update(kv.WithReserve(ctx), kv.Account(a), func(tx kv.Tx) error {
 		e, err := handedByTrace(tx, about)
@@ -504,19 +542,23 @@ func (s *Store) NoteReport(ctx context.Context, a AccountID, about TraceID, m Ma
 			return err
 		}
 		var p Placement
-		if err := p.decode(u, b); err != nil || slices.Contains(e.Reports, p.Email) || len(e.Reports) >= maxAbout {
+		if err := p.decode(u, b); err != nil {
 			return err
+		}
+		var after []SubmissionRecipient
+		if after, noted = note(&e, p.Email); !noted {
+			return nil
 		}
 		h, err := readHandedHead(tx)
 		if err != nil {
 			return err
 		}
 		h.State++
-		e.Reports, e.Changed, noted = append(e.Reports, p.Email), h.State, true
+		e.Changed = h.State
 		if err := keepHanded(tx, &h, &e); err != nil {
 			return err
 		}
-		return noteHanded(tx, e.ID, e.afterReport(told))
+		return noteHanded(tx, e.ID, after)
 	})
 	if err == nil && noted {
 		s.hub.notify(a)

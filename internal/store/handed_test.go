@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -220,6 +221,21 @@ func TestReportsOfHanded(t *testing.T) {
 	}
 	if list := failed(); len(list) != 1 || list[0] != made.ID {
 		t.Errorf("failed: %v", list)
+	}
+	if err := s.NoteReceipt(ctx, anna.ID, id, store.InboxID, 1); err != nil { // it was deleted, say
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := s.NoteReceipt(ctx, anna.ID, id, store.InboxID, 2, "Eva@far.test", "stranger@far.test"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.NoteReceipt(ctx, anna.ID, store.NewTraceID(s.Now()), store.InboxID, 2, "eva@far.test"); err != nil {
+		t.Error(err)
+	}
+	read := must[store.EmailSubmission](t)(s.EmailSubmissionByTrace(ctx, anna.ID, id))
+	if !slices.Equal(read.Receipts, []store.EmailID{1, 2}) || len(read.Opened) != 1 || read.Opened["eva@far.test"].IsZero() || read.Changed <= e.Changed {
+		t.Errorf("%+v", read)
 	}
 	verify(t, s, ctx)
 	gone := e.Recipients[0]

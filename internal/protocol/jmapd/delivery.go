@@ -117,6 +117,10 @@ var progressOf = map[string]outbound.Progress{
 
 // follow takes an event into account.
 func (c *call) follow(recipients object, e *store.Event) {
+	if e.Kind == journal.MessageOpened {
+		opened(recipients, e.Field("to"), e.Time)
+		return
+	}
 	state, ok := progressOf[e.Kind]
 	if !ok {
 		return
@@ -127,7 +131,7 @@ func (c *call) follow(recipients object, e *store.Event) {
 		}
 		o := object{
 			"state": state, "attempts": 0, "host": textOrNull(e.Field("host")), "reply": textOrNull(e.Field("reply")), "last": nil,
-			"nextTry": nil, "giveUp": nil, "why": nil, "suggestion": nil,
+			"nextTry": nil, "giveUp": nil, "why": nil, "suggestion": nil, "opened": nil,
 		}
 		if state != outbound.ProgressWaiting {
 			o["last"] = dateOrNull(e.Time)
@@ -135,8 +139,25 @@ func (c *call) follow(recipients object, e *store.Event) {
 		if d := e.Decision(); !d.Allowed() {
 			o["why"] = c.why(d)
 		}
-		recipients[f.Value] = o
+		keepOpened(recipients, f.Value, o)
 	}
+}
+
+// opened notes the first time that a receipt of a recipient came.
+func opened(recipients object, who string, at time.Time) {
+	for address, one := range recipients {
+		if o, ok := one.(object); ok && strings.EqualFold(address, who) && o["opened"] == nil {
+			o["opened"] = dateOrNull(at)
+		}
+	}
+}
+
+// keepOpened puts in place of what was known of a recipient something newer; that the message was opened stays true.
+func keepOpened(recipients object, address string, newer object) {
+	if before, ok := recipients[address].(object); ok {
+		newer["opened"] = before["opened"]
+	}
+	recipients[address] = newer
 }
 
 // inQueue puts what the queue knows of recipients in place of what the journal tells.
@@ -148,7 +169,8 @@ func (c *call) inQueue(ctx context.Context, trace store.TraceID, recipients obje
 	for i := range sub.Recipients {
 		one := c.recipientObject(ctx, &sub, &sub.Recipients[i])
 		c.suggest(ctx, one, &sub.Recipients[i])
-		recipients[sub.Recipients[i].Address] = one
+		one["opened"] = nil
+		keepOpened(recipients, sub.Recipients[i].Address, one)
 	}
 	return err
 }

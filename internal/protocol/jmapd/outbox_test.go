@@ -3,6 +3,7 @@ package jmapd
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/store"
@@ -45,10 +46,15 @@ func TestOutboxOfSMTP(t *testing.T) {
 	}}
 	w.desk.journal.Record(t.Context(), accepted)
 	w.desk.journal.Record(t.Context(), relayed)
+	for range 2 {
+		w.desk.journal.Record(t.Context(), store.Event{Time: now.Add(time.Hour), Trace: sub.ID, Account: w.anna.ID, Kind: journal.MessageOpened, Fields: []store.Field{{Name: "to", Value: "Bo@example.com"}}})
+		now = now.Add(time.Second)
+	}
+	opened := now.Add(time.Hour - 2*time.Second).UTC().Format(time.RFC3339)
 	got = string(w.calls(`[["Delivery/get",{"accountId":"a1","emailId":"M1"},"0"]]`))
 	for _, want := range []string{
 		`"emailSubmissionId":null`, `"traceId":"` + sub.ID.String() + `"`, `"bo@example.com":{"attempts":0,"giveUp":null,"host":"mx.example.com"`,
-		`"state":"delivered"`, `"state":"delayed"`, `"why":{"cause":"recipient.server-unreachable"`,
+		`"opened":"` + opened + `"`, `"state":"delivered"`, `"state":"delayed"`, `"why":{"cause":"recipient.server-unreachable"`,
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("delivery: %s is not in %s", want, got)

@@ -54,24 +54,22 @@ func (c *call) submissionObject(ctx context.Context, e *store.EmailSubmission, g
 	}
 	status := object{}
 	for i := range e.Recipients {
-		status[e.Recipients[i].Address] = c.deliveryStatus(&e.Recipients[i])
+		status[e.Recipients[i].Address] = c.deliveryStatus(e, &e.Recipients[i])
 	}
 	o := object{
 		"id": submissionID(e.ID), "identityId": identityID(e.Identity), "emailId": emailID(e.Email), "threadId": threadID(e.Thread),
 		"envelope": object{"mailFrom": envelopeObject(&e.From), "rcptTo": to}, "sendAt": e.SendAt.UTC().Format(time.RFC3339),
 		"undoStatus": e.Undo(), "deliveryStatus": status, "dsnBlobIds": []string{}, "mdnBlobIds": []string{},
 	}
-	if len(e.Reports) > 0 && (g.properties == nil || slices.Contains(g.properties, "dsnBlobIds")) {
-		p, err := c.picture(ctx)
+	for name, emails := range map[string][]store.EmailID{"dsnBlobIds": e.Reports, "mdnBlobIds": e.Receipts} {
+		if len(emails) == 0 || g.properties != nil && !slices.Contains(g.properties, name) {
+			continue
+		}
+		blobs, err := c.blobsOf(ctx, emails)
 		if err != nil {
 			return nil, err
 		}
-		there := slices.DeleteFunc(slices.Clone(e.Reports), func(id store.EmailID) bool { _, ok := p.email(id); return !ok })
-		blobs := make([]string, len(there))
-		for i, id := range there {
-			blobs[i] = blobID(id, 0)
-		}
-		o["dsnBlobIds"] = blobs
+		o[name] = blobs
 	}
 	if g.properties == nil {
 		return o, nil
@@ -87,6 +85,21 @@ func (c *call) submissionObject(ctx context.Context, e *store.EmailSubmission, g
 	return g.pick(o), nil
 }
 
+// blobsOf are the blobs of emails, as far as they are there.
+func (c *call) blobsOf(ctx context.Context, emails []store.EmailID) ([]string, error) {
+	p, err := c.picture(ctx)
+	if err != nil {
+		return nil, err
+	}
+	blobs := []string{}
+	for _, id := range emails {
+		if _, ok := p.email(id); ok {
+			blobs = append(blobs, blobID(id, 0))
+		}
+	}
+	return blobs, nil
+}
+
 func envelopeObject(a *store.EnvelopeAddress) object {
 	o := object{"email": a.Email, "parameters": nil}
 	if len(a.Parameters) > 0 {
@@ -96,9 +109,12 @@ func envelopeObject(a *store.EnvelopeAddress) object {
 }
 
 // deliveryStatus is a DeliveryStatus (RFC 8621 section 7). Of a server that took a message over it is not known what became of
-// it there.
-func (c *call) deliveryStatus(r *store.SubmissionRecipient) object {
-	delivered, reply := "queued", r.Reply
+// it there; that somebody saw it is known where a receipt said so.
+func (c *call) deliveryStatus(e *store.EmailSubmission, r *store.SubmissionRecipient) object {
+	delivered, displayed, reply := "queued", "unknown", r.Reply
+	if _, ok := e.Opened[r.Address]; ok {
+		displayed = "yes"
+	}
 	switch r.State {
 	case store.Placed:
 		delivered = "yes"
@@ -110,7 +126,7 @@ func (c *call) deliveryStatus(r *store.SubmissionRecipient) object {
 			reply = fmt.Sprintf("%d %s %s", said.Code, said.Enhanced, said.Text)
 		}
 	}
-	return object{"smtpReply": first(reply, "250 2.1.5 OK"), "delivered": delivered, "displayed": "unknown"}
+	return object{"smtpReply": first(reply, "250 2.1.5 OK"), "delivered": delivered, "displayed": displayed}
 }
 
 // submissionGet is EmailSubmission/get (RFC 8621 section 7.1).
@@ -368,6 +384,7 @@ func (c *call) recipientsOf(ctx context.Context, e *store.EmailSubmission) (obje
 	for i := range sub.Recipients {
 		one := c.recipientObject(ctx, &sub, &sub.Recipients[i])
 		c.suggest(ctx, one, &sub.Recipients[i])
+		one["opened"] = dateOrNull(e.Opened[sub.Recipients[i].Address])
 		all[sub.Recipients[i].Address] = one
 	}
 	return all, nil

@@ -32,6 +32,8 @@ export interface Recipient {
   why: Why | null;
   /** suggestion is the address that was probably meant. */
   suggestion: string | null;
+  /** opened is when a read receipt came. */
+  opened?: string | null;
 }
 
 /** Waiting is a message that has not reached all of its recipients. */

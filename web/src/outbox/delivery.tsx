@@ -65,7 +65,7 @@ export function Delivery({ emailId }: { emailId: string }) {
   const list = [...recipients];
   const there = list.filter(([, { r }]) => r.state === "delivered").length;
   const trouble = list.some(([, { r }]) => r.state === "bounced" || r.state === "delayed" || r.state === "held");
-  const summary = list.length === 1 ? stateOf(list[0]![1].r) : there === list.length ? t("delivery_all", { n: there }) : t("delivery_some", { n: there, all: list.length });
+  const summary = list.length === 1 ? [stateOf(list[0]![1].r), list[0]![1].r.opened && t("delivery_opened", { time: when(list[0]![1].r.opened) })].filter(Boolean).join("; ") : there === list.length ? t("delivery_all", { n: there }) : t("delivery_some", { n: there, all: list.length });
   return (
     <details class={`delivery ${trouble ? "trouble" : ""}`} open={trouble}>
       <summary><Icon name={there === list.length ? "circle-check" : trouble ? "circle-alert" : "clock"} />{summary}</summary>
@@ -73,6 +73,7 @@ export function Delivery({ emailId }: { emailId: string }) {
         {list.map(([address, { r, s }]) => (
           <li key={address}>
             <span class="delivery-who">{address}</span> <span class={r.state === "bounced" ? "why" : "soft"}>{stateOf(r)}</span>
+            {r.opened && <> <span class="soft">{t("delivery_opened", { time: when(r.opened) })}</span></>}
             {r.why && r.state !== "delivered" && <p>{r.why.text}</p>}
             {r.state === "bounced" && s.emailSubmissionId && <Button onClick={() => void correctAddress(s.traceId, { ...r, address })}>{t("correct_send")}</Button>}
           </li>
