@@ -51,7 +51,7 @@ func (s *session) noteReceipt(ctx context.Context, a store.AccountID, original s
 	if about == "" {
 		about = d.Final
 	}
-	e := store.Event{Time: s.b.Store.Now(), Trace: original, Account: a, Kind: journal.MessageOpened}
+	e := store.Event{Time: s.b.Store.Now(), Trace: original, Account: a, Kind: journal.MessageDisplayed}
 	if about != "" && len(about) <= longest {
 		e.Fields = append(e.Fields, store.Field{Name: "to", Value: about})
 	}

@@ -24,10 +24,10 @@ func TestReceipt(t *testing.T) {
 		about, to, fields string
 		want              string
 	}{
-		{"opened", "anna", "Final-Recipient: rfc822;bo@far.example\r\nOriginal-Message-ID: <1@demo.test>\r\n" + shown, "message.opened bo@far.example "},
+		{"opened", "anna", "Final-Recipient: rfc822;bo@far.example\r\nOriginal-Message-ID: <1@demo.test>\r\n" + shown, "message.displayed bo@far.example "},
 		{"deleted", "anna", "Original-Recipient: rfc822;bo@far.example\r\nFinal-Recipient: rfc822;b@x.example\r\nOriginal-Message-ID: <1@demo.test>\r\n" +
 			"Disposition: automatic-action/MDN-sent-automatically; deleted\r\n", "message.receipt bo@far.example deleted"},
-		{"nobody named", "anna", "Original-Message-ID: <1@demo.test>\r\n" + shown, "message.opened  "},
+		{"nobody named", "anna", "Original-Message-ID: <1@demo.test>\r\n" + shown, "message.displayed  "},
 		{"another message", "anna", "Original-Message-ID: <2@demo.test>\r\n" + shown, ""},
 		{"another's message", "bjorn", "Original-Message-ID: <1@demo.test>\r\n" + shown, ""},
 		{"no message", "anna", shown, ""},
@@ -70,7 +70,7 @@ func TestReceiptOfSubmission(t *testing.T) {
 		t.Errorf("%+v, %v", e, err)
 	}
 	last := s.events[len(s.events)-1]
-	if last.Kind != journal.MessageOpened || last.Trace != sub.ID || last.Account != s.anna.ID {
+	if last.Kind != journal.MessageDisplayed || last.Trace != sub.ID || last.Account != s.anna.ID {
 		t.Errorf("%+v", last)
 	}
 }

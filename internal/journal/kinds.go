@@ -42,7 +42,7 @@ const (
 	MessageExpired    = "message.expired"    // was tried too long: to, host, reply
 	MessageCancelled  = "message.cancelled"  // taken back by its sender: to
 	MessageComplained = "message.complained" // who got it told its server that it was not wanted: to, host, type
-	MessageOpened     = "message.opened"     // a receipt says that its recipient opened it: to, report
+	MessageDisplayed  = "message.displayed"  // a receipt says that its recipient opened it: to, report
 	MessageReceipt    = "message.receipt"    // a receipt says something else: to, disposition, report
 	ReportSent        = "report.sent"        // a report about delivery went to the sender: to
 	NoticeSent        = "notice.sent"        // the service wrote to an account holder: to, subject, mailbox

@@ -117,7 +117,7 @@ var progressOf = map[string]outbound.Progress{
 
 // follow takes an event into account.
 func (c *call) follow(recipients object, e *store.Event) {
-	if e.Kind == journal.MessageOpened {
+	if e.Kind == journal.MessageDisplayed {
 		opened(recipients, e.Field("to"), e.Time)
 		return
 	}

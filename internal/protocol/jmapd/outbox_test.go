@@ -47,7 +47,7 @@ func TestOutboxOfSMTP(t *testing.T) {
 	w.desk.journal.Record(t.Context(), accepted)
 	w.desk.journal.Record(t.Context(), relayed)
 	for range 2 {
-		w.desk.journal.Record(t.Context(), store.Event{Time: now.Add(time.Hour), Trace: sub.ID, Account: w.anna.ID, Kind: journal.MessageOpened, Fields: []store.Field{{Name: "to", Value: "Bo@example.com"}}})
+		w.desk.journal.Record(t.Context(), store.Event{Time: now.Add(time.Hour), Trace: sub.ID, Account: w.anna.ID, Kind: journal.MessageDisplayed, Fields: []store.Field{{Name: "to", Value: "Bo@example.com"}}})
 		now = now.Add(time.Second)
 	}
 	opened := now.Add(time.Hour - 2*time.Second).UTC().Format(time.RFC3339)
