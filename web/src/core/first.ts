@@ -47,13 +47,13 @@ export function tell(f: First | undefined): void {
 
 /** takeOver empties the page for signing in, which becomes this one where scripts run (internal/web/assets/signin.js). */
 export function takeOver(): HTMLElement {
+  const root = Object.assign(document.createElement("div"), { id: "app" });
+  document.body.replaceChildren(root); // first, so that what goes is not styled anew
   const style = document.getElementById("program-style") as HTMLLinkElement;
   document.head.querySelectorAll<HTMLLinkElement>("link[rel=stylesheet]").forEach((l) => l === style || l.remove());
   style.media = "all";
   document.head.append(Object.assign(document.createElement("link"), { rel: "manifest", href: "/manifest.webmanifest" }));
   document.querySelector<HTMLMetaElement>("meta[name=viewport]")!.content = "width=device-width, initial-scale=1, viewport-fit=cover";
   document.documentElement.lang = first.lang;
-  const root = Object.assign(document.createElement("div"), { id: "app" });
-  document.body.replaceChildren(root);
   return root;
 }

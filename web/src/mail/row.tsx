@@ -64,6 +64,7 @@ function Shown({ id, index, tab }: { id: string | undefined; index: number; tab:
   const open = route.value.thread === e.threadId && (!searching.value || at);
   const chosen = isSelected(e.id);
   const received = new Date(e.receivedAt);
+  const when = longDate(received);
   const who = people(emails);
   const subject = e.subject || t("no_subject");
   const found = searching.value ? snippet(e.id).value : undefined;
@@ -73,7 +74,7 @@ function Shown({ id, index, tab }: { id: string | undefined; index: number; tab:
     <div
       ref={box}
       class={`row ${unread ? "unread" : ""} ${open ? "open" : ""} ${chosen ? "selected" : ""} ${at ? "cursor" : ""}`}
-      role="row" aria-rowindex={index + 1} aria-selected={chosen} aria-label={spoken(e, emails, who, unread, starred, way?.name)}
+      role="row" aria-rowindex={index + 1} aria-selected={chosen} aria-label={spoken(e, emails, who, when, unread, starred, way?.name)}
       data-id={e.id} tabIndex={tab ? 0 : -1}
       onFocus={() => (cursor.value = e.id)} onPointerEnter={(event) => (setNear(true), event.pointerType === "mouse" && comesNear(e.threadId))}
       onPointerLeave={() => (setNear(false), notNear())} onPointerDown={() => comesNear(e.threadId, 0)}
@@ -88,7 +89,7 @@ function Shown({ id, index, tab }: { id: string | undefined; index: number; tab:
             {emails.some((x) => x.hasAttachment) && <Icon name="paperclip" />}
             {emails.some((x) => x.keywords.$answered) && <Icon name="reply" />}
             {sent.length > 0 && <span class={`row-way ${way?.bad ? "why" : ""}`} title={way?.name}>{way && <Icon name={way.icon} />}</span>}
-            <time dateTime={e.receivedAt} title={longDate(received)}>{briefDate(received)}</time>
+            <time dateTime={e.receivedAt} title={when}>{briefDate(received)}</time>
           </span>
           <span class="row-subject">
             {searching.value && <Where e={e} />}
@@ -186,9 +187,9 @@ function people(emails: Email[]): string {
 }
 
 /** spoken is what a screen reader says of a row. */
-function spoken(e: Email, emails: Email[], who: string, unread: boolean, starred: boolean, way?: string): string {
+function spoken(e: Email, emails: Email[], who: string, when: string, unread: boolean, starred: boolean, way?: string): string {
   return [
-    unread && t("unread"), starred && t("starred"), who, e.subject || t("no_subject"), way, longDate(new Date(e.receivedAt)),
+    unread && t("unread"), starred && t("starred"), who, e.subject || t("no_subject"), way, when,
     emails.length > 1 && t("messages_in_it", { n: emails.length }), emails.some((x) => x.hasAttachment) && t("with_attachment"), e.preview.slice(0, 100),
   ].filter((x) => x).join(", ");
 }

@@ -1,11 +1,29 @@
 // A list of any length of which only the rows in sight are in the page.
 
-import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
 
 /** mostPixels is how tall an element may be in every browser. */
 const mostPixels = 10_000_000;
+
+/** around is about what stands above and below a list, in pixels, for as long as it is not known how tall the list is. */
+const around = 140;
+
+/** overscan is how many rows beyond those in sight are in the page, once those in sight are there. */
 const overscan = 8;
+
+/** spare is how many more may be, before they are worth taking away. */
+const spare = 3;
+
+/** whenIdle does something once the browser has nothing else to do; what it answers gives that up. */
+function whenIdle(work: () => void): () => void {
+  if (!("requestIdleCallback" in globalThis)) {
+    const timer = setTimeout(work, 50);
+    return () => clearTimeout(timer);
+  }
+  const id = requestIdleCallback(work, { timeout: 200 });
+  return () => cancelIdleCallback(id);
+}
 
 export interface VirtualHandle {
   /** element is what scrolls. */
@@ -54,10 +72,11 @@ export function Virtual({ count, height, row, keyOf, indexOf, held, onRange, onT
   onKeyDown?: (e: KeyboardEvent) => void;
 }) {
   const box = useRef<HTMLDivElement>(null);
-  const size = useRef(800); // of the box; read when it changes, not while it scrolls
+  const size = useRef(innerHeight - around); // of the box; read when it changes, not while it scrolls
   const scrolled = useRef(initial * height);
   const anchors = useRef<{ row: number; key: string }[]>([]);
   const wasTop = useRef(true);
+  const beyond = useRef(0); // how many rows beyond those in sight
   const [view, setView] = useState<View>({ from: -1, to: -1, offset: 0 });
 
   const whole = count * height;
@@ -68,14 +87,22 @@ export function Virtual({ count, height, row, keyOf, indexOf, held, onRange, onT
   const see = (): View => {
     const top = scrolled.current * ratio;
     return {
-      from: Math.max(0, Math.floor(top / height) - overscan),
-      to: Math.min(count, Math.ceil((top + size.current) / height) + overscan),
+      from: Math.max(0, Math.floor(top / height) - beyond.current),
+      to: Math.min(count, Math.ceil((top + size.current) / height) + beyond.current),
       offset: ratio === 1 ? 0 : scrolled.current - top,
     };
   };
   const look = () => {
-    const v = see();
-    setView((old) => (old.from === v.from && old.to === v.to && old.offset === v.offset ? old : v));
+    let v = see();
+    if (v.from >= shown.to || v.to <= shown.from) {
+      beyond.current = 0; // none of what is there is of use: what is looked at comes first
+      v = see();
+    }
+    const there = v.from >= shown.from && v.to <= shown.to && v.offset === shown.offset;
+    if (!there || shown.to - shown.from > v.to - v.from + spare) {
+      onRange(v.from, Math.max(1, v.to)); // before anything is drawn
+      setView(v);
+    }
     mark();
     onScroll?.((scrolled.current * ratio) / height);
     const atTop = scrolled.current < height / 2;
@@ -131,6 +158,13 @@ export function Virtual({ count, height, row, keyOf, indexOf, held, onRange, onT
   const shown = view.from < 0 || view.to > count || ratio !== 1 ? see() : view;
   const to = Math.min(count, Math.max(shown.to, see().to));
   useLayoutEffect(() => onRange(shown.from, Math.max(1, to)), [shown.from, to, count]);
+  useEffect(() => {
+    if (beyond.current === overscan || keyOf(shown.from) === undefined || keyOf(to - 1) === undefined) return;
+    return whenIdle(() => {
+      beyond.current = overscan;
+      latest.current();
+    });
+  });
 
   if (handle) {
     const h: VirtualHandle = {
