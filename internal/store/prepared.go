@@ -7,7 +7,7 @@ import (
 	"github.com/postiljon/postiljon/internal/store/uid"
 )
 
-// What is kept of mailboxes in memory (FlagSets, Dates, Places) is stored for large ones, too, so that the first
+// What is kept of mailboxes in memory (FlagSets, Dates, Places, Order) is stored for large ones, too, so that the first
 // search after a start need not read all messages. It derives from them: it is written without a wait, may
 // lie behind, and what is missing, damaged or of another form is read from the messages.
 
@@ -19,6 +19,7 @@ const (
 	preparedFlags  = 'f' // V mailbox f: of each flag which messages have it
 	preparedDates  = 'd' // V mailbox d chunk: when the messages of a whole chunk were received and sent
 	preparedPlaces = 'e' // V mailbox e chunk: which emails they are
+	preparedOrder  = 'o' // V mailbox o by number: an order of the messages
 	preparedForm   = 1
 )
 

@@ -309,8 +309,11 @@ func (v *verifier) prepared(m *mailboxRecord) error {
 		return err
 	}
 	places, err := storedPlaces(v.r, m)
-	if err != nil || flags == nil && len(dates.chunks) == 0 && len(places.chunks) == 0 {
+	if err != nil {
 		return err
+	}
+	if flags == nil && len(dates.chunks) == 0 && len(places.chunks) == 0 {
+		return v.orders(m)
 	}
 	var other uid.Set
 	err = eachMessage(v.ctx, v.r, m.id, uid.All(), func(msg *Message) error {
@@ -326,11 +329,29 @@ func (v *verifier) prepared(m *mailboxRecord) error {
 		}
 		return nil
 	})
+	if err == nil {
+		err = v.orders(m)
+	}
 	if !other.Empty() {
 		v.problem("mailbox %q has other flags, dates or emails of UIDs %s at a glance: 'postiljon index rebuild' makes them anew", m.name, other)
 	}
 	if errors.Is(err, errDamaged) {
 		return nil // an email that is not there, which is told elsewhere
+	}
+	return err
+}
+
+// orders looks whether the orders that are stored of a mailbox can be read.
+func (v *verifier) orders(m *mailboxRecord) error {
+	stored, err := storedOrders(v.r, m.id)
+	for _, k := range stored {
+		if err != nil {
+			break
+		}
+		var o *Order
+		if o, err = storedOrder(v.r, m, k, ""); err == nil && o == nil {
+			v.problem("mailbox %q has an order at a glance that cannot be read: 'postiljon index rebuild' drops it", m.name)
+		}
 	}
 	return err
 }

@@ -42,12 +42,40 @@ func (s *session) watch(c *searchCommand, r *found) {
 	case c.key.has(opOlder), c.key.has(opYounger):
 		s.noUpdate(c.tag, cause.Refuse(cause.ClientProtocolError).As("unimplemented"))
 	default:
-		w := &watched{c: c, hits: r.hits}
-		for _, row := range r.rows {
-			w.rows = append(w.rows, row.alone())
+		rows, err := s.rowsAgain(c, r)
+		if err == nil {
+			sel.watched = append(sel.watched, &watched{c: c, hits: r.hits, rows: rows})
+		} else if o := s.failedSearch(err, sel); o.refused != nil {
+			s.noUpdate(c.tag, *o.refused)
 		}
-		sel.watched = append(sel.watched, w)
 	}
+}
+
+// rowsAgain reads what results were sorted by. One that is gone meanwhile, which is told soon, stays
+// where it was.
+func (s *session) rowsAgain(c *searchCommand, r *found) ([]sortRow, error) {
+	if c.order == nil {
+		return nil, nil
+	}
+	q := s.query(r.sel, c.tag)
+	q.progress = progress{}
+	there, err := q.read(r.hits, c.order)
+	if err != nil {
+		return nil, err
+	}
+	of := make(map[uid.UID]*sortRow, len(there))
+	for i := range there {
+		of[there[i].uid] = &there[i]
+	}
+	rows := make([]sortRow, len(r.rows))
+	var key []byte
+	for i, u := range r.rows {
+		if row := of[u]; row != nil {
+			key = row.key
+		}
+		rows[i] = newSortRow(u, key)
+	}
+	return rows, nil
 }
 
 // alone copies a row out of the memory it shares with others.
@@ -175,7 +203,7 @@ func (s *session) searchAgain(w *watched, changed uid.Set) (hits uid.Set, rows [
 	if hits, err = q.run(&w.c.key, changed); err != nil || w.c.order == nil {
 		return hits, nil, err
 	}
-	if rows, err = q.sort(hits, w.c.order); err != nil {
+	if rows, err = q.read(hits, w.c.order); err != nil {
 		return nil, nil, err
 	}
 	hits = nil // without those that have gone meanwhile

@@ -10,7 +10,7 @@ type found struct {
 	sel     *selected
 	byUID   bool // the client wants UIDs, not message numbers
 	hits    uid.Set
-	rows    []sortRow    // the hits in the order of SORT, nil without one
+	rows    []uid.UID    // the hits in the order of SORT, nil without one
 	highest store.ModSeq // for the client, if it searched for MODSEQ
 }
 
@@ -26,11 +26,7 @@ func (r *found) set(start, end int) uid.Set {
 	if r.rows == nil {
 		return cut(r.hits, start, end)
 	}
-	uids := make([]uid.UID, 0, end-start)
-	for _, row := range r.rows[start:end] {
-		uids = append(uids, row.uid)
-	}
-	return uid.Of(uids...)
+	return uid.Of(r.rows[start:end]...)
 }
 
 // cut returns the UIDs of a set from the place start to before end.
@@ -59,11 +55,11 @@ func (r *found) appendTo(b []byte, start, end int) []byte {
 
 // appendRows writes results that are sorted as a sequence set. It has ranges only where numbers
 // ascend (RFC 5267 section 3.2).
-func (r *found) appendRows(b []byte, rows []sortRow) []byte {
+func (r *found) appendRows(b []byte, rows []uid.UID) []byte {
 	for i := 0; i < len(rows); {
-		first := r.name(rows[i].uid)
+		first := r.name(rows[i])
 		last := first
-		for i++; i < len(rows) && r.name(rows[i].uid) == last+1; i++ {
+		for i++; i < len(rows) && r.name(rows[i]) == last+1; i++ {
 			last++
 		}
 		b = appendUint(b, first)
@@ -158,7 +154,7 @@ func (s *session) tellNumbers(head string, c *searchCommand, r *found) {
 		}
 	}
 	for i := range r.rows {
-		s.out = appendUint(append(s.out, ' '), r.name(r.rows[i].uid))
+		s.out = appendUint(append(s.out, ' '), r.name(r.rows[i]))
 		s.flushIfFull()
 	}
 	if c.key.has(opModSeq) && r.len() > 0 { // RFC 7162 section 3.1.6

@@ -2,8 +2,12 @@ package imapd
 
 import (
 	"fmt"
+	"math/bits"
 	"slices"
 	"sync"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/uid"
@@ -11,7 +15,8 @@ import (
 
 // orders keeps what SORT and THREAD made of mailboxes. What they look at of a message never
 // changes: an order is good for any of its messages, also after others came, which are put between
-// them; threads are good for the same messages.
+// them; threads are good for the same messages. Orders of large mailboxes are stored as well
+// (store.Order).
 type orders struct {
 	mu   sync.Mutex
 	of   map[orderKey]*ordering
@@ -28,8 +33,8 @@ type orderKey struct {
 
 // ordering is messages in their order, or as a forest.
 type ordering struct {
-	uids   *uid.Index
-	rows   []sortRow
+	order  *store.Order
+	uids   *uid.Index // of the forest
 	forest *forest
 	roots  []int32
 }
@@ -75,14 +80,10 @@ func (o *orders) drop(k orderKey) {
 }
 
 func (v *ordering) footprint() int {
-	n := 256 + v.uids.Footprint() + 48*len(v.rows) + 4*len(v.roots)
-	for i := range v.rows {
-		n += len(v.rows[i].key)
+	if v.order != nil {
+		return 256 + 2*v.order.Set.Footprint() + 4*len(v.order.UIDs)
 	}
-	if v.forest != nil {
-		n += 64 * len(v.forest.nodes)
-	}
-	return n
+	return 256 + v.uids.Footprint() + 4*len(v.roots) + 64*len(v.forest.nodes)
 }
 
 // orderKey names an order of the mailbox that is searched.
@@ -93,60 +94,143 @@ func (q *query) orderKey(criteria ...any) orderKey {
 // isMost reports whether so many messages are half of the mailbox: then their order is kept.
 func (q *query) isMost(n int) bool { return 2*n >= q.sel.view.UIDs.Len() }
 
-// sort brings messages into an order. Messages that are gone meanwhile are left out. The rows may
+// sort brings messages into an order. Messages that are gone meanwhile are left out. The list may
 // be others' too.
-func (q *query) sort(hits uid.Set, by []sortKey) ([]sortRow, error) {
+func (q *query) sort(hits uid.Set, by []sortKey) ([]uid.UID, error) {
 	if !q.isMost(hits.Len()) {
-		return q.read(hits, by)
+		rows, err := q.read(hits, by)
+		return uidsOf(rows), err
 	}
 	in := q.sel.view.UIDs.Within(hits)
-	key := q.orderKey(by)
-	kept := q.s.server.orders.get(key)
-	if kept == nil || kept.uids.AndNot(in).Len() > in.Len() { // most of it is of no use any more
-		kept = &ordering{uids: uid.NewIndex(nil)}
+	o, err := q.ordered(in, by)
+	if err != nil {
+		return nil, err
 	}
-	if more := in.AndNot(kept.uids); more.Len() > 0 {
-		rows, err := q.read(more.Set(), by)
-		if err != nil {
-			return nil, err
-		}
-		kept = &ordering{uids: kept.uids.Or(more.Within(uidsOf(rows))), rows: mergeRows(kept.rows, rows)}
-		q.s.server.orders.put(key, kept)
+	if o.Set.AndNot(in).Len() == 0 {
+		return o.UIDs, nil
 	}
-	if kept.uids.AndNot(in).Len() == 0 {
-		return kept.rows, nil
-	}
-	rows := make([]sortRow, 0, in.Len())
-	for _, r := range kept.rows {
-		if in.Contains(r.uid) {
-			rows = append(rows, r)
+	uids := make([]uid.UID, 0, in.Len())
+	for _, u := range o.UIDs {
+		if in.Contains(u) {
+			uids = append(uids, u)
 		}
 	}
-	return rows, nil
+	return uids, nil
 }
 
-func uidsOf(rows []sortRow) uid.Set {
+// sortVersion changes with what criteria make of messages.
+const sortVersion = 1
+
+// ordered returns an order that has some messages and perhaps others. It is made of one that is kept
+// or stored, where most of that is of use.
+func (q *query) ordered(in *uid.Index, by []sortKey) (o *store.Order, err error) {
+	key := q.orderKey("order ", sortVersion, unicode.Version, norm.Version, by)
+	known := false
+	if kept := q.s.server.orders.get(key); kept != nil {
+		o, known = kept.order, true
+	} else if o, err = q.s.store.StoredOrder(q.s.ctx, q.sel.account, q.sel.id, key.criteria); err != nil {
+		return nil, err
+	}
+	if o == nil || o.Set.AndNot(in).Len() > in.Len() {
+		o = store.NewOrder(nil)
+	}
+	more := in.AndNot(o.Set)
+	if more.Len() == 0 && known {
+		return o, nil
+	}
+	if more.Len() > 0 {
+		if o, err = q.extend(o, more, by); err != nil {
+			return nil, err
+		}
+		q.s.store.SaveOrder(q.s.ctx, q.sel.account, q.sel.id, key.validity, key.criteria, o)
+	}
+	q.s.server.orders.put(key, &ordering{order: o})
+	return o, nil
+}
+
+// probeCost is how many messages are read in a row in the time that it takes to find and read one.
+const probeCost = 3
+
+// extend puts messages into an order that does not have them. Few are put between messages that are looked
+// at; with many, all are read.
+func (q *query) extend(o *store.Order, more *uid.Index, by []sortKey) (*store.Order, error) {
+	n, k := len(o.UIDs), more.Len()
+	if n > 0 && k*bits.Len(uint(n/k+1))*probeCost > n {
+		o, more = store.NewOrder(nil), o.Set.And(q.sel.view.UIDs).Or(more)
+	}
+	rows, err := q.read(more.Set(), by)
+	if err != nil {
+		return nil, err
+	}
+	places := make([]int, len(rows))
+	err = q.s.store.Look(q.s.ctx, q.sel.account, q.sel.id, func(read func(uid.UID) (*store.Message, bool, error)) error {
+		p := prober{q: q, uids: o.UIDs, by: by, read: read, known: map[uid.UID]*sortRow{}}
+		from := 0
+		for i := range rows {
+			if from, err = p.place(&rows[i], from); err != nil {
+				return err
+			}
+			places[i] = from
+		}
+		return nil
+	})
+	return o.Insert(uidsOf(rows), places), err
+}
+
+// prober finds where messages belong in an order, from few of its messages.
+type prober struct {
+	q     *query
+	uids  []uid.UID
+	by    []sortKey
+	read  func(uid.UID) (*store.Message, bool, error)
+	known map[uid.UID]*sortRow // nil for one that is gone
+}
+
+// place returns before which of the messages from a place on a row belongs. Mail that comes mostly belongs
+// to the end.
+func (p *prober) place(row *sortRow, from int) (int, error) {
+	for end, at := len(p.uids), len(p.uids)-1; from < end; at = (from + end) / 2 {
+		live := at // the next that is there
+		var other *sortRow
+		for ; live < end && other == nil; live++ {
+			var err error
+			if other, err = p.row(p.uids[live]); err != nil {
+				return 0, err
+			}
+		}
+		if other != nil && other.compare(row) < 0 {
+			from = live
+		} else {
+			end = at
+		}
+	}
+	return from, p.q.s.ctx.Err()
+}
+
+// row returns the row of a message, nil if that is gone.
+func (p *prober) row(u uid.UID) (*sortRow, error) {
+	row, ok := p.known[u]
+	if ok || !p.q.sel.view.UIDs.Contains(u) {
+		return row, nil
+	}
+	m, ok, err := p.read(u)
+	if err != nil {
+		return nil, err
+	}
+	if ok {
+		found := newSortRow(u, appendSortKeys(nil, m, p.by))
+		row = &found
+	}
+	p.known[u] = row
+	return row, nil
+}
+
+func uidsOf(rows []sortRow) []uid.UID {
 	uids := make([]uid.UID, len(rows))
 	for i := range rows {
 		uids[i] = rows[i].uid
 	}
-	return uid.Of(uids...)
-}
-
-// mergeRows puts two lists in order together.
-func mergeRows(a, b []sortRow) []sortRow {
-	if len(a) == 0 {
-		return b
-	}
-	rows := make([]sortRow, 0, len(a)+len(b))
-	for len(a) > 0 && len(b) > 0 {
-		if a[0].compare(&b[0]) < 0 {
-			rows, a = append(rows, a[0]), a[1:]
-		} else {
-			rows, b = append(rows, b[0]), b[1:]
-		}
-	}
-	return append(append(rows, a...), b...)
+	return uids
 }
 
 // threads threads messages. It returns the heads of the threads in their order.

@@ -1,0 +1,280 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"hash/fnv"
+
+	"github.com/postiljon/postiljon/internal/store/kv"
+	"github.com/postiljon/postiljon/internal/store/uid"
+)
+
+// Order is messages of a mailbox in an order that does not change but by those that
+// come: what SORT asks for. Package store does not know what makes it; it keeps orders
+// of large mailboxes at a glance, so that the first SORT after a start need not read
+// all messages.
+type Order struct {
+	UIDs []uid.UID  // some may be expunged
+	Set  *uid.Index // the same
+	// saved are those that are stored, in so many additions to what was stored whole.
+	saved     *uid.Index
+	additions int
+}
+
+// NewOrder returns the order of some messages, of which Insert makes others.
+func NewOrder(uids []uid.UID) *Order {
+	o := &Order{UIDs: uids, saved: uid.NewIndex(nil)}
+	o.Set, _ = setOf(uids, uid.Max)
+	return o
+}
+
+// Insert returns the order with other messages in it, each before the one that is at a
+// place of this order now; places are ascending.
+func (o *Order) Insert(uids []uid.UID, places []int) *Order {
+	all := make([]uid.UID, 0, len(o.UIDs)+len(uids))
+	from := 0
+	for i, u := range uids {
+		all = append(append(all, o.UIDs[from:places[i]]...), u)
+		from = places[i]
+	}
+	added, _ := setOf(uids, uid.Max)
+	return &Order{UIDs: append(all, o.UIDs[from:]...), Set: o.Set.Or(added), saved: o.saved, additions: o.additions}
+}
+
+// setOf returns a list as a set; ok is false if it has a UID twice, or one that cannot be.
+func setOf(list []uid.UID, last uid.UID) (set *uid.Index, ok bool) {
+	most := uid.UID(0)
+	for _, u := range list {
+		most = max(most, u)
+	}
+	if most > last {
+		return nil, false
+	}
+	ok = true
+	words := make([]*uid.ChunkWords, uid.ChunkOf(most)+1)
+	for _, u := range list {
+		c := &words[uid.ChunkOf(u)]
+		if *c == nil {
+			*c = new(uid.ChunkWords)
+		}
+		low := u & (1<<uid.ChunkBits - 1)
+		ok = ok && u > 0 && (*c)[low/64]>>(low%64)&1 == 0
+		(*c)[low/64] |= 1 << (low % 64)
+	}
+	var chunks []uid.Chunk
+	for number, w := range words {
+		if w != nil {
+			chunks = append(chunks, uid.ChunkOfWords(uint32(number), w))
+		}
+	}
+	return uid.NewIndex(chunks), ok
+}
+
+// What is stored of an order: V mailbox o, a hash of what it is by, a number.
+const (
+	orderPiece    = 1 << 15 // UIDs in a record of what is stored whole, whose numbers begin at 0
+	orderAddition = 1 << 31 // the first number of additions
+	maxAdditions  = 16      // then the order is stored whole again
+	maxOrders     = 8       // of a mailbox; with one more all others are dropped
+)
+
+// Additions are stored after so many messages, or that share of the order's.
+const (
+	fewAdded   = 256
+	shareAdded = 1024
+)
+
+func orderKey(id MailboxID, by string) key {
+	h := fnv.New32a()
+	h.Write([]byte(by))
+	return preparedKey(id, preparedOrder).chunk(h.Sum32())
+}
+
+// StoredOrder returns what is stored of an order of a mailbox, nil for nothing. by names
+// what it is by, and the version of that.
+func (s *Store) StoredOrder(ctx context.Context, a AccountID, id MailboxID, by string) (o *Order, err error) {
+	err = s.view(ctx, "read order", a, func(r kv.Reader) error {
+		m, err := readMailbox(r, id)
+		if err != nil || m.messages < worthPreparing {
+			return err
+		}
+		o, err = storedOrder(r, m, orderKey(id, by), by)
+		return err
+	})
+	return o, err
+}
+
+// storedOrder reads an order; nil if it is not there, or not whole. Without by it is any.
+func storedOrder(r kv.Reader, m *mailboxRecord, t key, by string) (*Order, error) {
+	o := &Order{}
+	total, pieces := uint64(0), uint32(0)
+	err := scan(r, t, t.after(), func(k, b []byte) error {
+		rec, number := record{b: b}, tail32(k)
+		if !rec.hasForm(m.uidValidity) {
+			return errStepFull
+		}
+		if is := rec.text(); by != "" && is != by {
+			return errStepFull
+		}
+		switch {
+		case number == 0:
+			total = rec.uint()
+			fallthrough
+		case number == pieces:
+			pieces++
+			last := int64(0)
+			for len(rec.b) > 0 && uint64(len(o.UIDs)) < total {
+				last += rec.int()
+				o.UIDs = append(o.UIDs, uid.UID(last))
+			}
+		case number == orderAddition+uint32(o.additions) && uint64(len(o.UIDs)) == total:
+			o.additions++
+			if !o.addStored(&rec) {
+				return errStepFull
+			}
+			total = uint64(len(o.UIDs))
+		default:
+			return errStepFull
+		}
+		return rec.err()
+	})
+	if errors.Is(err, errStepFull) || errors.Is(err, errDamaged) {
+		return nil, nil
+	}
+	if err != nil || len(o.UIDs) == 0 || uint64(len(o.UIDs)) != total {
+		return nil, err
+	}
+	set, ok := setOf(o.UIDs, m.uidNext-1)
+	if !ok {
+		return nil, nil
+	}
+	o.Set, o.saved = set, set
+	return o, nil
+}
+
+// addStored puts a stored addition into an order: gaps between the messages that were
+// added, and their UIDs.
+func (o *Order) addStored(rec *record) bool {
+	all := make([]uid.UID, 0, len(o.UIDs)+len(rec.b)/2)
+	rest, last := o.UIDs, int64(0)
+	for len(rec.b) > 0 {
+		gap := rec.uint()
+		last += rec.int()
+		if rec.bad || gap > uint64(len(rest)) {
+			return false
+		}
+		all = append(append(all, rest[:gap]...), uid.UID(last))
+		rest = rest[gap:]
+	}
+	o.UIDs = append(all, rest...)
+	return true
+}
+
+// SaveOrder stores an order of all messages of a large mailbox, if there is much that is
+// not stored. Nobody else may know o yet.
+func (s *Store) SaveOrder(ctx context.Context, a AccountID, id MailboxID, validity uint32, by string, o *Order) {
+	n := len(o.UIDs)
+	added := o.Set.AndNot(o.saved).Len()
+	if n < worthPreparing || added < max(fewAdded, n/shareAdded) {
+		return
+	}
+	whole := o.additions == maxAdditions || 4*added > n
+	if s.prepared(ctx, a, id, validity, func(tx kv.Tx) error {
+		if whole {
+			return o.write(tx, id, validity, by)
+		}
+		return tx.Set(orderKey(id, by).chunk(orderAddition+uint32(o.additions)), o.encodeAdded(validity, by))
+	}) {
+		if o.saved = o.Set; whole {
+			o.additions = 0
+		} else {
+			o.additions++
+		}
+	}
+}
+
+// write stores an order whole.
+func (o *Order) write(tx kv.Tx, id MailboxID, validity uint32, by string) error {
+	t := orderKey(id, by)
+	if err := tx.DeleteRange(t, t.after()); err != nil {
+		return err
+	}
+	others, err := storedOrders(tx, id)
+	if err != nil {
+		return err
+	}
+	if len(others) >= maxOrders {
+		all := key(preparedKey(id, preparedOrder))
+		if err := tx.DeleteRange(all, all.after()); err != nil {
+			return err
+		}
+	}
+	for from := 0; from < len(o.UIDs); from += orderPiece {
+		var r record
+		r.putForm(validity)
+		r.putText(by)
+		if from == 0 {
+			r.putUint(uint64(len(o.UIDs)))
+		}
+		last := uid.UID(0)
+		for _, u := range o.UIDs[from:min(from+orderPiece, len(o.UIDs))] {
+			r.putInt(int64(u) - int64(last))
+			last = u
+		}
+		if err := tx.Set(orderKey(id, by).chunk(uint32(from/orderPiece)), r.b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// encodeAdded returns the messages that are not stored.
+func (o *Order) encodeAdded(validity uint32, by string) []byte {
+	var r record
+	r.putForm(validity)
+	r.putText(by)
+	gap, last := 0, uid.UID(0)
+	for _, u := range o.UIDs {
+		if o.saved.Contains(u) {
+			gap++
+			continue
+		}
+		r.putUint(uint64(gap))
+		r.putInt(int64(u) - int64(last))
+		gap, last = 0, u
+	}
+	return r.b
+}
+
+// storedOrders returns where the orders of a mailbox are stored.
+func storedOrders(r kv.Reader, id MailboxID) (found []key, err error) {
+	t := key(preparedKey(id, preparedOrder))
+	it := r.Iterate(t, t.after())
+	for ok := it.Next(); ok; {
+		k := it.Key()
+		found = append(found, append(key(nil), k[:len(k)-4]...))
+		ok = it.SeekGE(found[len(found)-1].after())
+	}
+	return found, it.Close()
+}
+
+// Look calls fn with what reads single messages of a mailbox, as they are at one moment;
+// ok is false for one that is not there. What it returns is valid until it is called again.
+func (s *Store) Look(ctx context.Context, a AccountID, id MailboxID, fn func(read func(u uid.UID) (m *Message, ok bool, err error)) error) error {
+	return s.view(ctx, "read messages", a, func(r kv.Reader) error {
+		var m Message
+		return fn(func(u uid.UID) (*Message, bool, error) {
+			b, ok, err := r.Get(table(tablePlacement).mailbox(id).uid(u))
+			if err != nil || !ok {
+				return nil, false, err
+			}
+			if err := m.Placement.decode(u, b); err != nil {
+				return nil, false, err
+			}
+			if b, ok, err = r.Get(table(tableEmail).email(m.Placement.Email)); err != nil || !ok {
+				return nil, false, err
+			}
+			return &m, true, m.Email.decode(m.Placement.Email, b)
+		})
+	})
+}

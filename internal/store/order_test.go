@@ -1,0 +1,100 @@
+package store_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/uid"
+)
+
+// TestOrders stores an order again and again while messages come to it, and reads it after a start.
+func TestOrders(t *testing.T) {
+	l := newLargeMailbox(t)
+	ctx := t.Context()
+	const by = "odd ones first"
+	all := must[*store.View](t)(l.s.View(ctx, l.a, store.InboxID))
+	validity := all.Mailbox.UIDValidity
+	shuffle := func(list []uid.UID) []uid.UID {
+		l.rng.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+		return list
+	}
+	o := store.NewOrder(shuffle(slices.Collect(all.UIDs.Set().All())))
+	l.s.SaveOrder(ctx, l.a, store.InboxID, validity, by, o)
+	stored := func() []uid.UID {
+		if o := must[*store.Order](t)(l.again().StoredOrder(ctx, l.a, store.InboxID, by)); o != nil {
+			if o.Set.Len() != len(o.UIDs) {
+				t.Fatalf("%d UIDs are a set of %d", len(o.UIDs), o.Set.Len())
+			}
+			return o.UIDs
+		}
+		return nil
+	}
+	saved := o.UIDs
+	for range 24 { // beyond so many additions that the order is stored whole again
+		if !slices.Equal(stored(), saved) {
+			t.Fatalf("%d UIDs are stored, want %d", len(stored()), len(saved))
+		}
+		n := 100 + l.rng.IntN(400)
+		last := must[*store.View](t)(l.s.View(ctx, l.a, store.InboxID)).UIDs.Max()
+		l.append(n)
+		var came []uid.UID
+		places := make([]int, n)
+		for i := range n {
+			came = append(came, last+1+uid.UID(i))
+			places[i] = l.rng.IntN(len(o.UIDs) + 1)
+		}
+		slices.Sort(places)
+		before := o
+		if o = o.Insert(shuffle(came), places); len(o.UIDs) != o.Set.Len() || o.Set.Len() != len(before.UIDs)+n {
+			t.Fatalf("%d messages and %d are %d", len(before.UIDs), n, o.Set.Len())
+		}
+		if kept := slices.DeleteFunc(slices.Clone(o.UIDs), func(u uid.UID) bool { return u > last }); !slices.Equal(kept, before.UIDs) {
+			t.Fatal("those that were there are in another order")
+		}
+		if l.s.SaveOrder(ctx, l.a, store.InboxID, validity, by, o); len(o.UIDs)-len(saved) >= 256 {
+			saved = o.UIDs
+		}
+	}
+	verify(t, l.s, ctx)
+	for _, damage := range []func(v []byte) []byte{
+		func(v []byte) []byte { v[len(v)-1] ^= 2; return v }, // another UID at the end
+		func(v []byte) []byte { return v[:len(v)/2] },
+		func(v []byte) []byte { v[0]++; return v },
+		func(v []byte) []byte { return nil },
+	} {
+		l.change("\x00\x00\x00\x00", damage)
+		if have := stored(); have != nil {
+			t.Errorf("a damaged order of %d UIDs is used", len(have))
+		}
+	}
+	r, err := l.s.Verify(ctx, store.VerifyOptions{})
+	if err != nil || r.Found != 1 || !strings.Contains(r.Problems[0].Text, "an order at a glance") {
+		t.Errorf("verify found %v, %v", r.Problems, err)
+	}
+}
+
+// TestFewOrders holds that what is stored of one mailbox stays bounded, and of another mailbox by the
+// same name is not taken.
+func TestFewOrders(t *testing.T) {
+	l := newLargeMailbox(t)
+	ctx := t.Context()
+	view := must[*store.View](t)(l.s.View(ctx, l.a, store.InboxID))
+	uids := slices.Collect(view.UIDs.Set().All())
+	most := 0
+	for _, by := range strings.Split("abcdefghijklmnopqrstuvwxyz", "") {
+		l.s.SaveOrder(ctx, l.a, store.InboxID, view.Mailbox.UIDValidity, by, store.NewOrder(uids))
+		if o := must[*store.Order](t)(l.s.StoredOrder(ctx, l.a, store.InboxID, by)); o == nil || !slices.Equal(o.UIDs, uids) {
+			t.Fatalf("order by %s is not stored", by)
+		}
+		most = max(most, len(l.prepared()))
+	}
+	if most > 8 {
+		t.Errorf("%d orders are stored", most)
+	}
+	l.s.SaveOrder(ctx, l.a, store.InboxID, view.Mailbox.UIDValidity+1, "other", store.NewOrder(uids))
+	if o := must[*store.Order](t)(l.s.StoredOrder(ctx, l.a, store.InboxID, "other")); o != nil {
+		t.Error("an order of another mailbox is stored")
+	}
+}
