@@ -156,7 +156,7 @@ func (s *session) describeNew(c *fetchCommand, came uid.Set, old *store.View) er
 	if came.Empty() {
 		return nil
 	}
-	w := s.fetchWriter(c.items)
+	w := s.fetchWriter(c.items | s.unasked())
 	w.sections, w.upTo = c.sections, sel.view.Mailbox.HighestModSeq
 	if n := s.notifier; n != nil && n.selected != nil && n.selected.fetch != nil {
 		w.items |= n.selected.fetch.items

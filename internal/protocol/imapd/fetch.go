@@ -95,12 +95,7 @@ func (s *session) fetchSet(c *fetchCommand, set uid.Set) outcome {
 	if !s.setsSeen(c) {
 		return s.failedFetch(w.all(set))
 	}
-	if s.condstore {
-		w.withFlags |= fetchModSeq
-	}
-	if s.qresync {
-		w.withFlags |= fetchUID
-	}
+	w.withFlags = s.unasked()
 	for _, step := range s.steps(set, seenStep) {
 		var err error
 		if w.flagsOf, err = s.markSeen(step); err != nil {

@@ -252,11 +252,23 @@ func (s *session) tellNew(old *store.View) error {
 		return nil
 	}
 	fetch := s.notifier.selected.fetch
-	w := s.fetchWriter(fetch.items)
+	w := s.fetchWriter(fetch.items | s.unasked())
 	w.sections, w.upTo = fetch.sections, s.selected.view.Mailbox.HighestModSeq
 	own := s.notifier.brought
 	s.notifier.brought = own.Minus(came)
 	return w.all(came.Minus(own).Minus(s.selected.described))
+}
+
+// unasked are the items that FETCH responses have beside what was asked for, since the client uses CONDSTORE or
+// QRESYNC (RFC 7162 sections 3.1 and 3.2.4): those that tell of changes.
+func (s *session) unasked() (items fetchItems) {
+	if s.condstore {
+		items |= fetchModSeq
+	}
+	if s.qresync {
+		items |= fetchUID
+	}
+	return items
 }
 
 // brought notes messages that the client itself put into a mailbox: it knows them (RFC 5465 section

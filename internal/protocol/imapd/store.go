@@ -82,11 +82,9 @@ func (s *session) storeStep(c *storeCommand, change store.FlagChange, set uid.Se
 	default:
 		return stored, nil
 	}
-	if c.uid || s.qresync {
+	w.items |= s.unasked()
+	if c.uid {
 		w.items |= fetchUID
-	}
-	if s.condstore {
-		w.items |= fetchModSeq
 	}
 	return stored, w.all(set)
 }
