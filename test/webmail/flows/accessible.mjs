@@ -14,7 +14,7 @@ await flow(async ({ person }) => {
 
   for (const locale of ["en-GB", "sv-SE", "nb-NO"]) {
     const guest = await person(anna, { signIn: false, locale, expect: ["/f/not-there"] });
-    for (const path of ["/sign-in", "/connect", "/doctor", "/why/", "/why/auth.password-wrong", "/f/not-there"]) await look(guest, path, locale);
+    for (const path of ["/sign-in", "/sign-in/forgotten", "/sign-in/new?key=x", "/connect", "/doctor", "/why/", "/why/auth.password-wrong", "/f/not-there"]) await look(guest, path, locale);
     await guest.context().close();
 
     const page = await person(anna, { locale });
