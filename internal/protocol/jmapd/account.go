@@ -30,7 +30,9 @@ type account struct {
 	advance sync.Mutex // held to make the next moment
 	queries queries
 	ruled   atomic.Pointer[ruled]
-	rights  atomic.Pointer[rightsThere] // of what is shared
+	// annotated is what is known of its annotations.
+	annotated atomic.Pointer[annotated]
+	rights    atomic.Pointer[rightsThere] // of what is shared
 
 	id sight
 	// Under the lock of accounts.

@@ -27,7 +27,7 @@ const (
 )
 
 // pushed are the types whose states are told.
-var pushed = []string{"Email", "EmailDelivery", "EmailSubmission", "Identity", "Mailbox", "Quota", "SieveScript", "Thread", "VacationResponse"}
+var pushed = []string{"Annotation", "Email", "EmailDelivery", "EmailSubmission", "Identity", "Mailbox", "Quota", "SieveScript", "Thread", "VacationResponse"}
 
 // now are the states of an account, and of those that share something with it, as they are.
 type now struct {
@@ -52,6 +52,9 @@ func (s *Server) now(ctx context.Context, a store.AccountID) (n now, err error) 
 		return n, err
 	}
 	if err := s.sendingStates(ctx, a, all); err != nil {
+		return n, err
+	}
+	if all["Annotation"], err = s.annotationState(ctx, a); err != nil {
 		return n, err
 	}
 	others, err := s.neighbours(ctx, a)
@@ -109,6 +112,32 @@ func (s *Server) ruleStates(ctx context.Context, a store.AccountID, all map[stri
 	}
 	all["SieveScript"], all["VacationResponse"] = r.sieve, r.absence
 	return nil
+}
+
+// annotated is the state of an account's annotations.
+type annotated struct {
+	changes uint64 // the store's count of changes of annotations
+	state   string
+}
+
+// annotationState is the state of what an account notes of itself (RFC 5464), such as its labels: a type of our own.
+func (s *Server) annotationState(ctx context.Context, a store.AccountID) (string, error) {
+	known := &s.accountOf(own(a)).annotated
+	changes := s.store.AnnotationChanges(a)
+	if r := known.Load(); r != nil && r.changes == changes {
+		return r.state, nil
+	}
+	all, err := s.store.Annotations(ctx, a, store.AccountAnnotations)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.New()
+	for _, one := range all {
+		fmt.Fprintf(sum, "%q %q\n", one.Name, one.Value)
+	}
+	r := &annotated{changes, hex.EncodeToString(sum.Sum(nil)[:8])}
+	known.Store(r)
+	return r.state, nil
 }
 
 // other are the states that are others than those told before, of some types.

@@ -438,6 +438,9 @@ func TestStates(t *testing.T) {
 			return nil
 		}, []string{"Email", "Mailbox", "Thread"}},
 		{"a script is stored", func() error { return w.store.PutScript(t.Context(), w.anna.ID, "mine", "keep;") }, []string{"SieveScript"}},
+		{"a label is made", func() error {
+			return w.store.Annotate(t.Context(), w.anna.ID, store.AccountAnnotations, []store.Annotation{{Name: "/private/vendor/postiljon/labels", Value: []byte("{}")}})
+		}, []string{"Annotation"}},
 	} {
 		if err := one.do(); err != nil {
 			t.Fatal(err)

@@ -1,7 +1,7 @@
 // The client of JMAP (RFC 8620): calls that are made in the same turn travel in one request, and may refer to each
 // other's results.
 
-import { signal } from "@preact/signals";
+import { signal, untracked } from "@preact/signals";
 import { first } from "./first";
 import { answerOffline } from "./standin";
 
@@ -102,18 +102,37 @@ function settle(calls: Waiting[], responses: Invocation[]): void {
   }
 }
 
+/** patience is how long an answer may take, in milliseconds; mostTries how often it is asked for what the server did not begin, as it had too much to do at once. */
+const patience = 60e3;
+const mostTries = 6;
+
 async function request(methodCalls: Invocation[]): Promise<Invocation[]> {
-  const response = await send("/jmap/api", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ using, methodCalls }),
-  });
-  if (!response.ok) throw await problem(response);
-  return (await response.json()).methodResponses;
+  for (let tries = 1; ; tries++) {
+    const response = await send("/jmap/api", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ using, methodCalls }),
+      signal: AbortSignal.timeout(patience),
+    });
+    if (response.ok) {
+      return (await response.json().catch((cause) => {
+        throw new LineError("cut", { cause });
+      })).methodResponses;
+    }
+    if (response.status !== 429 || tries === mostTries) throw await problem(response);
+    await new Promise((again) => setTimeout(again, (1 + Math.random()) * 100 * 2 ** tries));
+  }
 }
+
+/** passes tells of an error whether it may be otherwise in a while, by itself. */
+export const passes = (error: unknown): boolean => error instanceof LineError || (error instanceof MethodError && (error.detail.status >= 429 || error.type.startsWith("server")));
+
+/** backOff is how long to wait after some failures, in milliseconds. */
+export const backOff = (failures: number): number => Math.min(60e3, 1000 * 2 ** failures);
 
 /** send is fetch with the session's token; it tells a line that is down from a session that is over. */
 export async function send(url: string, init: RequestInit = {}): Promise<Response> {
+  const token = first.csrf;
   let response: Response;
   try {
     response = await fetch(url, { ...init, headers: { "X-CSRF-Token": first.csrf, "Accept-Language": first.lang, ...init.headers } });
@@ -122,11 +141,21 @@ export async function send(url: string, init: RequestInit = {}): Promise<Respons
     throw new LineError("no line", { cause });
   }
   online.value = true;
-  if (response.status === 401) {
-    sessionOver.value = true;
-    throw new SessionError("signed out");
-  }
-  return response;
+  if (response.status !== 401) return response;
+  if (url !== sessionURL && (await renewed(token))) return send(url, init);
+  sessionOver.value = true;
+  throw new SessionError("signed out");
+}
+
+const sessionURL = "/api/session";
+
+/** renewed tells whether there is another session by now: somebody signed in anew in another window, or the page is a kept one. */
+async function renewed(token = ""): Promise<boolean> {
+  const now = await (await send(sessionURL)).json();
+  if (now.account !== first.account.id) return false;
+  first.csrf = now.csrf;
+  sessionOver.value = false;
+  return now.csrf !== token;
 }
 
 /** problem is the error that a response tells of (RFC 7807, or the cause of a refusal). */
@@ -157,6 +186,21 @@ export function listen(changed: (states: Record<string, Record<string, string>>)
   let source: EventSource | undefined;
   let again: ReturnType<typeof setTimeout> | undefined;
   let failures = 0;
+  let probes = 0;
+  let probing: ReturnType<typeof setTimeout> | undefined;
+  // A line that was down is looked for, as a stream may outlive what a request did not.
+  const probe = () => void send(sessionURL).catch(() => (probing = setTimeout(probe, backOff(++probes))));
+  let was = true;
+  const watched = online.subscribe((there) => untracked(() => {
+    clearTimeout(probing);
+    if (there && !was) changed({});
+    if (!there) probing = setTimeout(probe, backOff((probes = 0)));
+    was = there;
+  }));
+  // Whoever comes back to a window may have signed in again in another one.
+  const seen = () => sessionOver.peek() && void renewed().catch(() => {});
+  addEventListener("focus", seen);
+  const signed = sessionOver.subscribe((over) => !over && source?.readyState === EventSource.CLOSED && untracked(open));
   const open = () => {
     source = new EventSource("/jmap/events?types=*&closeafter=no&ping=60");
     source.addEventListener("state", (e) => changed(JSON.parse((e as MessageEvent).data).changed ?? {}));
@@ -168,13 +212,17 @@ export function listen(changed: (states: Record<string, Record<string, string>>)
     source.onerror = () => {
       if (source!.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
       if (sessionOver.value) return;
-      void send("/api/session").catch(() => {}); // says whether the line is down or the session over
-      again = setTimeout(open, Math.min(60e3, 1000 * 2 ** failures++));
+      void send(sessionURL).catch(() => {}); // says whether the line is down or the session over
+      again = setTimeout(open, backOff(failures++));
     };
   };
   open();
   return () => {
+    watched();
+    signed();
+    removeEventListener("focus", seen);
     source?.close();
     clearTimeout(again);
+    clearTimeout(probing);
   };
 }

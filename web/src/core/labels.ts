@@ -2,6 +2,7 @@
 
 import { computed, signal } from "@preact/signals";
 import { first, whenTold } from "./first";
+import { api } from "./jmap";
 import type { Email } from "./mail";
 import { fold, t } from "./text";
 
@@ -18,7 +19,17 @@ export const colours: Record<string, string> = {
 
 /** labels are all that can be given: until somebody changes them, those that Thunderbird knows by number. */
 export const labels = signal<Label[]>([]);
-whenTold(() => (labels.value = first?.labels ?? ["red", "orange", "green", "blue", "violet"].map((colour, i) => ({ keyword: `$label${i + 1}`, name: "", colour }))));
+whenTold(() => (labels.value = first?.labels ?? usual()));
+
+function usual(): Label[] {
+  return ["red", "orange", "green", "blue", "violet"].map((colour, i) => ({ keyword: `$label${i + 1}`, name: "", colour }));
+}
+
+/** renewLabels asks for them anew, as another window or a mail program changed them. */
+export async function renewLabels(): Promise<void> {
+  const now = (await api<{ labels: Label[] | null }>("GET", "/api/labels")).labels ?? usual();
+  if (JSON.stringify(now) !== JSON.stringify(labels.peek())) labels.value = now;
+}
 
 const known = computed(() => new Map(labels.value.map((l) => [l.keyword, l])));
 

@@ -2,7 +2,7 @@
 
 import { batch, signal } from "@preact/signals";
 import { first } from "./first";
-import { call, MethodError, sendCalls, type Invocation } from "./jmap";
+import { backOff, call, MethodError, passes, sendCalls, type Invocation } from "./jmap";
 import { dropEmails, keep, known, listProperties, onChange } from "./mail";
 
 export const pageSize = 50;
@@ -51,7 +51,9 @@ export class List {
   private stale = false;
   private asleep = false;
   private looking: [number, number] = [0, pageSize];
-  private refreshing = false;
+  private refreshing: Promise<void> | undefined;
+  private failures = 0;
+  private later: ReturnType<typeof setTimeout> | undefined;
   private stop: () => void;
 
   /**
@@ -65,6 +67,7 @@ export class List {
   /** close ends following changes. */
   close(): void {
     this.stop();
+    clearTimeout(this.later);
   }
 
   /** sleep lets the list follow no changes until wake is called. */
@@ -139,18 +142,19 @@ export class List {
       if (epoch !== this.epoch) return; // rows went meanwhile: it is asked anew
       if (this.state && found.queryState !== this.state && found.canCalculateChanges && this.held === 0) {
         this.asked.add(page); // until it is known what changed
+        again = !this.asleep; // who wakes it asks
         return void (await this.refresh());
       }
       batch(() => {
         keep(answers);
         this.put(found);
         this.old.delete(page);
-        this.failed.value = undefined;
+        this.worked();
       });
       this.described?.(found.ids);
     } catch (error) {
       again = false;
-      this.failed.value = error;
+      this.fails(error);
     } finally {
       this.asked.delete(page);
       if (again) this.work();
@@ -182,15 +186,14 @@ export class List {
   /** refresh asks what changed in the list (RFC 8620 section 5.6). */
   async refresh(): Promise<void> {
     this.stale = true;
-    if (this.held > 0 || this.asleep || this.refreshing) return;
-    this.refreshing = true;
-    try {
-      while (this.stale && this.held === 0) {
-        this.stale = false;
-        await this.catchUp();
-      }
-    } finally {
-      this.refreshing = false;
+    if (this.held > 0 || this.asleep) return;
+    return (this.refreshing ??= this.follow().finally(() => (this.refreshing = undefined)));
+  }
+
+  private async follow(): Promise<void> {
+    while (this.stale && this.held === 0) {
+      this.stale = false;
+      await this.catchUp();
     }
   }
 
@@ -210,7 +213,7 @@ export class List {
       this.described?.(unknown);
     } catch (error) {
       if (error instanceof MethodError) return this.reset();
-      this.failed.value = error; // the line's return comes here again
+      this.fails(error); // the line's return comes here again, too
     }
   }
 
@@ -240,7 +243,7 @@ export class List {
     this.ids.length = changes.total;
     batch(() => {
       this.total.value = changes.total;
-      this.failed.value = undefined;
+      this.worked();
       this.version.value++;
     });
     this.work();
@@ -295,12 +298,28 @@ export class List {
     });
   }
 
+  /** fails notes why rows could not be had, and asks again in a while, where that may help. */
+  private fails(error: unknown): void {
+    this.failed.value = error;
+    clearTimeout(this.later);
+    if (passes(error)) this.later = setTimeout(() => this.asleep || this.again(), backOff(++this.failures));
+  }
+
+  private worked(): void {
+    this.failed.value = undefined;
+    this.failures = 0;
+    clearTimeout(this.later);
+  }
+
+  private again(): void {
+    void this.refresh();
+    this.work();
+  }
+
   /** retry asks again for what could not be had. */
   retry(): void {
     this.failed.value = undefined;
-    this.stale = true;
-    void this.refresh();
-    this.work();
+    this.again();
   }
 }
 

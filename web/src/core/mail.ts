@@ -2,7 +2,8 @@
 // its own, so that a change repaints what shows it and nothing else. sync keeps them true.
 
 import { signal, type Signal, batch } from "@preact/signals";
-import { call, listen, MethodError, of, send, type Invocation } from "./jmap";
+import { backOff, call, listen, MethodError, of, passes, send, type Invocation } from "./jmap";
+import { renewLabels } from "./labels";
 import { first, whenTold, type Account } from "./first";
 
 export interface Mailbox {
@@ -219,25 +220,34 @@ export function sync(): () => void {
   let running = false;
   let again = false;
   let unmet = false; // somebody shares something since then
+  let failures = 0;
+  let later: ReturnType<typeof setTimeout> | undefined;
   const run = async () => {
     if (running) {
       again = true;
       return;
     }
     running = true;
+    clearTimeout(later);
     do {
       again = false;
       try {
         if (unmet) await meet();
         unmet = false;
         await catchUp();
-      } catch {
-        break; // the line is down: the next event, or the line's return, comes here again
+        failures = 0;
+      } catch (error) {
+        if (passes(error)) later = setTimeout(() => void run(), backOff(++failures)); // the next event, or the line's return, may come sooner
+        break;
       }
     } while (again);
     running = false;
   };
+  let heard = false;
   return listen((changed) => {
+    // The page began with them; whatever changed while nobody listened is asked for.
+    if (changed[own]?.Annotation || (heard && !Object.keys(changed).length)) renewLabels().catch(() => {});
+    heard = true;
     unmet ||= Object.keys(changed).some((a) => a !== own && !sharers.peek().some((s) => s.id === a));
     void run();
   });

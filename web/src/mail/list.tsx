@@ -1,5 +1,6 @@
 import { useEffect, useRef } from "preact/hooks";
 import { signal } from "@preact/signals";
+import { passes } from "../core/jmap";
 import { route } from "../core/route";
 import { t } from "../core/text";
 import { Button } from "../ui/button";
@@ -106,6 +107,7 @@ function Failed() {
     <div class="nothing" role="alert">
       <Icon name="wifi-off" />
       <p>{t("list_failed")}</p>
+      {passes(list.value?.failed.value) && <p class="soft">{t("list_again")}</p>}
       <Button onClick={() => list.value?.retry()}>{t("try_again")}</Button>
     </div>
   );

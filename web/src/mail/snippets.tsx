@@ -36,7 +36,18 @@ export function wantSnippets(ids: string[]): void {
 const entities: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"', "#39": "'", "#34": '"' };
 const plain = (html: string): string => html.replace(/&(amp|lt|gt|quot|#39|#34);/g, (_, name: string) => entities[name]!);
 
+/** lead is how much of a text stands before what was found, so that it is in sight in a narrow row. */
+const lead = 24;
+
+/** near is a text from shortly before what was found in it. */
+function near(text: string): string {
+  const at = text.indexOf("<mark>");
+  if (at < 1.5 * lead) return text;
+  const word = text.indexOf(" ", at - lead) + 1;
+  return `… ${text.slice(word > 0 && word < at ? word : at)}`;
+}
+
 /** Snippet shows a text in which nothing but <mark> is markup. */
 export function Snippet({ text }: { text: string }) {
-  return <>{text.split(/(<mark>.*?<\/mark>)/s).map((part) => (part.startsWith("<mark>") ? <mark>{plain(part.slice(6, -7))}</mark> : plain(part)))}</>;
+  return <>{near(text).split(/(<mark>.*?<\/mark>)/s).map((part) => (part.startsWith("<mark>") ? <mark>{plain(part.slice(6, -7))}</mark> : plain(part)))}</>;
 }
