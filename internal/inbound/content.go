@@ -255,7 +255,7 @@ func (m *content) commit(ctx context.Context, summary *message.Summary) cause.De
 		return s.b.storeTrouble("store message", err)
 	}
 	ref, now := m.ref, s.b.Store.Now()
-	delivery := store.Delivery{ID: s.deliveryID(), Email: store.NewEmail{Blob: ref, Summary: summary, Received: now}}
+	delivery := store.Delivery{ID: s.deliveryID(), Email: store.NewEmail{Blob: ref, Summary: summary, Received: now, Arrived: true}}
 	recipients := s.places(now, summary, verdicts)
 	rejected, d := m.obey(ctx, delivery.Email, recipients)
 	if !d.Allowed() {

@@ -172,7 +172,7 @@ func (s *Store) gather(ctx context.Context, c Copying, refs map[uid.UID]blob.Ref
 	err = s.Messages(ctx, c.From.Account, c.From.Mailbox, set, func(m *Message) error {
 		summary, err := ownSummary(m)
 		uids, flags = append(uids, m.UID), append(flags, m.Flags.Without(c.Lose))
-		emails = append(emails, NewEmail{Blob: refs[m.UID], Summary: summary, Received: m.Email.Received})
+		emails = append(emails, NewEmail{Blob: refs[m.UID], Summary: summary, Received: m.Email.Received, Arrived: m.Email.Arrived})
 		return err
 	})
 	if err != nil {

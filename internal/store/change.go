@@ -15,7 +15,10 @@ type NewEmail struct {
 	Blob     blob.Ref
 	Summary  *message.Summary
 	Received time.Time // INTERNALDATE; zero means now
-	Flags    Flags     // system flags
+	// Arrived tells that the service took the message as mail, and wrote what stands above the first Received field itself: nothing
+	// there is believed of what a program put into a mailbox, its own or somebody else's.
+	Arrived  bool
+	Flags    Flags // system flags
 	Keywords []string
 }
 
@@ -89,7 +92,7 @@ func (c *change) place(m *mailboxRecord, n *NewEmail, quota int64) (uid.UID, err
 	if received.IsZero() {
 		received = c.now
 	}
-	if err := c.tx.Set(table(tableEmail).email(id), encodeEmail(thread, n.Blob, received, n.Summary)); err != nil {
+	if err := c.tx.Set(table(tableEmail).email(id), encodeEmail(thread, n, received)); err != nil {
 		return 0, err
 	}
 	return c.putNew(m, Placement{Email: id, Flags: flags, Size: size, Saved: c.now})

@@ -56,29 +56,39 @@ type Email struct {
 	Blob     blob.Ref
 	Size     int64
 	Received time.Time // INTERNALDATE, to the second
+	Arrived  bool      // as of NewEmail
 	// Summary is what was read from the message at arrival; its slices are
 	// valid as long as the email.
 	Summary message.SummaryView
 }
 
-const emailVersion = 1
+// The first octet of an email's record.
+const (
+	emailPut     = 1 // a program put it here, or it was imported
+	emailArrived = 2
+)
 
-func encodeEmail(thread ThreadID, ref blob.Ref, received time.Time, s *message.Summary) []byte {
+func encodeEmail(thread ThreadID, n *NewEmail, received time.Time) []byte {
 	r := record{b: make([]byte, 0, 1536)}
-	r.putOctet(emailVersion)
+	if n.Arrived {
+		r.putOctet(emailArrived)
+	} else {
+		r.putOctet(emailPut)
+	}
 	r.putUint(uint64(thread))
 	r.putInt(received.Unix())
-	r.putText(string(ref))
-	r.b = s.AppendBinary(r.b)
+	r.putText(string(n.Blob))
+	r.b = n.Summary.AppendBinary(r.b)
 	return r.b
 }
 
 func (e *Email) decode(id EmailID, b []byte) (err error) {
 	r := record{b: b}
-	if r.octet() != emailVersion {
+	kind := r.octet()
+	if kind != emailPut && kind != emailArrived {
 		return fmt.Errorf("email %d: %w", id, errDamaged)
 	}
-	e.ID = id
+	e.ID, e.Arrived = id, kind == emailArrived
 	e.Thread = ThreadID(r.uint())
 	e.Received = time.Unix(r.int(), 0)
 	e.Blob = blob.Ref(r.octets())

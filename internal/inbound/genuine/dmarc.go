@@ -65,7 +65,7 @@ func readFrom(h *signature.Header) (f fromField) {
 		for _, a := range list {
 			domain := address.NormalizeDomain(a.Email[strings.LastIndexByte(a.Email, '@')+1:])
 			// A name with a comma and without quotes reads like an address more: it does no harm.
-			if !strings.Contains(a.Email, "@") || !canExist(domain) || slices.Contains(f.domains, domain) {
+			if !strings.Contains(a.Email, "@") || !canExist(domain) || !isWritten(domain) || slices.Contains(f.domains, domain) {
 				continue
 			}
 			if len(f.domains) == maxFrom {
@@ -79,6 +79,13 @@ func readFrom(h *signature.Header) (f fromField) {
 		f.fault = "From has no address with a domain"
 	}
 	return f
+}
+
+// isWritten tells whether a domain in A-labels is written as domains of mail are (RFC 5321 section 2.3.5; names with "_" are about).
+func isWritten(domain string) bool {
+	return !strings.ContainsFunc(domain, func(r rune) bool {
+		return r != '-' && r != '.' && r != '_' && (r < 'a' || r > 'z') && (r < '0' || r > '9')
+	})
 }
 
 // found is the policy of one domain, or why there is none.

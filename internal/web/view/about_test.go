@@ -247,6 +247,25 @@ func (dns) PTR(context.Context, netip.Addr) ([]string, bool, error) {
 	return nil, false, resolver.ErrNotExist
 }
 
+// TestForgedByProgram: whoever may put messages into a mailbox writes what the service would have written, and nobody is told that
+// it is true: neither who it comes from nor that a list is left with one click, and its pictures are not those of a proven sender.
+func TestForgedByProgram(t *testing.T) {
+	w := newWorld(t)
+	text := arrived("dkim=pass header.d=example.org header.s=k header.b=AbCdEfGh; dmarc=pass header.from=example.org", "ESMTPS", "x") +
+		"DKIM-Signature: v=1; a=rsa-sha256; d=example.org; s=k; h=from:list-unsubscribe:list-unsubscribe-post; bh=AAAA; b=AbCdEfGhIjKl\n" +
+		"From: a@example.org\nList-Unsubscribe: <https://example.org/off>\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\n\nx\n"
+	for _, came := range []bool{true, false} {
+		a := w.about(w.place(text, came))
+		if a.Authenticity == nil || (a.Authenticity.Level == "good") != came || a.Images.Proven != came || a.Unsubscribe == nil || a.Unsubscribe.OneClick != came {
+			t.Errorf("came by mail: %v, told %+v, %+v", came, a.Authenticity, a)
+		}
+	}
+	user := "Return-Path: <b@demo.test>\nReceived: from pc ([192.0.2.1]) by mx.demo.test with ESMTPSA id x; Sun, 22 Nov 2026 16:38:57 +0000\nFrom: b@demo.test\n\nx\n"
+	if a := w.about(w.place(user, false)); a.Authenticity == nil || a.Authenticity.Level != "info" {
+		t.Errorf("in the name of somebody here: %+v", a.Authenticity)
+	}
+}
+
 // TestFoundOut reads what the road of a message in writes in front of it.
 func TestFoundOut(t *testing.T) {
 	w := newWorld(t)

@@ -35,7 +35,7 @@ func (s *Server) find(ctx context.Context, a store.AccountID, id string) (*mail,
 	err = s.store.Emails(ctx, owner, number, number+1, func(e *store.Email) (err error) {
 		v := &e.Summary
 		found = &mail{
-			Email: store.Email{ID: e.ID, Thread: e.Thread, Blob: e.Blob, Size: e.Size, Received: e.Received}, id: id, owner: owner,
+			Email: store.Email{ID: e.ID, Thread: e.Thread, Blob: e.Blob, Size: e.Size, Received: e.Received, Arrived: e.Arrived}, id: id, owner: owner,
 			from: v.Addresses(message.FieldFrom), replyTo: v.Addresses(message.FieldReplyTo), subject: string(v.Subject()),
 			messageID: string(v.MessageID()), headerSize: v.HeaderSize(),
 		}

@@ -47,7 +47,8 @@ func hopsOf(header []byte) []bounce.Hop {
 }
 
 // origin reads what stands before and in the first Received field, which this service writes in front of all that comes;
-// nothing below is believed.
+// nothing below is believed, and nothing at all of what did not come by mail: whoever may put messages into a mailbox, also one
+// that somebody shares, can write any header.
 func (s *Server) origin(ctx context.Context, m *mail, header []byte) (*origin, error) {
 	o := &origin{}
 	if len(m.from) == 1 {
@@ -57,7 +58,7 @@ func (s *Server) origin(ctx context.Context, m *mail, header []byte) (*origin, e
 	for f := range message.HeaderFields(header) {
 		switch name := strings.ToLower(string(f.Name)); {
 		case name == "received" && !o.received:
-			o.readReceived(s.options.AuthservID, f)
+			o.readReceived(s.options.AuthservID, f, m.Arrived)
 		case name == "authentication-results" && !o.received && results == nil:
 			results = f.Value()
 		case name == "return-path" && !o.received && results == nil:
@@ -93,10 +94,10 @@ func (s *Server) arrival(ctx context.Context, a store.AccountID, trace store.Tra
 	return found, err
 }
 
-func (o *origin) readReceived(self string, f message.Field) {
+func (o *origin) readReceived(self string, f message.Field, arrived bool) {
 	o.received = true
 	hops := hopsOf(bytes.Clone(f.Raw))
-	if len(hops) != 1 || !strings.EqualFold(hops[0].By, self) {
+	if !arrived || len(hops) != 1 || !strings.EqualFold(hops[0].By, self) {
 		return
 	}
 	h := hops[0]

@@ -52,7 +52,14 @@ func newWorld(t testing.TB, change ...func(*Options)) *world {
 // put places a message, whose lines end in LF, in the inbox and returns where it is.
 func (w *world) put(text string) string {
 	w.t.Helper()
+	return w.place(text, true)
+}
+
+// place is put of a message that came by mail, or that a program put there.
+func (w *world) place(text string, arrived bool) string {
+	w.t.Helper()
 	e := storetest.Email(w.t, w.store, strings.ReplaceAll(text, "\n", "\r\n"))
+	e.Arrived = arrived
 	if _, err := w.store.Append(w.t.Context(), w.anna.ID, store.InboxID, []store.NewEmail{e}); err != nil {
 		w.t.Fatal(err)
 	}
