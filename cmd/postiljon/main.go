@@ -26,6 +26,7 @@ type commands struct {
 	Serve  serveCommand  `cmd:"" group:"service" help:"Run the service."`
 	Status statusCommand `cmd:"" group:"service" help:"Say how the running service is."`
 	Reload reloadCommand `cmd:"" group:"service" help:"Read configuration and certificates again; sessions go on."`
+	Conf   configCommand `cmd:"" name:"config" group:"service" help:"The configuration."`
 	DNS    dnsCommand    `cmd:"" name:"dns" group:"service" help:"Show the DNS records that a domain needs, or check them."`
 	DKIM   dkimCommand   `cmd:"" name:"dkim" group:"service" help:"Keys that messages are signed with."`
 

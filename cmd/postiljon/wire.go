@@ -202,6 +202,9 @@ func (s *service) openCauses(context.Context) (err error) {
 		return err
 	}
 	if s.certs, err = certs.Open(o); err != nil {
+		if o.CertFile != "" {
+			err = certificateAdvice(err)
+		}
 		return err
 	}
 	s.onClose("certificates", s.certs.Close)

@@ -424,6 +424,18 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// TestWhoLooksAfterTheServer can be written to by the name of the server, which is no domain of mail.
+func TestWhoLooksAfterTheServer(t *testing.T) {
+	s := start(t)
+	before := len(s.inbox(t, s.anna)) + len(s.inbox(t, s.bjorn))
+	talk(t, s.mail, "MAIL FROM:<>", "250", "RCPT TO:<anna@mx.demo.test>", "554 5.7.1", "RCPT TO:<postmaster@other.test>", "554 5.7.1",
+		"RCPT TO:<Postmaster@MX.demo.test>", "250", "DATA", "354", letter, "250", "MAIL FROM:<>", "250", "RCPT TO:<abuse@mx.demo.test>", "250",
+		"DATA", "354", letter, "250")
+	if n := len(s.inbox(t, s.anna)) + len(s.inbox(t, s.bjorn)); n != before+2 {
+		t.Errorf("%d messages came, not 2", n-before)
+	}
+}
+
 func TestFullAccountAmongOthers(t *testing.T) {
 	s := start(t)
 	if _, err := s.store.CreateAccount(t.Context(), store.Account{Address: "small@demo.test", Quota: 100}); err != nil {

@@ -1,6 +1,7 @@
 package inbound
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -148,18 +149,39 @@ func (s *session) Rcpt(ctx context.Context, r *smtpd.Rcpt) cause.Decision {
 	return d
 }
 
+// ofThisServer reports an address of whoever looks after this server: <Postmaster> needs no domain (RFC 5321
+// section 4.1.1.3), and by its host name it is written to also where that is no domain of mail (RFC 2142, RFC 9116).
+func (s *session) ofThisServer(r *smtpd.Rcpt) bool {
+	local := strings.ToLower(r.To.Local)
+	return (local == "postmaster" || local == "abuse") && strings.EqualFold(r.To.Domain, s.b.Hostname)
+}
+
+// hostDomain is the domain of mail whose postmaster looks after this server: that of its host name or the next above that
+// is kept here, else the first. Without any it is the host name.
+func (s *session) hostDomain(ctx context.Context) (string, error) {
+	domains, err := s.b.Store.Domains(ctx)
+	if err != nil || len(domains) == 0 {
+		return s.b.Hostname, err
+	}
+	host := strings.ToLower(s.b.Hostname)
+	for name := host; name != ""; _, name, _ = strings.Cut(name, ".") {
+		if slices.ContainsFunc(domains, func(d store.Domain) bool { return d.Name == name && !d.Disabled }) {
+			return name, nil
+		}
+	}
+	return domains[0].Name, nil
+}
+
 func (s *session) decideRcpt(ctx context.Context, r *smtpd.Rcpt, to string) cause.Decision {
 	if s.recipients >= s.b.MaxRecipients {
 		return cause.Wait(cause.LimitRecipients, time.Time{}, cause.Count("limit", int64(s.b.MaxRecipients)))
 	}
-	if r.To.Domain == "" { // RFC 5321 section 4.1.1.3: <Postmaster>
-		domains, err := s.b.Store.Domains(ctx)
+	if r.To.Domain == "" || s.ofThisServer(r) {
+		own, err := s.hostDomain(ctx)
 		if err != nil {
 			return s.b.storeTrouble("list domains", err)
 		}
-		if len(domains) > 0 {
-			to = "postmaster@" + domains[0].Name
-		}
+		to = cmp.Or(strings.ToLower(r.To.Local), "postmaster") + "@" + own
 	}
 	res, err := s.b.Store.Resolve(ctx, to)
 	switch {
