@@ -62,6 +62,9 @@ func (s *session) reachTarget(name string) (place, outcome) {
 	if o.refused == nil || o.refused.Cause != cause.MailboxNotFound {
 		return p, o
 	}
+	if _, err := store.ParseMailboxName(name); err != nil {
+		return p, s.failed(err, name) // that it cannot
+	}
 	if isForeign(name) {
 		if _, _, no := s.mayCreate(name); no.refused != nil {
 			return p, o

@@ -23,6 +23,7 @@ type newPart struct {
 	cid         string
 	language    []string
 	location    string
+	params      []string // of the media type, beside charset and name
 	fields      []newField
 	named       map[string]bool
 	parts       []*newPart // of a multipart
@@ -274,11 +275,39 @@ func (n *newPart) check(members map[string]json.RawMessage) *methodError {
 		return badProperty(n.at+"/blobId", "a part has partId or blobId")
 	case n.partID == "" && n.blobID == "":
 		return badProperty(n.at+"/partId", "a part has partId or blobId")
-	case n.partID != "" && (given("charset") || given("size")):
-		return badProperty(n.at+"/charset", "charset and size follow from the value")
+	case n.partID != "" && given("charset"):
+		return badProperty(n.at+"/charset", "it follows from the value")
+	case n.partID != "" && given("size"):
+		return badProperty(n.at+"/size", "it follows from the value")
+	case n.named["content-type"]:
+		return n.takeType()
 	}
 	return nil
 }
+
+// takeType takes the type of a part with content apart that was given as a whole field: of a value the charset is the one that it is
+// written in, whatever the field says.
+func (n *newPart) takeType() *methodError {
+	kind, params, ok := n.typeField()
+	switch {
+	case !ok:
+		return nil // it is written as it is
+	case strings.HasPrefix(kind, "multipart/"):
+		return badProperty(n.at+"/header:Content-Type", "only what has parts is a multipart")
+	case n.partID == "" || !strings.HasPrefix(kind, "text/"):
+		return nil
+	}
+	delete(params, "charset")
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		n.params = append(n.params, name, params[name])
+	}
+	n.kind = kind
+	delete(n.named, "content-type")
+	n.fields = slices.DeleteFunc(n.fields, isType)
+	return nil
+}
+
+func isType(f newField) bool { return strings.EqualFold(f.name, "Content-Type") }
 
 func isMediaType(s string) bool {
 	major, minor, ok := strings.Cut(s, "/")
@@ -369,6 +398,7 @@ func (n *newPart) header(h *message.Header, params []string, encoding string) {
 // typeParams are the parameters of the type: the charset of a text, and the name for programs that look for it there
 // (RFC 2183 section 2.3 has it elsewhere).
 func (n *newPart) typeParams(charset string) (params []string) {
+	params = slices.Clone(n.params)
 	if charset != "" {
 		params = append(params, "charset", charset)
 	}
@@ -381,17 +411,22 @@ func (n *newPart) typeParams(charset string) (params []string) {
 // contentType is the type that a part was given as a whole field, if it was.
 func (n *newPart) contentType() string {
 	if n.kind == "" && n.named["content-type"] {
-		h := message.Header{}
-		for _, f := range n.fields {
-			if strings.EqualFold(f.name, "Content-Type") {
-				f.write(&h)
-			}
-		}
-		if _, value, ok := strings.Cut(string(h.Bytes()), ":"); ok {
-			if t, _, err := mime.ParseMediaType(strings.TrimSpace(value)); err == nil {
-				return t
-			}
+		if kind, _, ok := n.typeField(); ok {
+			return kind
 		}
 	}
 	return n.kind
+}
+
+// typeField reads the field that the type was given as.
+func (n *newPart) typeField() (kind string, params map[string]string, ok bool) {
+	h := message.Header{}
+	for _, f := range n.fields {
+		if isType(f) {
+			f.write(&h)
+		}
+	}
+	_, value, _ := strings.Cut(string(h.Bytes()), ":")
+	kind, params, err := mime.ParseMediaType(strings.TrimSpace(value))
+	return kind, params, err == nil && strings.Contains(kind, "/")
 }
