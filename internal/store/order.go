@@ -84,10 +84,10 @@ const (
 	shareAdded = 1024
 )
 
-func orderKey(id MailboxID, by string) key {
+func orderKey(id MailboxID, part byte, by string) key {
 	h := fnv.New32a()
 	h.Write([]byte(by))
-	return preparedKey(id, preparedOrder).chunk(h.Sum32())
+	return preparedKey(id, part).chunk(h.Sum32())
 }
 
 // StoredOrder returns what is stored of an order of a mailbox, nil for nothing. by names
@@ -98,7 +98,7 @@ func (s *Store) StoredOrder(ctx context.Context, a AccountID, id MailboxID, by s
 		if err != nil || m.messages < worthPreparing {
 			return err
 		}
-		o, err = storedOrder(r, m, orderKey(id, by), by)
+		o, err = storedOrder(r, m, orderKey(id, preparedOrder, by), by)
 		return err
 	})
 	return o, err
@@ -183,7 +183,7 @@ func (s *Store) SaveOrder(ctx context.Context, a AccountID, id MailboxID, validi
 		if whole {
 			return o.write(tx, id, validity, by)
 		}
-		return tx.Set(orderKey(id, by).chunk(orderAddition+uint32(o.additions)), o.encodeAdded(validity, by))
+		return tx.Set(orderKey(id, preparedOrder, by).chunk(orderAddition+uint32(o.additions)), o.encodeAdded(validity, by))
 	}) {
 		if o.saved = o.Set; whole {
 			o.additions = 0
@@ -195,19 +195,8 @@ func (s *Store) SaveOrder(ctx context.Context, a AccountID, id MailboxID, validi
 
 // write stores an order whole.
 func (o *Order) write(tx kv.Tx, id MailboxID, validity uint32, by string) error {
-	t := orderKey(id, by)
-	if err := tx.DeleteRange(t, t.after()); err != nil {
+	if err := dropOrder(tx, id, preparedOrder, by); err != nil {
 		return err
-	}
-	others, err := storedOrders(tx, id)
-	if err != nil {
-		return err
-	}
-	if len(others) >= maxOrders {
-		all := key(preparedKey(id, preparedOrder))
-		if err := tx.DeleteRange(all, all.after()); err != nil {
-			return err
-		}
 	}
 	for from := 0; from < len(o.UIDs); from += orderPiece {
 		var r record
@@ -221,11 +210,25 @@ func (o *Order) write(tx kv.Tx, id MailboxID, validity uint32, by string) error 
 			r.putInt(int64(u) - int64(last))
 			last = u
 		}
-		if err := tx.Set(orderKey(id, by).chunk(uint32(from/orderPiece)), r.b); err != nil {
+		if err := tx.Set(orderKey(id, preparedOrder, by).chunk(uint32(from/orderPiece)), r.b); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// dropOrder takes away what is stored by a name, and the others of its kind where they are too many.
+func dropOrder(tx kv.Tx, id MailboxID, part byte, by string) error {
+	t := orderKey(id, part, by)
+	if err := tx.DeleteRange(t, t.after()); err != nil {
+		return err
+	}
+	others, err := storedOrders(tx, id, part)
+	if err != nil || len(others) < maxOrders {
+		return err
+	}
+	all := key(preparedKey(id, part))
+	return tx.DeleteRange(all, all.after())
 }
 
 // encodeAdded returns the messages that are not stored.
@@ -246,9 +249,9 @@ func (o *Order) encodeAdded(validity uint32, by string) []byte {
 	return r.b
 }
 
-// storedOrders returns where the orders of a mailbox are stored.
-func storedOrders(r kv.Reader, id MailboxID) (found []key, err error) {
-	t := key(preparedKey(id, preparedOrder))
+// storedOrders returns where the orders of a mailbox are stored, or its answers.
+func storedOrders(r kv.Reader, id MailboxID, part byte) (found []key, err error) {
+	t := key(preparedKey(id, part))
 	it := r.Iterate(t, t.after())
 	for ok := it.Next(); ok; {
 		k := it.Key()

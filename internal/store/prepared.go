@@ -20,6 +20,7 @@ const (
 	preparedDates  = 'd' // V mailbox d chunk: when the messages of a whole chunk were received and sent
 	preparedPlaces = 'e' // V mailbox e chunk: which emails they are
 	preparedOrder  = 'o' // V mailbox o by number: an order of the messages
+	preparedAnswer = 't' // V mailbox t by number: what else is asked of all messages, such as their threads
 	preparedForm   = 1
 )
 

@@ -343,7 +343,7 @@ func (v *verifier) prepared(m *mailboxRecord) error {
 
 // orders looks whether the orders that are stored of a mailbox can be read.
 func (v *verifier) orders(m *mailboxRecord) error {
-	stored, err := storedOrders(v.r, m.id)
+	stored, err := storedOrders(v.r, m.id, preparedOrder)
 	for _, k := range stored {
 		if err != nil {
 			break

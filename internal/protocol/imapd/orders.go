@@ -233,11 +233,18 @@ func uidsOf(rows []sortRow) []uid.UID {
 	return uids
 }
 
+// threadVersion changes with what comes of threading.
+const threadVersion = 1
+
 // threads threads messages. It returns the heads of the threads in their order.
 func (q *query) threads(hits uid.Set, references bool) (*forest, []int32, error) {
 	in := q.sel.view.UIDs.Within(hits)
-	key := q.orderKey("threads", references)
-	if kept := q.s.server.orders.get(key); kept != nil && slices.Equal(kept.uids.Set(), in.Set()) {
+	key := q.orderKey("threads ", threadVersion, unicode.Version, norm.Version, references)
+	kept, err := q.keptThreads(key, in)
+	if err != nil {
+		return nil, nil, err
+	}
+	if kept != nil {
 		return kept.forest, kept.roots, nil
 	}
 	f := newForest(hits.Len())
@@ -245,8 +252,31 @@ func (q *query) threads(hits uid.Set, references bool) (*forest, []int32, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	if f.ids = nil; q.isMost(hits.Len()) {
+	f.ids = nil
+	if q.isMost(hits.Len()) {
 		q.s.server.orders.put(key, &ordering{uids: in, forest: f, roots: roots})
 	}
+	if in.Len() == q.sel.view.UIDs.Len() {
+		q.s.store.SaveAnswer(q.s.ctx, q.sel.account, q.sel.id, key.validity, in.Len(), key.criteria, f.encode(roots))
+	}
 	return f, roots, nil
+}
+
+// keptThreads returns the threads of the same messages, if they are kept in memory, or stored and not kept;
+// nil otherwise.
+func (q *query) keptThreads(key orderKey, in *uid.Index) (*ordering, error) {
+	kept := q.s.server.orders.get(key)
+	if kept == nil && in.Len() == q.sel.view.UIDs.Len() {
+		stored, err := q.s.store.StoredAnswer(q.s.ctx, q.sel.account, q.sel.id, key.criteria)
+		if err != nil {
+			return nil, err
+		}
+		if kept = decodeThreads(stored); kept != nil {
+			q.s.server.orders.put(key, kept)
+		}
+	}
+	if kept == nil || !slices.Equal(kept.uids.Set(), in.Set()) {
+		return nil, nil
+	}
+	return kept, nil
 }

@@ -81,6 +81,34 @@ func TestStoredOrders(t *testing.T) {
 	}
 }
 
+// FuzzStoredThreads reads what may be stored of threads: what is read is written as it was read.
+func FuzzStoredThreads(f *testing.F) {
+	f.Add([]byte(nil))
+	f.Add([]byte{0, 2, 0, 2, 2, 2, 2, 2})             // two threads, the second with two answers
+	f.Add([]byte{1, 2, 10, 2, 3, 4, 1, 0, 1})         // a dummy with two messages, of which one is answered
+	f.Add([]byte{1, 0, 2})                            // a dummy without messages
+	f.Add([]byte{0, 2, 6, 2})                         // deeper than can be
+	f.Add([]byte{0, 0x80})                            // cut off
+	f.Add([]byte{0, 2, 3, 4, 2, 5, 4, 2, 1, 2, 2, 2}) // dummies within
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) > 1<<16 {
+			return
+		}
+		v := decodeThreads(b)
+		if v == nil {
+			return
+		}
+		written := v.forest.encode(v.roots)
+		again := decodeThreads(written)
+		if again == nil || !slices.Equal(again.forest.encode(again.roots), written) || len(again.forest.nodes) != len(v.forest.nodes) {
+			t.Errorf("%x is written as %x", b, written)
+		}
+		if n := v.footprint(); n <= 0 {
+			t.Errorf("%d octets of memory", n)
+		}
+	})
+}
+
 // BenchmarkFirstOrder sorts and threads as after a start, with what is stored, and again, and anew.
 func BenchmarkFirstOrder(b *testing.B) {
 	w := benchWorld(b)

@@ -2,6 +2,7 @@ package imapd
 
 import (
 	"cmp"
+	"encoding/binary"
 	"hash/maphash"
 	"math"
 	"slices"
@@ -395,6 +396,93 @@ func (f *forest) merge(table map[textKey]int32, subject textKey, other, i int32)
 	}
 }
 
+// encode writes threads as their messages, one after the other as they are told, and how deep each is: twice the
+// depth, plus one for a dummy, and where it is none the distance from the message before.
+func (f *forest) encode(roots []int32) (b []byte) {
+	type at struct {
+		node  int32
+		depth uint64
+	}
+	var stack []at
+	var children []int32
+	last := uid.UID(0)
+	for _, root := range roots {
+		stack = append(stack[:0], at{root, 0})
+		for len(stack) > 0 {
+			top := stack[len(stack)-1]
+			stack = stack[:len(stack)-1]
+			if n := &f.nodes[top.node]; n.uid == 0 {
+				b = binary.AppendUvarint(b, top.depth<<1|1)
+			} else {
+				b = binary.AppendUvarint(b, top.depth<<1)
+				b = binary.AppendVarint(b, int64(n.uid)-int64(last))
+				last = n.uid
+			}
+			children = f.children(children[:0], top.node)
+			for _, c := range slices.Backward(children) {
+				stack = append(stack, at{c, top.depth + 1})
+			}
+		}
+	}
+	return b
+}
+
+// decodeThreads reads threads as encode writes them; nil if they are not. Their messages have the place where they
+// stood for a date.
+func decodeThreads(b []byte) *ordering {
+	if len(b) == 0 {
+		return nil
+	}
+	v := &ordering{forest: newForest(0)}
+	f := v.forest
+	var path []int32 // down to the last message
+	var uids []uid.UID
+	last := int64(0)
+	for len(b) > 0 {
+		depth, n := binary.Uvarint(b)
+		if n <= 0 || depth>>1 > uint64(len(path)) {
+			return nil
+		}
+		node := threadNode{date: int64(len(f.nodes))}
+		if b = b[n:]; depth&1 == 0 {
+			distance, n := binary.Varint(b)
+			if last += distance; n <= 0 || last <= 0 || last > int64(uid.Max) {
+				return nil
+			}
+			b = b[n:]
+			node.uid = uid.UID(last)
+			uids = append(uids, node.uid)
+		}
+		i, err := f.add(node)
+		if err != nil {
+			return nil
+		}
+		if path = append(path[:depth>>1], i); len(path) == 1 {
+			v.roots = append(v.roots, i)
+		} else {
+			f.adopt(path[len(path)-2], i)
+		}
+	}
+	if slices.ContainsFunc(f.nodes, func(n threadNode) bool { return n.uid == 0 && n.child == nobody }) {
+		return nil
+	}
+	f.ids = nil
+	v.uids = store.NewOrder(uids).Set
+	return v
+}
+
+// children appends the children of a node in their order.
+func (f *forest) children(list []int32, i int32) []int32 {
+	from := len(list)
+	for c := f.nodes[i].child; c != nobody; c = f.nodes[c].next {
+		list = append(list, c)
+	}
+	if len(list)-from > 1 {
+		f.sort(list[from:])
+	}
+	return list
+}
+
 // tellThreads writes the THREAD response (RFC 5256 section 4). Threads can be deep: nothing here
 // calls itself.
 func (s *session) tellThreads(f *forest, roots []int32, r *found) {
@@ -421,11 +509,7 @@ func (s *session) tellThreads(f *forest, roots []int32, r *found) {
 				if n.uid != 0 {
 					s.out = appendUint(s.out, r.name(n.uid))
 				}
-				children = children[:0]
-				for c := n.child; c != nobody; c = f.nodes[c].next {
-					children = append(children, c)
-				}
-				if len(children) != 1 {
+				if children = f.children(children[:0], i); len(children) != 1 {
 					break
 				}
 				i = children[0]
@@ -435,7 +519,6 @@ func (s *session) tellThreads(f *forest, roots []int32, r *found) {
 				if f.nodes[i].uid != 0 {
 					s.out = append(s.out, ' ')
 				}
-				f.sort(children)
 				slices.Reverse(children)
 				stack = append(stack, children...)
 			}
