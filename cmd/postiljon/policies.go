@@ -419,7 +419,10 @@ func (b pop3Backend) Event(c *popd.Conn, e popd.Event) {
 	now := b.store.Now()
 	fields := []store.Field{
 		{Name: "mailbox", Value: e.Mailbox}, {Name: "count", Value: strconv.Itoa(e.UIDs.Len())},
-		{Name: "client", Value: "POP3"}, {Name: "remote", Value: c.Remote.Addr().String()},
+		{Name: "remote", Value: c.Remote.Addr().String()},
+	}
+	if e.Kind == popd.EventDeleted {
+		fields = append(fields, store.Field{Name: "protocol", Value: "POP3"})
 	}
 	for _, id := range e.MessageIDs {
 		fields = append(fields, store.Field{Name: "message-id", Value: id})

@@ -48,6 +48,8 @@ type content struct {
 	// ref is where the message is durable, "" before it is; reading is it when somebody has opened it.
 	ref     blob.Ref
 	reading blob.Blob
+	// summary is known at the end.
+	summary *message.Summary
 	// told is set when the journal has why the message is refused.
 	told bool
 }
@@ -179,9 +181,9 @@ func (m *content) Commit(ctx context.Context) (smtpd.Receipt, cause.Decision) {
 	}
 	d := m.receive(ctx)
 	if d.Allowed() {
-		summary := m.scanner.Finish()
-		if d = s.decideContent(ctx, summary); d.Allowed() {
-			d = m.send(ctx, summary)
+		m.summary = m.scanner.Finish()
+		if d = s.decideContent(ctx, m.summary); d.Allowed() {
+			d = m.send(ctx, m.summary)
 		}
 	}
 	if !d.Allowed() {

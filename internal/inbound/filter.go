@@ -91,6 +91,7 @@ func (m *content) tell(d cause.Decision, more ...store.Field) {
 		return
 	}
 	m.told = true
+	more = append(m.naming(), more...)
 	told := map[store.AccountID]bool{}
 	for i := range s.local {
 		for j := range s.local[i].accounts {
@@ -103,6 +104,29 @@ func (m *content) tell(d cause.Decision, more ...store.Field) {
 	if len(told) == 0 {
 		s.refused(journal.MessageRefused, s.firstRecipient(), d, more...)
 	}
+}
+
+// maxNaming is how much of a message is read to name it, in octets.
+const maxNaming = 32 << 10
+
+// naming is what a message that is refused can be asked by: it may have come no farther than its beginning.
+func (m *content) naming() []store.Field {
+	known := m.summary
+	if known == nil {
+		var head []byte
+		switch {
+		case m.file != nil:
+			head = make([]byte, maxNaming)
+			n, _ := m.file.ReadAt(head, 0) // what can be read
+			head = head[:n]
+		case m.buffer != nil && m.s.account != nil:
+			head = *m.buffer
+		case m.buffer != nil:
+			head = (*m.buffer)[min(headroom, len(*m.buffer)):]
+		}
+		known = message.Summarize(head[:min(len(head), maxNaming)])
+	}
+	return []store.Field{{Name: "message-id", Value: known.MessageID}, {Name: "subject", Value: known.Subject}}
 }
 
 // keptMessage is a message that can be read.

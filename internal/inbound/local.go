@@ -105,7 +105,8 @@ func (s *session) takeQueued(ctx context.Context) cause.Decision {
 	if m.hops.count > s.b.MaxHops {
 		return cause.Refuse(cause.RulesLoop, cause.Count("hops", int64(m.hops.count)))
 	}
-	d := m.commit(ctx, m.scanner.Finish())
+	m.summary = m.scanner.Finish()
+	d := m.commit(ctx, m.summary)
 	if !d.Allowed() {
 		m.tell(d)
 	}

@@ -324,6 +324,14 @@ func (s *session) refused(kind, to string, d cause.Decision, more ...store.Field
 	s.b.Journal.Record(e)
 }
 
+// Trace is the id by which what happens in the transaction is found.
+func (s *session) Trace() string {
+	if s.trace.IsZero() {
+		return ""
+	}
+	return s.trace.String()
+}
+
 // Reset ends the transaction.
 func (s *session) Reset() {
 	s.early.close()

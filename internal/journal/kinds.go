@@ -5,7 +5,7 @@ package journal
 const (
 	// A message on its way in.
 	MessageAccepted   = "message.accepted"   // taken from another server or a client: from, to, message-id, subject, size, remote
-	MessageRefused    = "message.refused"    // refused or delayed at the end of its data: from, to, remote; author, if From names another address; by: the account that wanted to send it
+	MessageRefused    = "message.refused"    // refused or delayed at the end of its data: from, to, message-id, subject, remote; author, if From names another address; by: the account that wanted to send it
 	MessageDelivered  = "message.delivered"  // placed in a mailbox: from, to, message-id, mailbox, score, reasons
 	MessageFiledJunk  = "message.filed-junk" // placed in Junk: from, to, message-id, score, reasons, instead
 	MessageForwarded  = "message.forwarded"  // sent on by a rule or an alias: from, to

@@ -260,7 +260,7 @@ func (s *search) found(a store.AccountID, e *store.Event) {
 
 // ofOneMessage are the kinds that begin the way of a message and name it alone.
 var ofOneMessage = map[string]bool{
-	MessageAccepted: true, MessageDelivered: true, MessageFiledJunk: true, MessageDuplicate: true, MessageQueued: true, MessageScheduled: true,
+	MessageAccepted: true, MessageDelivered: true, MessageFiledJunk: true, MessageDuplicate: true, MessageQueued: true, MessageScheduled: true, MessageRefused: true,
 }
 
 // join finds what happened to the messages found afterwards: who moves, fetches or deletes them knows of no trace, and is found

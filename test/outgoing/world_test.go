@@ -299,6 +299,7 @@ type sinkSession struct {
 
 func (s *sinkSession) Mail(from string, _ *gosmtp.MailOptions) error { s.from = from; return nil }
 func (s *sinkSession) Rcpt(to string, _ *gosmtp.RcptOptions) error   { s.to = to; return nil }
+func (s *sinkSession) Trace() string                                 { return "" }
 func (s *sinkSession) Reset()                                        { s.message = message{} }
 func (s *sinkSession) Logout() error                                 { return nil }
 func (s *sinkSession) Data(r io.Reader) error {

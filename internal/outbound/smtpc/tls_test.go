@@ -36,6 +36,7 @@ type receiverSession struct {
 }
 
 func (r *receiver) NewSession(*smtp.Conn) (smtp.Session, error) { return &receiverSession{r: r}, nil }
+func (s *receiverSession) Trace() string                        { return "" }
 func (s *receiverSession) Reset()                               { s.now = received{} }
 func (s *receiverSession) Logout() error                        { return nil }
 func (s *receiverSession) Mail(from string, o *smtp.MailOptions) error {

@@ -27,7 +27,7 @@ type maildrop struct {
 	hidden  map[int]bool // marked by DELE, or gone
 	gone    map[int]bool // deleted elsewhere
 	fetched uid.Set      // whole, by RETR
-	names   []string     // Message-IDs of the first of them, read before they are deleted
+	told    bool         // the backend knows of them
 }
 
 func openMaildrop(ctx context.Context, db *store.Store, a store.AccountID) (*maildrop, error) {
@@ -292,7 +292,7 @@ func (s *session) update() error {
 		}
 	}
 	mailbox := m.view.Mailbox
-	m.names = s.named(m.fetched)
+	s.tellFetched()
 	if read := m.fetched.Minus(marked); !read.Empty() {
 		seen := store.FlagChange{Op: store.FlagsAdd, System: store.FlagSeen}
 		if _, err := m.store.StoreFlags(s.ctx, m.account, mailbox.ID, read, seen, nil); err != nil {
@@ -325,15 +325,20 @@ func (s *session) named(set uid.Set) []string {
 	return ids
 }
 
+// tellFetched tells what was fetched, once: before it is deleted.
+func (s *session) tellFetched() {
+	m := s.drop
+	if m.told || m.fetched.Empty() {
+		return
+	}
+	m.told = true
+	s.server.options.Backend.Event(&s.conn, Event{Kind: EventFetched, Mailbox: m.view.Mailbox.Name, UIDs: m.fetched, MessageIDs: s.named(m.fetched)})
+}
+
 // release ends the session of an account, however it ended; a second time it does nothing.
 func (s *session) release() {
-	if s.drop != nil && !s.drop.fetched.Empty() {
-		if s.drop.names == nil { // there was no QUIT, so all are there
-			s.drop.names = s.named(s.drop.fetched)
-		}
-		s.server.options.Backend.Event(&s.conn, Event{
-			Kind: EventFetched, Mailbox: s.drop.view.Mailbox.Name, UIDs: s.drop.fetched, MessageIDs: s.drop.names,
-		})
+	if s.drop != nil {
+		s.tellFetched() // there was no QUIT
 	}
 	if s.conn.Account != 0 {
 		s.server.locks.drop(s.conn.Account, &s.conn)

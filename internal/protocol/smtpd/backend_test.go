@@ -171,6 +171,7 @@ func (s *session) Data(context.Context) (Message, cause.Decision) {
 	return &incoming{backend: s.backend}, cause.Allow()
 }
 
+func (s *session) Trace() string       { return "t0" }
 func (s *session) Reset()              { s.backend.log("reset") }
 func (s *session) Close(reason Reason) { s.backend.log("close %s", reason) }
 

@@ -34,6 +34,7 @@ func (sink) SignedIn(context.Context, sasl.Identity) cause.Decision { return cau
 func (sink) Mail(context.Context, *Mail) cause.Decision             { return cause.Allow() }
 func (sink) Rcpt(context.Context, *Rcpt) cause.Decision             { return cause.Allow() }
 func (sink) Data(context.Context) (Message, cause.Decision)         { return sink{}, cause.Allow() }
+func (sink) Trace() string                                          { return "abcdefghijklmnopqrst" }
 func (sink) Reset()                                                 {}
 func (sink) Close(Reason)                                           {}
 func (sink) Write(p []byte) (int, error)                            { return len(p), nil }

@@ -96,7 +96,7 @@ func (c *conn) data(ctx context.Context, args []byte) {
 		return
 	}
 	if d := c.begin(ctx); !d.Allowed() {
-		c.refuse(d)
+		c.refuseTraced(d, c.session.Trace())
 		c.tx.end(c.session)
 		return
 	}
@@ -106,7 +106,7 @@ func (c *conn) data(ctx context.Context, args []byte) {
 		buf := c.in.unread()
 		n, used, end := t.lines.unstuff(buf)
 		if !t.take(buf[:n], used, &c.server.options.Limits) {
-			c.refuse(t.fault)
+			c.refuseTraced(t.fault, c.session.Trace())
 			c.stopFor(ReasonErrors)
 			return
 		}
@@ -146,7 +146,7 @@ func (c *conn) contentLost(err error) {
 func (c *conn) finish(ctx context.Context) {
 	t := &c.tx.content
 	if !t.fault.Allowed() {
-		c.refuse(t.fault)
+		c.refuseTraced(t.fault, c.session.Trace())
 		c.tx.end(c.session)
 		return
 	}
@@ -191,7 +191,7 @@ func (c *conn) bdat(ctx context.Context, args []byte) {
 		return
 	}
 	if !t.fault.Allowed() {
-		c.refuse(t.fault)
+		c.refuseTraced(t.fault, c.session.Trace())
 		return
 	}
 	c.reply("250 2.0.0 ", strconv.FormatInt(size, 10), " octets\r\n")
@@ -225,7 +225,7 @@ func (c *conn) beginChunk(ctx context.Context) bool {
 	}
 	if d := c.begin(ctx); !d.Allowed() {
 		t.fault = d
-		c.refuse(d)
+		c.refuseTraced(d, c.session.Trace())
 		return false
 	}
 	return true
@@ -244,7 +244,7 @@ func (c *conn) readChunk(size int64) bool {
 			t.lines.check(buf)
 		}
 		if !t.take(buf, len(buf), &c.server.options.Limits) {
-			c.refuse(t.fault)
+			c.refuseTraced(t.fault, c.session.Trace())
 			c.stopFor(ReasonErrors)
 			return false
 		}

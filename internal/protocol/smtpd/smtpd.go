@@ -44,6 +44,9 @@ type Session interface {
 	// Data begins the content; at least one recipient has been allowed and no more will come.
 	// When it allows, exactly one of Commit and Abort of the Message ends it.
 	Data(ctx context.Context) (Message, cause.Decision)
+	// Trace is the id of the transaction's trace, as in Receipt, from Mail on, also where that refuses: replies of refusals have it.
+	// It may be empty.
+	Trace() string
 	// Reset ends the transaction: after the content, whatever became of it, and at RSET, EHLO,
 	// HELO and STARTTLS.
 	Reset()

@@ -77,7 +77,7 @@ func (c *conn) mail(ctx context.Context, args []byte) {
 		return
 	}
 	if d := c.session.Mail(ctx, m); !d.Allowed() {
-		c.refuse(d)
+		c.refuseTraced(d, c.session.Trace())
 		return
 	}
 	c.tx.open = true
@@ -108,7 +108,8 @@ func (c *conn) rcpt(ctx context.Context, args []byte) {
 		c.tooManyErrors()
 		return
 	case c.tx.accepted >= limit: // RFC 5321 section 4.5.3.1.10
-		c.refuseRcpt(later(cause.LimitRecipients, cause.Count("limit", int64(limit))))
+		c.tx.refused++
+		c.refuse(later(cause.LimitRecipients, cause.Count("limit", int64(limit))))
 		return
 	}
 	path, ok := cutPrefixFold(args, "TO:")
@@ -130,16 +131,12 @@ func (c *conn) rcpt(ctx context.Context, args []byte) {
 		return
 	}
 	if d := c.session.Rcpt(ctx, r); !d.Allowed() {
-		c.refuseRcpt(d)
+		c.tx.refused++
+		c.refuseTraced(d, c.session.Trace())
 		return
 	}
 	c.tx.accepted++
 	c.reply("250 2.1.5 Ok\r\n")
-}
-
-func (c *conn) refuseRcpt(d cause.Decision) {
-	c.tx.refused++
-	c.refuse(d)
 }
 
 // pathError refuses a path that cannot be read. Only one that has not even the shape of a path
