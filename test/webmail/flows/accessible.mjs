@@ -13,7 +13,7 @@ await flow(async ({ person }) => {
   await submit(bo, anna.address, letter({ from: bo.address, subject: "Från en kollega" }));
 
   for (const locale of ["en-GB", "sv-SE", "nb-NO"]) {
-    const guest = await person(anna, { signIn: false, locale, expect: ["/f/not-there"] });
+    const guest = await person(anna, { signIn: false, locale, expect: ["/f/not-there", "/sign-in/new"] });
     for (const path of ["/sign-in", "/sign-in/forgotten", "/sign-in/new?key=x", "/connect", "/doctor", "/why/", "/why/auth.password-wrong", "/f/not-there"]) await look(guest, path, locale);
     await guest.context().close();
 
