@@ -3,7 +3,7 @@
 export { Component, Fragment, render } from "preact";
 export { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 export { jsx, jsxs } from "preact/jsx-runtime";
-export { batch, computed, effect, signal, untracked, useSignal, useSignalEffect } from "@preact/signals";
+export { batch, computed, effect, signal, untracked, useComputed, useSignal, useSignalEffect } from "@preact/signals";
 export * from "./core/first";
 export * from "./core/text";
 export * from "./core/load";

@@ -1,5 +1,5 @@
 import { Fragment } from "preact";
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import { mailboxes, sharers } from "../core/mail";
 import { route } from "../core/route";
 import { needsYou, waitingHere } from "../core/outbox";
@@ -25,9 +25,12 @@ export function flip(id: string, shut = !closed.peek().has(id)): void {
   store("closed", [...now].join(" "));
 }
 
+/** shownBox is the mailbox or page whose name is marked, "" while somebody searches or is elsewhere. */
+const shownBox = computed(() => (route.value.page === "mail" && !route.value.search ? route.value.mailbox : ""));
+
 export function Folders() {
   const { roles, own } = branches(closed.value);
-  const counted = roles.filter(({ m }) => m.role !== "outbox" || m.totalEmails + needsYou.value > 0 || route.value.mailbox === "outbox");
+  const counted = roles.filter(({ m }) => m.role !== "outbox" || m.totalEmails + needsYou.value > 0 || shownBox.value === "outbox");
   const waits = waitingHere.value.length > 0 && !counted.some(({ m }) => m.role === "outbox");
   return (
     <>
@@ -56,8 +59,7 @@ export function Folders() {
 
 /** Place is a page among the folders that is none. */
 function Place({ to, icon, name, count = 0 }: { to: string; icon: string; name: string; count?: number }) {
-  const r = route.value;
-  const current = r.page === "mail" && !r.search && r.mailbox === to;
+  const current = shownBox.value === to;
   return (
     <li class={`folder ${current ? "current" : ""}`}>
       <span class="fold" />
@@ -71,8 +73,7 @@ function Place({ to, icon, name, count = 0 }: { to: string; icon: string; name: 
 }
 
 function Folder({ m, depth, children }: Branch) {
-  const r = route.value;
-  const current = r.page === "mail" && !r.search && (r.mailbox === m.id || r.mailbox === m.role);
+  const current = shownBox.value === m.id || shownBox.value === m.role;
   const all = m.role === "drafts" || m.role === "outbox";
   const count = m.role === "outbox" ? m.totalEmails + needsYou.value : all ? m.totalEmails : m.role === "sent" || m.role === "trash" ? 0 : m.unreadThreads;
   const shut = closed.value.has(m.id);

@@ -1,4 +1,5 @@
 import { Component, type ComponentChildren } from "preact";
+import { useComputed } from "@preact/signals";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { first } from "../core/first";
 import { email, inThread, known, mailbox, type Email } from "../core/mail";
@@ -15,7 +16,7 @@ import { nameOf } from "./names";
 import { rowMenu } from "./menus";
 import { sentOf, told } from "./sent";
 import { Snippet, snippet } from "./snippets";
-import { can, cursor, here, isSelected, list, present, searching, selection } from "./state";
+import { can, cursor, found, here, isSelected, list, present, selection } from "./state";
 
 /** Row is a conversation, or a message that was searched for. One that cannot be shown does not keep the others from it. */
 export function Row({ id, index, tab }: { id: string | undefined; index: number; tab: boolean }) {
@@ -39,7 +40,7 @@ class Guard extends Component<{ id: string | undefined; index: number; tab: bool
     if (!this.state.broken || !id) return children;
     return (
       <div class={`row broken ${isSelected(id) ? "selected" : ""}`} role="row" aria-rowindex={index + 1} data-id={id} tabIndex={tab ? 0 : -1}>
-        <span role="gridcell" class="row-check"><Check id={id} /></span>
+        <span role="gridcell" class="row-check"><Check id={id} chosen={isSelected(id)} /></span>
         <span role="gridcell" class="row-link">{t("row_broken")}</span>
       </div>
     );
@@ -48,7 +49,7 @@ class Guard extends Component<{ id: string | undefined; index: number; tab: bool
 
 function Shown({ id, index, tab }: { id: string | undefined; index: number; tab: boolean }) {
   const box = useRef<HTMLDivElement>(null);
-  const at = id !== undefined && cursor.value === id;
+  const { at, chosen, open } = useMarks(id);
   const [near, setNear] = useState(false);
   useLayoutEffect(() => {
     if (!at) return;
@@ -57,17 +58,15 @@ function Shown({ id, index, tab }: { id: string | undefined; index: number; tab:
   }, [at]);
   const e = id && email(id).value;
   if (!e) return <div class="row waiting" role="row" aria-rowindex={index + 1} ref={box} tabIndex={tab ? 0 : -1}><span role="gridcell" aria-label={t("loading")} /></div>;
-  const all = searching.value ? [] : present(inThread(e.threadId));
+  const all = found.value ? [] : present(inThread(e.threadId));
   const emails = all.length ? all : [e];
   const unread = emails.some(isUnread);
   const starred = emails.some((x) => x.keywords.$flagged);
-  const open = route.value.thread === e.threadId && (!searching.value || at);
-  const chosen = isSelected(e.id);
   const received = new Date(e.receivedAt);
   const when = longDate(received);
   const who = people(emails);
   const subject = e.subject || t("no_subject");
-  const found = searching.value ? snippet(e.id).value : undefined;
+  const words = found.value ? snippet(e.id).value : undefined;
   const sent = sentOf(emails);
   const way = sent.length ? told(sent) : undefined;
   return (
@@ -81,7 +80,7 @@ function Shown({ id, index, tab }: { id: string | undefined; index: number; tab:
       onContextMenu={(event) => rowMenu(event, e.id)}
       onClick={(event) => clicked(event, e)}
     >
-      <span role="gridcell" class="row-check"><Check id={e.id} /></span>
+      <span role="gridcell" class="row-check"><Check id={e.id} chosen={chosen} /></span>
       <span role="gridcell" class="row-text">
         <a class="row-link" href={linkTo(e)} tabIndex={-1} draggable={false}>
           <span class="row-who">{who}{emails.length > 1 && <span class="row-count"> {emails.length}</span>}</span>
@@ -92,11 +91,11 @@ function Shown({ id, index, tab }: { id: string | undefined; index: number; tab:
             <time dateTime={e.receivedAt} title={when}>{briefDate(received)}</time>
           </span>
           <span class="row-subject">
-            {searching.value && <Where e={e} />}
+            {found.value && <Where e={e} />}
             {labelsOf(emails).slice(0, 3).map((k) => <span key={k} class="label" style={labelStyle(k)}>{labelName(k)}</span>)}
-            {found?.subject ? <Snippet text={found.subject} /> : subject}
+            {words?.subject ? <Snippet text={words.subject} /> : subject}
           </span>
-          <span class={`row-preview ${way?.bad ? "why" : "soft"}`}>{way?.said ? way.said : found?.preview ? <Snippet text={found.preview} /> : e.preview}</span>
+          <span class={`row-preview ${way?.bad ? "why" : "soft"}`}>{way?.said ? way.said : words?.preview ? <Snippet text={words.preview} /> : e.preview}</span>
         </a>
       </span>
       <span role="gridcell" class="row-star-cell">
@@ -113,11 +112,25 @@ function Shown({ id, index, tab }: { id: string | undefined; index: number; tab:
   );
 }
 
+/** marks are of what differs from row to row and changes often. */
+const marks = { at: 1, chosen: 2, open: 4 };
+
+/** useMarks tells whether a row is the one that the keys act on, is chosen, is open; a change draws the rows that it means. */
+function useMarks(id: string | undefined): Record<keyof typeof marks, boolean> {
+  const now = useComputed(() => {
+    if (id === undefined) return 0;
+    const at = cursor.value === id;
+    const open = route.value.thread !== "" && route.value.thread === email(id).value?.threadId && (!found.value || at);
+    return +at * marks.at + +isSelected(id) * marks.chosen + +open * marks.open;
+  }).value;
+  return { at: !!(now & marks.at), chosen: !!(now & marks.chosen), open: !!(now & marks.open) };
+}
+
 /** starShape is lucide's star: in every row, where a reference to the sheet of icons would cost more than all else. */
 const starShape = "M11.525 2.295a.53.53 0 0 1 .95 0l2.31 4.679a2.123 2.123 0 0 0 1.595 1.16l5.166.756a.53.53 0 0 1 .294.904l-3.736 3.638a2.123 2.123 0 0 0-.611 1.878l.882 5.14a.53.53 0 0 1-.771.56l-4.618-2.428a2.122 2.122 0 0 0-1.973 0L6.396 21.01a.53.53 0 0 1-.77-.56l.881-5.139a2.122 2.122 0 0 0-.611-1.879L2.16 9.795a.53.53 0 0 1 .294-.906l5.165-.755a2.122 2.122 0 0 0 1.597-1.16z";
 
-function Check({ id }: { id: string }) {
-  return <input type="checkbox" tabIndex={-1} aria-label={t("choose")} checked={isSelected(id)} onClick={(e) => (e.stopPropagation(), choose(id, e.shiftKey))} />;
+function Check({ id, chosen }: { id: string; chosen: boolean }) {
+  return <input type="checkbox" tabIndex={-1} aria-label={t("choose")} checked={chosen} onClick={(e) => (e.stopPropagation(), choose(id, e.shiftKey))} />;
 }
 
 /** Where is the mailbox in which a message was found. */
@@ -126,7 +139,7 @@ function Where({ e }: { e: Email }) {
   return m ? <span class="label where">{nameOf(m)}</span> : null;
 }
 
-const linkTo = (e: Email): string => `/mail/${encodeURIComponent(route.value.mailbox)}/${e.threadId}${location.search}`;
+const linkTo = (e: Email): string => `/mail/${encodeURIComponent(route.peek().mailbox)}/${e.threadId}${location.search}`;
 
 /** clicked opens what a row shows, or chooses it with Ctrl or Shift, or where some are chosen already on a touch screen. */
 function clicked(event: MouseEvent, e: Email): void {
@@ -170,7 +183,7 @@ export function choose(id: string, range: boolean): void {
 /** people are who wrote a conversation, first names where there are several; of what one sent oneself, to whom. */
 function people(emails: Email[]): string {
   const role = here.value?.role;
-  const outgoing = !searching.value && (role === "sent" || role === "drafts" || role === "outbox");
+  const outgoing = !found.value && (role === "sent" || role === "drafts" || role === "outbox");
   const names = new Map<string, string>();
   const shown = outgoing ? emails.filter((e) => e.mailboxIds[here.value!.id]) : emails;
   for (const e of shown) {

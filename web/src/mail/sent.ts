@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 import { load } from "../core/load";
 import { mailbox, type Email } from "../core/mail";
-import { here, searching } from "./state";
+import { found, here } from "./state";
 
 /** Told is how far what was sent is: a picture with its name, and what a row says instead of the beginning of the text. */
 export interface Told {
@@ -19,7 +19,7 @@ let asked = false;
 /** sentOf are the emails of a row that were sent, where that matters: in Sent, and of what was found. */
 export function sentOf(emails: Email[]): Email[] {
   const box = mailbox("sent")?.id;
-  return box && (here.value?.id === box || searching.value) ? emails.filter((e) => e.mailboxIds[box] && !e.keywords.$draft) : [];
+  return box && (here.value?.id === box || found.value) ? emails.filter((e) => e.mailboxIds[box] && !e.keywords.$draft) : [];
 }
 
 /** told says how far they are, as soon as that is known. */

@@ -106,6 +106,9 @@ const query = computed(() => {
 /** list is what is shown. */
 export const list = signal<List | undefined>(undefined);
 
+/** found tells whether what is listed was searched for; searching is so before that is there. */
+export const found = computed(() => list.value?.collapse === false);
+
 /** coming tells that another list is on its way and will take the place of the one that is shown. */
 export const coming = signal(false);
 
