@@ -76,12 +76,8 @@ export const handleLinks = (): void => navigator.registerProtocolHandler("mailto
 export function begin(): void {
   // It is fetched while nothing else is to do, so that a window opens at once.
   setTimeout(() => {
-    for (const part of ["compose", "editor"]) {
-      const link = document.createElement("link");
-      link.rel = "prefetch";
-      link.href = `${first.base}${part}.js`;
-      document.head.append(link);
-    }
+    // Not a link that prefetches: Firefox holds those to default-src, which allows nothing.
+    for (const part of ["compose", "editor"]) fetch(`${first.base}${part}.js`, { priority: "low" }).catch(() => {});
   }, 3000);
   keepFlushing((o, error) => {
     const subject = o.subject || t("no_subject");
