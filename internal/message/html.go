@@ -1,6 +1,7 @@
 package message
 
 import (
+	"bytes"
 	"io"
 	"strings"
 	"unicode/utf8"
@@ -148,6 +149,12 @@ func (t *textWriter) lineBreak() { t.line = true }
 
 func (t *textWriter) text(b []byte) {
 	for len(b) > 0 && len(t.buf) < t.limit {
+		if n := plainStart(b); n > 1 { // the common case: words at once
+			t.put(rune(b[0]))
+			t.putRest(b[1:n])
+			b = b[n:]
+			continue
+		}
 		r, n := utf8.DecodeRune(b)
 		b = b[n:]
 		switch {
@@ -158,6 +165,28 @@ func (t *textWriter) text(b []byte) {
 			t.put(r)
 		}
 	}
+}
+
+// plainStart is how many octets of words in ASCII b begins with, with one space between each two.
+func plainStart(b []byte) int {
+	for i, c := range b {
+		if c > ' ' && c < 0x7f || c == ' ' && i > 0 && i+1 < len(b) && b[i+1] > ' ' && b[i+1] < 0x7f {
+			continue
+		}
+		return i
+	}
+	return len(b)
+}
+
+// putRest puts what follows the first character of words, as much of it as there is room for.
+func (t *textWriter) putRest(words []byte) {
+	room := t.limit - len(t.buf)
+	if len(words) <= room {
+		t.buf = append(t.buf, words...)
+		return
+	}
+	t.buf = bytes.TrimSuffix(append(t.buf, words[:room]...), []byte(" "))
+	t.limit = len(t.buf)
 }
 
 func (t *textWriter) put(r rune) {

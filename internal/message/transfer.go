@@ -307,7 +307,7 @@ func (d *transferDecoder) appendQuotedPrintable(dst, src []byte, final bool) []b
 	}
 	for i := 0; i < len(src); {
 		start := i
-		for i < len(src) && src[i] != '=' && src[i] != ' ' && src[i] != '\t' {
+		for i < len(src) && src[i] != '=' && src[i] != '\t' && (src[i] != ' ' || spaceWithin(src[i+1:])) {
 			i++
 		}
 		dst = append(dst, src[start:i]...)
@@ -328,6 +328,9 @@ func (d *transferDecoder) appendQuotedPrintable(dst, src []byte, final bool) []b
 	}
 	return dst
 }
+
+// spaceWithin reports whether a space before b certainly stands within a line, as most do.
+func spaceWithin(b []byte) bool { return len(b) > 0 && b[0] > ' ' && b[0] != '=' }
 
 const (
 	dropped   = -1 // a soft line break, or white space at the end of a line
