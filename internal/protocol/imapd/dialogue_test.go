@@ -174,6 +174,10 @@ func (p *player) direct(words []string, line string) {
 		if err := p.world.store.CreateAlias(p.t.Context(), store.Alias{Address: words[1], Targets: words[2:]}); err != nil {
 			p.t.Fatal(err)
 		}
+	case "unalias":
+		if err := p.world.store.DeleteAlias(p.t.Context(), words[1]); err != nil {
+			p.t.Fatal(err)
+		}
 	case "upgrade":
 		c := p.conn(words[1])
 		c.conn = tls.Client(c.conn, p.world.client)

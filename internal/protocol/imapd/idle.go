@@ -15,9 +15,20 @@ func (s *session) idle(c *command) outcome {
 	if s.selected == nil {
 		return outcome{silent: true}
 	}
-	s.unwatch = s.store.Watch(s.selected.account, s.waker.notice)
+	s.unwatch = s.watchSelected()
 	s.tellIdle() // what changed before the watch began
 	return outcome{silent: true}
+}
+
+// watchSelected hears of changes of the mailbox that is selected; of another's mailbox also of who the client is to its owner, such as a
+// member of a group, which is told to the account that is signed in.
+func (s *session) watchSelected() (end func()) {
+	cancel := s.store.Watch(s.selected.account, s.waker.notice)
+	if s.selected.account == s.conn.Account {
+		return cancel
+	}
+	own := s.store.Watch(s.conn.Account, s.waker.notice)
+	return func() { cancel(); own() }
 }
 
 // tellIdle tells what changed.
