@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -32,7 +33,7 @@ const (
 func (w *worker) depart(d *delivery, sub *store.Submission) (due time.Time) {
 	q := w.queue
 	retry := q.opt.Clock.Now().Add(retryStore)
-	why := cause.Refuse(cause.ProviderBackendBroken)
+	why, reopened := cause.Refuse(cause.ProviderBackendBroken), q.reopened.Load()
 	if q.opt.Depart != nil {
 		why = q.opt.Depart(q.life, sub)
 	}
@@ -44,6 +45,11 @@ func (w *worker) depart(d *delivery, sub *store.Submission) (due time.Time) {
 		if err := q.postpone(ctx, sub, why); err != nil && store.KindOf(err) != store.KindNotFound {
 			q.log.Error("outbound: note that a message waits", "trace", sub.ID, "error", err)
 			return retry
+		}
+		if strings.HasPrefix(string(why.Cause), "limit.") && q.reopened.Load() != reopened { // meanwhile, which did not know of this one
+			if err := q.SendNow(ctx, sub.Account, sub.ID); err != nil && !errors.Is(err, ErrNotQueued) && store.KindOf(err) != store.KindNotFound {
+				q.log.Error("outbound: try what waited for a limit", "trace", sub.ID, "error", err)
+			}
 		}
 	}
 	w.felt = feltSuccess

@@ -17,6 +17,9 @@ type gate struct {
 	w     *world
 	why   cause.Decision
 	asked int
+
+	first     cause.Decision // the answer to the first question, if it does not allow
+	meanwhile func()         // is called before that answer is given
 }
 
 func (g *gate) depart(ctx context.Context, sub *store.Submission) cause.Decision {
@@ -24,6 +27,10 @@ func (g *gate) depart(ctx context.Context, sub *store.Submission) cause.Decision
 	defer g.mu.Unlock()
 	if g.asked++; !g.why.Allowed() {
 		return g.why
+	}
+	if g.meanwhile != nil {
+		g.meanwhile()
+		return g.first
 	}
 	after := *sub
 	_, err := g.w.store.Deliver(ctx, store.Delivery{Sender: sub.Account, Submission: &after, Departs: true})
@@ -98,6 +105,30 @@ func TestLimitsChanged(t *testing.T) {
 	}
 	w.settle()
 	if len(far.letters()) != 1 || len(w.queued()) != 1 {
+		t.Errorf("%d letters went, %d wait", len(far.letters()), len(w.queued()))
+	}
+}
+
+// TestLimitsChangedMeanwhile: limits that are changed between the answer of the policies and its record do not leave the message
+// waiting for an hour.
+func TestLimitsChangedMeanwhile(t *testing.T) {
+	w, g := gated(t)
+	far := w.serve("far.test", &peer{})
+	g.meanwhile = func() {
+		g.meanwhile = nil
+		w.queue.LimitsChanged()
+	}
+	opens := w.clock.Now().Add(time.Hour)
+	g.first = cause.Wait(cause.LimitAddressHourly, opens)
+	w.schedule(0, "you@far.test")
+	for range 10_000 {
+		if len(far.letters()) > 0 {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	w.settle()
+	if len(far.letters()) != 1 || len(w.queued()) != 0 {
 		t.Errorf("%d letters went, %d wait", len(far.letters()), len(w.queued()))
 	}
 }

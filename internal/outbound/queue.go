@@ -39,20 +39,23 @@ type Queue struct {
 	marks      marks
 	total      total
 	relays     atomic.Pointer[[]Relay]
-	lastEvent  atomic.Int64 // time of the latest event in microseconds
+	lastEvent  atomic.Int64  // time of the latest event in microseconds
+	reopened   atomic.Uint64 // how often limits were opened or changed
 
 	mu           sync.Mutex
 	phase        phase
 	known        map[deliveryKey]*delivery
+	again        map[deliveryKey]time.Time // when those with a worker were asked for meanwhile
 	waiting      deliveryHeap
 	destinations map[string]*destination
 	here         map[string]bool // domains that were found to be kept here
 	lanes        map[laneKey]*lane
-	proven       turns          // lanes in line, of destinations that are known to take mail
-	unproven     turns          // and of others
-	freed        []*destination // that have parked lanes and room again, each once
-	paused       pausedHeap     // that have parked lanes and shall be left alone for a moment
-	alternate    bool
+	proven       turns                    // lanes in line, of destinations that are known to take mail
+	unproven     turns                    // and of others
+	freed        []*destination           // that have parked lanes and room again, each once
+	paused       pausedHeap               // that have parked lanes and shall be left alone for a moment
+	squeezed     []*destination           // that get no more until fewer deliveries take long, each once
+	picks        uint                     // how often a lane was taken out of the lines
 	ready        int                      // deliveries in lanes
 	readyOf      map[store.AccountID]int  // and those of each account
 	moreOf       map[store.AccountID]bool // accounts of which the store has more that is due
@@ -92,6 +95,7 @@ func New(o Options) (*Queue, error) {
 	q := &Queue{
 		opt: o, log: o.Log, texts: t,
 		known:        map[deliveryKey]*delivery{},
+		again:        map[deliveryKey]time.Time{},
 		destinations: map[string]*destination{},
 		lanes:        map[laneKey]*lane{},
 		readyOf:      map[store.AccountID]int{},
@@ -376,11 +380,13 @@ func (q *Queue) SendNow(ctx context.Context, account store.AccountID, id store.T
 // Reopened lets what accounts have waiting for a sending limit be tried at once: somebody opened sending, or changed the limit. It does not
 // wait for that.
 func (q *Queue) Reopened(accounts ...store.AccountID) {
+	q.reopened.Add(1)
 	q.background(func(ctx context.Context) { q.afterLimits(ctx, accounts) })
 }
 
 // LimitsChanged is Reopened for everybody.
 func (q *Queue) LimitsChanged() {
+	q.reopened.Add(1)
 	q.background(func(ctx context.Context) {
 		var all []store.AccountID
 		err := q.opt.Store.Queues(ctx, func(a store.AccountID) error {

@@ -70,6 +70,7 @@ func (q *Queue) SetRelays(list []Relay) {
 		i := slices.IndexFunc(list, func(r Relay) bool { return r.Name == dest.relay.Name })
 		if i >= 0 {
 			dest.relay, dest.pace = &list[i], list[i].pace(&q.opt.Limits)
+			q.keepPause(dest)
 		}
 	}
 	var all []*delivery

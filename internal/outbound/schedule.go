@@ -79,6 +79,12 @@ func (q *Queue) await(k deliveryKey, from unique.Handle[string], due time.Time) 
 			d.due = due
 			heap.Fix(&q.waiting, d.index)
 		}
+		if d.state == deliveryActive { // its worker may have read what was before
+			if due.IsZero() {
+				due = q.opt.Clock.Now()
+			}
+			q.again[k] = earlier(q.again[k], due)
+		}
 		return
 	}
 	if len(q.known) >= q.opt.Limits.Remembered {
@@ -152,10 +158,14 @@ func (q *Queue) schedule() {
 	}
 	q.endPauses(now)
 	q.losePatience(now)
+	q.endSqueeze(now)
 	q.dispatch(now)
 	q.recall(now)
 
-	next := q.forgotten
+	var next time.Time
+	if q.forgotten.After(now) { // else the store is read when there is room, which those make that end
+		next = q.forgotten
+	}
 	if len(q.waiting) > 0 {
 		next = earlier(next, q.waiting[0].due)
 	}
@@ -193,8 +203,12 @@ func (q *Queue) wake() {
 // that nothing of it waits any more.
 func (q *Queue) finish(d *delivery, dest *destination, due time.Time) {
 	dest.active--
-	q.leavePlace(d)
+	q.leavePlace(d, dest)
 	d.run++
+	if asked, ok := q.again[d.key]; ok {
+		delete(q.again, d.key)
+		due = earlier(due, asked)
+	}
 	switch {
 	case due.IsZero():
 		delete(q.known, d.key)

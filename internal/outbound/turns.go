@@ -15,25 +15,28 @@ import (
 // in the way of the others. A lane whose destination has no room is parked there
 // and comes when a place is free, again in turn; those destinations and the
 // accounts are served alternately. Destinations of which it is not known that
-// they take mail have at most half of all places, and who keeps a place for some
+// they take mail have at most half of all places, and an eighth of the turns and places while
+// others wait; and who keeps a place for some
 // seconds loses it to others while going on, so that however many servers hang, the
 // rest goes on.
 
 // destination is a domain that messages go to, or a relay that they go to instead.
 type destination struct {
-	domain string // or the name of the relay behind relayPrefix
-	relay  *Relay // nil for none
-	pace   pace
-	ready  int     // deliveries in its lanes
-	parked []*lane // lanes that wait for room here, in turn
-	probe  *lane   // the one lane in Queue.unproven, if any
-	freed  bool    // it is in Queue.freed
-	paused bool    // it is in Queue.paused
-	more   bool    // the store has more for it that is due
-	index  int     // there
-	active int
-	idle   []*worker // with an open connection, waiting for a message
-	down   *outage   // no server of the domain answered a moment ago
+	domain   string // or the name of the relay behind relayPrefix
+	relay    *Relay // nil for none
+	pace     pace
+	ready    int     // deliveries in its lanes
+	parked   []*lane // lanes that wait for room here, in turn
+	probe    *lane   // the one lane in Queue.unproven, if any
+	freed    bool    // it is in Queue.freed
+	paused   bool    // it is in Queue.paused
+	more     bool    // the store has more for it that is due
+	index    int     // there
+	active   int
+	slow     int       // of those, that lost their place
+	squeezed bool      // it is in Queue.squeezed
+	idle     []*worker // with an open connection, waiting for a message
+	down     *outage   // no server of the domain answered a moment ago
 }
 
 // outage is the answer for deliveries to a domain whose servers have just been
@@ -207,6 +210,7 @@ func (q *Queue) enlist(l *lane) {
 // out to take mail does not stand in line with the others any more.
 func (q *Queue) learn(dest *destination, f feeling) {
 	dest.pace.learn(f, q.opt.Clock.Now())
+	q.keepPause(dest)
 	if dest.pace.proven && dest.probe != nil {
 		q.proven.push(dest.probe)
 		dest.probe = nil
@@ -237,7 +241,7 @@ func (q *Queue) nextLane(now time.Time) *lane {
 			q.unpark(l.dest, now)
 		case !l.dest.pace.proven && !q.mayProbe():
 			q.enlist(l) // it was proven when it got in line
-		case l.dest.hasRoom(now):
+		case q.hasRoom(l.dest, now):
 			return l
 		default:
 			q.park(l, now)
@@ -246,19 +250,32 @@ func (q *Queue) nextLane(now time.Time) *lane {
 }
 
 // popLane takes a lane out of the lines: of destinations with a free place and
-// of accounts, alternately.
+// of accounts, alternately; and of those the eighth time one of a destination that is not proven, which
+// others with a great many messages would keep waiting otherwise.
 func (q *Queue) popLane() (l *lane) {
-	q.alternate = !q.alternate
-	if q.alternate && len(q.freed) > 0 {
+	q.picks++
+	if q.picks%2 == 1 && len(q.freed) > 0 {
 		return q.popFreed()
 	}
-	if l = q.proven.pop(); l == nil && q.mayProbe() {
-		if l = q.unproven.pop(); l != nil {
-			l.dest.probe = nil
-		}
+	if q.picks%8 == 0 && q.probing < max(q.opt.Limits.Concurrency/8, 1) {
+		l = q.popUnproven()
+	}
+	if l == nil {
+		l = q.proven.pop()
+	}
+	if l == nil && q.mayProbe() {
+		l = q.popUnproven()
 	}
 	if l == nil && len(q.freed) > 0 {
 		return q.popFreed()
+	}
+	return l
+}
+
+func (q *Queue) popUnproven() *lane {
+	l := q.unproven.pop()
+	if l != nil {
+		l.dest.probe = nil
 	}
 	return l
 }
@@ -273,9 +290,14 @@ func (q *Queue) popFreed() *lane {
 // not known whether it takes mail.
 func (q *Queue) mayProbe() bool { return q.probing < max(q.opt.Limits.Concurrency/2, 1) }
 
-func (d *destination) hasRoom(now time.Time) bool {
-	return d.active < int(d.pace.window) && !now.Before(d.pace.until)
+// hasRoom reports whether another delivery may begin to a destination.
+func (q *Queue) hasRoom(d *destination, now time.Time) bool {
+	return d.active < int(d.pace.window) && !now.Before(d.pace.until) && !(d.slow > 0 && q.pressed())
 }
+
+// pressed reports whether so many deliveries take long that those who hang get no more: all that may take long would be
+// theirs, and then all places.
+func (q *Queue) pressed() bool { return q.slow >= q.maxSlow()/2 }
 
 // park lets a lane wait until its destination has room.
 func (q *Queue) park(l *lane, now time.Time) {
@@ -284,6 +306,29 @@ func (q *Queue) park(l *lane, now time.Time) {
 	if dest.pace.until.After(now) && !dest.paused {
 		dest.paused = true
 		heap.Push(&q.paused, dest)
+	}
+	if dest.slow > 0 && q.pressed() && !dest.squeezed {
+		dest.squeezed = true
+		q.squeezed = append(q.squeezed, dest)
+	}
+}
+
+// endSqueeze lets those go on that were kept back because so many deliveries took long.
+func (q *Queue) endSqueeze(now time.Time) {
+	if q.pressed() {
+		return
+	}
+	for _, dest := range q.squeezed {
+		dest.squeezed = false
+		q.unpark(dest, now)
+	}
+	q.squeezed = nil
+}
+
+// keepPause keeps a destination in its place among those that pause, whose pause may have got longer.
+func (q *Queue) keepPause(dest *destination) {
+	if dest.paused {
+		heap.Fix(&q.paused, dest.index)
 	}
 }
 
@@ -299,7 +344,7 @@ func (q *Queue) endPauses(now time.Time) {
 // unpark puts the next lane of a destination that has room in line again.
 func (q *Queue) unpark(dest *destination, now time.Time) {
 	switch {
-	case len(dest.parked) == 0 || dest.freed || !dest.hasRoom(now):
+	case len(dest.parked) == 0 || dest.freed || !q.hasRoom(dest, now):
 		// A pause that began after they were parked ends in schedule.
 		if len(dest.parked) > 0 && dest.pace.until.After(now) && !dest.paused {
 			dest.paused = true
@@ -327,7 +372,7 @@ func (q *Queue) begin(l *lane, now time.Time) {
 		q.probing++
 	}
 	dest.pace.begun(now)
-	q.noteRunning(running{d, d.run, now})
+	q.noteRunning(running{d, dest, d.run, now})
 	if n := len(dest.idle); n > 0 {
 		dest.idle[n-1].next <- d // has room for one
 		dest.idle = dest.idle[:n-1]
@@ -351,6 +396,7 @@ func (q *Queue) begin(l *lane, now time.Time) {
 // running is a delivery that began.
 type running struct {
 	d     *delivery
+	dest  *destination
 	run   uint32
 	begun time.Time
 }
@@ -380,8 +426,9 @@ func (q *Queue) losePatience(now time.Time) {
 			return
 		}
 		if under {
-			q.leavePlace(r.d)
+			q.leavePlace(r.d, r.dest)
 			r.d.slow = true
+			r.dest.slow++
 			q.slow++
 		}
 		*r = running{}
@@ -390,9 +437,10 @@ func (q *Queue) losePatience(now time.Time) {
 }
 
 // leavePlace takes a delivery's place from it.
-func (q *Queue) leavePlace(d *delivery) {
+func (q *Queue) leavePlace(d *delivery, dest *destination) {
 	if d.slow {
 		d.slow = false
+		dest.slow--
 		q.slow--
 		return
 	}
@@ -425,7 +473,7 @@ func (q *Queue) sweep() {
 func (q *Queue) discard(dest *destination) {
 	now := q.opt.Clock.Now()
 	stillDown := dest.down != nil && now.Before(dest.down.until)
-	used := dest.probe != nil || dest.ready > 0 || dest.active > 0 || len(dest.idle) > 0 || len(dest.parked) > 0 || dest.freed || dest.paused || dest.more
+	used := dest.probe != nil || dest.ready > 0 || dest.active > 0 || len(dest.idle) > 0 || len(dest.parked) > 0 || dest.freed || dest.paused || dest.squeezed || dest.more
 	if !used && !stillDown && !now.Before(dest.pace.remember) && q.destinations[dest.domain] == dest {
 		delete(q.destinations, dest.domain)
 	}

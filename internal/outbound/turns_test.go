@@ -26,7 +26,7 @@ func newBench(l Limits) *bench {
 	b := &bench{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), worker: map[*destination]*worker{}}
 	b.Queue = &Queue{
 		opt:   Options{Limits: l, Clock: &clock{now: b.now}, Metrics: nowhere{}},
-		known: map[deliveryKey]*delivery{}, destinations: map[string]*destination{}, lanes: map[laneKey]*lane{}, readyOf: map[store.AccountID]int{}, phase: phaseRunning,
+		known: map[deliveryKey]*delivery{}, again: map[deliveryKey]time.Time{}, destinations: map[string]*destination{}, lanes: map[laneKey]*lane{}, readyOf: map[store.AccountID]int{}, phase: phaseRunning,
 	}
 	return b
 }
@@ -44,6 +44,7 @@ func (b *bench) add(account store.AccountID, domain string) {
 // run begins what can begin and notes it in order. Instead of workers, deliveries
 // get one that is idle.
 func (b *bench) run() {
+	b.endSqueeze(b.now)
 	for b.active < b.opt.Limits.Concurrency {
 		l := b.nextLane(b.now)
 		if l == nil {
@@ -125,6 +126,163 @@ func TestTurns(t *testing.T) {
 	}
 }
 
+// prove makes a destination known to take mail.
+func (b *bench) prove(domain string) {
+	b.add(1, domain)
+	b.run()
+	b.destinations[domain].pace.remember = b.now.Add(24 * time.Hour) // as if there were always something for it
+	b.end(b.begun[len(b.begun)-1], feltSuccess)
+	b.begun = b.begun[:len(b.begun)-1]
+}
+
+// TestNewDestination: who writes to a domain that nothing is known of does not wait until a bulk sender is done with all the domains that
+// are known to take mail.
+func TestNewDestination(t *testing.T) {
+	b := newBench(Limits{Concurrency: 20, PerDestination: 20})
+	for n := range 50 {
+		b.prove(fmt.Sprintf("d%d.test", n))
+	}
+	for n := range 5000 {
+		b.add(1, fmt.Sprintf("d%d.test", n%50))
+	}
+	b.run()
+	b.add(2, "new.test")
+	for done := range 100 {
+		b.end(b.begun[done], feltSuccess)
+		b.run()
+		if slices.ContainsFunc(b.begun, func(d *delivery) bool { return d.key.account == 2 }) {
+			return
+		}
+	}
+	t.Error("it waits for all of them")
+}
+
+// TestDeadDomains: many domains that hang keep few places from those that take mail, as long as those have something to do.
+func TestDeadDomains(t *testing.T) {
+	b := newBench(Limits{Concurrency: 40, PerDestination: 20})
+	for n := range 10 {
+		b.prove(fmt.Sprintf("d%d.test", n))
+	}
+	for n := range 2000 {
+		b.add(1, fmt.Sprintf("d%d.test", n%10))
+		b.add(2, fmt.Sprintf("dead%d.test", n))
+	}
+	for range 200 {
+		b.run()
+		i := slices.IndexFunc(b.begun, func(d *delivery) bool { return d.key.account == 1 })
+		b.end(b.begun[i], feltSuccess)
+		b.begun = slices.Delete(b.begun, i, i+1)
+	}
+	if b.probing > 5 {
+		t.Errorf("%d of 40 places are with domains that hang", b.probing)
+	}
+}
+
+// TestHangingProviders: domains that took mail and then hang do not get all that may take long, and so all places.
+func TestHangingProviders(t *testing.T) {
+	b := newBench(Limits{Concurrency: 20, PerDestination: 20})
+	for n := range 60 {
+		b.prove(fmt.Sprintf("hangs%d.test", n))
+	}
+	b.prove("one.test")
+	for n := range 60 {
+		for range 20 {
+			b.add(1, fmt.Sprintf("hangs%d.test", n))
+		}
+	}
+	for range 30 {
+		b.run()
+		b.pass(patience)
+	}
+	for range 100 {
+		b.add(2, "one.test")
+	}
+	done := 0
+	for range 200 {
+		b.run()
+		i := slices.IndexFunc(b.begun, func(d *delivery) bool { return d.key.account == 2 })
+		if i < 0 {
+			break
+		}
+		b.end(b.begun[i], feltSuccess)
+		b.begun = slices.Delete(b.begun, i, i+1)
+		done++
+	}
+	if done != 100 {
+		t.Errorf("%d of 100 messages went; %d deliveries have a place, %d take long", done, b.active, b.slow)
+	}
+	for _, d := range b.begun { // and the others go on once those end
+		b.end(d, feltSilence)
+	}
+	b.begun = nil
+	if b.run(); b.active == 0 {
+		t.Error("nothing goes on")
+	}
+}
+
+// TestPausesInOrder: a destination whose pause gets longer while it pauses does not keep the others waiting.
+func TestPausesInOrder(t *testing.T) {
+	b := newBench(Limits{Concurrency: 20, PerDestination: 5})
+	for _, domain := range []string{"a.test", "b.test"} {
+		for range 5 {
+			b.add(1, domain)
+		}
+		b.run()
+	}
+	first := b.begun
+	b.begun = nil
+	for _, d := range first[:len(first)-1] {
+		b.end(d, feltThrottle)
+	}
+	for _, domain := range []string{"a.test", "b.test"} {
+		for range 5 {
+			b.add(1, domain)
+		}
+	}
+	b.run()
+	if len(b.paused) != 2 {
+		t.Fatalf("%d destinations pause", len(b.paused))
+	}
+	top := b.paused[0]
+	b.learn(top, feltNothing)
+	top.pace.deaf = b.now
+	b.learn(top, feltThrottle) // its pause gets longer
+	if b.paused[0] == top {
+		t.Error("the one that pauses longest is looked at first")
+	}
+	b.pass(firstGap)
+	if b.run(); len(b.begun) == 0 {
+		t.Error("who pauses no longer waits for who does")
+	}
+}
+
+// TestTimerBesideForgotten: what is in the store alone, and cannot be read for want of room, takes nobody's timer away.
+func TestTimerBesideForgotten(t *testing.T) {
+	b := newBench(Limits{Concurrency: 1, Remembered: 8})
+	for n := range 8 {
+		b.add(store.AccountID(n%2+1), fmt.Sprintf("d%d.test", n))
+	}
+	b.run()
+	b.forget(b.now)
+	b.schedule()
+	if want := b.now.Add(patience); b.stopTimer == nil || !b.timer.Equal(want) {
+		t.Errorf("the timer goes off at %v, want %v", b.timer, want)
+	}
+}
+
+// TestAskedWhileActive: what is to be tried at once while it is being tried comes again, though its worker knows nothing of that.
+func TestAskedWhileActive(t *testing.T) {
+	b := newBench(Limits{Concurrency: 1})
+	b.add(1, "one.test")
+	b.run()
+	d := b.begun[0]
+	b.await(d.key, d.from, b.now)
+	b.finish(d, b.destinations["one.test"], b.now.Add(time.Hour))
+	if d.state != deliveryWaiting || !d.due.Equal(b.now) || len(b.again) != 0 {
+		t.Errorf("it comes in %v, state %d", d.due.Sub(b.now), d.state)
+	}
+}
+
 // TestTurnsProperty: whatever comes and goes, no limit is broken, nothing is
 // left behind, and nothing waits while it could go.
 func TestTurnsProperty(t *testing.T) {
@@ -195,7 +353,7 @@ func check(t *rapid.T, b *bench, l Limits) {
 		if dest.active > l.PerDestination {
 			t.Fatalf("%d active at one destination", dest.active)
 		}
-		if dest.ready > 0 && dest.hasRoom(b.now) && b.active < l.Concurrency && (dest.pace.proven || b.mayProbe()) {
+		if dest.ready > 0 && b.hasRoom(dest, b.now) && b.active < l.Concurrency && (dest.pace.proven || b.mayProbe()) {
 			t.Fatalf("%s could go", dest.domain)
 		}
 	}
