@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+
 	"github.com/postiljon/postiljon/internal/config"
 	"github.com/postiljon/postiljon/internal/control"
 )
@@ -12,6 +14,9 @@ func (c *commands) connect() (*control.Client, error) {
 		return control.NewClient(c.Socket), nil
 	}
 	conf, err := config.Load(c.configFile())
+	if _, missing := os.Stat(c.configFile()); err != nil && missing == nil {
+		return nil, err // which says what to correct
+	}
 	if err != nil {
 		return nil, &advice{err, "Name the socket of a service that runs with --socket, such as that of a demo: --socket demo-data/control.sock"}
 	}

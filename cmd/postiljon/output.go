@@ -127,6 +127,17 @@ func folded(text, margin string) string {
 	return strings.Join(lines, "\n")
 }
 
+// foldedLines breaks the lines of a text that are too long; what they go on with is indented as they are.
+func foldedLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		if utf8.RuneCountInString(line) > lineWidth {
+			lines[i] = folded(line, line[:len(line)-len(strings.TrimLeft(line, " "))])
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
 // moment shows a time as the clock here does.
 func moment(t time.Time) string {
 	if t.IsZero() {

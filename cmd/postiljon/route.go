@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"io"
+	"strings"
 
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/control"
@@ -36,5 +38,10 @@ func (r *routeCommand) Run(ctx context.Context, s *streams, c *commands) error {
 	if speaker.Catalogue, err = cause.Load(); err != nil {
 		return err
 	}
-	return speaker.Write(s.out, way)
+	var said strings.Builder
+	if err := speaker.Write(&said, way); err != nil {
+		return err
+	}
+	_, err = io.WriteString(s.out, foldedLines(said.String()))
+	return err
 }

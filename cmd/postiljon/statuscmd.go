@@ -47,7 +47,7 @@ func writeStatus(s *streams, st *control.Status) error {
 	return pairs(s.out,
 		"Postiljon", st.Version+", process "+strconv.Itoa(st.PID)+", running for "+time.Since(st.Started).Round(time.Second).String(),
 		"Host", st.Hostname,
-		"Services", strings.Join(services, ", "),
+		"Services", strings.TrimPrefix(folded(strings.Join(services, ", "), statusMargin), statusMargin),
 		"Certificate", certificateText(st), "", certificateTrouble(st),
 		"Connections", strconv.FormatInt(st.Connections, 10),
 		"Queue", fmt.Sprintf("%d waiting, %d ready, %d under way", st.Queue.Waiting, st.Queue.Ready, st.Queue.Active),
@@ -57,6 +57,9 @@ func writeStatus(s *streams, st *control.Status) error {
 		"Trouble", st.Trouble,
 	)
 }
+
+// statusMargin is where the values of a status begin.
+const statusMargin = "             "
 
 // certificateTrouble says why the public authority gives no certificate, and what helps.
 func certificateTrouble(st *control.Status) string {

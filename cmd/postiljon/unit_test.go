@@ -24,6 +24,30 @@ func TestOctets(t *testing.T) {
 	}
 }
 
+// TestFolded holds that text for people fits a terminal of 80 columns, loses no word and breaks none.
+func TestFolded(t *testing.T) {
+	words := strings.Repeat("one thirteen-long ", 30) + strings.Repeat("x", 100) + " end"
+	for _, margin := range []string{"", "  ", "; ", "  2. "} {
+		lines := strings.Split(folded(words, margin), "\n")
+		var back []string
+		for i, line := range lines {
+			if len(line) > lineWidth && !strings.Contains(line, strings.Repeat("x", 100)) {
+				t.Errorf("%q is too long", line)
+			}
+			if want := strings.Repeat(" ", len(margin)); i > 0 && margin != "; " && !strings.HasPrefix(line, want) || margin == "; " && !strings.HasPrefix(line, margin) {
+				t.Errorf("%q does not begin with the margin %q", line, margin)
+			}
+			back = append(back, strings.Fields(line[len(margin):])...)
+		}
+		if got := strings.Join(back, " "); got != words {
+			t.Errorf("with margin %q it became %q", margin, got)
+		}
+	}
+	if short := "as it was\n  indented"; foldedLines(short) != short {
+		t.Errorf("short lines became %q", foldedLines(short))
+	}
+}
+
 func TestQuote(t *testing.T) {
 	for text, want := range map[string]string{
 		"plain/path-1.pem": "plain/path-1.pem", "it's": `'it'\''s'`, "a b": "'a b'", "": "''", "$HOME": "'$HOME'", "user@demo.test:pass-1": "user@demo.test:pass-1",
