@@ -29,6 +29,7 @@ type Store interface {
 	Mentioned(ctx context.Context, messageID string, from, to time.Time) (in []store.MentionedIn, known bool, err error)
 	TrimEvents(ctx context.Context, before time.Time) error
 	Accounts(ctx context.Context, domain string) ([]store.Account, error)
+	Account(ctx context.Context, id store.AccountID) (store.Account, error)
 	Resolve(ctx context.Context, address string) (store.Resolution, error)
 }
 

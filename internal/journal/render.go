@@ -24,11 +24,12 @@ func (t *Timeline) Render(w io.Writer, lang cause.Lang, cat *cause.Catalogue, lo
 	if !ok {
 		l = t.texts[cause.English]
 	}
-	r := renderer{out: bufio.NewWriter(w), language: l, lang: lang, catalogue: cat.In(loc), loc: loc, reader: t.reader}
+	r := renderer{out: bufio.NewWriter(w), language: l, lang: lang, catalogue: cat.In(loc), loc: loc, reader: t.reader, of: t.naming()}
 	if len(t.Lines) == 0 {
 		r.nothing(t)
 	} else {
-		r.line("", r.word("heading", "query", t.Query))
+		zone, _ := t.Lines[len(t.Lines)-1].Event.Time.In(loc).Zone()
+		r.line("", r.word("heading", "query", t.Query, "zone", zone))
 		for i := range t.Lines {
 			r.event(&t.Lines[i])
 		}
@@ -50,6 +51,7 @@ type renderer struct {
 	catalogue *cause.Catalogue
 	loc       *time.Location
 	reader    cause.Audience
+	of        naming
 }
 
 func (r *renderer) nothing(t *Timeline) { r.each(t, func(text string) { r.line("", text) }) }
@@ -59,6 +61,13 @@ func (r *renderer) each(t *Timeline, say func(text string)) {
 	say(r.word("nothing", "query", t.Query))
 	say(r.word("looked", "events", strconv.Itoa(t.Looked.Events), "accounts", strconv.Itoa(t.Looked.Accounts),
 		"from", r.time(t.Looked.From), "to", r.time(t.Looked.To)))
+	if len(t.Near) > 0 {
+		say(r.word("near", "addresses", strings.Join(t.Near, ", ")))
+	}
+	if t.Visited != nil && t.Visited.Refused > 0 {
+		say(r.word("offered", "count", strconv.Itoa(t.Visited.Refused), "domain", t.Visited.Domain))
+		return
+	}
 	switch v := t.Visited; {
 	case v == nil:
 	case !v.Here:
@@ -74,7 +83,7 @@ const indent = "                     " // as wide as a time and two spaces
 
 func (r *renderer) event(l *Line) {
 	e := &l.Event
-	text := r.happened(e)
+	text := r.sentence(e)
 	if l.Count > 1 {
 		text += " (" + r.word("repeated", "count", strconv.Itoa(l.Count), "last", r.time(l.Last)) + ")"
 	}
@@ -127,6 +136,21 @@ func (r *renderer) otherActor(id cause.ID) (cause.Audience, bool) {
 	return r.reader, false
 }
 
+// sentence says an event in words, with what it concerns where more than one message or account is told of.
+func (r *renderer) sentence(e *store.Event) string {
+	text := r.happened(e)
+	if about := r.of.subjects(e); about != nil {
+		for i, subject := range about {
+			about[i] = r.word("about", "subject", subject)
+		}
+		text += " (" + strings.Join(about, ", ") + ")"
+	}
+	if address := r.of.account(e); address != "" {
+		text += ", " + r.word("account", "address", address)
+	}
+	return text
+}
+
 // happened says an event in words; of a kind that is not known, its name.
 func (r *renderer) happened(e *store.Event) string {
 	p, ok := r.language.events[e.Kind]
@@ -137,6 +161,9 @@ func (r *renderer) happened(e *store.Event) string {
 		value := values(e, name)
 		if text := r.language.Reasons["rule-"+value]; name == "reason" && text != "" { // why rules did not do what they wanted
 			return text
+		}
+		if r.reader == cause.Holder && (name == "mailbox" || name == "from-mailbox") && r.language.Mailboxes[value] != "" {
+			return r.language.Mailboxes[value]
 		}
 		return printable(value)
 	})

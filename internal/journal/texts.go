@@ -28,13 +28,19 @@ type language struct {
 	// Reasons are what speaks for or against a message, by the names that stand in the fields reasons and instead;
 	// with rule- before them, why rules did not do what they wanted, by the field reason.
 	Reasons map[string]string `toml:"reasons"`
+	// Mailboxes are what people call those that every account has, by their names in the store.
+	Mailboxes map[string]string `toml:"mailboxes"`
 
 	events, words map[string]phrase
 }
 
 // The words that a language must have, with their placeholders.
 var wordNames = map[string][]string{
-	"heading":   {"query"},
+	"heading":   {"query", "zone"},
+	"about":     {"subject"},
+	"account":   {"address"},
+	"near":      {"addresses"},
+	"offered":   {"count", "domain"},
 	"repeated":  {"count", "last"},
 	"next":      {"step"},
 	"next-by":   {"actor", "step"},
@@ -68,6 +74,11 @@ func loadTexts() (texts, error) {
 		}
 		if len(l.events) != len(english.events) {
 			return nil, fmt.Errorf("journal: texts in %s: %d events, in English %d", lang, len(l.events), len(english.events))
+		}
+		for name := range english.Mailboxes {
+			if l.Mailboxes[name] == "" || len(l.Mailboxes) != len(english.Mailboxes) {
+				return nil, fmt.Errorf("journal: texts in %s: other mailboxes than in English, %s", lang, name)
+			}
 		}
 		for name := range english.Reasons {
 			if l.Reasons[name] == "" || len(l.Reasons) != len(english.Reasons) {

@@ -28,7 +28,7 @@ func (t *Timeline) Told(lang cause.Lang, cat *cause.Catalogue) (lines []Told, no
 	if !ok {
 		l = t.texts[cause.English]
 	}
-	r := renderer{language: l, lang: lang, catalogue: cat, loc: time.UTC, reader: t.reader}
+	r := renderer{language: l, lang: lang, catalogue: cat, loc: time.UTC, reader: t.reader, of: t.naming()}
 	lines = make([]Told, 0, len(t.Lines))
 	for i := range t.Lines {
 		lines = append(lines, r.told(&t.Lines[i]))
@@ -41,7 +41,7 @@ func (t *Timeline) Told(lang cause.Lang, cat *cause.Catalogue) (lines []Told, no
 
 func (r *renderer) told(l *Line) Told {
 	e := &l.Event
-	one := Told{Time: e.Time.UTC(), Kind: e.Kind, Text: r.happened(e), Count: l.Count, Last: l.Last.UTC()}
+	one := Told{Time: e.Time.UTC(), Kind: e.Kind, Text: r.sentence(e), Count: l.Count, Last: l.Last.UTC()}
 	if !e.Trace.IsZero() {
 		one.Trace = e.Trace.String()
 	}

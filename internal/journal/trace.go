@@ -40,11 +40,14 @@ type Timeline struct {
 	Lines     []Line
 	Truncated bool   // there were more lines than wanted, or than can be held
 	Looked    Looked // what was looked through
+	// Near are addresses of the service that are like the one asked for, which is none.
+	Near []string
 	// Visited tells of a message that nobody knows what the servers of its sender did in that time; nil where the sender is not known.
 	Visited *Visited
 
-	reader cause.Audience
-	texts  texts
+	reader   cause.Audience
+	texts    texts
+	accounts map[store.AccountID]string // addresses of those in whose journals the lines stand; nil where one account asks
 }
 
 // Line is one event, or the same one many times.
@@ -91,11 +94,21 @@ func (j *Journal) Trace(ctx context.Context, q Query) (*Timeline, error) {
 		return nil, fmt.Errorf("journal: trace %q: %w", q.Text, err)
 	}
 	t := s.timeline()
-	if domain := s.stranger(ctx); len(t.Lines) == 0 && domain != "" {
+	if err := s.nameAccounts(ctx, t); err != nil {
+		return nil, fmt.Errorf("journal: trace %q: %w", q.Text, err)
+	}
+	if len(t.Lines) > 0 {
+		return t, nil
+	}
+	if t.Near, err = s.near(ctx); err != nil {
+		return nil, fmt.Errorf("journal: trace %q: %w", q.Text, err)
+	}
+	if domain := s.stranger(ctx); domain != "" {
 		visited, err := j.visitedBy(ctx, domain, t.Looked.From, q.To)
 		if err != nil {
 			return nil, fmt.Errorf("journal: trace %q: %w", q.Text, err)
 		}
+		visited.Refused = s.refused[strings.ToLower(domain)]
 		if q.Account != 0 {
 			visited = visited.forHolder()
 		}
@@ -118,6 +131,7 @@ type search struct {
 
 	traces    map[store.TraceID]bool
 	mentioned map[string]bool          // addresses of the messages found
+	refused   map[string]int           // by domain, what was refused of its senders before its text was known
 	messages  map[string]bool          // their Message-IDs
 	others    map[store.AccountID]bool // where join found more of them
 	events    []store.Event
@@ -129,7 +143,7 @@ type search struct {
 func (j *Journal) newSearch(ctx context.Context, q Query) (*search, error) {
 	s := &search{
 		journal: j, query: q, own: map[store.AccountID]bool{},
-		traces: map[store.TraceID]bool{}, mentioned: map[string]bool{}, messages: map[string]bool{}, others: map[store.AccountID]bool{},
+		traces: map[store.TraceID]bool{}, mentioned: map[string]bool{}, messages: map[string]bool{}, refused: map[string]int{}, others: map[store.AccountID]bool{},
 	}
 	text := strings.TrimSpace(q.Text)
 	if id, err := store.ParseTraceID(text); err == nil {
@@ -233,6 +247,8 @@ func (s *search) find(ctx context.Context) error {
 			s.looked++
 			if s.named(part.Account, e) {
 				s.found(part.Account, e)
+			} else if e.Kind == RecipientRefused || e.Kind == SenderRefused {
+				s.turnedAway(e)
 			}
 			return ctx.Err()
 		})
@@ -255,6 +271,14 @@ func (s *search) found(a store.AccountID, e *store.Event) {
 	s.mention(e)
 	if id := e.Field("message-id"); id != "" && ofOneMessage[e.Kind] && !s.own[a] && len(s.messages) < maxMessages {
 		s.messages[canonical(id)] = true
+	}
+}
+
+// turnedAway counts what another server could say no more of than its sender: it may be what is asked for.
+func (s *search) turnedAway(e *store.Event) {
+	from := e.Field("from")
+	if e.Field("by") == "" && len(s.refused) < maxTraces {
+		s.refused[strings.ToLower(from[strings.LastIndexByte(from, '@')+1:])]++
 	}
 }
 
@@ -519,6 +543,7 @@ type jsonLine struct {
 	Count   int                 `json:"count"`
 	Last    time.Time           `json:"last"`
 	Trace   string              `json:"trace,omitempty"`
+	Account string              `json:"account,omitempty"` // in whose journal it stands
 	Kind    string              `json:"kind"`
 	Action  string              `json:"action,omitempty"`
 	Cause   cause.ID            `json:"cause,omitempty"`
@@ -533,14 +558,16 @@ func (t *Timeline) JSON(w io.Writer) error {
 	lines := make([]jsonLine, len(t.Lines))
 	for i := range t.Lines {
 		lines[i] = jsonOf(&t.Lines[i])
+		lines[i].Account = t.accounts[t.Lines[i].Event.Account]
 	}
 	err := json.NewEncoder(w).Encode(struct {
 		Query     string     `json:"query"`
 		Lines     []jsonLine `json:"lines"`
+		Near      []string   `json:"near,omitempty"`
 		Truncated bool       `json:"truncated"`
 		Looked    Looked     `json:"looked"`
 		Visited   *Visited   `json:"visited,omitempty"`
-	}{t.Query, lines, t.Truncated, t.Looked, t.Visited})
+	}{t.Query, lines, t.Near, t.Truncated, t.Looked, t.Visited})
 	if err != nil {
 		return fmt.Errorf("journal: write JSON: %w", err)
 	}

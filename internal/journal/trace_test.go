@@ -315,3 +315,45 @@ func TestTraceJoins(t *testing.T) {
 		}
 	}
 }
+
+// TestTraceNames: where several messages are told of, lines say which they are about; and the operator hears whose mail it is.
+func TestTraceNames(t *testing.T) {
+	s := newScene(t)
+	for i, subject := range []string{"Apples", "Pears"} {
+		id := fmt.Sprintf("%d@example.net", i)
+		for _, e := range []store.Event{
+			{Time: s.at(50 + i), Trace: store.NewTraceID(s.at(50 + i)), Account: s.bo.ID, Kind: MessageAccepted, Fields: fields("from", "eva@example.net", "to", "bo@example.org", "message-id", id, "subject", subject)},
+			{Time: s.at(60 + i), Trace: store.NewTraceID(s.at(60 + i)), Account: s.bo.ID, Kind: MessageOpened, Fields: fields("count", "1", "message-id", id)},
+		} {
+			s.Record(t.Context(), e)
+		}
+	}
+	catalogue, err := cause.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []struct {
+		query Query
+		want  string
+		not   string
+	}{
+		{Query{Text: "eva@example.net"}, "Opened in the webmail (“Pears”), in the account bo@example.org", ""},
+		{Query{Text: "<1@example.net>"}, "Opened in the webmail, in the account bo@example.org", "Apples"},
+		{Query{Text: "eva@example.net", Account: s.bo.ID}, "Opened in the webmail (“Apples”)", "account"},
+		{Query{Text: "ob@example.org"}, "Did you mean bo@example.org?", "anna"},
+		{Query{Text: "ob@example.org", Account: s.anna.ID}, "Nothing is known", "bo@example.org"},
+		{Query{Text: "9@example.net"}, "1 message of example.net was refused before its text was known", ""},
+	} {
+		timeline, err := s.Trace(t.Context(), q.query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b strings.Builder
+		if err := timeline.Render(&b, cause.English, catalogue, time.UTC); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(b.String(), q.want) || q.not != "" && strings.Contains(b.String(), q.not) {
+			t.Errorf("%+v: %s", q.query, b.String())
+		}
+	}
+}

@@ -81,10 +81,13 @@ type Visited struct {
 	Servers []string  `json:"servers,omitempty"` // at most ten
 	Count   int       `json:"count,omitempty"`   // messages that they began to bring
 	Last    time.Time `json:"last,omitzero"`
+	Refused int       `json:"refused,omitempty"` // messages of its addresses that were refused before their text was known
 }
 
 // forHolder leaves out what concerns others.
-func (v Visited) forHolder() Visited { return Visited{Domain: v.Domain, Here: v.Here} }
+func (v Visited) forHolder() Visited {
+	return Visited{Domain: v.Domain, Here: v.Here, Refused: v.Refused}
+}
 
 // visitedBy looks for servers of a domain: those that brought mail of its addresses, or whose name lies in it.
 func (j *Journal) visitedBy(ctx context.Context, domain string, from, to time.Time) (v Visited, err error) {
