@@ -54,9 +54,10 @@ type emailPatch struct {
 }
 
 // emailPatch reads a PatchObject (RFC 8620 section 5.3).
-func (c *call) emailPatch(p *picture, l *store.Located, raw map[string]json.RawMessage) (*emailPatch, *methodError) {
+func (c *call) emailPatch(ctx context.Context, p *picture, l *store.Located, raw map[string]json.RawMessage) (*emailPatch, *methodError) {
 	patch := &emailPatch{}
-	for path, value := range raw {
+	for _, path := range slices.Sorted(maps.Keys(raw)) {
+		value := raw[path]
 		name, rest, nested := strings.Cut(path, "/")
 		switch name {
 		case "keywords", "mailboxIds":
@@ -76,12 +77,28 @@ func (c *call) emailPatch(p *picture, l *store.Located, raw map[string]json.RawM
 				return nil, e
 			}
 		default:
-			if known, ok := metadataOf(l, p)[path]; !ok || !same(value, known) {
-				return nil, badProperty(path, "it cannot be changed")
+			if e := c.unchanged(ctx, p, l, path, value); e != nil {
+				return nil, e
 			}
 		}
 	}
 	return patch, nil
+}
+
+// unchanged holds a property that stays as it is to what it is: a client may say that, too (RFC 8620 section 5.3).
+func (c *call) unchanged(ctx context.Context, p *picture, l *store.Located, property string, value json.RawMessage) *methodError {
+	if !isEmailProperty(property) {
+		return badProperty(property, "it cannot be changed")
+	}
+	one := getArgs{ids: []string{p.sight.emailID(l.ID)}, properties: []string{property}}
+	list, _, err := c.emails(ctx, p, &one, &bodyArgs{properties: partProperties})
+	if err != nil {
+		return c.setError(err)
+	}
+	if len(list) == 0 || !same(value, list[0][property]) {
+		return badProperty(property, "it cannot be changed")
+	}
+	return nil
 }
 
 // patchOf reads a set of names, or the change of one name in it: true adds it, null takes it away.
@@ -108,10 +125,11 @@ func (e *emailPatch) addKeywords(set map[string]bool, whole bool) *methodError {
 		if !isKeyword(k) {
 			return badProperty("keywords", "not a keyword")
 		}
-		if before, twice := e.keywords[strings.ToLower(k)]; twice && before != on {
+		k = strings.ToLower(k)
+		if before, twice := e.keywords[k]; twice && before != on {
 			return &methodError{Type: "invalidPatch", Description: k + " is added and taken away"}
 		}
-		e.keywords[strings.ToLower(k)] = on
+		e.keywords[k] = on
 	}
 	return nil
 }
@@ -156,7 +174,7 @@ func (c *call) updateEmails(ctx context.Context, p *picture, s *set) {
 			s.notUpdated[id] = &methodError{Type: "notFound"}
 			continue
 		}
-		patch, e := c.emailPatch(p, l, s.update[id])
+		patch, e := c.emailPatch(ctx, p, l, s.update[id])
 		if e == nil {
 			e = p.mayPatch(l, patch)
 		}
