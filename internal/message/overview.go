@@ -31,6 +31,9 @@ func (set *FieldSet) InOverview() bool {
 	return true
 }
 
+// InOverview tells whether fields with a name, in any case, are among those that an overview has.
+func InOverview(name string) bool { return overviewNames.Has([]byte(name)) }
+
 // keepHeader keeps a line of the message's own header, or a piece of one.
 func (s *Scanner) keepHeader(b []byte) {
 	if s.heading = len(s.header)+len(b) <= maxRawHeader; s.heading {

@@ -2,6 +2,8 @@ package harness
 
 import (
 	"bufio"
+	"bytes"
+	"compress/flate"
 	"crypto/tls"
 	"encoding/base64"
 	"fmt"
@@ -317,6 +319,38 @@ func (m *IMAP) Idle() error {
 		err = fmt.Errorf("IMAP IDLE: %s", line)
 	}
 	return err
+}
+
+// Compress begins to compress what goes both ways (RFC 4978).
+func (m *IMAP) Compress() error {
+	if _, err := m.Command("COMPRESS DEFLATE"); err != nil {
+		return err
+	}
+	d := &deflated{Conn: m.c}
+	var err error
+	d.w, err = flate.NewWriter(&d.b, flate.BestSpeed)
+	m.c, m.r = d, bufio.NewReaderSize(flate.NewReader(m.r), 64<<10)
+	return err
+}
+
+// deflated is a connection whose writes are compressed, each sent at once and in one piece: after a part of LOGOUT
+// the server may be gone.
+type deflated struct {
+	net.Conn
+	b bytes.Buffer
+	w *flate.Writer
+}
+
+func (d *deflated) Write(b []byte) (int, error) {
+	d.b.Reset()
+	if _, err := d.w.Write(b); err != nil {
+		return 0, err
+	}
+	if err := d.w.Flush(); err != nil {
+		return 0, err
+	}
+	_, err := d.Conn.Write(d.b.Bytes())
+	return len(b), err
 }
 
 // Next returns the next untagged response.

@@ -65,6 +65,7 @@ type reader struct {
 	open  func() (octets, error)
 	read  func(off, n int64) ([]byte, error)
 	name  func(part int) string // blob ids, of parts that count from 1
+	head  []byte                // of the message, once it was read
 }
 
 // octets are those of a message.
@@ -105,7 +106,6 @@ func isBodyProperty(p string) bool {
 }
 
 func (r *reader) fillHeader(o object, g *getArgs) error {
-	var header []byte
 	for _, p := range g.properties {
 		full := p
 		if short, ok := headerProperties[p]; ok {
@@ -115,11 +115,9 @@ func (r *reader) fillHeader(o object, g *getArgs) error {
 		if !ok && p != "headers" {
 			continue
 		}
-		if header == nil {
-			var err error
-			if header, err = r.header(0); err != nil {
-				return err
-			}
+		header, err := r.fieldsOf(h.name)
+		if err != nil {
+			return err
 		}
 		if p == "headers" {
 			o[p] = allFields(header)
@@ -128,6 +126,20 @@ func (r *reader) fillHeader(o object, g *getArgs) error {
 		}
 	}
 	return nil
+}
+
+// fieldsOf is a header, or a part of it, that has all fields with a name; of no name it is all. Mostly the overview
+// will do, and no message is read to list it.
+func (r *reader) fieldsOf(name string) (_ []byte, err error) {
+	if r.email != nil && message.InOverview(name) {
+		if overview := r.email.Summary.Overview(); len(overview) > 0 {
+			return overview, nil
+		}
+	}
+	if r.head == nil {
+		r.head, err = r.header(0)
+	}
+	return r.head, err
 }
 
 // header reads the header of a part.
