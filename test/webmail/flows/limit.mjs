@@ -22,7 +22,7 @@ await flow(async ({ person }) => {
   const paused = page.locator(".outbox-paused");
   await paused.getByText(/Sending is paused until \d\d:\d\d/).waitFor();
   await paused.getByText("2 of 2").waitFor();
-  await page.locator(".outbox-row").getByText(/Trying again at/).waitFor();
+  await page.locator(".outbox-row").getByText(/^Goes /).waitFor();
   assert.equal(await page.locator(".outbox-row").count(), 1);
 
   // The operator raises the limit: it leaves without anybody doing anything.

@@ -105,6 +105,7 @@ export function told(emails: Email[]): Told | undefined {
     case "held":
       return trouble("pause", `${t("state_held")}${one ? "" : `, ${who}`}${why && `: ${why}`}.${some}`);
     case "delayed":
+      if (worst.nextTry && worst.why?.cause.startsWith("limit.")) return trouble("clock", `${t("state_scheduled", { time: when(worst.nextTry) })}: ${why}.`);
       return trouble("refresh-cw", `${one ? t("state_waiting") : t("brief_waits", { who })}${why && `: ${why}`}.${worst.nextTry && Date.parse(worst.nextTry) > Date.now() ? ` ${t("state_delayed", { time: when(worst.nextTry) })}.` : ""}${some}`);
     case "scheduled":
       return { icon: "clock", name: worst.nextTry ? t("state_scheduled", { time: when(worst.nextTry) }) : t("state_waiting") };

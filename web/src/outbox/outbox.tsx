@@ -52,7 +52,7 @@ function Paused({ meter: m, waiting: n }: { meter: Meter; waiting: number }) {
     <section class="outbox-paused" role="status">
       <h2><Icon name="pause" />{m.resets ? t("paused_until", { time: when(m.resets) }) : t("paused")}</h2>
       <p>{m.why?.text} {n > 0 && t("paused_waiting", { n })}</p>
-      <meter min={0} max={m.limit} value={m.used} aria-label={t("paused_meter")} />
+      <meter min={0} low={m.limit / 2} high={m.limit * 0.9} optimum={0} max={m.limit} value={m.used} aria-label={t("paused_meter")} />
       <p class="soft">{t("paused_used", { used: m.used, limit: m.limit })} · <a href="/settings/security">{t("paused_not_you")}</a></p>
     </section>
   );
@@ -93,13 +93,16 @@ function Row({ w }: { w: Waiting }) {
       <p class="outbox-who" title={to.join(", ")}>{to.slice(0, 3).join(", ")}{to.length > 3 && ` ${t("outbox_more", { n: to.length - 3 })}`}</p>
       <p class="outbox-subject">{w.emailId ? <button type="button" class="link" onClick={() => void read().catch(say)}>{subject}</button> : subject} <span class="soft">{size(w.size)}</span></p>
       <StateLine w={w} />
-      {worst?.why && w.state !== "scheduled" && <p>{reason(worst)}</p>}
-      {w.state === "delayed" && worst?.giveUp && <p class="soft">{t("outbox_until", { time: when(worst.giveUp) })}</p>}
+      {worst?.why && w.state !== "scheduled" && !limited(worst) && <p>{reason(worst)}</p>}
+      {w.state === "delayed" && worst?.giveUp && !limited(worst) && <p class="soft">{t("outbox_until", { time: when(worst.giveUp) })}</p>}
       {done > 0 && <p class="soft">{t("outbox_done", { n: done, all: w.recipients.length })}</p>}
       <Actions w={w} r={worst} />
     </li>
   );
 }
+
+/** limited tells of what waits until sending is open again, which stands above all of it once. */
+const limited = (r: Recipient | undefined): boolean => !!r?.why?.cause.startsWith("limit.") && !!limits.value?.sending.some((m) => m.closed);
 
 /** reason is why a message waits or failed, in a sentence or two. */
 function reason(r: Recipient): string {
@@ -120,6 +123,7 @@ function StateLine({ w }: { w: Waiting }) {
     case "scheduled":
       return <p class="outbox-state"><Icon name="clock" />{soon ? <>{t("state_undo")}<Countdown ends={at} /></> : t("state_scheduled", { time: when(w.sendAt ?? again!) })}</p>;
     case "delayed":
+      if (again && w.recipients.some(limited)) return <p class="outbox-state"><Icon name="clock" />{t("state_scheduled", { time: when(again) })}</p>;
       return <p class="outbox-state"><Icon name="refresh-cw" />{again && new Date(again).getTime() > Date.now() ? t("state_delayed", { time: when(again) }) : t("state_sending")}</p>;
     case "bounced":
       return <p class="outbox-state why"><Icon name="circle-alert" />{t("state_bounced")}</p>;
@@ -168,7 +172,7 @@ function actsOf(w: Waiting, r: Recipient | undefined): Act[] {
   if (r && (theirs.test(cause) || (w.state === "bounced" && !acts.length))) acts.push({ label: t("postmaster_note"), icon: "copy", run: () => copyNote(w, r) });
   const cancel: Act = { label: t(w.state === "scheduled" ? "outbox_cancel" : "outbox_back"), icon: "undo-2", run: () => takeBack(w).catch(say) };
   if (w.state === "scheduled") acts.push(cancel);
-  if (w.actions.includes("sendNow")) acts.push({ label: t("send_now"), icon: "send", run: () => does("sendNow") });
+  if (w.actions.includes("sendNow") && (w.state === "held" || !limited(r))) acts.push({ label: t("send_now"), icon: "send", run: () => does("sendNow") });
   if (w.actions.includes("cancel") && w.state !== "scheduled") acts.push(cancel);
   if (correct && !acts.includes(correct)) acts.push({ ...correct, label: t("other_address") });
   if (id && w.state === "bounced") acts.push({ label: t("send_again"), icon: "file-pen", run: () => again(false).catch(say) });

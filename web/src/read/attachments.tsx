@@ -26,6 +26,9 @@ export function Attachments({ id, parts }: { id: string; parts: Part[] }) {
 /** tail is how much of a name's end is always shown, where its extension is. */
 const tail = 9;
 
+/** long is the length from which a name is cut before that; others have two lines. */
+const long = 40;
+
 const shown = /^image\/(png|jpeg|gif|webp)$/;
 
 function File({ id, p }: { id: string; p: Part }) {
@@ -39,7 +42,7 @@ function File({ id, p }: { id: string; p: Part }) {
         {shown.test(p.type)
           ? <img src={`/m/${id}/preview/${p.partId}?w=320`} alt="" loading="lazy" width="160" height="100" />
           : <span class="attachment-kind"><Icon name={iconOf(p.type)} /></span>}
-        <span class="attachment-name"><span>{name.slice(0, -tail)}</span><span>{name.slice(-tail)}</span></span>
+        <span class={`attachment-name ${name.length > long ? "cut" : ""}`}><span>{name.slice(0, -tail)}</span><span>{name.slice(-tail)}</span></span>
         <span class="soft">{size(p.size)}</span>
       </a>
       {opens && (

@@ -142,12 +142,19 @@ function Who({ e, d }: { e: Email; d: Detail | undefined }) {
   );
 }
 
+/** some is how many addresses of a field are shown until somebody wants all. */
+const some = 12;
+
 function Line({ label, list }: { label: string; list: Address[] | null | undefined }) {
+  const [whole, setWhole] = useState(false);
   if (!list?.length) return null;
+  const shown = whole || list.length < 2 * some ? list : list.slice(0, some);
   return (
     <div>
       <dt>{label}</dt>
-      <dd>{list.map((a, i) => <span key={i} class="full-address">{a.name ? `${a.name} <${a.email}>` : a.email}</span>)}</dd>
+      <dd>{shown.map((a, i) => <span key={i} class="full-address">{a.name ? `${a.name} <${a.email}>` : a.email}</span>)}
+        {shown !== list && <button type="button" class="link" onClick={() => setWhole(true)}>{t("people_all", { n: list.length })}</button>}
+      </dd>
     </div>
   );
 }
