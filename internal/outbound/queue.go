@@ -50,26 +50,26 @@ type Queue struct {
 	destinations map[string]*destination
 	here         map[string]bool // domains that were found to be kept here
 	lanes        map[laneKey]*lane
-	proven       turns                    // lanes in line, of destinations that are known to take mail
-	unproven     turns                    // and of others
-	freed        []*destination           // that have parked lanes and room again, each once
-	paused       pausedHeap               // that have parked lanes and shall be left alone for a moment
-	squeezed     []*destination           // that get no more until fewer deliveries take long, each once
-	picks        uint                     // how often a lane was taken out of the lines
-	ready        int                      // deliveries in lanes
-	readyOf      map[store.AccountID]int  // and those of each account
-	moreOf       map[store.AccountID]bool // accounts of which the store has more that is due
-	active       int                      // deliveries with a worker that have one of all places
-	slow         int                      // and those that lost theirs, since they take long
-	running      []running                // deliveries with a worker, those that began first in front
-	probing      int                      // those of them to destinations that are not proven
-	idle         int                      // workers that keep a connection open
-	swept        int                      // how many destinations make a sweep worth while
-	horizon      time.Time                // what is due from then on is in the store alone; zero if nothing is
-	forgotten    time.Time                // when the first comes of what is in the store alone; zero if nothing is
-	scanning     bool                     // the store is being read for what was forgotten
-	turn         store.AccountID          // whose queue is read first then
-	timer        time.Time                // when it goes off
+	proven       turns                   // lanes in line, of destinations that are known to take mail
+	unproven     turns                   // and of others
+	freed        []*destination          // that have parked lanes and room again, each once
+	paused       pausedHeap              // that have parked lanes and shall be left alone for a moment
+	squeezed     []*destination          // that get no more until fewer deliveries take long, each once
+	picks        uint                    // how often a lane was taken out of the lines
+	ready        int                     // deliveries in lanes
+	readyOf      map[store.AccountID]int // and those of each account
+	moreOf       map[store.AccountID]int // accounts of which the store has more that is due: how many are left when it is looked for
+	active       int                     // deliveries with a worker that have one of all places
+	slow         int                     // and those that lost theirs, since they take long
+	running      []running               // deliveries with a worker, those that began first in front
+	probing      int                     // those of them to destinations that are not proven
+	idle         int                     // workers that keep a connection open
+	swept        int                     // how many destinations make a sweep worth while
+	horizon      time.Time               // what is due from then on is in the store alone; zero if nothing is
+	forgotten    time.Time               // when the first comes of what is in the store alone; zero if nothing is
+	scanning     bool                    // the store is being read for what was forgotten
+	turn         store.AccountID         // whose queue is read first then
+	timer        time.Time               // when it goes off
 	stopTimer    func() bool
 }
 

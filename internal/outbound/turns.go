@@ -52,6 +52,8 @@ type lane struct {
 	dest    *destination
 	ready   []*delivery
 	in      *turns // where it stands in line; places that it left count for nothing
+	wants   bool   // the store has more for it that is due, which is looked for when no more than so many are left
+	more    int
 }
 
 type laneKey struct {
@@ -134,19 +136,24 @@ func (q *Queue) makeReady(d *delivery) {
 	q.countReady(l, 1)
 }
 
-// crowded reports whether a destination or an account has all it may in memory. If
-// so, more is looked for when a good part of that is gone.
+// crowded reports whether an account has all that it may in memory: half as much as is left, of all there is, and of what a
+// destination has there. So however many send a great deal, there is room for one more (dynamic thresholds, as switches
+// share their buffers), and who has nothing there has room. If an account has enough, more is looked for when half of that is gone.
 func (q *Queue) crowded(a store.AccountID, dest *destination) bool {
 	most := q.opt.Limits.Remembered
-	if dest != nil && dest.ready >= max(most/4, 1) {
-		dest.more = true
-		return true
-	}
-	if q.readyOf[a] >= max(most/2, 1) {
-		if q.moreOf == nil {
-			q.moreOf = map[store.AccountID]bool{}
+	if dest != nil {
+		if l := q.lanes[laneKey{a, dest}]; l != nil && len(l.ready) > 0 && len(l.ready) >= (most/4-dest.ready)/2 {
+			l.wants, l.more = true, len(l.ready)/2
+			return true
 		}
-		q.moreOf[a] = true
+	}
+	if n := q.readyOf[a]; n > 0 && n >= (most-q.ready)/2 {
+		if q.moreOf == nil {
+			q.moreOf = map[store.AccountID]int{}
+		}
+		if _, ok := q.moreOf[a]; !ok {
+			q.moreOf[a] = n / 2
+		}
 		return true
 	}
 	return false
@@ -159,12 +166,11 @@ func (q *Queue) countReady(l *lane, n int) {
 	if q.readyOf[l.account] += n; q.readyOf[l.account] == 0 {
 		delete(q.readyOf, l.account)
 	}
-	most := q.opt.Limits.Remembered
-	if l.dest.more && l.dest.ready <= most/8 {
-		l.dest.more = false
+	if l.wants && len(l.ready) <= l.more {
+		l.wants = false
 		q.forget(q.opt.Clock.Now())
 	}
-	if q.moreOf[l.account] && q.readyOf[l.account] <= most/4 {
+	if level, ok := q.moreOf[l.account]; ok && q.readyOf[l.account] <= level {
 		delete(q.moreOf, l.account)
 		q.forget(q.opt.Clock.Now())
 	}
@@ -473,7 +479,7 @@ func (q *Queue) sweep() {
 func (q *Queue) discard(dest *destination) {
 	now := q.opt.Clock.Now()
 	stillDown := dest.down != nil && now.Before(dest.down.until)
-	used := dest.probe != nil || dest.ready > 0 || dest.active > 0 || len(dest.idle) > 0 || len(dest.parked) > 0 || dest.freed || dest.paused || dest.squeezed || dest.more
+	used := dest.probe != nil || dest.ready > 0 || dest.active > 0 || len(dest.idle) > 0 || len(dest.parked) > 0 || dest.freed || dest.paused || dest.squeezed
 	if !used && !stillDown && !now.Before(dest.pace.remember) && q.destinations[dest.domain] == dest {
 		delete(q.destinations, dest.domain)
 	}

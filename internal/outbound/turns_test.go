@@ -260,7 +260,7 @@ func TestPausesInOrder(t *testing.T) {
 func TestTimerBesideForgotten(t *testing.T) {
 	b := newBench(Limits{Concurrency: 1, Remembered: 8})
 	for n := range 8 {
-		b.add(store.AccountID(n%2+1), fmt.Sprintf("d%d.test", n))
+		b.add(store.AccountID(n+1), fmt.Sprintf("d%d.test", n))
 	}
 	b.run()
 	b.forget(b.now)
@@ -443,7 +443,7 @@ func TestFull(t *testing.T) {
 	for n := range 3 * room {
 		b.add(1, fmt.Sprintf("d%d.test", n))
 	}
-	if b.ready != room/2 || b.forgotten.IsZero() {
+	if b.ready != room/3 || b.forgotten.IsZero() {
 		t.Errorf("%d of %d are ready; forgotten %v", b.ready, room, b.forgotten)
 	}
 	b.add(2, "one.test")
@@ -453,5 +453,48 @@ func TestFull(t *testing.T) {
 	}
 	if !slices.ContainsFunc(b.begun, func(d *delivery) bool { return d.key.account == 2 }) {
 		t.Error("the other account waits")
+	}
+}
+
+// TestRoomBesideBulk: however many send a great deal, and to the same domain, who sends one message has a place in memory, and its turn
+// comes soon.
+func TestRoomBesideBulk(t *testing.T) {
+	const room = 10_000
+	b := newBench(Limits{Concurrency: 20, Remembered: room})
+	for n := range 20 * room {
+		b.add(store.AccountID(1+n%30), fmt.Sprintf("d%d.test", n%50%10))
+	}
+	if b.ready >= room {
+		t.Fatalf("%d are in memory", b.ready)
+	}
+	for n := range 10 {
+		b.add(100, fmt.Sprintf("d%d.test", n))
+	}
+	if b.readyOf[100] != 10 {
+		t.Errorf("%d of 10 messages have a place", b.readyOf[100])
+	}
+	for done := range 400 {
+		b.run()
+		b.end(b.begun[done], feltSuccess)
+	}
+	if n := b.readyOf[100]; n != 0 {
+		t.Errorf("%d messages still wait", n)
+	}
+}
+
+// TestMoreWhenHalfIsGone: what had no room is looked for in the store when half of what was there is gone, and not before.
+func TestMoreWhenHalfIsGone(t *testing.T) {
+	b := newBench(Limits{Concurrency: 1, Remembered: 240})
+	for range 60 {
+		b.add(1, "one.test")
+	}
+	had := b.ready
+	b.forgotten = time.Time{}
+	for looked := 0; b.ready > 0; looked++ {
+		b.run()
+		b.end(b.begun[looked], feltSuccess)
+		if more := !b.forgotten.IsZero(); more != (b.ready <= had/2) {
+			t.Fatalf("%d of %d are left, looked for more: %v", b.ready, had, !b.forgotten.IsZero())
+		}
 	}
 }
