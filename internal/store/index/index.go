@@ -219,6 +219,9 @@ func (x *Index) Find(ctx context.Context, a store.AccountID, where Fields, n Nee
 	}
 	var m *Matches
 	err := x.Store.Postings(ctx, a, func(p *store.PostingReader) error {
+		if p.End-min(p.Next, p.End) >= muchBehind {
+			x.work.missed.Add(1)
+		}
 		if p.Format != format {
 			return nil
 		}

@@ -530,6 +530,35 @@ func TestWorker(t *testing.T) {
 	}
 }
 
+// TestSearchEndsRest holds that the worker goes on once somebody waits for it, however busy the service is.
+func TestSearchEndsRest(t *testing.T) {
+	w := newWorld(t)
+	for range 3 {
+		w.append(slices.Repeat([]string{"Subject: x\r\n\r\nmany of these\r\n"}, 100)...)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var others sync.WaitGroup
+	others.Go(func() { // mail never ceases to come
+		for ctx.Err() == nil {
+			w.index.work.changes.Add(busyChanges)
+			sleep(ctx, time.Millisecond)
+		}
+	})
+	rested := make(chan bool)
+	others.Go(func() {
+		w.index.rest(ctx, time.Hour, 0)
+		rested <- ctx.Err() == nil
+	})
+	if m, err := w.index.Find(t.Context(), w.account, Everywhere, NewNeedle("many")); m != nil || err != nil {
+		t.Errorf("an index that was never made tells %v, %v", m, err)
+	}
+	if !<-rested {
+		t.Error("the worker rests although somebody searches what it left")
+	}
+	stop()
+	others.Wait()
+}
+
 // TestReadAtOnce holds that what was acknowledged is found at once, while the worker indexes, merges
 // and sweeps, and while the index is made anew.
 func TestReadAtOnce(t *testing.T) {

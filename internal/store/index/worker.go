@@ -20,6 +20,7 @@ type worker struct {
 	closed  bool
 	wake    chan struct{}
 	changes atomic.Uint64
+	missed  atomic.Uint64 // searches that had much to read because the index lies behind
 	stop    context.CancelFunc
 	done    chan struct{}
 }
@@ -154,19 +155,22 @@ func (x *Index) updateAll(ctx context.Context, waiting map[store.AccountID]bool)
 
 // While mail comes fast the worker takes a tenth of a processor at most: searches read what waits,
 // deliveries need the processor now. restShare is how many times as long as it worked it rests then;
-// it goes on as soon as there were fewer than busyChanges changes in a busyLook.
+// it goes on as soon as there were fewer than busyChanges changes in a busyLook, or somebody searched and
+// muchBehind messages or more had to be read for it, which the next search would read again.
 const (
+	muchBehind  = 256
 	restShare   = 9
 	busyLook    = 50 * time.Millisecond
 	busyChanges = 5
 )
 
-// rest waits while the service is at work, at most restShare times as long as the worker was.
-func (x *Index) rest(ctx context.Context, worked time.Duration) {
+// rest waits while the service is at work, at most restShare times as long as the worker was. missed is how many
+// searches had missed the index before that.
+func (x *Index) rest(ctx context.Context, worked time.Duration, missed uint64) {
 	for left := restShare * worked; left > 0 && ctx.Err() == nil; left -= busyLook {
 		before := x.work.changes.Load()
 		sleep(ctx, min(left, busyLook))
-		if x.work.changes.Load()-before < busyChanges {
+		if x.work.changes.Load()-before < busyChanges || x.work.missed.Load() != missed {
 			return
 		}
 	}
@@ -180,12 +184,12 @@ func (x *Index) turn(ctx context.Context, a store.AccountID, anew bool, b *build
 			return false, err
 		}
 	}
-	begun := time.Now()
+	begun, missed := time.Now(), x.work.missed.Load()
 	more, err = x.update(ctx, a, b, x.Least)
 	if err == nil && !more {
 		err = x.Store.Prepare(ctx, a)
 	}
-	x.rest(ctx, time.Since(begun))
+	x.rest(ctx, time.Since(begun), missed)
 	return more, err
 }
 
