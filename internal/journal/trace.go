@@ -131,6 +131,7 @@ type search struct {
 
 	traces    map[store.TraceID]bool
 	mentioned map[string]bool          // addresses of the messages found
+	sent      map[store.TraceID]bool   // those that the account that asks sent
 	refused   map[string]int           // by domain, what was refused of its senders before its text was known
 	messages  map[string]bool          // their Message-IDs
 	others    map[store.AccountID]bool // where join found more of them
@@ -143,7 +144,7 @@ type search struct {
 func (j *Journal) newSearch(ctx context.Context, q Query) (*search, error) {
 	s := &search{
 		journal: j, query: q, own: map[store.AccountID]bool{},
-		traces: map[store.TraceID]bool{}, mentioned: map[string]bool{}, messages: map[string]bool{}, refused: map[string]int{}, others: map[store.AccountID]bool{},
+		traces: map[store.TraceID]bool{}, mentioned: map[string]bool{}, messages: map[string]bool{}, refused: map[string]int{}, sent: map[store.TraceID]bool{}, others: map[store.AccountID]bool{},
 	}
 	text := strings.TrimSpace(q.Text)
 	if id, err := store.ParseTraceID(text); err == nil {
@@ -411,6 +412,9 @@ func (s *search) follow(ctx context.Context) error {
 		}
 	}
 	began := s.began()
+	if err := s.findSent(ctx, began); err != nil {
+		return err
+	}
 	for a := range accounts {
 		err := s.journal.store.EventsOfTraces(ctx, a, s.traces, began, func(e *store.Event) error {
 			if s.mayKnow(a, e) {
@@ -436,12 +440,52 @@ func (s *search) began() time.Time {
 	return began.Add(-time.Minute)
 }
 
-// mayKnow tells whether the one who asks may know of an event of account a.
-func (s *search) mayKnow(a store.AccountID, e *store.Event) bool {
-	return s.query.Account == 0 || a == s.query.Account || toldToOthers[e.Kind]
+// findSent notes which of the messages found the account that asks sent itself.
+func (s *search) findSent(ctx context.Context, began time.Time) error {
+	if s.query.Account == 0 {
+		return nil
+	}
+	own := map[string]bool{} // whether an address is the account's
+	return s.journal.store.EventsOfTraces(ctx, s.query.Account, s.traces, began, func(e *store.Event) error {
+		from := canonical(e.Field("from"))
+		if !handedIn(e) || from == "" || s.sent[e.Trace] {
+			return ctx.Err()
+		}
+		mine, known := own[from]
+		if !known {
+			ids, err := s.accountsOf(ctx, from)
+			if err != nil {
+				return err
+			}
+			mine = slices.Contains(ids, s.query.Account)
+			own[from] = mine
+		}
+		if mine {
+			s.sent[e.Trace] = true
+		}
+		return ctx.Err()
+	})
 }
 
-// toldToOthers are the kinds that the other side of a message may know of; what people do with
+// handedIn tells whether an event is of a message that somebody who was signed in sent: whoever is not can claim any address.
+func handedIn(e *store.Event) bool {
+	switch e.Kind {
+	case MessageQueued, MessageScheduled:
+		return true
+	case MessageAccepted:
+		protocol := e.Field("protocol") // RFC 3848: the A stands for signed in
+		return protocol == "JMAP" || strings.HasSuffix(protocol, "A")
+	}
+	return false
+}
+
+// mayKnow tells whether the one who asks may know of an event of account a: what became of a message with others is for its sender
+// alone, since not even who they are is for its other recipients.
+func (s *search) mayKnow(a store.AccountID, e *store.Event) bool {
+	return s.query.Account == 0 || a == s.query.Account || s.sent[e.Trace] && toldToOthers[e.Kind]
+}
+
+// toldToOthers are the kinds that the sender of a message may know of where they happened to others; what people do with
 // the mail that they have is their own business.
 var toldToOthers = map[string]bool{
 	MessageAccepted: true, MessageRefused: true, MessageDelivered: true, MessageFiledJunk: true,

@@ -357,3 +357,52 @@ func TestTraceNames(t *testing.T) {
 		}
 	}
 }
+
+// TestTraceHidesOtherRecipients: whoever gets a message learns from its trace neither who else does nor what became of it there; its sender does.
+func TestTraceHidesOtherRecipients(t *testing.T) {
+	s := newScene(t)
+	carl := storetest.Account(t, s.store.(*store.Store), "carl@example.org")
+	record := func(trace store.TraceID, protocol, from string, accounts ...store.Account) {
+		for _, a := range accounts {
+			for _, to := range []store.Account{s.bo, carl} {
+				if a.ID == s.anna.ID || a.ID == to.ID {
+					s.Record(t.Context(), store.Event{Time: trace.Time(), Trace: trace, Account: a.ID, Kind: MessageAccepted,
+						Fields: fields("from", from, "to", to.Address, "message-id", "secret@example.org", "subject", "Blind copy", "protocol", protocol)})
+				}
+				if a.ID == to.ID {
+					s.Record(t.Context(), store.Event{Time: trace.Time(), Trace: trace, Account: a.ID, Kind: MessageDelivered, Fields: fields("to", to.Address, "mailbox", "INBOX")})
+				}
+			}
+		}
+		s.Record(t.Context(), store.Event{Time: trace.Time(), Trace: trace, Kind: RecipientRefused, Fields: fields("from", from, "to", "nobody@example.org")})
+	}
+	own := store.NewTraceID(s.at(50))
+	record(own, "ESMTPSA", "anna@example.org", s.anna, s.bo, carl)
+	forged := store.NewTraceID(s.at(52))
+	record(forged, "ESMTPS", "bo@example.org", s.bo, carl)
+	for _, c := range []struct {
+		who  store.Account
+		what string
+		want []string // to whom
+	}{
+		{s.anna, own.String(), []string{"bo", "carl", "nobody"}},
+		{s.bo, own.String(), []string{"bo"}},
+		{s.bo, forged.String(), []string{"bo"}},
+		{carl, "secret@example.org", []string{"carl"}},
+		{carl, "blind copy", []string{"carl"}},
+	} {
+		timeline, err := s.Trace(t.Context(), Query{Text: c.what, Account: c.who.ID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var to []string
+		for _, l := range timeline.Lines {
+			name, _, _ := strings.Cut(l.Event.Field("to"), "@")
+			to = append(to, name)
+		}
+		slices.Sort(to)
+		if to = slices.Compact(to); !slices.Equal(to, c.want) {
+			t.Errorf("%s asks for %s and hears of %v, want %v", c.who.Address, c.what, to, c.want)
+		}
+	}
+}
