@@ -2,6 +2,7 @@ package jmapd
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 
@@ -79,7 +80,7 @@ func (s *set) settle(c *call) {
 // badPatch holds the paths of a PatchObject to RFC 8620 section 5.3: none lies in another, and only what is a set of names is
 // changed in part.
 func badPatch(patch map[string]json.RawMessage) *methodError {
-	for path := range patch {
+	for _, path := range slices.Sorted(maps.Keys(patch)) {
 		name, rest, nested := strings.Cut(path, "/")
 		if _, both := patch[name]; nested && both {
 			return &methodError{Type: "invalidPatch", Description: "one path lies in another"}
