@@ -73,32 +73,9 @@ func relayChecks(t *testing.T, w *world, id cause.ID) {
 // fetchedTooMuch has mail fetched from a provider where the account has moved more than it may.
 func fetchedTooMuch(t *testing.T, w *world, id cause.ID) {
 	defer w.provider.imap.On("SIGN-IN", peer.Reply("NO [ALERT] Account exceeded command or bandwidth limits. (Failure)")).Remove()
-	ask := func(method, path, body string, lang cause.Lang, v any) {
-		t.Helper()
-		r, err := http.NewRequestWithContext(t.Context(), method, "https://"+w.at["https"]+path, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.SetBasicAuth("anna@own.example", password)
-		r.Header.Set("Content-Type", "application/json")
-		r.Header.Set("Accept-Language", string(lang))
-		client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: w.tls, DisableKeepAlives: true}}
-		answer, err := client.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer answer.Body.Close()
-		text, err := io.ReadAll(answer.Body)
-		if err != nil || answer.StatusCode >= 300 {
-			t.Fatal(err, answer.Status, string(text))
-		}
-		if err := json.Unmarshal(text, v); err != nil {
-			t.Fatal(err, string(text))
-		}
-	}
 	var begun struct{ ID string }
 	body := fmt.Sprintf(`{"host":"mail.provider.example","port":%d,"tls":"tls","user":"own@provider.example","password":%q,"into":""}`, w.provider.ports[w.provider.imap], password)
-	ask("POST", "/api/import/imap", body, cause.English, &begun)
+	w.asks(t, "anna@own.example", "POST", "/api/import/imap", body, cause.English, &begun)
 	for _, lang := range languages {
 		var job struct {
 			State   string
@@ -108,11 +85,36 @@ func fetchedTooMuch(t *testing.T, w *world, id cause.ID) {
 			}
 		}
 		for end := time.Now().Add(20 * time.Second); job.State != "failed" && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-			ask("GET", "/api/jobs/"+begun.ID, "", lang, &job)
+			w.asks(t, "anna@own.example", "GET", "/api/jobs/"+begun.ID, "", lang, &job)
 		}
 		if want := w.catalogue.Why(id, lang); job.Refusal == nil || job.Refusal.Cause != id || job.Refusal.Title != want.Title {
 			t.Errorf("in %s it ended %s with %+v", lang, job.State, job.Refusal)
 		}
+	}
+}
+
+// asks has an account ask the web in a language.
+func (w *world) asks(t *testing.T, account, method, path, body string, lang cause.Lang, v any) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, "https://"+w.at["https"]+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.SetBasicAuth(account, password)
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Accept-Language", string(lang))
+	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: w.tls, DisableKeepAlives: true}}
+	answer, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode >= 300 {
+		t.Fatal(err, answer.Status, string(text))
+	}
+	if err := json.Unmarshal(text, v); err != nil {
+		t.Fatal(err, string(text))
 	}
 }
 

@@ -267,8 +267,12 @@ func refusedInLimit(t *testing.T, w *world, _ cause.ID) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(limits.Refused) != 1 || limits.Refused[0].To != "bo@far.example" || limits.Refused[0].Cause != cause.LimitAddressHourly {
-		t.Errorf("the list has %+v", limits.Refused)
+	var overTheWeb control.Limits
+	w.asks(t, "busy@own.example", "GET", "/api/limits", "", cause.English, &overTheWeb)
+	for _, list := range [][]control.Refusal{limits.Refused, overTheWeb.Refused} {
+		if len(list) != 1 || list[0].To != "bo@far.example" || list[0].Cause != cause.LimitAddressHourly {
+			t.Errorf("the list has %+v", list)
+		}
 	}
 }
 
@@ -286,8 +290,8 @@ func imap(code, command, want string) scene {
 			if !strings.HasPrefix(got, want) {
 				continue
 			}
-			if reply := w.catalogue.IMAP(cause.Refuse(id)); !strings.Contains(got, code) || reply.Text == "" {
-				t.Errorf("answered %q, want %s", got, code)
+			if !strings.Contains(got, code) || !strings.Contains(got, "https://mx.own.example/why/"+string(id)) {
+				t.Errorf("answered %q, want %s and the link to %s", got, code, id)
 			}
 			return
 		}
