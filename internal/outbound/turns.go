@@ -30,7 +30,6 @@ type destination struct {
 	probe    *lane   // the one lane in Queue.unproven, if any
 	freed    bool    // it is in Queue.freed
 	paused   bool    // it is in Queue.paused
-	more     bool    // the store has more for it that is due
 	index    int     // there
 	active   int
 	slow     int       // of those, that lost their place
