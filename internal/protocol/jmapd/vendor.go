@@ -120,8 +120,12 @@ func limitsGet(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	var closed any
+	if d := policy.StateForSending(*c.account); !d.Allowed() {
+		closed = c.why(d)
+	}
 	return object{
-		"accountId": accountID(c.account.ID), "sending": sending, "refused": kept, "waiting": waiting,
+		"accountId": accountID(c.account.ID), "sending": sending, "closed": closed, "refused": kept, "waiting": waiting,
 		"storage": object{"used": usage.Size, "limit": c.account.Quota, "emails": usage.Emails},
 	}, nil
 }

@@ -4,7 +4,7 @@ import { anna, assert, base, bo, command, flow } from "../flow.mjs";
 
 await flow(async ({ person }) => {
   command("account", "change", anna.address, "--hourly=2");
-  const page = await person(anna);
+  const page = await person(anna, { expect: ["status of 401"] }); // its session ends at last
   const write = async (n) => {
     await page.goto(`${base}/mail/inbox?mailto=${encodeURIComponent(`mailto:${bo.address}?subject=Nummer ${n}&body=hej`)}`);
     await page.getByRole("dialog", { name: `Nummer ${n}` }).waitFor();
@@ -38,4 +38,11 @@ await flow(async ({ person }) => {
   command("limit", "reopen", anna.address);
   await there.getByRole("link", { name: /Nummer 4/ }).waitFor();
   await page.getByText("Nothing waits").waitFor();
+
+  // Sending is locked: the Outbox says why, and what to do.
+  command("account", "suspend", anna.address, "--cause=account.blocked-abuse");
+  const locked = await person(anna);
+  await locked.goto(`${base}/mail/outbox`);
+  await locked.getByRole("heading", { name: "Sending is locked to protect you" }).waitFor();
+  await locked.getByRole("link", { name: "Secure the account" }).waitFor();
 });

@@ -66,6 +66,8 @@ export interface Meter {
 
 export interface Limits {
   sending: Meter[];
+  /** closed is why nothing is sent at all. */
+  closed: Why | null;
   waiting: number;
 }
 

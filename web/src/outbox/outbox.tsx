@@ -15,7 +15,7 @@ import { Icon } from "../ui/icon";
 import { MenuButton } from "../ui/menu";
 import { Countdown, toast } from "../ui/toast";
 import { correctAddress, correctTo } from "./correct";
-import { act, failed, follow, limits, look, next, waiting, when, type Meter, type Recipient, type Waiting } from "./data";
+import { act, failed, follow, limits, look, next, waiting, when, type Meter, type Recipient, type Waiting, type Why } from "./data";
 import { askWhere, whereIs } from "./whereis";
 
 export function Outbox() {
@@ -31,6 +31,7 @@ export function Outbox() {
         <Button icon="route" onClick={() => void askWhere()}>{t("where_title")}</Button>
       </div>
       <div class="outbox" id="list" tabIndex={-1}>
+        {limits.value?.closed && <Closed why={limits.value.closed} />}
         {limits.value?.sending.filter((m) => m.closed).map((m) => <Paused key={m.counted} meter={m} waiting={limits.value!.waiting} />)}
         {failed.value !== undefined && !all && <div class="nothing" role="alert"><p>{explain(failed.value)}</p><Button onClick={() => void look()}>{t("try_again")}</Button></div>}
         {!all && failed.value === undefined && <p class="nothing">{t("loading")}</p>}
@@ -45,6 +46,17 @@ export function Outbox() {
 }
 
 const say = (error: unknown): void => void toast(explain(error), { kind: "error" });
+
+/** Closed says why nothing is sent from this account, and what to do. */
+function Closed({ why }: { why: Why }) {
+  return (
+    <section class="outbox-paused" role="status">
+      <h2><Icon name="shield-alert" />{why.title}</h2>
+      <p>{why.text} {why.action}</p>
+      <p><a href="/settings/security">{t("closed_secure")}</a></p>
+    </section>
+  );
+}
 
 /** Paused says that a limit is reached, and when it is over. */
 function Paused({ meter: m, waiting: n }: { meter: Meter; waiting: number }) {
