@@ -39,7 +39,7 @@ func drawMail(t *rapid.T) []byte {
 	address := func() string {
 		return word() + rapid.SampledFrom([]string{" <bo@example.net>", " <From.Bo@West.example>", "", "@example.net"}).Draw(t, "address")
 	}
-	head := fmt.Sprintf("Subject: %s %s\r\nFrom: %s\r\nX-Word: %s\r\n", word(), word(), address(), word())
+	head := fmt.Sprintf("Subject: %s %s %s\r\nFrom: %s\r\nX-Word: %s\r\n", word(), word(), word(), address(), word())
 	for _, name := range rapid.SliceOfN(rapid.SampledFrom([]string{"To", "Cc", "Bcc", "Subject", "FROM"}), 0, 2).Draw(t, "fields") {
 		head += name + ": " + address() + "\r\n"
 	}
@@ -53,9 +53,14 @@ func drawMail(t *rapid.T) []byte {
 // drawSearch draws a search program.
 func drawSearch(t *rapid.T, depth int) string {
 	word := func() string {
-		w := []rune(rapid.SampledFrom(append(slices.Clone(searchWords), "åland", "åsa", "smör", "nothing", "bo@example.net", "@west.example", "from", "ete", "wide", "STRASSE", "malmö", "xyz", "x-word", "", "a")).Draw(t, "word"))
+		all := append(slices.Clone(searchWords), "åland", "åsa", "smör", "nothing", "bo@example.net", "@west.example", "from", "ete", "wide", "STRASSE", "malmö", "xyz", "x-word", "", "a")
+		text := rapid.SampledFrom(all).Draw(t, "word")
+		for range rapid.SampledFrom([]int{0, 0, 0, 1, 2}).Draw(t, "more") {
+			text += " " + rapid.SampledFrom(searchWords).Draw(t, "next")
+		}
+		w := []rune(text)
 		from := rapid.IntRange(0, len(w)).Draw(t, "from")
-		text := string(w[from:rapid.IntRange(from, len(w)).Draw(t, "to")])
+		text = string(w[from:rapid.IntRange(from, len(w)).Draw(t, "to")])
 		return fmt.Sprintf("{%d+}\r\n%s", len(text), text)
 	}
 	kind := rapid.IntRange(0, 12).Draw(t, "key")

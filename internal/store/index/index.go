@@ -27,7 +27,7 @@ import (
 
 // formatVersion changes with the form of the postings, with what Texts visits and how Fold folds:
 // TestFormat tells.
-const formatVersion = 4
+const formatVersion = 5
 
 // format is that of the postings; an index of another format is made anew. It also changes with
 // the tables of Unicode that the program is built with.

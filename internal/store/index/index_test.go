@@ -314,7 +314,7 @@ func TestBigRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 150 {
-		w.append(fmt.Sprintf("From: Bo Ek <bo.ek@sender.example>\r\nTo: list@west.example\r\nSubject: number %d\r\n\r\nThe text of message %d.\r\n", i, i), "Subject: x\r\n\r\nAnother.\r\n")
+		w.append(fmt.Sprintf("From: Bo Ek <bo.ek@sender.example>\r\nTo: list@west.example\r\nSubject: [the-list] number of the year: %d\r\n\r\nThe text of message %d.\r\n", i, i), "Subject: x\r\n\r\nAnother.\r\n")
 		w.update()
 	}
 	state, err := w.index.state(t.Context(), w.account)
@@ -352,7 +352,8 @@ func TestNarrows(t *testing.T) {
 		{"common", Everywhere, 1}, {"MESS", In(Body), 1}, {"subject", Everywhere, 1}, {"ommo", In(Body), 300}, {"number", In(Subject), 1}, {"umber", In(Subject), 300},
 		{"subject", In(Subject), 301}, {"bo.ek@sender.example", In(From), 1}, {"bo ek", In(From), 1}, {"@sender.ex", In(From), 1}, {"sender.example", Everywhere, 1},
 		{"list@west", In(To), 1}, {"list@west", In(From), 0}, {"list@west", In(Copies), 0},
-		{"xylophone", Everywhere, 1}, {"lopho", In(Body), 1}, {"xylophone", In(Subject), 0}, {"kaleidoscope", Everywhere, 0}, {"number 299", In(Subject), 1},
+		{"xylophone", Everywhere, 1}, {"lopho", In(Body), 1}, {"xylophone", In(Subject), 0}, {"kaleidoscope", Everywhere, 0}, {"year: 299", In(Subject), 1},
+		{"of the yea", In(Subject), 1}, {"number of the year", Everywhere, 1}, {"the-list] nu", In(Subject), 1}, {"list] number of the year", In(Subject), 301}, {"of th", In(Body), 0},
 	} {
 		if _, looked := w.find(tt.where, NewNeedle(tt.text)); looked > tt.most {
 			t.Errorf("%q: %d messages looked at", tt.text, looked)

@@ -16,7 +16,7 @@ import (
 // Words are kept apart for each field, and what is said of the words of Subject, From and To is
 // about the values of these fields of the message, which is what searches in them ask for; the
 // names of the fields are words of Header. Names and addresses are words, too, from end to end,
-// and so are the domains of addresses.
+// and so are the domains of addresses, and two to four words of a subject with what is between them.
 
 // ofWords is set in the field of a word.
 const ofWords Field = 1 << (gramBits - 24)
@@ -24,13 +24,14 @@ const ofWords Field = 1 << (gramBits - 24)
 const (
 	minWord  = gramSize
 	maxWord  = 40
-	maxWhole = 64 // of an address or a name
+	maxWhole = 64 // of an address, a name, or some words of a subject
+	maxTied  = 4  // how many words of a subject are one
 	// commonShare is one of how many emails of a batch have a word that is kept, leastCommon how
 	// many at least.
 	commonShare = 128
 	leastCommon = 2
 	// maxWords is how many different words of a batch are noted.
-	maxWords = 1 << 16
+	maxWords = 1 << 17
 )
 
 // inWord are the octets of folded text that words are made of: ASCII letters and digits, and
@@ -48,7 +49,7 @@ func (n Needle) wordsOf(where Fields) Fields {
 	case n.Len() < minWord || n.Len() > maxWhole:
 		return 0
 	case n.Len() > maxWord, slices.ContainsFunc(n.folded, func(c byte) bool { return !inWord[c] }):
-		return where & In(From, To, Copies)
+		return where & In(Subject, From, To, Copies)
 	}
 	return where
 }
@@ -75,7 +76,7 @@ type noted struct {
 func (v *vocabulary) begin(limit int) {
 	v.limit = limit
 	if v.slots == nil {
-		v.slots = make([]uint32, 4*maxWords)
+		v.slots = make([]uint32, 2*maxWords)
 	}
 	clear(v.slots)
 	v.words, v.text, v.pairs = v.words[:0], v.text[:0], v.pairs[:0]
@@ -85,7 +86,11 @@ func (v *vocabulary) begin(limit int) {
 func (v *vocabulary) takeText(f Field, text []byte, is form, email uint32) {
 	v.take(Header, text[:is.name], email)
 	v.take(f, text[is.name:], email)
-	if !is.whole || f == Subject {
+	if f == Subject {
+		v.takeTied(f, text[is.name:], email)
+		return
+	}
+	if !is.whole {
 		return
 	}
 	if n := len(text); n >= minWord && n <= maxWhole {
@@ -94,6 +99,27 @@ func (v *vocabulary) takeText(f Field, text []byte, is form, email uint32) {
 	if at := bytes.LastIndexByte(text, '@'); at >= 0 && len(text)-at > minWord && len(text)-at <= maxWhole {
 		v.add(f|ofWords, text[at:], email)
 		v.add(f|ofWords, text[at+1:], email)
+	}
+}
+
+// takeTied notes what words that follow each other are together.
+func (v *vocabulary) takeTied(f Field, text []byte, email uint32) {
+	var starts [maxTied]int // of the last words
+	n := 0
+	for i := 0; i < len(text); i++ {
+		if !inWord[text[i]] {
+			continue
+		}
+		starts[n%maxTied] = i
+		n++
+		for i < len(text) && inWord[text[i]] {
+			i++
+		}
+		for back := 2; back <= min(n, maxTied); back++ {
+			if from := starts[(n-back)%maxTied]; i-from <= maxWhole {
+				v.add(f|ofWords, text[from:i], email)
+			}
+		}
 	}
 }
 
