@@ -309,13 +309,15 @@ func (s *Store) LastEvents(ctx context.Context, a AccountID, n int) (list []Even
 	return list, err
 }
 
-// TrimEvents deletes all events and reports from before a time, in every account. It works
-// on a full volume.
+// TrimEvents deletes all events and reports from before a time, in every account, but for events of messages that wait to be sent still. It
+// works on a full volume.
 func (s *Store) TrimEvents(ctx context.Context, before time.Time) error {
 	ctx = kv.WithReserve(ctx)
 	from, to := table(tableEvent), table(tableEvent).number(uint64(max(before.UnixMicro(), 0)))
+	var kept []mention // by events that stay
 	err := s.records.Accounts(ctx, func(a kv.Account) error {
-		return s.records.Write(ctx, a, func(tx kv.Tx) error {
+		var here []mention
+		err := s.records.Write(ctx, a, func(tx kv.Tx) error {
 			if err := trimReports(tx, before); err != nil {
 				return err
 			}
@@ -324,13 +326,57 @@ func (s *Store) TrimEvents(ctx context.Context, before time.Time) error {
 			if err := it.Close(); err != nil || !old {
 				return err // most accounts have none; they are not written to
 			}
-			return tx.DeleteRange(from, to)
+			waiting, err := submissionTraces(tx)
+			if err != nil {
+				return err
+			}
+			if len(waiting) == 0 {
+				return tx.DeleteRange(from, to)
+			}
+			here, err = trimEventsBut(tx, AccountID(a), from, to, waiting)
+			return err
 		})
+		kept = append(kept, here...)
+		return err
 	})
 	if err == nil {
-		err = s.trimMentions(ctx, before)
+		err = s.trimMentions(ctx, before, kept)
 	}
 	return wrap("trim events", err)
+}
+
+// submissionTraces are the ids of all messages of an account that are on their way out.
+func submissionTraces(r kv.Reader) (map[TraceID]bool, error) {
+	all := map[TraceID]bool{}
+	return all, scan(r, table(tableSubmission), table(tableSubmission).after(), func(k, _ []byte) error {
+		if len(k) == len(submissionKey(TraceID{})) {
+			all[TraceID(k[1:])] = true
+		}
+		return nil
+	})
+}
+
+// trimEventsBut deletes events that are of none of some traces, and returns what the others mention.
+func trimEventsBut(tx kv.Tx, a AccountID, from, to key, traces map[TraceID]bool) (kept []mention, err error) {
+	var gone []key
+	err = scan(tx, from, to, func(k, v []byte) error {
+		if len(k) != eventKeySize || !traces[TraceID(k[eventKeyTrace:eventKeySize-2])] {
+			gone = append(gone, slices.Clone(k))
+			return nil
+		}
+		if e, err := decodeEvent(a, k, v); err == nil {
+			kept = mentionsOf(kept, a, e)
+		} else {
+			gone = append(gone, slices.Clone(k)) // it says nothing any more
+		}
+		return nil
+	})
+	for _, k := range gone {
+		if err == nil {
+			err = tx.Delete(k)
+		}
+	}
+	return kept, err
 }
 
 // view runs fn on a snapshot of one account.

@@ -303,10 +303,20 @@ func mentionDays(r kv.Reader, from, to time.Time) (first, last uint32, err error
 	return first, last, nil
 }
 
-// trimMentions forgets what events from before a day mentioned.
-func (s *Store) trimMentions(ctx context.Context, before time.Time) error {
+// trimMentions forgets what events from before a day mentioned, but for those that were kept.
+func (s *Store) trimMentions(ctx context.Context, before time.Time, kept []mention) error {
 	from, to := table(tableMention).day(0), table(tableMention).day(dayOf(before))
-	return s.records.Write(ctx, kv.System, func(tx kv.Tx) error { return tx.DeleteRange(from, to) })
+	return s.records.Write(ctx, kv.System, func(tx kv.Tx) error {
+		if err := tx.DeleteRange(from, to); err != nil {
+			return err
+		}
+		for _, m := range kept {
+			if err := tx.Set(m.key(), nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // forgetMentions takes out what the events of an account mention; the account is about to go.

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -157,5 +158,48 @@ func TestVerifyFindsMissingMentions(t *testing.T) {
 	r, err := later.Verify(t.Context(), store.VerifyOptions{})
 	if err != nil || r.Found != 1 || !strings.Contains(r.Problems[0].Text, "Message-ID") {
 		t.Errorf("%+v %v", r, err)
+	}
+}
+
+// TestWaitingMessagesKeepTheirEvents: a message that is to be sent in two months has its trace as long as it waits, and no longer.
+func TestWaitingMessagesKeepTheirEvents(t *testing.T) {
+	s := storetest.Open(t)
+	anna := storetest.Account(t, s, "anna@demo.test").ID
+	if err := s.KeepMentions(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	long := time.Now().Add(-40 * 24 * time.Hour)
+	email := storetest.Email(t, s, storetest.Text(1))
+	sub := store.Submission{ID: store.NewTraceID(long), Account: anna, From: "anna@demo.test", Blob: email.Blob, Size: email.Summary.Size, Created: long,
+		Recipients: []store.SubmissionRecipient{{Address: "bo@far.example", State: store.Queued, Next: time.Now().Add(time.Hour)}}}
+	event := named(anna, long, "waits@demo.test")
+	event.Trace = sub.ID
+	if err := s.CreateSubmission(t.Context(), sub, event); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.RecordEvents(t.Context(), []store.Event{named(anna, long.Add(time.Second), "gone@demo.test")}); err != nil {
+		t.Fatal(err)
+	}
+	never, kept := time.Time{}, []string{"waits@demo.test"}
+	for range 2 {
+		if err := s.TrimEvents(t.Context(), time.Now().Add(-30*24*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		if err := s.Events(t.Context(), anna, never, never, func(e *store.Event) error { got = append(got, e.Field("message-id")); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got, kept) {
+			t.Fatalf("events of %q, want %q", got, kept)
+		}
+		if in := mentionedIn(t, s, "waits@demo.test", never, never); len(in) != len(kept) {
+			t.Fatalf("found in %v", in)
+		}
+		if r, err := s.Verify(t.Context(), store.VerifyOptions{}); err != nil || r.Found != 0 {
+			t.Fatal(r, err)
+		}
+		if kept = nil; s.DeleteSubmission(t.Context(), anna, sub.ID) != nil {
+			t.Fatal("the submission stays")
+		}
 	}
 }
