@@ -32,6 +32,7 @@ type desk struct {
 	sent      int
 	sendLimit int // recipients
 	full      store.AccountID
+	forAWeek  bool // it is full so long that mail for it is not only delayed any more
 	closed    bool
 }
 
@@ -66,7 +67,10 @@ func (d *desk) Send(ctx context.Context, a *store.Account, n int) (func(), cause
 func (d *desk) Receiving(_ context.Context, a *store.Account, _ int64) cause.Decision {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if a.ID == d.full {
+	switch {
+	case a.ID == d.full && d.forAWeek:
+		return cause.Refuse(cause.QuotaMailboxFull)
+	case a.ID == d.full:
 		return cause.Wait(cause.QuotaMailboxFull, time.Time{})
 	}
 	return cause.Allow()
@@ -422,6 +426,15 @@ func TestLimits(t *testing.T) {
 	if line, err := bufio.NewReader(c).ReadString('\n'); err != nil || !strings.HasPrefix(line, "421 ") {
 		t.Errorf("greeting %q, %v", line, err)
 	}
+}
+
+// TestFullForAWeek holds that mail for a full account waits with its senders for a week, and then goes back to them.
+func TestFullForAWeek(t *testing.T) {
+	s := start(t)
+	s.set(func() { s.full = s.bjorn.ID })
+	talk(t, s.mail, "MAIL FROM:<x@sender.test>", "250", "RCPT TO:<bjorn@demo.test>", "452 4.2.2")
+	s.set(func() { s.forAWeek = true })
+	talk(t, s.mail, "MAIL FROM:<x@sender.test>", "250", "RCPT TO:<bjorn@demo.test>", "552 5.2.2")
 }
 
 // TestWhoLooksAfterTheServer can be written to by the name of the server, which is no domain of mail.
