@@ -100,7 +100,7 @@ function Shown({ id, index, tab }: { id: string | undefined; index: number; tab:
       </span>
       <span role="gridcell" class="row-star-cell">
         {can("flag") && <button type="button" class="icon row-star" tabIndex={-1} aria-label={t(starred ? "unstar" : "star")} aria-pressed={starred} onClick={() => void star(!starred, [e.id])}>
-          <svg class="icon" width="20" height="20" viewBox="0 0 24 24" aria-hidden="true"><path d={starShape} /></svg>
+          <Icon name="star" />
         </button>}
       </span>
       {(near || at) && <span role="gridcell" class="row-actions">
@@ -125,9 +125,6 @@ function useMarks(id: string | undefined): Record<keyof typeof marks, boolean> {
   }).value;
   return { at: !!(now & marks.at), chosen: !!(now & marks.chosen), open: !!(now & marks.open) };
 }
-
-/** starShape is lucide's star: in every row, where a reference to the sheet of icons would cost more than all else. */
-const starShape = "M11.525 2.295a.53.53 0 0 1 .95 0l2.31 4.679a2.123 2.123 0 0 0 1.595 1.16l5.166.756a.53.53 0 0 1 .294.904l-3.736 3.638a2.123 2.123 0 0 0-.611 1.878l.882 5.14a.53.53 0 0 1-.771.56l-4.618-2.428a2.122 2.122 0 0 0-1.973 0L6.396 21.01a.53.53 0 0 1-.77-.56l.881-5.139a2.122 2.122 0 0 0-.611-1.879L2.16 9.795a.53.53 0 0 1 .294-.906l5.165-.755a2.122 2.122 0 0 0 1.597-1.16z";
 
 function Check({ id, chosen }: { id: string; chosen: boolean }) {
   return <input type="checkbox" tabIndex={-1} aria-label={t("choose")} checked={chosen} onClick={(e) => (e.stopPropagation(), choose(id, e.shiftKey))} />;

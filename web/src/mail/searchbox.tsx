@@ -161,6 +161,9 @@ function suggestions(typed: string, word: string, found: Address[]): Suggestion[
   return list.slice(0, f ? 8 : 14);
 }
 
+/** pause is how long it is waited for another letter before the server is asked for people, in milliseconds. */
+const pause = 100;
+
 let known = true; // whether the server has people to suggest
 
 /** suggestPeople finds people by the beginning of a name or an address: those of the contacts, and those of mail that was seen. */
@@ -174,7 +177,7 @@ function suggestPeople(word: string, tell: (found: Address[]) => void): () => vo
   let over = false;
   const local = [...seenPeople().values()].filter((a) => fold(`${a.name ?? ""} ${a.email}`).split(/[\s.@<"]+/).some((part) => part.startsWith(f))).slice(0, 8);
   tell(local);
-  if (known && f) {
+  const ask = () => {
     api<{ list: Address[] }>("GET", `/api/contacts/suggest?limit=8&q=${encodeURIComponent(text)}`).then(
       (answer) => {
         const list: Address[] = answer.list;
@@ -184,8 +187,12 @@ function suggestPeople(word: string, tell: (found: Address[]) => void): () => vo
       },
       (error) => error.detail?.status === 404 && (known = false),
     );
-  }
-  return () => (over = true);
+  };
+  const soon = known && f ? setTimeout(ask, pause) : undefined; // what is searched for comes first
+  return () => {
+    over = true;
+    clearTimeout(soon);
+  };
 }
 
 /** Terms are the operators of a search, each of which can be taken away. */
