@@ -30,7 +30,7 @@ func (v vitals) String() string {
 // How much more there may be than before. The store may be at work with a goroutine or two at any time,
 // opens files as it fills them, and has a cache of what it read, outside of the heap: that and what it
 // writes next fill up only with time. What the search index is made with, 11 MiB, is kept for a while or
-// not. From warm to the end there are some 40,000 commands and 6,000 messages: 400 octets that each
+// not. From warm to the end there are some 50,000 commands and 6,000 messages: 400 octets that each
 // command left behind would be found.
 const (
 	moreGoroutines = 5
