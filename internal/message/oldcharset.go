@@ -8,10 +8,11 @@ import (
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/korean"
 	"golang.org/x/text/encoding/simplifiedchinese"
+	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
 )
 
-// findOldCharset returns the encoding of a charset that browsers do not read any more, but that old mail is in.
+// findOldCharset returns the encoding of a charset that browsers do not read any more, but that old mail is in, or read otherwise.
 func findOldCharset(name string) (encoding.Encoding, bool) {
 	switch strings.ToLower(name) {
 	case "utf-7", "utf7", "unicode-1-1-utf-7", "unicode-2-0-utf-7", "csunicode11utf7":
@@ -20,6 +21,8 @@ func findOldCharset(name string) (encoding.Encoding, bool) {
 		return decodeOnly(func() transform.Transformer {
 			return transform.Chain(&iso2022KR{}, korean.EUCKR.NewDecoder())
 		}), true
+	case "utf-16", "utf16": // in the order that the mark at its beginning tells, which is no part of the text (RFC 2781 section 4.3)
+		return unicode.UTF16(unicode.LittleEndian, unicode.UseBOM), true
 	case "hz-gb-2312":
 		return simplifiedchinese.HZGB2312, true
 	}

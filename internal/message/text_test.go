@@ -213,6 +213,9 @@ func TestDecodeBody(t *testing.T) {
 		{"8bit", "iso-8859-15", "\xa4", "€"},
 		{"7bit", "iso-2022-jp", "\x1b$BF|K\\\x1b(B", "日本"},
 		{"8bit", "utf-16be", "\x00a\x00\xe5", "aå"},
+		{"8bit", "utf-16", "\xfe\xff\x00a\x00\xe5", "aå"},
+		{"8bit", "UTF-16", "\xff\xfea\x00\xe5\x00", "aå"},
+		{"8bit", "utf-16", "a\x00\xe5\x00", "aå"},
 		{"8bit", "shift_jis", "\x93\xfa\x96\x7b", "日本"},
 	}
 	for _, test := range tests {
