@@ -101,7 +101,7 @@ func allScenes() map[cause.ID]scene {
 		cause.ContentLooksLikeSpam:       replied("MESSAGE", "554 5.7.1 This looks like spam"),
 		cause.RecipientRefuses:           replied("RCPT", "550 5.7.133 The recipient takes no mail from outside"),
 		cause.SenderPTRMissing:           replied("RCPT", "550 5.7.25 Your address has no reverse name"),
-		cause.SenderDomainMissing:        replied("RCPT", "553 5.1.8 The sender's domain does not exist"),
+		cause.SenderDomainMissing:        fromNowhere,
 		cause.ReputationIPListed:         replied("RCPT", "554 5.7.1 Service unavailable; client blocked using bl.example"),
 		cause.ReputationGreylisted:       replied("RCPT", "450 4.2.0 Greylisted, come back in a minute"),
 		cause.LimitBandwidth:             fetchedTooMuch,
@@ -122,6 +122,26 @@ func allScenes() map[cause.ID]scene {
 		all[id] = inTheLab
 	}
 	return all
+}
+
+// fromNowhere is mail from domains that do not exist or take no mail, refused here as soon as that is known, and by others.
+func fromNowhere(t *testing.T, w *world, id cause.ID) {
+	w.in.Zone("known.org") // so the resolver can be believed
+	w.in.Zone("silent.example").Add("@ MX 0 .")
+	defer w.in.Drop("org")
+	defer w.in.Drop("known.org")
+	for domain, want := range map[string]string{"missing.example": "550 5.1.8 ", "silent.example": "550 5.7.27 "} {
+		got := ""
+		for end := time.Now().Add(20 * time.Second); !strings.HasPrefix(got, want) && time.Now().Before(end); {
+			got = w.strange(t, "MAIL FROM:<bo@"+domain+">", "RCPT TO:<anna@own.example>")
+		}
+		refusal(t, got, want, id)
+	}
+	w.told(t, "bo@missing.example", id)
+	if got := w.strange(t, "MAIL FROM:<>", "RCPT TO:<anna@own.example>"); !strings.HasPrefix(got, "250 ") {
+		t.Errorf("a report: %s", got)
+	}
+	replied("RCPT", "553 5.1.8 The sender's domain does not exist")(t, w, id)
 }
 
 // refusal looks at an answer, and that it leads to the cause.
