@@ -531,6 +531,33 @@ func TestWorker(t *testing.T) {
 	}
 }
 
+// TestOtherFormat finds an index that another version of the program left: it is not asked, and made anew by itself
+// after the start, while searches go on.
+func TestOtherFormat(t *testing.T) {
+	w := newWorld(t)
+	w.append("Subject: one\r\n\r\nan old text\r\n", "Subject: two\r\n\r\nan old text\r\n", "Subject: three\r\n\r\nanother\r\n")
+	state, err := w.index.state(t.Context(), w.account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := store.PostingRun{First: 1, End: state.End, Emails: 3}
+	if err := w.store.ReplacePostings(t.Context(), w.account, format+1, nil, state.End, run, []store.PostingBlock{{Key: 7, Data: []byte("otherwise")}}); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := w.index.Find(t.Context(), w.account, Everywhere, NewNeedle("old text")); m != nil || err != nil {
+		t.Errorf("postings of another format tell %v, %v", m, err)
+	}
+	w.index.Start()
+	w.reached()
+	w.agree("old text", "another", "three", "otherwise")
+	if err := w.index.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := w.index.Verify(t.Context(), w.account, true); err != nil || r.Found != 0 || r.Emails != 3 {
+		t.Errorf("verify: %+v, %v", r, err)
+	}
+}
+
 // TestSearchEndsRest holds that the worker goes on once somebody waits for it, however busy the service is.
 func TestSearchEndsRest(t *testing.T) {
 	w := newWorld(t)
