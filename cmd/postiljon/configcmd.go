@@ -115,8 +115,8 @@ func checkData(_ context.Context, c *config.Config) []fault {
 		return failed("data", err)
 	}
 	all := []fault{{What: "data", OK: true, Text: "The folder " + c.Data + " holds a mail service.", Needed: true}}
-	if free := freeSpace(c.Data); free > 0 && free < lowSpace {
-		all = append(all, fault{What: "room", Text: fmt.Sprintf("The disk of %s has only %s left.", c.Data, octets(int64(free))),
+	if free := freeSpace(c.Data); free < lowSpace {
+		all = append(all, fault{What: "room", Text: fmt.Sprintf("The disk of %s has %s left.", c.Data, octets(int64(free))),
 			Do: "When it is full, mail waits with its senders and nothing is lost. Make room, or move the folder to a larger disk."})
 	}
 	return all

@@ -100,7 +100,8 @@ For measurements: this machine is exempt from sending limits, connection limits 
 
 {{title "Open"}}
   {{.Web}}
-  and sign in as one of these. The browser warns once, since nobody vouches for this demo's certificate.
+  and sign in as one of these. The browser warns once, since nobody vouches for
+  this demo's certificate.
 
 {{title "Accounts"}}
 {{- range .Accounts}}
@@ -114,7 +115,7 @@ For measurements: this machine is exempt from sending limits, connection limits 
   IMAP         {{pad 18 .IMAP}} {{dim "STARTTLS"}}    {{pad 18 .IMAPS}} {{dim "TLS"}}
   POP3         {{pad 18 .POP3S}} {{dim "TLS"}}
   ManageSieve  {{pad 18 .Sieve}} {{dim "STARTTLS; programs edit rules"}}
-  Web          https://{{.HTTPS}}/ {{dim "also /connect: how to connect, /why: why something was refused, /doctor"}}
+  Web          https://{{.HTTPS}}/ {{dim "also /connect, /why, /doctor"}}
   Certificate  {{.CA}} {{dim "is the authority to trust"}}
   Data         {{.Data}} {{dim "keeps everything; delete it to begin anew"}}
 

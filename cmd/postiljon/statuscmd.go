@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -30,9 +31,18 @@ func (st *statusCommand) Run(ctx context.Context, s *streams, c *commands) error
 		err = writeStatus(s, &status)
 	}
 	if err == nil && status.Trouble != "" {
-		err = fmt.Errorf("%s", status.Trouble)
+		err = &advice{errors.New(status.Trouble), troubleAdvice(&status)}
 	}
 	return err
+}
+
+// troubleAdvice says what helps where the service cannot store mail.
+func troubleAdvice(st *control.Status) string {
+	if st.FreeSpace < lowSpace {
+		return "The disk of " + st.Data + " is full: make room, or move the folder to a larger one. Until then mail waits with its\n" +
+			"senders; reading and deleting go on, and nothing that was acknowledged is lost."
+	}
+	return "The log of the service says more: journalctl -u postiljon"
 }
 
 func writeStatus(s *streams, st *control.Status) error {
