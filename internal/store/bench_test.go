@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/blob/disk"
+	"github.com/postiljon/postiljon/internal/store/kv/pebble"
 	"github.com/postiljon/postiljon/internal/store/storetest"
 	"github.com/postiljon/postiljon/internal/store/uid"
 )
@@ -34,7 +37,7 @@ func BenchmarkDeliver(b *testing.B) {
 }
 
 func deliver(b *testing.B, events func(n int64) []store.Event) {
-	s, ctx := storetest.Open(b), b.Context()
+	s, ctx := open(b), b.Context()
 	var ids []store.AccountID
 	for i := range 20 {
 		ids = append(ids, storetest.Account(b, s, fmt.Sprintf("user%d@bench.test", i)).ID)
@@ -79,6 +82,26 @@ func deliver(b *testing.B, events func(n int64) []store.Event) {
 	}
 	wg.Wait()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "messages/s")
+}
+
+// open opens a store as the service does; those of tests keep little in memory, and merge tables all the time.
+func open(b *testing.B) *store.Store {
+	dir := storetest.Dir(b)
+	records, err := pebble.Open(pebble.Options{Dir: filepath.Join(dir, "records"), Reserve: -1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = records.Close() })
+	blobs, err := disk.Open(disk.Options{Dir: filepath.Join(dir, "blobs"), Reserve: -1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = blobs.Close() })
+	s, err := store.Open(b.Context(), store.Options{Records: records, Blobs: blobs})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return s
 }
 
 // keepMentions writes what events mention every tenth of a second, until it is stopped.
