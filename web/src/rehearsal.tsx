@@ -20,6 +20,10 @@ export async function rehearse(App: ComponentType, base: string, typing: () => b
   await scene(base, 0, () => loadTexts());
   const frame = stage();
   try {
+    await new Promise((there) => {
+      frame.onload = there; // some browsers put another page into it until then
+      document.body.append(frame);
+    });
     await dressed(frame.contentDocument!, `${base}app.css`);
     for (const n of rows) {
       await idle();
@@ -36,7 +40,6 @@ function stage(): HTMLIFrameElement {
   const frame = Object.assign(document.createElement("iframe"), { inert: true, tabIndex: -1 });
   frame.setAttribute("aria-hidden", "true");
   Object.assign(frame.style, { position: "fixed", inset: "0", width: "100%", height: "100%", border: "0", visibility: "hidden" });
-  document.body.append(frame);
   return frame;
 }
 
