@@ -58,20 +58,20 @@ func TestOrders(t *testing.T) {
 		}
 	}
 	verify(t, l.s, ctx)
-	for _, damage := range []func(v []byte) []byte{
+	for i, damage := range []func(v []byte) []byte{
 		func(v []byte) []byte { v[len(v)-1] ^= 2; return v }, // another UID at the end
 		func(v []byte) []byte { return v[:len(v)/2] },
-		func(v []byte) []byte { v[0]++; return v },
+		func(v []byte) []byte { v[0]++; return v }, // another form, which is no damage
 		func(v []byte) []byte { return nil },
 	} {
 		l.change("\x00\x00\x00\x00", damage)
 		if have := stored(); have != nil {
 			t.Errorf("a damaged order of %d UIDs is used", len(have))
 		}
-	}
-	r, err := l.s.Verify(ctx, store.VerifyOptions{})
-	if err != nil || r.Found != 1 || !strings.Contains(r.Problems[0].Text, "an order at a glance") {
-		t.Errorf("verify found %v, %v", r.Problems, err)
+		r, err := l.s.Verify(ctx, store.VerifyOptions{})
+		if tells := r.Found == 1 && strings.Contains(r.Problems[0].Text, "an order at a glance"); err != nil || r.Found > 1 || tells != (i < 2) {
+			t.Errorf("verify found %v, %v", r.Problems, err)
+		}
 	}
 }
 

@@ -341,12 +341,18 @@ func (v *verifier) prepared(m *mailboxRecord) error {
 	return err
 }
 
-// orders looks whether the orders that are stored of a mailbox can be read.
+// orders looks whether the orders that are stored of a mailbox can be read. Those of another form are made anew once
+// they are asked for.
 func (v *verifier) orders(m *mailboxRecord) error {
 	stored, err := storedOrders(v.r, m.id, preparedOrder)
 	for _, k := range stored {
 		if err != nil {
 			break
+		}
+		b, _, e := v.r.Get(append(key(nil), k...).chunk(0))
+		if rec := (record{b: b}); e != nil || !rec.hasForm(m.uidValidity) {
+			err = e
+			continue
 		}
 		var o *Order
 		if o, err = storedOrder(v.r, m, k, ""); err == nil && o == nil {
