@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -97,12 +98,26 @@ func (r *renderer) event(l *Line) {
 	}
 	x := r.catalogue.Explain(e.Decision(), r.lang, r.reader)
 	r.line(indent, x.Text)
+	if again := nextTry(e); !again.IsZero() {
+		r.line(indent, r.word("again", "time", r.time(again)))
+	}
 	if actor, ok := r.otherActor(e.Cause); ok {
 		step := r.catalogue.Explain(e.Decision(), r.lang, actor).NextStep
 		r.line(indent, r.word("next-by", "actor", x.Actor, "step", step))
 	} else if x.NextStep != "" {
 		r.line(indent, r.word("next", "step", x.NextStep))
 	}
+}
+
+// nextTry is when a message that waits is tried again, where its cause does not say so.
+func nextTry(e *store.Event) time.Time {
+	if e.Kind != MessageDeferred || e.Action != cause.ActionWait || slices.ContainsFunc(e.Params, func(p cause.Param) bool {
+		at, ok := p.Value.(time.Time)
+		return ok && at.Equal(e.Until)
+	}) {
+		return time.Time{}
+	}
+	return e.Until
 }
 
 // reasons says why a message is taken for junk: names with their weights, "dmarc-fail +1.5, listed +3.0". What speaks against

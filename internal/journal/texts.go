@@ -39,6 +39,7 @@ var wordNames = map[string][]string{
 	"heading":   {"query", "zone"},
 	"about":     {"subject"},
 	"account":   {"address"},
+	"again":     {"time"},
 	"near":      {"addresses"},
 	"offered":   {"count", "domain"},
 	"repeated":  {"count", "last"},

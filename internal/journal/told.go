@@ -20,6 +20,7 @@ type Told struct {
 	Cause   cause.ID  `json:"cause,omitempty"`   // why it was refused or waits
 	Why     string    `json:"why,omitempty"`
 	Action  string    `json:"action,omitempty"` // what to do now
+	Again   time.Time `json:"again,omitzero"`   // when it is tried next, where Why does not say so
 }
 
 // Told tells a timeline in a language, for programs that show it to people. Where nothing is known, nothing says what was looked through.
@@ -57,6 +58,9 @@ func (r *renderer) told(l *Line) Told {
 		d = d.Sending()
 	}
 	one.Cause = d.Cause
+	if again := nextTry(e); !again.IsZero() {
+		one.Again = again.UTC()
+	}
 	x := r.catalogue.Explain(d, r.lang, r.reader)
 	one.Why, one.Action = strings.TrimSpace(x.Text), strings.TrimSpace(x.NextStep)
 	return one

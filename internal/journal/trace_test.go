@@ -406,3 +406,24 @@ func TestTraceHidesOtherRecipients(t *testing.T) {
 		}
 	}
 }
+
+// TestNextTry: when a message is tried again is said, unless its cause says so.
+func TestNextTry(t *testing.T) {
+	at := time.Date(2026, 3, 1, 14, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		kind string
+		d    cause.Decision
+		want time.Time
+	}{
+		{MessageDeferred, cause.Wait(cause.RecipientServerUnreachable, at), at},
+		{MessageDeferred, cause.Wait(cause.ReputationGreylisted, at, cause.Time("until", at)), time.Time{}},
+		{MessageExpired, cause.Wait(cause.RecipientServerUnreachable, at), time.Time{}},
+		{MessageBounced, cause.Refuse(cause.RecipientUnknown), time.Time{}},
+	} {
+		e := store.Event{Kind: c.kind}
+		e.SetDecision(c.d)
+		if got := nextTry(&e); !got.Equal(c.want) {
+			t.Errorf("%s %s: %s", c.kind, c.d.Cause, got)
+		}
+	}
+}

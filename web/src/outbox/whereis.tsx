@@ -22,6 +22,7 @@ interface Line {
   cause?: string;
   why?: string;
   action?: string;
+  again?: string;
 }
 
 interface Timeline {
@@ -86,7 +87,7 @@ function Step({ l }: { l: Line }) {
       <time dateTime={l.time}>{time(new Date(l.time))}</time>
       <div>
         <p>{l.text}{l.count > 1 && <span class="soft"> {t("where_times", { n: l.count, time: time(new Date(l.last)) })}</span>}</p>
-        {l.why && <p class="soft">{l.why}</p>}
+        {l.why && <p class="soft">{l.why}{l.again && ` ${t("where_again", { time: longDate(new Date(l.again)) })}`}</p>}
         {l.action && <p class="way-action"><Icon name="info" />{l.action}</p>}
         {l.because && <p class="soft">{t("where_because", { reasons: l.because })}</p>}
         {l.instead && <p class="soft">{t("where_instead", { reasons: l.instead })}</p>}
