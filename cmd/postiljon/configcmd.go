@@ -9,8 +9,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -109,7 +107,7 @@ const lowSpace = 1 << 30
 func checkData(_ context.Context, c *config.Config) []fault {
 	err := mustHaveData(c.Data)
 	if err == nil {
-		err = readableVersion(c.Data)
+		_, err = readVersion(c.Data)
 	}
 	if err != nil {
 		return failed("data", err)
@@ -255,12 +253,4 @@ func checkClock(ctx context.Context, c *config.Config) []fault {
 			Do: "Set it and have it kept right: timedatectl set-ntp true"}}
 	}
 	return []fault{{What: "clock", OK: true, Text: "It agrees with that of " + request.URL.Host + ".", Needed: true}}
-}
-
-// readableVersion is checkVersion without writing.
-func readableVersion(dir string) error {
-	if _, err := os.Stat(filepath.Join(dir, versionFile)); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return checkVersion(dir)
 }

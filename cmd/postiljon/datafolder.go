@@ -43,21 +43,34 @@ func mustHaveData(dir string) error {
 
 // checkVersion refuses a folder that a newer program wrote, and notes the form in one that has no note.
 func checkVersion(dir string) error {
+	noted, err := readVersion(dir)
+	if err != nil || noted {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, versionFile), []byte(strconv.Itoa(dataVersion)+"\n"), 0o600); err != nil {
+		return dataTrouble(err, dir)
+	}
+	return nil
+}
+
+// readVersion refuses a folder that a newer program wrote, and tells whether it has a note of its form.
+func readVersion(dir string) (noted bool, err error) {
 	file := filepath.Join(dir, versionFile)
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(text) == 0 { // written, and the machine stopped
-		return os.WriteFile(file, []byte(strconv.Itoa(dataVersion)+"\n"), 0o600)
+		return false, nil
 	}
 	if err != nil {
-		return dataTrouble(err, dir)
+		return false, dataTrouble(err, dir)
 	}
 	switch n, err := strconv.Atoi(strings.TrimSpace(string(text))); {
 	case err != nil:
-		return fmt.Errorf("the file %s is damaged: it should hold a number; that of this program is %d", file, dataVersion)
+		return false, &advice{fmt.Errorf("the file %s is damaged: it should hold a number", file),
+			fmt.Sprintf("If no newer Postiljon ever ran on this folder, write %d into it.", dataVersion)}
 	case n > dataVersion:
-		return newerData(fmt.Errorf("its form is %d, and this program knows up to %d", n, dataVersion), dir)
+		return false, newerData(fmt.Errorf("its form is %d, and this program knows up to %d", n, dataVersion), dir)
 	}
-	return nil
+	return true, nil
 }
 
 // newerData explains a folder that only a newer program can read.

@@ -109,8 +109,12 @@ func (q *Queue) postpone(ctx context.Context, sub *store.Submission, why cause.D
 					r.Next = now
 				}
 			}
+			told := why
+			if r.State == store.Expired {
+				told = q.decision(s, r)
+			}
 			e := q.event(s, kind, field("to", r.Address))
-			e.SetDecision(why)
+			e.SetDecision(told)
 			events = append(events, e)
 		}
 		s.Scheduled = slices.ContainsFunc(s.Recipients, func(r store.SubmissionRecipient) bool { return !r.State.Final() })

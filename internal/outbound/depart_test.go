@@ -176,6 +176,7 @@ func TestDepartExpires(t *testing.T) {
 	if len(w.queued()) != 0 || len(w.local.reports()) != 1 {
 		t.Errorf("%+v waits, %d reports", w.queued(), len(w.local.reports()))
 	}
+	wantList(t, "events", w.events(), []string{"message.deferred you@far.test limit.address-hourly", "message.expired you@far.test outbox.expired", "report.sent anna@here.test"})
 }
 
 // TestDepartTakenBack holds that what is scheduled can be taken back, held and sent to another address, whole and for some.

@@ -86,23 +86,20 @@ func alsoWaiting(sub *store.Submission, but string, now time.Time) (list []store
 // submission any more: what waits there is held before, and taken back after. If we get no further, it is held, and not lost.
 func (c *call) inPlaceOf(ctx context.Context, w *waiting, old *store.SubmissionRecipient, list []store.SubmissionRecipient, text *corrected, o object) error {
 	q := c.server.options.Queue
-	var moved []string
-	for _, r := range list[1:] {
-		moved = append(moved, r.Address)
-	}
-	if !old.State.Final() {
-		moved = append(moved, old.Address)
-	}
-	whose := "" // all that wait: they go on together, or nobody does
-	if text == nil {
-		whose = old.Address
-	}
 	if len(list) > 1 || old.State == store.Queued {
-		if err := q.Hold(ctx, c.account.ID, w.sub.ID, whose); err != nil {
+		whose := "" // all that wait: they go on together, or nobody does
+		if text == nil {
+			whose = old.Address
+		}
+		if err := q.Hold(ctx, c.account.ID, w.sub.ID, whose); err != nil && !errors.Is(err, outbound.ErrNotQueued) && store.KindOf(err) != store.KindNotFound {
 			return err
 		}
 	}
-	if err := c.again(ctx, w, list, text, o); err != nil {
+	list, moved, err := c.held(ctx, w, old, list)
+	if err == nil {
+		err = c.again(ctx, w, list, text, o)
+	}
+	if err != nil {
 		for _, address := range moved {
 			err = errors.Join(err, q.Release(ctx, c.account.ID, w.sub.ID, address))
 		}
@@ -113,10 +110,35 @@ func (c *call) inPlaceOf(ctx context.Context, w *waiting, old *store.SubmissionR
 			return err
 		}
 	}
-	if old.State.Final() {
+	if old.State.Final() && w.record != nil { // what came over SMTP has no record of it
 		return c.dismiss(ctx, w, old.Address)
 	}
 	return nil
+}
+
+// held leaves out of a list of recipients who is not held any more in the first submission, since it got the message or was taken back
+// before that was held; moved are those in the first submission whom the list takes over.
+func (c *call) held(ctx context.Context, w *waiting, old *store.SubmissionRecipient, list []store.SubmissionRecipient) (left []store.SubmissionRecipient, moved []string, err error) {
+	now, err := c.server.store.Submission(ctx, c.account.ID, w.sub.ID)
+	if err != nil && store.KindOf(err) != store.KindNotFound {
+		return nil, nil, err
+	}
+	isHeld := func(address string) bool {
+		return slices.ContainsFunc(now.Recipients, func(r store.SubmissionRecipient) bool { return r.Address == address && r.State == store.Held })
+	}
+	left = list[:1:1]
+	for _, r := range list[1:] {
+		if isHeld(r.Address) {
+			left, moved = append(left, r), append(moved, r.Address)
+		}
+	}
+	if old.State.Final() {
+		return left, moved, nil
+	}
+	if !isHeld(old.Address) {
+		return left, moved, outbound.ErrNotQueued
+	}
+	return left, append(moved, old.Address), nil
 }
 
 // again hands an email in once more, for other recipients than those it could not reach: as it is, or with another text.

@@ -1,6 +1,7 @@
 package jmapd
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/storetest"
@@ -182,5 +184,38 @@ func TestCorrectOfSMTP(t *testing.T) {
 				t.Error(got)
 			}
 		})
+	}
+}
+
+// TestCorrectMeanwhile holds that who got a message, or from whom it was taken back, while another address of it is corrected does not get it again.
+func TestCorrectMeanwhile(t *testing.T) {
+	w := newWorld(t)
+	w.using = append(w.using, capabilityVendor)
+	storetest.Account(t, w.store, "bo@example.org")
+	w.calls(`[["Identity/get",{"accountId":"a1"},"0"]]`)
+	w.handIn(1, time.Now(), "eva@exmaple.net", "carl@example.net")
+	w.settle()
+	id, _ := w.waiting()
+	trace, err := store.ParseTraceID(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check, first := w.server.options.Check, true
+	w.server.options.Check = func(ctx context.Context, a *store.Account, sub *store.Submission, authors []string) (cause.Decision, []cause.Decision) {
+		if first {
+			first = false
+			if err := w.queue.Cancel(ctx, a.ID, trace, "carl@example.net"); err != nil {
+				t.Error(err)
+			}
+		}
+		return check(ctx, a, sub, authors)
+	}
+	got := string(w.calls(`[["Outbox/act",{"accountId":"a1","id":"` + id + `","action":"correctRecipient","recipient":"eva@exmaple.net","to":"eva@example.net"},"0"]]`))
+	if !strings.Contains(got, `"emailSubmissionId":"S2"`) {
+		t.Fatal(got)
+	}
+	w.settle()
+	if _, to := w.waiting(); fmt.Sprint(to) != "[eva@example.net delayed]" {
+		t.Error(to)
 	}
 }
