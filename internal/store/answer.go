@@ -16,7 +16,7 @@ import (
 const answerPiece = 64 << 10
 
 // StoredAnswer returns an answer about a mailbox, nil if none is stored. by names what it
-// answers, and the version of that.
+// answers, and the version of that. Of a mailbox that was deleted nothing is stored.
 func (s *Store) StoredAnswer(ctx context.Context, a AccountID, id MailboxID, by string) (answer []byte, err error) {
 	err = s.view(ctx, "read answer", a, func(r kv.Reader) error {
 		m, err := readMailbox(r, id)
@@ -27,7 +27,7 @@ func (s *Store) StoredAnswer(ctx context.Context, a AccountID, id MailboxID, by 
 		whole, pieces := uint64(0), uint32(0)
 		err = scan(r, t, t.after(), func(k, b []byte) error {
 			rec := record{b: b}
-			if !rec.hasForm(m.uidValidity) || rec.text() != by || tail32(k) != pieces {
+			if !rec.hasForm(preparedForm, m.uidValidity) || rec.text() != by || tail32(k) != pieces {
 				return errDamaged
 			}
 			if pieces++; pieces == 1 {
@@ -42,7 +42,7 @@ func (s *Store) StoredAnswer(ctx context.Context, a AccountID, id MailboxID, by 
 		}
 		return err
 	})
-	return answer, err
+	return answer, unlessDeleted(err)
 }
 
 // SaveAnswer stores an answer about a mailbox with so many messages, if that is large.
@@ -56,7 +56,7 @@ func (s *Store) SaveAnswer(ctx context.Context, a AccountID, id MailboxID, valid
 		}
 		for from := 0; from < len(answer); from += answerPiece {
 			var r record
-			r.putForm(validity)
+			r.putForm(preparedForm, validity)
 			r.putText(by)
 			if from == 0 {
 				r.putUint(uint64(len(answer)))

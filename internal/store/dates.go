@@ -197,9 +197,13 @@ func (s *Store) saveDates(ctx context.Context, at viewKey, d *Dates) {
 		return
 	}
 	if s.prepared(ctx, at.account, at.mailbox, d.uidValidity, func(tx kv.Tx) error {
+		from, err := unstored(tx, preparedKey(at.mailbox, preparedDates), d.chunks, func(c *dateChunk) uint32 { return c.number }, d.stored)
+		if err != nil {
+			return err
+		}
 		for i := range d.chunks {
 			c := &d.chunks[i]
-			if c.number < d.stored || c.number >= whole {
+			if c.number < from || c.number >= whole {
 				continue
 			}
 			if err := tx.Set(preparedKey(at.mailbox, preparedDates).chunk(c.number), c.encode(d.uidValidity)); err != nil {
@@ -214,7 +218,7 @@ func (s *Store) saveDates(ctx context.Context, at viewKey, d *Dates) {
 
 func (c *dateChunk) encode(validity uint32) []byte {
 	var r record
-	r.putForm(validity)
+	r.putForm(preparedForm, validity)
 	r.putUint(uint64(c.first))
 	r.putUint(uint64(len(c.sent)))
 	last := int64(0)
@@ -254,7 +258,7 @@ func storedDates(r kv.Reader, m *mailboxRecord) (*Dates, error) {
 
 func decodeDates(number uint32, b []byte, validity uint32) (c dateChunk, ok bool) {
 	rec := record{b: b}
-	if !rec.hasForm(validity) {
+	if !rec.hasForm(preparedForm, validity) {
 		return c, false
 	}
 	c = dateChunk{number: number, first: uid.UID(rec.uint())}

@@ -145,7 +145,7 @@ func (s *Store) saveFlagSets(ctx context.Context, at viewKey, f *FlagSets) {
 
 func (f *FlagSets) encode() []byte {
 	var r record
-	r.putForm(f.uidValidity)
+	r.putForm(preparedForm, f.uidValidity)
 	r.putUint(uint64(f.modSeq))
 	r.putUint(uint64(len(f.sets)))
 	var b []byte
@@ -170,7 +170,7 @@ func storedFlagSets(r kv.Reader, m *mailboxRecord) (*FlagSets, error) {
 		return nil, err
 	}
 	rec := record{b: b}
-	if !rec.hasForm(m.uidValidity) {
+	if !rec.hasForm(preparedForm, m.uidValidity) {
 		return nil, nil
 	}
 	f := &FlagSets{uidValidity: m.uidValidity, modSeq: ModSeq(rec.uint())}

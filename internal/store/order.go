@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"hash/fnv"
+	"math/rand/v2"
 
 	"github.com/postiljon/postiljon/internal/store/kv"
 	"github.com/postiljon/postiljon/internal/store/uid"
@@ -16,9 +17,11 @@ import (
 type Order struct {
 	UIDs []uid.UID  // some may be expunged
 	Set  *uid.Index // the same
-	// saved are those that are stored, in so many additions to what was stored whole.
+	// saved are those that are stored, in so many additions to what was stored whole; the last
+	// record of them has the mark.
 	saved     *uid.Index
 	additions int
+	mark      uint64
 }
 
 // NewOrder returns the order of some messages, of which Insert makes others.
@@ -38,7 +41,7 @@ func (o *Order) Insert(uids []uid.UID, places []int) *Order {
 		from = places[i]
 	}
 	added, _ := setOf(uids, uid.Max)
-	return &Order{UIDs: append(all, o.UIDs[from:]...), Set: o.Set.Or(added), saved: o.saved, additions: o.additions}
+	return &Order{UIDs: append(all, o.UIDs[from:]...), Set: o.Set.Or(added), saved: o.saved, additions: o.additions, mark: o.mark}
 }
 
 // setOf returns a list as a set; ok is false if it has a UID twice, or one that cannot be.
@@ -76,6 +79,7 @@ const (
 	orderAddition = 1 << 31 // the first number of additions
 	maxAdditions  = 16      // then the order is stored whole again
 	maxOrders     = 8       // of a mailbox; with one more all others are dropped
+	orderForm     = 2
 )
 
 // Additions are stored after so many messages, or that share of the order's.
@@ -91,7 +95,7 @@ func orderKey(id MailboxID, part byte, by string) key {
 }
 
 // StoredOrder returns what is stored of an order of a mailbox, nil for nothing. by names
-// what it is by, and the version of that.
+// what it is by, and the version of that. Of a mailbox that was deleted nothing is stored.
 func (s *Store) StoredOrder(ctx context.Context, a AccountID, id MailboxID, by string) (o *Order, err error) {
 	err = s.view(ctx, "read order", a, func(r kv.Reader) error {
 		m, err := readMailbox(r, id)
@@ -101,7 +105,7 @@ func (s *Store) StoredOrder(ctx context.Context, a AccountID, id MailboxID, by s
 		o, err = storedOrder(r, m, orderKey(id, preparedOrder, by), by)
 		return err
 	})
-	return o, err
+	return o, unlessDeleted(err)
 }
 
 // storedOrder reads an order; nil if it is not there, or not whole. Without by it is any.
@@ -110,7 +114,7 @@ func storedOrder(r kv.Reader, m *mailboxRecord, t key, by string) (*Order, error
 	total, pieces := uint64(0), uint32(0)
 	err := scan(r, t, t.after(), func(k, b []byte) error {
 		rec, number := record{b: b}, tail32(k)
-		if !rec.hasForm(m.uidValidity) {
+		if !rec.hasForm(orderForm, m.uidValidity) {
 			return errStepFull
 		}
 		if is := rec.text(); by != "" && is != by {
@@ -118,7 +122,7 @@ func storedOrder(r kv.Reader, m *mailboxRecord, t key, by string) (*Order, error
 		}
 		switch {
 		case number == 0:
-			total = rec.uint()
+			total, o.mark = rec.uint(), rec.uint()
 			fallthrough
 		case number == pieces:
 			pieces++
@@ -129,6 +133,7 @@ func storedOrder(r kv.Reader, m *mailboxRecord, t key, by string) (*Order, error
 			}
 		case number == orderAddition+uint32(o.additions) && uint64(len(o.UIDs)) == total:
 			o.additions++
+			o.mark = rec.uint()
 			if !o.addStored(&rec) {
 				return errStepFull
 			}
@@ -178,13 +183,21 @@ func (s *Store) SaveOrder(ctx context.Context, a AccountID, id MailboxID, validi
 	if n < worthPreparing || added < max(fewAdded, n/shareAdded) {
 		return
 	}
-	whole := o.additions == maxAdditions || 4*added > n
+	whole, mark := o.additions == maxAdditions || 4*added > n, rand.Uint64()
 	if s.prepared(ctx, a, id, validity, func(tx kv.Tx) error {
-		if whole {
-			return o.write(tx, id, validity, by)
+		if !whole {
+			last, err := o.isLast(tx, id, validity, by)
+			if err != nil {
+				return err
+			}
+			whole = !last
 		}
-		return tx.Set(orderKey(id, preparedOrder, by).chunk(orderAddition+uint32(o.additions)), o.encodeAdded(validity, by))
+		if whole {
+			return o.write(tx, id, validity, by, mark)
+		}
+		return tx.Set(orderKey(id, preparedOrder, by).chunk(orderAddition+uint32(o.additions)), o.encodeAdded(validity, by, mark))
 	}) {
+		o.mark = mark
 		if o.saved = o.Set; whole {
 			o.additions = 0
 		} else {
@@ -193,17 +206,43 @@ func (s *Store) SaveOrder(ctx context.Context, a AccountID, id MailboxID, validi
 	}
 }
 
+// isLast reports whether what o knows to be stored is all that is: another session may have added to
+// the same, or it may have been dropped.
+func (o *Order) isLast(r kv.Reader, id MailboxID, validity uint32, by string) (bool, error) {
+	at := uint32(0)
+	if o.additions > 0 {
+		at = orderAddition + uint32(o.additions-1)
+	}
+	b, ok, err := r.Get(orderKey(id, preparedOrder, by).chunk(at))
+	if err != nil || !ok {
+		return false, err
+	}
+	rec := record{b: b}
+	if !rec.hasForm(orderForm, validity) || rec.text() != by {
+		return false, nil
+	}
+	if at == 0 {
+		rec.uint() // how many there are
+	}
+	if rec.uint() != o.mark || rec.bad {
+		return false, nil
+	}
+	_, more, err := r.Get(orderKey(id, preparedOrder, by).chunk(orderAddition + uint32(o.additions)))
+	return !more, err
+}
+
 // write stores an order whole.
-func (o *Order) write(tx kv.Tx, id MailboxID, validity uint32, by string) error {
+func (o *Order) write(tx kv.Tx, id MailboxID, validity uint32, by string, mark uint64) error {
 	if err := dropOrder(tx, id, preparedOrder, by); err != nil {
 		return err
 	}
 	for from := 0; from < len(o.UIDs); from += orderPiece {
 		var r record
-		r.putForm(validity)
+		r.putForm(orderForm, validity)
 		r.putText(by)
 		if from == 0 {
 			r.putUint(uint64(len(o.UIDs)))
+			r.putUint(mark)
 		}
 		last := uid.UID(0)
 		for _, u := range o.UIDs[from:min(from+orderPiece, len(o.UIDs))] {
@@ -232,10 +271,11 @@ func dropOrder(tx kv.Tx, id MailboxID, part byte, by string) error {
 }
 
 // encodeAdded returns the messages that are not stored.
-func (o *Order) encodeAdded(validity uint32, by string) []byte {
+func (o *Order) encodeAdded(validity uint32, by string, mark uint64) []byte {
 	var r record
-	r.putForm(validity)
+	r.putForm(orderForm, validity)
 	r.putText(by)
+	r.putUint(mark)
 	gap, last := 0, uid.UID(0)
 	for _, u := range o.UIDs {
 		if o.saved.Contains(u) {

@@ -98,3 +98,46 @@ func TestFewOrders(t *testing.T) {
 		t.Error("an order of another mailbox is stored")
 	}
 }
+
+// TestOrderOfTwo lets two that sort at the same time store what they added to the same order: what is stored is what one of them has.
+func TestOrderOfTwo(t *testing.T) {
+	l := newLargeMailbox(t)
+	ctx := t.Context()
+	const by = "as they came"
+	view := must[*store.View](t)(l.s.View(ctx, l.a, store.InboxID))
+	validity := view.Mailbox.UIDValidity
+	uids := slices.Collect(view.UIDs.Set().All())
+	l.s.SaveOrder(ctx, l.a, store.InboxID, validity, by, store.NewOrder(uids))
+	stored := func() *store.Order {
+		return must[*store.Order](t)(l.again().StoredOrder(ctx, l.a, store.InboxID, by))
+	}
+	insert := func(o *store.Order, u uid.UID, n int) *store.Order { // where they belong
+		var came []uid.UID
+		var places []int
+		for range n {
+			at, _ := slices.BinarySearch(o.UIDs, u)
+			came, places = append(came, u), append(places, at)
+			u++
+		}
+		o = o.Insert(came, places)
+		l.s.SaveOrder(ctx, l.a, store.InboxID, validity, by, o)
+		return o
+	}
+	l.append(1500)
+	last := uids[len(uids)-1]
+	one, other := stored(), stored()
+	one = insert(one, last+1, 400)
+	insert(other, last+301, 300) // other messages of the mailbox
+	insert(one, last+701, 300)
+	if o := stored(); o == nil || !slices.IsSorted(o.UIDs) || o.Set.Len() != len(o.UIDs) {
+		t.Errorf("what two stored is in no order: %v", o)
+	}
+	one = stored()
+	if err := l.s.DropPostings(ctx, l.a); err != nil {
+		t.Fatal(err)
+	}
+	if one = insert(one, last+1001, 400); stored() == nil {
+		t.Error("after all was dropped, an order that is kept in memory is not stored whole")
+	}
+	verify(t, l.s, ctx)
+}

@@ -129,9 +129,13 @@ func (s *Store) savePlaces(ctx context.Context, at viewKey, p *Places) {
 		return
 	}
 	if s.prepared(ctx, at.account, at.mailbox, p.uidValidity, func(tx kv.Tx) error {
+		from, err := unstored(tx, preparedKey(at.mailbox, preparedPlaces), p.chunks, func(c *placeChunk) uint32 { return c.number }, p.stored)
+		if err != nil {
+			return err
+		}
 		for i := range p.chunks {
 			c := &p.chunks[i]
-			if c.number < p.stored || c.number >= whole {
+			if c.number < from || c.number >= whole {
 				continue
 			}
 			if err := tx.Set(preparedKey(at.mailbox, preparedPlaces).chunk(c.number), c.encode(p.uidValidity)); err != nil {
@@ -146,7 +150,7 @@ func (s *Store) savePlaces(ctx context.Context, at viewKey, p *Places) {
 
 func (c *placeChunk) encode(validity uint32) []byte {
 	var r record
-	r.putForm(validity)
+	r.putForm(preparedForm, validity)
 	next, email := uint16(0), EmailID(0)
 	for _, run := range c.runs {
 		r.putUint(uint64(run.first - next))
@@ -180,7 +184,7 @@ func storedPlaces(r kv.Reader, m *mailboxRecord) (*Places, error) {
 
 func decodePlaces(number uint32, b []byte, validity uint32) (c placeChunk, ok bool) {
 	rec := record{b: b}
-	if !rec.hasForm(validity) {
+	if !rec.hasForm(preparedForm, validity) {
 		return c, false
 	}
 	c.number = number

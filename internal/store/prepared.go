@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 
 	"github.com/postiljon/postiljon/internal/store/kv"
 	"github.com/postiljon/postiljon/internal/store/uid"
@@ -92,7 +93,7 @@ func (s *Store) flagsLieBehind(r kv.Reader, a AccountID, m *mailboxRecord) (bool
 		return true, err
 	}
 	rec := record{b: b}
-	return !rec.hasForm(m.uidValidity) || int64(uint64(m.highestModSeq)-rec.uint()) > max(fewUnsaved, m.messages/shareUnsaved), nil
+	return !rec.hasForm(preparedForm, m.uidValidity) || int64(uint64(m.highestModSeq)-rec.uint()) > max(fewUnsaved, m.messages/shareUnsaved), nil
 }
 
 // chunksLieBehind reports whether a part of what is prepared, which is stored by chunks, has not all whole ones.
@@ -122,12 +123,28 @@ func (s *Store) prepared(ctx context.Context, a AccountID, id MailboxID, validit
 	return err == nil
 }
 
+// unstored is from which number on chunks of a part of what is prepared are to be stored, of which those before stored
+// were: from the first if they were dropped meanwhile.
+func unstored[C any](r kv.Reader, part key, chunks []C, number func(*C) uint32, stored uint32) (from uint32, err error) {
+	for i := len(chunks) - 1; i >= 0; i-- {
+		n := number(&chunks[i])
+		if n >= stored {
+			continue
+		}
+		if _, ok, err := r.Get(slices.Clone(part).chunk(n)); err != nil || ok {
+			return stored, err
+		}
+		break
+	}
+	return 0, nil
+}
+
 // form writes and reads how a record begins.
-func (r *record) putForm(validity uint32) {
-	r.putUint(preparedForm)
+func (r *record) putForm(form uint64, validity uint32) {
+	r.putUint(form)
 	r.putUint(uint64(validity))
 }
 
-func (r *record) hasForm(validity uint32) bool {
-	return r.uint() == preparedForm && r.uint() == uint64(validity) && !r.bad
+func (r *record) hasForm(form uint64, validity uint32) bool {
+	return r.uint() == form && r.uint() == uint64(validity) && !r.bad
 }

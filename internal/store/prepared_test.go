@@ -1,12 +1,14 @@
 package store_test
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -295,5 +297,50 @@ func TestPreparedGoes(t *testing.T) {
 	}
 	if keys := l.prepared(); len(keys) != 0 {
 		t.Fatalf("%q are left", keys)
+	}
+}
+
+// dropping is a context in which what is prepared of a mailbox is dropped while its messages are read.
+type dropping struct {
+	context.Context
+	once sync.Once
+	drop func()
+}
+
+func (d *dropping) Err() error {
+	d.once.Do(d.drop)
+	return d.Context.Err()
+}
+
+// TestPreparedDropped drops what is stored while somebody carries on what is in memory: what is stored later is whole.
+func TestPreparedDropped(t *testing.T) {
+	l := newLargeMailbox(t)
+	read := func(ctx context.Context) {
+		t.Helper()
+		if _, err := l.s.Places(ctx, l.a, store.InboxID); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.s.Dates(ctx, l.a, store.InboxID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	drop := func() {
+		if err := l.s.DropPostings(t.Context(), l.a); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, part := range []func(context.Context) error{
+		func(ctx context.Context) error { _, err := l.s.Places(ctx, l.a, store.InboxID); return err },
+		func(ctx context.Context) error { _, err := l.s.Dates(ctx, l.a, store.InboxID); return err },
+	} {
+		read(t.Context())
+		l.append(1100)
+		if err := part(&dropping{Context: t.Context(), drop: drop}); err != nil {
+			t.Fatal(err)
+		}
+		l.append(4000)
+		read(t.Context())
+		l.compare("after a drop", l.again())
+		verify(t, l.s, t.Context())
 	}
 }

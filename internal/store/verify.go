@@ -350,7 +350,7 @@ func (v *verifier) orders(m *mailboxRecord) error {
 			break
 		}
 		b, _, e := v.r.Get(append(key(nil), k...).chunk(0))
-		if rec := (record{b: b}); e != nil || !rec.hasForm(m.uidValidity) {
+		if rec := (record{b: b}); e != nil || !rec.hasForm(orderForm, m.uidValidity) {
 			err = e
 			continue
 		}

@@ -207,10 +207,11 @@ func (p *prober) place(row *sortRow, from int) (int, error) {
 	return from, p.q.s.ctx.Err()
 }
 
-// row returns the row of a message, nil if that is gone.
+// row returns the row of a message, nil if that is gone. The view may lie behind what others sorted: what is
+// not in it has its place, too.
 func (p *prober) row(u uid.UID) (*sortRow, error) {
 	row, ok := p.known[u]
-	if ok || !p.q.sel.view.UIDs.Contains(u) {
+	if ok {
 		return row, nil
 	}
 	m, ok, err := p.read(u)

@@ -62,3 +62,41 @@ func TestKeptOrders(t *testing.T) {
 		}
 	})
 }
+
+// TestOrderBehindView sorts with a view that does not have what another session sorted already: an order has a place for both.
+func TestOrderBehindView(t *testing.T) {
+	w := newWorld(t, settings{plaintext: true, noTLS: true})
+	behind, ahead := w.plainClient(), w.plainClient()
+	put := func(subject string, flags store.Flags) {
+		w.put("INBOX", []byte("Subject: "+subject+"\r\n\r\n"), clock, flags)
+	}
+	for i := range 40 {
+		put(fmt.Sprintf("a%02d", i), store.Flags{})
+	}
+	put("m5", store.FlagAnswered)
+	behind.ok("SELECT INBOX")
+	put("m3", store.Flags{})
+	ahead.ok("SELECT INBOX")
+	ahead.ok("UID SORT (SUBJECT) UTF-8 UNANSWERED")
+	behind.ok("UID SORT (SUBJECT) UTF-8 ALL")
+	kept := ahead.ok("UID SORT (SUBJECT) UTF-8 ALL")
+	w.server.orders.forget()
+	if anew := ahead.ok("UID SORT (SUBJECT) UTF-8 ALL"); !slices.Equal(kept, anew) {
+		t.Errorf("kept %q, anew %q", kept, anew)
+	}
+}
+
+// TestOrderOfDeletedMailbox sorts and threads what another session deleted.
+func TestOrderOfDeletedMailbox(t *testing.T) {
+	w := newWorld(t, settings{plaintext: true, noTLS: true})
+	for _, command := range []string{"UID SORT (SUBJECT) UTF-8 ALL", "UID THREAD REFERENCES UTF-8 ALL", "UID SORT (SUBJECT) UTF-8 1", "UID SEARCH TEXT some"} {
+		reader, writer := w.plainClient(), w.plainClient()
+		writer.ok("CREATE Box")
+		for range 9 {
+			w.put("Box", []byte("Subject: x\r\n\r\n"), clock, store.Flags{})
+		}
+		reader.ok("SELECT Box")
+		writer.ok("DELETE Box")
+		reader.ok(command)
+	}
+}
