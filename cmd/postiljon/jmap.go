@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"errors"
+	"net/http"
+	"time"
 
 	"github.com/postiljon/postiljon/internal/protocol/jmapd"
 	"github.com/postiljon/postiljon/internal/rules"
 	"github.com/postiljon/postiljon/internal/sieve"
 	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/web/page"
 )
 
 // openJMAP makes the server of JMAP, which the web serves.
@@ -16,6 +19,7 @@ func (s *service) openJMAP() (err error) {
 		Store: s.store, Index: s.index, Catalogue: s.catalogue, BaseURL: s.config.BaseURL(), SignIn: s.signInHTTP, With: s.browsers.With, Tokens: s.sasl.tokens.Load, Log: s.log,
 		Queue: s.queue, Check: s.road.Check, Holder: jmapd.Holder{Journal: s.journal, Meters: s.policies.sending.Meters}, Near: s.nearest,
 		Room: s.policies.roomOfDomain,
+		Zone: func(r *http.Request) *time.Location { return page.Zone(r, "") }, // the browser's, as for all times that it writes itself
 		Limits: jmapd.Limits{
 			Upload: int64(s.config.Limits.MessageSize), Message: int64(s.config.Limits.MessageSize), Recipients: s.config.Limits.Recipients,
 		},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pquerna/otp/totp"
 
+	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/control"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/web/factor"
@@ -187,5 +188,47 @@ func TestForgottenPassword(t *testing.T) {
 	}
 	if o := who.overview(); o.Recovery != nil || links != 3 {
 		t.Errorf("%d links, %+v", links, o.Recovery)
+	}
+}
+
+// TestForgottenAndSuspended: what is decided about an account while somebody chooses another password for it holds, and does not use up the link.
+func TestForgottenAndSuspended(t *testing.T) {
+	h := hostAccount(t)
+	open, erik := webOf(t, h.service), h.friend(t)
+	b, who := open().page(), open()
+	b.api("POST", "recovery/begin", fields{"address": friendAddress}, nil)
+	if got := b.api("POST", "recovery", fields{"code": arrives(t, h.store, erik, 1, `The code is (\d{6})`)}, nil); got != http.StatusOK {
+		t.Fatal(got)
+	}
+	for _, address := range []string{"Erik@example.net", "ERIK@example.net"} {
+		b.api("POST", "recovery/begin", fields{"address": address}, nil)
+	}
+	who.form("/sign-in/forgotten?lang=en", "address", hostedAddress)
+	key := arrives(t, h.store, erik, 1, linkPattern)
+
+	suspend := func(why cause.ID) { h.change(t, control.ChangeAccount{Suspended: &why}) }
+	told := func(text string) bool { return strings.Contains(text, "an invoice is open") }
+	suspend(cause.AccountSuspendedUnpaid)
+	var no websession.Refusal
+	if code := b.json(http.MethodGet, "/api/session", nil, &no); code != http.StatusForbidden || no.Cause != cause.AccountSuspendedUnpaid || no.Text == "" {
+		t.Errorf("who was signed in is told %d %+v", code, no)
+	}
+	if r, text := who.form("/sign-in/new?lang=en", "key", key); r.StatusCode != http.StatusForbidden || !told(text) {
+		t.Errorf("followed: %s %s", r.Status, text)
+	}
+	suspend("")
+	if code := b.json(http.MethodGet, "/api/session", nil, nil); code != http.StatusUnauthorized {
+		t.Errorf("a session that ended is there again: %d", code)
+	}
+	if to := who.follow(key); to != "/sign-in/password?lang=en" {
+		t.Fatalf("leads to %q", to)
+	}
+	suspend(cause.AccountSuspendedUnpaid)
+	if r, text := who.form("/sign-in/password?lang=en", "password", "korrekt batteri klammer"); r.StatusCode != http.StatusForbidden || !told(text) {
+		t.Errorf("chosen: %s %s", r.Status, text)
+	}
+	suspend("")
+	if r, _ := open().form("/sign-in", "address", hostedAddress, "password", hostedPassword); r.StatusCode != http.StatusSeeOther {
+		t.Errorf("the password of an account that was suspended is another: %s", r.Status)
 	}
 }

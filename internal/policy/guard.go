@@ -440,6 +440,9 @@ type guardKey struct {
 // addressKey is one IPv4 address or the /64 that one IPv6 customer has.
 func addressKey(a netip.Addr) guardKey { return prefixKey(a, 32, 64) }
 
+// NetworkOf names what one customer of the network has, to count by: an IPv4 address, or an IPv6 /64.
+func NetworkOf(a netip.Addr) string { return addressKey(a.Unmap()).prefix.String() }
+
 // blockKey is what one network can easily have: an IPv4 /24, an IPv6 /48.
 func blockKey(a netip.Addr) guardKey { return prefixKey(a, 24, 48) }
 

@@ -125,7 +125,7 @@ function toList(e: MouseEvent): void {
 function SessionOver() {
   return (
     <div class="banner warn" role="alert">
-      <span>{t("session_over")}</span>
+      <span>{sessionOver.value === true ? t("session_over") : sessionOver.value}</span>
       <Button primary onClick={() => location.assign(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`)}>{t("sign_in_again")}</Button>
     </div>
   );

@@ -328,7 +328,7 @@ func (c *call) why(d cause.Decision) *explained {
 	if d.Allowed() {
 		return nil
 	}
-	told := c.server.options.Catalogue.Explain(d, c.request.lang, cause.Holder)
+	told := c.catalogue().Explain(d, c.request.lang, cause.Holder)
 	return &explained{Cause: d.Cause, Title: told.Title, Text: strings.TrimSpace(told.Text), Action: strings.TrimSpace(told.NextStep), Actor: told.Actor, Suggestion: d.Text("suggestion")}
 }
 

@@ -137,7 +137,15 @@ func (s *Server) askerOf(r *http.Request) asker {
 	if s.options.With != nil {
 		who.with = s.options.With(r)
 	}
+	if s.options.Zone != nil {
+		who.zone = s.options.Zone(r)
+	}
 	return who
+}
+
+// catalogue tells times by the clock of who makes a request.
+func (c *call) catalogue() *cause.Catalogue {
+	return c.server.options.Catalogue.Here(c.request.zone, c.server.store.Now())
 }
 
 // clientOf is the name of the program that makes a request. Browsers all have the same, so it is the webmail's.

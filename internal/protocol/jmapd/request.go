@@ -16,6 +16,7 @@ import (
 
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/store"
+	"time"
 )
 
 // request is the Request object (RFC 8620 section 3.3).
@@ -29,9 +30,10 @@ type request struct {
 
 // asker is what is known of who makes a request.
 type asker struct {
-	lang   cause.Lang // in which causes are explained
-	client string     // the program, as the journal names it
-	with   string     // what it is signed in with (Options.With)
+	lang   cause.Lang     // in which causes are explained
+	zone   *time.Location // of the clock that its reader looks at; nil where that is not known
+	client string         // the program, as the journal names it
+	with   string         // what it is signed in with (Options.With)
 }
 
 // invocation is one method call or response (RFC 8620 section 3.2).

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/store"
@@ -28,6 +29,8 @@ type Options struct {
 	SignIn func(r *http.Request) (store.Account, cause.Decision)
 	// With names what a request that SignIn let in is signed in with; nil names nothing. Push subscriptions know it (Unsubscribe).
 	With func(r *http.Request) string
+	// Zone is the time zone in which whoever makes a request reads the times in causes, nil where it is not known; nil knows none.
+	Zone func(r *http.Request) *time.Location
 	// Tokens reports whether bearer tokens are taken; nil means no.
 	Tokens func() bool
 	// Index narrows searches for text; nil reads all messages.

@@ -55,7 +55,7 @@ func traceQuery(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	lines, nothing := t.Told(c.request.lang, c.server.options.Catalogue)
+	lines, nothing := t.Told(c.request.lang, c.catalogue())
 	return object{
 		"accountId": accountID(c.account.ID), "query": t.Query, "list": lines, "nothing": nothing, "truncated": t.Truncated, "looked": t.Looked,
 	}, nil

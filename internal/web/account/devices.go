@@ -69,7 +69,7 @@ func (a *API) seen(r *http.Request, who *store.Account) ([]Device, error) {
 	}
 	type key struct{ protocol, program, password, address string }
 	found := map[key]*Device{}
-	lang := page.Lang(r)
+	lang, catalogue := page.Lang(r), a.Catalogue.Here(page.Zone(r, ""), a.Store.Now())
 	err = a.Store.EventsOf(r.Context(), who.ID, signIns, a.Store.Now().Add(-seenSince), func(e *store.Event) error {
 		if !isSignIn(e) {
 			return nil
@@ -84,7 +84,7 @@ func (a *API) seen(r *http.Request, who *store.Account) ([]Device, error) {
 			found[k] = d
 		}
 		d.Count++
-		a.last(d, e, lang)
+		d.signedIn(e, lang, catalogue)
 		return nil
 	})
 	list := []Device{}
@@ -105,11 +105,11 @@ func isSignIn(e *store.Event) bool {
 	return slices.Contains(signIns, e.Kind) && e.Field("protocol") != "webmail"
 }
 
-// last notes the last sign-in of a device.
-func (a *API) last(d *Device, e *store.Event, lang cause.Lang) {
+// signedIn notes the last sign-in of a device.
+func (d *Device) signedIn(e *store.Event, lang cause.Lang, catalogue *cause.Catalogue) {
 	d.Address, d.Last, d.Refused, d.Cause, d.Why, d.Action = e.Field("remote"), stamp(e.Time), e.Kind == journal.SignInRefused, e.Cause, "", ""
 	if d.Refused {
-		x := a.Catalogue.Explain(e.Decision(), lang, cause.Holder)
+		x := catalogue.Explain(e.Decision(), lang, cause.Holder)
 		d.Why, d.Action = x.Title, x.NextStep
 	}
 }
@@ -156,7 +156,7 @@ func (a *API) wait(_ http.ResponseWriter, r *http.Request, who *store.Account) (
 				return nil
 			}
 			d := Device{Protocol: e.Field("protocol"), Program: e.Field("client"), Count: 1}
-			a.last(&d, e, page.Lang(r))
+			d.signedIn(e, page.Lang(r), a.Catalogue.Here(page.Zone(r, ""), a.Store.Now()))
 			out.Tries = append(out.Tries, d)
 			out.Connected, since = e.Kind == journal.SignInOK, e.Time.Add(time.Microsecond)
 			return nil

@@ -319,7 +319,7 @@ func (s *Server) describe(r *http.Request, j store.Job) Job {
 		d.Left = one.left(&j.Progress, time.Now())
 	}
 	if id := j.Cause; id != "" {
-		e := s.options.Catalogue.Explain(cause.Refuse(id, s.params(&j)...), page.Lang(r), cause.Holder)
+		e := s.options.Catalogue.Here(page.Zone(r, ""), s.options.Store.Now()).Explain(cause.Refuse(id, s.params(&j)...), page.Lang(r), cause.Holder)
 		d.Refusal = &answer.Refusal{Cause: id, Title: e.Title, Text: e.Text, Action: e.NextStep}
 		if p := s.options.Table.ByHost(j.Host); p != nil && strings.HasPrefix(string(id), "auth.") {
 			d.AppPasswordURL = p.AppPasswordURL

@@ -34,7 +34,7 @@ const (
 	recoveryFor = 30 * time.Minute // how long a code is good
 	codeDigits  = 6
 	maxWrong    = 5      // wrong codes, then it is not good any more
-	maxCodes    = 5      // sent for an account in an hour
+	maxCodes    = 5      // sent for an account in an hour, and to an address
 	maxAsked    = 10_000 // accounts
 )
 
@@ -60,7 +60,7 @@ func (s *Server) beginRecovery(r *http.Request, one *session.Session) (any, erro
 		return nil, wrong("own")
 	}
 	now := s.Store.Now()
-	if !s.codes.Allow(accountName(one.Account.ID), now) {
+	if !s.codes.Allow(accountName(one.Account.ID), now) || !s.codes.Allow("to "+strings.ToLower(to.String()), now) { // nobody is pestered, from several accounts either
 		return nil, wrong("often")
 	}
 	n, err := rand.Int(rand.Reader, big.NewInt(1_000_000))

@@ -87,7 +87,7 @@ type Server struct {
 	Options
 	texts map[cause.Lang]*phrases.Set
 	asked *brief.Map[askedAddress] // addresses for a forgotten password that were sent a code, by account
-	codes *brief.Tally             // that were sent, by account
+	codes *brief.Tally             // that were sent, by account and by where they went
 }
 
 // New makes a server. An error means that the program was built wrong.

@@ -33,6 +33,7 @@ import (
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/policy"
 	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/web/brief"
 )
 
 // How long sessions last. Idle is since they were last used.
@@ -76,7 +77,14 @@ type Keeper struct {
 	known   map[store.SessionHash]*entry
 	ends    uint64 // rises whenever sessions end, so that what was read before is not remembered after
 	running map[store.AccountID]map[*request]struct{}
+	closed  *brief.Map[store.AccountID] // sessions that ended with all of their account, by hash: whoever shows one is told what became of the account
 }
+
+// How long, and of how many sessions, that is known.
+const (
+	closedFor = 24 * time.Hour
+	maxClosed = 20_000
+)
 
 // entry is a session that is remembered.
 type entry struct {
@@ -103,7 +111,7 @@ func New(o Options) *Keeper {
 	}
 	return &Keeper{
 		Options: o, origin: http.NewCrossOriginProtection(),
-		known: map[store.SessionHash]*entry{}, running: map[store.AccountID]map[*request]struct{}{},
+		known: map[store.SessionHash]*entry{}, running: map[store.AccountID]map[*request]struct{}{}, closed: brief.New[store.AccountID](closedFor, maxClosed),
 	}
 }
 
@@ -218,7 +226,7 @@ func (k *Keeper) find(r *http.Request, value string, id store.AccountID) (Sessio
 	}
 	switch {
 	case store.KindOf(err) == store.KindNotFound:
-		return Session{}, cause.Refuse(cause.AuthSessionEnded)
+		return Session{}, k.whyOver(ctx, id, hash)
 	case err != nil:
 		k.Log.Error("session not found", "error", err)
 		return Session{}, cause.Wait(cause.ProviderAuthBackendDown, time.Time{})
@@ -233,6 +241,18 @@ func (k *Keeper) find(r *http.Request, value string, id store.AccountID) (Sessio
 	}
 	k.used(ctx, id, hash, now, saved, remoteOf(r))
 	return Session{record, a, csrfOf(value)}, cause.Allow()
+}
+
+// whyOver is why a session that is not there does not count: the state of the account, if that let nobody in any more, for who had one.
+func (k *Keeper) whyOver(ctx context.Context, id store.AccountID, hash store.SessionHash) cause.Decision {
+	if of, ok := k.closed.Get(string(hash[:]), k.Now()); ok && of == id {
+		if a, err := k.Store.Account(ctx, id); err == nil {
+			if d := policy.StateForSignIn(a, store.ProtocolWeb); !d.Allowed() {
+				return d
+			}
+		}
+	}
+	return cause.Refuse(cause.AuthSessionEnded)
 }
 
 // read returns a session from memory, else from the store.
@@ -399,7 +419,11 @@ func (k *Keeper) EndOthers(ctx context.Context, a store.AccountID, but store.Ses
 // EndAll ends all sessions of an account, after its password or its state changed.
 func (k *Keeper) EndAll(ctx context.Context, a store.AccountID) (int, error) {
 	defer k.tell(ctx, a, func(string) bool { return true })
-	return k.end(ctx, a, func(store.SessionHash) bool { return true }, true)
+	now := k.Now()
+	return k.end(ctx, a, func(h store.SessionHash) bool {
+		k.closed.Put(string(h[:]), a, now)
+		return true
+	}, true)
 }
 
 // end removes sessions; others tells that the requests of those who signed in without a session end, too.

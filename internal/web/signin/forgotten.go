@@ -24,7 +24,7 @@ const (
 const (
 	linkFor  = 30 * time.Minute
 	maxLinks = 10_000
-	maxAsks  = 20 // in an hour from one address of the network
+	maxAsks  = 20 // in an hour from one IPv4 address or IPv6 /64
 	maxSent  = 3  // in an hour for one account
 )
 
@@ -57,7 +57,7 @@ func (s *Server) takeForgotten(w http.ResponseWriter, r *http.Request) {
 	case address == "":
 		s.writeForgotten(w, r, http.StatusUnprocessableEntity, "", false, &problem{Title: words["missing_title"], Text: words["forgotten_missing"]})
 		return
-	case !s.asks.Allow(attempt.Remote.String(), s.Store.Now()):
+	case !s.asks.Allow(policy.NetworkOf(attempt.Remote), s.Store.Now()):
 		s.writeForgotten(w, r, http.StatusTooManyRequests, address, false, &problem{Title: words["forgotten_often_title"], Text: words["forgotten_often"]})
 		return
 	}
@@ -139,7 +139,8 @@ func (s *Server) takeFollow(w http.ResponseWriter, r *http.Request) {
 		s.pages.Failed(w, r, http.StatusForbidden, forgottenPath)
 		return
 	}
-	one, ok := s.links.Take(r.PostFormValue("key"), s.Store.Now())
+	key := r.PostFormValue("key")
+	one, ok := s.links.Get(key, s.Store.Now())
 	if !ok {
 		s.linkGone(w, r)
 		return
@@ -158,6 +159,10 @@ func (s *Server) takeFollow(w http.ResponseWriter, r *http.Request) {
 		v.Title = v.T["title"]
 		s.explain(v, d)
 		s.pages.Write(w, status(d), "signin.html", v.Lang, v)
+		return
+	}
+	if _, ok = s.links.Take(key, s.Store.Now()); !ok { // only now: who is let in later follows it again
+		s.linkGone(w, r)
 		return
 	}
 	lang := s.view(r, "").Lang

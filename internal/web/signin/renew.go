@@ -7,6 +7,7 @@ import (
 
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/policy"
+	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/web/security"
 	"github.com/postiljon/postiljon/internal/web/session"
 )
@@ -74,6 +75,15 @@ func (s *Server) takeRenewed(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ctx, a := r.Context(), one.begin.Account
+	if d := policy.StateForSignIn(a, store.ProtocolWeb); !d.Allowed() { // since it was let in so far
+		s.drop(w, r)
+		s.Done(d.Cause)
+		v := s.view(r, "")
+		v.Title = v.T["title"]
+		s.explain(v, d)
+		s.pages.Write(w, status(d), "signin.html", v.Lang, v)
+		return
+	}
 	id, refused, err := s.choose(r, &one, r.PostFormValue("password"))
 	if errors.Is(err, security.ErrGone) {
 		s.drop(w, r)

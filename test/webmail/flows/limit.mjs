@@ -4,7 +4,7 @@ import { anna, assert, base, bo, command, flow } from "../flow.mjs";
 
 await flow(async ({ person }) => {
   command("account", "change", anna.address, "--hourly=2");
-  const page = await person(anna, { expect: ["status of 401"] }); // its session ends at last
+  const page = await person(anna, { expect: ["status of 401", "status of 403"] }); // its session ends at last
   const write = async (n) => {
     await page.goto(`${base}/mail/inbox?mailto=${encodeURIComponent(`mailto:${bo.address}?subject=Nummer ${n}&body=hej`)}`);
     await page.getByRole("dialog", { name: `Nummer ${n}` }).waitFor();
@@ -22,6 +22,7 @@ await flow(async ({ person }) => {
   const paused = page.locator(".outbox-paused");
   await paused.getByText(/Sending is paused until \d\d:\d\d/).waitFor();
   await paused.getByText("2 of 2").waitFor();
+  assert.doesNotMatch(await paused.textContent(), /UTC/); // the clock is the reader's, in the text of the cause, too
   await page.locator(".outbox-row").getByText(/^Goes /).waitFor();
   assert.equal(await page.locator(".outbox-row").count(), 1);
 
@@ -41,8 +42,15 @@ await flow(async ({ person }) => {
 
   // Sending is locked: the Outbox says why, and what to do.
   command("account", "suspend", anna.address, "--cause=account.blocked-abuse");
-  const locked = await person(anna);
+  const locked = await person(anna, { expect: ["status of 401", "status of 403"] });
   await locked.goto(`${base}/mail/outbox`);
   await locked.getByRole("heading", { name: "Sending is locked to protect you" }).waitFor();
   await locked.getByRole("link", { name: "Secure the account" }).waitFor();
+
+  // Then nobody is let in any more: who has the mail open is told why, there and where people sign in.
+  command("account", "suspend", anna.address, "--cause=account.suspended-unpaid");
+  const over = locked.getByRole("alert").filter({ hasText: "an invoice is open" });
+  await over.waitFor();
+  await over.getByRole("button", { name: "Sign in" }).click();
+  await locked.getByRole("heading", { name: "Paused until an invoice is paid" }).waitFor();
 });

@@ -21,7 +21,8 @@ export class LineError extends Error {}
 export class SessionError extends Error {}
 
 export const online = signal(navigator.onLine);
-export const sessionOver = signal(false);
+/** sessionOver tells that somebody has to sign in again; in words why, where that is known. */
+export const sessionOver = signal<boolean | string>(false);
 addEventListener("online", () => (online.value = true));
 addEventListener("offline", () => (online.value = false));
 
@@ -143,7 +144,7 @@ export async function send(url: string, init: RequestInit = {}): Promise<Respons
   online.value = true;
   if (response.status !== 401) return response;
   if (url !== sessionURL && (await renewed(token))) return send(url, init);
-  sessionOver.value = true;
+  sessionOver.value ||= true;
   throw new SessionError("signed out");
 }
 
@@ -152,7 +153,10 @@ const sessionURL = "/api/session";
 /** renewed tells whether there is another session by now: somebody signed in anew in another window, or the page is a kept one. */
 async function renewed(token = ""): Promise<boolean> {
   const now = await (await send(sessionURL)).json();
-  if (now.account !== first.account.id) return false;
+  if (now.account !== first.account.id) {
+    if (now.text) sessionOver.value = `${now.text} ${now.action}`;
+    return false;
+  }
   first.csrf = now.csrf;
   sessionOver.value = false;
   return now.csrf !== token;
@@ -212,7 +216,7 @@ export function listen(changed: (states: Record<string, Record<string, string>>)
     source.onerror = () => {
       if (source!.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
       if (sessionOver.value) return;
-      void send(sessionURL).catch(() => {}); // says whether the line is down or the session over
+      void send(sessionURL).then((r) => r.status === 403 && renewed()).catch(() => {}); // says whether the line is down or the session over
       again = setTimeout(open, backOff(failures++));
     };
   };

@@ -67,6 +67,7 @@ export class List {
   /** close ends following changes. */
   close(): void {
     this.stop();
+    this.sleep(); // what is on its way does not begin anew
     clearTimeout(this.later);
   }
 
@@ -187,13 +188,17 @@ export class List {
   async refresh(): Promise<void> {
     this.stale = true;
     if (this.held > 0 || this.asleep) return;
-    return (this.refreshing ??= this.follow().finally(() => (this.refreshing = undefined)));
+    return (this.refreshing ??= this.follow());
   }
 
   private async follow(): Promise<void> {
-    while (this.stale && this.held === 0) {
-      this.stale = false;
-      await this.catchUp();
+    try {
+      while (this.stale && this.held === 0) {
+        this.stale = false;
+        await this.catchUp();
+      }
+    } finally {
+      this.refreshing = undefined; // in the same turn: who asks later finds nothing that is over
     }
   }
 
