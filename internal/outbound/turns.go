@@ -306,8 +306,12 @@ func (q *Queue) pressed() bool { return q.slow >= q.maxSlow()/2 }
 
 // park lets a lane wait until its destination has room.
 func (q *Queue) park(l *lane, now time.Time) {
-	dest := l.dest
-	dest.parked = append(dest.parked, l)
+	l.dest.parked = append(l.dest.parked, l)
+	q.keepBack(l.dest, now)
+}
+
+// keepBack notes for what a destination with parked lanes waits, beside the end of its own deliveries.
+func (q *Queue) keepBack(dest *destination, now time.Time) {
 	if dest.pace.until.After(now) && !dest.paused {
 		dest.paused = true
 		heap.Push(&q.paused, dest)
@@ -349,12 +353,9 @@ func (q *Queue) endPauses(now time.Time) {
 // unpark puts the next lane of a destination that has room in line again.
 func (q *Queue) unpark(dest *destination, now time.Time) {
 	switch {
-	case len(dest.parked) == 0 || dest.freed || !q.hasRoom(dest, now):
-		// A pause that began after they were parked ends in schedule.
-		if len(dest.parked) > 0 && dest.pace.until.After(now) && !dest.paused {
-			dest.paused = true
-			heap.Push(&q.paused, dest)
-		}
+	case len(dest.parked) == 0 || dest.freed:
+	case !q.hasRoom(dest, now): // maybe for something that began after they were parked
+		q.keepBack(dest, now)
 	case dest.pace.proven:
 		dest.freed = true
 		q.freed = append(q.freed, dest)

@@ -220,6 +220,37 @@ func TestHangingProviders(t *testing.T) {
 	}
 }
 
+// TestSqueezedLater: a domain that has no room while it is full, and then since so many deliveries take long, goes on when those end.
+func TestSqueezedLater(t *testing.T) {
+	b := newBench(Limits{Concurrency: 2, PerDestination: 2})
+	b.prove("some.test")
+	for n := range 4 {
+		b.prove(fmt.Sprintf("hangs%d.test", n))
+	}
+	for range 4 {
+		b.add(1, "some.test")
+	}
+	b.run()
+	b.pass(patience)
+	b.run() // it has all that it may have
+	for n := range 4 {
+		b.add(2, fmt.Sprintf("hangs%d.test", n))
+		b.run()
+		b.pass(patience)
+	}
+	if dest := b.destinations["some.test"]; !b.pressed() || dest.slow != 2 || len(dest.parked) != 1 {
+		t.Fatalf("%d take long, %d of them there; %d wait there", b.slow, dest.slow, len(dest.parked))
+	}
+	b.end(b.begun[0], feltSuccess)
+	for _, d := range b.begun[2:] {
+		b.end(d, feltSilence)
+	}
+	n := len(b.begun)
+	if b.run(); len(b.begun) == n {
+		t.Errorf("%d take long, and nothing goes on", b.slow)
+	}
+}
+
 // TestPausesInOrder: a destination whose pause gets longer while it pauses does not keep the others waiting.
 func TestPausesInOrder(t *testing.T) {
 	b := newBench(Limits{Concurrency: 20, PerDestination: 5})
