@@ -130,8 +130,11 @@ func (s *Store) Deliver(ctx context.Context, d Delivery) (results []Delivered, e
 	if d.Submission != nil && err == nil {
 		named[d.Submission.Blob] = true
 	}
-	if d.Departs && err == nil {
+	switch {
+	case d.Departs && err == nil:
 		s.hub.notify(d.Sender)
+	case d.Departs:
+		s.hub.count(d.Sender) // the wait for the disk may have failed behind the change
 	}
 	s.pending.named(slices.Collect(maps.Keys(named))...)
 	return results, err

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -41,13 +42,22 @@ func TestDeletionSurvivesACrash(t *testing.T) {
 			}
 		}
 	}
+	var deleting *store.Store
 	var disks []*vfs.MemFS
 	take := func() {
+		agrees(t, deleting, "while it goes")
 		for _, percent := range []int{0, 50, 100} {
 			disks = append(disks, fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rng}))
 		}
 	}
-	deleting, err := store.Open(t.Context(), store.Options{Records: &photographer{records, take}, Blobs: s.Blobs()})
+	if err := s.RecordEvents(t.Context(), []store.Event{named(anna.ID, time.Now().Add(-3*time.Hour), "old@demo.test")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.KeepMentions(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	deleting, err = store.Open(t.Context(), store.Options{Records: &photographer{records, take}, Blobs: s.Blobs()})
 	if err != nil {
 		t.Fatal(err)
 	}

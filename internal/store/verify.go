@@ -90,6 +90,12 @@ func (v *verifier) leaves(a AccountID) bool {
 	return err == nil && slices.Contains(left, a)
 }
 
+// gone reports whether the account was deleted meanwhile, or its deletion was broken off.
+func (v *verifier) gone() bool {
+	_, err := v.s.Account(v.ctx, v.account)
+	return v.account != AccountID(kv.System) && KindOf(err) == KindNotFound
+}
+
 // unreadable makes a problem of an error of reading, so that the check goes on
 // behind what is damaged. What ends the check is returned.
 func (v *verifier) unreadable(what string, err error) error {
@@ -188,6 +194,8 @@ func (v *verifier) mentions(r kv.Reader) error {
 		}
 		if _, ok, err := r.Get(m.key()); err != nil {
 			return err
+		} else if !ok && v.gone() {
+			break // its mentions go before its events
 		} else if !ok {
 			v.problem("an event of %s cannot be found by its Message-ID", m.start().UTC().Format(time.DateOnly))
 		}
