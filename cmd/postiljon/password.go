@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/postiljon/postiljon/internal/control"
 )
@@ -31,8 +32,12 @@ func (p *passwordSet) Run(ctx context.Context, s *streams, c *commands) error {
 	if err != nil {
 		return err
 	}
+	said := fmt.Sprintf("%s has its new password.", answer.Address)
 	if answer.Password != "" {
-		return s.say("%s has the new password %s", answer.Address, s.bold(answer.Password))
+		said = fmt.Sprintf("%s has the new password %s", answer.Address, s.bold(answer.Password))
 	}
-	return s.say("%s has its new password.", answer.Address)
+	if answer.Recovery != "" {
+		said += fmt.Sprintf("\nNo link for a forgotten password goes to %s any more: its holder can give an address again in the settings.", answer.Recovery)
+	}
+	return s.say("%s", said)
 }

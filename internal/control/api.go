@@ -165,6 +165,7 @@ type Password struct {
 	Address  string `json:"address"`
 	Password string `json:"password,omitempty"`
 	ID       string `json:"id,omitempty"`
+	Recovery string `json:"recovery,omitempty"` // the address that links for a forgotten password went to until now
 }
 
 // ChangeAccount changes what is not nil.

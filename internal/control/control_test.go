@@ -200,13 +200,20 @@ func TestPasswords(t *testing.T) {
 	if err := second(w.AddAppPassword(ctx, NewAppPassword{Address: address, Name: "PHONE"})); status(t, err) != 409 {
 		t.Error(err)
 	}
-	answer, err := w.SetPassword(ctx, SetPassword{Address: address, Password: "second-password"})
-	if err != nil || answer.Password != "" {
-		t.Errorf("%+v, %v", answer, err)
-	}
 	a, err := w.server.Store.AccountByAddress(ctx, address)
 	if err != nil {
 		t.Fatal(err)
+	}
+	err = w.server.Store.UpdateWebSecurity(ctx, a.ID, func(s *store.WebSecurity) { s.Recovery.Address = "thief@example.net" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := w.SetPassword(ctx, SetPassword{Address: address, Password: "second-password"})
+	if err != nil || answer.Password != "" || answer.Recovery != "thief@example.net" {
+		t.Errorf("%+v, %v", answer, err)
+	}
+	if beside, err := w.server.Store.WebSecurity(ctx, a.ID); err != nil || beside.Recovery.Address != "" {
+		t.Errorf("links go there still: %+v, %v", beside, err)
 	}
 	credentials, err := w.server.Store.Credentials(ctx, a.ID)
 	if err != nil || len(credentials) != 2 {

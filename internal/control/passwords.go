@@ -11,7 +11,8 @@ import (
 	"github.com/postiljon/postiljon/internal/store"
 )
 
-// setPassword gives an account a new password of its own; app passwords stay.
+// setPassword gives an account a new password of its own; app passwords stay. Whoever had got into the account may have had links to
+// another password sent to an address of theirs: that does not stay.
 func (s *Server) setPassword(ctx context.Context, r SetPassword) (Password, error) {
 	a, err := s.find(ctx, r.Address)
 	if err != nil {
@@ -28,6 +29,14 @@ func (s *Server) setPassword(ctx context.Context, r SetPassword) (Password, erro
 	}
 	if answer.ID, err = policy.SetPassword(ctx, s.Store, s.Hasher, a.ID, r.Password, expires); err != nil {
 		return Password{}, err
+	}
+	if err := s.Store.UpdateWebSecurity(ctx, a.ID, func(w *store.WebSecurity) {
+		answer.Recovery, w.Recovery = w.Recovery.Address, store.RecoveryAddress{}
+	}); err != nil {
+		return Password{}, err
+	}
+	if answer.Recovery != "" {
+		s.note(ctx, journal.RecoveryRemoved, a.ID, store.Field{Name: "to", Value: answer.Recovery})
 	}
 	s.SignOut(a.ID)
 	s.note(ctx, journal.PasswordChanged, a.ID, store.Field{Name: "to", Value: a.Address})

@@ -48,45 +48,57 @@ export async function start(): Promise<void> {
 /** idle is when nobody waits for anything that the page does. */
 const idle = () => new Promise<void>((resolve) => ("requestIdleCallback" in globalThis ? requestIdleCallback(() => resolve()) : setTimeout(resolve, 50)));
 
-/** fill keeps the newest messages, and drops those that are no longer among them. */
+/** Since is up to where what is kept is true; another version of the page may keep more of each message. */
+interface Since {
+  version: string;
+  state: string;
+}
+
+/** fill keeps the newest messages, and drops those that are no longer among them. It asks for what it has not, and for what changed. */
 async function fill(database: Kept): Promise<void> {
   if (!online.value) return;
   await database.put("state", "mailboxes", mailboxes.peek());
-  const hidden = mailboxes.peek().filter((m) => m.role === "junk" || m.role === "trash").map((m) => m.id);
-  const wanted = new Set<string>();
-  const bodies = new Set<string>(); // drafts change too fast
-  for (let at = 0; at < kept; at += page) {
-    await idle();
-    const query = call("Email/query", {
-      filter: { inMailboxOtherThan: hidden }, sort: [{ property: "receivedAt", isAscending: false }], position: at, limit: page,
-    });
-    query.catch(() => {}); // what refers to it fails with it
-    const emails = await call("Email/get", { "#ids": query.ref("/ids"), properties, bodyProperties: ["partId", "blobId", "size", "name", "type", "disposition", "cid"] });
-    await query;
+  await idle();
+  const [changes, ids] = await newest(await database.get<Since>("state", "since"));
+  const there = new Set(await database.keys("emails"));
+  const missing = ids.filter((id) => !changes.updated || changes.updated.includes(id) || !there.has(id));
+  for (let at = 0; at < missing.length; at += page) {
+    if (at > 0) await idle();
+    const emails = await call("Email/get", { ids: missing.slice(at, at + page), properties, bodyProperties: ["partId", "blobId", "size", "name", "type", "disposition", "cid"] });
     await database.putAll("emails", emails.list);
-    for (const e of emails.list as Email[]) {
-      wanted.add(e.id);
-      if (!e.keywords.$draft) bodies.add(e.id);
-    }
-    if (emails.list.length < page) break;
   }
-  const gone = (await database.keys("emails")).filter((id) => !wanted.has(id));
+  const wanted = new Set(ids);
+  const gone = [...there].filter((id) => !wanted.has(id));
   await database.deleteAll("emails", gone);
-  await keepBodies(bodies, gone);
+  await database.put("state", "since", { version: first.version, state: changes.state } satisfies Since);
+  const written = (await database.all<Email>("emails")).filter((e) => !e.keywords.$draft); // drafts change too fast
+  await keepBodies(written.map((e) => e.id), gone);
+}
+
+/** newest are the ids of the messages to keep, and which of them changed; updated is undefined if nobody knows. */
+async function newest(since?: Since): Promise<[{ state: string; updated?: string[] }, string[]]> {
+  const hidden = mailboxes.peek().filter((m) => m.role === "junk" || m.role === "trash").map((m) => m.id);
+  // Asked first: what changes in between is told next time, again.
+  const state = call("Email/get", { ids: [] });
+  const changes = since?.version === first.version ? call("Email/changes", { sinceState: since.state }).catch(() => undefined) : undefined;
+  const query = call("Email/query", { filter: { inMailboxOtherThan: hidden }, sort: [{ property: "receivedAt", isAscending: false }], limit: kept });
+  const [now, changed, { ids }] = await Promise.all([state, changes, query]);
+  return [changed ? { state: changed.newState, updated: changed.updated } : { state: now.state }, ids];
 }
 
 /** keepBodies keeps the texts for the frames; src/worker answers with them. */
-async function keepBodies(wanted: Set<string>, gone: string[]): Promise<void> {
+async function keepBodies(wanted: string[], gone: string[]): Promise<void> {
   if (!("caches" in globalThis)) return;
   const cache = await caches.open("bodies");
   const theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-  const address = (id: string) => `/m/${id}/body?theme=${theme}`;
   for (const id of gone) await cache.delete(`/m/${id}/body`, { ignoreSearch: true });
+  const there = new Set((await cache.keys()).map((r) => r.url));
   for (const id of wanted) {
-    if (await cache.match(address(id))) continue;
+    const address = `/m/${id}/body?theme=${theme}`;
+    if (there.has(new URL(address, location.href).href)) continue;
     await idle();
-    const response = await send(`${address(id)}&lang=${lang}`);
-    if (response.ok) await cache.put(address(id), response);
+    const response = await send(`${address}&lang=${lang}`);
+    if (response.ok) await cache.put(address, response);
   }
 }
 
