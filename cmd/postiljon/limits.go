@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"math"
 	"syscall"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/config"
 	"github.com/postiljon/postiljon/internal/policy"
+	"github.com/postiljon/postiljon/internal/store"
 )
 
 // The limits of the configuration as the policies know them.
@@ -54,6 +57,27 @@ func connectionLimits(c *config.Config) policy.ConnectionLimits {
 		PerMinute: int64(c.Limits.ConnectionsPerMinute), Sessions: int64(c.Limits.SessionsPerAccount),
 		Exempt: config.Prefixes(c.Limits.Exempt),
 	}
+}
+
+// roomToSend is how many messages at most an account may send now: each has one recipient at least. What cannot be found out
+// is left to who decides on each.
+func (s *service) roomToSend(ctx context.Context, id store.AccountID) int {
+	a, err := s.store.Account(ctx, id)
+	if err != nil {
+		return math.MaxInt
+	}
+	meters, err := s.policies.sending.Meters(ctx, &a)
+	if err != nil {
+		return math.MaxInt
+	}
+	room := int64(math.MaxInt32)
+	for _, m := range meters {
+		if m.Closed {
+			return 0
+		}
+		room = min(room, max(m.Limit-m.Used, 0))
+	}
+	return int(room)
 }
 
 // isLocked reports that another process holds the lock of a folder.

@@ -310,8 +310,8 @@ func (s *service) openQueue(context.Context) (err error) {
 			return s.road.DeliverLocal(ctx, sub, to)
 		}),
 		Catalogue: s.catalogue, Hostname: c.Hostname, Port: c.Queue.Port, AllowPrivate: c.Queue.AllowPrivate,
-		Depart: func(ctx context.Context, sub *store.Submission) cause.Decision { return s.road.Depart(ctx, sub) },
-		Sign:   sign, Announced: s.precheck.Announced, Takes: s.precheck.Takes, Journal: s.journal, Limits: limits, Log: s.log, Metrics: s.metrics.Outbound(),
+		Depart: func(ctx context.Context, sub *store.Submission) cause.Decision { return s.road.Depart(ctx, sub) }, Room: s.roomToSend,
+		Sign: sign, Announced: s.precheck.Announced, Takes: s.precheck.Takes, Journal: s.journal, Limits: limits, Log: s.log, Metrics: s.metrics.Outbound(),
 	})
 	if err != nil {
 		return err

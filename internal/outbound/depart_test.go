@@ -109,6 +109,33 @@ func TestLimitsChanged(t *testing.T) {
 	}
 }
 
+// TestLimitsChangedALittle: of what waits for a limit no more is tried than there is room for, those first that came first.
+func TestLimitsChangedALittle(t *testing.T) {
+	g := &gate{}
+	w := newWorld(t, func(o *Options) {
+		o.Depart = g.depart
+		o.Room = func(context.Context, store.AccountID) int { return 2 }
+	})
+	g.w = w
+	w.serve("far.test", &peer{})
+	g.say(cause.Wait(cause.LimitAddressHourly, w.clock.Now().Add(time.Hour)))
+	for range 4 {
+		w.schedule(0, "you@far.test")
+	}
+	w.settle()
+	left := w.queued()
+	g.say(cause.Allow())
+	w.queue.LimitsChanged()
+	w.until("two go", func() bool { return len(w.queued()) == 2 })
+	w.settle()
+	g.mu.Lock()
+	asked := g.asked
+	g.mu.Unlock()
+	if list := w.queued(); asked != 6 || len(left) != 4 || len(list) != 2 || list[0].ID != left[2].ID || list[1].ID != left[3].ID {
+		t.Errorf("asked %d times, %d wait", asked, len(list))
+	}
+}
+
 // TestLimitsChangedMeanwhile: limits that are changed between the answer of the policies and its record do not leave the message
 // waiting for an hour.
 func TestLimitsChangedMeanwhile(t *testing.T) {

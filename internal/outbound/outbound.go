@@ -64,6 +64,8 @@ type Options struct {
 	Sign Sign
 	// Depart lets go what was handed in otherwise than over SMTP; nil if nothing is.
 	Depart Depart
+	// Room is how many messages at most an account may let go now by its sending limits; nil for any number.
+	Room func(ctx context.Context, a store.AccountID) int
 	// Announced hears of the largest message that a server of a domain takes, in octets, 0 for any
 	// (RFC 1870); nil means nobody does. It must not block.
 	Announced func(domain string, limit int64)

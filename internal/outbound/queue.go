@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"slices"
 	"strings"
@@ -410,11 +411,15 @@ func (q *Queue) afterLimits(ctx context.Context, accounts []store.AccountID) {
 
 func (q *Queue) afterLimit(ctx context.Context, a store.AccountID) error {
 	var waiting []store.TraceID
+	room := math.MaxInt // what does not fit is not tried in vain: it keeps its time
+	if q.opt.Room != nil {
+		room = q.opt.Room(ctx, a)
+	}
 	err := q.opt.Store.Submissions(ctx, a, func(sub *store.Submission) error {
 		limited := func(r store.SubmissionRecipient) bool {
 			return r.State == store.Queued && strings.HasPrefix(string(r.Cause), "limit.")
 		}
-		if sub.Scheduled && slices.ContainsFunc(sub.Recipients, limited) {
+		if len(waiting) < room && sub.Scheduled && slices.ContainsFunc(sub.Recipients, limited) {
 			waiting = append(waiting, sub.ID)
 		}
 		return ctx.Err()
