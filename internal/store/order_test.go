@@ -151,7 +151,7 @@ func TestOrderOfTwo(t *testing.T) {
 	if err := l.s.DropPostings(ctx, l.a); err != nil {
 		t.Fatal(err)
 	}
-	if one = insert(one, last+1001, 400); stored() == nil {
+	if insert(one, last+1001, 400); stored() == nil {
 		t.Error("after all was dropped, an order that is kept in memory is not stored whole")
 	}
 	verify(t, l.s, ctx)
