@@ -1,6 +1,7 @@
 package outbound
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"testing"
@@ -336,14 +337,20 @@ func TestTurnsProperty(t *testing.T) {
 				done++
 			},
 			"cancel": func(t *rapid.T) {
+				var ready []*delivery // in an order that a failure can be repeated with
 				for _, d := range b.known {
 					if d.state == deliveryReady {
-						b.unready(d)
-						delete(b.known, d.key)
-						left--
-						return
+						ready = append(ready, d)
 					}
 				}
+				if len(ready) == 0 {
+					t.Skip("nothing is ready")
+				}
+				slices.SortFunc(ready, func(x, y *delivery) int { return bytes.Compare(x.key.id[:], y.key.id[:]) })
+				d := rapid.SampledFrom(ready).Draw(t, "which")
+				b.unready(d)
+				delete(b.known, d.key)
+				left--
 			},
 			"time": func(*rapid.T) { b.pass(longestGap) },
 			"": func(t *rapid.T) {
