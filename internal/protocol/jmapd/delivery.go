@@ -86,8 +86,7 @@ func (c *call) sentOtherwise(ctx context.Context, m *sentMail, known []string) (
 	var traces []store.TraceID
 	for i := range timeline.Lines {
 		e := &timeline.Lines[i].Event
-		taken := e.Kind == journal.MessageQueued || e.Kind == journal.MessageAccepted
-		if taken && e.Account == c.account.ID && strings.HasSuffix(e.Field("protocol"), "A") && !slices.Contains(traces, e.Trace) && !slices.Contains(known, e.Trace.String()) { // signed in (RFC 3848)
+		if e.Account == c.account.ID && !slices.Contains(traces, e.Trace) && !slices.Contains(known, e.Trace.String()) && c.isSent(ctx, e) {
 			traces = append(traces, e.Trace)
 		}
 	}

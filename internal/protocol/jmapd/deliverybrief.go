@@ -242,6 +242,18 @@ var becameOf = map[string]store.RecipientState{
 	journal.MessageBounced: store.Failed, journal.MessageExpired: store.Expired, journal.MessageCancelled: store.Cancelled,
 }
 
+// isSent tells whether an event is that of a message which the account sent signed in (RFC 3848): who is here and gets one has the same event.
+func (c *call) isSent(ctx context.Context, e *store.Event) bool {
+	if !strings.HasSuffix(e.Field("protocol"), "A") || e.Kind != journal.MessageQueued && e.Kind != journal.MessageAccepted {
+		return false
+	}
+	if e.Kind == journal.MessageQueued || e.Field("from") == "" {
+		return true
+	}
+	sender, err := c.server.store.Resolve(ctx, e.Field("from"))
+	return err == nil && slices.ContainsFunc(sender.Accounts, func(one store.Account) bool { return one.ID == c.account.ID })
+}
+
 // briefFromJournal adds what the journal tells of emails that do not wait: to whom they went, and whom they did not reach.
 func (c *call) briefFromJournal(ctx context.Context, mails map[string]*sentMail, briefs map[string]*brief, from time.Time) error {
 	type sent struct {
@@ -260,7 +272,7 @@ func (c *call) briefFromJournal(ctx context.Context, mails map[string]*sentMail,
 		one := traces[e.Trace]
 		if one == nil {
 			id := strings.Trim(e.Field("message-id"), "<>")
-			if mails[id] == nil || briefs[id] != nil || !strings.HasSuffix(e.Field("protocol"), "A") { // signed in (RFC 3848)
+			if mails[id] == nil || briefs[id] != nil || !c.isSent(ctx, e) {
 				return ctx.Err()
 			}
 			one = &sent{id, map[string]store.RecipientState{}}

@@ -96,3 +96,21 @@ func TestDeliveryBrief(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestDeliveryBriefOfReceived holds that a message which somebody else here sent is not told of as one that its recipient sent.
+func TestDeliveryBriefOfReceived(t *testing.T) {
+	w := newWorld(t)
+	w.using = append(w.using, capabilityVendor)
+	storetest.Account(t, w.store, "bo@example.org")
+	for n, from := range []string{"bo@example.org", "anna@example.org"} {
+		id := fmt.Sprintf("here.%d@example.org", n)
+		w.calls(fmt.Sprintf(`[["Email/set",{"accountId":"a1","create":{"e":{"mailboxIds":{"F1":true},"messageId":[%q],"subject":"s"}}},"0"]]`, id))
+		now := w.store.Now()
+		w.desk.journal.Record(t.Context(), store.Event{Time: now, Trace: store.NewTraceID(now), Account: w.anna.ID, Kind: journal.MessageAccepted, Fields: []store.Field{
+			{Name: "from", Value: from}, {Name: "to", Value: "anna@example.org"}, {Name: "message-id", Value: id}, {Name: "protocol", Value: "ESMTPSA"},
+		}})
+	}
+	if got := w.briefs(`["M1","M2"]`); fmt.Sprint(got) != "map[M2:delivered 1/1 ]" {
+		t.Error(got)
+	}
+}
