@@ -1,5 +1,6 @@
 import { signal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { first, whenTold } from "../core/first";
 import { api } from "../core/jmap";
 import { mailboxes, seenPeople, type Address } from "../core/mail";
 import { go, route } from "../core/route";
@@ -21,12 +22,14 @@ interface Suggestion {
   put?: string;
 }
 
-const recents = signal<string[]>((stored("recents") ?? "").split("\n").filter((r) => r));
+const recents = signal<string[]>([]);
+const whose = (): string => `recents.${first?.account.id}`;
+whenTold(() => (recents.value = (stored(whose()) ?? "").split("\n").filter((r) => r)));
 
 function remember(search: string): void {
   if (search.length < 3) return;
   recents.value = [search, ...recents.peek().filter((r) => r !== search)].slice(0, mostRecents);
-  store("recents", recents.value.join("\n"));
+  store(whose(), recents.value.join("\n"));
 }
 
 /** SearchBox is the search field: it searches while somebody types, and offers operators, people and recent searches. */

@@ -22,6 +22,7 @@ const properties = ["id", "blobId", "threadId", "mailboxIds", "keywords", "from"
 /** start lets the kept mail stand in, and keeps what is new, while nothing else is to do. */
 export async function start(): Promise<void> {
   listen();
+  await ownBodies().catch(() => {});
   const database = await open(first.account.id);
   setStandIn((calls) => answer(database, first.account.id, calls));
   let running: Promise<void> | undefined;
@@ -73,6 +74,14 @@ async function fill(database: Kept): Promise<void> {
   await database.put("state", "since", { version: first.version, state: changes.state } satisfies Since);
   const written = (await database.all<Email>("emails")).filter((e) => !e.keywords.$draft); // drafts change too fast
   await keepBodies(written.map((e) => e.id), gone);
+}
+
+/** ownBodies drops the texts of another account, whose session ended without anybody signing out: their addresses are the same. */
+async function ownBodies(): Promise<void> {
+  const whose = "postiljon.bodies";
+  if (localStorage.getItem(whose) === first.account.id) return;
+  await caches.delete("bodies");
+  localStorage.setItem(whose, first.account.id);
 }
 
 /** newest are the ids of the messages to keep, and which of them changed; updated is undefined if nobody knows. */

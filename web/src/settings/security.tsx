@@ -190,6 +190,10 @@ function AskAddress({ close }: { close: (address?: string) => void }) {
     } catch (error) {
       if (error instanceof Cancelled) return;
       setWrong(error instanceof MethodError ? error.message : explain(error));
+      if (error instanceof MethodError && error.detail.reason === "late") { // another one is sent from where the address is
+        setSent(false);
+        setCode("");
+      }
     } finally {
       setBusy(false);
     }
@@ -211,7 +215,7 @@ function AskAddress({ close }: { close: (address?: string) => void }) {
         ) : (
           <label class="field">
             <span>{t("forgotten_address")}</span>
-            <input key="address" type="email" autocomplete="email" maxLength={254} autofocus value={address} onInput={(e) => setAddress(e.currentTarget.value)} />
+            <input key="address" type="email" autocomplete="email" maxLength={254} autofocus ref={focus} value={address} onInput={(e) => setAddress(e.currentTarget.value)} />
           </label>
         )}
         {wrong && <p class="wrong" role="alert">{wrong}</p>}
