@@ -379,8 +379,19 @@ func TestServe(t *testing.T) {
 	c := exec.Command("sh", "-c", `LISTEN_PID=$$ exec postiljon serve -c "$1"`, "sh", file)
 	c.Env = append(os.Environ(), "NOTIFY_SOCKET="+told.LocalAddr().String(), "LISTEN_FDS=1", "LISTEN_FDNAMES=smtp")
 	c.ExtraFiles = []*os.File{handed}
-	var log strings.Builder
-	c.Stderr = &log
+	stderr, err := os.Create(filepath.Join(dir, "log")) // is read while the service writes
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stderr.Close()
+	c.Stderr = stderr
+	log := func() string {
+		b, err := os.ReadFile(stderr.Name())
+		if err != nil {
+			t.Error(err)
+		}
+		return string(b)
+	}
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -394,7 +405,7 @@ func TestServe(t *testing.T) {
 		}
 		n, err := told.Read(b)
 		if err != nil || !strings.HasPrefix(string(b[:n]), want) {
-			t.Fatalf("systemd heard %q, %v, not %s\n%s", b[:n], err, want, log.String())
+			t.Fatalf("systemd heard %q, %v, not %s\n%s", b[:n], err, want, log())
 		}
 	}
 	expect("READY=1")
@@ -417,8 +428,8 @@ func TestServe(t *testing.T) {
 	if out, err := control("route", "example.com"); !strings.Contains(out, "Mail is handed to the relay 127.0.0.1") {
 		t.Errorf("the relay is not there: %v: %s", err, out)
 	}
-	if strings.Contains(log.String(), "need a restart") {
-		t.Errorf("needs a restart:\n%s", log.String())
+	if strings.Contains(log(), "need a restart") {
+		t.Errorf("needs a restart:\n%s", log())
 	}
 	write(strings.Replace(changed, "hops = 50\n", "hops = 40\n", 1))
 	if out, err := control("reload"); err != nil || !strings.Contains(out, "from the next start: limits.hops.") {
@@ -453,6 +464,6 @@ func TestServe(t *testing.T) {
 	}
 	expect("STOPPING=1")
 	if err := c.Wait(); err != nil {
-		t.Errorf("%v\n%s", err, log.String())
+		t.Errorf("%v\n%s", err, log())
 	}
 }
