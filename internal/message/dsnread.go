@@ -107,20 +107,22 @@ func lineLen(b []byte) int {
 	return len(b)
 }
 
+// setFirst takes the value of a field that counts where it stands first.
+func setFirst(to *string, value string) {
+	if *to == "" {
+		*to = value
+	}
+}
+
 // messageField takes a field about the message (RFC 3464 section 2.2). The first one counts.
 func (r *Report) messageField(name []byte, value string) {
-	set := func(to *string, value string) {
-		if *to == "" {
-			*to = value
-		}
-	}
 	switch strings.ToLower(string(name)) {
 	case "original-envelope-id":
-		set(&r.EnvelopeID, value)
+		setFirst(&r.EnvelopeID, value)
 	case "reporting-mta":
-		set(&r.ReportingMTA, untyped(value))
+		setFirst(&r.ReportingMTA, untyped(value))
 	case "received-from-mta":
-		set(&r.ReceivedFrom, untyped(value))
+		setFirst(&r.ReceivedFrom, untyped(value))
 	case "arrival-date":
 		if r.Arrival.IsZero() {
 			r.Arrival, _ = ParseDate(value)

@@ -65,22 +65,17 @@ func IsDispositionPart(p *Part) bool {
 
 // read takes the fields of the notification (RFC 8098 section 3.2). The first one of each counts.
 func (d *Disposition) read(b []byte) {
-	set := func(to *string, value string) {
-		if *to == "" {
-			*to = value
-		}
-	}
 	for field := range HeaderFields(b) {
 		value := strings.TrimSpace(DecodeHeader(string(field.Value())))
 		switch strings.ToLower(string(field.Name)) {
 		case "reporting-ua":
-			set(&d.UserAgent, value)
+			setFirst(&d.UserAgent, value)
 		case "original-recipient":
-			set(&d.Original, reportedAddress(value))
+			setFirst(&d.Original, reportedAddress(value))
 		case "final-recipient":
-			set(&d.Final, reportedAddress(value))
+			setFirst(&d.Final, reportedAddress(value))
 		case "original-message-id":
-			set(&d.OriginalMessageID, string(firstMessageID([]byte(value))))
+			setFirst(&d.OriginalMessageID, string(firstMessageID([]byte(value))))
 		case "disposition":
 			if d.Type == "" {
 				d.disposition(value)

@@ -166,7 +166,7 @@ func (s *Server) takeFollow(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	lang := s.view(r, "").Lang
-	s.keep(w, half{begin: session.Begin{Account: a, Credential: one.credential, Method: "password", Language: lang}, forgotten: true})
+	s.keep(w, half{begin: session.Begin{Account: a, Credential: one.credential, Method: "password", Language: lang}, renew: true, forgotten: true})
 	to := renewPath
 	if a.TwoStep {
 		to = stepPath

@@ -17,7 +17,7 @@ const renewPath = session.SignInPath + "/password"
 
 // renewing returns the sign-in of somebody who may choose a new password now; where nobody may, it has led back to the beginning.
 func (s *Server) renewing(w http.ResponseWriter, r *http.Request) (one half, ok bool) {
-	if one, ok = s.kept(r); ok && (one.renew || one.forgotten) {
+	if one, ok = s.kept(r); ok && one.renew {
 		a, err := s.Store.Account(r.Context(), one.begin.Account.ID) // as it is now
 		if err == nil && (one.proved || !a.TwoStep) {
 			one.begin.Account = a

@@ -19,8 +19,8 @@ type half struct {
 	begin session.Begin
 	next  string
 	known bool // the address was
-	renew bool // another password is to be chosen, since the one there is has run out
-	// forgotten tells that it is to be chosen since nobody knows the one there is, and a link that went to the holder elsewhere was followed.
+	renew bool // another password is to be chosen
+	// forgotten tells why: nobody knows the one there is, and a link that went to the holder elsewhere was followed. Else it has run out.
 	forgotten bool
 	// proved tells that the second step is done, where there is one.
 	proved bool
@@ -114,7 +114,7 @@ func (s *Server) takeStep(w http.ResponseWriter, r *http.Request) {
 		return kind, d, err
 	})
 	one.begin.Method = "password-" + kind
-	if d.Allowed() && (one.renew || one.forgotten) {
+	if d.Allowed() && one.renew {
 		if kind == factor.KindRecovery {
 			s.Notices.Changed(one.begin.Account, notice.RecoveryUsed, Where(r, &one.begin), s.Store.Now())
 		}
