@@ -18,6 +18,13 @@ func ParseAddressList(value string) []Address {
 	return s.addresses(s.mailboxes)
 }
 
+// DisplayName reads a phrase as the name of a mailbox or a group (RFC 5322 section 3.2.5): without quotes, escapes and comments, decoded.
+func DisplayName(phrase string) string {
+	s := Scanner{limits: Limits{}.withDefaults()}
+	r := addressReader{b: appendUnfolded(nil, []byte(phrase)), s: &s, mixed: true}
+	return DecodeHeader(string(r.phrase(0, len(r.b))))
+}
+
 // mailbox is one member of an address list as it was written, quotes and escapes taken away.
 type mailbox struct {
 	kind                       mailboxKind

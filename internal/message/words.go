@@ -132,9 +132,20 @@ func (d *wordDecoder) flush() {
 	if d.afterWord {
 		start := len(d.dst)
 		d.dst = appendCharset(d.dst, string(d.charset), d.raw)
-		clean(d.dst[start:])
+		d.dst = d.dst[:start+len(withoutControls(d.dst[start:]))]
 	}
 	d.raw, d.afterWord = d.raw[:0], false
+}
+
+// withoutControls drops control characters in place: encoded they are no text (RFC 8621 section 4.1.2.2).
+func withoutControls(b []byte) []byte {
+	kept := b[:0]
+	for _, c := range b {
+		if c >= ' ' && c != 0x7f {
+			kept = append(kept, c)
+		}
+	}
+	return kept
 }
 
 // clean makes control characters spaces, so that decoded text cannot break lines or terminals.

@@ -26,7 +26,7 @@ const firstKeyword = 8
 const MaxKeywords = 128 - firstKeyword
 
 // MaxKeywordLength is how long a keyword's name can be, in octets.
-const MaxKeywordLength = 200
+const MaxKeywordLength = 255 // RFC 8621 section 4.1.1
 
 // Has reports whether all flags of g are set.
 func (f Flags) Has(g Flags) bool { return f[0]&g[0] == g[0] && f[1]&g[1] == g[1] }

@@ -59,17 +59,6 @@ func eachUpload(r kv.Reader, fn func(u *Upload) error) error {
 	})
 }
 
-// Uploaded is what an account has uploaded.
-func (s *Store) Uploaded(ctx context.Context, a AccountID) (n int, size int64, err error) {
-	err = s.view(ctx, "list uploads", a, func(r kv.Reader) error {
-		return eachUpload(r, func(u *Upload) error {
-			n, size = n+1, size+u.Size
-			return nil
-		})
-	})
-	return n, size, err
-}
-
 // AddUpload keeps an upload, whose blob is durable already, and gives it an ID. Kinds: KindNotFound, KindLimit.
 func (s *Store) AddUpload(ctx context.Context, a AccountID, ref blob.Ref, size int64) (u Upload, err error) {
 	const op = "keep upload"
@@ -148,22 +137,52 @@ func (s *Store) forgetUploads(ctx context.Context, a kv.Account, before time.Tim
 			return nil
 		})
 	})
-	if err != nil || len(old) == 0 {
+	if err != nil {
 		return err
 	}
+	return s.dropUploads(ctx, a, old)
+}
+
+// ForgetUploadsOf is ForgetUploads for one account.
+func (s *Store) ForgetUploadsOf(ctx context.Context, a AccountID, age time.Duration) error {
+	return wrap("forget uploads", s.forgetUploads(kv.WithReserve(ctx), kv.Account(a), s.now().Add(-age)))
+}
+
+// MakeRoomForUploads forgets the oldest uploads of an account until there is room for n more, of so many octets together.
+func (s *Store) MakeRoomForUploads(ctx context.Context, a AccountID, n int, size int64) error {
+	var all []Upload // at most MaxUploads, the oldest first
+	err := s.view(ctx, "list uploads", a, func(r kv.Reader) error {
+		return eachUpload(r, func(u *Upload) error {
+			all = append(all, *u)
+			size += u.Size
+			return nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	var old []uint64
+	for _, u := range all {
+		if len(all)-len(old)+n <= MaxUploads && size <= MaxUploadsSize {
+			break
+		}
+		old, size = append(old, u.ID), size-u.Size
+	}
+	return wrap("forget uploads", s.dropUploads(kv.WithReserve(ctx), kv.Account(a), old))
+}
+
+func (s *Store) dropUploads(ctx context.Context, a kv.Account, ids []uint64) error {
+	if len(ids) == 0 {
+		return nil
+	}
 	return s.records.Write(ctx, a, func(tx kv.Tx) error {
-		for _, id := range old { // at most MaxUploads
+		for _, id := range ids { // at most MaxUploads
 			if err := tx.Delete(uploadKey(id)); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-}
-
-// ForgetUploadsOf is ForgetUploads for one account.
-func (s *Store) ForgetUploadsOf(ctx context.Context, a AccountID, age time.Duration) error {
-	return wrap("forget uploads", s.forgetUploads(kv.WithReserve(ctx), kv.Account(a), s.now().Add(-age)))
 }
 
 func (v *verifier) uploads() error {

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -37,9 +38,6 @@ func TestUploads(t *testing.T) {
 	}
 	if b, err := s.Blobs().Read(t.Context(), nil, found.Blob, 0, 6); err != nil || string(b) != "second" {
 		t.Errorf("%q %v", b, err)
-	}
-	if n, size, err := s.Uploaded(t.Context(), a.ID); n != 2 || size != 9 || err != nil {
-		t.Error(n, size, err)
 	}
 	if report, err := s.Verify(t.Context(), store.VerifyOptions{}); err != nil || report.Found != 0 {
 		t.Error(report, err)
@@ -100,5 +98,37 @@ func TestPushSubscriptions(t *testing.T) {
 	}
 	if err := s.DeletePushSubscription(t.Context(), a.ID, one.ID); store.KindOf(err) != store.KindNotFound {
 		t.Error(err)
+	}
+}
+
+// TestRoomForUploads holds that the oldest uploads go where there is no room for more (RFC 8620 section 6).
+func TestRoomForUploads(t *testing.T) {
+	s := storetest.Open(t)
+	a := storetest.Account(t, s, "anna@demo.test")
+	const each = store.MaxUploadsSize / 4
+	for range 4 {
+		if _, err := s.AddUpload(t.Context(), a.ID, "x", each); err != nil {
+			t.Fatal(err)
+		}
+	}
+	there := func() (ids []uint64) {
+		for id := uint64(1); id <= 5; id++ {
+			if _, err := s.Upload(t.Context(), a.ID, id); err == nil {
+				ids = append(ids, id)
+			}
+		}
+		return ids
+	}
+	for _, one := range []struct {
+		n    int
+		size int64
+		want []uint64
+	}{{1, 0, []uint64{1, 2, 3, 4}}, {1, 1, []uint64{2, 3, 4}}, {2, each + 1, []uint64{3, 4}}, {store.MaxUploads - 1, 0, []uint64{4}}, {1, 2 * store.MaxUploadsSize, nil}} {
+		if err := s.MakeRoomForUploads(t.Context(), a.ID, one.n, one.size); err != nil {
+			t.Fatal(err)
+		}
+		if got := there(); !slices.Equal(got, one.want) {
+			t.Errorf("with room for %d of %d: %v, want %v", one.n, one.size, got, one.want)
+		}
 	}
 }

@@ -25,7 +25,7 @@ var errNoPart = errors.New("no such part")
 func (s *Server) download(w http.ResponseWriter, r *http.Request, a *store.Account) {
 	there, err := s.reach(r.Context(), a, r.PathValue("account"))
 	if err != nil {
-		s.notReached(w, r, err)
+		s.notReached(w, err)
 		return
 	}
 	p, err := s.look(r.Context(), sight{there.ID, a.ID})
@@ -36,7 +36,7 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request, a *store.Accou
 	body, err := s.open(r.Context(), p, r.PathValue("blob"))
 	switch {
 	case errors.Is(err, errNoPart):
-		http.NotFound(w, r)
+		notFound(w, "there is no such blob")
 		return
 	case err != nil:
 		s.broken(w, err)
@@ -74,12 +74,16 @@ func (s *Server) readBlob(r *http.Request, v sight, user *store.Account, blob st
 }
 
 // notReached answers a request for an account that is not there for who asks.
-func (s *Server) notReached(w http.ResponseWriter, r *http.Request, err error) {
+func (s *Server) notReached(w http.ResponseWriter, err error) {
 	if errors.Is(err, errNoAccount) {
-		http.NotFound(w, r)
+		notFound(w, "there is no such account")
 		return
 	}
 	s.broken(w, err)
+}
+
+func notFound(w http.ResponseWriter, detail string) {
+	problem{Type: "about:blank", Status: http.StatusNotFound, Detail: detail}.write(w)
 }
 
 // mediaType is what a client wants a download to be, if it is a media type at all.
@@ -92,7 +96,7 @@ func mediaType(wanted string) string {
 
 func (s *Server) broken(w http.ResponseWriter, err error) {
 	s.log.Error("jmapd: a blob cannot be read", "error", err)
-	http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+	problem{Type: "about:blank", Status: http.StatusInternalServerError}.write(w)
 }
 
 // parseBlobID reads what blobID wrote; parts count from 1, and 0 is the whole message.

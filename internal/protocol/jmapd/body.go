@@ -361,6 +361,9 @@ func (r *reader) value(i, most int) (object, error) {
 		for value = value[:most]; len(value) > 0 && !endsWhole(value); {
 			value = value[:len(value)-1]
 		}
+		if p.Type == "text" && p.Subtype == "html" {
+			value = value[:openTag(value)]
+		}
 	}
 	problem := !message.CanDecode(p.Encoding, p.Charset) || bytes.ContainsRune(value, utf8.RuneError)
 	if p.Charset == "" || strings.EqualFold(p.Charset, "us-ascii") { // what is not ASCII is guessed
@@ -373,4 +376,50 @@ func (r *reader) value(i, most int) (object, error) {
 func endsWhole(text []byte) bool {
 	r, n := utf8.DecodeLastRune(text)
 	return r != utf8.RuneError || n > 1
+}
+
+// openTag is where a tag or a comment begins that HTML ends in, its length where it does not (RFC 8621 section 4.2: no value is cut in
+// the middle of one).
+func openTag(html []byte) int {
+	for at := 0; ; {
+		i := bytes.IndexByte(html[at:], '<')
+		if i < 0 {
+			return len(html)
+		}
+		start := at + i
+		n := tagLen(html[start:])
+		if n == 0 {
+			return start
+		}
+		at = start + n
+	}
+}
+
+// tagLen is how long the tag or comment is that text begins with, 1 for a sign that begins none, and 0 for one that does not end.
+func tagLen(text []byte) int {
+	switch {
+	case len(text) == 1:
+		return 0
+	case bytes.HasPrefix(text, []byte("<!--")):
+		if _, rest, ends := bytes.Cut(text[2:], []byte("-->")); ends {
+			return len(text) - len(rest)
+		}
+		return 0
+	case (text[1]|0x20 < 'a' || text[1]|0x20 > 'z') && bytes.IndexByte([]byte("/!?"), text[1]) < 0:
+		return 1
+	}
+	quote := byte(0)
+	for i, c := range text {
+		switch {
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '>':
+			return i + 1
+		case (c == '"' || c == '\'') && i > 0 && text[i-1] == '=':
+			quote = c
+		}
+	}
+	return 0
 }

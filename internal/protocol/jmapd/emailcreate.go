@@ -45,8 +45,8 @@ func (c *call) createEmail(ctx context.Context, p *picture, raw map[string]json.
 	switch {
 	case errors.Is(err, errTooLarge):
 		return nil, &methodError{Type: "tooLarge", MaxSize: c.server.options.Limits.Message}
-	case errors.Is(err, errNoPart):
-		return nil, &methodError{Type: "blobNotFound"}
+	case errors.Is(err, errNoPart): // it went since
+		return nil, &methodError{Type: "blobNotFound", NotFound: c.missingBlobs(ctx, p, e.root)}
 	case err != nil:
 		return nil, c.setError(err)
 	}
@@ -72,48 +72,52 @@ var bodyNames = []string{"bodyStructure", "textBody", "htmlBody", "attachments",
 // readEmail reads an Email object that is to be created.
 func (c *call) readEmail(p *picture, raw map[string]json.RawMessage) (*newEmail, *methodError) {
 	e := &newEmail{patch: &emailPatch{}, named: map[string]bool{}, values: map[string]string{}}
+	var bad *methodError
 	for _, name := range slices.Sorted(maps.Keys(raw)) {
-		value := raw[name]
-		var set map[string]bool
-		var bad *methodError
-		switch {
-		case name == "mailboxIds" || name == "keywords":
-			if set, bad = patchOf(name, "", false, value); bad == nil && name == "keywords" {
-				if len(set) > maxNewKeywords {
-					return nil, &methodError{Type: "tooManyKeywords"}
-				}
-				bad = e.patch.addKeywords(set, true)
-			} else if bad == nil {
-				bad = e.patch.addMailboxes(c, p, set, true)
-			}
-		case name == "receivedAt":
-			if unmarshal(value, &e.received) != nil {
-				bad = badProperty(name, "not a date")
-			}
-		case slices.Contains(bodyNames, name): // below
-		default:
-			bad = e.addHeaderProperty(name, value, false)
-		}
-		if bad != nil {
-			return nil, bad
-		}
+		bad = bad.and(c.readEmailProperty(e, p, name, raw[name]))
 	}
-	if len(e.patch.mailboxes) == 0 {
-		return nil, badProperty("mailboxIds", "an email is in one mailbox at least")
+	if len(e.patch.mailboxes) == 0 && !bad.names("mailboxIds") {
+		bad = bad.and(badProperty("mailboxIds", "an email is in one mailbox at least"))
 	}
-	if bad := e.readBody(raw); bad != nil {
+	if bad = bad.and(e.readBody(raw)); bad != nil {
 		return nil, bad
 	}
 	c.complete(e)
 	return e, e.check()
 }
 
+// readEmailProperty reads one that does not say what is in the email.
+func (c *call) readEmailProperty(e *newEmail, p *picture, name string, value json.RawMessage) *methodError {
+	switch {
+	case name == "mailboxIds" || name == "keywords":
+		set, bad := patchOf(name, "", false, value)
+		switch {
+		case bad != nil:
+			return bad
+		case name == "mailboxIds":
+			return e.patch.addMailboxes(c, p, set, true)
+		case len(set) > maxNewKeywords:
+			return &methodError{Type: "tooManyKeywords"}
+		}
+		return e.patch.addKeywords(set, true)
+	case name == "receivedAt":
+		if unmarshal(value, &e.received) != nil {
+			return badProperty(name, "not a date")
+		}
+		return nil
+	case slices.Contains(bodyNames, name): // see readBody
+		return nil
+	}
+	return e.addHeaderProperty(name, value, false)
+}
+
 // complete adds what every message has: a date and an identifier.
 func (c *call) complete(e *newEmail) {
-	if !e.named["date"] {
+	has := func(field string) bool { return e.named[field] || e.root.named[field] }
+	if !has("date") {
 		e.fields = append(e.fields, newField{"Date", func(h *message.Header) { h.AddDate("Date", c.server.store.Now()) }})
 	}
-	if !e.named["message-id"] {
+	if !has("message-id") {
 		id := message.NewMessageID(c.account.Domain())
 		e.fields = append(e.fields, newField{"Message-ID", func(h *message.Header) { h.AddMessageIDs("Message-ID", id) }})
 	}
@@ -137,7 +141,8 @@ func (e *newEmail) check() *methodError {
 	}
 	used := map[string]bool{}
 	parts := 0
-	return e.root.walk(func(n *newPart) *methodError {
+	var bad *methodError
+	tooMany := e.root.walk(func(n *newPart) *methodError {
 		if parts++; parts > maxNewParts {
 			return badProperty("bodyStructure", "too many parts")
 		}
@@ -145,14 +150,14 @@ func (e *newEmail) check() *methodError {
 			return nil
 		}
 		if _, ok := e.values[n.partID]; !ok {
-			return badProperty(n.at+"/partId", "bodyValues has no "+n.partID)
-		}
-		if used[n.partID] {
-			return badProperty(n.at+"/partId", "two parts have the value "+n.partID)
+			bad = bad.and(badProperty(n.at+"/partId", "bodyValues has no "+n.partID))
+		} else if used[n.partID] {
+			bad = bad.and(badProperty(n.at+"/partId", "two parts have the value "+n.partID))
 		}
 		used[n.partID] = true
 		return nil
 	})
+	return bad.and(tooMany)
 }
 
 // missingBlobs are the blobs that parts name and that are not there.

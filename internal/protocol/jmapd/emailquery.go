@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/store"
@@ -354,20 +355,41 @@ func (s *search) headerCondition(raw json.RawMessage, bad error) (func(*store.Lo
 	}), nil
 }
 
-// words parts a text at spaces, phrases in single or double quotes excepted (RFC 8621 section 4.4.1).
+// words parts a text at white space, phrases in single or double quotes excepted, in which a backslash stands before what is meant as
+// it is (RFC 8621 section 4.4.1).
 func words(text string) (list []string) {
 	for text = strings.TrimSpace(text); text != ""; text = strings.TrimSpace(text) {
-		if q := text[0]; q == '"' || q == '\'' {
-			if end := strings.IndexByte(text[1:], q); end >= 0 {
-				list = append(list, strings.ReplaceAll(text[1:end+1], "\\", ""))
-				text = text[end+2:]
-				continue
+		if phrase, rest, ok := cutPhrase(text); ok {
+			if text = rest; strings.TrimSpace(phrase) != "" {
+				list = append(list, phrase)
 			}
+			continue
 		}
-		word, rest, _ := strings.Cut(text, " ")
-		list, text = append(list, word), rest
+		end := strings.IndexFunc(text, unicode.IsSpace)
+		if end < 0 {
+			end = len(text)
+		}
+		list, text = append(list, text[:end]), text[end:]
 	}
 	return list
+}
+
+// cutPhrase reads the phrase that a text begins with; ok is false where it begins with none, or with one that does not end.
+func cutPhrase(text string) (phrase, rest string, ok bool) {
+	if text[0] != '"' && text[0] != '\'' {
+		return "", "", false
+	}
+	var b strings.Builder
+	for i := 1; i < len(text); i++ {
+		switch {
+		case text[i] == text[0]:
+			return b.String(), text[i+1:], true
+		case text[i] == '\\' && i+1 < len(text):
+			i++
+		}
+		b.WriteByte(text[i])
+	}
+	return "", "", false
 }
 
 // sortKey is what an email is sorted by.

@@ -54,35 +54,29 @@ type emailPatch struct {
 }
 
 // emailPatch reads a PatchObject (RFC 8620 section 5.3).
-func (c *call) emailPatch(ctx context.Context, p *picture, l *store.Located, raw map[string]json.RawMessage) (*emailPatch, *methodError) {
-	patch := &emailPatch{}
+func (c *call) emailPatch(ctx context.Context, p *picture, l *store.Located, raw map[string]json.RawMessage) (patch *emailPatch, e *methodError) {
+	patch = &emailPatch{}
 	for _, path := range slices.Sorted(maps.Keys(raw)) {
 		value := raw[path]
 		name, rest, nested := strings.Cut(path, "/")
-		switch name {
-		case "keywords", "mailboxIds":
-			if path == "keywords" && string(value) == "null" {
-				value = json.RawMessage("{}") // which is what it is without (RFC 8621 section 4.1.1)
-			}
-			set, e := patchOf(path, rest, nested, value)
-			if e != nil {
-				return nil, e
-			}
-			if name == "keywords" {
-				e = patch.addKeywords(set, !nested)
-			} else {
-				e = patch.addMailboxes(c, p, set, !nested)
-			}
-			if e != nil {
-				return nil, e
-			}
-		default:
-			if e := c.unchanged(ctx, p, l, path, value); e != nil {
-				return nil, e
-			}
+		if name != "keywords" && name != "mailboxIds" {
+			e = e.and(c.unchanged(ctx, p, l, path, value))
+			continue
 		}
+		if path == "keywords" && string(value) == "null" {
+			value = json.RawMessage("{}") // which is what it is without (RFC 8621 section 4.1.1)
+		}
+		set, bad := patchOf(path, rest, nested, value)
+		switch {
+		case bad != nil:
+		case name == "keywords":
+			bad = patch.addKeywords(set, !nested)
+		default:
+			bad = patch.addMailboxes(c, p, set, !nested)
+		}
+		e = e.and(bad)
 	}
-	return patch, nil
+	return patch, e
 }
 
 // unchanged holds a property that stays as it is to what it is: a client may say that, too (RFC 8620 section 5.3).

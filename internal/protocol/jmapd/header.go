@@ -33,7 +33,7 @@ var forms = map[string]func(value []byte) any{
 var formsOf = func() map[string][]string {
 	m := map[string][]string{}
 	for form, names := range map[string]string{
-		"asText":       "Subject Comments Keywords List-Id",
+		"asText":       "Subject Comments Keywords",
 		"asAddresses":  "From Sender Reply-To To Cc Bcc Resent-From Resent-Sender Resent-Reply-To Resent-To Resent-Cc Resent-Bcc",
 		"asMessageIds": "Message-Id In-Reply-To References Resent-Message-Id",
 		"asDate":       "Date Resent-Date",
@@ -97,8 +97,10 @@ func (h *headerProperty) value(header []byte) any {
 	return list[len(list)-1]
 }
 
+// asRaw leaves out what cannot be told: octets that are no UTF-8, and NUL (RFC 8621 section 4.1.2.1).
 func asRaw(value []byte) any {
-	return strings.ToValidUTF8(strings.TrimRight(string(value), "\r\n"), "\uFFFD")
+	text := strings.ReplaceAll(strings.TrimRight(string(value), "\r\n"), "\x00", "")
+	return strings.ToValidUTF8(text, "\uFFFD")
 }
 
 func asText(value []byte) any { return norm.NFC.String(message.DecodeHeader(string(value))) }
@@ -138,13 +140,13 @@ func asGroupedAddresses(value []byte) any {
 			start += at + 1
 		}
 		add(nil, rest[:start])
-		name := strings.Trim(strings.TrimSpace(rest[start:colon]), `"`)
+		name := message.DisplayName(rest[start:colon])
 		rest = rest[colon+1:]
 		end := outside(rest, ';')
 		if end < 0 {
 			end = len(rest)
 		}
-		add(message.DecodeHeader(name), rest[:end])
+		add(name, rest[:end])
 		rest = rest[min(end+1, len(rest)):]
 	}
 	return out

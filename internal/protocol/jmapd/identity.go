@@ -206,7 +206,7 @@ func (c *call) owns(ctx context.Context, email string) (cause.Decision, error) {
 func (c *call) changeIdentities(s *set, all *store.Identities, allowed map[string]cause.Decision) {
 	for _, name := range slices.Sorted(maps.Keys(s.create)) {
 		one := store.Identity{}
-		e := c.readIdentity(&one, s.create[name], true)
+		e := readIdentity(&one, s.create[name], true)
 		if d := allowed[one.Email]; e == nil && !d.Allowed() {
 			e = c.refused("forbiddenFrom", d)
 		}
@@ -233,7 +233,7 @@ func (c *call) changeIdentities(s *set, all *store.Identities, allowed map[strin
 			continue
 		}
 		changed := *one
-		if e := c.readIdentity(&changed, s.update[id], false); e != nil {
+		if e := readIdentity(&changed, s.update[id], false); e != nil {
 			s.notUpdated[id] = e
 			continue
 		}
@@ -258,42 +258,46 @@ func (c *call) changeIdentities(s *set, all *store.Identities, allowed map[strin
 const maxIdentityText = 1000
 
 // readIdentity reads the properties of an identity that are given.
-func (c *call) readIdentity(one *store.Identity, properties map[string]json.RawMessage, create bool) *methodError {
+func readIdentity(one *store.Identity, properties map[string]json.RawMessage, create bool) (e *methodError) {
 	for _, name := range slices.Sorted(maps.Keys(properties)) {
-		raw := properties[name]
-		ok := true
-		switch name {
-		case "name":
-			one.Name = "" // which is what null means
-			ok = json.Unmarshal(raw, &one.Name) == nil && len(one.Name) <= maxIdentityText
-		case "email":
-			if !create && !same(raw, one.Email) {
-				return badProperty(name, "the address of an identity stays")
-			}
-			if unmarshal(raw, &one.Email) != nil {
-				return badProperty(name, "not an address")
-			}
-			_, err := address.Parse(one.Email, address.Options{UTF8: true})
-			ok = err == nil
-		case "replyTo":
-			one.ReplyTo, ok = readIdentityAddresses(raw)
-		case "bcc":
-			one.Bcc, ok = readIdentityAddresses(raw)
-		case "textSignature":
-			one.TextSignature = ""
-			ok = json.Unmarshal(raw, &one.TextSignature) == nil && len(one.TextSignature) <= store.MaxSignature
-		case "htmlSignature":
-			one.HTMLSignature = ""
-			ok = json.Unmarshal(raw, &one.HTMLSignature) == nil && len(one.HTMLSignature) <= store.MaxSignature
-		default:
-			ok = !create && same(raw, identityObject(one)[name]) && isIdentityProperty(name)
-		}
-		if !ok {
-			return badProperty(name, "it cannot be set so")
-		}
+		e = e.and(readIdentityProperty(one, name, properties[name], create))
 	}
-	if one.Email == "" {
-		return badProperty("email", "it is missing")
+	if one.Email == "" && !e.names("email") {
+		e = e.and(badProperty("email", "it is missing"))
+	}
+	return e
+}
+
+func readIdentityProperty(one *store.Identity, name string, raw json.RawMessage, create bool) *methodError {
+	ok := true
+	switch name {
+	case "name":
+		one.Name = "" // which is what null means
+		ok = json.Unmarshal(raw, &one.Name) == nil && len(one.Name) <= maxIdentityText
+	case "email":
+		if !create && !same(raw, one.Email) {
+			return badProperty(name, "the address of an identity stays")
+		}
+		if unmarshal(raw, &one.Email) != nil {
+			return badProperty(name, "not an address")
+		}
+		_, err := address.Parse(one.Email, address.Options{UTF8: true})
+		ok = err == nil
+	case "replyTo":
+		one.ReplyTo, ok = readIdentityAddresses(raw)
+	case "bcc":
+		one.Bcc, ok = readIdentityAddresses(raw)
+	case "textSignature":
+		one.TextSignature = ""
+		ok = json.Unmarshal(raw, &one.TextSignature) == nil && len(one.TextSignature) <= store.MaxSignature
+	case "htmlSignature":
+		one.HTMLSignature = ""
+		ok = json.Unmarshal(raw, &one.HTMLSignature) == nil && len(one.HTMLSignature) <= store.MaxSignature
+	default:
+		ok = !create && same(raw, identityObject(one)[name]) && isIdentityProperty(name)
+	}
+	if !ok {
+		return badProperty(name, "it cannot be set so")
 	}
 	return nil
 }
@@ -316,10 +320,16 @@ func readIdentityAddresses(raw json.RawMessage) (list []store.IdentityAddress, o
 	return list, true
 }
 
-// refused is the SetError of a decision: what it means for people stands beside its type.
+// refused is the SetError of a decision: what it means for people stands beside its type. The description of forbiddenToSend is for them,
+// too (RFC 8621 section 7.5).
 func (c *call) refused(kind string, d cause.Decision) *methodError {
-	e := &methodError{Type: kind, Description: c.server.reason(d)}
-	e.Why = c.why(d)
+	e := &methodError{Type: kind, Description: c.server.reason(d), Why: c.why(d)}
+	switch {
+	case kind == "forbiddenToSend" && e.Why != nil:
+		e.Description = e.Why.Text
+	case kind == "tooLarge":
+		e.MaxSize = c.server.options.Limits.Message
+	}
 	return e
 }
 

@@ -104,37 +104,37 @@ func (c *call) placedNew(ctx context.Context, p *picture, into []store.MailboxID
 // importArgs reads an EmailImport object.
 func (c *call) importArgs(p *picture, raw map[string]json.RawMessage) (patch *emailPatch, source string, received time.Time, e *methodError) {
 	patch = &emailPatch{}
-	for name, value := range raw {
+	for _, name := range slices.Sorted(maps.Keys(raw)) {
+		value := raw[name]
 		var set map[string]bool
+		var bad *methodError
 		switch name {
 		case "blobId":
 			if unmarshal(value, &source) != nil {
-				e = badProperty(name, "not an id")
+				bad = badProperty(name, "not an id")
 			}
 		case "receivedAt":
 			if unmarshal(value, &received) != nil {
-				e = badProperty(name, "not a date")
+				bad = badProperty(name, "not a date")
 			}
 		case "mailboxIds":
-			if set, e = patchOf(name, "", false, value); e == nil {
-				e = patch.addMailboxes(c, p, set, true)
+			if set, bad = patchOf(name, "", false, value); bad == nil {
+				bad = patch.addMailboxes(c, p, set, true)
 			}
 		case "keywords":
-			if set, e = patchOf(name, "", false, value); e == nil {
-				e = patch.addKeywords(set, true)
+			if set, bad = patchOf(name, "", false, value); bad == nil {
+				bad = patch.addKeywords(set, true)
 			}
 		default:
-			e = badProperty(name, "unknown property")
+			bad = badProperty(name, "unknown property")
 		}
-		if e != nil {
-			return nil, "", received, e
-		}
+		e = e.and(bad)
 	}
-	switch {
-	case source == "":
-		e = badProperty("blobId", "it is missing")
-	case len(patch.mailboxes) == 0:
-		e = badProperty("mailboxIds", "an email is in one mailbox at least")
+	if source == "" && !e.names("blobId") {
+		e = e.and(badProperty("blobId", "it is missing"))
+	}
+	if len(patch.mailboxes) == 0 && !e.names("mailboxIds") {
+		e = e.and(badProperty("mailboxIds", "an email is in one mailbox at least"))
 	}
 	return patch, c.named(source), received, e
 }

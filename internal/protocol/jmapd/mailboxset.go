@@ -87,54 +87,59 @@ const maxSortOrder = 1<<31 - 1
 
 // mailboxSettings reads them. old is the mailbox as it is, nil for a new one.
 func (c *call) mailboxSettings(p *picture, properties map[string]json.RawMessage, old *box) (m mailboxSettings, e *methodError) {
-	for property, raw := range properties {
-		switch property {
-		case "name":
-			if unmarshal(raw, &m.name) != nil || *m.name == "" || strings.Contains(*m.name, store.Separator) {
-				return m, badProperty(property, "a name is not empty and has no "+store.Separator)
+	for _, property := range slices.Sorted(maps.Keys(properties)) {
+		e = e.and(c.mailboxSetting(p, &m, property, properties[property], old))
+	}
+	return m, e
+}
+
+func (c *call) mailboxSetting(p *picture, m *mailboxSettings, property string, raw json.RawMessage, old *box) *methodError {
+	switch property {
+	case "name":
+		if unmarshal(raw, &m.name) != nil || *m.name == "" || strings.Contains(*m.name, store.Separator) {
+			return badProperty(property, "a name is not empty and has no "+store.Separator)
+		}
+	case "parentId":
+		parent := store.MailboxID(0)
+		var id *string
+		if json.Unmarshal(raw, &id) != nil {
+			return badProperty(property, "not an id")
+		}
+		if id != nil {
+			b, ok := p.mailbox(c.named(*id))
+			if !ok {
+				return badProperty(property, "there is no such mailbox")
 			}
-		case "parentId":
-			parent := store.MailboxID(0)
-			var id *string
-			if json.Unmarshal(raw, &id) != nil {
-				return m, badProperty(property, "not an id")
-			}
-			if id != nil {
-				b, ok := p.mailbox(c.named(*id))
-				if !ok {
-					return m, badProperty(property, "there is no such mailbox")
-				}
-				parent = b.ID
-			}
-			m.parent = &parent
-		case "role":
-			var name *string
-			if json.Unmarshal(raw, &name) != nil {
-				return m, badProperty(property, "not a role")
-			}
-			r := store.RoleNone
-			if name != nil {
-				r = store.Role(*name)
-			}
-			m.role = &r
-		case "isSubscribed":
-			if unmarshal(raw, &m.subscribed) != nil {
-				return m, badProperty(property, "not a boolean")
-			}
-		case "sortOrder":
-			var n uint32 // 0 if it is null
-			if json.Unmarshal(raw, &n) != nil || n > maxSortOrder {
-				return m, badProperty(property, "not a number from 0 to 2147483647")
-			}
-			n++
-			m.place = &n
-		default: // what the server sets can be given as it is
-			if old == nil || !same(raw, old.object()[property]) {
-				return m, badProperty(property, "it cannot be set")
-			}
+			parent = b.ID
+		}
+		m.parent = &parent
+	case "role":
+		var name *string
+		if json.Unmarshal(raw, &name) != nil {
+			return badProperty(property, "not a role")
+		}
+		r := store.RoleNone
+		if name != nil {
+			r = store.Role(*name)
+		}
+		m.role = &r
+	case "isSubscribed":
+		if unmarshal(raw, &m.subscribed) != nil {
+			return badProperty(property, "not a boolean")
+		}
+	case "sortOrder":
+		var n uint32 // 0 if it is null
+		if json.Unmarshal(raw, &n) != nil || n > maxSortOrder {
+			return badProperty(property, "not a number from 0 to 2147483647")
+		}
+		n++
+		m.place = &n
+	default: // what the server sets can be given as it is
+		if old == nil || !same(raw, old.object()[property]) {
+			return badProperty(property, "it cannot be set")
 		}
 	}
-	return m, nil
+	return nil
 }
 
 // same reports whether a value that a client gave is the one that is there.
@@ -159,11 +164,11 @@ func (c *call) createMailbox(ctx context.Context, properties map[string]json.Raw
 		return nil, c.setError(err)
 	}
 	m, e := c.mailboxSettings(p, properties, nil)
-	switch {
-	case e != nil:
+	if m.name == nil && !e.names("name") {
+		e = e.and(badProperty("name", "it is missing"))
+	}
+	if e != nil {
 		return nil, e
-	case m.name == nil:
-		return nil, badProperty("name", "it is missing")
 	}
 	role := store.RoleNone
 	if m.role != nil {

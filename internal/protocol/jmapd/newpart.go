@@ -49,42 +49,43 @@ func (n *newPart) isMultipart() bool { return strings.HasPrefix(n.kind, "multipa
 
 // readBody reads what is in an email: bodyStructure, or the texts and attachments of which one is made.
 func (e *newEmail) readBody(raw map[string]json.RawMessage) *methodError {
-	if bad := e.readValues(raw["bodyValues"]); bad != nil {
-		return bad
-	}
+	bad := e.readValues(raw["bodyValues"])
 	given := func(name string) bool { v, ok := raw[name]; return ok && string(v) != "null" }
 	if given("bodyStructure") {
-		for _, name := range []string{"textBody", "htmlBody", "attachments"} {
-			if given(name) {
-				return badProperty(name, "it excludes bodyStructure")
-			}
-		}
-		root, bad := e.readPart("bodyStructure", raw["bodyStructure"], maxNewDepth)
-		if bad != nil {
-			return bad
-		}
-		for name := range root.named {
-			if e.named[name] {
-				return badProperty("bodyStructure", "the email has the header field "+name+", too")
-			}
-		}
-		e.root = root
-		return nil
+		return bad.and(e.readStructure(raw["bodyStructure"], given))
 	}
-	text, bad := e.readText("textBody", "text/plain", raw["textBody"])
-	if bad != nil {
-		return bad
-	}
-	html, bad := e.readText("htmlBody", "text/html", raw["htmlBody"])
-	if bad != nil {
-		return bad
-	}
-	attachments, bad := e.readParts("attachments", raw["attachments"], maxNewDepth)
-	if bad != nil {
+	text, wrong := e.readText("textBody", "text/plain", raw["textBody"])
+	bad = bad.and(wrong)
+	html, wrong := e.readText("htmlBody", "text/html", raw["htmlBody"])
+	bad = bad.and(wrong)
+	attachments, wrong := e.readParts("attachments", raw["attachments"], maxNewDepth)
+	if bad = bad.and(wrong); bad != nil {
 		return bad
 	}
 	e.root = structure(text, html, attachments)
 	return nil
+}
+
+// readStructure reads bodyStructure, which says all, and the rest of the header fields.
+func (e *newEmail) readStructure(raw json.RawMessage, given func(name string) bool) (bad *methodError) {
+	for _, name := range []string{"textBody", "htmlBody", "attachments"} {
+		if given(name) {
+			bad = bad.and(badProperty(name, "it excludes bodyStructure"))
+		}
+	}
+	root, wrong := e.readPart("bodyStructure", raw, maxNewDepth)
+	if bad = bad.and(wrong); wrong != nil {
+		return bad
+	}
+	var members map[string]json.RawMessage
+	_ = json.Unmarshal(raw, &members) // it was read
+	for _, property := range slices.Sorted(maps.Keys(members)) {
+		if h, ok := parseHeaderProperty(property); ok && e.named[strings.ToLower(h.name)] {
+			bad = bad.and(badProperty("bodyStructure/"+property, "the email has this header field, too"))
+		}
+	}
+	e.root = root
+	return bad
 }
 
 // readValues reads bodyValues.
@@ -96,22 +97,23 @@ func (e *newEmail) readValues(raw json.RawMessage) *methodError {
 	if json.Unmarshal(raw, &values) != nil {
 		return badProperty("bodyValues", "not an object of values")
 	}
-	for id, members := range values {
-		for name, value := range members {
+	var bad *methodError
+	for _, id := range slices.Sorted(maps.Keys(values)) {
+		for _, name := range slices.Sorted(maps.Keys(values[id])) {
 			var text string
-			switch {
+			switch value := values[id][name]; {
 			case name == "value" && unmarshal(value, &text) == nil:
 				e.values[id] = text
 			case (name == "isEncodingProblem" || name == "isTruncated") && string(value) == "false":
 			default:
-				return badProperty("bodyValues/"+id+"/"+name, "it cannot be set so")
+				bad = bad.and(badProperty("bodyValues/"+id+"/"+name, "it cannot be set so"))
 			}
 		}
-		if _, ok := e.values[id]; !ok {
-			return badProperty("bodyValues/"+id+"/value", "it is missing")
+		if _, given := values[id]["value"]; !given {
+			bad = bad.and(badProperty("bodyValues/"+id+"/value", "it is missing"))
 		}
 	}
-	return nil
+	return bad
 }
 
 // readText reads textBody or htmlBody, which have one part (RFC 8621 section 4.6).
@@ -145,13 +147,10 @@ func (e *newEmail) readParts(at string, raw json.RawMessage, depth int) (list []
 		return nil, badProperty(at, "too many parts")
 	}
 	for i, one := range given {
-		part, bad := e.readPart(at+"/"+strconv.Itoa(i), one, depth)
-		if bad != nil {
-			return nil, bad
-		}
-		list = append(list, part)
+		part, wrong := e.readPart(at+"/"+strconv.Itoa(i), one, depth)
+		list, bad = append(list, part), bad.and(wrong)
 	}
-	return list, nil
+	return list, bad
 }
 
 // readPart reads an EmailBodyPart.
@@ -164,10 +163,12 @@ func (e *newEmail) readPart(at string, raw json.RawMessage, depth int) (*newPart
 		return nil, badProperty(at, "too many parts in each other")
 	}
 	n := &newPart{at: at, named: map[string]bool{}}
+	var bad *methodError
 	for _, name := range slices.Sorted(maps.Keys(members)) {
-		if bad := e.readPartProperty(n, name, members[name], depth); bad != nil {
-			return nil, bad
-		}
+		bad = bad.and(e.readPartProperty(n, name, members[name], depth))
+	}
+	if bad != nil {
+		return nil, bad
 	}
 	return n, n.check(members)
 }

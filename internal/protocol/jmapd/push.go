@@ -264,7 +264,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request, a *store.Account
 		return
 	}
 	if !s.take(a.ID) {
-		problem{Type: limitExceeded, Status: http.StatusTooManyRequests}.write(w)
+		problem{Type: "about:blank", Status: http.StatusTooManyRequests, Detail: "too many connections wait for events of the account"}.write(w)
 		return
 	}
 	defer s.give(a.ID)
@@ -335,8 +335,9 @@ func (st *stream) run(ctx context.Context, last string) error {
 
 func (st *stream) wait(ctx context.Context) error {
 	var pings <-chan time.Time
+	var ticker *time.Ticker
 	if st.ping > 0 {
-		ticker := time.NewTicker(st.ping)
+		ticker = time.NewTicker(st.ping)
 		defer ticker.Stop()
 		pings = ticker.C
 	}
@@ -358,6 +359,9 @@ func (st *stream) wait(ctx context.Context) error {
 			told, err := st.tell(ctx)
 			if err != nil || told && st.once {
 				return err
+			}
+			if told && ticker != nil { // pings come when nothing else did
+				ticker.Reset(st.ping)
 			}
 		}
 	}

@@ -79,7 +79,7 @@ func pushGet(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	subs, err := c.server.subscriptions(ctx, c.account.ID)
+	subs, err := c.subscriptions(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -100,17 +100,21 @@ func pushGet(ctx context.Context, c *call) (any, error) {
 	return object{"list": list, "notFound": missing}, nil
 }
 
-// subscriptions are those of an account that hold, by id.
-func (s *Server) subscriptions(ctx context.Context, a store.AccountID) (map[string]*store.PushSubscription, error) {
-	list, err := s.store.PushSubscriptions(ctx, a)
+// subscriptions are those that hold and that who asks may know of, by id.
+func (c *call) subscriptions(ctx context.Context) (map[string]*store.PushSubscription, error) {
+	list, err := c.server.store.PushSubscriptions(ctx, c.account.ID)
 	all := map[string]*store.PushSubscription{}
 	for i := range list {
-		if s.store.Now().Before(list[i].Expires) {
+		if c.isOurs(&list[i]) && c.server.store.Now().Before(list[i].Expires) {
 			all[pushID(list[i].ID)] = &list[i]
 		}
 	}
 	return all, err
 }
+
+// isOurs reports whether a subscription was made with what the request is signed in with: others are not told of, and not changed
+// (RFC 8620 section 7.2).
+func (c *call) isOurs(sub *store.PushSubscription) bool { return sub.With == c.request.with }
 
 func pushObject(sub *store.PushSubscription) object {
 	o := object{
@@ -156,6 +160,10 @@ func pushSet(ctx context.Context, c *call) (any, error) {
 	}
 	for _, id := range s.destroy {
 		n, _ := parseID[uint64]('p', id)
+		if e := c.mayEnd(ctx, n); e != nil {
+			s.notDestroyed[id] = e
+			continue
+		}
 		if err := c.server.store.DeletePushSubscription(ctx, c.account.ID, n); err != nil {
 			s.notDestroyed[id] = c.setError(err)
 			continue
@@ -170,20 +178,35 @@ func pushSet(ctx context.Context, c *call) (any, error) {
 	return answer, nil
 }
 
+// mayEnd finds a subscription that is to end, also one that holds no more.
+func (c *call) mayEnd(ctx context.Context, id uint64) *methodError {
+	list, err := c.server.store.PushSubscriptions(ctx, c.account.ID)
+	if err != nil {
+		return c.setError(err)
+	}
+	if !slices.ContainsFunc(list, func(sub store.PushSubscription) bool { return sub.ID == id && c.isOurs(&sub) }) {
+		return &methodError{Type: "notFound"}
+	}
+	return nil
+}
+
 func (c *call) createPush(ctx context.Context, properties map[string]json.RawMessage) (object, *methodError) {
 	p := c.server.pusher
 	now := c.server.store.Now()
 	sub := store.PushSubscription{With: c.request.with, Code: rand.Text(), Created: now.UTC(), Expires: now.Add(mostPushTime)}
-	for name, raw := range properties {
-		if e := c.server.readPush(&sub, name, raw, true); e != nil {
-			return nil, e
-		}
+	var e *methodError
+	for _, name := range slices.Sorted(maps.Keys(properties)) {
+		e = e.and(c.server.readPush(&sub, name, properties[name], true))
+	}
+	if sub.Device == "" && !e.names("deviceClientId") {
+		e = e.and(badProperty("deviceClientId", "it is missing"))
+	}
+	if !e.names("url") && !p.mayPush(sub.URL) {
+		e = e.and(badProperty("url", "an https URL of the internet is wanted"))
 	}
 	switch {
-	case sub.Device == "":
-		return nil, badProperty("deviceClientId", "it is missing")
-	case !p.mayPush(sub.URL):
-		return nil, badProperty("url", "an https URL of the internet is wanted")
+	case e != nil:
+		return nil, e
 	case !p.mayCreate(c.account.ID, now):
 		return nil, &methodError{Type: "rateLimit", Description: "too many subscriptions were made in the last hour"}
 	}
@@ -225,32 +248,35 @@ func (c *call) updatePush(ctx context.Context, id string, patch map[string]json.
 	var expires any
 	var test string
 	err := c.server.store.UpdatePushSubscription(ctx, c.account.ID, n, func(sub *store.PushSubscription) error {
+		if !c.isOurs(sub) {
+			return &methodError{Type: "notFound"}
+		}
 		before := pushObject(sub)
 		expires, test = nil, "" // of a try before
-		for name, raw := range patch {
+		var e *methodError
+		for _, name := range slices.Sorted(maps.Keys(patch)) {
+			raw := patch[name]
 			switch {
 			case name == "test": // our own: a message that shows how long it takes
 				if unmarshal(raw, &test) != nil || len(test) > maxPushDevice {
-					return badProperty(name, "not a text")
+					e = e.and(badProperty(name, "not a text"))
 				}
-				continue
 			case slices.Contains([]string{"id", "deviceClientId"}, name):
 				if !same(raw, before[name]) {
-					return badProperty(name, "it cannot be changed")
+					e = e.and(badProperty(name, "it cannot be changed"))
 				}
-				continue
-			}
-			if e := c.server.readPush(sub, name, raw, false); e != nil {
-				return e
+			default:
+				e = e.and(c.server.readPush(sub, name, raw, false))
 			}
 			if name == "expires" && !same(raw, sub.Expires.UTC().Format(time.RFC3339)) {
 				expires = object{"expires": sub.Expires.UTC().Format(time.RFC3339)}
 			}
 		}
 		if test != "" {
-			if e := c.mayTest(sub); e != nil {
-				return e
-			}
+			e = e.and(c.mayTest(sub))
+		}
+		if e != nil {
+			return e
 		}
 		sub.ID = n
 		now = *sub

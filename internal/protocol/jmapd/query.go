@@ -48,7 +48,7 @@ func (c *call) query(further ...string) (q query, err error) {
 	if q.limit != nil && *q.limit < 0 {
 		return q, invalid("limit is negative")
 	}
-	return q, noCollation(q.sort)
+	return q, checkSort(q.sort)
 }
 
 // results are the ids that a query found, in order.
@@ -101,7 +101,7 @@ func (q *query) answer(c *call, found results, state string) (object, error) {
 // queryChange are the arguments of every /queryChanges (RFC 8620 section 5.6), beside those of its query.
 type queryChange struct {
 	since string
-	most  int // 0: no bound
+	most  *int // nil: no bound
 	upTo  *string
 	total bool
 	sort  []comparator
@@ -115,15 +115,15 @@ func (c *call) queryChange(further ...string) (q queryChange, err error) {
 	if q.since, err = c.args.text("sinceQueryState"); err != nil {
 		return q, err
 	}
-	for name, v := range map[string]any{"sort": &q.sort, "upToId": &q.upTo, "calculateTotal": &q.total} {
+	for name, v := range map[string]any{"sort": &q.sort, "upToId": &q.upTo, "calculateTotal": &q.total, "maxChanges": &q.most} {
 		if err := c.args.read(name, v); err != nil {
 			return q, err
 		}
 	}
-	if q.most, err = c.args.most(); err != nil {
-		return q, err
+	if q.most != nil && *q.most < 0 {
+		return q, invalid("maxChanges is negative")
 	}
-	return q, noCollation(q.sort)
+	return q, checkSort(q.sort)
 }
 
 // addedItem is a result at its position.
@@ -135,7 +135,7 @@ type addedItem struct {
 // answer tells which results went or may lie elsewhere now, and where those lie that came or may have moved.
 func (q *queryChange) answer(c *call, removed []string, added []addedItem, state string, total int) (any, error) {
 	removed = listed(removed)
-	if q.most > 0 && len(removed)+len(added) > q.most {
+	if q.most != nil && len(removed)+len(added) > *q.most {
 		return nil, &methodError{Type: "tooManyChanges"}
 	}
 	slices.SortFunc(added, func(a, b addedItem) int { return a.Index - b.Index })
@@ -149,8 +149,12 @@ func (q *queryChange) answer(c *call, removed []string, added []addedItem, state
 	return answer, nil
 }
 
-func noCollation(sort []comparator) error {
+// checkSort holds comparators to what is sorted by: a property, in the one collation that there is.
+func checkSort(sort []comparator) error {
 	for _, s := range sort {
+		if s.Property == "" {
+			return invalid("sort: property is missing")
+		}
 		if s.Collation != "" {
 			return &methodError{Type: "unsupportedSort", Description: "collation " + s.Collation}
 		}

@@ -174,6 +174,7 @@ func (s *Server) api(w http.ResponseWriter, r *http.Request, a *store.Account) {
 	}
 	req.asker = s.askerOf(r)
 	text, err := s.respond(r.Context(), a, req)
+	w.Header().Set("Content-Language", string(req.lang)) // RFC 8620 section 3.8
 	s.answer(w, text, err)
 }
 
@@ -298,15 +299,16 @@ type methodError struct {
 	Type        string   `json:"type"`
 	Description string   `json:"description,omitempty"`
 	Properties  []string `json:"properties,omitempty"`
-	NotFound    []string `json:"notFound,omitempty"` // blobNotFound (RFC 8621 section 4.6)
+	NotFound    []string `json:"notFound,omitempty"`   // blobNotFound (RFC 8621 section 4.6)
+	ExistingID  string   `json:"existingId,omitempty"` // alreadyExists (RFC 8620 section 5.4)
 	// Those of RFC 8621 section 7.5.
-	ExistingID        string   `json:"existingId,omitempty"`        // alreadyExists (RFC 8620 section 5.4)
 	MaxSize           int64    `json:"maxSize,omitempty"`           // tooLarge
 	MaxRecipients     int      `json:"maxRecipients,omitempty"`     // tooManyRecipients
 	InvalidRecipients []string `json:"invalidRecipients,omitempty"` // invalidRecipients
 	// Why is a refusal in words for people, Recipients those of recipients.
 	Why        *explained            `json:"why,omitempty"`
 	Recipients map[string]*explained `json:"recipients,omitempty"`
+	TraceID    string                `json:"traceId,omitempty"` // by which Trace/query tells of a submission that was refused
 	taken      bool                  // something else has what was wanted
 }
 

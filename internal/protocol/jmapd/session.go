@@ -135,7 +135,7 @@ func (s *Server) session(w http.ResponseWriter, r *http.Request, a *store.Accoun
 func (s *Server) answer(w http.ResponseWriter, text []byte, err error) {
 	if err != nil {
 		s.log.Error("jmapd: an answer cannot be written", "error", err)
-		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		problem{Type: "about:blank", Status: http.StatusInternalServerError}.write(w)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -26,7 +26,7 @@ type set struct {
 // method.
 func (c *call) set(state string, further ...string) (*set, error) {
 	s := &set{
-		created: object{}, updated: object{}, destroyed: []string{},
+		created: object{}, updated: object{},
 		notCreated: map[string]*methodError{}, notUpdated: map[string]*methodError{}, notDestroyed: map[string]*methodError{},
 	}
 	if err := c.args.only(append(further, "ifInState", "create", "update", "destroy")...); err != nil {
@@ -114,9 +114,13 @@ func (c *call) named(id string) string {
 // answer is the answer of a /set. States are those before and after; others may have changed mail in between, so
 // a client that has the state before asks for changes.
 func (s *set) answer(c *call, before, after string) object {
+	var destroyed any
+	if len(s.destroyed) > 0 {
+		destroyed = s.destroyed
+	}
 	return object{
 		"accountId": accountID(c.account.ID), "oldState": before, "newState": after,
-		"created": nullIfEmpty(s.created), "updated": nullIfEmpty(s.updated), "destroyed": s.destroyed,
+		"created": nullIfEmpty(s.created), "updated": nullIfEmpty(s.updated), "destroyed": destroyed,
 		"notCreated": nullIfEmpty(s.notCreated), "notUpdated": nullIfEmpty(s.notUpdated), "notDestroyed": nullIfEmpty(s.notDestroyed),
 	}
 }
@@ -147,4 +151,30 @@ func (c *call) setError(err error, properties ...string) *methodError {
 
 func badProperty(name, description string) *methodError {
 	return &methodError{Type: "invalidProperties", Description: description, Properties: []string{name}}
+}
+
+// and makes one error of two: all properties that are wrong are told at once (RFC 8620 section 5.3). What is more than a wrong property
+// goes before that.
+func (e *methodError) and(other *methodError) *methodError {
+	switch {
+	case other == nil || e != nil && e.Type != "invalidProperties":
+		return e
+	case e == nil || other.Type != "invalidProperties":
+		return other
+	}
+	both := *e
+	for _, p := range other.Properties {
+		if !e.names(p) {
+			both.Properties = append(slices.Clip(both.Properties), p)
+		}
+	}
+	if other.Description != e.Description && len(both.Properties) > len(e.Properties) {
+		both.Description += "; " + other.Description
+	}
+	return &both
+}
+
+// names reports whether the error is about a property.
+func (e *methodError) names(property string) bool {
+	return e != nil && slices.Contains(e.Properties, property)
 }

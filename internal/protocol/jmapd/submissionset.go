@@ -170,6 +170,7 @@ func (c *call) readSubmission(ctx context.Context, raw map[string]json.RawMessag
 	var identity, email string
 	var envelope *struct{ MailFrom, RcptTo json.RawMessage }
 	var sendAt *time.Time
+	var bad *methodError
 	for _, name := range slices.Sorted(maps.Keys(raw)) {
 		var v any
 		switch name {
@@ -182,11 +183,15 @@ func (c *call) readSubmission(ctx context.Context, raw map[string]json.RawMessag
 		case "sendAt":
 			v = &sendAt
 		default:
-			return nil, badProperty(name, "the server sets it")
+			bad = bad.and(badProperty(name, "the server sets it"))
+			continue
 		}
 		if json.Unmarshal(raw[name], v) != nil {
-			return nil, badProperty(name, "it has the wrong type")
+			bad = bad.and(badProperty(name, "it has the wrong type"))
 		}
+	}
+	if bad != nil {
+		return nil, bad
 	}
 	own, e := c.readHanded(ctx, h, c.named(identity), c.named(email))
 	if e != nil {
@@ -219,17 +224,21 @@ func (c *call) readHanded(ctx context.Context, h *handing, identity, email strin
 	if err != nil {
 		return nil, c.setError(err)
 	}
-	own := findIdentity(&all, identity)
-	if own == nil {
-		return nil, badProperty("identityId", "there is no such identity")
-	}
 	p, err := c.picture(ctx)
 	if err != nil {
 		return nil, c.setError(err)
 	}
+	var bad *methodError
+	own := findIdentity(&all, identity)
+	if own == nil {
+		bad = badProperty("identityId", "there is no such identity")
+	}
 	l, ok := p.located(email)
 	if !ok {
-		return nil, badProperty("emailId", "there is no such email")
+		bad = bad.and(badProperty("emailId", "there is no such email"))
+	}
+	if bad != nil {
+		return nil, bad
 	}
 	err = c.server.store.Emails(ctx, c.account.ID, l.ID, l.ID+1, func(e *store.Email) error {
 		sum, err := e.Summary.Summary()
@@ -409,12 +418,12 @@ func (c *call) checkSubmission(ctx context.Context, h *handing) *methodError {
 		return &methodError{Type: "invalidEmail", Description: "it has no author", Properties: []string{"from"}}
 	case len(h.email.From) > 1 && len(h.email.Sender) == 0: // RFC 5322 section 3.6.2
 		return &methodError{Type: "invalidEmail", Description: "several authors need a sender", Properties: []string{"from", "sender"}}
+	case len(h.email.Sender) > 1:
+		return &methodError{Type: "invalidEmail", Description: "it has several senders", Properties: []string{"sender"}}
 	case h.email.Size > l.Message:
-		e := c.refused("tooLarge", cause.Refuse(cause.ContentTooLargeOwn, cause.Size("size", h.email.Size), cause.Size("limit", l.Message)))
-		e.MaxSize = l.Message
-		return e
+		return c.refuse(ctx, h, "tooLarge", cause.Refuse(cause.ContentTooLargeOwn, cause.Size("size", h.email.Size), cause.Size("limit", l.Message)))
 	case len(h.sub.Recipients) > l.Recipients:
-		e := c.refused("tooManyRecipients", cause.Refuse(cause.LimitRecipients, cause.Count("limit", int64(l.Recipients))))
+		e := c.refuse(ctx, h, "tooManyRecipients", cause.Refuse(cause.LimitRecipients, cause.Count("limit", int64(l.Recipients))))
 		e.MaxRecipients = l.Recipients
 		return e
 	}
@@ -424,22 +433,30 @@ func (c *call) checkSubmission(ctx context.Context, h *handing) *methodError {
 	}
 	sender, recipients := c.server.options.Check(ctx, c.account, &h.sub, authors)
 	if !sender.Allowed() {
-		return c.refusedSender(h, sender)
+		return c.refusedSender(ctx, h, sender)
 	}
+	return c.refusedRecipients(ctx, h, recipients)
+}
+
+// refusedRecipients tells of those who cannot be sent to, nil if there are none.
+func (c *call) refusedRecipients(ctx context.Context, h *handing, decisions []cause.Decision) *methodError {
 	bad := map[string]*explained{}
-	for i, d := range recipients {
+	trace := store.NewTraceID(c.server.store.Now())
+	for i, d := range decisions {
 		if d.Action == cause.ActionRefuse {
-			bad[h.sub.Recipients[i].Address] = c.why(d)
+			to := h.sub.Recipients[i].Address
+			bad[to] = c.why(d)
+			c.recordRefusal(ctx, h, trace, journal.RecipientRefused, to, d)
 		}
 	}
-	if len(bad) > 0 {
-		return &methodError{Type: "invalidRecipients", InvalidRecipients: slices.Sorted(maps.Keys(bad)), Recipients: bad}
+	if len(bad) == 0 {
+		return nil
 	}
-	return nil
+	return &methodError{Type: "invalidRecipients", InvalidRecipients: slices.Sorted(maps.Keys(bad)), Recipients: bad, TraceID: trace.String()}
 }
 
 // refusedSender tells a decision about a sender by the errors of RFC 8621 section 7.5.
-func (c *call) refusedSender(h *handing, d cause.Decision) *methodError {
+func (c *call) refusedSender(ctx context.Context, h *handing, d cause.Decision) *methodError {
 	kind := "forbiddenToSend"
 	if d.Cause == cause.ClientFromNotOwned {
 		kind = "forbiddenFrom"
@@ -450,7 +467,33 @@ func (c *call) refusedSender(h *handing, d cause.Decision) *methodError {
 	if d.Cause == cause.ContentTooLargeOwn {
 		kind = "tooLarge"
 	}
-	return c.refused(kind, d)
+	return c.refuse(ctx, h, kind, d)
+}
+
+// refuse tells that a message is not sent, and the journal, which finds it by the reference that the error has.
+func (c *call) refuse(ctx context.Context, h *handing, kind string, d cause.Decision) *methodError {
+	e := c.refused(kind, d)
+	trace := store.NewTraceID(c.server.store.Now())
+	to := ""
+	if len(h.sub.Recipients) == 1 {
+		to = h.sub.Recipients[0].Address
+	}
+	c.recordRefusal(ctx, h, trace, journal.MessageRefused, to, d)
+	e.TraceID = trace.String()
+	return e
+}
+
+// recordRefusal leaves the event of a message that is not sent, as one that came over SMTP does.
+func (c *call) recordRefusal(ctx context.Context, h *handing, trace store.TraceID, kind, to string, d cause.Decision) {
+	e := store.Event{Time: c.server.store.Now(), Trace: trace, Account: c.account.ID, Kind: kind, Fields: []store.Field{
+		{Name: "from", Value: h.sub.From}, {Name: "to", Value: to}, {Name: "message-id", Value: h.email.MessageID},
+		{Name: "subject", Value: h.email.Subject}, {Name: "by", Value: c.account.Address},
+	}}
+	if author := h.email.From; len(author) > 0 && !strings.EqualFold(author[0].Email, h.sub.From) {
+		e.Fields = append(e.Fields, store.Field{Name: "author", Value: author[0].Email})
+	}
+	e.SetDecision(d)
+	c.server.options.Holder.Journal.Record(ctx, e)
 }
 
 // updateSubmission takes sending back (RFC 8621 section 7.5: undoStatus alone can be changed).
@@ -466,13 +509,18 @@ func (c *call) updateSubmission(ctx context.Context, s *set, id string, emails m
 		return
 	}
 	cancel := false
-	for name, raw := range s.update[id] {
+	var bad *methodError
+	for _, name := range slices.Sorted(maps.Keys(s.update[id])) {
+		raw := s.update[id][name]
 		if name == "undoStatus" && string(raw) == `"canceled"` {
 			cancel = true
 		} else if known, ok := o[name]; !ok || !same(raw, known) {
-			s.notUpdated[id] = badProperty(name, "it cannot be changed")
-			return
+			bad = bad.and(badProperty(name, "it cannot be changed"))
 		}
+	}
+	if bad != nil {
+		s.notUpdated[id] = bad
+		return
 	}
 	if cancel && e.Undo() != store.UndoCanceled {
 		if bad := c.cancel(ctx, &e); bad != nil {

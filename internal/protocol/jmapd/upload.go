@@ -17,33 +17,36 @@ import (
 
 // Bounds of uploads; store.MaxUploads and store.MaxUploadsSize hold, too.
 const (
-	maxUploadsAtOnce = 4 // of an account
+	maxUploadsAtOnce = 4 // of an account; they have room in store.MaxUploadsSize
 	uploadDuration   = 30 * time.Minute
 )
 
 // UploadTime is how long an upload can be named.
 const UploadTime = 24 * time.Hour
 
-// errTooMuch is an account that uploads too much.
-var errTooMuch = errors.New("too many uploads")
+// errTooMuch is an account that uploads too much at once.
+var errTooMuch = errors.New("too many uploads at once")
 
-// reserve takes a place for an upload of an account, which finish gives back.
+// reserve takes a place for an upload of an account, which finish gives back. What was uploaded first goes where there is no room (RFC 8620
+// section 6).
 func (s *Server) reserve(ctx context.Context, a store.AccountID) error {
-	if err := s.store.ForgetUploadsOf(ctx, a, UploadTime); err != nil {
-		return err
-	}
-	n, size, err := s.store.Uploaded(ctx, a)
-	if err != nil {
-		return err
-	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	running := s.uploading[a]
-	if running >= maxUploadsAtOnce || n+running >= store.MaxUploads || size+int64(running+1)*s.options.Limits.Upload > store.MaxUploadsSize {
+	running := s.uploading[a] + 1
+	if running <= maxUploadsAtOnce {
+		s.uploading[a] = running
+	}
+	s.mu.Unlock()
+	if running > maxUploadsAtOnce {
 		return errTooMuch
 	}
-	s.uploading[a]++
-	return nil
+	err := s.store.ForgetUploadsOf(ctx, a, UploadTime)
+	if err == nil {
+		err = s.store.MakeRoomForUploads(ctx, a, running, int64(running)*s.options.Limits.Upload)
+	}
+	if err != nil {
+		s.finish(a)
+	}
+	return err
 }
 
 func (s *Server) finish(a store.AccountID) {
@@ -74,7 +77,7 @@ func (s *Server) uploaded(ctx context.Context, a store.AccountID, id string) (u 
 func (s *Server) upload(w http.ResponseWriter, r *http.Request, a *store.Account) {
 	there, err := s.reach(r.Context(), a, r.PathValue("account"))
 	if err != nil {
-		s.notReached(w, r, err)
+		s.notReached(w, err)
 		return
 	}
 	switch err := s.reserve(r.Context(), a.ID); {

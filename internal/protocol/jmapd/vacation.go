@@ -131,10 +131,12 @@ func (c *call) updateVacation(ctx context.Context, now *rules.Stored, patch map[
 		v.Text, v.Usual = "", false
 	}
 	before := vacationObject(now)
+	var e *methodError
 	for _, name := range slices.Sorted(maps.Keys(patch)) {
-		if e := readVacation(&v, name, patch[name], before); e != nil {
-			return e
-		}
+		e = e.and(readVacation(&v, name, patch[name], before))
+	}
+	if e != nil {
+		return e
 	}
 	if strings.TrimSpace(v.Text) == "" && v.HTML != "" {
 		v.Text = message.HTMLText(strings.NewReader(v.HTML), 64<<10)

@@ -40,7 +40,7 @@ type socket struct {
 // browsers send cookies with it.
 func (s *Server) websocket(w http.ResponseWriter, r *http.Request, a *store.Account) {
 	if !s.take(a.ID) {
-		problem{Type: limitExceeded, Status: http.StatusTooManyRequests}.write(w)
+		problem{Type: "about:blank", Status: http.StatusTooManyRequests, Detail: "too many connections wait for events of the account"}.write(w)
 		return
 	}
 	defer s.give(a.ID)
