@@ -108,7 +108,7 @@ func (a *accountShow) Run(ctx context.Context, s *streams, c *commands) error {
 		"Since", moment(one.Created), "Language", one.Language, "Protocols", strings.Join(one.Protocols, " "),
 		"Storage", quotaText(one.Used, one.Quota), "Emails", strconv.FormatInt(one.Emails, 10),
 		"Sent this hour", fmt.Sprintf("%d of %d", one.Sent, one.SentLimit), "Limits", planText(one.Plan, &one.Sending),
-		"On the web", webText(&one))
+		"On the web", webText(&one), "Forgotten password", recoveryText(one.Recovery))
 	if err != nil {
 		return err
 	}
@@ -135,6 +135,14 @@ func webText(one *control.Account) string {
 		step = "with a second step"
 	}
 	return fmt.Sprintf("%s, passkeys: %d, browsers signed in: %d", step, one.Passkeys, one.Browsers)
+}
+
+// recoveryText says where a link goes when the password is forgotten.
+func recoveryText(r *control.Recovery) string {
+	if r == nil {
+		return "no address for a link"
+	}
+	return fmt.Sprintf("links go to %s, proven %s", r.Address, moment(r.Proven))
 }
 
 func passwordTable(all []control.Secret) *table {
@@ -164,6 +172,7 @@ type accountChange struct {
 	Protocols []string `placeholder:"P,..." help:"Protocols switched on: imap, pop3, submission, jmap, web."`
 	// There is no switching on: only the holder has the app.
 	NoSecondStep bool `help:"Switch the second step of signing in off, for a holder who has lost app and recovery codes. Make sure who it is."`
+	NoRecovery   bool `name:"no-recovery-address" help:"Send no links for a forgotten password any more to the address that is set for that; its holder can give one again."`
 	limitFlags
 }
 
@@ -173,10 +182,10 @@ func (a *accountChange) Run(ctx context.Context, s *streams, c *commands) error 
 	if len(a.Protocols) > 0 {
 		change.Protocols = &a.Protocols
 	}
-	change.NoSecondStep = a.NoSecondStep
+	change.NoSecondStep, change.NoRecovery = a.NoSecondStep, a.NoRecovery
 	change.ChangeLimits = a.change()
-	if a.Name == nil && a.Language == nil && change.Protocols == nil && !a.NoSecondStep && !a.given() {
-		return usagef("nothing to change; give --name, --language, --protocols, --no-second-step, --plan, --hourly or --recipients")
+	if a.Name == nil && a.Language == nil && change.Protocols == nil && !a.NoSecondStep && !a.NoRecovery && !a.given() {
+		return usagef("nothing to change; give --name, --language, --protocols, --no-second-step, --no-recovery-address, --plan, --hourly or --recipients")
 	}
 	return changeAccount(ctx, c, change, func(one control.Account) error { return s.say("Changed %s.", one.Address) })
 }

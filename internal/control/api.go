@@ -99,6 +99,13 @@ type Account struct {
 	TwoStep   bool                `json:"two_step,omitempty"`  // signing in on the web has a second step
 	Passkeys  int                 `json:"passkeys,omitempty"`  // of account.show
 	Browsers  int                 `json:"browsers,omitempty"`  // of account.show: signed in on the web
+	Recovery  *Recovery           `json:"recovery,omitempty"`  // of account.show: where links for a forgotten password go
+}
+
+// Recovery is the address elsewhere that a link goes to when the password of an account is forgotten.
+type Recovery struct {
+	Address string    `json:"address"` // as much of it as tells which one it is: "a…@example.net"
+	Proven  time.Time `json:"proven"`  // when somebody showed that he reads its mail
 }
 
 // Meter is how much of a sending limit is used up within the hour.
@@ -179,6 +186,8 @@ type ChangeAccount struct {
 	Protocols *[]string `json:"protocols,omitempty"`
 	// NoSecondStep switches the second step off, for a holder who has neither app nor recovery codes any more.
 	NoSecondStep bool `json:"no_second_step,omitempty"`
+	// NoRecovery removes the address for a forgotten password: no link goes there any more, and those that went there lead nowhere.
+	NoRecovery bool `json:"no_recovery,omitempty"`
 	ChangeLimits
 }
 

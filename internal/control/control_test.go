@@ -204,9 +204,14 @@ func TestPasswords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = w.server.Store.UpdateWebSecurity(ctx, a.ID, func(s *store.WebSecurity) { s.Recovery.Address = "thief@example.net" })
+	proven := time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)
+	thief := store.RecoveryAddress{Address: "thief@example.net", Since: proven}
+	err = w.server.Store.UpdateWebSecurity(ctx, a.ID, func(s *store.WebSecurity) { s.Recovery = thief })
 	if err != nil {
 		t.Fatal(err)
+	}
+	if one, err := w.Account(ctx, address); err != nil || one.Recovery == nil || one.Recovery.Address != "t…@example.net" || !one.Recovery.Proven.Equal(proven) {
+		t.Errorf("shown: %+v, %v", one.Recovery, err)
 	}
 	answer, err := w.SetPassword(ctx, SetPassword{Address: address, Password: "second-password"})
 	if err != nil || answer.Password != "" || answer.Recovery != "thief@example.net" {
@@ -214,6 +219,15 @@ func TestPasswords(t *testing.T) {
 	}
 	if beside, err := w.server.Store.WebSecurity(ctx, a.ID); err != nil || beside.Recovery.Address != "" {
 		t.Errorf("links go there still: %+v, %v", beside, err)
+	}
+	if err := w.server.Store.UpdateWebSecurity(ctx, a.ID, func(s *store.WebSecurity) { s.Recovery = thief }); err != nil {
+		t.Fatal(err)
+	}
+	if err := second(w.ChangeAccount(ctx, ChangeAccount{Address: address, NoRecovery: true})); err != nil {
+		t.Error(err)
+	}
+	if one, err := w.Account(ctx, address); err != nil || one.Recovery != nil {
+		t.Errorf("removed, and shown: %+v, %v", one.Recovery, err)
 	}
 	credentials, err := w.server.Store.Credentials(ctx, a.ID)
 	if err != nil || len(credentials) != 2 {

@@ -315,7 +315,14 @@ func (s *Server) showAccount(ctx context.Context, r Name) (Account, error) {
 		return Account{}, err
 	}
 	browsers, err := s.Store.WebSessions(ctx, a.ID)
+	if err != nil {
+		return Account{}, err
+	}
+	beside, err := s.Store.WebSecurity(ctx, a.ID)
 	answer.Passkeys, answer.Browsers = len(passkeys), len(browsers)
+	if r := beside.Recovery; r.Address != "" {
+		answer.Recovery = &Recovery{Address: r.Masked(), Proven: r.Since}
+	}
 	return answer, err
 }
 
@@ -379,6 +386,11 @@ func (s *Server) changeAccount(ctx context.Context, r ChangeAccount) (Account, e
 			return Account{}, err
 		}
 		s.note(ctx, journal.SecondStepOff, a.ID)
+	}
+	if r.NoRecovery {
+		if _, err := s.forgetRecovery(ctx, a.ID); err != nil {
+			return Account{}, err
+		}
 	}
 	if r.ChangeLimits.some() {
 		s.Sending.Reconsider(a.Address)

@@ -30,17 +30,21 @@ func (s *Server) setPassword(ctx context.Context, r SetPassword) (Password, erro
 	if answer.ID, err = policy.SetPassword(ctx, s.Store, s.Hasher, a.ID, r.Password, expires); err != nil {
 		return Password{}, err
 	}
-	if err := s.Store.UpdateWebSecurity(ctx, a.ID, func(w *store.WebSecurity) {
-		answer.Recovery, w.Recovery = w.Recovery.Address, store.RecoveryAddress{}
-	}); err != nil {
+	if answer.Recovery, err = s.forgetRecovery(ctx, a.ID); err != nil {
 		return Password{}, err
-	}
-	if answer.Recovery != "" {
-		s.note(ctx, journal.RecoveryRemoved, a.ID, store.Field{Name: "to", Value: answer.Recovery})
 	}
 	s.SignOut(a.ID)
 	s.note(ctx, journal.PasswordChanged, a.ID, store.Field{Name: "to", Value: a.Address})
 	return answer, nil
+}
+
+// forgetRecovery removes the address that links for a forgotten password go to, and returns it.
+func (s *Server) forgetRecovery(ctx context.Context, a store.AccountID) (before string, err error) {
+	err = s.Store.UpdateWebSecurity(ctx, a, func(w *store.WebSecurity) { before, w.Recovery = w.Recovery.Address, store.RecoveryAddress{} })
+	if err == nil && before != "" {
+		s.note(ctx, journal.RecoveryRemoved, a, store.Field{Name: "to", Value: before})
+	}
+	return before, err
 }
 
 func (s *Server) addAppPassword(ctx context.Context, r NewAppPassword) (Password, error) {

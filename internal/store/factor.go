@@ -1,10 +1,14 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/postiljon/postiljon/internal/store/kv"
 )
@@ -53,6 +57,21 @@ type WebSecurity struct {
 	Quiet    bool            `json:"quiet,omitempty"` // no message about sign-ins from new browsers
 	Browsers []KnownBrowser  `json:"browsers,omitempty"`
 	Recovery RecoveryAddress `json:"recovery,omitzero"`
+}
+
+// Knows tells whether a browser with this hash has signed in to the account.
+func (w *WebSecurity) Knows(hash []byte) bool {
+	return slices.ContainsFunc(w.Browsers, func(k KnownBrowser) bool { return bytes.Equal(k.Hash, hash) })
+}
+
+// Masked is the address as it is shown to others than its holder: enough to tell which one it is.
+func (r RecoveryAddress) Masked() string {
+	local, domain, ok := strings.Cut(r.Address, "@")
+	if !ok {
+		return ""
+	}
+	_, first := utf8.DecodeRuneInString(local)
+	return local[:first] + "…@" + domain
 }
 
 // Bounds of an account.

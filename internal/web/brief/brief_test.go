@@ -48,3 +48,20 @@ func TestTally(t *testing.T) {
 		}
 	}
 }
+
+func TestPace(t *testing.T) {
+	p, now := NewPace(24*time.Hour, 100, time.Minute, time.Hour), time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for i, step := range []struct {
+		name  string
+		after time.Duration
+		want  bool
+	}{
+		{"a", 0, true}, {"a", 59 * time.Second, false}, {"a", time.Minute, true},
+		{"a", 60 * time.Minute, false}, {"b", 60 * time.Minute, true}, {"a", 61 * time.Minute, true},
+		{"a", 24*time.Hour - 1, false}, {"a", 24 * time.Hour, true}, {"a", 24*time.Hour + 1, false}, {"a", 24*time.Hour + time.Minute, true},
+	} {
+		if got := p.Allow(step.name, now.Add(step.after)); got != step.want {
+			t.Errorf("step %d: %v", i, got)
+		}
+	}
+}

@@ -35,6 +35,7 @@ const (
 	codeDigits  = 6
 	maxWrong    = 5      // wrong codes, then it is not good any more
 	maxCodes    = 5      // sent for an account in an hour, and to an address
+	maxCodesDay = 8      // to an address in a day
 	maxAsked    = 10_000 // accounts
 )
 
@@ -60,7 +61,7 @@ func (s *Server) beginRecovery(r *http.Request, one *session.Session) (any, erro
 		return nil, wrong("own")
 	}
 	now := s.Store.Now()
-	if !s.codes.Allow(accountName(one.Account.ID), now) || !s.codes.Allow("to "+strings.ToLower(to.String()), now) { // nobody is pestered, from several accounts either
+	if !s.codes.Allow(accountName(one.Account.ID), now) || !s.codesTo(strings.ToLower(to.String()), now) { // nobody is pestered, from several accounts either
 		return nil, wrong("often")
 	}
 	n, err := rand.Int(rand.Reader, big.NewInt(1_000_000))
@@ -73,6 +74,11 @@ func (s *Server) beginRecovery(r *http.Request, one *session.Session) (any, erro
 	return struct {
 		Until time.Time `json:"until"`
 	}{until}, nil
+}
+
+// codesTo counts a code that is to go to an address.
+func (s *Server) codesTo(to string, now time.Time) bool {
+	return s.codes.Allow("to "+to, now) && s.daily.Allow(to, now)
 }
 
 // leadsTo tells whether mail to an address comes to an account.

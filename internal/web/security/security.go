@@ -87,13 +87,14 @@ type Server struct {
 	Options
 	texts map[cause.Lang]*phrases.Set
 	asked *brief.Map[askedAddress] // addresses for a forgotten password that were sent a code, by account
-	codes *brief.Tally             // that were sent, by account and by where they went
+	codes *brief.Tally             // that were sent in an hour, by account and by where they went
+	daily *brief.Tally             // that were sent in a day, by where they went
 }
 
 // New makes a server. An error means that the program was built wrong.
 func New(o Options) (*Server, error) {
 	s := &Server{
-		Options: o, texts: map[cause.Lang]*phrases.Set{}, asked: brief.New[askedAddress](recoveryFor, maxAsked), codes: brief.NewTally(maxCodes, time.Hour, maxAsked),
+		Options: o, texts: map[cause.Lang]*phrases.Set{}, asked: brief.New[askedAddress](recoveryFor, maxAsked), codes: brief.NewTally(maxCodes, time.Hour, maxAsked), daily: brief.NewTally(maxCodesDay, 24*time.Hour, maxAsked),
 	}
 	for _, lang := range cause.Languages() {
 		set, err := phrases.Load(files, lang)

@@ -2,6 +2,7 @@ package signin
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"net/http"
@@ -25,17 +26,12 @@ const (
 // greet remembers the browser that has signed in. If neither it nor its address was seen before, the holder of the account is told.
 func (s *Server) greet(w http.ResponseWriter, r *http.Request, b *session.Begin, known bool) {
 	now := s.Store.Now()
-	name := ""
-	if c, err := r.Cookie(deviceCookie); err == nil && len(c.Value) == len(rand.Text()) {
-		name = c.Value
-	} else {
-		name = rand.Text()
-	}
+	name := cmp.Or(deviceOf(r), rand.Text())
 	http.SetCookie(w, &http.Cookie{
 		Name: deviceCookie, Value: name, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: int(deviceFor / time.Second),
 	})
-	hash := sha256.Sum256([]byte(name))
-	is := func(k store.KnownBrowser) bool { return bytes.Equal(k.Hash, hash[:]) }
+	hash := hashOf(name)
+	is := func(k store.KnownBrowser) bool { return bytes.Equal(k.Hash, hash) }
 	before, err := s.Store.WebSecurity(r.Context(), b.Account.ID)
 	if err != nil {
 		s.Log.Error("known browsers not read", "account", b.Account.Address, "error", err)
@@ -47,7 +43,7 @@ func (s *Server) greet(w http.ResponseWriter, r *http.Request, b *session.Begin,
 	}
 	err = s.Store.UpdateWebSecurity(r.Context(), b.Account.ID, func(w *store.WebSecurity) {
 		kept := slices.DeleteFunc(w.Browsers, func(k store.KnownBrowser) bool { return is(k) || now.Sub(k.Last) > deviceFor })
-		kept = slices.Insert(kept, 0, store.KnownBrowser{Hash: hash[:], Last: now.UTC()})
+		kept = slices.Insert(kept, 0, store.KnownBrowser{Hash: hash, Last: now.UTC()})
 		w.Browsers = kept[:min(len(kept), store.MaxKnownBrowsers)]
 	})
 	if err != nil {
@@ -57,6 +53,19 @@ func (s *Server) greet(w http.ResponseWriter, r *http.Request, b *session.Begin,
 	if i < 0 && !known && !young && !before.Quiet {
 		s.Notices.NewBrowser(b.Account, Where(r, b), now)
 	}
+}
+
+// deviceOf is the name by which a browser is known again, "" if it has none.
+func deviceOf(r *http.Request) string {
+	if c, err := r.Cookie(deviceCookie); err == nil && len(c.Value) == len(rand.Text()) {
+		return c.Value
+	}
+	return ""
+}
+
+func hashOf(device string) []byte {
+	hash := sha256.Sum256([]byte(device))
+	return hash[:]
 }
 
 // Where is the browser of a request, as a message to the holder of the account names it.

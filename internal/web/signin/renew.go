@@ -43,7 +43,7 @@ func (s *Server) writeRenew(w http.ResponseWriter, r *http.Request, one *half, c
 	v := s.view(r, "")
 	v.Title, v.Address, v.Advice, v.Problem = v.T["renew_title"], one.begin.Account.Address, s.Security.Advice(v.Lang), p
 	v.Lead = v.T["renew_lead"]
-	if one.forgotten {
+	if one.forgotten != nil {
 		v.Lead = v.T["forgotten_lead"]
 	}
 	s.pages.Write(w, code, "renew.html", v.Lang, v)
@@ -51,11 +51,11 @@ func (s *Server) writeRenew(w http.ResponseWriter, r *http.Request, one *half, c
 
 // choose gives the account the new password.
 func (s *Server) choose(r *http.Request, one *half, password string) (id, refused string, err error) {
-	if !one.forgotten {
+	if one.forgotten == nil {
 		return s.Security.Renew(r, one.begin.Account, one.begin.Credential, password)
 	}
-	now, err := s.ownPassword(r.Context(), one.begin.Account.ID)
-	if err == nil && now != one.begin.Credential {
+	good, err := s.holds(r.Context(), one.forgotten)
+	if err == nil && !good {
 		err = security.ErrGone
 	}
 	if err != nil {

@@ -59,8 +59,7 @@ type Server struct {
 	script string // the asset, with its version
 	halves *brief.Map[half]
 	links  *brief.Map[link]  // that went to who has forgotten a password
-	asks   *brief.Tally      // for such links, by address of the network
-	sent   *brief.Tally      // such links, by account
+	asked  asked             // for such links
 	told   *brief.Map[*view] // why somebody is not signed in, for the page that asked with a script
 }
 
@@ -87,7 +86,7 @@ func New(o Options) (*Server, error) {
 	}
 	return &Server{
 		Options: o, pages: pages, script: "signin.js?v=" + version, halves: brief.New[half](halfFor, maxHalves), told: brief.New[*view](toldFor, maxTold),
-		links: brief.New[link](linkFor, maxLinks), asks: brief.NewTally(maxAsks, time.Hour, maxLinks), sent: brief.NewTally(maxSent, time.Hour, maxLinks),
+		links: brief.New[link](linkFor, maxLinks), asked: newAsked(),
 	}, nil
 }
 

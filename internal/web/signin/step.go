@@ -20,8 +20,8 @@ type half struct {
 	next  string
 	known bool // the address was
 	renew bool // another password is to be chosen
-	// forgotten tells why: nobody knows the one there is, and a link that went to the holder elsewhere was followed. Else it has run out.
-	forgotten bool
+	// forgotten tells why: nobody knows the one there is, and this link was followed, which went to the holder elsewhere. Else, nil, it has run out.
+	forgotten *link
 	// proved tells that the second step is done, where there is one.
 	proved bool
 }
@@ -75,7 +75,7 @@ func (s *Server) step(w http.ResponseWriter, r *http.Request) {
 func (s *Server) writeStep(w http.ResponseWriter, r *http.Request, one *half, d cause.Decision) {
 	v, code := s.view(r, ""), http.StatusOK
 	v.Title, v.Address, v.Lead = v.T["step_title"], one.begin.Account.Address, v.T["step_lead"]
-	if one.forgotten {
+	if one.forgotten != nil {
 		v.Lead = v.T["forgotten_step"]
 	}
 	if !d.Allowed() {
