@@ -41,6 +41,7 @@ const (
 	MessageBounced    = "message.bounced"    // cannot go: as for deferred
 	MessageExpired    = "message.expired"    // was tried too long: to, host, reply
 	MessageCancelled  = "message.cancelled"  // taken back by its sender: to
+	MessageCorrected  = "message.corrected"  // could not go, and went to another address: to, address
 	MessageComplained = "message.complained" // who got it told its server that it was not wanted: to, host, type
 	MessageDisplayed  = "message.displayed"  // a receipt says that its recipient opened it: to, report
 	MessageReceipt    = "message.receipt"    // a receipt says something else: to, disposition, report

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/store/blob"
+	"github.com/postiljon/postiljon/internal/store/kv"
 	"github.com/postiljon/postiljon/internal/store/uid"
 )
 
@@ -132,6 +134,18 @@ func threadIDs(s *message.Summary) []string {
 	add(s.References[:min(len(s.References), 1)])
 	add(s.References[max(0, len(s.References)-maxThreadIDs):])
 	return ids
+}
+
+// ThreadOf is the conversation that emails with a Message-ID (without its angle brackets) belong to, 0 if none is known.
+func (s *Store) ThreadOf(ctx context.Context, a AccountID, messageID string) (thread ThreadID, err error) {
+	err = s.view(ctx, "find conversation", a, func(r kv.Reader) error {
+		b, ok, err := r.Get(threadKey(messageID))
+		if ok && len(b) == 8 {
+			thread = ThreadID(binary.BigEndian.Uint64(b))
+		}
+		return err
+	})
+	return thread, err
 }
 
 // thread finds the conversation of a new email by the Message-IDs it names, and

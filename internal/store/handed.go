@@ -156,6 +156,13 @@ func decodeHanded(id uint64, b []byte) (e EmailSubmission, err error) {
 // the same recipients, and was not taken back, that submission is returned instead, and repeated is true. Kinds:
 // KindNotFound (the email), KindLimit, KindNoSpace.
 func (s *Store) CreateEmailSubmission(ctx context.Context, a AccountID, e EmailSubmission, sub *Submission, events ...Event) (made EmailSubmission, repeated bool, err error) {
+	return s.handIn(ctx, a, e, sub, events, func(*change) (EmailID, error) { return e.Email, nil })
+}
+
+// handIn hands in the email that a function answers with, which is called unless the same message was handed in before.
+func (s *Store) handIn(
+	ctx context.Context, a AccountID, e EmailSubmission, sub *Submission, events []Event, email func(*change) (EmailID, error),
+) (made EmailSubmission, repeated bool, err error) {
 	err = s.change(ctx, "hand email in", a, func(c *change) error {
 		made, repeated = EmailSubmission{}, false
 		h, err := readHandedHead(c.tx)
@@ -167,6 +174,9 @@ func (s *Store) CreateEmailSubmission(ctx context.Context, a AccountID, e EmailS
 		}
 		if h.Count >= 2*maxHanded { // those that wait are not forgotten
 			return fail("hand email in", KindLimit, "%d messages of the account wait to be sent", h.Count)
+		}
+		if e.Email, err = email(c); err != nil {
+			return err
 		}
 		if err := c.readHandedIn(&e, sub); err != nil {
 			return err

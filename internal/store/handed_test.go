@@ -251,3 +251,37 @@ func TestReportsOfHanded(t *testing.T) {
 	}
 	verify(t, s, ctx)
 }
+
+// TestHandInAnew holds that an email which is placed as it is handed in lies in all of its mailboxes, and in none if it is not handed in.
+func TestHandInAnew(t *testing.T) {
+	s, ctx := storetest.Open(t), t.Context()
+	anna := storetest.Account(t, s, "anna@demo.test")
+	boxes := map[store.Role]store.MailboxID{}
+	for _, m := range must[[]store.Mailbox](t)(s.Mailboxes(ctx, anna.ID)) {
+		boxes[m.Role] = m.ID
+	}
+	in := func(role store.Role) uint32 {
+		return must[store.Mailbox](t)(s.Mailbox(ctx, anna.ID, boxes[role])).Messages
+	}
+	handIn := func(into ...store.MailboxID) (store.EmailSubmission, bool, error) {
+		now := s.Now()
+		sub := &store.Submission{
+			ID: store.NewTraceID(now), Account: anna.ID, From: "anna@demo.test", Created: now, Scheduled: true,
+			Recipients: []store.SubmissionRecipient{{Address: "eva@far.test", State: store.Queued, Next: now.Add(time.Hour)}},
+		}
+		record := store.EmailSubmission{MessageID: "a@b", To: []store.EnvelopeAddress{{Email: "eva@far.test"}}}
+		return s.HandInAnew(ctx, anna.ID, &store.Anew{Email: storetest.Email(t, s, storetest.Text(1)), Into: into}, record, sub)
+	}
+	const nowhere = 99
+	if _, _, err := handIn(boxes[store.RoleSent], nowhere); store.KindOf(err) != store.KindNotFound || in(store.RoleSent) != 0 {
+		t.Errorf("%v: %d are among the sent ones", err, in(store.RoleSent))
+	}
+	made, repeated, err := handIn(boxes[store.RoleSent], boxes[store.RoleArchive])
+	if err != nil || repeated || made.Email != 1 || in(store.RoleSent) != 1 || in(store.RoleArchive) != 1 {
+		t.Errorf("%v: %+v, %t: %d and %d", err, made, repeated, in(store.RoleSent), in(store.RoleArchive))
+	}
+	if again, repeated, err := handIn(boxes[store.RoleSent]); err != nil || !repeated || again.ID != made.ID || in(store.RoleSent) != 1 {
+		t.Errorf("%v: %+v, %t: %d", err, again, repeated, in(store.RoleSent))
+	}
+	verify(t, s, ctx)
+}

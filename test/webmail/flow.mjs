@@ -96,12 +96,12 @@ export async function deliver(to, text, from = "sender@elsewhere.test") {
   await talk(socket, [null, "EHLO client.test", `MAIL FROM:<${from}>`, `RCPT TO:<${to}>`, "DATA", text.replace(/\r?\n/g, "\r\n").replace(/^\./gm, "..") + "\r\n.", "QUIT"]);
 }
 
-/** submit sends a message as an account, over TLS. */
-export async function submit(account, to, text) {
+/** submit sends a message as an account, over TLS; ret is what is to be returned of it, such as "RET=FULL". */
+export async function submit(account, to, text, ret = "") {
   const [host, port] = split(info.submissions);
   const socket = tls.connect({ host, port, ca: readFileSync(info.ca), servername: "localhost", checkServerIdentity: () => undefined });
   const plain = Buffer.from(`\0${account.address}\0${account.password}`).toString("base64");
-  await talk(socket, [null, "EHLO client.test", `AUTH PLAIN ${plain}`, `MAIL FROM:<${account.address}>`, ...[to].flat().map((r) => `RCPT TO:<${r}>`), "DATA",
+  await talk(socket, [null, "EHLO client.test", `AUTH PLAIN ${plain}`, `MAIL FROM:<${account.address}> ${ret}`.trim(), ...[to].flat().map((r) => `RCPT TO:<${r}>`), "DATA",
     text.replace(/\r?\n/g, "\r\n").replace(/^\./gm, "..") + "\r\n.", "QUIT"]);
 }
 

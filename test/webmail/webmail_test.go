@@ -33,7 +33,7 @@ func TestFlows(t *testing.T) {
 }
 
 // writesFar are the flows that need another provider beside the service.
-var writesFar = map[string]bool{"doctor.mjs": true, "move.mjs": true, "toolarge.mjs": true}
+var writesFar = map[string]bool{"cameback.mjs": true, "doctor.mjs": true, "move.mjs": true, "toolarge.mjs": true}
 
 // run starts a service of its own and lets the flow use it. What the flow prints is shown if it fails; a picture of the
 // page goes to the folder in POSTILJON_SHOTS, if that is set.

@@ -56,9 +56,6 @@ func (c *call) correct(ctx context.Context, w *waiting, recipient, to string, o 
 	if err := c.inPlaceOf(ctx, w, &old, list, text, o); err != nil || text == nil {
 		return err
 	}
-	if slices.ContainsFunc(w.sub.Recipients, func(r store.SubmissionRecipient) bool { return r.State == store.Held && r.Address != old.Address }) {
-		return nil // what is held goes as it is, from among the sent ones
-	}
 	for _, place := range first.At {
 		if _, _, err := c.server.store.Expunge(ctx, c.account.ID, place.Mailbox, uid.Of(place.UID), false); err != nil {
 			return err
@@ -67,24 +64,30 @@ func (c *call) correct(ctx context.Context, w *waiting, recipient, to string, o 
 	return nil
 }
 
-// alsoWaiting are the other recipients that a submission waits for, as they go on in another one.
+// alsoWaiting are the other recipients that a submission waits for, as they go on in another one: who is held stays held.
 func alsoWaiting(sub *store.Submission, but string, now time.Time) (list []store.SubmissionRecipient) {
 	for _, r := range sub.Recipients {
-		if r.State != store.Queued || r.Address == but {
+		if r.State.Final() || r.Address == but {
 			continue
 		}
-		next := now
-		if r.Cause == "" && r.Next.After(now) {
-			next = r.Next
+		one := store.SubmissionRecipient{Address: r.Address, Notify: r.Notify, State: r.State}
+		switch {
+		case r.State == store.Held:
+			one.Cause, one.Due = r.Cause, r.Due
+		case r.Cause == "" && r.Next.After(now):
+			one.Next = r.Next
+		default:
+			one.Next = now
 		}
-		list = append(list, store.SubmissionRecipient{Address: r.Address, Notify: r.Notify, State: store.Queued, Next: next})
+		list = append(list, one)
 	}
 	return list
 }
 
 // inPlaceOf hands an email in for a list of recipients, the first of whom is in the place of old. Nobody of them is sent to from the first
-// submission any more: what waits there is held before, and taken back after. If we get no further, it is held, and not lost.
-func (c *call) inPlaceOf(ctx context.Context, w *waiting, old *store.SubmissionRecipient, list []store.SubmissionRecipient, text *corrected, o object) error {
+// submission any more: what waits there is held before, and taken back after. If we get no further, it waits as before; if the service ends
+// meanwhile, it is held, and not lost.
+func (c *call) inPlaceOf(ctx context.Context, w *waiting, old *store.SubmissionRecipient, list []store.SubmissionRecipient, text *store.Anew, o object) error {
 	q := c.server.options.Queue
 	if len(list) > 1 || old.State == store.Queued {
 		whose := "" // all that wait: they go on together, or nobody does
@@ -101,7 +104,9 @@ func (c *call) inPlaceOf(ctx context.Context, w *waiting, old *store.SubmissionR
 	}
 	if err != nil {
 		for _, address := range moved {
-			err = errors.Join(err, q.Release(ctx, c.account.ID, w.sub.ID, address))
+			if !w.holds(address) {
+				err = errors.Join(err, q.Release(ctx, c.account.ID, w.sub.ID, address))
+			}
 		}
 		return err
 	}
@@ -110,10 +115,18 @@ func (c *call) inPlaceOf(ctx context.Context, w *waiting, old *store.SubmissionR
 			return err
 		}
 	}
-	if old.State.Final() && w.record != nil { // what came over SMTP has no record of it
-		return c.dismiss(ctx, w, old.Address)
+	if !old.State.Final() {
+		return nil
 	}
-	return nil
+	if w.record == nil { // it came over SMTP, so the journal alone tells of it
+		return c.noMore(ctx, w, old.Address, list[0].Address)
+	}
+	return c.dismiss(ctx, w, old.Address)
+}
+
+// holds tells whether a recipient was held when the message was looked at.
+func (w *waiting) holds(address string) bool {
+	return slices.ContainsFunc(w.sub.Recipients, func(r store.SubmissionRecipient) bool { return r.Address == address && r.State == store.Held })
 }
 
 // held leaves out of a list of recipients who is not held any more in the first submission, since it got the message or was taken back
@@ -142,25 +155,14 @@ func (c *call) held(ctx context.Context, w *waiting, old *store.SubmissionRecipi
 }
 
 // again hands an email in once more, for other recipients than those it could not reach: as it is, or with another text.
-func (c *call) again(ctx context.Context, w *waiting, list []store.SubmissionRecipient, text *corrected, o object) error {
-	if w.record == nil && text == nil {
+func (c *call) again(ctx context.Context, w *waiting, list []store.SubmissionRecipient, text *store.Anew, o object) error {
+	if w.record == nil && text == nil && w.sub.Email == 0 {
 		return outbound.ErrNotQueued
 	}
 	now := c.server.store.Now()
-	record := store.EmailSubmission{MessageID: w.sub.MessageID, From: store.EnvelopeAddress{Email: w.sub.From}, SendAt: list[0].Next, Corrects: w.sub.ID.String()}
+	record := store.EmailSubmission{Email: w.sub.Email, MessageID: w.sub.MessageID, From: store.EnvelopeAddress{Email: w.sub.From}, SendAt: list[0].Next, Corrects: w.sub.ID.String()}
 	if w.record != nil {
 		record.Email, record.Identity, record.MessageID, record.From.Email = w.record.Email, w.record.Identity, w.record.MessageID, w.record.From.Email
-	}
-	if text != nil {
-		p, err := c.picture(ctx)
-		if err != nil {
-			return err
-		}
-		placed, bad := c.placeNew(ctx, p, text.patch, text.email)
-		if bad != nil {
-			return bad
-		}
-		record.Email, _ = parseIn[store.EmailID](c.sight(), 'M', placed["id"].(string))
 	}
 	for i := range list {
 		record.To = append(record.To, store.EnvelopeAddress{Email: list[i].Address})
@@ -168,20 +170,40 @@ func (c *call) again(ctx context.Context, w *waiting, list []store.SubmissionRec
 	sub := store.Submission{
 		ID: store.NewTraceID(now), Account: c.account.ID, From: record.From.Email, MessageID: record.MessageID, Created: now, Scheduled: true, Recipients: list,
 	}
-	if err := c.transport(ctx, &sub, record.Email); err != nil {
-		return err
-	}
-	q := c.server.options.Queue
-	q.Prepare(&sub)
-	made, repeated, err := c.server.store.CreateEmailSubmission(ctx, c.account.ID, record, &sub)
+	made, repeated, err := c.handInAgain(ctx, record, &sub, text)
 	if err != nil {
 		return err
 	}
 	if !repeated {
-		q.Notify(&sub)
+		c.server.options.Queue.Notify(&sub)
 	}
 	o["emailSubmissionId"], o["emailId"] = submissionID(made.ID), emailID(made.Email)
 	return nil
+}
+
+// handInAgain hands in the email of a record, or one with another text, which is then placed with the same stroke: a copy among the sent ones
+// means that the message was sent.
+func (c *call) handInAgain(ctx context.Context, record store.EmailSubmission, sub *store.Submission, text *store.Anew) (store.EmailSubmission, bool, error) {
+	s, q := c.server.store, c.server.options.Queue
+	if text == nil {
+		if err := c.transport(ctx, sub, record.Email); err != nil {
+			return record, false, err
+		}
+		q.Prepare(sub)
+		return s.CreateEmailSubmission(ctx, c.account.ID, record, sub)
+	}
+	if room := c.server.options.Room; room != nil && !text.Instead {
+		if d := room(ctx, c.account, text.Email.Summary.Size); !d.Allowed() {
+			return record, false, &methodError{Type: "overQuota", Why: c.why(d)}
+		}
+	}
+	asTransported(sub, text.Email.Summary)
+	q.Prepare(sub)
+	made, repeated, err := s.HandInAnew(ctx, c.account.ID, text, record, sub)
+	if store.KindOf(err) == store.KindOverQuota || store.KindOf(err) == store.KindLimit {
+		return made, false, c.setError(err)
+	}
+	return made, repeated, err
 }
 
 // transport gives a submission what sending an email asks of the servers on the way (RFC 6152, RFC 6531).
@@ -191,125 +213,171 @@ func (c *call) transport(ctx context.Context, sub *store.Submission, id store.Em
 		if err != nil {
 			return err
 		}
-		sub.Size, sub.SMTPUTF8 = sum.Size, sum.HeaderEightBit
-		if sum.EightBit {
-			sub.Body = "8BITMIME"
-		}
+		asTransported(sub, sum)
 		return nil
 	})
 }
 
-// corrected is an email with an address of its header in the place of another, which goes where that is.
-type corrected struct {
-	email store.NewEmail
-	patch *emailPatch
+func asTransported(sub *store.Submission, sum *message.Summary) {
+	sub.Size, sub.SMTPUTF8 = sum.Size, sum.HeaderEightBit
+	if sum.EightBit {
+		sub.Body = "8BITMIME"
+	}
+}
+
+// original is the text of a message as it was sent: an email, or what a report returned of one.
+type original struct {
+	email      store.EmailID // 0 for none
+	start, end int64         // in that, of what was returned
+	returned   bool
 }
 
 // corrected makes an email anew with another address in its header; text is nil where the header does not have the old one, or there is no such
-// email any more, or its program signed it, which o then says. first is the email among the sent ones.
-func (c *call) corrected(ctx context.Context, w *waiting, old, to string, o object) (first *store.Located, text *corrected, err error) {
+// email any more, or its program signed it, which o then says. What is in a report alone goes as it is then. first is the email among the sent ones.
+func (c *call) corrected(ctx context.Context, w *waiting, old, to string, o object) (first *store.Located, text *store.Anew, err error) {
 	p, err := c.picture(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	first, source, err := c.sentCopy(ctx, p, w)
-	if err != nil || source == 0 {
+	first, from, err := c.sentCopy(ctx, p, w)
+	if err != nil || from.email == 0 {
 		return nil, nil, err
 	}
-	patch := &emailPatch{mailboxes: map[store.MailboxID]bool{}, keywords: map[string]bool{}}
-	if len(first.At) > 0 {
-		for name := range keywordsOf(first.At[0].Flags, p.mail.Keywords) {
-			patch.keywords[name] = true
-		}
-	}
+	text = &store.Anew{Instead: len(first.At) > 0}
+	keywords := object{}
 	for _, place := range first.At {
-		patch.mailboxes[place.Mailbox] = true
+		text.Into = append(text.Into, place.Mailbox)
+		keywords = keywordsOf(first.At[0].Flags, p.mail.Keywords)
 	}
-	if sent := p.byRole(store.RoleSent); len(patch.mailboxes) == 0 && sent != nil {
-		patch.mailboxes[sent.ID], patch.keywords["$seen"] = true, true
+	if sent := p.byRole(store.RoleSent); len(text.Into) == 0 && sent != nil {
+		text.Into, keywords["$seen"] = append(text.Into, sent.ID), true
 	}
-	if len(patch.mailboxes) == 0 {
+	if len(text.Into) == 0 {
 		return nil, nil, nil
 	}
-	err = c.server.store.Emails(ctx, c.account.ID, source, source+1, func(e *store.Email) error {
-		n, signed, err := c.server.readdress(ctx, e, old, to)
-		if n != nil {
-			text = &corrected{*n, patch}
-		}
-		if signed {
+	slices.Sort(text.Into)
+	text.Into = slices.Compact(text.Into)
+	changed := false
+	err = c.server.store.Emails(ctx, c.account.ID, from.email, from.email+1, func(e *store.Email) (err error) {
+		var signed bool
+		if text.Email, changed, signed, err = c.server.readdress(ctx, e, from, old, to); signed {
 			o["signed"] = true
 		}
 		return err
 	})
-	return first, text, err
+	if err != nil || !changed && !from.returned {
+		return first, nil, err
+	}
+	patch := &emailPatch{keywords: map[string]bool{}}
+	for name := range keywords {
+		patch.keywords[name] = true
+	}
+	text.Email.Flags, text.Email.Keywords = patch.flags()
+	return first, text, nil
 }
 
-// sentCopy finds a message that waits or failed among the emails outside of the Outbox, where it need not be, and the email that has its
-// text, 0 if there is none: of what came over SMTP that is the one in the Outbox, for its program kept what it likes.
-func (c *call) sentCopy(ctx context.Context, p *picture, w *waiting) (mine *store.Located, source store.EmailID, err error) {
-	outside := func(l *store.Located) *store.Located {
-		one := *l
-		one.At = slices.DeleteFunc(slices.Clone(l.At), func(place store.PlacedIn) bool {
-			b := p.boxes[place.Mailbox]
-			return b == nil || b.Role == store.RoleOutbox
-		})
-		return &one
-	}
+// sentCopy finds a message that waits or failed among the emails outside of the Outbox, where it need not be, and its text: of what waits
+// and came over SMTP that is in the Outbox, for its program kept what it likes.
+func (c *call) sentCopy(ctx context.Context, p *picture, w *waiting) (mine *store.Located, from original, err error) {
 	if w.record != nil {
 		there, ok := p.email(w.record.Email)
-		if !ok || len(outside(there).At) == 0 {
-			return nil, 0, nil
+		if !ok || len(p.outside(there).At) == 0 {
+			return nil, from, nil
 		}
-		return outside(there), there.ID, nil
+		return p.outside(there), original{email: there.ID}, nil
 	}
-	out, sent := p.outbox(), p.byRole(store.RoleSent)
-	if out == nil || sent == nil || w.sub.Outbox == 0 || w.sub.MessageID == "" {
-		return nil, 0, nil
+	if w.sub.MessageID == "" {
+		return nil, from, nil
 	}
-	source, err = c.server.emailAt(ctx, c.account.ID, out.ID, w.sub.Outbox)
-	there, ok := p.email(source)
+	if w.failed {
+		return c.originalOf(ctx, p, w)
+	}
+	out := p.outbox()
+	if out == nil || w.sub.Outbox == 0 {
+		return nil, from, nil
+	}
+	from.email, err = c.server.emailAt(ctx, c.account.ID, out.ID, w.sub.Outbox)
+	there, ok := p.email(from.email)
 	if err != nil || !ok {
-		return nil, 0, err
+		return nil, original{}, err
 	}
-	for _, l := range p.thread(there.Thread) {
+	if mine, err = c.inSent(ctx, p, there.Thread, strings.Trim(w.sub.MessageID, "<>")); mine == nil {
+		mine = &store.Located{}
+	}
+	return mine, from, err
+}
+
+// outside is where an email is but for the Outbox.
+func (p *picture) outside(l *store.Located) *store.Located {
+	one := *l
+	one.At = slices.DeleteFunc(slices.Clone(l.At), func(place store.PlacedIn) bool {
+		b := p.boxes[place.Mailbox]
+		return b == nil || b.Role == store.RoleOutbox
+	})
+	return &one
+}
+
+// inSent finds the email with a Message-ID among those of a conversation that were sent, nil if there is none.
+func (c *call) inSent(ctx context.Context, p *picture, thread store.ThreadID, messageID string) (*store.Located, error) {
+	sent := p.byRole(store.RoleSent)
+	if sent == nil {
+		return nil, nil
+	}
+	for _, l := range p.thread(thread) {
 		if !slices.ContainsFunc(l.At, func(place store.PlacedIn) bool { return place.Mailbox == sent.ID }) {
 			continue
 		}
 		m, err := c.sentMail(ctx, "", l.ID)
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
-		if m.messageID == strings.Trim(w.sub.MessageID, "<>") {
-			return outside(l), source, nil
+		if m.messageID == messageID {
+			return p.outside(l), nil
 		}
 	}
-	return &store.Located{}, source, nil
+	return nil, nil
 }
 
-// readdress stores a message with another address in its header; nil if that does not have the old one, or is signed.
-func (s *Server) readdress(ctx context.Context, e *store.Email, old, to string) (n *store.NewEmail, signed bool, err error) {
+// readdress stores a message with another address in its header. It is not changed if that does not have the old one, or is signed; then it is
+// stored only if it is not an email of its own yet.
+func (s *Server) readdress(ctx context.Context, e *store.Email, from original, old, to string) (n store.NewEmail, changed, signed bool, err error) {
 	body, err := s.store.Body(ctx, e)
 	if err != nil {
-		return nil, false, err
+		return n, false, false, err
 	}
 	defer body.Close()
-	head := make([]byte, e.Summary.HeaderSize())
-	if _, err := io.ReadFull(io.NewSectionReader(body, 0, int64(len(head))), head); err != nil {
-		return nil, false, err
+	start, end, size := int64(0), e.Size, e.Summary.HeaderSize()
+	if from.returned {
+		start, end = from.start, from.end
+		sum, err := summaryOf(io.NewSectionReader(body, start, end-start))
+		if err != nil {
+			return n, false, false, err
+		}
+		size = sum.HeaderSize
 	}
-	head, changed := message.Readdress(head, old, to)
-	if !changed {
-		return nil, false, nil
+	head := make([]byte, size)
+	if _, err := io.ReadFull(io.NewSectionReader(body, start, size), head); err != nil {
+		return n, false, false, err
 	}
-	if message.Signed(head) {
-		return nil, true, nil
+	right, changed := message.Readdress(head, old, to)
+	if signed = changed && message.Signed(head); signed {
+		right, changed = head, false
 	}
-	size := e.Summary.HeaderSize()
+	if !changed && !from.returned {
+		return n, false, signed, nil
+	}
 	scanner := message.NewScanner(message.Limits{})
-	whole := io.MultiReader(bytes.NewReader(head), io.NewSectionReader(body, size, e.Size-size))
+	whole := io.MultiReader(bytes.NewReader(right), io.NewSectionReader(body, start+size, end-start-size))
 	one, err := s.receive(ctx, io.TeeReader(whole, scanner))
 	if err != nil {
-		return nil, false, err
+		return n, false, false, err
 	}
-	return &store.NewEmail{Blob: one.ref, Summary: scanner.Finish(), Received: e.Received}, false, nil
+	return store.NewEmail{Blob: one.ref, Summary: scanner.Finish(), Received: e.Received}, changed, signed, nil
+}
+
+// summaryOf reads a message for what it is made of.
+func summaryOf(r io.Reader) (*message.Summary, error) {
+	scanner := message.NewScanner(message.Limits{})
+	_, err := io.Copy(scanner, r)
+	return scanner.Finish(), err
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/journal"
+	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/storetest"
 )
@@ -216,6 +217,177 @@ func TestCorrectMeanwhile(t *testing.T) {
 	}
 	w.settle()
 	if _, to := w.waiting(); fmt.Sprint(to) != "[eva@example.net delayed]" {
+		t.Error(to)
+	}
+}
+
+// TestCorrectHeld holds that others who are held stay so in the message that takes the place of the first one, which is among the sent ones once.
+func TestCorrectHeld(t *testing.T) {
+	w := newWorld(t)
+	w.using = append(w.using, capabilityVendor)
+	storetest.Account(t, w.store, "bo@example.org")
+	w.calls(`[["Identity/get",{"accountId":"a1"},"0"]]`)
+	w.handIn(1, time.Now(), "eva@exmaple.net", "carl@example.net")
+	w.settle()
+	id, _ := w.waiting()
+	w.calls(`[["Outbox/act",{"accountId":"a1","id":"` + id + `","action":"hold"},"0"]]`)
+	w.calls(`[["Outbox/act",{"accountId":"a1","id":"` + id + `","action":"correctRecipient","recipient":"eva@exmaple.net","to":"anna@example.org"},"0"]]`)
+	w.settle()
+	if got := w.seen("F3"); fmt.Sprint(got) != "[bo@example.org anna@example.org carl@example.net]" {
+		t.Error("in Sent:", got)
+	}
+	want := map[string]string{"bo@example.org": "delivered", "anna@example.org": "delivered", "carl@example.net": "held"}
+	if got := w.states("F3"); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Error(got)
+	}
+	id, to := w.waiting()
+	if fmt.Sprint(to) != "[anna@example.org delivered carl@example.net held]" {
+		t.Error(to)
+	}
+	w.calls(`[["Outbox/act",{"accountId":"a1","id":"` + id + `","action":"release"},"0"]]`)
+	w.settle()
+	if _, to = w.waiting(); fmt.Sprint(to) != "[anna@example.org delivered carl@example.net delayed]" {
+		t.Error(to)
+	}
+}
+
+// smtp hands a message in as a mail program does, for one recipient; kept puts the program's copy among the sent ones.
+func (w *world) smtp(letter, to, ret string, kept bool) store.TraceID {
+	w.t.Helper()
+	ref, err := w.store.Blobs().Put(w.t.Context(), []byte(letter))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if kept {
+		one, err := w.server.receive(w.t.Context(), strings.NewReader(letter))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		n := store.NewEmail{Blob: one.ref, Summary: message.Summarize([]byte(letter)), Flags: store.FlagSeen}
+		if _, err := w.store.Append(w.t.Context(), w.anna.ID, 3, []store.NewEmail{n}); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	now := w.store.Now()
+	sub := store.Submission{
+		ID: store.NewTraceID(now), Account: w.anna.ID, From: w.anna.Address, Blob: ref, Size: int64(len(letter)), MessageID: "1@x", Ret: ret,
+		Recipients: []store.SubmissionRecipient{{Address: to}},
+	}
+	w.desk.journal.Record(w.t.Context(), store.Event{Time: now, Trace: sub.ID, Account: w.anna.ID, Kind: journal.MessageQueued, Fields: []store.Field{
+		{Name: "from", Value: w.anna.Address}, {Name: "to", Value: to}, {Name: "message-id", Value: "1@x"}, {Name: "protocol", Value: "ESMTPSA"},
+	}})
+	if err := w.queue.Submit(w.t.Context(), sub); err != nil {
+		w.t.Fatal(err)
+	}
+	w.settle()
+	return sub.ID
+}
+
+// TestCorrectCameBack holds that what a mail program sent and came back goes to the right address, from its copy among the sent ones, or from the
+// report where that has all of it; a report that somebody else wrote is not believed.
+func TestCorrectCameBack(t *testing.T) {
+	const letter = "From: anna@example.org\r\nTo: Eva <eva@example.org>\r\nSubject: Hej\r\nMessage-ID: <1@x>\r\n\r\nHej\r\n"
+	for _, tt := range []struct {
+		name, letter, ret string
+		kept, forged      bool
+		answer, sent      string
+	}{
+		{"kept", letter, "", true, false, "emailSubmissionId", "[anna@example.org]"},
+		{"in the report", letter, "FULL", false, false, "emailSubmissionId", "[anna@example.org]"},
+		{"in neither", letter, "HDRS", false, false, "notFound", "[]"},
+		{"in a forged report", letter, "HDRS", false, true, "notFound", "[]"},
+		{"signed", "DKIM-Signature: v=1; d=example.org; h=To; bh=x; b=x\r\n" + letter, "FULL", false, false, `"signed":true`, "[eva@example.org]"},
+		{"signed and kept", "DKIM-Signature: v=1; d=example.org; h=To; bh=x; b=x\r\n" + letter, "", true, false, `"signed":true`, "[eva@example.org]"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.using = append(w.using, capabilityVendor)
+			id := w.smtp(tt.letter, "eva@example.org", tt.ret, tt.kept).String()
+			var in struct{ IDs []string }
+			w.args(&in, "Email/query", `{"accountId":"a1","filter":{"inMailbox":"F1"}}`)
+			if len(in.IDs) != 1 {
+				t.Fatal("no report", in.IDs)
+			}
+			report := in.IDs[0]
+			if tt.forged {
+				w.put(1, 9, strings.ReplaceAll(forged, "\n", "\r\n"), store.FlagSeen)
+				w.args(&in, "Email/query", `{"accountId":"a1","filter":{"inMailbox":"F1","subject":"forged"}}`)
+				report = in.IDs[0]
+			}
+			told := func() string {
+				return string(w.calls(`[["Delivery/get",{"accountId":"a1","emailId":"` + report + `"},"0"]]`))
+			}
+			if got := told(); !strings.Contains(got, id) || !strings.Contains(got, `"state":"bounced"`) {
+				t.Error("of the report:", got)
+			}
+			act := `[["Outbox/act",{"accountId":"a1","id":"` + id + `","action":"correctRecipient","recipient":"eva@example.org","to":"anna@example.org","reportId":"` + report + `"},"0"]]`
+			if got := string(w.calls(act)); !strings.Contains(got, tt.answer) {
+				t.Fatal(got)
+			}
+			w.settle()
+			if got := fmt.Sprint(w.seen("F3")); got != tt.sent {
+				t.Errorf("in Sent: %s", got)
+			}
+			if tt.answer == "notFound" {
+				return
+			}
+			if got := told(); strings.Contains(got, `"state":"bounced"`) {
+				t.Error("of the report, once it was corrected:", got)
+			}
+			if got := fmt.Sprint(w.states("F3")); got != "map[anna@example.org:delivered]" {
+				t.Error(got)
+			}
+			if got := string(w.calls(act)); !strings.Contains(got, "notFound") {
+				t.Error("once more:", got)
+			}
+		})
+	}
+}
+
+const forged = `From: postmaster@example.org
+Subject: forged
+Message-ID: <2@x>
+In-Reply-To: <1@x>
+Content-Type: multipart/report; report-type=delivery-status; boundary=b
+
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mail.example.org
+
+Final-Recipient: rfc822; eva@example.org
+Action: failed
+Status: 5.1.1
+
+--b
+Content-Type: message/rfc822
+
+From: anna@example.org
+To: eva@example.org
+Subject: Hej
+Message-ID: <1@x>
+
+Something else
+--b--
+`
+
+// TestCorrectFails holds that a correction which cannot be handed in leaves all as it was: no copy among the sent ones tells of what was not sent.
+func TestCorrectFails(t *testing.T) {
+	w := newWorld(t)
+	w.using = append(w.using, capabilityVendor)
+	id := w.smtp("From: anna@example.org\r\nTo: eva@exmaple.net\r\nSubject: Hej\r\nMessage-ID: <1@x>\r\n\r\nHej\r\n", "eva@exmaple.net", "", false).String()
+	if _, err := w.store.UpdateAccount(t.Context(), w.anna.ID, func(one *store.Account) error { one.Quota = 1; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	got := string(w.calls(`[["Outbox/act",{"accountId":"a1","id":"` + id + `","action":"correctRecipient","recipient":"eva@exmaple.net","to":"eva@example.net"},"0"]]`))
+	if !strings.Contains(got, "overQuota") {
+		t.Error(got)
+	}
+	if got := w.seen("F3"); len(got) != 0 {
+		t.Error("in Sent:", got)
+	}
+	w.settle()
+	if _, to := w.waiting(); fmt.Sprint(to) != "[eva@exmaple.net delayed]" {
 		t.Error(to)
 	}
 }

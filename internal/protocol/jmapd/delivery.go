@@ -37,6 +37,9 @@ func deliveryGet(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.reportedOn(ctx, m); err != nil {
+		return nil, err
+	}
 	list := []object{}
 	if m.messageID != "" {
 		var known, before []string
@@ -111,7 +114,7 @@ var progressOf = map[string]outbound.Progress{
 	journal.MessageDelivered: outbound.ProgressDelivered, journal.MessageFiledJunk: outbound.ProgressDelivered, journal.MessageDuplicate: outbound.ProgressDelivered,
 	journal.MessageRelayed: outbound.ProgressDelivered, journal.MessageDeferred: outbound.ProgressDelayed, journal.MessageUnconfirmed: outbound.ProgressDelayed,
 	journal.MessageBounced: outbound.ProgressBounced, journal.MessageExpired: outbound.ProgressBounced,
-	journal.MessageCancelled: outbound.ProgressCancelled, journal.MessageHeld: outbound.ProgressHeld, journal.MessageReleased: outbound.ProgressWaiting,
+	journal.MessageCancelled: outbound.ProgressCancelled, journal.MessageCorrected: outbound.ProgressCancelled, journal.MessageHeld: outbound.ProgressHeld, journal.MessageReleased: outbound.ProgressWaiting,
 }
 
 // follow takes an event into account.

@@ -240,6 +240,7 @@ var errLookedEnough = errors.New("looked through enough events")
 var becameOf = map[string]store.RecipientState{
 	journal.MessageQueued: store.Relayed, journal.MessageAccepted: store.Relayed, journal.MessageRelayed: store.Relayed, journal.MessageDelivered: store.Placed,
 	journal.MessageBounced: store.Failed, journal.MessageExpired: store.Expired, journal.MessageCancelled: store.Cancelled,
+	journal.MessageCorrected: store.Cancelled,
 }
 
 // isSent tells whether an event is that of a message which the account sent signed in (RFC 3848): who is here and gets one has the same event.

@@ -37,6 +37,9 @@ type waiting struct {
 	sub    store.Submission
 	record *store.EmailSubmission // nil for what came over SMTP
 	failed bool                   // nothing of it waits: some could not be reached
+	// Of what failed and came over SMTP: the traces of the reports that our queue sent of it, and the one that its sender looks at, 0 for none.
+	reports []string
+	report  store.EmailID
 }
 
 // maxOutbox bounds what an Outbox tells.
@@ -195,7 +198,7 @@ func (c *call) ofRecord(ctx context.Context, e *store.EmailSubmission) (*waiting
 		return nil, err
 	}
 	sub.Email = e.Email
-	return &waiting{sub, e, true}, nil
+	return &waiting{sub: sub, record: e, failed: true}, nil
 }
 
 // findWaiting finds one message of the Outbox by its id, also one that failed.
@@ -372,7 +375,7 @@ func (c *call) suggest(ctx context.Context, o object, r *store.SubmissionRecipie
 
 // outboxAct is Outbox/act: sendNow, hold, release, cancel, correctRecipient, dismiss.
 func outboxAct(ctx context.Context, c *call) (any, error) {
-	if err := c.args.only("id", "action", "recipient", "to", "lang"); err != nil {
+	if err := c.args.only("id", "action", "recipient", "to", "reportId", "lang"); err != nil {
 		return nil, err
 	}
 	id, err := c.args.text("id")
@@ -383,8 +386,8 @@ func outboxAct(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var recipient, to string
-	for name, v := range map[string]*string{"recipient": &recipient, "to": &to} {
+	var recipient, to, report string
+	for name, v := range map[string]*string{"recipient": &recipient, "to": &to, "reportId": &report} {
 		if err := c.args.read(name, v); err != nil {
 			return nil, err
 		}
@@ -393,6 +396,9 @@ func outboxAct(ctx context.Context, c *call) (any, error) {
 		return nil, err
 	}
 	w, err := c.findWaiting(ctx, id)
+	if isNotFound(err) && action == "correctRecipient" {
+		w, err = c.cameBack(ctx, id, report)
+	}
 	if err != nil {
 		return nil, err
 	}

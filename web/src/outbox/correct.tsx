@@ -12,9 +12,9 @@ import { act, type Recipient } from "./data";
 /** Wrong is a recipient who cannot be reached. */
 type Wrong = Pick<Recipient, "address" | "suggestion" | "why">;
 
-/** correctAddress asks for the right address and sends there; id is that of the message in the Outbox. */
-export async function correctAddress(id: string, r: Wrong): Promise<void> {
-  const done = await show<Done>((close) => <Correct id={id} r={r} close={close} />);
+/** correctAddress asks for the right address and sends there; id is that of the message in the Outbox, reportId the report that somebody looks at. */
+export async function correctAddress(id: string, r: Wrong, reportId?: string): Promise<void> {
+  const done = await show<Done>((close) => <Correct id={id} r={r} reportId={reportId} close={close} />);
   if (done) tell(done);
 }
 
@@ -31,7 +31,7 @@ export async function correctTo(id: string, recipient: string, to: string): Prom
   tell({ address: to, signed });
 }
 
-function Correct({ id, r, close }: { id: string; r: Wrong; close: (done?: Done) => void }) {
+function Correct({ id, r, reportId, close }: { id: string; r: Wrong; reportId: string | undefined; close: (done?: Done) => void }) {
   const [to, setTo] = useState(r.suggestion ?? r.address);
   const [error, setError] = useState("");
   const [busy, setBusy] = useState(false);
@@ -42,11 +42,12 @@ function Correct({ id, r, close }: { id: string; r: Wrong; close: (done?: Done) 
     if (!ok) return;
     setBusy(true);
     try {
-      const { signed } = await act(id, "correctRecipient", { recipient: r.address, to: right });
+      const { signed } = await act(id, "correctRecipient", { recipient: r.address, to: right, ...(reportId ? { reportId } : {}) });
       close({ address: right, signed });
     } catch (failure) {
       const told = failure instanceof MethodError ? failure.detail.recipients?.[right] : undefined;
-      setError(told?.text ?? explain(failure));
+      const gone = failure instanceof MethodError && failure.type === "notFound";
+      setError(told?.text ?? (gone ? t("correct_gone") : explain(failure)));
       setBusy(false);
     }
   };

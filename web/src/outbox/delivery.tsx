@@ -11,22 +11,25 @@ import { when, type Recipient } from "./data";
 import { whereIs } from "./whereis";
 
 interface Submission {
-  emailSubmissionId: string | null; // null for what a mail program sent over SMTP
   undoStatus: "pending" | "final" | "canceled";
   traceId: string;
   recipients: Record<string, Recipient>;
 }
 
-/** Sent is what is asked about: an email that was sent, or those of a conversation. */
-type Sent = { emailId: string } | { threadId: string };
+/** Sent is what is asked about: an email that was sent, or a report and its conversation. */
+type Sent = { emailId: string } | { reportId: string; threadId: string };
 
 /** submissions asks for what was sent, the newest last. */
 async function submissions(sent: Sent): Promise<Submission[]> {
   if ("emailId" in sent) return (await call<{ list: Submission[] }>("Delivery/get", sent)).list;
   const found = call("EmailSubmission/query", { filter: { threadIds: [sent.threadId] }, sort: [{ property: "sentAt" }], limit: 20 });
   const all = call("EmailSubmission/get", { "#ids": found.ref("/ids"), properties: ["id", "undoStatus", "traceId", "recipients"] });
+  const others = call<{ list: Submission[] }>("Delivery/get", { emailId: sent.reportId });
   found.catch(() => {}); // the other fails with it
-  return (await all).list.map((s: Submission & { id: string }) => ({ ...s, emailSubmissionId: s.id }));
+  others.catch(() => {});
+  const handedIn: Submission[] = (await all).list;
+  // What a mail program sent over SMTP is known by what the report says.
+  return handedIn.some((s) => Object.values(s.recipients).some((r) => r.state === "bounced")) ? handedIn : [...handedIn, ...(await others).list];
 }
 
 const ended = new Set(["delivered", "bounced", "cancelled"]);
@@ -75,7 +78,7 @@ export function Delivery({ emailId }: { emailId: string }) {
             <span class="delivery-who">{address}</span> <span class={r.state === "bounced" ? "why" : "soft"}>{stateOf(r)}</span>
             {r.opened && <> <span class="soft">{t("delivery_opened", { time: when(r.opened) })}</span></>}
             {r.why && r.state !== "delivered" && <p>{r.why.text}</p>}
-            {r.state === "bounced" && s.emailSubmissionId && <Button onClick={() => void correctAddress(s.traceId, { ...r, address })}>{t("correct_send")}</Button>}
+            {r.state === "bounced" && <Button onClick={() => void correctAddress(s.traceId, { ...r, address })}>{t("correct_send")}</Button>}
           </li>
         ))}
       </ul>
@@ -106,8 +109,8 @@ function stateOf(r: Recipient): string {
 }
 
 /** Bounced says above a report of the service what it is about, and mends it. */
-export function Bounced({ threadId }: { threadId: string }) {
-  const all = useSubmissions({ threadId });
+export function Bounced({ emailId, threadId }: { emailId: string; threadId: string }) {
+  const all = useSubmissions({ reportId: emailId, threadId });
   const failures = all.flatMap((s) => Object.entries(s.recipients).filter(([, r]) => r.state === "bounced").map(([address, r]) => ({ address, r, s })));
   return (
     <>
@@ -118,7 +121,7 @@ export function Bounced({ threadId }: { threadId: string }) {
             <strong>{t("bounce_title", { who: address })}</strong>
             <div>{r.why?.text} {r.suggestion && t("outbox_meant", { address: r.suggestion })}</div>
           </div>
-          <Button primary onClick={() => void correctAddress(s.traceId, { ...r, address })}>{t("correct_again")}</Button>
+          <Button primary onClick={() => void correctAddress(s.traceId, { ...r, address }, emailId)}>{t("correct_again")}</Button>
         </div>
       ))}
     </>

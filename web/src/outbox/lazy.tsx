@@ -33,7 +33,7 @@ export const OutboxPane = lazy((p) => p.Outbox, false);
 export const ContactsPane = lazy((p) => p.Contacts, false);
 /** Delivery says of a sent message to whom it came: <Delivery emailId="M1" />. */
 export const Delivery = lazy((p) => p.Delivery, true);
-/** Bounced stands above a report that something was not delivered: <Bounced threadId="T1" />. */
+/** Bounced stands above a report that something was not delivered: <Bounced emailId="M1" threadId="T1" />. */
 export const Bounced = lazy((p) => p.Bounced, true);
 
 const say = (error: unknown): void => void toast(explain(error), { kind: "error" });

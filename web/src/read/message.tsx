@@ -57,7 +57,7 @@ function Open({ e, close }: { e: Email; close?: () => void }) {
         <More e={e} />
         <Who e={e} d={d.value} />
       </header>
-      {reports.test(e.from?.[0]?.email ?? "") && <Bounced threadId={e.threadId} />}
+      {reports.test(e.from?.[0]?.email ?? "") && <Bounced emailId={e.id} threadId={e.threadId} />}
       <Banners e={e} about={a.value} images={images} showImages={() => setImages(true)} />
       {e.from?.[0] && isMine(e.from[0].email) && !e.keywords.$draft && <Delivery emailId={e.id} />}
       <Body id={e.id} images={images} />
