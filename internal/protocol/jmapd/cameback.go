@@ -107,7 +107,7 @@ func (c *call) inReport(ctx context.Context, w *waiting) (from original, err err
 		if err != nil {
 			return err
 		}
-		ours, err := c.isOurs(ctx, w, sum.MessageID)
+		ours, err := c.wroteReport(ctx, w, sum.MessageID)
 		if err != nil || !ours {
 			return err
 		}
@@ -122,8 +122,8 @@ func (c *call) inReport(ctx context.Context, w *waiting) (from original, err err
 	return from, err
 }
 
-// isOurs tells whether a Message-ID is that of a report which our queue sent about a message.
-func (c *call) isOurs(ctx context.Context, w *waiting, messageID string) (bool, error) {
+// wroteReport tells whether a Message-ID is that of a report which our queue sent about a message.
+func (c *call) wroteReport(ctx context.Context, w *waiting, messageID string) (bool, error) {
 	if messageID == "" {
 		return false, nil
 	}
