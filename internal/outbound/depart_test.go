@@ -262,3 +262,15 @@ func TestUndo(t *testing.T) {
 		t.Errorf("queued %+v", list)
 	}
 }
+
+// TestWhyIsAboutSender holds that what is wrong with the sender's domain is told of that, not of the recipient's.
+func TestWhyIsAboutSender(t *testing.T) {
+	w := newWorld(t)
+	sub := store.Submission{From: "anna@here.test"}
+	for id, want := range map[cause.ID]string{cause.SenderSPFFail: "here.test", cause.SenderNotAligned: "here.test", cause.RecipientServerUnreachable: "far.test"} {
+		d := w.queue.Why(&sub, &store.SubmissionRecipient{Address: "you@far.test", State: store.Failed, Cause: id})
+		if d.Cause != id || d.Text("domain") != want {
+			t.Errorf("%s: %+v, want the domain %s", id, d, want)
+		}
+	}
+}

@@ -203,6 +203,11 @@ func (q *Queue) Why(sub *store.Submission, r *store.SubmissionRecipient) cause.D
 	return q.decision(sub, r)
 }
 
+// ofSender tells causes that are about who sent a message and the domain of that address, not about who gets it.
+func ofSender(id cause.ID) bool {
+	return strings.HasPrefix(string(id), "sender.") || id == cause.ClientFromNotOwned
+}
+
 // explained is a decision of a given cause about a recipient. Of what is known
 // it gets what the cause has a place for.
 func (q *Queue) explained(sub *store.Submission, r *store.SubmissionRecipient, id cause.ID) cause.Decision {
@@ -211,7 +216,7 @@ func (q *Queue) explained(sub *store.Submission, r *store.SubmissionRecipient, i
 		d = cause.Wait(id, r.Next)
 	}
 	about := r.Address
-	if sub.Scheduled && strings.HasPrefix(string(id), "limit.") { // of the sender
+	if ofSender(id) || sub.Scheduled && strings.HasPrefix(string(id), "limit.") {
 		about = sub.From
 	}
 	known := []cause.Param{

@@ -1,6 +1,8 @@
 package jmapd
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,6 +36,9 @@ func TestOutboxOfSMTP(t *testing.T) {
 			t.Errorf("%s is not in %s", want, got)
 		}
 	}
+	if strings.Contains(got, "tried again on") { // the next try is told beside it
+		t.Errorf("outbox: %s", got)
+	}
 	got = string(w.calls(`[["Delivery/get",{"accountId":"a1","emailId":"M1"},"0"]]`))
 	if !strings.Contains(got, `"list":[]`) { // nobody signed in sent it
 		t.Errorf("delivery: %s", got)
@@ -65,5 +70,31 @@ func TestOutboxOfSMTP(t *testing.T) {
 		if !strings.Contains(got, want) {
 			t.Errorf("%s is not in %s", want, got)
 		}
+	}
+}
+
+// TestLimitSenders holds that who reached a limit is told where the messages came from, those of others left out.
+func TestLimitSenders(t *testing.T) {
+	w := newWorld(t)
+	w.using = append(w.using, capabilityVendor)
+	w.desk.closed.Store(true)
+	now := w.store.Now()
+	for n, e := range []struct {
+		ago        time.Duration
+		remote, to string
+	}{{2 * time.Hour, "192.0.2.9", "a@x.test"}, {time.Minute, "192.0.2.1", "a@x.test"}, {time.Minute, "192.0.2.1", "b@x.test"}, {2 * time.Minute, "192.0.2.2", "a@x.test"}} {
+		at := now.Add(-e.ago)
+		event := store.Event{Time: at, Trace: store.NewTraceID(at), Account: w.anna.ID, Kind: journal.MessageQueued, Fields: []store.Field{
+			{Name: "from", Value: w.anna.Address}, {Name: "to", Value: e.to}, {Name: "message-id", Value: fmt.Sprint(n)}, {Name: "protocol", Value: "ESMTPSA"}, {Name: "remote", Value: e.remote},
+		}}
+		w.desk.journal.Record(t.Context(), event)
+		event.Fields = append(slices.Clone(event.Fields[:1]), store.Field{Name: "to", Value: "second@x.test"}, event.Fields[3], event.Fields[4])
+		w.desk.journal.Record(t.Context(), event) // another recipient of the same message
+	}
+	got := string(w.calls(`[["Limits/get",{"accountId":"a1"},"0"]]`))
+	want := fmt.Sprintf(`"senders":[{"from":null,"last":null,"messages":9},{"from":"192.0.2.1","last":%q,"messages":2},{"from":"192.0.2.2","last":%q,"messages":1}]`,
+		now.Add(-time.Minute).UTC().Format(time.RFC3339), now.Add(-2*time.Minute).UTC().Format(time.RFC3339))
+	if !strings.Contains(got, want) {
+		t.Errorf("%s is not in %s", want, got)
 	}
 }

@@ -404,6 +404,7 @@ func (c *call) recipientObject(ctx context.Context, sub *store.Submission, r *st
 		}
 	}
 	if d := q.Why(sub, r); !d.Allowed() {
+		d.Params = slices.DeleteFunc(slices.Clone(d.Params), func(p cause.Param) bool { return p.Name == "next" || p.Name == "giveup" }) // told beside it
 		o["why"] = c.why(c.limited(ctx, d.Sending()))
 	}
 	return o

@@ -95,13 +95,22 @@ func limitsGet(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	sending := []object{}
-	for _, m := range meters {
+	sending, senders := []object{}, []object{}
+	for i, m := range meters {
 		o := object{"counted": m.Counted, "of": m.Of, "used": m.Used, "limit": m.Limit, "closed": m.Closed, "resets": dateOrNull(m.Resets), "why": nil}
 		if m.Closed {
 			o["why"] = c.why(closedBy(m))
 		}
 		sending = append(sending, o)
+		if m.Closed && m.Counted == policy.MessagesOfAddress {
+			from, err := c.sentFrom(ctx, &meters[i])
+			if err != nil {
+				return nil, err
+			}
+			for _, f := range from {
+				senders = append(senders, object{"from": textOrNull(f.From), "messages": f.Messages, "last": dateOrNull(f.Last)})
+			}
+		}
 	}
 	usage, err := c.server.store.Usage(ctx, c.account.ID)
 	if err != nil {
@@ -125,7 +134,7 @@ func limitsGet(ctx context.Context, c *call) (any, error) {
 		closed = c.why(d)
 	}
 	return object{
-		"accountId": accountID(c.account.ID), "sending": sending, "closed": closed, "refused": kept, "waiting": waiting,
+		"accountId": accountID(c.account.ID), "sending": sending, "senders": senders, "closed": closed, "refused": kept, "waiting": waiting,
 		"storage": object{"used": usage.Size, "limit": c.account.Quota, "emails": usage.Emails},
 	}, nil
 }

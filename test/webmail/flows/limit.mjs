@@ -22,6 +22,7 @@ await flow(async ({ person }) => {
   const paused = page.locator(".outbox-paused");
   await paused.getByText(/Sending is paused until \d\d:\d\d/).waitFor();
   await paused.getByText("2 of 2").waitFor();
+  await paused.getByText("The webmail: 2 messages").waitFor(); // so it was not somebody else's program
   assert.doesNotMatch(await paused.textContent(), /UTC/); // the clock is the reader's, in the text of the cause, too
   await page.locator(".outbox-row").getByText(/^Goes /).waitFor();
   assert.equal(await page.locator(".outbox-row").count(), 1);

@@ -64,8 +64,16 @@ export interface Meter {
   why: Why | null;
 }
 
+/** Sender is where messages came from until a limit was reached: the address of a mail program, null for the webmail. */
+export interface Sender {
+  from: string | null;
+  messages: number;
+  last: string | null;
+}
+
 export interface Limits {
   sending: Meter[];
+  senders: Sender[];
   /** closed is why nothing is sent at all. */
   closed: Why | null;
   waiting: number;

@@ -88,7 +88,7 @@ export function Delivery({ emailId }: { emailId: string }) {
 }
 
 /** stateOf is how far a message is for a recipient, in words. */
-function stateOf(r: Recipient): string {
+export function stateOf(r: Recipient): string {
   switch (r.state) {
     case "delivered":
       return [r.host ? t("delivered_to", { host: r.host }) : t("delivered"), r.last && when(r.last)].filter(Boolean).join(", ");

@@ -15,7 +15,8 @@ import { Icon } from "../ui/icon";
 import { MenuButton } from "../ui/menu";
 import { Countdown, toast } from "../ui/toast";
 import { correctAddress, correctTo } from "./correct";
-import { act, failed, follow, limits, look, next, waiting, when, type Meter, type Recipient, type Waiting, type Why } from "./data";
+import { act, failed, follow, limits, look, next, waiting, when, type Meter, type Recipient, type Sender, type Waiting, type Why } from "./data";
+import { stateOf } from "./delivery";
 import { askWhere, whereIs } from "./whereis";
 
 export function Outbox() {
@@ -32,7 +33,7 @@ export function Outbox() {
       </div>
       <div class="outbox" id="list" tabIndex={-1}>
         {limits.value?.closed && <Closed why={limits.value.closed} />}
-        {limits.value?.sending.filter((m) => m.closed).map((m) => <Paused key={m.counted} meter={m} waiting={limits.value!.waiting} />)}
+        {limits.value?.sending.filter((m) => m.closed).map((m, i) => <Paused key={m.counted} meter={m} waiting={limits.value!.waiting} senders={i ? [] : limits.value!.senders} />)}
         {failed.value !== undefined && !all && <div class="nothing" role="alert"><p>{explain(failed.value)}</p><Button onClick={() => void look()}>{t("try_again")}</Button></div>}
         {!all && failed.value === undefined && <p class="nothing">{t("loading")}</p>}
         {all?.length === 0 && here.length === 0 && <div class="nothing"><Icon name="circle-check" /><p>{t("outbox_empty")}</p></div>}
@@ -59,13 +60,22 @@ function Closed({ why }: { why: Why }) {
 }
 
 /** Paused says that a limit is reached, and when it is over. */
-function Paused({ meter: m, waiting: n }: { meter: Meter; waiting: number }) {
+function Paused({ meter: m, waiting: n, senders }: { meter: Meter; waiting: number; senders: Sender[] }) {
   return (
     <section class="outbox-paused" role="status">
       <h2><Icon name="pause" />{m.resets ? t("paused_until", { time: when(m.resets) }) : t("paused")}</h2>
       <p>{m.why?.text} {n > 0 && t("paused_waiting", { n })}</p>
       <meter min={0} low={m.limit / 2} high={m.limit * 0.9} optimum={0} max={m.limit} value={m.used} aria-label={t("paused_meter")} />
-      <p class="soft">{t("paused_used", { used: m.used, limit: m.limit })} · <a href="/settings/security">{t("paused_not_you")}</a></p>
+      <p class="soft">{t("paused_used", { used: m.used, limit: m.limit })}</p>
+      {senders.length > 0 && (
+        <>
+          <h3>{t("paused_senders")}</h3>
+          <ul class="outbox-senders">
+            {senders.map((s) => <li key={s.from}>{s.from ? t("paused_program", { from: s.from, n: s.messages, time: when(s.last!) }) : t("paused_webmail", { n: s.messages })}</li>)}
+          </ul>
+        </>
+      )}
+      <p><a href="/settings/security">{t("paused_not_you")}</a></p>
     </section>
   );
 }
@@ -94,6 +104,7 @@ function Row({ w }: { w: Waiting }) {
   const open = openOf(w);
   const worst = open.find((r) => r.state === w.state) ?? open[0];
   const done = w.recipients.length - open.length;
+  const mixed = open.some((r) => r.state !== open[0]!.state || r.why?.cause !== open[0]!.why?.cause);
   const to = open.map((r) => r.address);
   const read = async () => {
     const answer = await call("Email/get", { ids: [w.emailId], properties: ["threadId"] });
@@ -105,11 +116,27 @@ function Row({ w }: { w: Waiting }) {
       <p class="outbox-who" title={to.join(", ")}>{to.slice(0, 3).join(", ")}{to.length > 3 && ` ${t("outbox_more", { n: to.length - 3 })}`}</p>
       <p class="outbox-subject">{w.emailId ? <button type="button" class="link" onClick={() => void read().catch(say)}>{subject}</button> : subject} <span class="soft">{size(w.size)}</span></p>
       <StateLine w={w} />
-      {worst?.why && w.state !== "scheduled" && !limited(worst) && <p>{reason(worst)}</p>}
+      {worst?.why && w.state !== "scheduled" && !limited(worst) && <p>{reason(worst)}{w.state === "bounced" && worst.why.action && !worst.suggestion && ` ${worst.why.action}`}</p>}
       {w.state === "delayed" && worst?.giveUp && !limited(worst) && <p class="soft">{t("outbox_until", { time: when(worst.giveUp) })}</p>}
+      {mixed && <Each list={open} />}
       {done > 0 && <p class="soft">{t("outbox_done", { n: done, all: w.recipients.length })}</p>}
       <Actions w={w} r={worst} />
     </li>
+  );
+}
+
+/** most is how many recipients of a message are told of in its row. */
+const most = 5;
+
+/** Each says of each recipient how far the message is, where that is not the same for all. */
+function Each({ list }: { list: Recipient[] }) {
+  return (
+    <ul class="outbox-each">
+      {list.slice(0, most).map((r) => (
+        <li key={r.address}>{r.address}: <span class={r.state === "bounced" ? "why" : "soft"}>{stateOf(r)}{r.why && ` · ${r.why.title}`}</span></li>
+      ))}
+      {list.length > most && <li class="soft">{t("outbox_more", { n: list.length - most })}</li>}
+    </ul>
   );
 }
 
@@ -155,10 +182,12 @@ interface Act {
 }
 
 // The causes by what helps against them.
-const tooLarge = /^content\.too-large/;
+const asLink = /^content\.(?:too-large|attachment-forbidden)/;
 const wrongAddress = /^(?:recipient\.(?!refuses|server)|dns\.(?:mx|host|domain))/;
 const wrongSender = /^(?:client\.from-not-owned|sender\.(?:not-aligned|address-invalid))/;
-const theirs = /^(?:content\.looks-like-spam|content\.attachment-forbidden|recipient\.refuses|reputation\.|sender\.|tls\.)/;
+const theirs = /^(?:content\.looks-like-spam|recipient\.refuses|reputation\.(?!greylisted)|sender\.|tls\.)/;
+const mayBeThere = "outbox.accepted-unconfirmed";
+const later = /^(?:quota\.recipient-full|content\.malformed)/;
 
 /** actsOf are what can be done with a message, the best first. */
 function actsOf(w: Waiting, r: Recipient | undefined): Act[] {
@@ -171,6 +200,8 @@ function actsOf(w: Waiting, r: Recipient | undefined): Act[] {
     if (!over) await act(w.id, "cancel");
   };
   const acts: Act[] = [];
+  const anew: Act = { label: t("send_again"), icon: "file-pen", run: () => again(false).catch(say) };
+  const where: Act = { label: t("where_title"), icon: "route", run: () => whereIs(id!) };
   const correct: Act | undefined = r && { label: t("correct_send"), icon: "pencil", run: () => correctAddress(w.id, r) };
   if (r?.suggestion) {
     acts.push({
@@ -178,18 +209,20 @@ function actsOf(w: Waiting, r: Recipient | undefined): Act[] {
       run: () => correctTo(w.id, r.address, r.suggestion!).catch(say),
     });
   }
-  if (id && tooLarge.test(cause)) acts.push({ label: t("send_as_link"), icon: "link", run: () => again(true).catch(say) });
+  if (id && asLink.test(cause)) acts.push({ label: t("send_as_link"), icon: "link", run: () => again(true).catch(say) });
   if (id && wrongSender.test(cause)) acts.push({ label: t("other_sender"), icon: "user", run: () => again(false).catch(say) });
   if (correct && !r?.suggestion && wrongAddress.test(cause)) acts.push(correct);
+  if (id && w.state === "bounced" && later.test(cause)) acts.push(anew);
+  if (id && cause === mayBeThere) acts.push(where);
   if (r && (theirs.test(cause) || (w.state === "bounced" && !acts.length))) acts.push({ label: t("postmaster_note"), icon: "copy", run: () => copyNote(w, r) });
   const cancel: Act = { label: t(w.state === "scheduled" ? "outbox_cancel" : "outbox_back"), icon: "undo-2", run: () => takeBack(w).catch(say) };
   if (w.state === "scheduled") acts.push(cancel);
   if (w.actions.includes("sendNow") && (w.state === "held" || !limited(r))) acts.push({ label: t("send_now"), icon: "send", run: () => does("sendNow") });
   if (w.actions.includes("cancel") && w.state !== "scheduled") acts.push(cancel);
   if (correct && !acts.includes(correct)) acts.push({ ...correct, label: t("other_address") });
-  if (id && w.state === "bounced") acts.push({ label: t("send_again"), icon: "file-pen", run: () => again(false).catch(say) });
+  if (id && w.state === "bounced" && !acts.includes(anew)) acts.push(anew);
   if (w.actions.includes("hold")) acts.push({ label: t("outbox_hold"), icon: "pause", run: () => does("hold") });
-  if (id) acts.push({ label: t("where_title"), icon: "route", run: () => whereIs(id) });
+  if (id && !acts.includes(where)) acts.push(where);
   if (w.actions.includes("dismiss")) acts.push({ label: t("outbox_dismiss"), icon: "check", run: () => does("dismiss") });
   return acts;
 }
