@@ -12,8 +12,25 @@ export type Patch = Record<string, true | null>;
 /** maxSet is fewer than maxObjectsInSet of the server. */
 export const maxSet = 250;
 
+/** Known is what must be known of an email to change it. */
+export type Known = Pick<Email, "id" | "threadId" | "mailboxIds" | "keywords">;
+
+/** Attempt is what became of patches: what undoes those that were done, and which failed and why. */
+interface Attempt {
+  undo: Map<string, Patch>;
+  failed: Map<string, Patch>;
+  reason?: unknown;
+}
+
 /** change patches emails of one account, here and at the server, and answers what undoes it. */
 export async function change(patches: Map<string, Patch>): Promise<Map<string, Patch>> {
+  const { undo, reason } = await attempt(patches);
+  if (reason) throw reason;
+  return undo;
+}
+
+/** attempt does what change does, and tells which failed. */
+export async function attempt(patches: Map<string, Patch>): Promise<Attempt> {
   const undo = applyHere(patches);
   const all = [...patches];
   const failed = new Map<string, Patch>();
@@ -31,11 +48,19 @@ export async function change(patches: Map<string, Patch>): Promise<Map<string, P
       reason = error;
     }
   }
-  if (failed.size > 0) {
-    applyHere(failed);
-    throw reason;
-  }
-  return undo;
+  if (failed.size > 0) applyHere(failed);
+  return { undo, failed, reason };
+}
+
+/** needed is what of a patch changes an email; undefined if nothing does. */
+export function needed(e: Known, patch: Patch): Patch | undefined {
+  const real = Object.entries(patch).filter(([path, value]) => has(e, path) !== !!value);
+  return real.length ? Object.fromEntries(real) : undefined;
+}
+
+function has(e: Known, path: string): boolean {
+  const [property, key] = path.split("/") as ["keywords" | "mailboxIds", string];
+  return !!e[property][key];
 }
 
 function applyHere(patches: Map<string, Patch>): Map<string, Patch> {
@@ -47,7 +72,7 @@ function applyHere(patches: Map<string, Patch>): Map<string, Patch> {
       const after = e && { ...e, keywords: { ...e.keywords }, mailboxIds: { ...e.mailboxIds } };
       for (const [path, value] of Object.entries(patch)) {
         const [property, key] = path.split("/") as ["keywords" | "mailboxIds", string];
-        back[path] = value ? null : true;
+        if (!e || has(e, path) !== !!value) back[path] = value ? null : true;
         if (!after) continue;
         if (value) after[property][key] = true;
         else delete after[property][key];
@@ -79,17 +104,17 @@ export function keyword(ids: string[], name: string, on: boolean): Promise<Map<s
   return change(keywordPatches(ids, name, on));
 }
 
-/** moving is what puts emails into a mailbox and takes them out of one, or out of all others. */
+/** moved is what puts an email into a mailbox and takes it out of one, or out of all others. */
+export function moved(e: Known, to: string, from?: string): Patch {
+  const patch: Patch = { [`mailboxIds/${to}`]: true };
+  for (const m of Object.keys(e.mailboxIds)) if (m !== to && (from === undefined || m === from)) patch[`mailboxIds/${m}`] = null;
+  return patch;
+}
+
+/** moving is that for emails that are known, where it changes anything. */
 export function moving(ids: string[], to: string, from?: string): Map<string, Patch> {
-  const patches = new Map<string, Patch>();
-  for (const id of ids) {
-    const e = known(id);
-    if (!e) continue;
-    const patch: Patch = { [`mailboxIds/${to}`]: true };
-    for (const m of Object.keys(e.mailboxIds)) if (m !== to && (from === undefined || m === from)) patch[`mailboxIds/${m}`] = null;
-    if (!e.mailboxIds[to] || Object.keys(patch).length > 1) patches.set(id, patch);
-  }
-  return patches;
+  const all = ids.map((id) => known(id)).filter((e) => e !== undefined);
+  return new Map(all.map((e) => [e.id, moved(e, to, from)] as const).filter(([id, patch]) => needed(known(id)!, patch)));
 }
 
 /** done is what can be taken back, the latest last. */
@@ -120,8 +145,8 @@ export function offerUndo(said: string, undo: () => void): () => void {
   return withdraw;
 }
 
-/** withUndo does something and offers to take it back; after is called once it is taken back. */
-export async function withUndo(patches: Map<string, Patch>, said: string, after?: () => void): Promise<void> {
+/** withUndo does something and offers to take it back; after is called once it is taken back, failed where it was not done. */
+export async function withUndo(patches: Map<string, Patch>, said: string, after?: () => void, failed = after): Promise<void> {
   const work = change(patches);
   const withdraw = offerUndo(said, () => {
     void work
@@ -133,7 +158,7 @@ export async function withUndo(patches: Map<string, Patch>, said: string, after?
     await work;
   } catch (error) {
     withdraw();
-    after?.();
+    failed?.();
     toast(explain(error), { kind: "error" });
   }
 }

@@ -37,6 +37,8 @@ export class List {
   readonly open = signal(false);
   /** described is called with ids whose emails came. */
   described?: (ids: string[]) => void;
+  /** gone is called with a row that went elsewhere, with what stands for its conversation now, else for its place. */
+  gone?: (id: string, now: string | undefined, place: string | undefined) => void;
   /** scroll is where the reader was in it, in rows. */
   scroll = 0;
 
@@ -232,6 +234,7 @@ export class List {
   }
 
   private apply(changes: any): void {
+    const rows = new Map<string, number>(this.gone ? changes.removed.map((id: string) => [id, this.ids.indexOf(id)]) : []);
     for (const id of changes.removed as string[]) {
       const row = this.ids.indexOf(id);
       if (row >= 0) this.ids.splice(row, 1);
@@ -250,8 +253,15 @@ export class List {
       this.total.value = changes.total;
       this.worked();
       this.version.value++;
+      for (const { id } of changes.added) rows.delete(id);
+      rows.forEach((row, id) => this.gone!(id, this.sameThread(id, changes.added), this.ids[Math.min(row, this.ids.length - 1)]));
     });
     this.work();
+  }
+
+  private sameThread(id: string, added: { id: string }[]): string | undefined {
+    const thread = this.collapse && known(id)?.threadId;
+    return thread ? added.find((a) => known(a.id)?.threadId === thread)?.id : undefined;
   }
 
   /** reset asks anew for all rows; those in sight stay until their successors come. */
@@ -288,8 +298,9 @@ export class List {
     dropEmails(gone);
   }
 
-  /** drop takes rows away at once, before the server has heard of it. */
-  drop(ids: Iterable<string>): void {
+  /** drop takes rows away at once, before the server has heard of it; what it answers puts them back, if that did not come true. */
+  drop(ids: Iterable<string>): () => void {
+    const before = [...this.ids];
     batch(() => {
       for (const id of ids) {
         const row = this.ids.indexOf(id);
@@ -301,6 +312,16 @@ export class List {
       this.epoch++;
       this.version.value++;
     });
+    const epoch = this.epoch;
+    const state = this.state;
+    return () => {
+      if (epoch !== this.epoch || state !== this.state) return this.reset();
+      this.ids = before;
+      this.dropped.clear();
+      this.epoch++;
+      this.total.value = before.length;
+      this.version.value++;
+    };
   }
 
   /** fails notes why rows could not be had, and asks again in a while, where that may help. */

@@ -1,8 +1,8 @@
 // What is done with rows: with those that are chosen, else with the one the cursor is on, else with what is open.
 
-import { accountOf, call, of } from "../core/jmap";
-import type { Filter, List } from "../core/list";
-import { change, explain, keywordPatches, mark, marked, maxSet, moving, offerUndo, roleMailbox, withUndo, type Patch } from "../core/actions";
+import { accountOf } from "../core/jmap";
+import { newestFirst, type List } from "../core/list";
+import { keywordPatches, mark, marked, moved, offerUndo, roleMailbox, withUndo, type Known, type Patch } from "../core/actions";
 import { inThread, known, mailbox, thread, type Email } from "../core/mail";
 import { go, narrow, route } from "../core/route";
 import { t } from "../core/text";
@@ -10,15 +10,18 @@ import { confirm } from "../ui/dialog";
 import { toast } from "../ui/toast";
 import { later } from "./later";
 import { nameOf } from "./names";
-import { can, cursor, here, isSelected, list, nothing, searching, selectedCount, selection } from "./state";
+import { can, cursor, here, list, nothing, searching, selection } from "./state";
 
-/** rows are the ids of the rows that something is done with; "all" are those of the whole list. */
-export type Rows = string[] | "all";
+/** Rows are what something is done with: rows by their ids, or all of the list but some. */
+export type Rows = string[] | { but: ReadonlySet<string> };
+
+/** count is how many rows these are. */
+export const count = (rows: Rows): number => (Array.isArray(rows) ? rows.length : (list.peek()?.total.peek() ?? 0) - rows.but.size);
 
 /** chosen are the rows that the keys and the bar act on. */
 export function chosen(): Rows {
   const s = selection.peek();
-  if (s.all) return s.ids.size === 0 ? "all" : (list.peek()?.known().filter(isSelected) ?? []);
+  if (s.all) return { but: s.ids };
   if (s.ids.size > 0) return [...s.ids];
   const open = route.peek().thread;
   if (open) return rowsOf(open);
@@ -38,25 +41,38 @@ export function emailsOf(rows: string[]): Email[] {
   for (const id of rows) {
     const e = known(id);
     if (!e) continue;
-    found.set(id, e);
+    if (searching.peek() || !from || e.mailboxIds[from]) found.set(id, e);
     if (searching.peek()) continue;
     for (const other of inThread(e.threadId)) if (!from || other.mailboxIds[from]) found.set(other.id, other);
   }
   return [...found.values()];
 }
 
-/** leave takes rows out of the list, and what is open and the cursor on to the row after them. */
-function leave(rows: string[]): void {
+/** few tells whether all of the rows are known here, so that what is done with them is seen at once; others are changed in batches. */
+const few = (rows: Rows): rows is string[] => Array.isArray(rows) && rows.every(known);
+
+/** atHand are the emails that rows stand for, if all of them are known here. */
+export const atHand = (rows: Rows): Email[] => (few(rows) ? emailsOf(rows) : []);
+
+/** many are rows for what is done in batches. */
+const many = (l: List, rows: Rows) => ({ list: l, shown: l, rows, from: searching.peek() ? undefined : here.peek()?.id });
+
+/** counted is a number of rows in words. */
+export const counted = (n: number): string => t(searching.peek() ? "messages_n" : "conversations", { n });
+
+/** leave takes rows out of the list, and what is open and the cursor on to the row after them; what it answers puts them back. */
+function leave(rows: string[]): () => void {
   const l = list.peek();
-  if (!l) return;
+  if (!l) return () => {};
   const gone = new Set(rows);
   const next = after(l, gone);
   const open = route.peek().thread;
   const closing = open !== "" && rows.some((id) => known(id)?.threadId === open);
-  l.drop(rows);
+  const back = l.drop(rows);
   selection.value = nothing;
   if (gone.has(cursor.peek()) || closing) cursor.value = next ?? "";
   if (closing) go({ thread: (!narrow() && next && known(next)?.threadId) || "" }, !narrow());
+  return back;
 }
 
 /** after is the row that comes after those that go, or else before them. */
@@ -86,30 +102,26 @@ function allowed(what: Parameters<typeof can>[0]): boolean {
 /** moveTo moves rows into a mailbox. */
 export async function moveTo(to: string, rows: Rows = chosen()): Promise<void> {
   const target = mailbox(to);
-  if (!target || rows.length === 0) return;
+  if (!target || count(rows) === 0) return;
   const from = searching.peek() ? undefined : here.peek()?.id;
-  if (from === target.id) return;
   const l = list.peek();
-  if (rows !== "all" && l && accountOf(target.id) !== l.accountId) {
+  if (!l || from === target.id) return;
+  if (Array.isArray(rows) && accountOf(target.id) !== l.accountId) {
     const ids = emailsOf(rows).map((e) => e.id);
     if (from && can("remove")) leave(rows);
     return void later((part) => part.across(ids, target, from && can("remove") ? from : undefined, () => void l.refresh(), offerUndo));
   }
   if (!allowed("remove")) return;
-  const said = (n: number) => (["archive", "trash", "junk", "inbox"].includes(target.role ?? "") ? t(`moved_to_${target.role}`, { n }) : t("done_move", { n, folder: nameOf(target) }));
+  const known = from && ["archive", "trash", "junk", "inbox"].includes(target.role ?? "");
+  const said = (n: number) => (known ? t(`moved_to_${target.role}`, { n }) : t("done_move", { n, folder: nameOf(target) }));
   const keywords: Patch = target.role === "junk" ? { "keywords/$junk": true, "keywords/$notjunk": null } : here.peek()?.role === "junk" ? { "keywords/$junk": null, "keywords/$notjunk": true } : {};
-  if (rows === "all") {
-    return everything(said, (e) => {
-      const patch: Patch = { [`mailboxIds/${target.id}`]: true };
-      for (const m of Object.keys(e.mailboxIds)) if (m !== target.id && (!from || m === from)) patch[`mailboxIds/${m}`] = null;
-      return { ...patch, ...keywords };
-    });
-  }
-  const patches = moving(emailsOf(rows).map((e) => e.id), target.id, from);
-  for (const patch of patches.values()) Object.assign(patch, keywords);
-  if (!searching.peek() || target.role === "trash" || target.role === "junk") leave(rows);
+  const patchOf = (e: Known): Patch => ({ ...moved(e, target.id, from), ...keywords });
+  if (!few(rows)) return changeAll(rows, true, patchOf, said);
+  const patches = new Map(emailsOf(rows).map((e) => [e.id, patchOf(e)]));
+  let back: (() => void) | undefined;
+  if (!searching.peek() || target.role === "trash" || target.role === "junk") back = leave(rows);
   else selection.value = nothing;
-  await withUndo(patches, said(rows.length), () => void l?.refresh());
+  await withUndo(patches, said(rows.length), () => void l.refresh(), back);
 }
 
 const file = (role: string) => async (rows?: Rows): Promise<void> => {
@@ -128,121 +140,54 @@ export function remove(rows: Rows = chosen()): Promise<void> {
 
 /** destroy deletes rows for ever. */
 export async function destroy(rows: Rows = chosen()): Promise<void> {
-  if (rows.length === 0 || !allowed("remove")) return;
-  const n = rows === "all" ? selectedCount.peek() : rows.length;
-  if (!(await confirm(t("delete_for_ever_title", { n }), t(can("file") ? "delete_for_ever_text" : "delete_shared_text"), t("delete_for_ever"), true))) return;
-  if (rows === "all") return destroyAll(list.peek()!.filter);
-  const ids = emailsOf(rows).map((e) => e.id);
   const l = list.peek();
-  leave(rows);
-  try {
-    for (let at = 0; at < ids.length; at += maxSet) await call("Email/set", { ...of(ids[0]), destroy: ids.slice(at, at + maxSet) });
-    toast(t("done_destroy", { n }));
-  } catch (error) {
-    toast(explain(error), { kind: "error" });
-  }
-  void l?.refresh();
+  if (!l || count(rows) === 0 || !allowed("remove")) return;
+  const shared = !can("file");
+  if (!(await confirm(t("delete_for_ever_title", { what: counted(count(rows)) }), t(shared ? "delete_shared_text" : "delete_for_ever_text"), t("delete_for_ever"), true))) return;
+  if (few(rows)) leave(rows);
+  selection.value = nothing;
+  await later((part) => part.destroyMany(many(l, rows)));
 }
 
 /** empty deletes all that lies in the trash or among junk. */
 export async function empty(id: string): Promise<void> {
   const m = mailbox(id);
   if (!m || m.totalEmails === 0) return;
-  if (await confirm(t("empty_title", { folder: nameOf(m) }), t("empty_text", { n: m.totalEmails }), t("delete_for_ever"), true)) await destroyAll({ inMailbox: m.id });
+  if (!(await confirm(t("empty_title", { folder: nameOf(m) }), t("empty_text", { n: m.totalEmails }), t("delete_for_ever"), true))) return;
+  const all = { filter: { inMailbox: id }, sort: newestFirst, collapse: false, accountId: accountOf(id) };
+  await later((part) => part.destroyMany({ list: all, rows: { but: new Set() }, from: id, shown: list.peek() }));
 }
 
 /** star marks rows with a star, or takes it away. Of a conversation the newest email gets it. */
 export async function star(on: boolean, rows: Rows = chosen()): Promise<void> {
   if (!allowed("flag")) return;
-  if (rows === "all") return setAll("$flagged", on, marked.$flagged[+on]!);
+  if (!few(rows)) return setAll(rows, !on, "$flagged", on, marked.$flagged[+on]!);
   return mark(on ? rows : emailsOf(rows).map((e) => e.id), "$flagged", on, rows.length);
 }
 
 /** read marks rows as read, or the newest email of each as not read. */
 export async function read(on: boolean, rows: Rows = chosen()): Promise<void> {
   if (!allowed("read")) return;
-  if (rows === "all") return setAll("$seen", on, marked.$seen[+on]!);
+  if (!few(rows)) return setAll(rows, on, "$seen", on, marked.$seen[+on]!);
   return mark(on ? emailsOf(rows).map((e) => e.id) : rows, "$seen", on, rows.length);
 }
 
 /** label gives rows a label, or takes it away. */
 export async function label(keyword: string, on: boolean, rows: Rows = chosen()): Promise<void> {
   if (!allowed("flag")) return;
-  if (rows === "all") return setAll(keyword, on, on ? "done_label" : "done_unlabel");
-  return withUndo(keywordPatches(emailsOf(rows).map((e) => e.id), keyword, on), t(on ? "done_label" : "done_unlabel", { n: rows.length }));
+  const said = on ? "done_label" : "done_unlabel";
+  if (!few(rows)) return setAll(rows, true, keyword, on, said);
+  return withUndo(keywordPatches(emailsOf(rows).map((e) => e.id), keyword, on), t(said, { n: rows.length }));
 }
 
-function setAll(keyword: string, on: boolean, said: string): Promise<void> {
-  return everything((n) => t(said, { n }), (e) => (!!e.keywords[keyword] === on ? undefined : { [`keywords/${keyword}`]: on ? true : null }), { [on ? "notKeyword" : "hasKeyword"]: keyword });
+function setAll(rows: Rows, whole: boolean, keyword: string, on: boolean, said: string): Promise<void> {
+  return changeAll(rows, whole, () => ({ [`keywords/${keyword}`]: on ? true : null }), (n) => t(said, { n }));
 }
 
-type Known = Pick<Email, "id" | "mailboxIds" | "keywords">;
-
-const maxQuery = 2000; // ids, fewer than the server answers at most
-const maxGet = 500;
-
-/**
- * everything changes all emails of the list, or those of them that also are as which says, also where they were never
- * looked at: in batches, with a message that tells how far it is and ends it, and with a way back.
- */
-async function everything(said: (n: number) => string, patchOf: (e: Known) => Patch | undefined, which?: Filter): Promise<void> {
+/** changeAll changes rows that were never looked at, too. */
+async function changeAll(rows: Rows, whole: boolean, patchOf: (e: Known) => Patch, said: (n: number) => string): Promise<void> {
   const l = list.peek();
   if (!l) return;
   selection.value = nothing;
-  const undo = new Map<string, Patch>();
-  const filter = which ? { operator: "AND", conditions: [l.filter, which] } : l.filter;
-  await batches(l, () => idsOf(filter, l.accountId), async (ids) => {
-    for (let at = 0; at < ids.length; at += maxGet) {
-      const found = await call("Email/get", { ...of(ids[0]), ids: ids.slice(at, at + maxGet), properties: ["id", "mailboxIds", "keywords"] });
-      const patches = new Map<string, Patch>();
-      for (const e of found.list as Known[]) {
-        const patch = patchOf(e);
-        if (patch) patches.set(e.id, patch);
-      }
-      for (const [id, back] of await change(patches)) undo.set(id, back);
-    }
-  });
-  if (undo.size > 0) offerUndo(said(undo.size), () => void batches(l, () => [...undo.keys()], (ids) => change(new Map(ids.map((id) => [id, undo.get(id)!])))));
-}
-
-async function destroyAll(filter: Filter): Promise<void> {
-  const l = list.peek();
-  if (!l) return;
-  selection.value = nothing;
-  let n = 0;
-  await batches(l, () => idsOf(filter, l.accountId), async (ids) => {
-    await call("Email/set", { ...of(ids[0]), destroy: ids });
-    n += ids.length;
-  });
-  toast(t("done_destroy", { n }));
-}
-
-/** idsOf are the ids of all emails that a filter lets through. */
-async function idsOf(filter: Filter, accountId?: string): Promise<string[]> {
-  const ids = new Set<string>();
-  for (;;) {
-    const found = await call("Email/query", { accountId, filter, sort: [{ property: "receivedAt" }], position: ids.size, limit: maxQuery });
-    for (const id of found.ids) ids.add(id);
-    if (found.ids.length < maxQuery) return [...ids];
-  }
-}
-
-/** batches does something with many emails, a batch after the other, while the list stands still. */
-async function batches(l: List, which: () => string[] | Promise<string[]>, work: (ids: string[]) => Promise<unknown>): Promise<void> {
-  let stopped = false;
-  const progress = toast(t("working"), { stay: 0, action: t("stop"), run: () => (stopped = true) });
-  l.hold();
-  try {
-    const ids = await which();
-    for (let at = 0; at < ids.length && !stopped; at += maxSet) {
-      await work(ids.slice(at, at + maxSet));
-      progress.say(t("working_on", { n: Math.min(at + maxSet, ids.length), total: ids.length }));
-    }
-  } catch (error) {
-    toast(explain(error), { kind: "error" });
-  } finally {
-    progress.close();
-    l.release();
-    void l.refresh();
-  }
+  await later((part) => part.changeMany(many(l, rows), whole, patchOf, said));
 }

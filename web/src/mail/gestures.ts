@@ -5,7 +5,7 @@ import { known, mailbox } from "../core/mail";
 import { catchUp } from "../core/mail";
 import { narrow } from "../core/route";
 import { t } from "../core/text";
-import { archive, chosen, moveTo, remove, type Rows } from "./act";
+import { archive, chosen, count, counted, moveTo, remove, type Rows } from "./act";
 import { flip } from "./folders";
 import { choose } from "./row";
 import { can, drawer, here, isSelected, selectedCount } from "./state";
@@ -156,7 +156,7 @@ function ghost(id: string): HTMLElement {
   const rows = dragged(id);
   const e = document.createElement("div");
   e.className = "drag-ghost";
-  e.textContent = rows.length === 1 ? known(id)?.subject || t("no_subject") : t("conversations", { n: rows === "all" ? selectedCount.peek() : rows.length });
+  e.textContent = count(rows) === 1 ? known(id)?.subject || t("no_subject") : counted(count(rows));
   document.body.append(e);
   document.body.classList.add("dragging");
   if (innerWidth < 1100) drawer.value = true;

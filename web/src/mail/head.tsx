@@ -69,7 +69,7 @@ function ChosenBar() {
     <div class="list-head chosen" role="toolbar" aria-label={t("chosen_actions")}>
       <ChooseAll />
       <h1 class="hidden">{searching.value ? t("found") : here.value ? nameOf(here.value) : ""}</h1>
-      <span class="chosen-count" aria-live="polite">{selection.value.all ? (list.value?.open.value ? t("all_found_chosen") : t("all_chosen", { n })) : t("chosen", { n })}</span>
+      <span class="chosen-count" aria-live="polite">{selection.value.all && selection.value.ids.size === 0 ? (list.value?.open.value ? t("all_found_chosen") : t("all_chosen", { n })) : t("chosen", { n })}</span>
       <span class="list-tools">
         {role !== "archive" && role !== "drafts" && can("file") && <IconButton icon="archive" label={t("archive")} keys="e" onClick={() => void archive()} />}
         {(role === "archive" || role === "trash" || role === "junk") && (

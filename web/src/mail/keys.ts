@@ -6,7 +6,7 @@ import { undoLast } from "../core/actions";
 import { inThread, known } from "../core/mail";
 import { go, route, visit } from "../core/route";
 import { compose, type Compose } from "../compose/open";
-import { archive, chosen, emailsOf, junk, read, remove, rowsOf, star } from "./act";
+import { archive, atHand, chosen, emailsOf, junk, read, remove, rowsOf, star } from "./act";
 import { rows } from "./list";
 import { later } from "./later";
 import { labelMenu, moveMenu } from "./menus";
@@ -158,15 +158,14 @@ function escape(): unknown {
 }
 
 function starChosen(): void {
-  const ids = chosen();
-  if (ids === "all") return void star(true);
-  void star(!emailsOf(ids).some((e) => e.keywords.$flagged), ids);
+  const rows = chosen();
+  void star(!atHand(rows).some((e) => e.keywords.$flagged), rows);
 }
 
 function answer(kind: Compose["kind"]): void {
   const open = route.peek().thread;
-  const ids = chosen();
-  let id = ids === "all" ? undefined : ids[0];
+  const rows = chosen();
+  let id = Array.isArray(rows) ? rows[0] : undefined;
   const e = known(id ?? "");
   if (open && e?.keywords.$draft) id = inThread(e.threadId).filter((x) => !x.keywords.$draft).at(-1)?.id; // one answers what came
   if (id) void compose({ kind, emailId: id });

@@ -7,7 +7,7 @@ import { t } from "../core/text";
 import { compose } from "../compose/open";
 import { openMenu, type MenuItem } from "../ui/menu";
 import { pick, type Choice } from "../ui/pick";
-import { archive, chosen, emailsOf, junk, label, moveTo, read, remove, star, toInbox, type Rows } from "./act";
+import { archive, atHand, chosen, count, junk, label, moveTo, read, remove, star, toInbox, type Rows } from "./act";
 import { later } from "./later";
 import { branches, folderIcons, nameOf, sharerName } from "./names";
 import { can, here, isSelected, selectedCount } from "./state";
@@ -16,11 +16,11 @@ type Place = Element | { x: number; y: number };
 
 /** moveMenu asks where rows go; a folder that is not there yet is made. */
 export function moveMenu(at: Place, rows: Rows = chosen()): void {
-  if (rows.length === 0) return;
+  if (count(rows) === 0) return;
   const { roles, own } = branches();
   const now = here.peek();
   const items = [...roles, ...own, ...sharers.peek().flatMap((s) => branches(undefined, s.id).own)]
-    .filter(({ m }) => !/^(outbox|drafts|sent)$/.test(m.role ?? "") && m.myRights.mayAddItems !== false && m !== now && (rows !== "all" || m.sharer === now?.sharer))
+    .filter(({ m }) => !/^(outbox|drafts|sent)$/.test(m.role ?? "") && m.myRights.mayAddItems !== false && m !== now && (Array.isArray(rows) || m.sharer === now?.sharer))
     .map(({ m, depth }): Choice => ({ label: m.sharer ? `${nameOf(m)} · ${sharerName(m.sharer)}` : nameOf(m), icon: folderIcons[m.role ?? ""] ?? "folder", depth, run: () => moveTo(m.id, rows) }));
   pick(at, items, {
     label: t("move_to"), find: t("find_folder"),
@@ -36,8 +36,8 @@ export function moveMenu(at: Place, rows: Rows = chosen()): void {
 
 /** labelMenu gives labels and takes them away. */
 export function labelMenu(at: Place, rows: Rows = chosen()): void {
-  if (rows.length === 0) return;
-  const emails = rows === "all" ? [] : emailsOf(rows);
+  if (count(rows) === 0) return;
+  const emails = atHand(rows);
   const items = labels.peek().map(({ keyword: k }): Choice => {
     const on = emails.length > 0 && emails.every((e) => e.keywords[k]);
     return { label: labelName(k), checked: on, swatch: labelStyle(k), run: () => label(k, !on, rows) };
@@ -64,11 +64,11 @@ export function rowMenu(event: MouseEvent, id: string): void {
   if (!e) return;
   const row = event.currentTarget as Element;
   const at: Place = event.clientX || event.clientY ? { x: event.clientX, y: event.clientY } : row;
-  const emails = rows === "all" ? [] : emailsOf(rows);
-  const unread = emails.some(isUnread);
+  const emails = atHand(rows);
+  const unread = emails.length === 0 || emails.some(isUnread);
   const starred = emails.some((x) => x.keywords.$flagged);
   const role = here.peek()?.role;
-  const one = rows.length === 1;
+  const one = count(rows) === 1;
   const items: (MenuItem | false)[] = [
     one && { label: t("reply"), icon: "reply", keys: "r", run: () => compose({ kind: "reply", emailId: id }) },
     one && { label: t("reply_all"), icon: "reply-all", keys: "a", run: () => compose({ kind: "replyAll", emailId: id }) },

@@ -13,6 +13,7 @@ import { archive, read, remove, star } from "./act";
 import { near as comesNear, notNear } from "./ahead";
 import { labelName, labelsOf, labelStyle } from "../core/labels";
 import { nameOf } from "./names";
+import { later } from "./later";
 import { rowMenu } from "./menus";
 import { sentOf, told } from "./sent";
 import { Snippet, snippet } from "./snippets";
@@ -127,7 +128,7 @@ function useMarks(id: string | undefined): Record<keyof typeof marks, boolean> {
 }
 
 function Check({ id, chosen }: { id: string; chosen: boolean }) {
-  return <input type="checkbox" tabIndex={-1} aria-label={t("choose")} checked={chosen} onClick={(e) => (e.stopPropagation(), choose(id, e.shiftKey))} />;
+  return <input type="checkbox" tabIndex={-1} aria-label={t("choose")} checked={chosen} onClick={(e) => (e.stopPropagation(), void choose(id, e.shiftKey))} />;
 }
 
 /** Where is the mailbox in which a message was found. */
@@ -144,8 +145,8 @@ function clicked(event: MouseEvent, e: Email): void {
   if (target.closest("button, input")) return;
   event.preventDefault();
   const chosen = selection.peek().all || selection.peek().ids.size > 0;
-  if (event.ctrlKey || event.metaKey || event.shiftKey) return choose(e.id, event.shiftKey);
-  if (chosen && matchMedia("(hover: none)").matches) return choose(e.id, false);
+  if (event.ctrlKey || event.metaKey || event.shiftKey) return void choose(e.id, event.shiftKey);
+  if (chosen && matchMedia("(hover: none)").matches) return void choose(e.id, false);
   openRow(e.id);
 }
 
@@ -160,21 +161,24 @@ export function openRow(id: string, replace = false): void {
 
 let anchor = ""; // the row that was chosen last, where a range begins
 
-/** choose chooses a row or no longer does; with range, all from the one before up to it. */
-export function choose(id: string, range: boolean): void {
+/** choose chooses a row or no longer does; with range, all from the one before up to it, also those that were never looked at. */
+export async function choose(id: string, range: boolean): Promise<void> {
   const l = list.peek();
-  const s = selection.peek();
-  const ids = new Set(s.ids);
-  const on = ids.has(id) === s.all;
+  const { ids, all } = selection.peek();
+  const on = ids.has(id) === all;
   const [from, to] = [l?.indexOf(anchor) ?? -1, l?.indexOf(id) ?? -1].sort((a, b) => a - b) as [number, number];
-  const some = range && from >= 0 ? Array.from({ length: to - from + 1 }, (_, i) => l!.at(from + i)).filter((x) => x !== undefined) : [id];
-  for (const one of some) {
-    if (on !== s.all) ids.add(one);
-    else ids.delete(one);
-  }
   anchor = id;
   cursor.value = id;
-  selection.value = { all: s.all, ids };
+  let some: (string | undefined)[] = [id];
+  if (l && range && from >= 0) some = Array.from({ length: to - from + 1 }, (_, i) => l.at(from + i));
+  if (some.includes(undefined)) some = (await later((part) => part.rowIds(l!, from, to).catch(() => {}))) ?? some;
+  if (list.peek() !== l) return;
+  const chosen = new Set(selection.peek().ids);
+  for (const one of some) {
+    if (one !== undefined && on !== all) chosen.add(one);
+    else if (one !== undefined) chosen.delete(one);
+  }
+  selection.value = { all, ids: chosen };
 }
 
 /** people are who wrote a conversation, first names where there are several; of what one sent oneself, to whom. */

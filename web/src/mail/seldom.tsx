@@ -16,6 +16,7 @@ import { branches, folderIcons, nameOf } from "./names";
 
 export { FullNote } from "./full";
 export { manageLabels, newLabel } from "./labels";
+export { changeMany, destroyMany, rowIds } from "./many";
 export { messageMenu } from "./more";
 
 async function set(args: object, id?: string): Promise<any> {

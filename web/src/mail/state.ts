@@ -181,7 +181,19 @@ function show(l: List | undefined): void {
     selection.value = nothing;
     cursor.value = "";
     list.value = l;
+    if (l) l.gone = follow;
   });
+}
+
+/** follow lets what is chosen and the cursor follow a row that went, as another message of its conversation stands there now, or none. */
+function follow(id: string, now: string | undefined, place: string | undefined): void {
+  if (cursor.peek() === id) cursor.value = now ?? place ?? "";
+  const { all, ids } = selection.peek();
+  if (!ids.has(id)) return;
+  const left = new Set(ids);
+  left.delete(id);
+  if (now) left.add(now);
+  selection.value = all || left.size > 0 ? { all, ids: left } : nothing;
 }
 
 // Where only unread mail is listed, what is being read stays until something else is opened.

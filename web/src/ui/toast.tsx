@@ -13,25 +13,32 @@ export interface ToastOptions {
   stay?: number;
   /** count shows the seconds until it closes. */
   count?: boolean;
+  /** progress shows how far something is, as far says. */
+  progress?: boolean;
 }
 
 interface Toast extends ToastOptions {
   id: number;
   text: string;
   ends: number; // when it closes, in milliseconds; 0 for never
+  done?: [number, number]; // how many of how many
 }
 
 const toasts = signal<Toast[]>([]);
 let next = 0;
 
+/** most is how many messages are shown at once; those that stay make no room. */
+const most = 3;
+
 /** toast shows a message; what it answers closes or changes it. */
-export function toast(text: string, options: ToastOptions = {}): { close(): void; say(text: string): void } {
+export function toast(text: string, options: ToastOptions = {}): { close(): void; far(n: number, all: number): void } {
   const id = next++;
   const close = () => (toasts.value = toasts.value.filter((x) => x.id !== id));
   const stay = options.stay ?? (options.kind === "error" ? 15 : options.action ? 10 : 5);
-  toasts.value = [...toasts.value.slice(-2), { ...options, id, text, ends: stay > 0 ? Date.now() + stay * 1000 : 0 }];
+  const before = toasts.value.filter((x, i, all) => !x.ends || i > all.length - most);
+  toasts.value = [...before, { ...options, id, text, ends: stay > 0 ? Date.now() + stay * 1000 : 0 }];
   if (stay > 0) setTimeout(close, stay * 1000);
-  return { close, say: (text) => (toasts.value = toasts.value.map((x) => (x.id === id ? { ...x, text } : x))) };
+  return { close, far: (n, all) => (toasts.value = toasts.value.map((x) => (x.id === id ? { ...x, done: [n, all] } : x))) };
 }
 
 export function Toasts() {
@@ -40,6 +47,7 @@ export function Toasts() {
       {toasts.value.map((x) => (
         <div key={x.id} class={`toast ${x.kind ?? "info"}`}>
           <span>{x.text}</span>
+          {x.progress && <Progress text={x.text} done={x.done} />}
           {x.action && (
             <button
               onClick={() => {
@@ -51,12 +59,22 @@ export function Toasts() {
               {x.count && x.ends > 0 && <Countdown ends={x.ends} />}
             </button>
           )}
-          <button class="icon" aria-label={t("close")} onClick={() => (toasts.value = toasts.value.filter((y) => y.id !== x.id))}>
+          {!x.progress && <button class="icon" aria-label={t("close")} onClick={() => (toasts.value = toasts.value.filter((y) => y.id !== x.id))}>
             <Icon name="x" />
-          </button>
+          </button>}
         </div>
       ))}
     </div>
+  );
+}
+
+/** Progress shows how far something is; that is not read aloud with each step. */
+function Progress({ text, done: [n, all] = [0, 0] }: { text: string; done?: [number, number] }) {
+  return (
+    <>
+      <progress aria-label={text} max={all || 1} value={all ? n : undefined} />
+      {all > 0 && <span class="toast-far" aria-hidden="true">{t("working_on", { n, total: all })}</span>}
+    </>
   );
 }
 
