@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"net/http"
+	_ "time/tzdata" // the zones of invitations, where the system has none
 
 	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/outbound"

@@ -1,7 +1,7 @@
 package view
 
 import (
-	"context"
+	"mime"
 	"net/http"
 	"slices"
 	"strings"
@@ -34,6 +34,8 @@ type about struct {
 	Junk *aboutJunk `json:"junk,omitempty"`
 	// Attachments are those that a reader should think about before opening them.
 	Attachments []attachmentNote `json:"attachments"`
+	// Inline are the ids of the parts that stand in its text, as pictures.
+	Inline []string `json:"inline"`
 	// Invitation is what it invites to.
 	Invitation *invitation `json:"invitation,omitempty"`
 }
@@ -64,7 +66,7 @@ func (s *Server) about(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	a := about{Notes: []said{}, Unsubscribe: unsubscribeOffer(header, o), Attachments: []attachmentNote{}}
+	a := about{Notes: []said{}, Unsubscribe: unsubscribeOffer(header, o), Attachments: []attachmentNote{}, Inline: []string{}}
 	if a.Authenticity, err = s.authenticity(r, o); err != nil {
 		return err
 	}
@@ -76,10 +78,13 @@ func (s *Server) about(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	a.Notes = append(a.Notes, s.aboutAddresses(r)...)
+	if id := sealed(r.mail.parts, header); id != "" {
+		a.Notes = append(a.Notes, r.words(s).said("info", id))
+	}
 	if a.Attachments, err = s.aboutAttachments(r); err != nil {
 		return err
 	}
-	if a.Invitation, err = s.invitation(r.Context(), r.mail); err != nil {
+	if a.Invitation, err = s.invitation(r); err != nil {
 		return err
 	}
 	if r.mail.owner == r.account.ID { // what the owner of a mailbox taught, and which lists he is on, is his own
@@ -102,7 +107,12 @@ func (s *Server) looked(r *request, a *about) error {
 		if err != nil {
 			return err
 		}
-		result := sanitize.HTML(text, sanitize.Options{Scope: "m"})
+		result := sanitize.HTML(text, sanitize.Options{Scope: "m", Inline: func(contentID string) string {
+			if i := r.mail.withContentID(contentID); i >= 0 {
+				a.Inline = append(a.Inline, partID(i))
+			}
+			return ""
+		}})
 		a.Images.Count += len(result.Remote)
 		a.Images.Trackers += result.Trackers
 		disguised = append(disguised, result.Disguised...)
@@ -136,6 +146,26 @@ func (s *Server) aboutAddresses(r *request) (notes []said) {
 		notes = append(notes, w.said("info", "reply-elsewhere", "address", r.mail.replyTo[0].Email))
 	}
 	return notes
+}
+
+// sealed is the name of the text about a message of which something can be read with other programs alone, or "".
+func sealed(parts []message.Part, header []byte) string {
+	kind, _ := message.DecodedField(header, "Content-Type")
+	switch top := parts[0].Type + "/" + parts[0].Subtype; {
+	case top == "multipart/encrypted":
+		return "encrypted-pgp"
+	case strings.HasSuffix(top, "/pkcs7-mime"), strings.HasSuffix(top, "/x-pkcs7-mime"):
+		if _, params, _ := mime.ParseMediaType(kind); strings.EqualFold(params["smime-type"], "signed-data") {
+			return "signed-closed"
+		}
+		return "encrypted-smime"
+	}
+	if slices.ContainsFunc(parts, func(p message.Part) bool {
+		return p.Subtype == "ms-tnef" || strings.EqualFold(p.Title(), "winmail.dat")
+	}) {
+		return "winmail"
+	}
+	return ""
 }
 
 // addressIn is the address that a display name shows, or "".
@@ -229,104 +259,4 @@ func (s *Server) reasonTexts(lang cause.Lang, list string) []string {
 // said is a title with its text, which stand in the words under id and id-text.
 func (w *words) said(level, id string, pairs ...string) said {
 	return said{Level: level, Title: w.say(id, pairs...), Text: w.say(id+"-text", pairs...)}
-}
-
-// invitation is what a message invites to (RFC 5546).
-type invitation struct {
-	PartID    string `json:"partId"`
-	Method    string `json:"method"` // REQUEST, CANCEL, REPLY ...
-	Summary   string `json:"summary,omitempty"`
-	Location  string `json:"location,omitempty"`
-	Organizer string `json:"organizer,omitempty"`
-	// Start and End are as RFC 3339 has them, without an offset where the calendar names a zone, which is Zone; a day
-	// alone for what lasts all day.
-	Start string `json:"start,omitempty"`
-	End   string `json:"end,omitempty"`
-	Zone  string `json:"zone,omitempty"`
-}
-
-// maxCalendar bounds how much of a calendar is read, in octets.
-const maxCalendar = 256 << 10
-
-// invitation reads the first event of the first calendar in a message (RFC 5545), as far as a reader is to be told of it.
-func (s *Server) invitation(ctx context.Context, m *mail) (*invitation, error) {
-	i := slices.IndexFunc(m.parts, func(p message.Part) bool { return p.Type == "text" && p.Subtype == "calendar" })
-	if i < 0 {
-		return nil, nil
-	}
-	text, err := s.text(ctx, m, i, maxCalendar)
-	if err != nil {
-		return nil, err
-	}
-	v := readCalendar(string(text))
-	v.PartID = partID(i)
-	return v, nil
-}
-
-func readCalendar(text string) *invitation {
-	v := &invitation{}
-	inside := false
-	text = strings.NewReplacer("\r\n ", "", "\r\n\t", "", "\n ", "", "\n\t", "").Replace(text)
-	for line := range strings.Lines(text) {
-		name, value, _ := strings.Cut(strings.TrimRight(line, "\r\n"), ":")
-		name, params, _ := strings.Cut(name, ";")
-		switch name = strings.ToUpper(name); {
-		case name == "METHOD":
-			v.Method = strings.ToUpper(shorten(value, 20))
-		case name == "BEGIN" && strings.EqualFold(value, "VEVENT"):
-			inside = true
-		case name == "END" && strings.EqualFold(value, "VEVENT"):
-			return v
-		case !inside:
-		case name == "SUMMARY":
-			v.Summary = calendarText(value)
-		case name == "LOCATION":
-			v.Location = calendarText(value)
-		case name == "ORGANIZER":
-			v.Organizer = shorten(strings.TrimPrefix(strings.TrimPrefix(value, "mailto:"), "MAILTO:"), 254)
-		case name == "DTSTART":
-			v.Start, v.Zone = calendarTime(value, params)
-		case name == "DTEND":
-			v.End, _ = calendarTime(value, params)
-		}
-	}
-	return v
-}
-
-func calendarText(value string) string {
-	return shorten(strings.NewReplacer(`\n`, " ", `\N`, " ", `\,`, ",", `\;`, ";", `\\`, `\`).Replace(value), 300)
-}
-
-func shorten(s string, n int) string {
-	s = message.DecodeHeader(s) // takes out controls
-	if r := []rune(s); len(r) > n {
-		return string(r[:n])
-	}
-	return s
-}
-
-// calendarTime reads a time such as 20261124T090000Z, or a day such as 20261124.
-func calendarTime(value, params string) (at, zone string) {
-	digits := strings.Map(func(r rune) rune {
-		if r < '0' || r > '9' {
-			return -1
-		}
-		return r
-	}, value)
-	for p := range strings.SplitSeq(params, ";") {
-		if name, v, _ := strings.Cut(p, "="); strings.EqualFold(name, "TZID") {
-			zone = shorten(strings.Trim(v, `"`), 60)
-		}
-	}
-	switch len(digits) {
-	case 8:
-		return digits[:4] + "-" + digits[4:6] + "-" + digits[6:], zone
-	case 14:
-		at = digits[:4] + "-" + digits[4:6] + "-" + digits[6:8] + "T" + digits[8:10] + ":" + digits[10:12] + ":" + digits[12:]
-		if strings.HasSuffix(value, "Z") {
-			at += "Z"
-		}
-		return at, zone
-	}
-	return "", ""
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -197,11 +198,42 @@ func TestUnsubscribe(t *testing.T) {
 
 func TestInvitation(t *testing.T) {
 	w := newWorld(t)
-	got := w.about(w.put("From: a@example.org\nContent-Type: text/calendar; method=REQUEST\n\nBEGIN:VCALENDAR\nMETHOD:REQUEST\nBEGIN:VEVENT\nSUMMARY:Coffee\\, at\n  three\n" +
-		"DTSTART;TZID=Europe/Stockholm:20261124T150000\nDTEND:20261124T150000Z\nORGANIZER;CN=A:mailto:a@example.org\nEND:VEVENT\nEND:VCALENDAR\n")).Invitation
-	want := invitation{PartID: "1", Method: "REQUEST", Summary: "Coffee, at three", Organizer: "a@example.org", Start: "2026-11-24T15:00:00", End: "2026-11-24T15:00:00Z", Zone: "Europe/Stockholm"}
-	if got == nil || *got != want {
-		t.Errorf("%+v", got)
+	for _, c := range []struct {
+		name, method, event string
+		want                invitation
+	}{
+		{"a zone, and a long line", "REQUEST", "SUMMARY:Coffee\\, at\n  three\nDTSTART;TZID=Europe/Stockholm:20261124T150000\nDTEND:20261124T150000Z\nORGANIZER;CN=\"A: b; c\":mailto:a@example.org",
+			invitation{Summary: "Coffee, at three", Start: "2026-11-24T14:00:00Z", End: "2026-11-24T15:00:00Z", Said: []string{"Invitation from A: b; c"}}},
+		{"a zone of Windows, every week", "REQUEST", "DTSTART;TZID=W. Europe Standard Time:20260701T100000\nRRULE:FREQ=WEEKLY;COUNT=4\nORGANIZER:MAILTO:a@example.org",
+			invitation{Start: "2026-07-01T08:00:00Z", Said: []string{"Invitation from a@example.org", "Repeats every week"}}},
+		{"a zone nobody knows", "PUBLISH", "DTSTART;TZID=Our Office:20260701T100000\nRRULE:FREQ=DAILY;INTERVAL=3",
+			invitation{Start: "2026-07-01T10:00:00", Zone: "Our Office", Said: []string{"Repeats"}}},
+		{"all day", "REQUEST", "DTSTART;VALUE=DATE:20261224\nDTEND;VALUE=DATE:20261225", invitation{Start: "2026-12-24", End: "2026-12-24", Said: []string{}}},
+		{"three days", "REQUEST", "DTSTART;VALUE=DATE:20261224\nDTEND;VALUE=DATE:20261227", invitation{Start: "2026-12-24", End: "2026-12-26", Said: []string{}}},
+		{"cancelled, with an alarm", "CANCEL", "SUMMARY:Tea\nBEGIN:VALARM\nSUMMARY:Alarm\nEND:VALARM\nLOCATION:Here\nDTSTART:nonsense", invitation{Summary: "Tea", Location: "Here", Said: []string{"Whoever invited you has cancelled it."}}},
+		{"answered", "REPLY", "ATTENDEE;CN=Bo;PARTSTAT=DECLINED:mailto:bo@example.org", invitation{Said: []string{"Bo has declined"}}},
+	} {
+		c.want.PartID = "1"
+		got := w.about(w.put("From: a@example.org\nContent-Type: text/calendar\n\nBEGIN:VCALENDAR\nMETHOD:" + c.method + "\nBEGIN:VEVENT\n" + c.event + "\nEND:VEVENT\nEND:VCALENDAR\n")).Invitation
+		if got == nil || !reflect.DeepEqual(*got, c.want) {
+			t.Errorf("%s: %+v", c.name, got)
+		}
+	}
+}
+
+// TestSealed: of what can be read in other programs alone, that is said, and of what says nothing, too.
+func TestSealed(t *testing.T) {
+	w := newWorld(t)
+	for header, want := range map[string]string{
+		"application/pkcs7-mime; smime-type=enveloped-data; name=smime.p7m": "This message is encrypted",
+		"application/x-pkcs7-mime; smime-type=signed-data":                  "The text is inside the file",
+		"multipart/encrypted; boundary=b":                                   "This message is encrypted",
+		"application/ms-tnef":                                               "Sent by Outlook in a form of its own",
+	} {
+		id := w.put("From: a@example.org\nContent-Type: " + header + "\n\n--b\n\nx\n--b--\n")
+		if got := w.about(id).Notes; len(got) != 1 || got[0].Title != want {
+			t.Errorf("%s: %+v", header, got)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/postiljon/postiljon/internal/message"
@@ -90,6 +91,26 @@ func (p shownPage) Note() string {
 		notes = append(notes, p.words.say("cut"))
 	}
 	return strings.Join(notes, " ")
+}
+
+// Empty is what is said where there is nothing to be read.
+func (p shownPage) Empty() string {
+	if slices.ContainsFunc(p.Content, saysSomething) {
+		return ""
+	}
+	return p.words.say("empty")
+}
+
+// saysSomething tells whether there is a picture, a place for one, or any text between the tags of what was sanitised.
+func saysSomething(content template.HTML) bool {
+	for rest := string(content); rest != ""; {
+		text, tag, _ := strings.Cut(rest, "<")
+		if strings.TrimSpace(text) != "" || strings.HasPrefix(tag, "img ") || strings.HasPrefix(tag, "span data-remote") {
+			return true
+		}
+		_, rest, _ = strings.Cut(tag, ">") // which no attribute has in it
+	}
+	return false
 }
 
 // fill makes the content of a page.
@@ -177,15 +198,18 @@ func (m *mail) partAddress(i int) string {
 	return at(m.id, "part/"+partID(i)+"/"+url.PathEscape(m.fileName(i)))
 }
 
+// withContentID is the part that has a Content-ID, or -1.
+func (m *mail) withContentID(id string) int {
+	return slices.IndexFunc(m.parts, func(p message.Part) bool { return id != "" && p.ContentID == id })
+}
+
 // sanitizing is how the parts of a message are shown.
 func (s *Server) sanitizing(r *request, p *shownPage, scope string) sanitize.Options {
 	o := sanitize.Options{
 		Scope: scope, Dark: p.Theme == "dark",
 		Inline: func(contentID string) string {
-			for i := range r.mail.parts {
-				if contentID != "" && r.mail.parts[i].ContentID == contentID {
-					return r.mail.partAddress(i)
-				}
+			if i := r.mail.withContentID(contentID); i >= 0 {
+				return r.mail.partAddress(i)
 			}
 			return ""
 		},
@@ -244,6 +268,7 @@ pre { white-space: pre-wrap; }
 </head>
 <body data-remote="{{.Remote}}" data-shown="{{if .Shown}}1{{else}}0{{end}}" data-trackers="{{.Trackers}}" data-plain="{{if .Plain}}1{{else}}0{{end}}">
 {{with .Note}}<p class="note">{{.}}</p>{{end}}
+{{with .Empty}}<p class="signature">{{.}}</p>{{end}}
 {{range .Content}}{{.}}
 {{end}}</body>
 </html>

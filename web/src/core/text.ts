@@ -57,7 +57,12 @@ whenTold(() => {
 export const number = (n: number): string => numbers.format(n);
 export const time = (d: Date): string => clock.format(d);
 export const longDate = (d: Date): string => whole.format(d);
-export const longSpan = (from: Date, to: Date): string => (from <= to ? whole.formatRange(from, to) : longDate(from));
+
+/** longSpan is a time and when it ends, as RFC 3339 has them; days alone are of what lasts all day, wherever one is. */
+export function longSpan(from: string, to: string): string {
+  const how = from.length > 10 ? whole : new Intl.DateTimeFormat(locale, { dateStyle: "full", timeZone: "UTC" });
+  return how.formatRange(new Date(from), new Date(to < from ? from : to));
+}
 
 /** briefDate is as short as a list wants it: the time today, the weekday this week, else the day. */
 export function briefDate(d: Date, now = new Date()): string {

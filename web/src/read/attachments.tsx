@@ -3,11 +3,11 @@ import { Icon } from "../ui/icon";
 import type { Part } from "./detail";
 
 /** forPrograms are the parts of reports that no person reads; they stand in the message's source. */
-const forPrograms = /^(?:message\/(?:global-)?(?:delivery-status|disposition-notification|feedback-report)|text\/rfc822-headers)$/;
+const forPrograms = /^(?:message\/(?:global-)?(?:delivery-status|disposition-notification|feedback-report)|text\/rfc822-headers|application\/pgp-encrypted)$/;
 
-/** Attachments are the files of a message: pictures as small ones of themselves, all others by name. */
-export function Attachments({ id, parts }: { id: string; parts: Part[] }) {
-  const files = parts.filter((p) => !forPrograms.test(p.type) || p.name).filter((p) => p.disposition !== "inline" || !p.cid || !p.type.startsWith("image/"));
+/** Attachments are the files of a message but for those that stand inline in its text: pictures as small ones of themselves, all others by name. */
+export function Attachments({ id, parts, inline }: { id: string; parts: Part[]; inline: string[] }) {
+  const files = parts.filter((p) => (!forPrograms.test(p.type) || p.name) && !inline.includes(p.partId));
   if (files.length === 0) return null;
   const whole = files.reduce((sum, p) => sum + p.size, 0);
   return (
@@ -32,7 +32,7 @@ const long = 40;
 const shown = /^image\/(png|jpeg|gif|webp)$/;
 
 function File({ id, p }: { id: string; p: Part }) {
-  const name = p.name || t(/delivery-status$/.test(p.type) ? "unnamed_report" : /rfc822/.test(p.type) ? "unnamed_message" : "unnamed_file");
+  const name = p.name || t(/delivery-status$/.test(p.type) ? "unnamed_report" : /rfc822/.test(p.type) ? "unnamed_message" : p.type === "text/calendar" ? "invitation" : "unnamed_file");
   const url = `/m/${id}/part/${p.partId}/${encodeURIComponent(name)}`;
   const pdf = p.type === "application/pdf";
   const opens = shown.test(p.type) || pdf;
@@ -55,6 +55,7 @@ function File({ id, p }: { id: string; p: Part }) {
 }
 
 function iconOf(type: string): string {
+  if (type === "text/calendar" || type === "application/ics") return "calendar";
   if (/zip|compressed|tar|rar|7z/.test(type)) return "file-archive";
   if (type.startsWith("text/") || /pdf|word|document/.test(type)) return "file-text";
   if (type.startsWith("image/")) return "image";

@@ -2,10 +2,11 @@
 
 import { useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
+import { compose, mailto } from "../compose/open";
 import { explain, moving, roleMailbox, withUndo } from "../core/actions";
 import { api } from "../core/jmap";
 import { mailbox, type Email } from "../core/mail";
-import { longDate, longSpan, t } from "../core/text";
+import { longSpan, t } from "../core/text";
 import { Button } from "../ui/button";
 import { Icon } from "../ui/icon";
 import { toast } from "../ui/toast";
@@ -68,14 +69,14 @@ function Reasons({ reasons, change }: { reasons: string[]; change?: string }) {
 
 /** Invitation is what an invitation in a message says; the file itself is among the attachments. */
 function Invitation({ i }: { i: NonNullable<About["invitation"]> }) {
-  const when = i.start && i.end ? longSpan(new Date(i.start), new Date(i.end)) : i.start ? longDate(new Date(i.start)) : "";
+  const when = i.start ? longSpan(i.start, i.end ?? i.start) + (i.zone ? ` (${i.zone})` : "") : "";
   return (
     <div class="message-banner info">
       <Icon name="calendar" />
       <div>
         <strong>{i.summary || t("invitation")}</strong>
         <div>{[when, i.location].filter(Boolean).join(" · ")}</div>
-        {i.method === "CANCEL" && <div>{t("invitation_cancelled")}</div>}
+        {i.said.map((line) => <div key={line}>{line}</div>)}
       </div>
     </div>
   );
@@ -128,23 +129,26 @@ function ImagesAllowed({ e }: { e: Email }) {
 }
 
 function Unsubscribe({ id, about }: { id: string; about: About }) {
-  const [done, setDone] = useState(false);
+  const [state, setState] = useState<"" | "asking" | "done">("");
   const offer = about.unsubscribe!;
-  if (done) return <p class="message-banner info"><Icon name="circle-check" /><span>{t("unsubscribed")}</span></p>;
+  if (state === "done") return <p class="message-banner info"><Icon name="circle-check" /><span>{t("unsubscribed")}</span></p>;
   const ask = async () => {
+    if (!offer.oneClick) return void compose(mailto(offer.mailto!));
+    setState("asking");
     try {
       await api("POST", `/m/${id}/unsubscribe`);
-      setDone(true);
+      setState("done");
     } catch (error) {
+      setState("");
       toast(explain(error), { kind: "error" });
     }
   };
   return (
     <p class="message-unsubscribe soft">
       {t("is_list")}{" "}
-      {offer.oneClick
-        ? <button class="link" onClick={() => void ask()}>{t("unsubscribe")}</button>
-        : <a href={offer.mailto ? offer.mailto : offer.url} target="_blank" rel="noopener noreferrer">{t("unsubscribe")}</a>}
+      {offer.oneClick || offer.mailto
+        ? <button class="link" disabled={state === "asking"} onClick={() => void ask()}>{t(state === "asking" ? "loading" : "unsubscribe")}</button>
+        : <a href={offer.url} target="_blank" rel="noopener noreferrer">{t("unsubscribe")}</a>}
     </p>
   );
 }

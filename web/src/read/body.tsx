@@ -2,6 +2,7 @@
 // policy of its own that lets it load nothing.
 
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { compose, mailto } from "../compose/open";
 import { t } from "../core/text";
 import { frameOf, takeReady } from "./ready";
 
@@ -32,6 +33,7 @@ export function Body({ id, images }: { id: string; images: boolean }) {
         frame.style.height = `${Math.min(Math.max(root.offsetHeight, page.body.scrollHeight) + bar, tallest)}px`;
       };
       page.addEventListener("keydown", (e) => passOn(frame, e));
+      page.addEventListener("click", write);
       page.addEventListener("error", (e) => gone(e.target as Element), true);
       for (const i of [...page.images]) if (i.complete && !i.naturalWidth) gone(i);
       watch?.disconnect();
@@ -65,6 +67,14 @@ function gone(e: Element): void {
   place.dataset.remote = "";
   place.style.cssText = `display:inline-block;overflow:hidden;width:${width}px;height:${height}px`;
   e.replaceWith(place);
+}
+
+/** write opens a window to write in for a link that leads to an address. */
+function write(e: MouseEvent): void {
+  const link = (e.target as Element).closest<HTMLAnchorElement>("a[href^='mailto:']");
+  if (!link) return;
+  e.preventDefault();
+  void compose(mailto(link.href));
 }
 
 /** passOn lets the keys of the page work while the focus is in a message, too. */

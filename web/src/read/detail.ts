@@ -95,5 +95,6 @@ export interface About {
   unsubscribe?: { oneClick: boolean; mailto?: string; url?: string };
   junk?: { title: string; reasons: string[]; change?: string };
   attachments: (Said & { partId: string; name: string })[];
-  invitation?: { partId: string; method: string; summary?: string; location?: string; organizer?: string; start?: string; end?: string; zone?: string };
+  inline: string[];
+  invitation?: { partId: string; summary?: string; location?: string; start?: string; end?: string; zone?: string; said: string[] };
 }

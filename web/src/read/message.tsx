@@ -61,7 +61,7 @@ function Open({ e, close }: { e: Email; close?: () => void }) {
       <Banners e={e} about={a.value} images={images} showImages={() => setImages(true)} />
       {e.from?.[0] && isMine(e.from[0].email) && !e.keywords.$draft && <Delivery emailId={e.id} />}
       <Body id={e.id} images={images} />
-      {d.value && d.value.attachments.length > 0 && <Attachments id={e.id} parts={d.value.attachments} />}
+      {d.value && d.value.attachments.length > 0 && (a.value || a.error !== undefined) && <Attachments id={e.id} parts={d.value.attachments} inline={a.value?.inline ?? []} />}
       {d.error !== undefined && <p class="soft">{t("read_failed")}</p>}
       {e.keywords.$draft ? <footer class="answer">
         <Button primary icon="file-pen" onClick={() => void compose({ kind: "draft", emailId: e.id })}>{t("draft_continue")}</Button>
