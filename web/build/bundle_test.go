@@ -7,10 +7,12 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -71,51 +73,65 @@ func compressed(t *testing.T, content []byte) int {
 	return out.Len()
 }
 
-// TestTexts finds keys that a language lacks, placeholders that differ, and keys in the source that have no text.
-func TestTexts(t *testing.T) {
-	files := bundle(t)
-	all := map[string]map[string]string{}
-	area := map[string]string{} // the part whose words have a key, "text" for the shell
-	for _, lang := range []string{"sv", "nb", "en"} {
-		all[lang] = map[string]string{}
-		for name, raw := range files {
-			part, ok := strings.CutSuffix(name, "."+lang+".js")
-			if !ok {
-				continue
-			}
-			var texts map[string]string
-			if err := json.Unmarshal(bytes.TrimPrefix(raw, []byte("export const texts=")), &texts); err != nil {
-				t.Fatal(err)
-			}
-			for key, text := range texts {
-				all[lang][key], area[key] = text, part
-			}
+// text is what is said for a key, and the part whose words have it: "text" for the shell.
+type text struct{ says, part string }
+
+// textsOf are all texts of a language, by their keys.
+func textsOf(t *testing.T, files map[string][]byte, lang string) map[string]text {
+	t.Helper()
+	all := map[string]text{}
+	for name, raw := range files {
+		part, ok := strings.CutSuffix(name, "."+lang+".js")
+		if !ok {
+			continue
+		}
+		var some map[string]string
+		if err := json.Unmarshal(bytes.TrimPrefix(raw, []byte("export const texts=")), &some); err != nil {
+			t.Fatal(err)
+		}
+		for key, says := range some {
+			all[key] = text{says, part}
 		}
 	}
-	english := all["en"]
+	return all
+}
+
+// TestTexts finds keys that a language lacks, and placeholders that differ.
+func TestTexts(t *testing.T) {
+	files := bundle(t)
+	english := textsOf(t, files, "en")
 	for _, lang := range []string{"sv", "nb"} {
-		for key, text := range english {
-			if got := placeholders(all[lang][key]); !slices.Equal(got, placeholders(text)) {
-				t.Errorf("%s of %q: placeholders %v, in English %v", lang, key, got, placeholders(text))
-			}
-			if all[lang][key] == "" {
+		all := textsOf(t, files, lang)
+		for key, e := range english {
+			if all[key].says == "" {
 				t.Errorf("%s lacks %q", lang, key)
+			} else if got, want := placeholders(all[key].says), placeholders(e.says); !slices.Equal(got, want) {
+				t.Errorf("%s of %q: placeholders %v, in English %v", lang, key, got, want)
 			}
 		}
-		for key := range all[lang] {
-			if _, ok := english[key]; !ok {
+		for key := range all {
+			if english[key].says == "" {
 				t.Errorf("%q is in %s, not in English", key, lang)
 			}
 		}
 	}
-	for use := range usedKeys(t) {
-		if _, ok := english[use.key]; !ok {
-			t.Errorf("%s uses %q, which has no text", use.file, use.key)
-		} else if part := area[use.key]; part != "text" && !strings.Contains(filepath.ToSlash(use.file), "/"+filepath.ToSlash(filepath.Dir(entries[part]))[len("src/"):]+"/") {
-			t.Errorf("%s uses %q, which is among the words of %s alone", use.file, use.key, part)
+}
+
+// TestTextsAreThere finds keys in the source that have no text, or one that is loaded later than what says it.
+func TestTextsAreThere(t *testing.T) {
+	english := textsOf(t, bundle(t), "en")
+	for file, code := range source(t, ".ts", ".tsx") {
+		for _, m := range said.FindAllStringSubmatch(code, -1) {
+			if e, ok := english[m[1]]; !ok {
+				t.Errorf("%s says %q, which has no text", file, m[1])
+			} else if e.part != "text" && path.Dir("src/"+file) != path.Dir(entries[e.part]) {
+				t.Errorf("%s says %q, which is among the words of %s alone", file, m[1], e.part)
+			}
 		}
 	}
 }
+
+var said = regexp.MustCompile(`\bt\("([a-z0-9_]+)"`)
 
 var placeholder = regexp.MustCompile(`\{(\w+)`)
 
@@ -127,34 +143,12 @@ func placeholders(text string) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-var use = regexp.MustCompile(`\bt\("([a-z0-9_]+)"`)
-
-// usedKey is a key that a file of the source names.
-type usedKey struct{ key, file string }
-
-// usedKeys are the keys that the source names.
-func usedKeys(t *testing.T) map[usedKey]bool {
-	t.Helper()
-	used := map[usedKey]bool{}
-	err := filepath.WalkDir(filepath.Join("..", "src"), func(path string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasPrefix(filepath.Ext(path), ".ts") {
-			return err
-		}
-		raw, err := os.ReadFile(path)
-		for _, m := range use.FindAllStringSubmatch(string(raw), -1) {
-			used[usedKey{m[1], path}] = true
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return used
-}
+// made is web/dist, made anew once for all tests.
+var made = sync.OnceValues(func() (map[string][]byte, error) { return Bundle("..") })
 
 func bundle(t *testing.T) map[string][]byte {
 	t.Helper()
-	files, err := Bundle("..")
+	files, err := made()
 	if err != nil {
 		t.Fatal(err)
 	}

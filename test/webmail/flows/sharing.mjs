@@ -64,19 +64,30 @@ await flow(async ({ person }) => {
   await mail(`APPEND Projekt {${Buffer.byteLength(mixed)}+}\r\n${mixed}`);
   await row(guest, "med bilaga").getByRole("link").click();
   await guest.locator(".attachment", { hasText: "ritning.pdf" }).waitFor();
-  await guest.getByRole("button", { name: "Forward" }).click();
-  await guest.locator("[contenteditable=true]").waitFor();
-  await guest.getByRole("combobox", { name: "To" }).fill(`${anna.address},`);
-  await guest.getByText("ritning.pdf").last().waitFor();
-  await guest.getByRole("button", { name: "Send", exact: true }).click();
   await mail("SELECT INBOX");
-  for (let tries = 0; ; tries++) {
-    await mail("NOOP");
-    const found = (await mail(`UID SEARCH SUBJECT "Fwd: Ritning med bilaga" BODY "ritning.pdf"`)).join(" ");
-    if (/SEARCH \d|ALL \d/.test(found)) break;
-    assert.ok(tries < 100, found);
-    await new Promise((r) => setTimeout(r, 300));
-  }
+  const arrived = async (search) => {
+    for (let tries = 0; ; tries++) {
+      await mail("NOOP");
+      const found = (await mail(`UID SEARCH ${search}`)).join(" ");
+      if (/SEARCH \d|ALL \d/.test(found)) return;
+      assert.ok(tries < 100, found);
+      await new Promise((r) => setTimeout(r, 300));
+    }
+  };
+  const sendOn = async (file) => {
+    await guest.locator("[contenteditable=true]").waitFor();
+    await guest.getByRole("combobox", { name: "To" }).fill(`${anna.address},`);
+    await guest.getByText(file).last().waitFor();
+    await guest.getByRole("button", { name: "Send", exact: true }).click();
+    await guest.locator("[contenteditable=true]").waitFor({ state: "detached" });
+  };
+  await guest.getByRole("button", { name: "Forward" }).click();
+  await sendOn("ritning.pdf");
+  await arrived(`SUBJECT "Fwd: Ritning med bilaga" BODY "ritning.pdf"`);
+  await guest.locator(".message header").getByRole("button", { name: "More" }).click();
+  await guest.getByRole("menuitem", { name: "Forward as attachment" }).click();
+  await sendOn("Ritning med bilaga.eml");
+  await arrived(`SUBJECT "Fwd: Ritning med bilaga" BODY "bilaga.eml"`);
   await mail("SELECT Projekt");
   await mail(`UID STORE ${/(\d+)$/.exec((await mail(`UID SEARCH SUBJECT "med bilaga"`)).find((l) => l.startsWith("* SEARCH")))[1]} +FLAGS.SILENT (\\Deleted)`);
   await mail("EXPUNGE");

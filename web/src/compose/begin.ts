@@ -16,7 +16,7 @@ import { addressees, answerQuote, fetchWhole, forwardQuote, htmlOf, referencesOf
 
 /** beginDraft makes what options ask for, once the libraries are there. */
 export async function beginDraft(options: Compose, libraries: Promise<void>): Promise<Draft> {
-  const whole = options.emailId ? fetchWhole(options.emailId) : undefined;
+  const whole = options.emailId ? fetchWhole(options.emailId, options.kind === "attach") : undefined;
   whole?.catch(() => {}); // it is awaited below
   await Promise.all([needIdentities(), libraries]);
   const d = new Draft();
@@ -56,7 +56,7 @@ export function signatureText(i: Identity | undefined): string {
 }
 
 /** signatureHTML is the same for rich text. */
-export function signatureHTML(i: Identity | undefined): string {
+function signatureHTML(i: Identity | undefined): string {
   const html = i?.htmlSignature.trim() ? markup(fragment(i.htmlSignature)) : escape(i?.textSignature.trim() ?? "").replaceAll("\n", "<br>");
   return html ? `<div><br></div><div>${html}</div>` : "";
 }
@@ -104,7 +104,7 @@ function forward(d: Draft, e: Whole): void {
 function attach(d: Draft, e: Whole): void {
   d.subject.value = subjectOf(e.subject, "Fwd");
   d.references = referencesOf(e);
-  d.answering = { emailId: e.id, keyword: "$forwarded" };
+  if (isMine(e)) d.answering = { emailId: e.id, keyword: "$forwarded" };
   const name = (e.subject ?? "").replace(/[\p{C}/\\:*?"<>|]+/gu, " ").trim().slice(0, 80) || t("compose_message");
   d.add([there({ blobId: e.blobId, name: `${name}.eml`, type: "message/rfc822", size: e.size, cid: null }, false)]);
 }

@@ -5,7 +5,7 @@ import { first } from "../core/first";
 import { MethodError, sessionOver } from "../core/jmap";
 import { t } from "../core/text";
 
-export type FileState = "going" | "done" | "failed" | "paused";
+type FileState = "going" | "done" | "failed" | "paused";
 
 /** Link is a large file that travels as an address instead of in the message. */
 export interface Link {

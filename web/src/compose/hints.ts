@@ -20,7 +20,7 @@ export interface Hint {
 /** many is how many addressees are worth saying. */
 const many = 20;
 
-const promises = /(?<!\p{L})(?:attached|attachments?|enclosed|bifoga[rst]?|bifogad[et]?|bilagor?|bilagan|bilagorna|vedlagt|vedlagte|vedlegg(?:et|ene)?|legger ved)(?!\p{L})/iu;
+const promises = /(?<!\p{L})(?:attached|attachments?|enclosed|bifoga[rst]?|bifogad[et]?|bilag(?:a|an|or|orna)|vedlagte?|vedlegg(?:et|ene)?|(?:legger|lagt) ved)(?!\p{L})/iu;
 
 /** hintsOf are those of a draft; attach and subject are what somebody can do about them. */
 export function hintsOf(d: Draft, does: { attach: () => void; subject: () => void; onlySender?: () => void }): Hint[] {

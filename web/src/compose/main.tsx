@@ -157,4 +157,3 @@ document.addEventListener("visibilitychange", () => {
     void o.draft.save();
   }
 });
-

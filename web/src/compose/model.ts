@@ -16,10 +16,10 @@ import { draftLock } from "./open";
 import type { Part, Quote } from "./quote";
 
 /** Saved is how well what was typed is kept. */
-export type Saved = "nothing" | "here" | "saving" | "saved" | "line" | "refused";
+type Saved = "nothing" | "here" | "saving" | "saved" | "line" | "refused";
 
 /** Answering is the email that is answered or forwarded, and the keyword that it gets once that is sent. */
-export interface Answering {
+interface Answering {
   emailId: string;
   keyword: "$answered" | "$forwarded";
 }

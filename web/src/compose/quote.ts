@@ -44,19 +44,20 @@ export interface Quote {
 const properties = ["id", "blobId", "threadId", "mailboxIds", "keywords", "messageId", "inReplyTo", "references", "from", "to", "cc", "bcc", "replyTo", "subject",
   "sentAt", "receivedAt", "size", "preview", "hasAttachment", "textBody", "htmlBody", "attachments", "bodyValues"];
 
-/** fetchWhole asks for an email and its text. */
-export async function fetchWhole(id: string): Promise<Whole> {
+/** fetchWhole asks for an email and its text; asFile for one that goes on as it came. */
+export async function fetchWhole(id: string, asFile = false): Promise<Whole> {
   const answer = await call("Email/get", { ...of(id), ids: [id], properties, fetchTextBodyValues: true, fetchHTMLBodyValues: true, maxBodyValueBytes: 1 << 20 });
   const e: Whole | undefined = answer.list[0];
   if (!e) throw new Error(t("compose_original_gone"));
-  if (accountOf(id) !== first.account.id && e.attachments.length) await bring(e);
+  if (accountOf(id) !== first.account.id) await bring(accountOf(id), asFile ? [e] : e.attachments);
   return e;
 }
 
-/** bring has the attachments of an email that another shares copied, so that they can be named in a message of one's own. */
-async function bring(e: Whole): Promise<void> {
-  const answer = await call("Blob/copy", { accountId: first.account.id, fromAccountId: accountOf(e.id), blobIds: e.attachments.map((p) => p.blobId) });
-  for (const p of e.attachments) p.blobId = answer.copied?.[p.blobId ?? ""] ?? p.blobId;
+/** bring has what lies with another account copied, so that it can be named in a message of one's own. */
+async function bring(fromAccountId: string, what: { blobId: string | null }[]): Promise<void> {
+  if (!what.length) return;
+  const answer = await call("Blob/copy", { accountId: first.account.id, fromAccountId, blobIds: what.map((w) => w.blobId) });
+  for (const w of what) w.blobId = answer.copied?.[w.blobId ?? ""] ?? w.blobId;
 }
 
 /** htmlOf is what an email says as harmless HTML; undefined where it has plain text alone. */

@@ -11,7 +11,7 @@ import { moment } from "./zone";
 import { draftsMailbox, type Draft } from "./model";
 
 /** Windows is what sending asks of the windows. */
-export interface Windows {
+interface Windows {
   reopen: (d: Draft, refused?: MethodError) => void;
 }
 
@@ -94,7 +94,7 @@ async function takeBack(handed: HandedIn, d: Draft, windows: Windows): Promise<v
 }
 
 /** unsend takes a submission back and puts its email among the drafts. */
-export async function unsend(submissionId: string): Promise<void> {
+async function unsend(submissionId: string): Promise<void> {
   const drafts = await draftsMailbox();
   const others: Record<string, null> = {};
   for (const role of ["sent", "outbox"]) {
@@ -108,4 +108,3 @@ export async function unsend(submissionId: string): Promise<void> {
   const refused = answer.notUpdated?.[submissionId];
   if (refused) throw new MethodError(refused.type, refused);
 }
-

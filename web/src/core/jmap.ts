@@ -72,7 +72,7 @@ export function call<T = any>(name: string, args: Record<string, any> = {}): Pen
   return Object.assign(promise, { ref: (path: string) => ({ resultOf: id, name, path }) });
 }
 
-/** maxCalls is maxCallsInRequest of the server. */
+/** maxCalls is fewer than maxCallsInRequest of the server. */
 const maxCalls = 32;
 
 /** sendCalls sends what waits now, for who does not want to wait until the page has been drawn. */

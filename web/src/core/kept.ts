@@ -3,7 +3,7 @@
 
 import { first } from "./first";
 
-export type Shelf = "drafts" | "outbox" | "uploads";
+type Shelf = "drafts" | "outbox" | "uploads";
 
 const shelves: Shelf[] = ["drafts", "outbox", "uploads"];
 let opened: Promise<IDBDatabase> | undefined;

@@ -1,22 +1,18 @@
+// Parts of the program that are fetched when they are first needed.
+
 import { first } from "./first";
 import { lang, loadTexts } from "./text";
 
-/** parts are what is loaded when it is needed, and whether it has words and a style sheet of its own (web/build/bundle.go). */
-const parts: Record<string, { texts?: boolean; style?: boolean }> = {
-  compose: { texts: true, style: true },
-  outbox: { texts: true, style: true },
-  settings: { texts: true, style: true },
-  seldom: { texts: true, style: true },
-  tour: { texts: true, style: true },
-};
+/** dressed are the parts that have words (text/LANGUAGE/PART.json) and a sheet (style/PART.css) of their own. */
+const dressed = ["compose", "outbox", "settings", "seldom", "tour"];
 
 /** load fetches a part of the program that is not needed at the start: an entry of web/build/bundle.go. */
 export async function load<T>(part: string): Promise<T> {
-  const has = parts[part];
+  const has = dressed.includes(part);
   const [module] = await Promise.all([
     import(`${first.base}${part}.js`) as Promise<T>,
-    has?.texts && loadTexts(`${part}.${lang}`),
-    has?.style && loadStyle(`${first.base}${part}.css`),
+    has && loadTexts(`${part}.${lang}`),
+    has && loadStyle(`${first.base}${part}.css`),
   ]);
   return module;
 }

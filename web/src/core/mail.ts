@@ -108,8 +108,7 @@ export function keep(responses: Invocation[]): void {
         const sharer = answer.accountId ?? own;
         if (sharer === own) put(mailboxes, answer.list.map(withRole));
         else put(shared, [...shared.peek().filter((m) => m.sharer !== sharer), ...answer.list.map((m: Mailbox) => ({ ...m, sharer, was: m.role, role: null }))]);
-      }
-      else if (name === "Email/get") {
+      } else if (name === "Email/get") {
         statesOf(answer.accountId).email ||= answer.state;
         for (const e of answer.list) email(e.id).value = { ...email(e.id).peek(), ...e };
         for (const id of answer.notFound) if (emails.has(id)) email(id).value = undefined;

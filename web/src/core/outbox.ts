@@ -169,7 +169,7 @@ type Told = (o: Outgoing, error?: MethodError) => void;
 let told: Told = () => {};
 
 /** flush hands in all that is on the shelf, one window of the browser at a time. */
-export async function flush(): Promise<void> {
+async function flush(): Promise<void> {
   await lookHere();
   if (!waitingHere.peek().some((o) => !o.refused)) return;
   await navigator.locks.request(lock, async () => {

@@ -9,7 +9,7 @@
 import { signal } from "@preact/signals";
 import { whenTold } from "./first";
 
-export interface Route {
+interface Route {
   page: "mail" | "settings";
   mailbox: string;
   thread: string;

@@ -3,7 +3,7 @@
 import type { Invocation } from "./jmap";
 
 /** StandIn answers method calls from what is kept on this device, or undefined where it cannot. */
-export type StandIn = (calls: Invocation[]) => Promise<Invocation[] | undefined>;
+type StandIn = (calls: Invocation[]) => Promise<Invocation[] | undefined>;
 
 let ready: (s: StandIn) => void;
 const loaded = new Promise<StandIn>((resolve) => (ready = resolve));

@@ -16,7 +16,7 @@ export async function loadTexts(name = `text.${lang}`): Promise<void> {
   loaded.add(name);
 }
 
-export type Params = Record<string, string | number>;
+type Params = Record<string, string | number>;
 
 /** t is the text of a key with its parameters filled in; the key itself if there is none, which a test forbids. */
 export function t(key: string, params?: Params): string {

@@ -5,7 +5,7 @@ import { t } from "../core/text";
 import { Button } from "../ui/button";
 import { Dialog, show } from "../ui/dialog";
 
-export interface Question {
+interface Question {
   title: string;
   text?: string;
   /** yes is what the button says that does it. */

@@ -1,8 +1,7 @@
 // What hands do with rows: a mouse drags them onto folders; a finger swipes them away, presses long to choose them, and
 // pulls the list down to look for new mail. Rows are moved by their style alone, nothing is drawn anew.
 
-import { known, mailbox } from "../core/mail";
-import { catchUp } from "../core/mail";
+import { catchUp, known, mailbox } from "../core/mail";
 import { narrow } from "../core/route";
 import { t } from "../core/text";
 import { archive, chosen, count, counted, moveTo, remove, type Rows } from "./act";

@@ -14,7 +14,7 @@ import { choose, openRow } from "./row";
 import { cursor, drawer, list, nothing, selection, keepChoice, stored } from "./state";
 
 /** letters tells whether single letters are shortcuts. */
-export const letters = signal(stored("letters") !== "off");
+const letters = signal(stored("letters") !== "off");
 effect(() => keepChoice("letters", letters.value ? "on" : "off", "on"));
 
 /** help lists the keys. */

@@ -12,7 +12,7 @@ import { ListHead } from "./head";
 import { Row } from "./row";
 import { coming, cursor, density, list } from "./state";
 
-export const rowHeights = { roomy: 78, compact: 52 };
+const rowHeights = { roomy: 78, compact: 52 };
 
 /** rows is the list on the screen, for the keys. */
 export const rows: { current: VirtualHandle | null } = { current: null };
@@ -112,4 +112,3 @@ function Failed() {
     </div>
   );
 }
-

@@ -24,7 +24,7 @@ const share = computed(() => (quota.value ? quota.value.used / quota.value.hardL
 const capability = "urn:ietf:params:jmap:quota";
 
 /** follow asks how full the account is (RFC 9425), now and after changes, if the server tells that. */
-async function begin(): Promise<(() => void) | undefined> {
+async function follow(): Promise<(() => void) | undefined> {
   const session = await send("/jmap/session").then((r) => r.json());
   if (!session.accounts?.[first.account.id]?.accountCapabilities?.[capability]) return undefined;
   use(capability);
@@ -49,10 +49,10 @@ export function Quota() {
   useEffect(() => {
     let stop: (() => void) | undefined;
     let over = false;
-    const later = setTimeout(() => begin().then((s) => (over ? s?.() : (stop = s)), () => {}), 1500);
+    const soon = setTimeout(() => follow().then((s) => (over ? s?.() : (stop = s)), () => {}), 1500); // the list comes first
     return () => {
       over = true;
-      clearTimeout(later);
+      clearTimeout(soon);
       stop?.();
     };
   }, []);

@@ -7,7 +7,7 @@ import { mailboxes, type Mailbox } from "../core/mail";
 import { fold } from "../core/text";
 
 /** Term is a word, a phrase, or an operator with its value. */
-export interface Term {
+interface Term {
   operator: Operator | "";
   value: string;
   not: boolean;

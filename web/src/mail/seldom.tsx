@@ -64,7 +64,7 @@ function below(m: Mailbox, top: Mailbox): boolean {
 }
 
 /** moveFolder puts a folder into another one, or on top. */
-export async function moveFolder(m: Mailbox, parentId: string | null): Promise<void> {
+async function moveFolder(m: Mailbox, parentId: string | null): Promise<void> {
   await set({ update: { [m.id]: { parentId } } }, m.id).then(() => toast(t("folder_moved", { name: m.name })), failed);
 }
 

@@ -13,7 +13,7 @@ import { wantSnippets } from "./snippets";
 export const drawer = signal(false);
 
 /** Selection are rows that are chosen: those in ids, or with all every row of the list but those in ids. */
-export interface Selection {
+interface Selection {
   all: boolean;
   ids: ReadonlySet<string>;
 }

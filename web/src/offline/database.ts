@@ -1,6 +1,6 @@
 // The database of the browser in which mail is kept: one for each account.
 
-export type Table = "emails" | "state";
+type Table = "emails" | "state";
 
 /** Kept is a database with two tables: emails by id, and what else is known, by name. */
 export class Kept {

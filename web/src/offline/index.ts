@@ -1,7 +1,7 @@
 // Mail without a line: the newest messages are kept on this device, and calls that only read are answered from them. What
 // is kept is taken away when somebody signs out.
 
-import { call, online, send, type Invocation } from "../core/jmap";
+import { call, online, send } from "../core/jmap";
 import { first } from "../core/first";
 import { lang } from "../core/text";
 import { mailboxes, onChange, type Email } from "../core/mail";
@@ -110,5 +110,3 @@ async function keepBodies(wanted: string[], gone: string[]): Promise<void> {
     if (response.ok) await cache.put(address, response);
   }
 }
-
-export type { Invocation };

@@ -11,7 +11,7 @@ export type Sound = "device" | "bell" | "rise" | "wood" | "none";
 export const sounds: Sound[] = ["device", "bell", "rise", "wood", "none"];
 
 /** Wanted is what somebody chose: for all folders, and where it is another, by the mailbox. */
-export interface Wanted {
+interface Wanted {
   all: Sound;
   folders: Record<string, Sound>;
 }

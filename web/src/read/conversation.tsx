@@ -24,14 +24,19 @@ export function Conversation({ id }: { id: string }) {
   const top = useRef<HTMLDivElement>(null);
 
   const load = () => {
+    let here = true;
     setFailed(undefined);
     fetchThread(id).then(() => {
+      if (!here) return; // who went on before anything was shown has not read it
       const unread = inThread(id).filter(isUnread).map((e) => e.id);
       unreadAtFirst.current = new Set(unread);
       setLoaded(true);
       const mine = inThread(id).filter((e) => isUnread(e) && may(e, "maySetSeen")).map((e) => e.id);
       if (mine.length) void keyword(mine, "$seen", true).catch(() => {}); // it is marked the next time it is read
     }, setFailed);
+    return () => {
+      here = false;
+    };
   };
   useEffect(load, [id]);
   useEffect(() => top.current?.focus({ preventScroll: true }), [id]);

@@ -81,7 +81,7 @@ export function forgetAbout(id: string): void {
 }
 
 /** Said is something in words for the reader. */
-export interface Said {
+interface Said {
   level: "good" | "info" | "warn" | "bad";
   title: string;
   text?: string;

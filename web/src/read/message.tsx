@@ -98,7 +98,7 @@ const reports = /^(?:postmaster|mailer-daemon)@/i;
 
 const writer = (e: Email): string => (e.keywords.$draft ? t("draft_word") : nameOf(e.from?.[0]));
 
-export function nameOf(a: Address | undefined): string {
+function nameOf(a: Address | undefined): string {
   return a ? a.name || a.email : t("nobody");
 }
 

@@ -49,7 +49,7 @@ export function Switch({ label, on, disabled, change }: { label: string; on: boo
 }
 
 /** Loaded is what was asked of the server: not there yet, there, or why not. */
-export interface Loaded<T> {
+interface Loaded<T> {
   value?: T;
   error?: unknown;
   again: () => void;

@@ -12,14 +12,14 @@ import { nameOf } from "../mail/names";
 import { fresh } from "./confirm";
 import { at, attempt, Load, Part, Switch, useLoaded } from "./parts";
 
-export interface Condition {
+interface Condition {
   field: string;
   op?: string;
   values?: string[];
   size?: number;
 }
 
-export interface Rule {
+interface Rule {
   name: string;
   off?: boolean;
   any?: boolean;
@@ -153,7 +153,7 @@ const complete = (r: Rule): boolean =>
   r.if.every((c) => c.field === "size" || (c.values ?? []).some((v) => v.trim())) && !!(r.move || r.star || r.read || r.label || r.forward || r.delete || r.stop);
 
 /** sentence says a rule in words. */
-export function sentence(r: Rule): string {
+function sentence(r: Rule): string {
   const ifs = r.if.map((c) =>
     c.field === "size"
       ? t(c.op === "under" ? "rule_if_under" : "rule_if_over", { size: size(c.size ?? 0) })

@@ -5,8 +5,13 @@ const first = {
 };
 
 Object.assign(globalThis, {
-  document: { getElementById: () => ({ textContent: JSON.stringify(first) }) },
+  document: { getElementById: () => ({ textContent: JSON.stringify(first) }), implementation: { createHTMLDocument: () => ({}) } },
   location: new URL("https://mail.example.test/mail/inbox"),
   addEventListener: () => {},
+  Node: class {
+    get childNodes() {
+      return [];
+    }
+  },
 });
 if (!("navigator" in globalThis)) Object.assign(globalThis, { navigator: { onLine: true } });

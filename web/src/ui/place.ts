@@ -34,7 +34,7 @@ export function place(popup: HTMLElement, at: Box, wide = false): void {
 }
 
 /** layer is where an element of the top layer must stand to be usable: in the open dialog, or in the part of the page that it belongs to. */
-export function layer(from?: Element | null): Element {
+function layer(from?: Element | null): Element {
   return [...document.querySelectorAll("dialog:modal")].at(-1) ?? from?.closest("[role=dialog], main, nav, section, header") ?? document.body;
 }
 

@@ -5,7 +5,7 @@ import { useEffect, useState } from "preact/hooks";
 import { Icon } from "./icon";
 import { t } from "../core/text";
 
-export interface ToastOptions {
+interface ToastOptions {
   kind?: "info" | "error";
   action?: string;
   run?: () => unknown;

@@ -12,7 +12,7 @@ export interface Notice {
 }
 
 /** Preferences are what the page keeps for the worker, which knows neither language nor settings. */
-export interface Preferences {
+interface Preferences {
   /** newMail is "{n} new messages" in the reader's language, test what a test says. */
   newMail: string;
   test: string;
