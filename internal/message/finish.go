@@ -146,7 +146,16 @@ func isAttachment(parts []Part, i int) bool {
 	case p.Type == "image" && p.ContentID != "" && parent.Subtype == "related":
 		return false // a picture within the text
 	}
-	return p.Title() != "" || p.Type != "text"
+	return p.Title() != "" || p.Type != "text" || !isShownText(p.Subtype) && parent.Subtype != "alternative"
+}
+
+// isShownText tells of texts that are read, or acted on, where they stand.
+func isShownText(subtype string) bool {
+	switch subtype {
+	case "plain", "html", "enriched", "richtext", "calendar", "rfc822-headers":
+		return true
+	}
+	return false
 }
 
 // isProtocolPart tells of parts that programs write for programs: signatures and the like.

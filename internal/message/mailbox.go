@@ -368,7 +368,7 @@ func (s *Scanner) addresses(mailboxes []mailbox) []Address {
 	list := make([]Address, 0, n)
 	for i := range mailboxes {
 		if m := &mailboxes[i]; m.kind == mailboxAddress {
-			list = append(list, Address{Name: s.decoded(m.name), Email: s.email(m)})
+			list = append(list, Address{Name: strings.TrimSpace(s.decoded(m.name)), Email: s.email(m)})
 		}
 	}
 	return list

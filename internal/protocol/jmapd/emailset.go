@@ -361,7 +361,8 @@ func (c *call) place(ctx context.Context, p *picture, at store.PlacedIn, to stor
 	return nil
 }
 
-// destroyEmail takes an email out of all mailboxes, also those where it has \Deleted.
+// destroyEmail takes an email out of all mailboxes, also those where it has \Deleted. What waits to be sent stays in the Outbox until it is
+// sent: the end of an email changes nothing of that (RFC 8621 section 7.5).
 func (c *call) destroyEmail(ctx context.Context, p *picture, id string) *methodError {
 	l, ok := p.located(id)
 	if !ok {
@@ -375,9 +376,13 @@ func (c *call) destroyEmail(ctx context.Context, p *picture, id string) *methodE
 			return forbidden("emails may not be removed from " + p.boxes[at.Mailbox].name)
 		}
 	}
+	waits := func(at store.PlacedIn) bool { b := p.boxes[at.Mailbox]; return b != nil && b.Role == store.RoleOutbox }
+	if !c.implied && !slices.ContainsFunc(l.At, func(at store.PlacedIn) bool { return !waits(at) }) {
+		return forbidden("it waits to be sent: cancel its submission, or move it to another mailbox, to take it back")
+	}
 	for _, at := range l.At {
-		if b := p.boxes[at.Mailbox]; c.implied && b != nil && b.Role == store.RoleOutbox {
-			continue // it goes from there when it is sent
+		if waits(at) {
+			continue
 		}
 		ids := c.identify(ctx, at)
 		if _, _, err := c.server.store.Expunge(ctx, c.account.ID, at.Mailbox, uid.Of(at.UID), false); err != nil {

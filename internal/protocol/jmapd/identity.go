@@ -220,8 +220,10 @@ func (c *call) changeIdentities(s *set, all *store.Identities, allowed map[strin
 			continue
 		}
 		o := identityObject(made)
-		for property := range s.create[name] {
-			delete(o, property)
+		for property, given := range s.create[name] {
+			if same(given, o[property]) {
+				delete(o, property)
+			}
 		}
 		s.created[name], c.request.created[name] = o, o["id"].(string)
 	}
@@ -239,7 +241,7 @@ func (c *call) changeIdentities(s *set, all *store.Identities, allowed map[strin
 		}
 		*one = changed
 		all.Touch(one)
-		s.updated[id] = nil
+		s.updated[id] = otherwise(s.update[id], identityObject(one))
 	}
 	for _, id := range s.destroy {
 		switch one := findIdentity(all, id); {

@@ -33,6 +33,11 @@ func mailboxSet(ctx context.Context, c *call) (any, error) {
 	if p, err = c.picture(ctx); err != nil {
 		return nil, err
 	}
+	for id := range s.updated {
+		if b, there := p.mailbox(id); there {
+			s.updated[id] = otherwise(s.update[id], b.object())
+		}
+	}
 	return s.answer(c, before, p.mailboxState()), nil
 }
 
@@ -296,7 +301,7 @@ func (c *call) updateMailbox(ctx context.Context, id string, patch map[string]js
 	s := c.server.store
 	if path != b.Name {
 		if b.ID == store.InboxID {
-			return &methodError{Type: "forbidden", Description: "the INBOX keeps its name"}
+			return forbidden("the INBOX keeps its name")
 		}
 		if e := c.mayRename(ctx, p, b, &m); e != nil {
 			return e
@@ -381,7 +386,9 @@ func (c *call) destroyMailbox(ctx context.Context, id string, withEmails bool) *
 	}
 	switch {
 	case b.ID == store.InboxID:
-		return &methodError{Type: "forbidden", Description: "the INBOX stays"}
+		return forbidden("the INBOX stays")
+	case b.Role == store.RoleOutbox && b.emails > 0: // the end of an email does not take it back
+		return forbidden("emails in it wait to be sent")
 	case b.emails > 0 && !withEmails:
 		return &methodError{Type: "mailboxHasEmail"}
 	}

@@ -92,8 +92,15 @@ func (s *Server) sessionOf(ctx context.Context, a *store.Account) (object, error
 func (l *Limits) mailCapability(own bool) object {
 	return object{
 		"maxMailboxesPerEmail": nil, "maxMailboxDepth": store.MaxMailboxDepth, "maxSizeMailboxName": store.MaxMailboxNameSize,
-		"maxSizeAttachmentsPerEmail": l.Upload, "emailQuerySortOptions": sortOptions(), "mayCreateTopLevelMailbox": own,
+		"maxSizeAttachmentsPerEmail": l.attachments(), "emailQuerySortOptions": sortOptions(), "mayCreateTopLevelMailbox": own,
 	}
+}
+
+// attachments is how many octets can be attached to an email, so that it is not too large with its text when they are encoded: 57 octets
+// take a line of 78 (RFC 2045 section 6.8).
+func (l *Limits) attachments() int64 {
+	const besideThem = 1 << 20 // octets of header and text
+	return max(0, min(l.Upload, (l.Message-besideThem)/78*57))
 }
 
 // announce adds the capabilities that are not mail itself.

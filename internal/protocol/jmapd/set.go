@@ -125,6 +125,20 @@ func (s *set) answer(c *call, before, after string) object {
 	}
 }
 
+// otherwise are the properties that came out otherwise than a patch wants them, nil if none did (RFC 8620 section 5.3).
+func otherwise(patch map[string]json.RawMessage, now object) any {
+	o := object{}
+	for name, wanted := range patch {
+		if is, there := now[name]; there && !same(wanted, is) {
+			o[name] = is
+		}
+	}
+	if len(o) == 0 {
+		return nil
+	}
+	return o
+}
+
 func nullIfEmpty[V any](m map[string]V) any {
 	if len(m) == 0 {
 		return nil

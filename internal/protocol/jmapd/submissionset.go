@@ -99,6 +99,7 @@ type handing struct {
 	record store.EmailSubmission
 	sub    store.Submission
 	email  message.Summary
+	twice  []string // properties whose fields the email has more than once
 }
 
 func (c *call) createSubmission(ctx context.Context, s *set, name string, emails map[string]string) {
@@ -242,9 +243,11 @@ func (c *call) readHanded(ctx context.Context, h *handing, identity, email strin
 	}
 	err = c.server.store.Emails(ctx, c.account.ID, l.ID, l.ID+1, func(e *store.Email) error {
 		sum, err := e.Summary.Summary()
-		if err == nil {
-			h.email = *sum
+		if err != nil {
+			return err
 		}
+		header, err := c.server.store.ReadBody(ctx, nil, e, 0, min(e.Summary.HeaderSize(), maxHeaderRead))
+		h.email, h.twice = *sum, twice(header)
 		return err
 	})
 	if err != nil {
@@ -256,6 +259,21 @@ func (c *call) readHanded(ctx context.Context, h *handing, identity, email strin
 		h.sub.Body = "8BITMIME"
 	}
 	return own, nil
+}
+
+// twice are the properties of an email whose fields a header has more than once, which none may (RFC 5322 section 3.6): programs would
+// believe another one each.
+func twice(header []byte) (properties []string) {
+	count := map[string]int{}
+	for f := range message.HeaderFields(header) {
+		count[strings.ToLower(string(f.Name))]++
+	}
+	for _, property := range slices.Sorted(maps.Keys(headerProperties)) {
+		if h, _ := parseHeaderProperty(headerProperties[property]); count[strings.ToLower(h.name)] > 1 {
+			properties = append(properties, property)
+		}
+	}
+	return properties
 }
 
 // derive makes the envelope of an email (RFC 8621 section 7.5).
@@ -414,6 +432,8 @@ func (h *handing) sendAt(now time.Time, given *time.Time) (time.Time, *methodErr
 func (c *call) checkSubmission(ctx context.Context, h *handing) *methodError {
 	l := &c.server.options.Limits
 	switch {
+	case len(h.twice) > 0:
+		return &methodError{Type: "invalidEmail", Description: "it has fields twice that messages have once", Properties: h.twice}
 	case len(h.email.From) == 0:
 		return &methodError{Type: "invalidEmail", Description: "it has no author", Properties: []string{"from"}}
 	case len(h.email.From) > 1 && len(h.email.Sender) == 0: // RFC 5322 section 3.6.2

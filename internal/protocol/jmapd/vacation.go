@@ -114,6 +114,9 @@ func vacationSet(ctx context.Context, c *call) (any, error) {
 	if now, err = rules.Load(ctx, c.server.store, c.account.ID); err != nil {
 		return nil, err
 	}
+	if _, done := s.updated[vacationID]; done {
+		s.updated[vacationID] = otherwise(s.update[vacationID], vacationObject(&now))
+	}
 	return s.answer(c, before, vacationState(&now)), nil
 }
 
