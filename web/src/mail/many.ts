@@ -9,7 +9,7 @@ import { toast } from "../ui/toast";
 import type { Rows } from "./act";
 
 /** Many are rows of a list. */
-export interface Many {
+interface Many {
   list: Pick<List, "filter" | "sort" | "collapse" | "accountId">;
   rows: Rows;
   /** from is the mailbox that is listed; none where somebody searches. */
@@ -81,7 +81,7 @@ export async function changeMany(many: Many, whole: boolean, patchOf: (e: Known)
 const gone = (reason: unknown): boolean => reason instanceof MethodError && reason.type === "notFound";
 
 /** takeBack undoes what was changed; what is not back, as somebody ended it or the line went, can be taken back later. */
-export async function takeBack(undo: Map<string, Patch>, shown?: List): Promise<void> {
+async function takeBack(undo: Map<string, Patch>, shown?: List): Promise<void> {
   await inBatches(shown, () => [...undo.keys()], async (ids) => {
     const { reason, failed } = await attempt(new Map(ids.map((id) => [id, undo.get(id)!])));
     for (const id of ids) if (!failed.has(id) || gone(reason)) undo.delete(id);
@@ -113,7 +113,7 @@ export async function destroyMany(many: Many): Promise<void> {
 const stay = (e: Event) => e.preventDefault();
 
 /** inBatches does something with many emails, a batch after the other, while the list stands still; somebody may end it between two. */
-export async function inBatches(shown: List | undefined, which: () => string[] | Promise<string[]>, work: (ids: string[]) => Promise<unknown>): Promise<void> {
+async function inBatches(shown: List | undefined, which: () => string[] | Promise<string[]>, work: (ids: string[]) => Promise<unknown>): Promise<void> {
   let stopped = false;
   let at = 0;
   let ids: string[] = [];

@@ -71,7 +71,7 @@ export interface Sender {
   last: string | null;
 }
 
-export interface Limits {
+interface Limits {
   sending: Meter[];
   senders: Sender[];
   /** closed is why nothing is sent at all. */
