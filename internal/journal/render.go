@@ -60,8 +60,12 @@ func (r *renderer) nothing(t *Timeline) { r.each(t, func(text string) { r.line("
 // each calls say with each sentence about a message that nobody knows.
 func (r *renderer) each(t *Timeline, say func(text string)) {
 	say(r.word("nothing", "query", t.Query))
-	say(r.word("looked", "events", strconv.Itoa(t.Looked.Events), "accounts", strconv.Itoa(t.Looked.Accounts),
-		"from", r.time(t.Looked.From), "to", r.time(t.Looked.To)))
+	if r.reader == cause.Holder {
+		say(r.word("looked-back", "from", r.catalogue.Moment(r.lang, t.Looked.From)))
+	} else {
+		say(r.word("looked", "events", strconv.Itoa(t.Looked.Events), "accounts", strconv.Itoa(t.Looked.Accounts),
+			"from", r.time(t.Looked.From), "to", r.time(t.Looked.To)))
+	}
 	if len(t.Near) > 0 {
 		say(r.word("near", "addresses", strings.Join(t.Near, ", ")))
 	}
@@ -77,6 +81,9 @@ func (r *renderer) each(t *Timeline, say func(text string)) {
 		say(r.word("came", "domain", v.Domain))
 	default:
 		say(r.word("never", "domain", v.Domain, "count", strconv.Itoa(v.Count), "last", r.time(v.Last), "servers", strings.Join(v.Servers, ", ")))
+	}
+	if t.Visited != nil && r.reader == cause.Holder {
+		say(r.word("ask-there"))
 	}
 }
 

@@ -524,23 +524,24 @@ func (s *search) timeline() *Timeline {
 }
 
 // fold makes lines of events: sign-ins of one device that end the same way again and again are
-// one line, until they end another way; what two accounts have of one event is one, too.
+// one line, until they end another way, and so are tries of one recipient that are put off with the
+// same words; what two accounts have of one event is one, too.
 func fold(events []store.Event) []Line {
 	lines := make([]Line, 0, len(events))
-	open := map[device]int{} // the last line of each device
+	open := map[repeated]int{} // the last line of each
 	for i := range events {
 		e := &events[i]
 		if told(lines, e) {
 			continue
 		}
-		if e.Kind == SignInOK || e.Kind == SignInRefused {
-			d := device{e.Account, e.Field("to"), e.Field("protocol"), e.Field("remote"), e.Field("client")}
-			if at, ok := open[d]; ok && lines[at].Event.Kind == e.Kind && lines[at].Event.Cause == e.Cause {
-				lines[at].Count++
-				lines[at].Last = e.Time
+		if of, ok := repeats(e); ok {
+			if at, ok := open[of]; ok && sameOutcome(&lines[at].Event, e) && (e.Kind != MessageDeferred || !interrupted(lines[at+1:], e.Trace)) {
+				first := lines[at].Event.Time
+				lines[at] = Line{Event: *e, Count: lines[at].Count + 1, Last: e.Time} // the last one knows when it is tried next
+				lines[at].Event.Time = first
 				continue
 			}
-			open[d] = len(lines)
+			open[of] = len(lines)
 		}
 		lines = append(lines, Line{Event: *e, Count: 1, Last: e.Time})
 	}
@@ -561,10 +562,32 @@ func told(lines []Line, e *store.Event) bool {
 	return false
 }
 
-// device is what signs in.
-type device struct {
+// repeated is what happens again and again: sign-ins of a device, or tries of a recipient of a message.
+type repeated struct {
 	account                      store.AccountID
+	trace                        store.TraceID // of a message
 	to, protocol, remote, client string
+}
+
+// repeats tells of what an event may be one more.
+func repeats(e *store.Event) (repeated, bool) {
+	switch e.Kind {
+	case SignInOK, SignInRefused:
+		return repeated{account: e.Account, to: e.Field("to"), protocol: e.Field("protocol"), remote: e.Field("remote"), client: e.Field("client")}, true
+	case MessageDeferred:
+		return repeated{account: e.Account, trace: e.Trace, to: e.Field("to")}, true
+	}
+	return repeated{}, false
+}
+
+// sameOutcome tells whether something ended as it did the time before.
+func sameOutcome(a, b *store.Event) bool {
+	return a.Kind == b.Kind && a.Cause == b.Cause && (a.Kind != MessageDeferred || a.Field("host") == b.Field("host") && a.Field("reply") == b.Field("reply"))
+}
+
+// interrupted tells whether something else happened to a message meanwhile, or too much to tell.
+func interrupted(since []Line, trace store.TraceID) bool {
+	return len(since) > maxTogether || slices.ContainsFunc(since, func(l Line) bool { return l.Event.Trace == trace && l.Event.Kind != MessageDeferred })
 }
 
 func sameEvent(a, b *store.Event) bool {

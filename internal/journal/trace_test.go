@@ -164,7 +164,8 @@ func TestRender(t *testing.T) {
 			var b bytes.Buffer
 			for _, q := range []Query{
 				{Text: "anna@example.org", Reader: cause.Holder},
-				{Text: "nobody@example.com", From: s.at(0), To: s.at(60)},
+				{Text: "nobody@example.com", From: s.at(0), To: s.at(60), Reader: cause.Operator},
+				{Text: "nobody@example.com", From: s.at(0), To: s.at(60), Reader: cause.Holder},
 				{Text: "anna@example.org", Limit: 1},
 			} {
 				timeline, err := s.Trace(t.Context(), q)
@@ -284,6 +285,33 @@ func TestFoldOneMoment(t *testing.T) {
 	}
 	want := []string{
 		"1 message.accepted", "1 message.delivered", "2 message.accepted", "2 message.delivered",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestFoldTries: tries of a recipient that end alike are one line that knows the next try, also where those of others
+// stand between, until something else happens.
+func TestFoldTries(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	n := 0
+	event := func(kind, to, reply string) store.Event {
+		n++
+		return store.Event{Time: now.Add(time.Duration(n) * time.Minute), Account: 1, Kind: kind, Cause: cause.OutboxDeferred, Until: now.Add(time.Duration(n+10) * time.Minute), Fields: fields("to", to, "reply", reply)}
+	}
+	lines := fold([]store.Event{
+		event(MessageDeferred, "anna", "450 later"), event(MessageDeferred, "bo", "450 later"), event(MessageDeferred, "anna", "450 later"),
+		event(MessageDeferred, "bo", "451 other"), event(MessageDeferred, "anna", "450 later"), event(MessageReleased, "anna", ""), event(MessageDeferred, "anna", "450 later"),
+	})
+	var got []string
+	for _, l := range lines {
+		minutes := func(at time.Time) string { return at.Sub(now).String() }
+		got = append(got, fmt.Sprint(l.Event.Kind, " ", l.Event.Field("to"), " ", l.Count, " ", minutes(l.Event.Time), " ", minutes(l.Last), " ", minutes(l.Event.Until)))
+	}
+	want := []string{
+		"message.deferred anna 3 1m0s 5m0s 15m0s", "message.deferred bo 1 2m0s 2m0s 12m0s", "message.deferred bo 1 4m0s 4m0s 14m0s",
+		"message.released anna 1 6m0s 6m0s 16m0s", "message.deferred anna 1 7m0s 7m0s 17m0s",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)

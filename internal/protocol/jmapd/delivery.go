@@ -96,8 +96,8 @@ func (c *call) sentOtherwise(ctx context.Context, m *sentMail, known []string) (
 	for _, trace := range traces {
 		recipients := object{}
 		for i := range timeline.Lines {
-			if e := &timeline.Lines[i].Event; e.Trace == trace {
-				c.follow(recipients, e)
+			if l := &timeline.Lines[i]; l.Event.Trace == trace {
+				c.follow(recipients, &l.Event, l.Last)
 			}
 		}
 		if err := c.inQueue(ctx, trace, recipients); err != nil {
@@ -117,8 +117,8 @@ var progressOf = map[string]outbound.Progress{
 	journal.MessageCancelled: outbound.ProgressCancelled, journal.MessageCorrected: outbound.ProgressCancelled, journal.MessageHeld: outbound.ProgressHeld, journal.MessageReleased: outbound.ProgressWaiting,
 }
 
-// follow takes an event into account.
-func (c *call) follow(recipients object, e *store.Event) {
+// follow takes an event into account, which happened for the last time at a time.
+func (c *call) follow(recipients object, e *store.Event, last time.Time) {
 	if e.Kind == journal.MessageDisplayed {
 		opened(recipients, e.Field("to"), e.Time)
 		return
@@ -136,7 +136,7 @@ func (c *call) follow(recipients object, e *store.Event) {
 			"nextTry": nil, "giveUp": nil, "why": nil, "suggestion": nil, "opened": nil,
 		}
 		if state != outbound.ProgressWaiting {
-			o["last"] = dateOrNull(e.Time)
+			o["last"] = dateOrNull(last)
 		}
 		if d := e.Decision(); !d.Allowed() {
 			o["why"] = c.why(d)

@@ -7,7 +7,7 @@ import { lang, locale, longDate, number, t, time } from "../core/text";
 import { Button } from "../ui/button";
 import { Dialog, show } from "../ui/dialog";
 import { Icon } from "../ui/icon";
-import type { Why } from "./data";
+import { when, type Why } from "./data";
 
 /** Line is one thing that happened. */
 interface Line {
@@ -86,7 +86,7 @@ function Step({ l }: { l: Line }) {
     <li class={l.cause ? "caused" : ""}>
       <time dateTime={l.time}>{time(new Date(l.time))}</time>
       <div>
-        <p>{l.text}{l.count > 1 && <span class="soft"> {t("where_times", { n: l.count, time: time(new Date(l.last)) })}</span>}</p>
+        <p>{l.text}{l.count > 1 && <span class="soft"> {t("where_times", { n: l.count, time: when(l.last) })}</span>}</p>
         {l.why && <p class="soft">{l.why}{l.again && ` ${t("where_again", { time: longDate(new Date(l.again)) })}`}</p>}
         {l.action && <p class="way-action"><Icon name="info" />{l.action}</p>}
         {l.because && <p class="soft">{t("where_because", { reasons: l.because })}</p>}
