@@ -44,7 +44,8 @@ func (s *service) forgetDevices(ctx context.Context, a store.AccountID, gone fun
 	if s.jmap == nil {
 		return
 	}
-	if err := s.jmap.Unsubscribe(context.WithoutCancel(ctx), a, gone); err != nil {
+	which := func(sub *store.PushSubscription) bool { return gone(sub.With) }
+	if err := s.jmap.Unsubscribe(context.WithoutCancel(ctx), a, which); err != nil {
 		s.log.Error("devices are still told of mail", "error", err)
 	}
 }

@@ -20,7 +20,7 @@ func (s *service) openAccountAPI() (err error) {
 		services = append(services, account.Service{Protocol: one.Protocol, Port: one.Port, Security: security, Outgoing: one.Outgoing})
 	}
 	s.accounts, err = account.New(account.Options{
-		Store: s.store, Rules: s.rules, Catalogue: s.catalogue, SignIn: s.signInHTTP, Fresh: s.freshHTTP, Stale: s.browsers.Stale, Mail: s.jmap.Mail,
+		Store: s.store, Rules: s.rules, Catalogue: s.catalogue, SignIn: s.signInHTTP, Fresh: s.freshHTTP, Stale: s.browsers.Stale, Mail: s.jmap.Mail, Unsubscribe: s.jmap.Unsubscribe,
 		Note: func(ctx context.Context, a store.AccountID, kind string, fields ...store.Field) {
 			now := s.store.Now()
 			s.journal.Record(ctx, store.Event{Time: now, Trace: store.NewTraceID(now), Kind: kind, Account: a, Fields: fields})

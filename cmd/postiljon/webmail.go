@@ -19,6 +19,7 @@ func (s *service) openWebmail() (err error) {
 			l, err := s.accounts.LabelsOf(ctx, a.ID)
 			return l.Labels, err
 		},
+		Alerts:   func(ctx context.Context, a *store.Account) (any, error) { return s.accounts.AlertsOf(ctx, a.ID) },
 		Hostname: s.config.Hostname, MaxSize: int64(s.config.Limits.MessageSize), Undo: undoSend, Log: s.log,
 	})
 	if err != nil {

@@ -13,6 +13,7 @@ export * from "./core/route";
 export * from "./core/mail";
 export * from "./core/worker";
 export * from "./core/labels";
+export * from "./core/alerts";
 export * from "./core/list";
 export * from "./core/actions";
 export * from "./core/kept";

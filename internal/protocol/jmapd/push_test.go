@@ -23,6 +23,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/postiljon/postiljon/internal/alerts"
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/storetest"
@@ -221,7 +222,7 @@ func TestPushAgain(t *testing.T) {
 	if got := p.next(); got["@type"] != "StateChange" || w.server.pusher.keys != key {
 		t.Error(got)
 	}
-	if err := w.server.Unsubscribe(t.Context(), w.anna.ID, func(string) bool { return true }); err != nil {
+	if err := w.server.Unsubscribe(t.Context(), w.anna.ID, func(*store.PushSubscription) bool { return true }); err != nil {
 		t.Error(err)
 	}
 	if answer := string(w.calls(`[["PushSubscription/get",{"ids":null},"0"]]`)); answer != `[["PushSubscription/get",{"list":[],"notFound":[]},"0"]]` {
@@ -270,10 +271,10 @@ func TestNotify(t *testing.T) {
 	w.put(store.InboxID, 4, strings.Replace(storetest.Text(4), "Letter 4", strings.Repeat("å", 200), 1), store.Flags{})
 	got := p.next()
 	want := object{
-		"@type": "StateChange", "changed": object{"a1": object{"EmailDelivery": "e4"}}, "count": 1.0, "unread": 1.0,
+		"@type": "StateChange", "changed": object{"a1": object{"EmailDelivery": "e4"}}, "count": 1.0, "unread": 1.0, "badge": "number",
 		"emails": []any{object{
 			"id": "M4", "threadId": "T4", "mailboxId": "F1", "from": []any{object{"name": "Anna", "email": "anna@demo.test"}},
-			"subject": strings.Repeat("å", 139) + "…", "preview": "Hej, this is letter 4.",
+			"subject": strings.Repeat("å", 139) + "…", "preview": "Hej, this is letter 4.", "sound": "device",
 		}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -285,6 +286,29 @@ func TestNotify(t *testing.T) {
 	answer := string(w.calls(fmt.Sprintf(`[["PushSubscription/set",{"update":{%q:{"test":"now"}}},"0"]]`, id)))
 	if got := p.next(); got["@type"] != "PushTest" || got["test"] != "now" || got["sent"] == nil {
 		t.Error(got, answer)
+	}
+}
+
+// TestNotifyAsWanted holds that a device which names no mailboxes is told of those that the account wants to be told of, with its
+// sounds, and that the badge counts what the account wants counted.
+func TestNotifyAsWanted(t *testing.T) {
+	w, p := newWorld(t), newPushService(t)
+	w.pushing(p)
+	yes, no := true, false
+	wanted := alerts.Settings{Sound: "bell", Badge: alerts.Dot, Folders: map[string]alerts.Folder{"F1": {Tell: &no, Badge: &yes}, "F4": {Sound: alerts.None, Tell: &yes, Badge: &no}}}
+	if err := alerts.Set(t.Context(), w.store, w.anna.ID, &wanted); err != nil {
+		t.Fatal(err)
+	}
+	w.subscribe(p, `,"types":["EmailDelivery"],"notify":{"mailboxIds":null,"preview":false}`)
+	w.put(store.InboxID, 1, storetest.Text(1), store.Flags{}) // counted, and not told of
+	w.put(4, 2, storetest.Text(2), store.Flags{})
+	got := p.next()
+	want := object{
+		"@type": "StateChange", "changed": object{"a1": object{"EmailDelivery": "e2"}}, "count": 1.0, "unread": 1.0, "badge": "dot",
+		"emails": []any{object{"id": "M2", "threadId": "T2", "mailboxId": "F4", "sound": "none"}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -212,12 +212,12 @@ func (p *pusher) end(a store.AccountID, id uint64) {
 	}
 }
 
-// Unsubscribe ends the push subscriptions of an account that were made with what does not count any more, as Options.With names it
-// (RFC 8620 section 7.2).
-func (s *Server) Unsubscribe(ctx context.Context, a store.AccountID, gone func(with string) bool) error {
+// Unsubscribe ends push subscriptions of an account, such as those that were made with what does not count any more, as Options.With
+// names it (RFC 8620 section 7.2).
+func (s *Server) Unsubscribe(ctx context.Context, a store.AccountID, which func(*store.PushSubscription) bool) error {
 	list, err := s.store.PushSubscriptions(ctx, a)
 	for i := range list {
-		if !gone(list[i].With) {
+		if !which(&list[i]) {
 			continue
 		}
 		s.pusher.end(a, list[i].ID)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/postiljon/postiljon/internal/alerts"
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/store"
 )
@@ -35,7 +36,7 @@ var pushProperties = []string{"id", "deviceClientId", "verificationCode", "expir
 // PushSubscription. Where it is given, a device hears of EmailDelivery only if an unread email came into one of the
 // mailboxes, and the StateChange has the members emails, count and unread.
 type notify struct {
-	// MailboxIDs are where emails must have come to; null means the INBOX.
+	// MailboxIDs are where emails must have come to; null means where the account wants to be told of (package alerts).
 	MailboxIDs []string `json:"mailboxIds"`
 	// Preview says whether the message has senders, subjects and first lines, or only tells that there is mail.
 	Preview bool `json:"preview"`
@@ -405,22 +406,26 @@ func (d *device) notice(ctx context.Context, now *now) (notice object, in map[st
 			return nil, nil, nil
 		}
 	}
-	all := arrivals{list: []object{}}
+	wanted, err := alerts.Of(ctx, d.p.s.store, d.account)
+	if err != nil {
+		return nil, nil, err
+	}
+	all := arrivals{list: []object{}, wanted: &wanted}
 	in = map[store.AccountID]bool{}
 	for _, a := range slices.Sorted(maps.Keys(now.pictures)) {
 		p, before := now.pictures[a], d.told.pictures[a]
 		boxes := map[store.MailboxID]bool{}
-		if a == d.account && n.MailboxIDs == nil {
-			boxes[store.InboxID] = true
-		}
-		for _, id := range n.MailboxIDs {
-			if m, ok := parseIn[store.MailboxID](p.sight, 'F', id); ok {
+		for m, b := range p.boxes {
+			id := p.sight.mailboxID(m)
+			told := wanted.Tells(id)
+			if n.MailboxIDs != nil {
+				told = slices.Contains(n.MailboxIDs, id)
+			}
+			if told {
 				boxes[m] = true
 			}
-		}
-		for m := range boxes {
-			if b := p.boxes[m]; b != nil {
-				all.unread += b.unread
+			if wanted.Counts(id, told) {
+				all.unread += b.unreadThreads
 			}
 		}
 		if before == nil || len(boxes) == 0 { // what was there when it was shared did not come
@@ -435,13 +440,15 @@ func (d *device) notice(ctx context.Context, now *now) (notice object, in map[st
 	if all.count == 0 {
 		return nil, in, nil
 	}
-	return object{"emails": all.list, "count": all.count, "unread": all.unread}, in, nil
+	return object{"emails": all.list, "count": all.count, "unread": all.unread, "badge": wanted.Badge}, in, nil
 }
 
 // arrivals are emails that came, the first few of them in full.
 type arrivals struct {
-	list          []object
-	count, unread int
+	list   []object
+	count  int
+	unread int              // conversations that the badge counts
+	wanted *alerts.Settings // of who is told
 }
 
 // arrived adds what came into some mailboxes of an account since before.
@@ -472,7 +479,7 @@ func (d *device) arrived(ctx context.Context, p *picture, before *store.Mail, bo
 		if sum, err := e.Summary.Summary(); own && err == nil && sum.MessageID != "" {
 			d.announcing.ids = append(d.announcing.ids, strings.Clone(sum.MessageID))
 		}
-		o := object{"id": p.sight.emailID(e.ID), "threadId": p.sight.threadID(e.Thread), "mailboxId": in[e.ID]}
+		o := object{"id": p.sight.emailID(e.ID), "threadId": p.sight.threadID(e.Thread), "mailboxId": in[e.ID], "sound": all.wanted.SoundOf(in[e.ID])}
 		if preview {
 			o["from"], o["subject"], o["preview"] = addresses(shorten(e.Summary.Addresses(message.FieldFrom))), short(string(e.Summary.Subject())), short(string(e.Summary.Preview()))
 		}

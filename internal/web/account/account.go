@@ -39,6 +39,11 @@
 //	GET  /api/labels                      Labels: the names and colours of keywords
 //	PUT  /api/labels                      Labels -> Labels
 //
+//	GET  /api/alerts                      alerts.Settings: what is to be noticed of mail that comes
+//	PUT  /api/alerts                      alerts.Settings -> alerts.Settings
+//	GET  /api/alerts/devices              Told: which devices are told of it, of whichever session
+//	DELETE /api/alerts/devices/{id}       Told
+//
 //	GET  /api/status                      Status: version, time, how the browser is connected, limits
 //
 // Ids of mailboxes, emails and threads are those of JMAP.
@@ -74,6 +79,8 @@ type Options struct {
 	Stale func(http.ResponseWriter, *http.Request)
 	// Mail is all mail of an account as it is now, which is not read anew where nothing changed.
 	Mail func(ctx context.Context, a store.AccountID) (*store.Mail, error)
+	// Unsubscribe ends push subscriptions of an account.
+	Unsubscribe func(ctx context.Context, a store.AccountID, which func(*store.PushSubscription) bool) error
 	// Note leaves an event in the journal of an account.
 	Note func(ctx context.Context, a store.AccountID, kind string, fields ...store.Field)
 	// Meters tell how far an account's sending limits are used up.
@@ -142,6 +149,7 @@ func (a *API) Routes() map[string]http.Handler {
 		"GET /api/contacts/suggest": a.suggest, "GET /api/contacts/export": a.export, "POST /api/contacts/import": a.importCards,
 		"GET /api/sharing": a.sharing, "PUT /api/sharing": a.changeSharing,
 		"GET /api/tour": a.tour, "PUT /api/tour": a.changeTour, "GET /api/labels": a.labels, "PUT /api/labels": a.changeLabels, "GET /api/status": a.status,
+		"GET /api/alerts": a.alerts, "PUT /api/alerts": a.changeAlerts, "GET /api/alerts/devices": a.told, "DELETE /api/alerts/devices/{id}": a.endTold,
 	} {
 		routes[pattern] = a.signedIn(serve)
 	}

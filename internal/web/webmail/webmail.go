@@ -37,6 +37,8 @@ type Options struct {
 	Ask func(ctx context.Context, a *store.Account, methodCalls []byte) (methodResponses []byte, err error)
 	// Labels answers the labels of an account, as /api/labels does.
 	Labels func(ctx context.Context, a *store.Account) (any, error)
+	// Alerts answers what an account wants to notice of mail that comes, as /api/alerts does.
+	Alerts func(ctx context.Context, a *store.Account) (any, error)
 	// Sharers are the accounts that share mailboxes with one.
 	Sharers func(ctx context.Context, a store.AccountID) ([]store.Account, error)
 	// Language is the language for who makes a request, "" for the browser's.
@@ -67,7 +69,7 @@ type file struct {
 
 // New makes a server.
 func New(o Options) (*Server, error) {
-	if o.SignIn == nil || o.Token == nil || o.Ask == nil || o.Labels == nil || o.Sharers == nil || o.Language == nil || o.Lead == nil {
+	if o.SignIn == nil || o.Token == nil || o.Ask == nil || o.Labels == nil || o.Alerts == nil || o.Sharers == nil || o.Language == nil || o.Lead == nil {
 		return nil, errors.New("webmail: an option is missing")
 	}
 	if o.Log == nil {
@@ -189,6 +191,7 @@ type first struct {
 	MaxSize   int64           `json:"maxSize"`
 	Undo      float64         `json:"undo"` // seconds
 	Labels    any             `json:"labels,omitempty"`
+	Alerts    any             `json:"alerts,omitempty"`
 	Responses json.RawMessage `json:"responses,omitempty"`
 }
 
@@ -255,6 +258,9 @@ func (s *Server) first(r *http.Request, a *store.Account, token string, lang cau
 	}
 	if f.Labels, err = s.options.Labels(r.Context(), a); err != nil {
 		s.options.Log.Error("webmail: labels", "account", a.Address, "error", err) // they are called as others call them
+	}
+	if f.Alerts, err = s.options.Alerts(r.Context(), a); err != nil {
+		s.options.Log.Error("webmail: alerts", "account", a.Address, "error", err) // they are the usual ones
 	}
 	return f
 }

@@ -78,11 +78,21 @@ await flow(async ({ person }) => {
       if (!answer.ok) throw new Error(await answer.text());
     });
     await page.reload();
-    await page.getByRole("switch", { name: "Lugnt" }).check({ force: true });
-    await page.getByText("Saved").first().waitFor();
-    await page.getByText("Another sound for a folder").click();
-    await page.getByLabel("Lugnt").last().selectOption("No sound");
-    await until(page, async () => (await (await (await caches.open("pages")).match("/push-preferences")).json()).silent.length === 1);
+    const folder = (where, name) => where.locator("details").filter({ has: where.locator("summary strong", { hasText: new RegExp(`^${name}$`) }) });
+    await folder(page, "Lugnt").locator("summary").click();
+    await folder(page, "Lugnt").getByRole("switch", { name: "Notify me" }).check({ force: true });
+    await folder(page, "Lugnt").getByLabel("Sound").selectOption("No sound");
+    await folder(page, "Lugnt").getByText("with notifications · No sound · counted").waitFor();
+    await page.getByLabel("Sound of new mail").selectOption("Bell");
+
+    // What was chosen holds in another browser, too, which hears of it while it is open; there this one can be switched off.
+    const other = await person(anna);
+    await other.goto(`${base}/settings/notifications`);
+    await folder(other, "Lugnt").getByText("with notifications · No sound · counted").waitFor();
+    await until(other, () => document.querySelector("select").value === "bell");
+    await other.getByLabel("Sound of new mail").selectOption("That of the device");
+    await until(page, () => document.querySelector("select").value === "device");
+    await other.getByText("Other devices that are told").waitFor();
 
     // No page is open; mail comes.
     const worker = page.context().serviceWorkers()[0];
@@ -105,6 +115,12 @@ await flow(async ({ person }) => {
     await deliver(anna.address, letter({ from: "Maskin <m@elsewhere.test>", subject: "tyst", text: "Klart." }));
     assert.deepEqual((await notice("Maskin")).silent, true);
     assert.equal((await notice("Maskin")).badge, 2);
+    await folder(other, "Lugnt").locator("summary").click();
+    await folder(other, "Lugnt").getByRole("switch", { name: "Count" }).uncheck({ force: true });
+    await until(other, () => document.querySelector("link[rel=icon]").href.includes(encodeURIComponent(">1<")));
+    await other.getByLabel("On the icon and the tab").selectOption("Only a dot");
+    await until(other, () => document.querySelector("link[rel=icon]").href.includes(encodeURIComponent(">•<")));
+    await other.getByText("Saved").first().waitFor();
 
     // A click brings the page that is open to the conversation.
     await page.goto(`${base}/mail/drafts`);
@@ -125,6 +141,16 @@ await flow(async ({ person }) => {
     await notice("Postiljon", /^\d+ new messages$/);
     assert.doesNotMatch(JSON.stringify(service.told.at(-1)), /Hemligt/);
     await page.goto(`${base}/settings/notifications`);
+    await page.getByText("They are on").waitFor();
+    await other.reload();
+    await other.getByRole("button", { name: "Switch off" }).click();
+    await other.getByText("It is not told any more.").waitFor();
+    await page.reload();
+    await page.getByText("They are off").waitFor();
+    await until(page, () => localStorage.getItem("postiljon-push") === null); // and it does not switch itself on again
+    await page.getByRole("switch", { name: "Notifications in this browser" }).check({ force: true });
+    await page.getByText("They are on").waitFor();
+    await page.reload();
     await page.getByRole("switch", { name: "Notifications in this browser" }).uncheck({ force: true });
     await page.getByText("They are off").waitFor();
     const [left] = await jmap(page, ["PushSubscription/get", { ids: null, accountId: undefined }]);

@@ -2,6 +2,7 @@
 
 import { batch } from "@preact/signals";
 import type { Invocation } from "./jmap";
+import type { Alerts } from "./alerts";
 import type { Label } from "./labels";
 
 /** Account is one whose mail can be seen: the own one, or one that shares mailboxes with it. */
@@ -22,6 +23,7 @@ export interface First {
   maxSize: number; // octets of a message
   undo: number; // seconds a sent message can be taken back
   labels?: Label[] | null; // of the account
+  alerts?: Alerts | null;
   responses?: Invocation[]; // of Mailbox/get, Email/query, Email/get of the inbox
 }
 

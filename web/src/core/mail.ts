@@ -3,6 +3,7 @@
 
 import { signal, type Signal, batch } from "@preact/signals";
 import { backOff, call, listen, MethodError, of, passes, send, type Invocation } from "./jmap";
+import { renewAlerts } from "./alerts";
 import { renewLabels } from "./labels";
 import { first, whenTold, type Account } from "./first";
 
@@ -245,7 +246,7 @@ export function sync(): () => void {
   let heard = false;
   return listen((changed) => {
     // The page began with them; whatever changed while nobody listened is asked for.
-    if (changed[own]?.Annotation || (heard && !Object.keys(changed).length)) renewLabels().catch(() => {});
+    if (changed[own]?.Annotation || (heard && !Object.keys(changed).length)) void Promise.allSettled([renewLabels(), renewAlerts()]);
     heard = true;
     unmet ||= Object.keys(changed).some((a) => a !== own && !sharers.peek().some((s) => s.id === a));
     void run();

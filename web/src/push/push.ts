@@ -1,7 +1,8 @@
 // This browser as one that is told of new mail while no page is open (RFC 8620 section 7.2, RFC 9749). The settings turn it
 // on and off; src/offline sees to it that it stays on.
 
-import { call, MethodError, send, use } from "../core/jmap";
+import { alerts } from "../core/alerts";
+import { api, call, MethodError, send, use } from "../core/jmap";
 
 export interface Subscription {
   id: string;
@@ -12,7 +13,7 @@ export interface Subscription {
 }
 
 export interface Notify {
-  mailboxIds: string[] | null;
+  mailboxIds: null; // as the account wants it
   preview: boolean;
   quiet?: { from: string; to: string; timeZone: string };
 }
@@ -38,7 +39,23 @@ function deviceId(): string {
 
 export const isMine = (s: Subscription): boolean => s.deviceClientId.startsWith(deviceId());
 
-/** subscriptions are those of the account, of all browsers. */
+/** Device is one that is told, of whichever session. */
+export interface Device {
+  id: string;
+  browser: string;
+  name: string;
+  since: string;
+  proven: boolean;
+}
+
+export const isHere = (d: Device): boolean => d.browser === deviceId();
+
+export const devices = (): Promise<Device[]> => api<{ devices: Device[] }>("GET", "/api/alerts/devices").then((a) => a.devices);
+
+/** switchOff ends that another device is told. */
+export const switchOff = (d: Device): Promise<unknown> => api("DELETE", `/api/alerts/devices/${d.id}`);
+
+/** subscriptions are those of this session. */
 export const subscriptions = (): Promise<Subscription[]> => call<{ list: Subscription[] }>("PushSubscription/get", { ids: null }).then((a) => a.list);
 
 /** subscribe makes this browser one that is told; the worker's first message proves that it is heard. It rejects with Unreachable, or as call does. */
@@ -61,11 +78,16 @@ export async function subscribe(notify: Notify = { mailboxIds: null, preview: tr
     throw new MethodError(refused.type, refused);
   }
   localStorage.setItem(wantedKey, JSON.stringify(notify));
+  const { off = [], ...rest } = alerts.peek();
+  if (off.includes(deviceId())) alerts.value = await api("PUT", "/api/alerts", { ...rest, off: off.filter((d) => d !== deviceId()) });
 }
 
 export async function unsubscribe(s: Subscription): Promise<void> {
   await call("PushSubscription/set", { destroy: [s.id] });
-  if (!isMine(s)) return;
+  if (isMine(s)) await forget();
+}
+
+async function forget(): Promise<void> {
   localStorage.removeItem(wantedKey);
   const registration = await navigator.serviceWorker.getRegistration("/");
   await (await registration?.pushManager.getSubscription())?.unsubscribe();
@@ -84,6 +106,7 @@ const margin = 20 * 86400e3;
 export async function renew(): Promise<void> {
   const wanted = localStorage.getItem(wantedKey);
   if (!possible || !wanted || Notification.permission !== "granted") return;
+  if (alerts.peek().off?.includes(deviceId())) return forget(); // switched off from another
   const mine = (await subscriptions()).find(isMine);
   if (!mine) await subscribe(JSON.parse(wanted));
   else if (Date.parse(mine.expires) - Date.now() < margin) await call("PushSubscription/set", { update: { [mine.id]: { expires: null } } });

@@ -1,41 +1,21 @@
-// Sounds for new mail, made here from tones: one for all folders, others for single ones. They are heard while the mail is open in this
-// browser; the notifications of the worker have the device's own sound, or none.
+// Sounds for new mail, made here from tones: one for all folders, others for single ones, as the account chose. They are heard while the
+// mail is open; the notifications of the worker have the device's own sound, or none. A browser can be kept silent altogether.
 
-import { first } from "../core/first";
-import { mailboxes, onChange } from "../core/mail";
-
-/** Sound is what new mail sounds like: "device" leaves it to the notifications. */
-export type Sound = "device" | "bell" | "rise" | "wood" | "none";
+import { alerts, type Sound } from "../core/alerts";
+import { mailboxes, onChange, shared } from "../core/mail";
 
 /** sounds are all of them, as they are offered. */
 export const sounds: Sound[] = ["device", "bell", "rise", "wood", "none"];
 
-/** Wanted is what somebody chose: for all folders, and where it is another, by the mailbox. */
-interface Wanted {
-  all: Sound;
-  folders: Record<string, Sound>;
-}
+const muteKey = "postiljon-mute";
 
-const key = `postiljon-sound.${first.account.id}`;
+/** muted says whether this browser makes no sound, whatever the account chose. */
+export const muted = (): boolean => localStorage.getItem(muteKey) !== null;
 
-/** wanted is what was chosen in this browser for this account. */
-export function wanted(): Wanted {
-  try {
-    return { all: "device", folders: {}, ...JSON.parse(localStorage.getItem(key) ?? "{}") };
-  } catch {
-    return { all: "device", folders: {} };
-  }
-}
+export const mute = (on: boolean): void => (on ? localStorage.setItem(muteKey, "1") : localStorage.removeItem(muteKey));
 
-export const keep = (w: Wanted): void => localStorage.setItem(key, JSON.stringify(w));
-
-const soundOf = (w: Wanted, mailbox: string): Sound => w.folders[mailbox] ?? w.all;
-
-/** forWorker says which mailboxes' notifications make no sound: at all, and while a page is open that makes its own. */
-export function forWorker(w = wanted()): { silent: string[]; own: string[] } {
-  const of = (...which: Sound[]) => mailboxes.peek().filter((m) => which.includes(soundOf(w, m.id))).map((m) => m.id);
-  return { silent: of("none"), own: of("bell", "rise", "wood") };
-}
+/** soundOf is what mail in a folder sounds like. */
+const soundOf = (mailbox: string): Sound => alerts.peek().folders[mailbox]?.sound ?? alerts.peek().sound;
 
 /** Tone is a frequency in hertz, when it begins, how long it rings (seconds), and its form. */
 type Tone = [hertz: number, begins: number, rings: number, form: OscillatorType];
@@ -68,18 +48,18 @@ export async function play(sound: Sound): Promise<void> {
 
 /** listen plays what was chosen when mail comes to a folder. Of several windows one does. */
 export function listen(): void {
-  const counts = () => new Map(mailboxes.peek().map((m) => [m.id, { all: m.totalEmails, unread: m.unreadEmails }]));
+  const folders = () => [...mailboxes.peek(), ...shared.peek()];
+  const counts = () => new Map(folders().map((m) => [m.id, { all: m.totalEmails, unread: m.unreadEmails }]));
   let before = counts();
   onChange(() => {
     const now = counts();
-    const w = wanted();
-    const came = mailboxes.peek().filter((m) => {
+    const came = folders().filter((m) => {
       const was = before.get(m.id);
       return was && m.totalEmails > was.all && m.unreadEmails > was.unread && !["sent", "drafts", "outbox", "trash", "junk"].includes(m.role ?? "");
     });
     before = now;
-    const sound = came.map((m) => soundOf(w, m.id)).find((s) => tones[s]);
-    if (!sound) return;
+    const sound = came.map((m) => soundOf(m.id)).find((s) => tones[s]);
+    if (!sound || muted()) return;
     const heard = () => play(sound).catch(() => {});
     if (!navigator.locks) return void heard();
     void navigator.locks.request("postiljon-sound", { ifAvailable: true }, async (mine) => {

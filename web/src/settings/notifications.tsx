@@ -1,34 +1,34 @@
-// Notifications: of this browser, switched on and off, for which folders, when not, with what in them; a test that shows
-// the seconds; the sound of new mail, for all folders and for single ones; and the other devices that have them.
+// Notifications: in this browser on or off, when not, with what in them, and a test that shows the seconds; for all browsers of the
+// account what new mail sounds like, what the badge counts and which folders are told of; and the other devices that are told.
 
 import { useEffect, useState } from "preact/hooks";
-import { call, MethodError } from "../core/jmap";
+import { api, call, MethodError } from "../core/jmap";
+import { alerts, counts, tells, type Alerts, type Badge, type Sound } from "../core/alerts";
 import { mailboxes, shared, type Mailbox } from "../core/mail";
 import { longDate, t } from "../core/text";
 import { Button } from "../ui/button";
 import { nameOf, sharerName } from "../mail/names";
-import { change, confirmed, isMine, possible, subscribe, subscriptions, Unreachable, unsubscribe, type Notify, type Subscription } from "../push/push";
-import { forWorker, keep, play, sounds, wanted, type Sound } from "../push/sound";
+import { change, confirmed, devices, isHere, isMine, possible, subscribe, subscriptions, switchOff, Unreachable, unsubscribe, type Notify, type Subscription } from "../push/push";
+import { mute, muted, play, sounds } from "../push/sound";
 import { attempt, Load, Part, Row, Switch, useLoaded } from "./parts";
 
 export function Notifications() {
-  const loaded = useLoaded(subscriptions);
-  const mine = loaded.value?.find(isMine);
+  const loaded = useLoaded(() => Promise.all([subscriptions(), devices()]));
+  const mine = loaded.value?.[0].find(isMine);
   useEffect(() => confirmed(loaded.again), []);
   return (
     <>
       <h1>{t("settings_notifications")}</h1>
       <Load of={loaded}>
-        {(all) => (
+        {([, all]) => (
           <>
             <Here mine={mine} again={loaded.again} />
-            {mine && <What s={mine} again={loaded.again} />}
-            <Sounds />
-            {all.length > 0 && (
+            <Everywhere />
+            {all.some((d) => !isHere(d)) && (
               <Part title={t("notice_devices")}>
-                {all.map((s) => (
-                  <Row key={s.id} label={s.deviceClientId.split("|")[1] ?? t("browser")} text={s === mine ? t("session_here") : t("until", { when: longDate(new Date(s.expires)) })}>
-                    <Button onClick={() => void attempt(() => unsubscribe(s)).then(loaded.again)}>{t("remove")}</Button>
+                {all.filter((d) => !isHere(d)).map((d) => (
+                  <Row key={d.id} label={d.name || t("browser")} text={t("since", { when: longDate(new Date(d.since)) })}>
+                    <Button onClick={() => void attempt(() => switchOff(d), t("notice_device_off")).then(loaded.again)}>{t("switch_off")}</Button>
                   </Row>
                 ))}
               </Part>
@@ -61,6 +61,8 @@ function Here({ mine, again }: { mine: Subscription | undefined; again: () => vo
         <Switch label={t("notices_here")} on={!!mine} disabled={!possible || blocked} change={(on) => void turn(on)} />
       </Row>
       {mine?.verificationCode && <Test s={mine} />}
+      {mine && <What s={mine} again={again} />}
+      <Sounds />
     </Part>
   );
 }
@@ -97,36 +99,88 @@ function Test({ s }: { s: Subscription }) {
   );
 }
 
+/** What are the wishes of this browser alone. */
 function What({ s, again }: { s: Subscription; again: () => void }) {
   const n: Notify = s.notify ?? { mailboxIds: null, preview: true };
-  const inbox = mailboxes.value.find((m) => m.role === "inbox")?.id ?? "";
-  const told = n.mailboxIds ?? [inbox];
-  const set = (wish: Partial<Notify>) => attempt(() => change(s, { ...n, ...wish }), t("is_saved")).then(again);
+  const set = (wish: Partial<Notify>) => attempt(() => change(s, { ...n, ...wish, mailboxIds: null }), t("is_saved")).then(again);
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   return (
     <>
-      <Part title={t("notice_folders")}>
-        {[...incoming(), ...shared.value.filter((m) => m.isSubscribed && m.myRights.mayReadItems)].map((m) => (
-          <Row key={m.id} label={fullName(m)}>
-            <Switch label={fullName(m)} on={told.includes(m.id)} change={(on) => void set({ mailboxIds: on ? [...told, m.id] : told.filter((id) => id !== m.id) })} />
-          </Row>
-        ))}
-      </Part>
-      <Part title={t("notice_more")}>
-        <Row label={t("notice_preview")} text={t("notice_preview_text")}>
-          <Switch label={t("notice_preview")} on={n.preview} change={(on) => void set({ preview: on })} />
-        </Row>
-        <Row label={t("notice_quiet")} text={t("notice_quiet_text")}>
-          <Switch label={t("notice_quiet")} on={!!n.quiet} change={(on) => void set({ quiet: on ? { from: "22:00", to: "07:00", timeZone: zone } : undefined })} />
-        </Row>
-        {n.quiet && (
-          <div class="two-fields">
-            <label class="field"><span>{t("quiet_from")}</span><input type="time" value={n.quiet.from} onChange={(e) => void set({ quiet: { ...n.quiet!, from: e.currentTarget.value } })} /></label>
-            <label class="field"><span>{t("quiet_until")}</span><input type="time" value={n.quiet.to} onChange={(e) => void set({ quiet: { ...n.quiet!, to: e.currentTarget.value } })} /></label>
-          </div>
-        )}
-      </Part>
+      <Row label={t("notice_preview")} text={t("notice_preview_text")}>
+        <Switch label={t("notice_preview")} on={n.preview} change={(on) => void set({ preview: on })} />
+      </Row>
+      <Row label={t("notice_quiet")} text={t("notice_quiet_text")}>
+        <Switch label={t("notice_quiet")} on={!!n.quiet} change={(on) => void set({ quiet: on ? { from: "22:00", to: "07:00", timeZone: zone } : undefined })} />
+      </Row>
+      {n.quiet && (
+        <div class="two-fields">
+          <label class="field"><span>{t("quiet_from")}</span><input type="time" required value={n.quiet.from} onChange={(e) => e.currentTarget.value && void set({ quiet: { ...n.quiet!, from: e.currentTarget.value } })} /></label>
+          <label class="field"><span>{t("quiet_until")}</span><input type="time" required value={n.quiet.to} onChange={(e) => e.currentTarget.value && void set({ quiet: { ...n.quiet!, to: e.currentTarget.value } })} /></label>
+        </div>
+      )}
     </>
+  );
+}
+
+/** Sounds lets this browser make any. */
+function Sounds() {
+  const [on, set] = useState(!muted());
+  const turn = (on: boolean) => {
+    set(on);
+    mute(!on);
+    void keepPreferences();
+  };
+  return <Row label={t("sounds_here")} text={t("sounds_here_text")}><Switch label={t("sounds_here")} on={on} change={turn} /></Row>;
+}
+
+let saving: Promise<unknown> = Promise.resolve();
+
+/** save shows what was chosen and has the server keep it, one after the other; what it refuses is taken back. */
+function save(next: Alerts): void {
+  const before = alerts.peek();
+  alerts.value = next;
+  saving = saving.then(() => attempt(() => api("PUT", "/api/alerts", next), t("is_saved"))).then((done) => done || (alerts.value = before));
+}
+
+/** Everywhere is what holds in all browsers of the account. */
+function Everywhere() {
+  const a = alerts.value;
+  return (
+    <Part title={t("alerts_everywhere")} text={t("alerts_everywhere_text")}>
+      <SoundChoice label={t("sound")} value={a.sound} choose={(s) => save({ ...a, sound: s as Sound })} />
+      <p class="soft">{t("sound_text")}</p>
+      <label class="field">
+        <span>{t("alerts_badge")}</span>
+        <select value={a.badge} onChange={(e) => save({ ...a, badge: e.currentTarget.value as Badge })}>
+          {(["number", "dot", "none"] as const).map((b) => <option key={b} value={b}>{t(`badge_${b}`)}</option>)}
+        </select>
+      </label>
+      <h3>{t("alerts_folders")}</h3>
+      {[...incoming(), ...shared.value.filter((m) => m.isSubscribed && m.myRights.mayReadItems)].map((m) => <Folder key={m.id} m={m} />)}
+    </Part>
+  );
+}
+
+/** Folder is what is noticed of one folder. */
+function Folder({ m }: { m: Mailbox }) {
+  const a = alerts.value;
+  const chosen = a.folders[m.id] ?? {};
+  const set = (wish: typeof chosen) => {
+    const { [m.id]: _, ...rest } = a.folders;
+    save({ ...a, folders: { ...rest, [m.id]: JSON.parse(JSON.stringify({ ...chosen, ...wish })) } }); // without what is undefined
+  };
+  const says = [tells(m) ? t("alerts_told") : t("alerts_not_told"), chosen.sound && t(`sound_${chosen.sound}`), counts(m) && a.badge !== "none" && t("alerts_counted")];
+  return (
+    <details class="identity">
+      <summary><strong>{fullName(m)}</strong> <span class="soft">{says.filter(Boolean).join(" · ")}</span></summary>
+      <Row label={t("alerts_tell")} text={t("alerts_tell_text")}>
+        <Switch label={t("alerts_tell")} on={tells(m)} change={(on) => set({ tell: on })} />
+      </Row>
+      <Row label={t("alerts_count")}>
+        <Switch label={t("alerts_count")} on={counts(m)} disabled={a.badge === "none"} change={(on) => set({ badge: on })} />
+      </Row>
+      <SoundChoice label={t("alerts_sound")} like value={chosen.sound ?? ""} heard={a.sound} choose={(s) => set({ sound: s || undefined })} />
+    </details>
   );
 }
 
@@ -136,37 +190,16 @@ const fullName = (m: Mailbox): string => (m.sharer ? `${nameOf(m)} · ${sharerNa
 /** incoming are the folders that new mail can come to. */
 const incoming = () => mailboxes.value.filter((m) => !["sent", "drafts", "outbox", "trash"].includes(m.role ?? ""));
 
-/** Sounds chooses what new mail sounds like; what is chosen is heard at once. */
-function Sounds() {
-  const [w, set] = useState(wanted);
-  const choose = (now: typeof w, sound: Sound) => {
-    set(now);
-    keep(now);
-    void play(sound).catch(() => {}); // the browser has no sound
-    void keepPreferences();
+/** SoundChoice chooses a sound, which is heard at once; heard is that of all folders. */
+function SoundChoice({ label, value, like, heard, choose }: { label: string; value: string; like?: boolean; heard?: Sound; choose: (s: Sound | "") => void }) {
+  const chosen = (s: Sound | "") => {
+    void play(s || heard!).catch(() => {}); // the browser has no sound
+    choose(s);
   };
-  const other = incoming().filter((m) => w.folders[m.id]).length;
-  return (
-    <Part title={t("sound")} text={t("sound_text")}>
-      <Choice label={t("sound_all")} value={w.all} choose={(s) => choose({ ...w, all: s as Sound }, s as Sound)} />
-      <details class="identity">
-        <summary>{other > 0 ? t("sound_folders_n", { n: other }) : t("sound_folders")}</summary>
-        {incoming().filter((m) => m.role !== "junk").map((m) => (
-          <Choice key={m.id} label={nameOf(m)} like value={w.folders[m.id] ?? ""} choose={(s) => {
-            const { [m.id]: _, ...rest } = w.folders;
-            choose({ ...w, folders: s ? { ...rest, [m.id]: s } : rest }, s || w.all);
-          }} />
-        ))}
-      </details>
-    </Part>
-  );
-}
-
-function Choice({ label, value, like, choose }: { label: string; value: string; like?: boolean; choose: (s: Sound | "") => void }) {
   return (
     <label class="field">
       <span>{label}</span>
-      <select value={value} onChange={(e) => choose(e.currentTarget.value as Sound | "")}>
+      <select value={value} onChange={(e) => chosen(e.currentTarget.value as Sound | "")}>
         {like && <option value="">{t("sound_like_all")}</option>}
         {sounds.map((s) => <option key={s} value={s}>{t(`sound_${s}`)}</option>)}
       </select>
@@ -174,8 +207,8 @@ function Choice({ label, value, like, choose }: { label: string; value: string; 
   );
 }
 
-/** keepPreferences keeps for the worker what it cannot know: words in this language, and which folders make no sound. */
+/** keepPreferences keeps for the worker what it cannot know: words in this language, and whether anything is to be heard here. */
 async function keepPreferences(): Promise<void> {
-  const preferences = { newMail: t("notice_new_mail"), test: t("notice_test_text"), ...forWorker() };
+  const preferences = { newMail: t("notice_new_mail"), test: t("notice_test_text"), mute: muted() };
   await (await caches.open("pages")).put("/push-preferences", new Response(JSON.stringify(preferences)));
 }

@@ -128,7 +128,7 @@ async function heard(told: any): Promise<void> {
 async function show(n: Notice): Promise<void> {
   const open = await self.clients.matchAll({ type: "window" });
   for (const client of open) client.postMessage({ notice: n });
-  if (n.badge !== undefined) await navigator.setAppBadge?.(n.badge).catch(() => {});
+  if (n.badge !== undefined) await (n.dot && n.badge > 0 ? navigator.setAppBadge?.() : navigator.setAppBadge?.(n.badge))?.catch(() => {}); // 0 takes it away
   if (open.some((c) => c.focused) && !n.test) return; // somebody looks at the list already
   await self.registration.showNotification(n.title, { body: n.text, tag: n.tag, icon: "/assets/icon.svg", silent: n.silent || (n.own && open.length > 0), data: { url: n.url } });
 }

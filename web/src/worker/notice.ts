@@ -6,6 +6,7 @@ export interface Notice {
   tag: string;
   url: string;
   badge?: number;
+  dot?: boolean; // in place of the number
   silent: boolean;
   own: boolean; // a page that is open makes a sound of its own
   test?: { id: string; sent: string };
@@ -16,18 +17,17 @@ interface Preferences {
   /** newMail is "{n} new messages" in the reader's language, test what a test says. */
   newMail: string;
   test: string;
-  /** silent are the mailboxes whose notifications make no sound. */
-  silent: string[];
-  /** own are those for which a page that is open makes a sound. */
-  own: string[];
+  /** mute says that nothing makes a sound here. */
+  mute: boolean;
 }
 
-export const usual: Preferences = { newMail: "✉ {n}", test: "✓", silent: [], own: [] };
+export const usual: Preferences = { newMail: "✉ {n}", test: "✓", mute: false };
 
 interface Told {
   id: string;
   threadId: string;
   mailboxId: string;
+  sound?: string; // as the account chose for the folder
   from?: { name: string | null; email: string }[] | null;
   subject?: string;
   preview?: string;
@@ -40,12 +40,13 @@ export function noticesOf(told: any, p: Preferences): Notice[] {
   }
   if (told?.["@type"] !== "StateChange" || !Array.isArray(told.emails) || told.emails.length === 0) return [];
   const emails = told.emails as Told[];
-  const badge = typeof told.unread === "number" ? told.unread : undefined;
-  const silent = emails.every((e) => p.silent.includes(e.mailboxId));
-  const own = emails.some((e) => p.own.includes(e.mailboxId));
+  const badge = typeof told.unread === "number" && told.badge !== "none" ? told.unread : undefined;
+  const dot = told.badge === "dot";
+  const isSilent = (e: Told) => p.mute || e.sound === "none";
+  const isOwn = (e: Told) => !!e.sound && e.sound !== "device" && e.sound !== "none";
   const described = emails.every((e) => e.from !== undefined);
   if (!described || told.count > emails.length) {
-    return [{ title: "Postiljon", text: p.newMail.replace("{n}", String(told.count ?? emails.length)), tag: "many", url: "/mail/inbox", badge, silent, own }];
+    return [{ title: "Postiljon", text: p.newMail.replace("{n}", String(told.count ?? emails.length)), tag: "many", url: "/mail/inbox", badge, dot, silent: emails.every(isSilent), own: emails.some(isOwn) }];
   }
   return emails.map((e) => ({
     title: e.from?.[0]?.name || e.from?.[0]?.email || "Postiljon",
@@ -53,7 +54,8 @@ export function noticesOf(told: any, p: Preferences): Notice[] {
     tag: e.threadId,
     url: `/mail/${encodeURIComponent(e.mailboxId)}/${encodeURIComponent(e.threadId)}`,
     badge,
-    silent: p.silent.includes(e.mailboxId),
-    own: p.own.includes(e.mailboxId),
+    dot,
+    silent: isSilent(e),
+    own: isOwn(e),
   }));
 }
