@@ -40,7 +40,7 @@ function deviceId(): string {
 export const isMine = (s: Subscription): boolean => s.deviceClientId.startsWith(deviceId());
 
 /** Device is one that is told, of whichever session. */
-export interface Device {
+interface Device {
   id: string;
   browser: string;
   name: string;

@@ -4,14 +4,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { noticesOf, usual } from "./notice";
 
-const preferences = { ...usual, newMail: "{n} new messages", silent: ["F9"], own: ["F2"] };
-const push = (emails: unknown, more: object = {}) => noticesOf({ "@type": "StateChange", emails, ...more }, preferences);
+const preferences = { ...usual, newMail: "{n} new messages" };
+const push = (emails: unknown, more: object = {}, here: object = {}) => noticesOf({ "@type": "StateChange", emails, ...more }, { ...preferences, ...here });
 const bo = { id: "M1", threadId: "T1", mailboxId: "F1", from: [{ name: "Bo", email: "bo@example.org" }], subject: "Kaffe?", preview: "I dag kl. 15" };
 
 test("each message that is described is told of by itself", () => {
   const [one, ...others] = push([bo], { count: 1, unread: 7 });
   assert.deepEqual(others, []);
-  assert.deepEqual(one, { title: "Bo", text: "Kaffe?\nI dag kl. 15", tag: "T1", url: "/mail/F1/T1", badge: 7, silent: false, own: false });
+  assert.deepEqual(one, { title: "Bo", text: "Kaffe?\nI dag kl. 15", tag: "T1", url: "/mail/F1/T1", badge: 7, dot: false, silent: false, own: false });
   const [named, nobody] = push([{ ...bo, from: [{ name: null, email: "bo@example.org" }], subject: "" }, { ...bo, from: null }], { count: 2 });
   assert.equal(named!.title, "bo@example.org");
   assert.equal(named!.text, "I dag kl. 15");
@@ -26,11 +26,17 @@ test("what is not described, or too much, is told of as a number", () => {
   assert.equal(push([bo], { count: 40 })[0]!.text, "40 new messages");
 });
 
-test("folders that are to be quiet are", () => {
-  const [quiet, own] = push([{ ...bo, mailboxId: "F9" }, { ...bo, mailboxId: "F2" }], { count: 2 });
+test("the badge is as it is wanted", () => {
+  const badges = ["number", "dot", "none"].map((badge) => push([bo], { count: 1, unread: 7, badge })[0]!).map((n) => [n.badge, n.dot]);
+  assert.deepEqual(badges, [[7, false], [7, true], [undefined, false]]);
+});
+
+test("folders that are to be quiet are, and a browser that is", () => {
+  const [quiet, own] = push([{ ...bo, sound: "none" }, { ...bo, sound: "bell" }], { count: 2 });
   assert.deepEqual([quiet!.silent, quiet!.own, own!.silent, own!.own], [true, false, false, true]);
-  const [many] = push([{ ...bo, mailboxId: "F9" }, bo], { count: 9 });
+  const [many] = push([{ ...bo, sound: "none" }, bo], { count: 9 });
   assert.equal(many!.silent, false); // one of them is not
+  assert.equal(push([bo], { count: 1 }, { mute: true })[0]!.silent, true);
 });
 
 test("a test is shown, and what is no push of mail is not", () => {
