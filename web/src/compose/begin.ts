@@ -2,7 +2,7 @@
 
 import { batch } from "@preact/signals";
 import { first } from "../core/first";
-import { accountOf } from "../core/jmap";
+import { accountOf, call } from "../core/jmap";
 import type { Address } from "../core/mail";
 import { t } from "../core/text";
 import { isAddress, type Chip } from "./addresses";
@@ -21,7 +21,10 @@ export async function beginDraft(options: Compose, libraries: Promise<void>): Pr
   await Promise.all([needIdentities(), libraries]);
   const d = new Draft();
   const e = await whole;
-  if (options.kind === "draft" && e) return open(d, e);
+  if (options.kind === "draft" && e) {
+    void findAnswered(d, e).catch(() => {});
+    return open(d, e);
+  }
   if (options.kind === "again" && e) return again(d, e, options);
   batch(() => {
     d.identity.value = e ? identityFor([...(e.to ?? []), ...(e.cc ?? []), ...(e.from ?? [])]) : identities.peek()[0];
@@ -146,6 +149,16 @@ function open(d: Draft, e: Whole): Draft {
   });
   d.saved.value = "saved";
   return d;
+}
+
+/** findAnswered finds out which email a draft answers, so that it is known as answered once that is sent. */
+async function findAnswered(d: Draft, e: Whole): Promise<void> {
+  if (!e.inReplyTo?.length || !isMine(e)) return;
+  const thread = call("Thread/get", { ids: [e.threadId] });
+  const all = call("Email/get", { "#ids": thread.ref("/list/*/emailIds"), properties: ["messageId"] });
+  thread.catch(() => {}); // the other fails with it
+  const found = (await all).list.find((x: Whole) => x.messageId?.[0] === e.inReplyTo![0]);
+  if (found) d.answering = { emailId: found.id, keyword: "$answered" };
 }
 
 /** again is a new message that says what another does, to whom options tell. */

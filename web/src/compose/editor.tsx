@@ -114,11 +114,17 @@ export function Plain({ draft, handle, label, onKeyDown }: { draft: Draft; handl
   return <textarea ref={box} class="editor plain" aria-label={label} spellcheck dir="auto" onInput={() => draft.touch()} onKeyDown={onKeyDown} />;
 }
 
-/** switchTo changes between rich and plain text and keeps what was written. */
+/** switchTo changes between rich and plain text and keeps what was written: what plain text cannot say comes back unless it was changed meanwhile,
+ * and pictures of the text are attached to it. */
 export function switchTo(draft: Draft, rich: boolean): void {
   draft.read();
-  if (rich) draft.html = paragraphs(draft.text);
-  else draft.text = plain(fragment(draft.html));
+  if (rich) draft.html = draft.before?.text === draft.text ? draft.before.html : paragraphs(draft.text);
+  else draft.before = { html: draft.html, text: (draft.text = plain(fragment(draft.html))) };
+  draft.files.value = draft.files.peek().map((a) => {
+    const cid = rich ? a.shown : a.cid;
+    if (cid && draft.html.includes(`cid:${cid}`)) [a.cid, a.shown] = rich ? [cid, ""] : ["", cid];
+    return a;
+  });
   localStorage.setItem("compose.plain", rich ? "0" : "1");
   draft.rich.value = rich;
 }

@@ -28,6 +28,8 @@ export interface Attached {
   blobId?: string;
   /** cid is the name under which the text shows it; "" for an attachment. */
   cid: string;
+  /** shown is the cid of a picture whose text is plain for now. */
+  shown?: string;
   /** url shows a picture of the text in the editor, or a thumbnail. */
   url?: string;
   link?: Link;

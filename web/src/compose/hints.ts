@@ -20,7 +20,7 @@ export interface Hint {
 /** many is how many addressees are worth saying. */
 const many = 20;
 
-const promises = /(?<!\p{L})(?:attached|attachments?|enclosed|bifoga[rst]?|bifogad[et]?|bilag(?:a|an|or|orna)|vedlagte?|vedlegg(?:et|ene)?|(?:legger|lagt) ved)(?!\p{L})/iu;
+const promises = /(?<!\p{L})(?:attach(?:ed|ing|ments?)?|enclos(?:ed?|ing|ures?)|bifoga(?:[rst]|de?|nde)?|bilag(?:an?|or(?:na)?|da?|t)|vedla(?:gte?)?|vedlegg(?:et|ene|er)?|legge[rs]? ved|lagt ved)(?!\p{L})/iu;
 
 /** hintsOf are those of a draft; attach and subject are what somebody can do about them. */
 export function hintsOf(d: Draft, does: { attach: () => void; subject: () => void; onlySender?: () => void }): Hint[] {
@@ -60,8 +60,10 @@ export function lastHints(d: Draft, does: { attach: () => void; subject: () => v
   const hints: Hint[] = [];
   d.read();
   const text = d.rich.peek() ? plain(fragment(d.html)) : d.text;
-  if (!d.files.peek().some((a) => !a.cid) && promises.test(`${d.subject.peek()}\n${text.replace(/^>.*$/gm, "").split(/^-- $/m)[0]}`)) {
-    hints.push({ key: "attachment", weight: "asks", text: t("hint_attachment", { word: promises.exec(`${d.subject.peek()}\n${text}`)![0] }), action: t("attach"), run: does.attach });
+  const own = `${d.answering ? "" : d.subject.peek()}\n${text.replace(/^>.*$/gm, "").split(/^-- $/m)[0]}`; // the subject of an answer is another's
+  const word = promises.exec(own)?.[0];
+  if (word && !d.files.peek().some((a) => !a.cid)) {
+    hints.push({ key: "attachment", weight: "asks", text: t("hint_attachment", { word }), action: t("attach"), run: does.attach });
   }
   if (!d.subject.peek().trim()) hints.push({ key: "subject", weight: "asks", text: t("hint_subject"), action: t("hint_subject_write"), run: does.subject });
   return hints;

@@ -25,6 +25,9 @@ interface Open {
 
 const open_ = signal<Open[]>([]);
 
+/** behind are drafts whose windows were closed while their files were on their way: those go on. */
+const behind = new Set<Draft>();
+
 /** most is how many windows are open at once. */
 const most = 8;
 
@@ -33,6 +36,8 @@ export async function open(options: Compose): Promise<void> {
   if (options.kind === "draft" && options.emailId) {
     const there = open_.peek().find((o) => o.draft.emailId === options.emailId);
     if (there) return stand(there.draft, "open");
+    const going = [...behind].find((d) => d.emailId === options.emailId);
+    if (going) return back(going);
     const left = (await kept<Kept>("drafts").catch(() => [])).find((r) => r.emailId === options.emailId);
     if (left) return restore(left);
   }
@@ -92,19 +97,26 @@ async function close(draft: Draft): Promise<void> {
     return draft.close(true);
   }
   await draft.save();
-  if (draft.isSaved()) {
-    await draft.close(true);
-    toast(t("kept_in_drafts"), { action: t("open"), run: () => void open({ kind: "draft", emailId: draft.emailId }).catch(failed) });
-  } else {
-    await draft.close(false);
-    toast(t("kept_here"), { action: t("open"), run: () => void restore(draft.record()).catch(failed), stay: 15 });
-  }
+  behind.add(draft);
+  if (draft.isSaved()) toast(t("kept_in_drafts"), { action: t("open"), run: () => void back(draft).catch(failed) });
+  else toast(t("kept_here"), { action: t("open"), run: () => void back(draft).catch(failed), stay: 15 });
+  await draft.arrived();
+  await draft.save();
+  if (behind.delete(draft)) await draft.close(draft.isSaved() && draft.isWhole());
+}
+
+/** back opens a draft again that was closed. */
+async function back(draft: Draft): Promise<void> {
+  if (behind.delete(draft)) show(draft);
+  else if (draft.isSaved() && draft.isWhole()) await open({ kind: "draft", emailId: draft.emailId });
+  else await restore(draft.record());
 }
 
 async function discard(draft: Draft): Promise<void> {
   const empty = draft.isEmpty() || (draft.isUntouched() && !draft.emailId);
   const record = draft.record();
   drop(draft);
+  for (const a of draft.files.peek()) a.stop?.();
   await draft.settled();
   await draft.close(true);
   if (draft.emailId) await call("Email/set", { destroy: [draft.emailId] }).catch(() => {});

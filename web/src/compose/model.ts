@@ -55,6 +55,8 @@ export class Draft {
   readonly refusal = signal("");
   /** conflict says that somebody else changed or removed the draft at the server. */
   readonly conflict = signal(false);
+  /** before is the rich text from which plain text was made, to go back to as long as that was not changed. */
+  before: { html: string; text: string } | undefined;
   /** read is set by the editor: it brings html or text up to date. */
   read: () => void = () => {};
   /** version rises with every change. */
@@ -73,6 +75,7 @@ export class Draft {
 
   /** begin follows what is changed from now on. */
   begin(): void {
+    for (const s of this.stop.splice(0)) s(); // of a window that was closed
     this.stop.push(hold(this.key));
     let firstRun = true;
     this.stop.push(effect(() => {
@@ -128,7 +131,7 @@ export class Draft {
 
   /** keep lays what was written on the shelf of the browser. */
   async keep(): Promise<void> {
-    if (this.closed || this.version === this.savedVersion) return;
+    if (this.closed || (this.isSaved() && this.isWhole())) return;
     try {
       await keepThat("drafts", this.record());
     } catch {
@@ -215,8 +218,9 @@ export class Draft {
       await this.rename(parts);
       this.savedVersion = version;
       this.saved.value = this.version === version ? "saved" : "here";
-      if (this.version === version) await keepNot("drafts", this.key).catch(() => {});
-      else this.touch();
+      if (this.version !== version) this.touch();
+      else if (this.isWhole()) await keepNot("drafts", this.key).catch(() => {});
+      else await this.keep();
     } catch (error) {
       await this.failed(error);
     }
@@ -297,9 +301,23 @@ export class Draft {
     this.keepTimer = this.saveTimer = undefined;
   }
 
-  /** isSaved tells whether the server has all. */
+  /** isSaved tells whether the server has what was written. */
   isSaved(): boolean {
     return this.version === this.savedVersion;
+  }
+
+  /** isWhole tells whether the server has all files, too. */
+  isWhole(): boolean {
+    return this.files.peek().every((a) => a.state.peek() === "done");
+  }
+
+  /** arrived waits until no file is on its way. */
+  arrived(): Promise<void> {
+    return new Promise((resolve) => {
+      const stop = effect(() => {
+        if (!this.files.value.some((a) => a.state.value === "going")) queueMicrotask(() => (stop(), resolve()));
+      });
+    });
   }
 
   /** becomes takes another email of the server for the draft, with what is attached to it. */

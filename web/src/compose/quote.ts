@@ -46,7 +46,7 @@ const properties = ["id", "blobId", "threadId", "mailboxIds", "keywords", "messa
 
 /** fetchWhole asks for an email and its text; asFile for one that goes on as it came. */
 export async function fetchWhole(id: string, asFile = false): Promise<Whole> {
-  const answer = await call("Email/get", { ...of(id), ids: [id], properties, fetchTextBodyValues: true, fetchHTMLBodyValues: true, maxBodyValueBytes: 1 << 20 });
+  const answer = await call("Email/get", { ...of(id), ids: [id], properties, fetchTextBodyValues: true, fetchHTMLBodyValues: true });
   const e: Whole | undefined = answer.list[0];
   if (!e) throw new Error(t("compose_original_gone"));
   if (accountOf(id) !== first.account.id) await bring(accountOf(id), asFile ? [e] : e.attachments);

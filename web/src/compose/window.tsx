@@ -82,6 +82,8 @@ export function Window({ draft, stand, offset, refused, onStand, onClose, onDisc
         to.current?.focus();
         return;
       }
+      // Of a draft that another window changed, one would be taken for the other.
+      if (draft.conflict.peek()) return root.current?.querySelector<HTMLElement>(".compose-note button")?.focus();
       last.value = lastHints(draft, does);
       const all = [...hintsOf(draft, does), ...last.value].filter((h) => !dismissed.peek().has(h.key));
       const stops = all.some((h) => h.weight === "stops");
