@@ -32,6 +32,21 @@ var followed = []string{
 	`"filter":{"allInThreadHaveKeyword":"$seen"},"sort":[{"property":"hasKeyword","keyword":"$flagged","isAscending":false},{"property":"sentAt"}],"collapseThreads":true`,
 }
 
+// followedBoxes are queries of mailboxes whose results a client follows.
+var followedBoxes = []string{
+	`"sort":[{"property":"sortOrder"},{"property":"name","isAscending":false}]`,
+	`"sortAsTree":true,"filterAsTree":true,"filter":{"operator":"NOT","conditions":[{"name":"2"}]},"sort":[{"property":"name"}]`,
+	`"filter":{"hasAnyRole":false,"isSubscribed":true}`,
+	`"filter":{"operator":"OR","conditions":[{"parentId":null},{"role":"archive"}]}`,
+}
+
+// listing is a query that a client follows.
+type listing struct {
+	kind, args string
+	ids        []string
+	state      string
+}
+
 // follower is a client that reads everything once and from then on asks for changes alone.
 type follower struct {
 	t       rapid.TB
@@ -42,8 +57,7 @@ type follower struct {
 	most    func() int      // maxChanges, 0 for none
 	states  map[string]string
 	objects map[string]map[string]object // by type and id
-	lists   [][]string
-	listed  []string // states of the lists
+	lists   []listing
 }
 
 func newFollower(t rapid.TB, w *world, a store.Account, most func() int) *follower {
@@ -59,14 +73,27 @@ func newFollowerOf(t rapid.TB, w *world, a store.Account, of store.AccountID, mo
 // read reads everything.
 func (f *follower) read() {
 	f.objects, f.states = f.everything()
-	f.lists, f.listed = f.queries()
+	f.lists = f.queries()
 	f.forgot = false
 }
 
 // mailboxNames are the ids of mailboxes in queries, for owners.
 var mailboxNames = regexp.MustCompile(`"F(\d)"`)
 
-var followedTypes = map[string]string{"Email": `["threadId","mailboxIds","keywords"]`, "Thread": "null", "Mailbox": "null"}
+// followedTypes are the types of mail, with the properties that are asked for, ownTypes those of one's own account.
+var (
+	followedTypes = map[string]string{"Email": `["threadId","mailboxIds","keywords"]`, "Thread": "null", "Mailbox": "null"}
+	ownTypes      = []string{"Identity", "Quota"}
+)
+
+// types are those that are followed.
+func (f *follower) types() []string {
+	types := slices.Sorted(maps.Keys(followedTypes))
+	if f.of == f.account.ID {
+		types = append(types, ownTypes...)
+	}
+	return types
+}
 
 // ask makes one call and returns its name and arguments.
 func (f *follower) ask(method, args string) (string, object) {
@@ -93,7 +120,11 @@ func (f *follower) refused(name string, answer object) bool {
 }
 
 func (f *follower) get(kind, ids string) (map[string]object, string) {
-	name, answer := f.ask(kind+"/get", fmt.Sprintf(`,"ids":%s,"properties":%s`, ids, followedTypes[kind]))
+	properties := followedTypes[kind]
+	if properties == "" {
+		properties = "null"
+	}
+	name, answer := f.ask(kind+"/get", fmt.Sprintf(`,"ids":%s,"properties":%s`, ids, properties))
 	all := map[string]object{}
 	if f.refused(name, answer) {
 		return all, ""
@@ -106,22 +137,26 @@ func (f *follower) get(kind, ids string) (map[string]object, string) {
 
 func (f *follower) everything() (map[string]map[string]object, map[string]string) {
 	objects, states := map[string]map[string]object{}, map[string]string{}
-	for kind := range followedTypes {
+	for _, kind := range f.types() {
 		objects[kind], states[kind] = f.get(kind, "null")
 	}
 	return objects, states
 }
 
-func (f *follower) queries() (lists [][]string, states []string) {
-	for _, q := range followed {
-		name, answer := f.ask("Email/query", ","+q)
-		if f.refused(name, answer) {
-			lists, states = append(lists, nil), append(states, "")
-			continue
+func (f *follower) queries() (lists []listing) {
+	add := func(kind string, queries []string) {
+		for _, q := range queries {
+			one := listing{kind: kind, args: q}
+			name, answer := f.ask(kind+"/query", ","+q)
+			if !f.refused(name, answer) {
+				one.ids, one.state = texts(answer["ids"]), answer["queryState"].(string)
+			}
+			lists = append(lists, one)
 		}
-		lists, states = append(lists, texts(answer["ids"])), append(states, answer["queryState"].(string))
 	}
-	return lists, states
+	add("Email", followed)
+	add("Mailbox", followedBoxes)
+	return lists
 }
 
 func texts(list any) (out []string) {
@@ -137,7 +172,7 @@ func (f *follower) follow() {
 		f.read()
 		return
 	}
-	for kind := range followedTypes {
+	for _, kind := range f.types() {
 		for range 1000 {
 			bound := ""
 			if n := f.most(); n > 0 {
@@ -154,25 +189,36 @@ func (f *follower) follow() {
 			}
 		}
 	}
-	for i, q := range followed {
-		name, answer := f.ask("Email/queryChanges", fmt.Sprintf(`,%s,"sinceQueryState":%q,"calculateTotal":true`, q, f.listed[i]))
+	for i := range f.lists {
+		l := &f.lists[i]
+		name, answer := f.ask(l.kind+"/queryChanges", fmt.Sprintf(`,%s,"sinceQueryState":%q,"calculateTotal":true`, l.args, l.state))
 		if f.refused(name, answer) {
 			f.read()
 			return
 		}
-		removed := texts(answer["removed"])
-		f.lists[i] = slices.DeleteFunc(f.lists[i], func(id string) bool { return slices.Contains(removed, id) })
-		for _, one := range answer["added"].([]any) {
-			at, id := int(one.(object)["index"].(float64)), one.(object)["id"].(string)
-			if at > len(f.lists[i]) {
-				f.t.Fatalf("%s: %d is behind the end of %v", q, at, f.lists[i])
-			}
-			f.lists[i] = slices.Insert(f.lists[i], at, id)
+		if err := l.apply(answer); err != "" {
+			f.t.Fatal(err)
 		}
-		if f.listed[i] = answer["newQueryState"].(string); int(answer["total"].(float64)) != len(f.lists[i]) {
-			f.t.Fatalf("%s: %v, told are %v", q, f.lists[i], answer["total"])
+		if int(answer["total"].(float64)) != len(l.ids) {
+			f.t.Fatalf("%s: %v, told are %v", l.args, l.ids, answer["total"])
 		}
 	}
+}
+
+// apply takes the answer of a /queryChanges into account (RFC 8620 section 5.6) and returns what is wrong with it.
+func (l *listing) apply(answer object) string {
+	removed := texts(answer["removed"])
+	l.ids = slices.DeleteFunc(l.ids, func(id string) bool { return slices.Contains(removed, id) })
+	last := -1
+	for _, one := range answer["added"].([]any) {
+		at, id := int(one.(object)["index"].(float64)), one.(object)["id"].(string)
+		if at > len(l.ids) || at <= last {
+			return fmt.Sprintf("%s: %d is behind the end of %v, or not in order", l.args, at, l.ids)
+		}
+		l.ids, last = slices.Insert(l.ids, at, id), at
+	}
+	l.state = answer["newQueryState"].(string)
+	return ""
 }
 
 func (f *follower) apply(kind string, answer object) {
@@ -220,14 +266,16 @@ func (w *world) forget(a store.AccountID) {
 
 func (f *follower) same() {
 	f.t.Helper()
-	objects, _ := f.everything()
+	objects, states := f.everything()
 	if diff := cmp.Diff(objects, f.objects); diff != "" {
 		f.t.Fatalf("a client that follows has other objects (-want +got):\n%s", diff)
 	}
-	lists, _ := f.queries()
-	for i := range lists {
-		if diff := cmp.Diff(lists[i], f.lists[i], cmpopts.EquateEmpty()); diff != "" {
-			f.t.Fatalf("a client that follows has another list of %s (-want +got):\n%s", followed[i], diff)
+	if diff := cmp.Diff(states, f.states); diff != "" && f.of == f.account.ID { // those of what is shared are other ones once they are forgotten
+		f.t.Fatalf("a client that follows is in another state (-want +got):\n%s", diff)
+	}
+	for i, l := range f.queries() {
+		if diff := cmp.Diff(l.ids, f.lists[i].ids, cmpopts.EquateEmpty()); diff != "" {
+			f.t.Fatalf("a client that follows has another list of %s (-want +got):\n%s", l.args, diff)
 		}
 	}
 }
@@ -240,7 +288,7 @@ func (w *world) happens(t rapid.TB, a store.Account, dice func(n int) int) {
 	set[0].Last = max(set[0].First, set[0].Last)
 	flags := []store.Flags{store.FlagSeen, store.FlagFlagged, store.FlagDeleted}
 	var err error
-	switch dice(14) {
+	switch dice(17) {
 	case 0, 1, 2, 3, 4:
 		err = w.deliver(a, box, dice(40), dice(8))
 	case 5:
@@ -261,6 +309,14 @@ func (w *world) happens(t rapid.TB, a store.Account, dice func(n int) int) {
 		err = s.DeleteMailbox(ctx, a.ID, fmt.Sprintf("Work/Nr %d", dice(4)))
 	case 13:
 		w.callsAs(a, fmt.Sprintf(`[["Email/set",{"accountId":%q,"update":{"M%d":{"keywords/$seen":true,"mailboxIds/F%d":true}}},"0"]]`, accountID(a.ID), 1+dice(20), other))
+	case 14:
+		change := []string{`"isSubscribed":true`, `"isSubscribed":false`, `"sortOrder":3`, `"role":"archive"`, `"role":null`, `"parentId":"F2"`, `"parentId":null`}[dice(7)]
+		w.callsAs(a, fmt.Sprintf(`[["Mailbox/set",{"accountId":%q,"update":{"F%d":{%s}}},"0"]]`, accountID(a.ID), 1+dice(10), change))
+	case 15:
+		w.callsAs(a, fmt.Sprintf(`[["Identity/set",{"accountId":%q,"create":{"i":{"email":%q}},"update":{"I%d":{"name":"Nr %d"}},"destroy":["I%d"]},"0"]]`,
+			accountID(a.ID), a.Address, 1+dice(5), dice(3), 1+dice(5)))
+	case 16:
+		_, err = s.UpdateAccount(ctx, a.ID, func(a *store.Account) error { a.Quota = int64(dice(3)) << 20; return nil })
 	}
 	if k := store.KindOf(err); err != nil && k != store.KindNotFound && k != store.KindExists {
 		t.Fatal(err)
@@ -411,4 +467,43 @@ func TestFollowAtOnce(t *testing.T) {
 	for _, f := range all {
 		f.compare()
 	}
+}
+
+// TestFollowUpTo holds that a client which has the beginning of a list alone has it right up to the last one that it knows, where what is
+// listed and its order never change (RFC 8620 section 5.6, upToId).
+func TestFollowUpTo(t *testing.T) {
+	w := newWorld(t).wide()
+	n := 0
+	rapid.Check(t, func(t *rapid.T) {
+		if n++; n > 30 {
+			return // each takes its time
+		}
+		a := storetest.Account(w.t, w.store, fmt.Sprintf("a%d@example.org", n))
+		w.others.Store(a.Address, a)
+		dice := func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "dice") }
+		f := &follower{t: t, w: w, account: a, of: a.ID}
+		for range 5 + dice(10) {
+			w.happens(t, a, dice)
+		}
+		for _, q := range []string{`"sort":[{"property":"receivedAt","isAscending":false}]`, `"filter":{"minSize":1,"from":"anna"},"sort":[{"property":"size"}]`} {
+			_, answer := f.ask("Email/query", fmt.Sprintf(`,%s,"limit":%d`, q, 1+dice(6)))
+			l := listing{kind: "Email", args: q, ids: texts(answer["ids"]), state: answer["queryState"].(string)}
+			if len(l.ids) == 0 {
+				continue
+			}
+			for range 1 + dice(8) {
+				w.happens(t, a, dice)
+			}
+			last := l.ids[len(l.ids)-1]
+			_, answer = f.ask("Email/query", fmt.Sprintf(`,%s`, q))
+			all := texts(answer["ids"])
+			_, answer = f.ask("Email/queryChanges", fmt.Sprintf(`,%s,"sinceQueryState":%q,"upToId":%q`, q, l.state, last))
+			if err := l.apply(answer); err != "" && slices.Contains(all, last) {
+				t.Fatal(err)
+			}
+			if at := slices.Index(all, last); at >= 0 && !slices.Equal(l.ids, all[:at+1]) {
+				t.Fatalf("%s: %v, want %v of %v", q, l.ids, all[:at+1], all)
+			}
+		}
+	})
 }

@@ -326,6 +326,7 @@ function Refused({ error, draft, close }: { error: MethodError; draft: Draft; cl
               : <button type="button" class="link" onClick={() => leave(email)}>{t("leave_out")}</button>}
           </p>
         ))}
+        {error.detail.traceId && <p class="soft">{t("not_sent_reference", { id: error.detail.traceId })}</p>}
       </div>
       <IconButton icon="x" label={t("close")} onClick={close} />
     </div>
