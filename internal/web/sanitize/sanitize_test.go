@@ -74,7 +74,12 @@ func TestFold(t *testing.T) {
 			`a` + closed + `<blockquote>b<blockquote>c</blockquote></blockquote>` + end + ` `},
 		{`<div class=gmail_quote>b</div><p>c`, open + `<div class="m1-gmail_quote">b</div>` + end + `<p>c</p>`},
 		{`<b><blockquote type=cite>b</b></blockquote>c<blockquote type=cite>d`, `<b>` + open + `<blockquote>b</b></blockquote>` + end + `c` + closed + `<blockquote>d</blockquote>` + end},
-		{`<table><tr><td><blockquote type=cite>b</td></tr></table>`, `<table><tr><td>` + closed + `<blockquote>b</blockquote>` + end + `</td></tr></table>`},
+		{`<table><tr><td>a<blockquote type=cite>b</td></tr></table>`, `<table><tr><td>a` + closed + `<blockquote>b</blockquote>` + end + `</td></tr></table>`},
+		{` <blockquote type=cite>all</blockquote>`, ` ` + open + `<blockquote>all</blockquote>` + end},
+		{`<div>a<div> <div style="border:none; border-top:solid #E1E1E1 1.0pt;padding:3.0pt 0cm 0cm 0cm">From: b</div></div><p>c</p></div>`,
+			`<div>a` + closed + `<div><div style="border:none;border-top:solid #e1e1e1 1pt;padding:3pt 0cm 0cm 0cm">From: b</div></div><p>c</p>` + end + `</div>`},
+		{`a<div id=appendonsend></div><hr><div id=divRplyFwdMsg>From: b</div>c`, `a` + closed + `<div id="m1-appendonsend"></div><hr><div id="m1-divRplyFwdMsg">From: b</div>c` + end},
+		{`<div>a<div id=appendonsend></div>b</div>Footer`, `<div>a` + open + `<div id="m1-appendonsend"></div>b` + end + `</div>Footer`},
 		{`<blockquote>b</blockquote>`, `<blockquote>b</blockquote>`},
 	} {
 		if got := string(HTML([]byte(c.in), o).HTML); got != `<div id="m1">`+c.out+`</div>` {

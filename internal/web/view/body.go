@@ -214,17 +214,25 @@ func (s *Server) sanitizing(r *request, p *shownPage, scope string) sanitize.Opt
 			return ""
 		},
 		Hint: func(host string) string { return p.words.say("leads-to", "host", host) },
-		Quoted: func(lines int) string {
+	}
+	if !forwards(r.mail.subject) { // what was forwarded is what is to be read
+		o.Quoted = func(lines int) string {
 			if lines == 0 {
 				return p.words.say("quoted-html")
 			}
 			return p.words.count("quoted", lines)
-		},
+		}
 	}
 	if p.Shown {
 		o.Remote = func(address string) string { return s.imageAddress(r.mail, r.account.ID, address) }
 	}
 	return o
+}
+
+// forwards tells of the subject of a message that somebody forwards, in the languages that programs are met in most.
+func forwards(subject string) bool {
+	prefix, _, ok := strings.Cut(strings.ToLower(subject), ":")
+	return ok && slices.Contains([]string{"fw", "fwd", "vb", "vs", "wg", "tr", "rv", "enc", "i", "vl"}, strings.TrimSpace(prefix))
 }
 
 // bodyPage is the page around a message. Its own style comes first, so that the message can do as it likes within its element.

@@ -1,6 +1,7 @@
 // Somebody signs in, sees the inbox, reads a message, and puts it away and back.
 
 import { anna, assert, deliver, flow, letter, until } from "../flow.mjs";
+import { jmap } from "../mail.mjs";
 
 await flow(async ({ person }) => {
   await deliver(anna.address, letter({ subject: "Fika på fredag?", text: "Vi ses i köket klockan tre.\n\nGreta" }));
@@ -33,4 +34,31 @@ await flow(async ({ person }) => {
   await page.getByText(/^Thursday,? 24 December 2026$/).waitFor();
   await page.getByText("Invitation from Greta").waitFor();
   await page.frameLocator("iframe.body").getByText("This message has no text.").waitFor();
+
+  // A message inside another one is opened in place, and so are texts; the key that closes gives the focus back.
+  const inside = "From: Saga <saga@elsewhere.test>\r\nSubject: Inside\r\n\r\nThe text inside.\r\n";
+  await deliver(anna.address, `From: greta@elsewhere.test\r\nTo: ${anna.address}\r\nSubject: Fifth\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nSee below.\r\n` +
+    `--b\r\nContent-Type: message/rfc822\r\n\r\n${inside}--b\r\nContent-Type: text/csv; name=list.csv\r\nContent-Disposition: attachment\r\n\r\nname;number\r\n--b--\r\n`);
+  await page.getByRole("link", { name: /Fifth/ }).click();
+  for (const [link, title, text] of [[/^The message/, "Inside", "The text inside."], [/^list\.csv/, "list.csv", "name;number"]]) {
+    await page.getByRole("link", { name: link }).click();
+    const dialog = page.getByRole("dialog", { name: title });
+    await dialog.frameLocator("iframe").getByText(text).waitFor();
+    await dialog.getByRole("link", { name: "Download", exact: true }).waitFor();
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "detached" });
+    assert.match(await page.evaluate(() => document.activeElement.getAttribute("aria-label")), link);
+  }
+
+  // Of a long conversation every message can be reached, whichever was not read.
+  const head = (n) => `References: <first@elsewhere.test>\r\nMessage-ID: <${n ? `m${n}` : "first"}@elsewhere.test>\r\n`;
+  for (let n = 0; n < 9; n++) await deliver(anna.address, letter({ subject: "Long talk", text: `Part ${n}`, headers: head(n) }).replace(/Message-ID:.*\r\n/, ""));
+  const talk = page.getByRole("link", { name: /Long talk/ });
+  await until(page, () => [...document.querySelectorAll(".row")].some((r) => /Long talk/.test(r.innerText) && /\b9\b/.test(r.innerText)));
+  const [found] = await jmap(page, ["Email/query", { filter: { subject: "Long talk" }, sort: [{ property: "receivedAt", isAscending: true }] }]);
+  await jmap(page, ["Email/set", { update: Object.fromEntries(found.ids.map((id, n) => [id, { "keywords/$seen": n !== 1 || null }])) }]);
+  await until(page, () => [...document.querySelectorAll(".row")].some((r) => /Long talk/.test(r.textContent) && /Part 8/.test(r.textContent)));
+  await talk.click();
+  await page.getByRole("button", { name: /^Show \d more messages$/ }).click();
+  await until(page, () => document.querySelectorAll("article.message").length === 9);
 });

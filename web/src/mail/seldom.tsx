@@ -18,6 +18,7 @@ export { FullNote } from "./full";
 export { manageLabels, newLabel } from "./labels";
 export { changeMany, destroyMany, rowIds } from "./many";
 export { messageMenu } from "./more";
+export { view } from "../read/viewer";
 
 async function set(args: object, id?: string): Promise<any> {
   const answer = await call("Mailbox/set", { ...of(id), ...args });

@@ -1,4 +1,5 @@
 import { size, t } from "../core/text";
+import { later } from "../mail/later";
 import { Icon } from "../ui/icon";
 import type { Part } from "./detail";
 
@@ -29,6 +30,9 @@ const tail = 9;
 /** long is the length from which a name is cut before that; others have two lines. */
 const long = 40;
 
+/** readable are those that are opened in place, as text. */
+const readable = /^text\/|^message\/(?:rfc822|global)$/;
+
 const shown = /^image\/(png|jpeg|gif|webp)$/;
 
 function File({ id, p }: { id: string; p: Part }) {
@@ -36,16 +40,21 @@ function File({ id, p }: { id: string; p: Part }) {
   const url = `/m/${id}/part/${p.partId}/${encodeURIComponent(name)}`;
   const pdf = p.type === "application/pdf";
   const opens = shown.test(p.type) || pdf;
+  const read = readable.test(p.type) && ((e: MouseEvent) => {
+    if (e.ctrlKey || e.metaKey || e.shiftKey) return;
+    e.preventDefault();
+    void later((part) => part.view(id, p, name, url));
+  });
   return (
     <li class="attachment">
-      <a href={pdf ? `${url}?view=1` : url} {...(opens ? { target: "_blank", rel: "noopener" } : { download: name })} title={name} aria-label={`${name}, ${size(p.size)}`}>
+      <a href={pdf ? `${url}?view=1` : url} {...(opens ? { target: "_blank", rel: "noopener" } : { download: name })} {...(read && { onClick: read, "aria-haspopup": "dialog" })} title={name} aria-label={`${name}, ${size(p.size)}`}>
         {shown.test(p.type)
           ? <img src={`/m/${id}/preview/${p.partId}?w=320`} alt="" loading="lazy" width="160" height="100" />
           : <span class="attachment-kind"><Icon name={iconOf(p.type)} /></span>}
         <span class={`attachment-name ${name.length > long ? "cut" : ""}`}><span>{name.slice(0, -tail)}</span><span>{name.slice(-tail)}</span></span>
         <span class="soft">{size(p.size)}</span>
       </a>
-      {opens && (
+      {(opens || read) && (
         <a class="icon-link" href={`${url}?download=1`} download={name} aria-label={t("download_file", { name })} title={t("download")}>
           <Icon name="download" />
         </a>

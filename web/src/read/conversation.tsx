@@ -16,6 +16,9 @@ import { Tools } from "./tools";
 /** folded is how many messages stand between the first and the last before the middle is folded away. */
 const folded = 4;
 
+/** most is how many messages that were not read are open at once: the newest. */
+const most = 20;
+
 export function Conversation({ id }: { id: string }) {
   const [failed, setFailed] = useState<unknown>();
   const [loaded, setLoaded] = useState(false);
@@ -42,7 +45,7 @@ export function Conversation({ id }: { id: string }) {
   useEffect(() => top.current?.focus({ preventScroll: true }), [id]);
 
   const emails = present(inThread(id).filter((e) => Object.keys(e.mailboxIds).length > 0));
-  const open = useMemo(() => new Set([...unreadAtFirst.current, ...emails.filter((e) => e.keywords.$draft).map((e) => e.id), emails.at(-1)?.id]), [loaded, emails.length]);
+  const open = useMemo(() => new Set([...[...unreadAtFirst.current].slice(-most), ...emails.filter((e) => e.keywords.$draft).map((e) => e.id), emails.at(-1)?.id]), [loaded, emails.length]);
   const hidden = !whole && emails.length > folded + 2 ? emails.slice(1, -2).filter((e) => !open.has(e.id)).map((e) => e.id) : [];
 
   if (failed && emails.length === 0) {
@@ -66,7 +69,7 @@ export function Conversation({ id }: { id: string }) {
       </div>
       {emails.map((e, i) => {
         if (hidden.includes(e.id)) {
-          return i !== 1 ? null : (
+          return e.id !== hidden[0] ? null : (
             <button key="more" class="more-messages" onClick={() => setWhole(true)}>{t("more_messages", { n: hidden.length })}</button>
           );
         }
