@@ -91,7 +91,7 @@ func (c *call) get(known func(property string) bool, further ...string) (g getAr
 	slices.Sort(g.ids)
 	g.ids = slices.Compact(g.ids)
 	if len(g.ids) > c.server.options.Limits.Get {
-		return g, &methodError{Type: "requestTooLarge", Description: "maxObjectsInGet"}
+		return g, errTooManyToGet
 	}
 	return g, nil
 }
@@ -146,7 +146,11 @@ func (c *call) changesArgs() (since string, most int, err error) {
 	return since, most, err
 }
 
-var errCannotCalculate = &methodError{Type: "cannotCalculateChanges"}
+var (
+	errCannotCalculate = &methodError{Type: "cannotCalculateChanges"}
+	errTooManyToGet    = &methodError{Type: "requestTooLarge", Description: "maxObjectsInGet"}
+	errTooManyToSet    = &methodError{Type: "requestTooLarge", Description: "maxObjectsInSet"}
+)
 
 // listed is a list that is never null, in order.
 func listed(ids []string) []string {

@@ -64,7 +64,7 @@ func blobUpload(ctx context.Context, c *call) (any, error) {
 		return nil, invalid("create is missing")
 	}
 	if len(create) > c.server.options.Limits.Set {
-		return nil, &methodError{Type: "requestTooLarge", Description: "maxObjectsInSet"}
+		return nil, errTooManyToSet
 	}
 	p, err := c.picture(ctx)
 	if err != nil {
@@ -338,7 +338,7 @@ func blobLookup(ctx context.Context, c *call) (any, error) {
 		}
 	}
 	if len(ids) > c.server.options.Limits.Get {
-		return nil, &methodError{Type: "requestTooLarge", Description: "maxObjectsInGet"}
+		return nil, errTooManyToGet
 	}
 	p, err := c.picture(ctx)
 	if err != nil {

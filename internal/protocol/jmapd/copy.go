@@ -39,7 +39,7 @@ func (c *call) copyArgs(ctx context.Context) (a copyArgs, err error) {
 	case a.create == nil:
 		return a, invalid("create is missing")
 	case len(a.create) > c.server.options.Limits.Set:
-		return a, &methodError{Type: "requestTooLarge", Description: "maxObjectsInSet"}
+		return a, errTooManyToSet
 	case from == accountID(c.account.ID):
 		return a, invalid("fromAccountId is accountId: Email/set puts an email into several mailboxes")
 	}
@@ -219,7 +219,7 @@ func blobCopy(ctx context.Context, c *call) (any, error) {
 	case ids == nil:
 		return nil, invalid("blobIds is missing")
 	case len(ids) > c.server.options.Limits.Set:
-		return nil, &methodError{Type: "requestTooLarge", Description: "maxObjectsInSet"}
+		return nil, errTooManyToSet
 	}
 	p, err := c.server.look(ctx, sight{found[1].ID, c.user.ID})
 	if err != nil {

@@ -23,7 +23,7 @@ func deliveryBrief(ctx context.Context, c *call) (any, error) {
 		return nil, err
 	}
 	if len(ids) > c.server.options.Limits.Get {
-		return nil, &methodError{Type: "requestTooLarge", Description: "maxObjectsInGet"}
+		return nil, errTooManyToGet
 	}
 	if err := c.language(); err != nil {
 		return nil, err

@@ -54,7 +54,7 @@ func emailGet(ctx context.Context, c *call) (any, error) {
 	if g.all {
 		for l := range p.emails() {
 			if g.ids = append(g.ids, p.sight.emailID(l.ID)); len(g.ids) > c.server.options.Limits.Get {
-				return nil, &methodError{Type: "requestTooLarge", Description: "maxObjectsInGet"}
+				return nil, errTooManyToGet
 			}
 		}
 	}
@@ -246,7 +246,7 @@ func threadGet(ctx context.Context, c *call) (any, error) {
 		threads := map[store.ThreadID]bool{}
 		for l := range p.emails() {
 			if threads[l.Thread] = true; len(threads) > c.server.options.Limits.Get {
-				return nil, &methodError{Type: "requestTooLarge", Description: "maxObjectsInGet"}
+				return nil, errTooManyToGet
 			}
 		}
 		for t := range threads {

@@ -33,7 +33,7 @@ func emailImport(ctx context.Context, c *call) (any, error) {
 	case emails == nil:
 		return nil, invalid("emails is missing")
 	case len(emails) > c.server.options.Limits.Set:
-		return nil, &methodError{Type: "requestTooLarge", Description: "maxObjectsInSet"}
+		return nil, errTooManyToSet
 	case expected != nil && *expected != before:
 		return nil, &methodError{Type: "stateMismatch"}
 	}

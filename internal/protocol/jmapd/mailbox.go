@@ -84,7 +84,7 @@ func mailboxGet(ctx context.Context, c *call) (any, error) {
 			g.ids = append(g.ids, p.sight.mailboxID(m.ID))
 		}
 		if len(g.ids) > c.server.options.Limits.Get {
-			return nil, &methodError{Type: "requestTooLarge", Description: "maxObjectsInGet"}
+			return nil, errTooManyToGet
 		}
 	}
 	var list []object

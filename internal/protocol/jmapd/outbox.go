@@ -42,7 +42,7 @@ type waiting struct {
 	report  store.EmailID
 }
 
-// maxOutbox bounds what an Outbox tells.
+// maxOutbox bounds what an Outbox tells, and of how many ids it can be asked.
 const maxOutbox = 1000
 
 // outboxGet is Outbox/get.
@@ -82,22 +82,44 @@ func outboxGet(ctx context.Context, c *call) (any, error) {
 
 // outbox lists what waits, of some ids or the oldest of all, and what failed since a time, the newest of it, if that
 // is wanted.
-func (c *call) outbox(ctx context.Context, ids []string, failedSince time.Time) (all []waiting, err error) {
-	if c.args.given("ids") && ids != nil {
-		for _, id := range ids[:min(len(ids), maxOutbox)] {
-			w, err := c.findWaiting(ctx, id)
-			if err != nil && !isNotFound(err) {
-				return nil, err
-			}
-			if err == nil && (!w.failed || !failedSince.IsZero() && !w.record.SendAt.Before(failedSince)) {
-				all = append(all, *w)
-			}
-		}
-		return all, nil
+func (c *call) outbox(ctx context.Context, ids []string, failedSince time.Time) ([]waiting, error) {
+	if c.args.given("ids") {
+		return c.outboxOf(ctx, ids, failedSince)
 	}
-	st, a := c.server.store, c.account.ID
+	all, err := c.queued(ctx)
+	if err != nil || failedSince.IsZero() {
+		return all, err
+	}
+	failed, err := c.failedSince(ctx, failedSince, maxOutbox-len(all))
+	if err != nil {
+		return nil, err
+	}
+	all = append(all, failed...)
+	slices.SortFunc(all, func(a, b waiting) int { return strings.Compare(string(a.sub.ID[:]), string(b.sub.ID[:])) })
+	return all, nil
+}
+
+// outboxOf are those of some ids.
+func (c *call) outboxOf(ctx context.Context, ids []string, failedSince time.Time) (all []waiting, err error) {
+	if len(ids) > maxOutbox {
+		return nil, errTooManyToGet
+	}
+	for _, id := range ids {
+		w, err := c.findWaiting(ctx, id)
+		if err != nil && !isNotFound(err) {
+			return nil, err
+		}
+		if err == nil && (!w.failed || !failedSince.IsZero() && !w.record.SendAt.Before(failedSince)) {
+			all = append(all, *w)
+		}
+	}
+	return all, nil
+}
+
+// queued is what waits, the oldest first.
+func (c *call) queued(ctx context.Context) (all []waiting, err error) {
 	enough := errors.New("enough")
-	err = st.Submissions(ctx, a, func(sub *store.Submission) error {
+	err = c.server.store.Submissions(ctx, c.account.ID, func(sub *store.Submission) error {
 		if w, ok := ofQueue(sub); ok {
 			all = append(all, w)
 		}
@@ -114,15 +136,17 @@ func (c *call) outbox(ctx context.Context, ids []string, failedSince time.Time) 
 			return nil, err
 		}
 	}
-	if failedSince.IsZero() {
-		return all, nil
-	}
+	return all, nil
+}
+
+// failedSince is what could not be delivered, the newest of it.
+func (c *call) failedSince(ctx context.Context, since time.Time, most int) (all []waiting, err error) {
 	var failed []store.EmailSubmission
-	err = st.FailedSubmissions(ctx, a, func(e *store.EmailSubmission) bool {
-		if !e.SendAt.Before(failedSince) {
+	err = c.server.store.FailedSubmissions(ctx, c.account.ID, func(e *store.EmailSubmission) bool {
+		if !e.SendAt.Before(since) {
 			failed = append(failed, *e)
 		}
-		return len(all)+len(failed) < maxOutbox
+		return len(failed) < most
 	})
 	if err != nil {
 		return nil, err
@@ -136,7 +160,6 @@ func (c *call) outbox(ctx context.Context, ids []string, failedSince time.Time) 
 			all = append(all, *w)
 		}
 	}
-	slices.SortFunc(all, func(a, b waiting) int { return strings.Compare(string(a.sub.ID[:]), string(b.sub.ID[:])) })
 	return all, nil
 }
 

@@ -98,3 +98,13 @@ func TestLimitSenders(t *testing.T) {
 		t.Errorf("%s is not in %s", want, got)
 	}
 }
+
+// TestOutboxOfTooMany holds that no more is asked for at once than is answered: what was left out would be told as not found.
+func TestOutboxOfTooMany(t *testing.T) {
+	w := newWorld(t)
+	w.using = append(w.using, capabilityVendor)
+	ids := strings.Repeat(`"x",`, maxOutbox)
+	if got := string(w.calls(`[["Outbox/get",{"accountId":"a1","ids":[` + ids + `"x"]},"0"]]`)); !strings.Contains(got, "requestTooLarge") {
+		t.Errorf("%.200s", got)
+	}
+}

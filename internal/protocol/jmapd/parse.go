@@ -36,7 +36,7 @@ func emailParse(ctx context.Context, c *call) (any, error) {
 	case g.ids == nil:
 		return nil, invalid("blobIds is missing")
 	case len(g.ids) > c.server.options.Limits.Get:
-		return nil, &methodError{Type: "requestTooLarge", Description: "maxObjectsInGet"}
+		return nil, errTooManyToGet
 	}
 	for i, id := range g.ids {
 		g.ids[i] = c.named(id)

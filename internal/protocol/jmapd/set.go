@@ -39,7 +39,7 @@ func (c *call) set(state string, further ...string) (*set, error) {
 		}
 	}
 	if len(s.create)+len(s.update)+len(s.destroy) > c.server.options.Limits.Set {
-		return nil, &methodError{Type: "requestTooLarge", Description: "maxObjectsInSet"}
+		return nil, errTooManyToSet
 	}
 	if expected != nil && *expected != state {
 		return nil, &methodError{Type: "stateMismatch"}

@@ -36,7 +36,7 @@ func snippetGet(ctx context.Context, c *call) (any, error) {
 	case ids == nil:
 		return nil, invalid("emailIds is missing")
 	case len(ids) > c.server.options.Limits.Get:
-		return nil, &methodError{Type: "requestTooLarge", Description: "maxObjectsInGet"}
+		return nil, errTooManyToGet
 	}
 	p, err := c.picture(ctx)
 	if err != nil {

@@ -149,7 +149,7 @@ func submissionGet(ctx context.Context, c *call) (any, error) {
 		}
 		all = slices.DeleteFunc(all, func(e store.EmailSubmission) bool { return e.Gone })
 		if len(all) > c.server.options.Limits.Get {
-			return nil, &methodError{Type: "requestTooLarge", Description: "maxObjectsInGet"}
+			return nil, errTooManyToGet
 		}
 		for i := range all {
 			if err := add(&all[i]); err != nil {
