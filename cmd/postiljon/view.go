@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"net/http"
 	_ "time/tzdata" // the zones of invitations, where the system has none
 
@@ -14,11 +13,7 @@ import (
 // openView makes what shows messages on the web. Pictures of the web are fetched from public addresses alone.
 func (s *service) openView() (err error) {
 	s.view, err = view.New(view.Options{
-		Store: s.store, Catalogue: s.catalogue, SignIn: s.signInHTTP, Shared: s.jmap.Shared, AuthservID: s.config.Hostname, Log: s.log,
-		Note: func(ctx context.Context, a store.AccountID, kind string, fields ...store.Field) {
-			now := s.store.Now()
-			s.journal.Record(ctx, store.Event{Time: now, Trace: store.NewTraceID(now), Kind: kind, Account: a, Fields: fields})
-		},
+		Store: s.store, Catalogue: s.catalogue, SignIn: s.signInHTTP, Shared: s.jmap.Shared, Note: s.noteOf, AuthservID: s.config.Hostname, Log: s.log,
 		Opened: func(r *http.Request, by *store.Account, owner store.AccountID, e journal.ReadEmail) {
 			reading := journal.Reading{Kind: journal.MessageOpened, Owner: owner, Client: "webmail", Session: s.browsers.With(r), Emails: []journal.ReadEmail{e}}
 			if by.ID != owner {

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"context"
 	"net/http"
 
-	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/web/account"
 )
 
@@ -20,11 +18,8 @@ func (s *service) openAccountAPI() (err error) {
 		services = append(services, account.Service{Protocol: one.Protocol, Port: one.Port, Security: security, Outgoing: one.Outgoing})
 	}
 	s.accounts, err = account.New(account.Options{
-		Store: s.store, Rules: s.rules, Catalogue: s.catalogue, SignIn: s.signInHTTP, Fresh: s.freshHTTP, Stale: s.browsers.Stale, Mail: s.jmap.Mail, Unsubscribe: s.jmap.Unsubscribe,
-		Note: func(ctx context.Context, a store.AccountID, kind string, fields ...store.Field) {
-			now := s.store.Now()
-			s.journal.Record(ctx, store.Event{Time: now, Trace: store.NewTraceID(now), Kind: kind, Account: a, Fields: fields})
-		},
+		Store: s.store, Rules: s.rules, Catalogue: s.catalogue, SignIn: s.signInHTTP, Fresh: s.freshHTTP, Stale: s.browsers.Stale,
+		Mail: s.jmap.Mail, Unsubscribe: s.jmap.Unsubscribe, Note: s.noteOf,
 		Meters: s.policies.sending.Meters, Services: services, MailServer: mailServer(c), BaseURL: c.BaseURL(), Version: version(),
 		MessageSize: int64(c.Limits.MessageSize), Recipients: c.Limits.Recipients, Log: s.log,
 	})

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"context"
 	"time"
 
-	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/web/files"
 )
 
@@ -15,11 +13,7 @@ func (s *service) openFiles() (err error) {
 		return nil
 	}
 	s.files, err = files.New(files.Options{
-		Store: s.store, Catalogue: s.catalogue, SignIn: s.signInHTTP, BaseURL: c.BaseURL(), Hostname: c.Hostname, Log: s.log,
-		Note: func(ctx context.Context, a store.AccountID, kind string, fields ...store.Field) {
-			now := s.store.Now()
-			s.journal.Record(ctx, store.Event{Time: now, Trace: store.NewTraceID(now), Kind: kind, Account: a, Fields: fields})
-		},
+		Store: s.store, Catalogue: s.catalogue, SignIn: s.signInHTTP, BaseURL: c.BaseURL(), Hostname: c.Hostname, Note: s.noteOf, Log: s.log,
 		Limits: files.Limits{Size: int64(c.Files.MaxSize), Total: int64(c.Files.AccountSize), Keep: time.Duration(c.Files.Keep)},
 	})
 	return err

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
 	"maps"
 	"net/http"
+
+	"github.com/postiljon/postiljon/internal/store"
 )
 
 // webRoutes are what the web serves beside its own pages, by pattern: each part of the service says what it has.
@@ -18,4 +21,10 @@ func (s *service) webRoutes() map[string]http.Handler {
 		maps.Copy(all, part)
 	}
 	return all
+}
+
+// noteOf notes in the journal what an account did on the web that has no message of its own.
+func (s *service) noteOf(ctx context.Context, a store.AccountID, kind string, fields ...store.Field) {
+	now := s.store.Now()
+	s.journal.Record(ctx, store.Event{Time: now, Trace: store.NewTraceID(now), Kind: kind, Account: a, Fields: fields})
 }

@@ -479,35 +479,18 @@ func (s *service) openSieve(context.Context) (err error) {
 
 func (s *service) openWeb(ctx context.Context) (err error) {
 	c := &s.config
-	if err := s.openSignIn(); err != nil {
-		return err
-	}
-	if err := s.openJMAP(); err != nil {
-		return err
-	}
-	if err := s.openClinic(); err != nil {
-		return err
-	}
-	if err := s.openAccountAPI(); err != nil {
-		return err
-	}
-	if err := s.openWebmail(); err != nil {
-		return err
-	}
-	if err := s.openView(); err != nil {
-		return err
-	}
-	if err := s.openFiles(); err != nil {
-		return err
-	}
-	if err := s.openMove(); err != nil {
-		return err
+	// What is served is made before the web, in an order in which each finds what it asks of the others.
+	for _, open := range []func() error{s.openSignIn, s.openJMAP, s.openClinic, s.openAccountAPI, s.openWebmail, s.openView, s.openFiles, s.openMove} {
+		if err := open(); err != nil {
+			return err
+		}
 	}
 	s.web, err = web.New(web.Options{
 		JMAP:      s.jmap,
 		Catalogue: s.catalogue, Hostname: c.Hostname, MailServer: mailServer(c), Services: advertised(c), CAFile: s.certs.CAFile,
 		Ready: s.ready, Metrics: s.metrics.Handler(), MetricsFrom: config.Prefixes(c.Web.MetricsFrom),
-		MTASTS: s.mtaSTS(), Vantage: vantageOf(c), Holders: s.forHolders(), Home: s.signIn.Home(), Around: s.browsers.Around, Routes: s.webRoutes(), TLSConfig: s.certs.ServerConfig("h2", "http/1.1", certs.ACMEProtocol), Log: s.log,
+		MTASTS: s.mtaSTS(), Vantage: vantageOf(c), Holders: s.forHolders(), Home: s.signIn.Home(), Around: s.browsers.Around, Routes: s.webRoutes(),
+		TLSConfig: s.certs.ServerConfig("h2", "http/1.1", certs.ACMEProtocol), Log: s.log,
 		SecurityContact: c.Web.SecurityContact, HSTS: time.Duration(c.Web.HSTS), SignProfile: s.certs.SignDocument,
 	})
 	if err != nil {

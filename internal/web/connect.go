@@ -31,16 +31,20 @@ func (s *Server) published(domain string) *settings.Published {
 // askedDomain is the domain that a program asks about: that of the address it gives,
 // or that of the server it asks, autoconfig.DOMAIN.
 func (s *Server) askedDomain(r *http.Request, address string) string {
-	host := r.Host
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	for _, text := range []string{address, strings.TrimPrefix(host, "autoconfig.")} {
+	for _, text := range []string{address, strings.TrimPrefix(hostOf(r), "autoconfig.")} {
 		if domain, ok := settings.DomainOf(text); ok {
 			return domain
 		}
 	}
 	return s.options.Hostname
+}
+
+// hostOf is the name of the server that was asked, without its port.
+func hostOf(r *http.Request) string {
+	if name, _, err := net.SplitHostPort(r.Host); err == nil {
+		return name
+	}
+	return r.Host
 }
 
 // autoconfig answers Thunderbird and those that ask in its way.

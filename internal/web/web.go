@@ -87,7 +87,7 @@ type Server struct {
 	server  *http.Server
 }
 
-// Bounds of a request: the pages take no bodies and answer at once.
+// Bounds of a request. Most take no body and are answered at once; who takes longer, as uploads and streams do, extends them (http.ResponseController).
 const (
 	headerTimeout = 10 * time.Second
 	writeTimeout  = 30 * time.Second

@@ -226,10 +226,7 @@ func (s *Server) takeFollow(w http.ResponseWriter, r *http.Request) {
 		d = policy.StateForSignIn(a, store.ProtocolWeb)
 	}
 	if !d.Allowed() {
-		v := s.view(r, "")
-		v.Title = v.T["title"]
-		s.explain(v, d)
-		s.pages.Write(w, status(d), "signin.html", v.Lang, v)
+		s.beginAnew(w, r, d, "")
 		return
 	}
 	if _, ok = s.links.Take(key, s.Store.Now()); !ok { // only now: who is let in later follows it again

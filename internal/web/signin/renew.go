@@ -78,10 +78,7 @@ func (s *Server) takeRenewed(w http.ResponseWriter, r *http.Request) {
 	if d := policy.StateForSignIn(a, store.ProtocolWeb); !d.Allowed() { // since it was let in so far
 		s.drop(w, r)
 		s.Done(d.Cause)
-		v := s.view(r, "")
-		v.Title = v.T["title"]
-		s.explain(v, d)
-		s.pages.Write(w, status(d), "signin.html", v.Lang, v)
+		s.beginAnew(w, r, d, "")
 		return
 	}
 	id, refused, err := s.choose(r, &one, r.PostFormValue("password"))
@@ -106,21 +103,23 @@ func (s *Server) takeRenewed(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.drop(w, r)
+	s.beginRenewed(w, r, &one)
+}
+
+// beginRenewed signs in whose password is new.
+func (s *Server) beginRenewed(w http.ResponseWriter, r *http.Request, one *half) {
 	d := cause.Allow()
 	if !one.begin.Account.TwoStep { // else the second step was the sign-in
 		attempt := Attempt(r)
 		attempt.Purpose = policy.ForBrowser
-		d = s.SignIn.Proved(ctx, attempt, one.begin.Account, "password")
+		d = s.SignIn.Proved(r.Context(), attempt, one.begin.Account, "password")
 	}
 	if d.Allowed() {
 		_, d = s.begin(w, r, one.begin, one.known)
 	}
 	s.Done(d.Cause)
 	if !d.Allowed() {
-		v := s.view(r, one.next)
-		v.Title = v.T["title"]
-		s.explain(v, d)
-		s.pages.Write(w, status(d), "signin.html", v.Lang, v)
+		s.beginAnew(w, r, d, one.next)
 		return
 	}
 	http.Redirect(w, r, cmp.Or(one.next, session.HomePath), http.StatusSeeOther)

@@ -216,6 +216,14 @@ func (s *Server) explain(v *view, d cause.Decision) {
 	}
 }
 
+// beginAnew shows the form to somebody who is not signed in after all, with why.
+func (s *Server) beginAnew(w http.ResponseWriter, r *http.Request, d cause.Decision, next string) {
+	v := s.view(r, next)
+	v.Title = v.T["title"]
+	s.explain(v, d)
+	s.pages.Write(w, status(d), "signin.html", v.Lang, v)
+}
+
 // form shows the form, or leads on who is signed in already.
 func (s *Server) form(w http.ResponseWriter, r *http.Request) {
 	_, d, shown := s.Sessions.From(r)
