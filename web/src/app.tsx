@@ -6,6 +6,7 @@ import { first, takeOver, tell, written } from "./core/first";
 import { follow, onBack, route } from "./core/route";
 import { api, online, sessionOver } from "./core/jmap";
 import { load } from "./core/load";
+import { changesWaiting } from "./core/standin";
 import { loadTexts, t } from "./core/text";
 import { hearWorker, startWorker } from "./core/worker";
 import { sync } from "./core/mail";
@@ -41,7 +42,7 @@ export function App() {
       <div class="notes">
         {sessionOver.value && <SessionOver />}
         <QuotaNote />
-        {!online.value && <p class="line-down" role="status"><Icon name="wifi-off" /> {t("line_down")}</p>}
+        {!online.value && <p class="line-down" role="status"><Icon name="wifi-off" /> {t("line_down")} {changesWaiting.value > 0 && t("changes_wait", { n: changesWaiting.value })}</p>}
       </div>
       <Drawer />
       <main>

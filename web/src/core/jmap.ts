@@ -3,7 +3,7 @@
 
 import { signal, untracked } from "@preact/signals";
 import { first } from "./first";
-import { answerOffline } from "./standin";
+import { answerOffline, heldBack } from "./standin";
 
 export type Invocation = [name: string, args: Record<string, any>, id: string];
 
@@ -83,7 +83,7 @@ export async function sendCalls(): Promise<void> {
     const some = all.slice(at, at + maxCalls);
     const calls = some.map((w) => w.call);
     try {
-      settle(some, await request(calls));
+      settle(some, (heldBack(calls) && (await answerOffline(calls))) || (await request(calls)));
     } catch (error) {
       const kept = error instanceof LineError ? await answerOffline(calls).catch(() => undefined) : undefined;
       if (kept) settle(some, kept);
@@ -185,19 +185,26 @@ export async function upload(data: Blob): Promise<{ blobId: string; type: string
   return response.json();
 }
 
+/** silence is how long nothing may be heard of the server, which says every minute that it is there; milliseconds. */
+const silence = 150e3;
+
 /** listen calls changed with the new states, by account and type, whenever something changes, until it is told to stop. */
 export function listen(changed: (states: Record<string, Record<string, string>>) => void): () => void {
   let source: EventSource | undefined;
   let again: ReturnType<typeof setTimeout> | undefined;
   let failures = 0;
   let probes = 0;
+  let heard = Date.now();
   let probing: ReturnType<typeof setTimeout> | undefined;
   // A line that was down is looked for, as a stream may outlive what a request did not.
   const probe = () => void send(sessionURL).catch(() => (probing = setTimeout(probe, backOff(++probes))));
   let was = true;
   const watched = online.subscribe((there) => untracked(() => {
     clearTimeout(probing);
-    if (there && !was) changed({});
+    if (there && !was) {
+      changed({});
+      if (source?.readyState === EventSource.CLOSED) open();
+    }
     if (!there) probing = setTimeout(probe, backOff((probes = 0)));
     was = there;
   }));
@@ -205,10 +212,16 @@ export function listen(changed: (states: Record<string, Record<string, string>>)
   const seen = () => sessionOver.peek() && void renewed().catch(() => {});
   addEventListener("focus", seen);
   const signed = sessionOver.subscribe((over) => !over && source?.readyState === EventSource.CLOSED && untracked(open));
+  const hear = () => (heard = Date.now());
   const open = () => {
+    clearTimeout(again);
+    source?.close();
+    hear();
     source = new EventSource("/jmap/events?types=*&closeafter=no&ping=60");
+    source.addEventListener("ping", hear);
     source.addEventListener("state", (e) => changed(JSON.parse((e as MessageEvent).data).changed ?? {}));
     source.onopen = () => {
+      hear();
       failures = 0;
       online.value = true;
       changed({}); // what happened while nobody listened
@@ -221,7 +234,10 @@ export function listen(changed: (states: Record<string, Record<string, string>>)
     };
   };
   open();
+  // A line may be dead without anybody saying so: after a night in a bag, or behind a router that forgot it.
+  const watch = setInterval(() => Date.now() - heard > silence && source?.readyState !== EventSource.CLOSED && open(), 30e3);
   return () => {
+    clearInterval(watch);
     watched();
     signed();
     removeEventListener("focus", seen);

@@ -3,16 +3,16 @@
 import { first } from "./first";
 import { lang, loadTexts } from "./text";
 
-/** dressed are the parts that have words (text/LANGUAGE/PART.json) and a sheet (style/PART.css) of their own. */
+/** dressed are the parts that have words (text/LANGUAGE/PART.json) and a sheet (style/PART.css) of their own; worded those that have words. */
 const dressed = ["compose", "outbox", "settings", "seldom", "tour"];
+const worded = [...dressed, "offline"];
 
 /** load fetches a part of the program that is not needed at the start: an entry of web/build/bundle.go. */
 export async function load<T>(part: string): Promise<T> {
-  const has = dressed.includes(part);
   const [module] = await Promise.all([
     import(`${first.base}${part}.js`) as Promise<T>,
-    has && loadTexts(`${part}.${lang}`),
-    has && loadStyle(`${first.base}${part}.css`),
+    worded.includes(part) && loadTexts(`${part}.${lang}`),
+    dressed.includes(part) && loadStyle(`${first.base}${part}.css`),
   ]);
   return module;
 }

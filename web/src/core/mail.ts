@@ -147,9 +147,18 @@ export function onChange(f: () => void): () => void {
 
 const maxChanges = 500;
 
+/** caughtUp tells whether what is known was compared with the server since the page came, which may be a kept one. */
+export let caughtUp = false;
+
 /** catchUp asks what changed of all that is known here. */
 export async function catchUp(): Promise<void> {
   await Promise.all([own, ...sharers.peek().map((a) => a.id)].map(catchUpWith));
+  caughtUp = true;
+  tellFollowers();
+}
+
+/** tellFollowers lets all look anew at what they show. */
+export function tellFollowers(): void {
   for (const f of followers) f();
 }
 

@@ -1,30 +1,48 @@
-// The few methods of JMAP that can be answered from what is kept: reading mailboxes, lists, conversations and messages.
+// The few methods of JMAP that can be answered from what is kept: reading mailboxes, lists, conversations and messages. What
+// is done with messages is noted, for when the line is back.
 
-import type { Invocation } from "../core/jmap";
-import type { Email, Mailbox } from "../core/mail";
+import { accountOf, type Invocation } from "../core/jmap";
+import type { Mailbox } from "../core/mail";
 import type { Kept } from "./database";
+import type { Change, Later } from "./later";
+import { matches, newestFirst, sorted, wantsTexts, type Full } from "./matches";
 
 /** state is that of all answers here: no server ever knows it, so a list is read anew once the line is back. */
 const state = "offline";
 
 /** answer answers calls, or undefined if one of them cannot be answered here. */
-export async function answer(database: Kept, account: string, calls: Invocation[]): Promise<Invocation[] | undefined> {
-  if (!calls.every(([name, args]) => name in methods && args.accountId === account)) return undefined;
-  const emails = (await database.all<Email>("emails")).sort(newestFirst);
-  const mailboxes = (await database.get<Mailbox[]>("state", "mailboxes")) ?? [];
+export async function answer(database: Kept, later: Later, calls: Invocation[]): Promise<Invocation[] | undefined> {
+  if (calls.every(([name, args]) => name === "Email/set" && later.takes(args))) {
+    const done: Invocation[] = [];
+    for (const [name, args, id] of calls) done.push([name, await later.take(args as Change), id]);
+    return done;
+  }
+  // A list that asks what changed in it asks for all of it then.
+  if (calls.every(([name]) => name === "Email/queryChanges")) return calls.map(([, , id]) => ["error", { type: "cannotCalculateChanges" }, id]);
+  if (!calls.every(([name]) => name in methods)) return undefined;
+  const known = new Map<string, World>();
   const done: Invocation[] = [];
-  for (const [name, args, id] of calls) done.push([name, methods[name]!(resolve(args, done), { emails, mailboxes }), id]);
+  for (const [name, args, id] of calls) {
+    let w = known.get(args.accountId);
+    if (!w) known.set(args.accountId, (w = await world(database, args.accountId, calls)));
+    done.push([name, { accountId: args.accountId, ...methods[name]!(resolve(args, done), w) }, id]);
+  }
   return done;
 }
 
-/** newestFirst is the order of the server: what arrived in the same second stands as it came. */
-function newestFirst(a: Email, b: Email): number {
-  return a.receivedAt === b.receivedAt ? Number(b.id.slice(1)) - Number(a.id.slice(1)) : a.receivedAt < b.receivedAt ? 1 : -1;
+interface World {
+  emails: Full[]; // newest first
+  mailboxes: Mailbox[];
+  text: (id: string) => string;
 }
 
-interface World {
-  emails: Email[]; // newest first
-  mailboxes: Mailbox[];
+/** world is what is kept of an account. */
+async function world(database: Kept, account: string, calls: Invocation[]): Promise<World> {
+  const emails = (await database.all<Full>("emails")).filter((e) => accountOf(e.id) === account).sort(newestFirst);
+  const mailboxes = (await database.get<Mailbox[]>("state", `mailboxes-${account}`)) ?? [];
+  const texts = new Map<string, string>();
+  if (calls.some(([, args]) => wantsTexts(args.filter))) for (const t of await database.all<{ id: string; text: string }>("texts")) texts.set(t.id, t.text);
+  return { emails, mailboxes, text: (id) => texts.get(id) ?? "" };
 }
 
 const methods: Record<string, (args: any, w: World) => any> = {
@@ -32,7 +50,7 @@ const methods: Record<string, (args: any, w: World) => any> = {
   "Email/get": (args, w) => got(args.ids, w.emails),
   "Thread/get": (args, w) => got(args.ids, threads(w.emails)),
   "Email/query": (args, w) => {
-    const found = w.emails.filter((e) => matches(args.filter, e));
+    const found = sorted(w.emails.filter((e) => matches(args.filter, e, () => w.text(e.id))), args.sort);
     const seen = new Set<string>();
     const rows = args.collapseThreads ? found.filter((e) => !seen.has(e.threadId) && seen.add(e.threadId)) : found;
     const position = args.position ?? 0;
@@ -40,42 +58,16 @@ const methods: Record<string, (args: any, w: World) => any> = {
   },
 };
 
-function got(ids: string[], known: { id: string }[]): any {
+function got(ids: string[] | null, known: { id: string }[]): any {
+  if (!ids) return { state, list: known, notFound: [] };
   const byId = new Map(known.map((k) => [k.id, k]));
   return { state, list: ids.flatMap((id) => byId.get(id) ?? []), notFound: ids.filter((id) => !byId.has(id)) };
 }
 
-function threads(emails: Email[]): { id: string; emailIds: string[] }[] {
+function threads(emails: Full[]): { id: string; emailIds: string[] }[] {
   const all = new Map<string, string[]>();
   for (const e of emails) all.set(e.threadId, [e.id, ...(all.get(e.threadId) ?? [])]);
   return [...all].map(([id, emailIds]) => ({ id, emailIds }));
-}
-
-/** matches is a filter of RFC 8621 section 4.4.1, as far as the program asks for it. */
-function matches(filter: any, e: Email): boolean {
-  if (!filter) return true;
-  if (filter.operator) {
-    const results: boolean[] = filter.conditions.map((c: any) => matches(c, e));
-    return filter.operator === "AND" ? results.every(Boolean) : filter.operator === "OR" ? results.some(Boolean) : !results.some(Boolean);
-  }
-  const has = (text: string | null | undefined, part: string) => !!text && text.toLowerCase().includes(part.toLowerCase());
-  const people = (list: Email["from"], part: string) => !!list?.some((a) => has(a.name, part) || has(a.email, part));
-  return Object.entries<any>(filter).every(([name, value]) => {
-    switch (name) {
-      case "inMailbox": return !!e.mailboxIds[value];
-      case "inMailboxOtherThan": return Object.keys(e.mailboxIds).some((m) => !value.includes(m));
-      case "hasKeyword": return !!e.keywords[value];
-      case "notKeyword": return !e.keywords[value];
-      case "hasAttachment": return e.hasAttachment === value;
-      case "from": return people(e.from, value);
-      case "to": return people(e.to, value);
-      case "subject": return has(e.subject, value);
-      case "text": return has(e.subject, value) || has(e.preview, value) || people(e.from, value) || people(e.to, value);
-      case "before": return e.receivedAt < value;
-      case "after": return e.receivedAt >= value;
-      default: return true;
-    }
-  });
 }
 
 /** resolve puts results in the place of references to them (RFC 8620 section 3.7). */

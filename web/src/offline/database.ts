@@ -1,8 +1,13 @@
 // The database of the browser in which mail is kept: one for each account.
 
-type Table = "emails" | "state";
+/** Table is one of emails and their texts by id, of what was done without a line in its order, and of what else is known, by name. */
+type Table = "emails" | "texts" | "changes" | "state";
 
-/** Kept is a database with two tables: emails by id, and what else is known, by name. */
+const prefix = "offline-";
+
+/** databaseOf is the name of the database of an account. */
+export const databaseOf = (account: string): string => prefix + account;
+
 export class Kept {
   constructor(private readonly db: IDBDatabase) {}
 
@@ -14,20 +19,25 @@ export class Kept {
     return this.ask(table, "readonly", (s) => s.getAll());
   }
 
-  keys(table: Table): Promise<string[]> {
-    return this.ask(table, "readonly", (s) => s.getAllKeys() as IDBRequest<string[]>);
+  keys<K = string>(table: Table): Promise<K[]> {
+    return this.ask(table, "readonly", (s) => s.getAllKeys() as IDBRequest<any>);
   }
 
-  put(table: Table, key: string, value: unknown): Promise<unknown> {
-    return this.ask(table, "readwrite", (s) => s.put(value, key));
+  put(table: Table, key: string, value: unknown): Promise<void> {
+    return this.each(table, (s) => s.put(value, key));
   }
 
-  putAll(table: Table, values: { id: string }[]): Promise<void> {
+  putAll<T extends { id: string }>(table: Table, values: T[]): Promise<void> {
     return this.each(table, (s) => values.forEach((v) => s.put(v, v.id)));
   }
 
-  deleteAll(table: Table, keys: string[]): Promise<void> {
-    return this.each(table, (s) => keys.forEach((k) => s.delete(k)));
+  /** add puts something after all else. */
+  add(table: "changes", value: unknown): Promise<void> {
+    return this.each(table, (s) => s.add(value));
+  }
+
+  deleteAll(table: Table, keys: IDBValidKey[]): Promise<void> {
+    return keys.length ? this.each(table, (s) => keys.forEach((k) => s.delete(k))) : Promise.resolve();
   }
 
   private ask<T>(table: Table, mode: IDBTransactionMode, work: (s: IDBObjectStore) => IDBRequest<T>): Promise<T> {
@@ -40,22 +50,30 @@ export class Kept {
 
   private each(table: Table, work: (s: IDBObjectStore) => void): Promise<void> {
     return new Promise((resolve, reject) => {
-      const t = this.db.transaction(table, "readwrite");
-      work(t.objectStore(table));
+      const t = this.db.transaction(table, "readwrite", { durability: table === "changes" ? "strict" : "relaxed" });
       t.oncomplete = () => resolve();
       t.onerror = t.onabort = () => reject(t.error);
+      work(t.objectStore(table));
     });
   }
 }
 
 export function open(account: string): Promise<Kept> {
   return new Promise((resolve, reject) => {
-    const request = indexedDB.open(`mail-${account}`, 1);
+    const request = indexedDB.open(databaseOf(account), 1);
     request.onupgradeneeded = () => {
-      request.result.createObjectStore("emails");
-      request.result.createObjectStore("state");
+      for (const table of ["emails", "texts", "state"]) request.result.createObjectStore(table);
+      request.result.createObjectStore("changes", { autoIncrement: true });
     };
-    request.onsuccess = () => resolve(new Kept(request.result));
+    request.onsuccess = () => {
+      request.result.onversionchange = () => request.result.close(); // it is taken away: by a repair, or as another account is signed in
+      resolve(new Kept(request.result));
+    };
     request.onerror = () => reject(request.error);
   });
+}
+
+/** dropOthers takes away what is kept of other accounts, and what an earlier form of the program kept. */
+export async function dropOthers(account: string): Promise<void> {
+  for (const { name } of (await indexedDB.databases?.()) ?? []) if (name && /^(?:mail|offline)-/.test(name) && name !== databaseOf(account)) indexedDB.deleteDatabase(name);
 }

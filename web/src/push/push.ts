@@ -89,8 +89,20 @@ export async function unsubscribe(s: Subscription): Promise<void> {
 
 async function forget(): Promise<void> {
   localStorage.removeItem(wantedKey);
-  const registration = await navigator.serviceWorker.getRegistration("/");
-  await (await registration?.pushManager.getSubscription())?.unsubscribe();
+  await unsubscribeHere();
+}
+
+async function unsubscribeHere(): Promise<void> {
+  const registration = await navigator.serviceWorker?.getRegistration("/");
+  await (await registration?.pushManager?.getSubscription())?.unsubscribe();
+}
+
+/** forgetOther takes away what another account was told of in this browser, and how. */
+export async function forgetOther(): Promise<void> {
+  localStorage.removeItem(wantedKey);
+  await unsubscribeHere();
+  for (const shown of (await (await navigator.serviceWorker?.getRegistration("/"))?.getNotifications?.()) ?? []) shown.close();
+  await (await caches.open("pages")).delete("/push-preferences");
 }
 
 /** change sets what this browser is told of. */
@@ -108,8 +120,18 @@ export async function renew(): Promise<void> {
   if (!possible || !wanted || Notification.permission !== "granted") return;
   if (alerts.peek().off?.includes(deviceId())) return forget(); // switched off from another
   const mine = (await subscriptions()).find(isMine);
-  if (!mine) await subscribe(JSON.parse(wanted));
+  if (!mine) {
+    await unsubscribeHere(); // the server forgets what the push service no longer knows, which gives that one again
+    await subscribe(JSON.parse(wanted));
+  }
   else if (Date.parse(mine.expires) - Date.now() < margin) await call("PushSubscription/set", { update: { [mine.id]: { expires: null } } });
+}
+
+/** renewed is renew after the push service gave this browser another address: what the server knows leads nowhere any more. */
+async function renewed(): Promise<void> {
+  const mine = (await subscriptions()).find(isMine);
+  if (mine) await call("PushSubscription/set", { destroy: [mine.id] });
+  await renew();
 }
 
 /** confirmed tells the server the code that the worker was sent, now or before this page was open; it answers what stops it. */
@@ -121,6 +143,7 @@ export function confirmed(done: () => void = () => {}): () => void {
   };
   const heard = (e: MessageEvent) => {
     if (e.data?.verify) void verify(e.data.verify).catch(() => {});
+    if (e.data?.renew) void renewed().catch(() => {});
   };
   navigator.serviceWorker?.addEventListener("message", heard);
   void globalThis.caches?.open("pages")

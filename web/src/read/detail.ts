@@ -1,7 +1,7 @@
 // What the reading pane shows of an email beyond the list: asked for when a message is opened, once.
 
 import { signal, type Signal } from "@preact/signals";
-import { api, call, of } from "../core/jmap";
+import { api, call, LineError, of } from "../core/jmap";
 import type { Address } from "../core/mail";
 import { lang } from "../core/text";
 
@@ -72,7 +72,14 @@ export function detail(id: string): Signal<Known<Detail>> {
 
 /** about is the signal of what the server found out about an email. */
 export function about(id: string): Signal<Known<About>> {
-  return remember(abouts, id, () => api<About>("GET", `/m/${id}/about?lang=${lang}`));
+  return remember(abouts, id, () => api<About>("GET", `/m/${id}/about?lang=${lang}`).catch((error) => keptAbout(id, error)));
+}
+
+/** keptAbout is what src/offline kept of it, where there is no line. */
+async function keptAbout(id: string, error: unknown): Promise<About> {
+  const kept = error instanceof LineError && (await globalThis.caches?.match(`/m/${id}/about`));
+  if (!kept) throw error;
+  return kept.json();
 }
 
 /** forgetAbout lets the next look ask anew. */

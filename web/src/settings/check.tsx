@@ -4,7 +4,10 @@
 import { useEffect, useState } from "preact/hooks";
 import { first } from "../core/first";
 import { api, call, send } from "../core/jmap";
+import { changesWaiting } from "../core/standin";
 import { number, size, t } from "../core/text";
+import { databaseOf, open } from "../offline/database";
+import type { Keeping } from "../offline/keeping";
 import { Button } from "../ui/button";
 import { Icon } from "../ui/icon";
 import { Part } from "./parts";
@@ -92,6 +95,19 @@ const probes: Probe[] = [
     },
   },
   {
+    id: "kept",
+    look: async () => {
+      const keeps = await open(first.account.id).catch(() => undefined);
+      if (!keeps) return warn(t("check_kept_refused"));
+      const kept = await keeps.get<Keeping>("state", "keeping");
+      if (!kept) return good(t("check_kept_not_yet"));
+      const { texts, emails: n, limit } = kept;
+      const said = t(`check_kept_${limit ?? (texts < n ? "more" : "good")}`, { n, texts });
+      const waits = changesWaiting.peek();
+      return (limit === "full" ? warn : good)(waits > 0 ? `${said} ${t("check_kept_waits", { n: waits })}` : said);
+    },
+  },
+  {
     id: "notices",
     look: async () => {
       if (!("Notification" in globalThis)) return warn(t("check_notices_none"));
@@ -163,7 +179,7 @@ async function repair(): Promise<void> {
   for (const registration of (await navigator.serviceWorker?.getRegistrations()) ?? []) await registration.unregister();
   for (const name of (await globalThis.caches?.keys()) ?? []) await caches.delete(name);
   await new Promise<void>((resolve) => {
-    const request = indexedDB.deleteDatabase(`mail-${first.account.id}`);
+    const request = indexedDB.deleteDatabase(databaseOf(first.account.id));
     request.onsuccess = request.onerror = request.onblocked = () => resolve();
   });
   await api("GET", "/api/session").catch(() => {}); // a session that is over leads to the sign-in by itself

@@ -10,7 +10,7 @@ declare const self: ServiceWorkerGlobalScope;
 const version = new URL(self.location.href).searchParams.get("v") ?? "";
 const program = `program-${version}`;
 
-/** bodies are texts of messages, by their address without what the look of a page adds; src/offline fills it. */
+/** bodies are texts and files of messages, by their address without what the look of a page adds; src/offline fills it. */
 const bodies = "bodies";
 const pages = "pages";
 
@@ -43,7 +43,9 @@ self.addEventListener("install", (e) => {
 
 self.addEventListener("activate", (e) => {
   e.waitUntil((async () => {
-    for (const name of await caches.keys()) if (name.startsWith("program-") && name !== program) await caches.delete(name);
+    // Windows of the version before may be open, and go on with its files.
+    const older = (await caches.keys()).filter((name) => name.startsWith("program-") && name !== program);
+    for (const name of older.slice(0, -1)) await caches.delete(name);
     await self.registration.navigationPreload?.enable(); // pages are asked for while the worker wakes up
     await self.clients.claim();
     if ((await self.clients.matchAll()).length > 0) await keep(await fetch(shell)); // the page that began it all did not come this way
@@ -60,7 +62,7 @@ self.addEventListener("fetch", (e) => {
   if (e.request.method !== "GET" || url.origin !== self.location.origin) return;
   if (url.pathname.startsWith("/ui/")) e.respondWith(keptFirst(e.request));
   else if (e.request.mode === "navigate" && /^\/(mail|settings)(\/|$)/.test(url.pathname)) e.respondWith(page(e));
-  else if (/^\/m\/M\d+\/body$/.test(url.pathname)) e.respondWith(body(e, url));
+  else if (/^\/m\/M[\d-]+\/(?:body$|part\/|preview\/)/.test(url.pathname)) e.respondWith(ofMessage(e, url));
 });
 
 /** keptFirst answers with the kept file: its address changes with its content. */
@@ -90,16 +92,32 @@ async function page(e: FetchEvent): Promise<Response> {
   }
 }
 
-/** body answers with the text of a message: from the server, else as it was kept. */
-async function body(e: FetchEvent, url: URL): Promise<Response> {
+/** ofMessage answers with the text or a file of a message: from the server, else as it was kept. */
+async function ofMessage(e: FetchEvent, url: URL): Promise<Response> {
+  const text = url.pathname.endsWith("/body");
+  const whole = text && !["part", "as", "images"].some((p) => url.searchParams.has(p));
   try {
-    return await fetched(e);
+    const response = await fetched(e);
+    if (whole && response.ok) e.waitUntil(keepOpened(textAddress(url), response.clone()).catch(() => {}));
+    return response;
   } catch (error) {
     const cache = await caches.open(bodies);
-    const kept = (await cache.match(`${url.pathname}?theme=${url.searchParams.get("theme") ?? "light"}`)) ?? (await cache.match(url.pathname, { ignoreSearch: true }));
+    const [, m, id, kind, part] = url.pathname.split("/");
+    const kept = text
+      ? ((await cache.match(textAddress(url))) ?? (await cache.match(url.pathname, { ignoreSearch: true })))
+      : await cache.match(`/${m}/${id}/${kind}/${part}`);
     if (kept) return kept;
     throw error;
   }
+}
+
+const textAddress = (url: URL): string => `${url.pathname}?theme=${url.searchParams.get("theme") ?? "light"}`;
+
+/** keepOpened keeps a text that somebody opened, where texts are kept at all. */
+async function keepOpened(address: string, response: Response): Promise<void> {
+  if (!(await caches.has(bodies))) return;
+  const cache = await caches.open(bodies);
+  if (!(await cache.match(address))) await cache.put(address, response);
 }
 
 // Notifications (RFC 8620 section 7.2, RFC 8291). The browser wants one shown for every push.
@@ -144,6 +162,11 @@ self.addEventListener("notificationclick", (e) => {
     }
     await self.clients.openWindow(url);
   })());
+});
+
+// The push service gives this browser another address: a page that is open tells the server, else the next one does.
+self.addEventListener("pushsubscriptionchange", (e) => {
+  (e as ExtendableEvent).waitUntil(self.clients.matchAll().then((open) => open[0]?.postMessage({ renew: true })));
 });
 
 // What the pages ask for.

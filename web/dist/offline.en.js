@@ -1,0 +1,1 @@
+export const texts={"later_refused":"{n} {n:change|changes} from when there was no connection could not be made: {reason}","later_stayed":"{n} {n:message|messages} had been moved by another program meanwhile, and {n:stays|stay} there.","load_again":"Load again","new_version":"There is a new version of Postiljon. What you are writing is kept."}

@@ -1,0 +1,1 @@
+export const texts={"later_refused":"{n} {n:endring|endringer} fra da det ikke var forbindelse, kunne ikke gjøres: {reason}","later_stayed":"{n} {n:melding|meldinger} var flyttet av et annet program i mellomtiden og blir liggende der.","load_again":"Last inn på nytt","new_version":"Det finnes en ny versjon av Postiljon. Det du skriver, er tatt vare på."}

@@ -1,0 +1,1 @@
+export const texts={"later_refused":"{n} {n:ändring|ändringar} från när anslutningen saknades gick inte att göra: {reason}","later_stayed":"{n} {n:meddelande|meddelanden} hade flyttats av ett annat program under tiden och ligger kvar där.","load_again":"Ladda om","new_version":"Det finns en ny version av Postiljon. Det du skriver finns kvar."}
