@@ -5,6 +5,7 @@ import { test } from "node:test";
 import type { Invocation } from "../core/jmap";
 import { answer } from "./answers";
 import type { Kept } from "./database";
+import type { Later } from "./later";
 
 const email = (id: string, threadId: string, minute: number, more: object = {}) => ({
   id, threadId, mailboxIds: { F1: true }, keywords: {}, from: [{ name: "Bo", email: "bo@example.org" }], to: null, subject: "", preview: "", hasAttachment: false, receivedAt: `2026-11-22T10:0${minute}:00Z`, ...more,
@@ -13,15 +14,20 @@ const emails = [
   email("M1", "T1", 1, { subject: "Kaffe", keywords: { $seen: true } }), email("M2", "T2", 2, { from: [{ name: "Cia", email: "cia@example.org" }] }), email("M3", "T1", 3, { preview: "kaffet är slut" }),
   email("M4", "T3", 4, { mailboxIds: { F2: true } }), email("M10", "T4", 4, { hasAttachment: true }),
 ];
-const database = { all: async () => [...emails], get: async () => [{ id: "F1" }] } as unknown as Kept;
+const theirs = email("M2-7", "T2-7", 5, { mailboxIds: { "F2-3": true } });
+const database = {
+  all: async (table: string) => (table === "texts" ? [{ id: "M2", text: "Vi ses vid bryggan." }] : [...emails, theirs]),
+  get: async (_: string, name: string) => ({ "mailboxes-a1": [{ id: "F1" }], "mailboxes-a2": [{ id: "F2-3" }] })[name],
+} as unknown as Kept;
 
-const ask = (...calls: Invocation[]) => answer(database, "a1", calls);
+const later = { takes: (args: any) => !!args.update, take: async ({ update }: any) => ({ updated: update }) } as unknown as Later;
+const ask = (...calls: Invocation[]) => answer(database, later, calls);
 const found = async (filter: object | undefined, more: object = {}) => (await ask(["Email/query", { accountId: "a1", filter, ...more }, "0"]))![0]![1];
 
 test("filters", async () => {
   for (const [filter, want] of [
     [undefined, "M10 M4 M3 M2 M1"], [{ inMailbox: "F1" }, "M10 M3 M2 M1"], [{ inMailboxOtherThan: ["F1"] }, "M4"], [{ notKeyword: "$seen" }, "M10 M4 M3 M2"], [{ hasKeyword: "$seen" }, "M1"],
-    [{ text: "KAFFE" }, "M3 M1"], [{ subject: "kaffe" }, "M1"], [{ from: "cia" }, "M2"], [{ hasAttachment: true }, "M10"],
+    [{ text: "KAFFE" }, "M3 M1"], [{ text: "bryggan" }, "M2"], [{ subject: "kaffe" }, "M1"], [{ from: "cia" }, "M2"], [{ hasAttachment: true }, "M10"],
     [{ after: "2026-11-22T10:03:00Z", inMailbox: "F1" }, "M10 M3"], [{ before: "2026-11-22T10:02:00Z" }, "M1"],
     [{ operator: "AND", conditions: [{ text: "kaffe" }, { notKeyword: "$seen" }] }, "M3"], [{ operator: "OR", conditions: [{ from: "cia" }, { subject: "kaffe" }] }, "M2 M1"],
     [{ operator: "NOT", conditions: [{ inMailbox: "F1" }, { from: "cia" }] }, "M4"],
@@ -44,10 +50,19 @@ test("a page of conversations, with all that is shown of them, in one request", 
   assert.deepEqual(others!.list.map((e: { id: string }) => e.id), ["M1", "M3"]);
 });
 
+test("what another shares is apart", async () => {
+  assert.deepEqual((await ask(["Email/query", { accountId: "a2" }, "0"]))![0]![1].ids, ["M2-7"]);
+});
+
+test("what is done is noted, and a list that asks what changed in it asks for all of it", async () => {
+  assert.deepEqual(await ask(["Email/set", { accountId: "a1", update: { M1: {} } }, "0"]), [["Email/set", { updated: { M1: {} } }, "0"]]);
+  assert.deepEqual(await ask(["Email/queryChanges", { accountId: "a1" }, "0"]), [["error", { type: "cannotCalculateChanges" }, "0"]]);
+});
+
 test("what cannot be answered is not", async () => {
   assert.equal(await ask(["Email/set", { accountId: "a1" }, "0"]), undefined);
   assert.equal(await ask(["Email/query", { accountId: "a1" }, "0"], ["Identity/get", { accountId: "a1" }, "1"]), undefined);
-  assert.equal(await ask(["Email/query", { accountId: "a2" }, "0"]), undefined); // mail that another shares is not kept
+  assert.equal(await ask(["Email/query", { accountId: "a3" }, "0"]), undefined);
   const [missing] = (await ask(["Email/get", { accountId: "a1", ids: ["M1", "M99"] }, "0"]))!;
   assert.deepEqual(missing![1].notFound, ["M99"]);
 });

@@ -24,7 +24,9 @@ export async function answer(database: Kept, later: Later, calls: Invocation[]):
   const done: Invocation[] = [];
   for (const [name, args, id] of calls) {
     let w = known.get(args.accountId);
-    if (!w) known.set(args.accountId, (w = await world(database, args.accountId, calls)));
+    w ??= await world(database, args.accountId, calls);
+    if (!w) return undefined;
+    known.set(args.accountId, w);
     done.push([name, { accountId: args.accountId, ...methods[name]!(resolve(args, done), w) }, id]);
   }
   return done;
@@ -36,10 +38,11 @@ interface World {
   text: (id: string) => string;
 }
 
-/** world is what is kept of an account. */
-async function world(database: Kept, account: string, calls: Invocation[]): Promise<World> {
+/** world is what is kept of an account, if something is. */
+async function world(database: Kept, account: string, calls: Invocation[]): Promise<World | undefined> {
+  const mailboxes = await database.get<Mailbox[]>("state", `mailboxes-${account}`);
+  if (!mailboxes) return undefined;
   const emails = (await database.all<Full>("emails")).filter((e) => accountOf(e.id) === account).sort(newestFirst);
-  const mailboxes = (await database.get<Mailbox[]>("state", `mailboxes-${account}`)) ?? [];
   const texts = new Map<string, string>();
   if (calls.some(([, args]) => wantsTexts(args.filter))) for (const t of await database.all<{ id: string; text: string }>("texts")) texts.set(t.id, t.text);
   return { emails, mailboxes, text: (id) => texts.get(id) ?? "" };

@@ -9,7 +9,7 @@ import type { Kept } from "./database";
 import { newestFirst, type Full } from "./matches";
 
 /** kept is how many messages are kept, the newest of all folders but junk and trash; those that others share are at most a part of them. */
-export const kept = 500;
+const kept = 500;
 const ofSharers = 150;
 const ofEachSharer = 50;
 
