@@ -43,6 +43,12 @@ await flow(async ({ person }) => {
   await counted(page, "130 conversations");
   assert.deepEqual(await subjects(page, 3), ["Letter 129", "Letter 128", "Letter 127"]);
 
+  // The help names every key that there is.
+  await page.keyboard.press("?");
+  const keys = await page.getByRole("dialog", { name: "Keyboard shortcuts" }).locator("dt").allInnerTexts();
+  assert.equal(keys.map((k) => k.replace(/\s+/g, "")).join(" "), "j/↓ k/↑ PgDnPgUp HomeEnd o/↵ u/Esc np →← e/y #/Del ! s ⇧I ⇧U v l z x/␣ ⇧X/⇧␣ *a/CtrlA *n *u *r *s c r a f / gi gs gd go ga gj gt ?");
+  await page.keyboard.press("Escape");
+
   // A folder that is not there yet is made where something is moved to.
   await page.keyboard.press("v");
   await page.keyboard.type("Harbour");
@@ -109,12 +115,25 @@ await flow(async ({ person }) => {
   await page.getByRole("menuitem", { name: "Rename" }).click();
   await page.getByRole("textbox", { name: "Name" }).fill("Pier");
   await page.keyboard.press("Enter");
+  await page.getByText("The folder is now called “Pier”").waitFor();
+  await page.getByRole("button", { name: "Undo" }).click();
+  await page.getByRole("link", { name: "Harbour" }).click({ button: "right" });
+  await page.getByRole("menuitem", { name: "Rename" }).click();
+  await page.getByRole("textbox", { name: "Name" }).fill("Pier");
+  await page.keyboard.press("Enter");
   await page.getByRole("link", { name: "Pier" }).click({ button: "right" });
   await page.getByRole("menuitem", { name: "Delete folder" }).click();
   await accessible(page, "the question before a folder goes");
   await page.getByRole("radio", { name: "Move it to the trash" }).check();
   await page.getByRole("dialog").getByRole("button", { name: "Delete folder" }).click();
-  await until(page, () => ![...document.querySelectorAll(".folder-name")].some((f) => f.textContent === "Pier"));
+  await page.getByText("The folder “Pier” is gone").waitFor();
+  await page.getByRole("button", { name: "Undo" }).click(); // with what was in it
+  await page.getByRole("link", { name: "Pier" }).click();
+  await counted(page, "2 conversations");
+  await page.getByRole("link", { name: "Pier" }).click({ button: "right" });
+  await page.getByRole("menuitem", { name: "Delete folder" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Delete folder" }).click();
+  await until(page, () => ![...document.querySelectorAll(".folder-name")].some((f) => f.textContent === "Pier") && location.pathname === "/mail/inbox");
   await page.keyboard.press("g");
   await page.keyboard.press("t");
   await counted(page, "2 conversations");

@@ -58,6 +58,9 @@ type Command = (e: KeyboardEvent) => unknown;
 /** inList tells whether arrows mean rows: not where they scroll what is read, or walk along buttons. */
 const inList = (e: KeyboardEvent): boolean => e.target === document.body || !!(e.target as Element).closest("#list, .list-pane");
 
+/** inMail tells whether a key is meant for mail, and not for a folder or a button that has the focus. */
+const inMail = (e: KeyboardEvent): boolean => inList(e) || !!(e.target as Element).closest(".reading-pane");
+
 const commands: Record<string, Command> = {
   "j": () => step(1), "k": () => step(-1),
   "ArrowDown": (e) => (inList(e) ? step(1) : false), "ArrowUp": (e) => (inList(e) ? step(-1) : false),
@@ -68,7 +71,7 @@ const commands: Record<string, Command> = {
   "u": () => go({ thread: "" }), "Escape": escape,
   "x": () => cursor.peek() && choose(cursor.peek(), false), " ": space,
   "Shift+x": () => cursor.peek() && choose(cursor.peek(), true),
-  "s": () => starChosen(), "e": () => archive(), "y": () => archive(), "#": () => remove(), "Delete": () => remove(), "!": () => junk(),
+  "s": () => starChosen(), "e": () => archive(), "y": () => archive(), "#": () => remove(), "Delete": (e) => (inMail(e) ? remove() : false), "!": () => junk(),
   "Shift+i": () => read(true), "Shift+u": () => read(false),
   "v": () => moveMenu(place()), "l": () => labelMenu(place()),
   "z": undoLast,

@@ -58,23 +58,30 @@ async function readThem(ids: string[], { list, from }: Many): Promise<Known[]> {
   return found.list.filter((e: Known) => !from || e.mailboxIds[from]);
 }
 
-/** changeMany changes rows as patchOf says of each email; whole tells whether it is meant for all emails of a conversation, or its newest. said says what was done with how many. */
+/**
+ * changeMany changes rows as patchOf says of each email, and offers to take it back; whole tells whether it is meant for all emails of a
+ * conversation, or its newest. said says what was done with how many.
+ */
 export async function changeMany(many: Many, whole: boolean, patchOf: (e: Known) => Patch, said: (n: number) => string): Promise<void> {
   const undo = new Map<string, Patch>();
-  const rows = new Set<string>();
-  await inBatches(many.shown, () => emailIds(many, whole), async (ids) => {
+  const threads = new Map<string, string>();
+  await tryMany(many, whole, patchOf, (e, back) => {
+    undo.set(e.id, back);
+    threads.set(e.id, e.threadId);
+  });
+  const n = many.list.collapse ? new Set(threads.values()).size : undo.size;
+  if (n > 0) offerUndo(said(n), () => void takeBack(undo, many.shown));
+}
+
+/** tryMany changes rows, tells of each email that was changed what undoes that, and answers whether it went to the end. */
+export function tryMany(many: Many, whole: boolean, patchOf: (e: Known) => Patch, done: (e: Known, back: Patch) => void): Promise<boolean> {
+  return inBatches(many.shown, () => emailIds(many, whole), async (ids) => {
     const emails = await readThem(ids, many);
     const patches = new Map(emails.map((e) => [e.id, needed(e, patchOf(e))]).filter((p): p is [string, Patch] => !!p[1]));
-    const done = await attempt(patches);
-    for (const e of emails) {
-      const back = done.failed.has(e.id) ? undefined : done.undo.get(e.id);
-      if (!back) continue;
-      undo.set(e.id, back);
-      rows.add(many.list.collapse ? e.threadId : e.id);
-    }
-    if (done.reason && !gone(done.reason)) throw done.reason;
+    const { undo, failed, reason } = await attempt(patches);
+    for (const e of emails) if (undo.has(e.id) && !failed.has(e.id)) done(e, undo.get(e.id)!);
+    if (reason && !gone(reason)) throw reason;
   });
-  if (undo.size > 0) offerUndo(said(rows.size), () => void takeBack(undo, many.shown));
 }
 
 /** gone tells of an error that an email went meanwhile. */
@@ -112,8 +119,8 @@ export async function destroyMany(many: Many): Promise<void> {
 /** stay asks before the page is left, which would end what is half done. */
 const stay = (e: Event) => e.preventDefault();
 
-/** inBatches does something with many emails, a batch after the other, while the list stands still; somebody may end it between two. */
-async function inBatches(shown: List | undefined, which: () => string[] | Promise<string[]>, work: (ids: string[]) => Promise<unknown>): Promise<void> {
+/** inBatches does something with many emails, a batch after the other, while the list stands still; somebody may end it between two. It answers whether it went to the end. */
+async function inBatches(shown: List | undefined, which: () => string[] | Promise<string[]>, work: (ids: string[]) => Promise<unknown>): Promise<boolean> {
   let stopped = false;
   let at = 0;
   let ids: string[] = [];
@@ -130,8 +137,10 @@ async function inBatches(shown: List | undefined, which: () => string[] | Promis
       tell();
       await work(ids.slice(at, at + maxSet));
     }
+    return at >= ids.length;
   } catch (error) {
     toast(explain(error), { kind: "error" });
+    return false;
   } finally {
     removeEventListener("beforeunload", stay);
     clearTimeout(soon);

@@ -98,6 +98,7 @@ export function SearchBox() {
       now("");
       setOpen(false);
       field.current!.blur();
+      document.querySelector<HTMLElement>("#list .row[tabindex='0']")?.focus({ preventScroll: true });
     } else return;
     e.preventDefault();
     e.stopPropagation();

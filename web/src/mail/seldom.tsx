@@ -2,7 +2,8 @@
 // keys are explained, and there is what can be done with a single message. It is a script of its own, so it shares no state with src/mail but what it is given.
 
 import { accountOf, call, MethodError, of } from "../core/jmap";
-import { explain } from "../core/actions";
+import { explain, moved as into, offerUndo, type Patch } from "../core/actions";
+import { newestFirst } from "../core/list";
 import { fetchMailboxes, known, mailbox, mailboxes, shared, type Mailbox } from "../core/mail";
 import { go, route, visit } from "../core/route";
 import { t } from "../core/text";
@@ -10,6 +11,7 @@ import { ask } from "./ask";
 import { openMenu, type MenuItem } from "../ui/menu";
 import { pick, type Choice } from "../ui/pick";
 import { toast } from "../ui/toast";
+import { takeBack, tryMany } from "./many";
 import { Dialog, show } from "../ui/dialog";
 import type { Signal } from "@preact/signals";
 import { branches, folderIcons, nameOf } from "./names";
@@ -33,15 +35,29 @@ function failed(error: unknown): undefined {
   toast(taken ? t("folder_name_taken") : explain(error), { kind: "error" });
 }
 
+/** alter changes a folder as update says, tells so, and offers to change it back. */
+async function alter(m: Mailbox, update: Partial<Mailbox>, said: string): Promise<void> {
+  const before = Object.fromEntries(Object.keys(update).map((key) => [key, m[key as keyof Mailbox]]));
+  const put = (what: object) => set({ update: { [m.id]: what } }, m.id);
+  await put(update).then(() => void offerUndo(said, () => void put(before).catch(failed)), failed);
+}
+
 /** createFolder makes a folder and answers its id; undefined, and a word about it, if it cannot be made. */
 export async function createFolder(name: string, parentId: string | null): Promise<string | undefined> {
   try {
-    const answer = await set({ create: { f: { name, parentId, isSubscribed: true } } }, parentId ?? undefined);
-    toast(t("folder_created", { name }));
-    return answer.created.f.id;
+    const id = await create({ name, parentId, isSubscribed: true });
+    offerUndo(t("folder_created", { name }), () => {
+      if (route.peek().mailbox === id) visit("inbox");
+      void set({ destroy: [id] }, id).catch(failed);
+    });
+    return id;
   } catch (error) {
     return failed(error);
   }
+}
+
+async function create(folder: Pick<Mailbox, "name" | "parentId" | "isSubscribed">): Promise<string> {
+  return (await set({ create: { f: folder } }, folder.parentId ?? undefined)).created.f.id;
 }
 
 /** newFolder asks for the name of a folder and makes it. */
@@ -53,9 +69,9 @@ export async function newFolder(parent?: Mailbox): Promise<void> {
 }
 
 async function rename(m: Mailbox): Promise<void> {
-  const name = await ask({ title: t("rename_folder"), yes: t("rename"), field: { label: t("folder_name"), value: m.name, maxLength: 100 } });
+  const name = await ask({ title: t("rename_folder"), yes: t("rename_yes"), field: { label: t("folder_name"), value: m.name, maxLength: 100 } });
   if (!name || name === m.name) return;
-  await set({ update: { [m.id]: { name } } }, m.id).then(() => toast(t("folder_renamed", { name })), failed);
+  await alter(m, { name }, t("folder_renamed", { name }));
 }
 
 /** below tells whether a folder lies in another one, or is it. */
@@ -66,7 +82,7 @@ function below(m: Mailbox, top: Mailbox): boolean {
 
 /** moveFolder puts a folder into another one, or on top. */
 async function moveFolder(m: Mailbox, parentId: string | null): Promise<void> {
-  await set({ update: { [m.id]: { parentId } } }, m.id).then(() => toast(t("folder_moved", { name: m.name })), failed);
+  await alter(m, { parentId }, t("folder_moved", { name: m.name }));
 }
 
 function moveFolderMenu(m: Mailbox, at: Element): void {
@@ -83,29 +99,42 @@ async function removeFolder(m: Mailbox): Promise<void> {
   if ([...mailboxes.peek(), ...shared.peek()].some((c) => c.parentId === m.id)) return void toast(t("folder_has_folders", { name: m.name }), { kind: "error" });
   const n = m.totalEmails;
   const answer = await ask({
-    title: t("delete_folder_title", { name: m.name }), text: n ? t(m.sharer ? "delete_shared_folder_text" : "delete_folder_text", { n }) : t("delete_folder_empty"), yes: t("delete_folder"), danger: true,
+    title: t("delete_folder_title", { name: m.name }), text: n ? t(m.sharer ? "delete_shared_folder_text" : "delete_folder_text", { n }) : t("delete_folder_empty"), yes: t("delete_folder_yes"), danger: true,
     ...(n && !m.sharer ? { choices: [{ value: "trash", label: t("folder_mail_to_trash") }, { value: "archive", label: t("folder_mail_to_archive") }, { value: "destroy", label: t("folder_mail_destroy") }] } : {}),
   });
   if (!answer) return;
+  const shown = route.peek().mailbox === m.id;
+  const moved = new Map<string, Patch>();
+  const moves = answer === "trash" || answer === "archive";
+  if (moves && !(await moveOut(m, mailbox(answer)!.id, moved))) return offerBack(moved);
   try {
-    if (answer === "trash" || answer === "archive") await moveOut(m, mailbox(answer)!.id);
-    if (route.peek().mailbox === m.id) visit("inbox");
+    if (shown) visit("inbox");
     await set({ destroy: [m.id], onDestroyRemoveEmails: answer === "destroy" || !!m.sharer }, m.id);
-    toast(t("folder_deleted", { name: m.name }));
+    const said = t("folder_deleted", { name: m.name });
+    if (answer === "destroy" || m.sharer) toast(said);
+    else offerUndo(said, () => void bringBack(m, moved).catch(failed));
   } catch (error) {
     failed(error);
+    offerBack(moved);
   }
 }
 
-/** moveOut moves all that lies in a folder into another one. */
-async function moveOut(m: Mailbox, to: string): Promise<void> {
-  for (;;) {
-    const found = await call("Email/query", { filter: { inMailbox: m.id }, limit: 250 });
-    if (found.ids.length === 0) return;
-    const answer = await call("Email/set", { update: Object.fromEntries(found.ids.map((id: string) => [id, { [`mailboxIds/${m.id}`]: null, [`mailboxIds/${to}`]: true }])) });
-    const refused = Object.values<any>(answer.notUpdated ?? {})[0];
-    if (refused) throw new MethodError(refused.type, refused);
-  }
+/** offerBack offers to move mail back into a folder that was not deleted after all. */
+function offerBack(moved: Map<string, Patch>): void {
+  if (moved.size > 0) offerUndo(t("folder_mail_moved", { n: moved.size }), () => void takeBack(moved));
+}
+
+/** moveOut moves all that lies in a folder into another one, and answers whether it did; moved gets what undoes it. */
+function moveOut(m: Mailbox, to: string, moved: Map<string, Patch>): Promise<boolean> {
+  const list = { filter: { inMailbox: m.id }, sort: newestFirst, collapse: false, accountId: accountOf(m.id) };
+  return tryMany({ list, rows: { but: new Set() }, from: m.id }, true, (e) => into(e, to, m.id), (e, back) => moved.set(e.id, back));
+}
+
+/** bringBack makes a folder anew that was deleted, and moves the mail back that was in it. */
+async function bringBack(m: Mailbox, moved: Map<string, Patch>): Promise<void> {
+  const id = await create({ name: m.name, parentId: m.parentId, isSubscribed: m.isSubscribed });
+  const renamed = (patch: Patch) => Object.fromEntries(Object.entries(patch).map(([path, value]) => [path.replace(`mailboxIds/${m.id}`, `mailboxIds/${id}`), value]));
+  await takeBack(new Map([...moved].map(([email, patch]) => [email, renamed(patch)])));
 }
 
 /** folderMenu is the menu of a folder; empty is what deletes all that lies in one. */
@@ -117,7 +146,7 @@ export function folderMenu(m: Mailbox, at: Element, empty: (id: string) => unkno
     !m.role && m.myRights.mayCreateChild !== false && { label: t("new_folder_inside"), icon: "folder-plus", run: () => newFolder(m) },
     !m.role && m.myRights.mayRename !== false && { label: t("rename"), icon: "pencil", run: () => rename(m) },
     !m.role && m.myRights.mayRename !== false && { label: t("move_folder"), icon: "move", run: () => moveFolderMenu(m, at) },
-    !m.role && { label: t(m.sharer ? "leave_folder" : m.isSubscribed ? "hide_in_programs" : "show_in_programs"), icon: m.isSubscribed ? "eye-off" : "eye", run: () => set({ update: { [m.id]: { isSubscribed: !m.isSubscribed } } }, m.id).then(() => m.sharer && toast(t("left_folder", { name: nameOf(m) })), failed) },
+    !m.role && { label: t(m.sharer ? "leave_folder" : m.isSubscribed ? "hide_in_programs" : "show_in_programs"), icon: m.isSubscribed ? "eye-off" : "eye", run: () => alter(m, { isSubscribed: !m.isSubscribed }, t(m.sharer ? "left_folder" : m.isSubscribed ? "folder_hidden" : "folder_shown", { name: nameOf(m) })) },
     !m.sharer && m.role !== "outbox" && { label: t("share_folder"), icon: "users", run: () => go({ page: "settings", section: "sharing" }) },
     !m.role && m.myRights.mayDelete !== false && { label: t("delete_folder"), icon: "trash-2", danger: true, line: true, run: () => removeFolder(m) },
   ];
@@ -201,13 +230,13 @@ export function lookMenu(at: Element, orders: string[], density: Signal<"roomy" 
   ], t("order_and_look"));
 }
 
-/** shortcuts are what the help shows, by groups. */
+/** shortcuts are what the help shows, by groups: all keys that keys.ts knows. */
 const shortcuts: [group: string, keys: [keys: string, text: string][]][] = [
   ["keys_go", [["j / ↓", "key_next"], ["k / ↑", "key_previous"], ["PgDn PgUp", "key_page"], ["Home End", "key_ends"], ["o / ↵", "key_open"], ["u / Esc", "key_back"], ["n p", "key_in_conversation"], ["→ ←", "key_in_row"]]],
-  ["keys_act", [["e", "archive"], ["#", "to_trash"], ["!", "junk"], ["s", "key_star"], ["⇧I", "mark_read"], ["⇧U", "mark_unread"], ["v", "move_to"], ["l", "label"], ["z", "undo"]]],
-  ["keys_choose", [["x", "choose"], ["⇧X", "key_choose_range"], ["* a", "choose_all"], ["* n", "key_choose_none"], ["* u", "key_choose_unread"], ["* s", "key_choose_starred"]]],
+  ["keys_act", [["e / y", "archive"], ["# / Del", "to_trash"], ["!", "junk"], ["s", "key_star"], ["⇧I", "mark_read"], ["⇧U", "mark_unread"], ["v", "move_to"], ["l", "label"], ["z", "undo"]]],
+  ["keys_choose", [["x / ␣", "choose"], ["⇧X / ⇧␣", "key_choose_range"], ["* a / Ctrl A", "choose_all"], ["* n", "key_choose_none"], ["* u", "key_choose_unread"], ["* r", "key_choose_read"], ["* s", "key_choose_starred"]]],
   ["keys_write", [["c", "write"], ["r", "reply"], ["a", "reply_all"], ["f", "forward"]]],
-  ["keys_places", [["/", "search"], ["g i", "mailbox_inbox"], ["g s", "mailbox_sent"], ["g d", "mailbox_drafts"], ["g a", "mailbox_archive"], ["g j", "mailbox_junk"], ["g t", "mailbox_trash"], ["?", "keys"]]],
+  ["keys_places", [["/", "search"], ["g i", "mailbox_inbox"], ["g s", "mailbox_sent"], ["g d", "mailbox_drafts"], ["g o", "mailbox_outbox"], ["g a", "mailbox_archive"], ["g j", "mailbox_junk"], ["g t", "mailbox_trash"], ["?", "keys"]]],
 ];
 
 /** showKeys lists the keys; letters tells whether single letters are shortcuts. */

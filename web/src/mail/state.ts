@@ -83,8 +83,8 @@ const listed = computed((): Filter | undefined => {
   const r = route.value;
   const conditions: Filter[] = [];
   if (r.search) conditions.push(filterOf(parseSearch(r.search), r.where === "here" ? here.value : undefined));
-  else if (here.value) conditions.push({ inMailbox: here.value.id });
-  else return undefined;
+  else if (here.value && here.value.role !== "outbox") conditions.push({ inMailbox: here.value.id });
+  else return undefined; // the outbox is a page of its own
   for (const f of activeFilters.value) conditions.push(filters[f]!());
   return conditions.length === 1 ? conditions[0] : { operator: "AND", conditions };
 });

@@ -2,7 +2,7 @@
 // keep anybody from the page, and come once to an account, in whatever browser.
 
 import { render } from "preact";
-import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { api } from "../core/jmap";
 import { route } from "../core/route";
 import { t } from "../core/text";
@@ -13,8 +13,8 @@ import { place } from "../ui/place";
 /** steps are the notes, each with what it stands beside: the first of them that is in sight. */
 const steps = [
   { name: "find", beside: ["#search", ".topbar"] },
-  { name: "send", beside: [".folders a[href='/mail/sent']", ".bottombar", ".topbar .only-narrow"] },
-  { name: "settings", beside: ["a.to-settings", ".topbar .who"] },
+  { name: "send", beside: [".folders a[href='/mail/sent']", ".bottombar [aria-expanded]", ".topbar .only-narrow"] },
+  { name: "settings", beside: ["a.to-settings", ".bottombar a[href='/settings/']", ".topbar .who"] },
 ];
 
 const gap = 10; // pixels between a note and what it is about
@@ -47,12 +47,14 @@ function Tour({ close }: { close: () => void }) {
   const last = at === steps.length - 1;
   useLayoutEffect(() => {
     const popup = box.current!;
-    const target = inSight(beside);
+    let target: Element | undefined;
     const stand = () => {
+      target?.removeAttribute("data-toured");
+      target = inSight(beside);
+      target?.setAttribute("data-toured", "");
       const { left, right, top, bottom } = target?.getBoundingClientRect() ?? { left: 16, right: 16, top: 64, bottom: 64 };
       place(popup, { left, right, top: top - gap, bottom: bottom + gap });
     };
-    target?.setAttribute("data-toured", "");
     popup.showPopover();
     stand();
     popup.focus({ preventScroll: true }); // so that it is read
@@ -62,6 +64,15 @@ function Tour({ close }: { close: () => void }) {
       target?.removeAttribute("data-toured");
     };
   }, [at]);
+  useEffect(() => {
+    const escape = (e: KeyboardEvent) => e.key === "Escape" && !e.defaultPrevented && !document.querySelector("dialog[open]") && close();
+    addEventListener("keydown", escape);
+    const stop = route.subscribe((r) => r.page !== "mail" && queueMicrotask(close)); // who goes to the settings has been shown them
+    return () => {
+      removeEventListener("keydown", escape);
+      stop();
+    };
+  }, []);
   const keys = (e: KeyboardEvent) => {
     e.stopPropagation(); // the keys of the page rest
     if (e.key === "Escape") close();
