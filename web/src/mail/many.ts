@@ -88,7 +88,7 @@ export function tryMany(many: Many, whole: boolean, patchOf: (e: Known) => Patch
 const gone = (reason: unknown): boolean => reason instanceof MethodError && reason.type === "notFound";
 
 /** takeBack undoes what was changed; what is not back, as somebody ended it or the line went, can be taken back later. */
-async function takeBack(undo: Map<string, Patch>, shown?: List): Promise<void> {
+export async function takeBack(undo: Map<string, Patch>, shown?: List): Promise<void> {
   await inBatches(shown, () => [...undo.keys()], async (ids) => {
     const { reason, failed } = await attempt(new Map(ids.map((id) => [id, undo.get(id)!])));
     for (const id of ids) if (!failed.has(id) || gone(reason)) undo.delete(id);
