@@ -72,6 +72,31 @@ await flow(async ({ person }) => {
   await page.locator(".editor img").waitFor();
   assert.equal(await page.locator(".files").count(), 0);
 
+  // What was done can be undone, and done again.
+  const said = () => text.evaluate((e) => e.innerHTML.replace(/\u200b/g, ""));
+  const before = await said();
+  await text.press("Control+a");
+  await page.keyboard.press("Control+i");
+  await page.locator(".editor i", { hasText: "Fet" }).waitFor();
+  await page.keyboard.press("Control+z");
+  assert.equal(await said(), before);
+  await page.keyboard.press("Control+y");
+  await page.locator(".editor i", { hasText: "Fet" }).waitFor();
+  await page.keyboard.press("Control+z");
+  await page.locator(".editor b", { hasText: "Fet" }).waitFor();
+  assert.equal(await page.locator(".editor input").count(), 0);
+
+  // What was discarded can be had back, with its files.
+  await write("Kastad");
+  await attach("tre.txt");
+  await page.locator(".file.done").waitFor();
+  await page.getByText("Saved", { exact: true }).waitFor();
+  await page.locator(".compose-foot").getByRole("button", { name: "Discard" }).click();
+  await page.locator(".toast", { hasText: "discarded" }).getByRole("button", { name: "Undo" }).click();
+  await page.getByRole("textbox", { name: "Subject" }).fill("Kastad och hämtad");
+  await page.getByText("Saved", { exact: true }).waitFor();
+  await eventually(async () => (await files("Kastad och hämtad")).join(";") === "tre.txt" && (await files("Kastad")).length === 0);
+
   // Two windows: one cannot be taken for the other.
   await write("Två");
   await text.fill("Ett.");

@@ -29,7 +29,8 @@ export function Rich({ draft, handle, label, onKeyDown }: { draft: Draft; handle
   const box = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
     const root = box.current!;
-    const editor = new (libraries().Squire)(root, { blockTag: "DIV", sanitizeToDOMFragment: (html: string) => toEditor(draft, html), didError: () => {} });
+    const { Squire: Editor, undo } = libraries();
+    const editor = new Editor(root, { blockTag: "DIV", undo, sanitizeToDOMFragment: (html: string) => toEditor(draft, html), didError: () => {} });
     editor.setHTML(draft.html);
     editor.moveCursorToStart();
     let changed = false;

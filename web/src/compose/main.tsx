@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { render } from "preact";
-import { explain } from "../core/actions";
+import { explain, roleMailbox } from "../core/actions";
 import { call, type MethodError } from "../core/jmap";
 import { kept } from "../core/kept";
 import { t } from "../core/text";
@@ -119,9 +119,16 @@ async function discard(draft: Draft): Promise<void> {
   for (const a of draft.files.peek()) a.stop?.();
   await draft.settled();
   await draft.close(true);
-  if (draft.emailId) await call("Email/set", { destroy: [draft.emailId] }).catch(() => {});
+  const id = draft.emailId;
+  // What is at the server goes to the bin: files that are attached are in it.
+  const put = (role: string) => call("Email/set", { update: { [id]: { mailboxIds: { [roleMailbox(role)]: true } } } });
+  if (id) await (empty || !roleMailbox("trash") ? call("Email/set", { destroy: [id] }) : put("trash")).catch(() => {});
   if (empty) return;
-  toast(t("discarded"), { action: t("undo"), run: () => void restore({ ...record, emailId: "" }).catch(failed) });
+  const undo = async () => {
+    if (id) await put("drafts");
+    await restore({ ...record, emailId: id });
+  };
+  toast(t("discarded"), { action: t("undo"), run: () => void undo().catch(failed) });
 }
 
 const failed = (error: unknown): void => void toast(explain(error), { kind: "error" });

@@ -2,7 +2,7 @@
 
 import { explain } from "../core/actions";
 import { first } from "../core/first";
-import { call, MethodError } from "../core/jmap";
+import { call, MethodError, SessionError } from "../core/jmap";
 import { mailbox } from "../core/mail";
 import { busy, handInAlone, isLater, shelve, unshelve, type HandedIn, type Outgoing } from "../core/outbox";
 import { t } from "../core/text";
@@ -65,7 +65,7 @@ async function hand(o: Outgoing, d: Draft, windows: Windows, at?: Date, zone?: s
       return;
     }
     if (isLater(error)) {
-      toast(t("sent_later"), { action: t("undo"), run: () => void unshelve(o.id).then(() => windows.reopen(d)), stay: 15 });
+      toast(t(error instanceof SessionError ? "sent_signed_out" : "sent_later"), { action: t("undo"), run: () => void unshelve(o.id).then(() => windows.reopen(d)), stay: 15 });
       return;
     }
     windows.reopen(d, error instanceof MethodError ? error : undefined);

@@ -4,7 +4,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useSignal } from "@preact/signals";
 import { explain } from "../core/actions";
 import { first } from "../core/first";
-import { MethodError, online } from "../core/jmap";
+import { MethodError, online, sessionOver } from "../core/jmap";
 import { load } from "../core/load";
 import { t } from "../core/text";
 import { Button, IconButton } from "../ui/button";
@@ -264,7 +264,7 @@ function SavedState({ draft }: { draft: Draft }) {
   const s = draft.saved.value;
   if (s === "nothing") return null;
   if (s === "refused") return <span class="saved why" role="alert" title={draft.refusal.value}><Icon name="circle-alert" />{t("saved_refused")}</span>;
-  return <span class="saved soft">{s === "saved" ? t("saved") : s === "line" ? t("saved_here") : t("saving")}</span>;
+  return <span class="saved soft">{s === "saved" ? t("saved") : s === "line" ? t(sessionOver.value ? "saved_signed_out" : "saved_here") : t("saving")}</span>;
 }
 
 /** Conflict says that two windows changed the same draft. */
