@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/store/storetest"
 )
 
 // TestComposed holds that what is written is read as the same again, whatever it says, and that every line of it can be sent
@@ -132,5 +133,29 @@ func TestTooManyKeywords(t *testing.T) {
 	answer := string(w.calls(`[["Email/set",{"accountId":"a1","create":{"k":{"mailboxIds":{"F3":true},"keywords":` + string(raw) + `}}},"0"]]`))
 	if !strings.Contains(answer, `"k":{"type":"tooManyKeywords"}`) {
 		t.Error(answer)
+	}
+}
+
+// TestKeywordsAreFull holds that of an update nothing is done where there is no room for its keywords (RFC 8620 section 5.3), while the
+// others of the set are done.
+func TestKeywordsAreFull(t *testing.T) {
+	w := newWorld(t).wide()
+	for n := range 3 {
+		w.put(store.InboxID, n, storetest.Text(n), store.Flags{})
+	}
+	names := func(from, to int) string {
+		list := make([]string, 0, to-from)
+		for i := from; i < to; i++ {
+			list = append(list, fmt.Sprintf(`"keywords/k%d":true`, i))
+		}
+		return strings.Join(list, ",")
+	}
+	got := string(w.calls(`[["Email/set",{"accountId":"a1","update":{"M1":{` + names(0, store.MaxKeywords-2) + `}}},"0"],` +
+		`["Email/set",{"accountId":"a1","update":{"M1":{"keywords/new1":true,"mailboxIds":{"F5":true}},"M2":{"keywords/new2":true,"keywords/new3":true,"mailboxIds":{"F5":true}},"M3":{"keywords/new2":true,"keywords/k7":true}}},"1"],` +
+		`["Email/get",{"accountId":"a1","ids":["M1","M2","M3"],"properties":["mailboxIds"]},"2"],["Email/query",{"accountId":"a1","filter":{"hasKeyword":"new2"}},"3"]]`))
+	for _, want := range []string{`"M2":{"type":"tooManyKeywords"}`, `"updated":{"M1":null,"M3":null}`, `{"id":"M1","mailboxIds":{"F5":true}},{"id":"M2","mailboxIds":{"F1":true}}`, `"ids":["M3"]`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %s in %s", want, got)
+		}
 	}
 }

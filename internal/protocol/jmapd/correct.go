@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/outbound"
 	"github.com/postiljon/postiljon/internal/store"
@@ -29,14 +28,14 @@ func (c *call) correct(ctx context.Context, w *waiting, recipient, to string, o 
 		return outbound.ErrNotQueued
 	}
 	one := store.SubmissionRecipient{Address: to, Notify: old.Notify, State: store.Queued}
-	asked := w.sub
-	asked.Recipients = []store.SubmissionRecipient{one}
-	sender, decisions := c.server.options.Check(ctx, c.account, &asked, nil)
+	asked := handing{sub: w.sub, email: message.Summary{MessageID: w.sub.MessageID}}
+	asked.sub.Recipients = []store.SubmissionRecipient{one}
+	sender, decisions := c.server.options.Check(ctx, c.account, &asked.sub, nil)
 	if !sender.Allowed() {
-		return c.refused("forbiddenToSend", sender)
+		return c.refuse(ctx, &asked, "forbiddenToSend", sender)
 	}
-	if d := decisions[0]; d.Action == cause.ActionRefuse {
-		return &methodError{Type: "invalidRecipients", InvalidRecipients: []string{to}, Recipients: map[string]*explained{to: c.why(d)}}
+	if e := c.refusedRecipients(ctx, &asked, decisions); e != nil {
+		return e
 	}
 	first, text, err := c.corrected(ctx, w, old.Address, to, o)
 	if err != nil {

@@ -161,6 +161,7 @@ type flagStep struct {
 // at once.
 func (c *call) updateEmails(ctx context.Context, p *picture, s *set) {
 	patches := map[string]*emailPatch{}
+	news := map[string]bool{} // keywords that no email of the account has had
 	moved := false
 	for _, id := range slices.Sorted(maps.Keys(s.update)) {
 		l, ok := p.located(id)
@@ -171,6 +172,9 @@ func (c *call) updateEmails(ctx context.Context, p *picture, s *set) {
 		patch, e := c.emailPatch(ctx, p, l, s.update[id])
 		if e == nil {
 			e = p.mayPatch(l, patch)
+		}
+		if e == nil {
+			e = p.roomForKeywords(patch, news) // before anything is changed
 		}
 		if e == nil && patch.mailboxes != nil {
 			moved = true
@@ -194,8 +198,12 @@ func (c *call) updateEmails(ctx context.Context, p *picture, s *set) {
 	}
 	for _, step := range flagSteps(p, patches) {
 		if _, err := c.server.store.StoreFlags(ctx, c.account.ID, step.mailbox, step.uids, step.change, nil); err != nil {
+			e := c.setError(err, "keywords")
+			if store.KindOf(err) == store.KindLimit {
+				e = &methodError{Type: "tooManyKeywords"}
+			}
 			for _, id := range step.ids {
-				s.fail(id, c.setError(err, "keywords"))
+				s.fail(id, e)
 			}
 			continue
 		}
@@ -203,6 +211,23 @@ func (c *call) updateEmails(ctx context.Context, p *picture, s *set) {
 			c.server.options.Marked(Marked{Account: c.account.ID, Mailbox: step.mailbox, UIDs: step.uids, Junk: junk})
 		}
 	}
+}
+
+// roomForKeywords counts the keywords of a patch that are new to the account among those of the patches before.
+func (p *picture) roomForKeywords(patch *emailPatch, news map[string]bool) *methodError {
+	var added []string
+	for k, on := range patch.keywords {
+		if _, known := keywordFlag(k, p.mail.Keywords); on && !known && !news[k] {
+			added = append(added, k)
+		}
+	}
+	if p.mail.Keywords.Len()+len(news)+len(added) > store.MaxKeywords {
+		return &methodError{Type: "tooManyKeywords"}
+	}
+	for _, k := range added {
+		news[k] = true
+	}
+	return nil
 }
 
 // fail takes an update back that was thought to be done.
