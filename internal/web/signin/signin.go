@@ -124,8 +124,26 @@ func ours(next http.HandlerFunc) http.Handler {
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		if r.Method == http.MethodGet {
+			tryCookie(w, r)
+		}
 		next(w, r)
 	})
+}
+
+// pageCookie shows that a browser takes cookies. Without them whoever signs in would be asked to sign in again, for ever: a form that
+// was filled in on our page comes with this one, or the reason is told.
+const pageCookie = "__Host-postiljon-page"
+
+func tryCookie(w http.ResponseWriter, r *http.Request) {
+	if !takesCookies(r) {
+		http.SetCookie(w, &http.Cookie{Name: pageCookie, Value: "yes", Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	}
+}
+
+func takesCookies(r *http.Request) bool {
+	_, err := r.Cookie(pageCookie)
+	return err == nil
 }
 
 // becoming sets the policy of the program that the page becomes.
@@ -263,6 +281,12 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
 	password := r.PostFormValue("password")
 	if v.Address == "" || password == "" {
 		v.Problem = &problem{Title: v.T["missing_title"], Text: v.T["missing_text"]}
+		s.refuse(w, r, http.StatusUnprocessableEntity, v)
+		return
+	}
+	if r.PostFormValue("page") != "" && !takesCookies(r) {
+		tryCookie(w, r)
+		v.Problem = &problem{Title: v.T["cookies_title"], Text: v.T["cookies_text"], Next: v.T["cookies_next"]}
 		s.refuse(w, r, http.StatusUnprocessableEntity, v)
 		return
 	}

@@ -37,6 +37,21 @@ await flow(async ({ person }) => {
   await plain.click("button[type=submit]");
   await plain.waitForURL("**/sign-in*");
 
+  // A browser without cookies would be asked again and again: it is told why. What a blocked cookie looks like is played here.
+  for (const javaScriptEnabled of [true, false]) {
+    const bare = await person(anna, { signIn: false, locale: "sv", javaScriptEnabled, expect: ["/sign-in"] });
+    await bare.goto(`${base}/sign-in`);
+    await bare.context().clearCookies();
+    await bare.fill("#address", anna.address);
+    await bare.fill("#password", anna.password);
+    await bare.click("button[type=submit]");
+    await bare.getByRole("heading", { name: "Kakor är avstängda" }).waitFor();
+    await bare.fill("#password", anna.password); // allowed now
+    await bare.click("button[type=submit]");
+    await bare.waitForURL("**/mail/");
+    await bare.context().close();
+  }
+
   // A password of the operator is for once: another is chosen, and one comes to where one was going.
   const first = command("password", "set", bo.address, "--generate", "--change").trim().split(" ").at(-1);
   const fresh = await person(bo, { signIn: false, locale: "sv", viewport: sizes.phone, expect: ["/sign-in"] });
