@@ -30,7 +30,7 @@ type Evidence struct {
 	// Sessions are those that are open now.
 	Sessions []EvidenceSession `json:"sessions,omitempty"`
 	Queue    []EvidenceQueued  `json:"queue,omitempty"`
-	Events   []EvidenceEvent   `json:"events,omitempty"` // at most 200, the newest last
+	Events   []EvidenceEvent   `json:"events,omitempty"` // at most 300, and 50 of a kind, the newest last
 	Bans     []EvidenceBan     `json:"bans,omitempty"`
 	Rules    []rules.Effect    `json:"rules,omitempty"` // what the script that runs can do to mail
 }
@@ -94,7 +94,8 @@ type EvidenceBan struct {
 
 // What is told at most.
 const (
-	maxEvidenceEvents = 200
+	maxEvidenceEvents = 300
+	maxEvidenceOfKind = 50 // of events of one kind
 	maxEvidenceQueue  = 50
 )
 
@@ -273,7 +274,7 @@ func (s *Server) eventsOf(ctx context.Context, e *Evidence, a *store.Account) er
 	if err := s.Journal.Flush(ctx); err != nil {
 		return err
 	}
-	list, err := s.Store.LastEvents(ctx, a.ID, maxEvidenceEvents)
+	list, err := s.Store.LastEvents(ctx, a.ID, maxEvidenceEvents, maxEvidenceOfKind)
 	for i := range list {
 		e.Events = append(e.Events, evidenceEvent(&list[i]))
 	}

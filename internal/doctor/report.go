@@ -150,7 +150,7 @@ func (d *Doctor) verdict(c infer.Conclusion) Verdict {
 func possible(c infer.Conclusion) []cause.ID {
 	ids := slices.Clone(c.Probable)
 	for _, f := range c.Findings {
-		if f.Certainty == infer.Possible {
+		if f.Certainty == infer.Possible && f.Concerns {
 			ids = append(ids, f.ID)
 		}
 	}

@@ -252,10 +252,7 @@ func (s *Store) EventsOf(ctx context.Context, a AccountID, kinds []string, from 
 	}
 	return s.view(ctx, "read events", a, func(r kv.Reader) error {
 		return scan(r, low, high, func(k, v []byte) error {
-			head := record{b: v}
-			head.octet()
-			kind := head.octets()
-			if !slices.ContainsFunc(kinds, func(one string) bool { return one == string(kind) }) {
+			if !slices.Contains(kinds, kindOfEvent(v)) {
 				return nil
 			}
 			e, err := decodeEvent(a, k, v)
@@ -287,15 +284,24 @@ func (s *Store) EventsOfTraces(ctx context.Context, a AccountID, traces map[Trac
 	})
 }
 
-// LastEvents returns the account's n newest events, oldest first.
-func (s *Store) LastEvents(ctx context.Context, a AccountID, n int) (list []Event, err error) {
+// lastLooked bounds how many events LastEvents looks through.
+const lastLooked = 20_000
+
+// LastEvents returns the account's n newest events, oldest first, of each kind at most the newest each: what happens
+// all the time hides nothing that happened once.
+func (s *Store) LastEvents(ctx context.Context, a AccountID, n, each int) (list []Event, err error) {
+	of := map[string]int{}
 	err = s.view(ctx, "read events", a, func(r kv.Reader) (err error) {
 		it := r.Iterate(table(tableEvent), table(tableEvent).after())
 		defer func() { err = errors.Join(err, it.Close()) }()
-		for len(list) < n && it.Prev() {
+		for looked := 0; len(list) < n && looked < lastLooked && it.Prev(); looked++ {
 			v, err := it.Value()
 			if err != nil {
 				return err
+			}
+			kind := kindOfEvent(v)
+			if of[kind]++; of[kind] > each {
+				continue
 			}
 			e, err := decodeEvent(a, it.Key(), v)
 			if err != nil {
@@ -303,10 +309,17 @@ func (s *Store) LastEvents(ctx context.Context, a AccountID, n int) (list []Even
 			}
 			list = append(list, *e)
 		}
-		return nil
+		return ctx.Err()
 	})
 	slices.Reverse(list)
 	return list, err
+}
+
+// kindOfEvent reads the kind of an event alone.
+func kindOfEvent(v []byte) string {
+	head := record{b: v}
+	head.octet()
+	return string(head.octets())
 }
 
 // TrimEvents deletes all events and reports from before a time, in every account, but for events of messages that wait to be sent still. It

@@ -14,7 +14,7 @@ func TestSomeEvents(t *testing.T) {
 	s := storetest.Open(t)
 	a, other := storetest.Account(t, s, "anna@north.example"), storetest.Account(t, s, "bo@north.example")
 	began := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
-	if list, err := s.LastEvents(t.Context(), a.ID, 5); err != nil || len(list) != 0 {
+	if list, err := s.LastEvents(t.Context(), a.ID, 5, 100); err != nil || len(list) != 0 {
 		t.Fatalf("of none: %v, %v", list, err)
 	}
 	var events []store.Event
@@ -31,11 +31,11 @@ func TestSomeEvents(t *testing.T) {
 	if err := s.RecordEvents(t.Context(), events); err != nil {
 		t.Fatal(err)
 	}
-	list, err := s.LastEvents(t.Context(), a.ID, 5)
+	list, err := s.LastEvents(t.Context(), a.ID, 5, 100)
 	if err != nil || len(list) != 5 || list[0].Field("n") != "34" || list[4].Field("n") != "38" {
 		t.Errorf("the newest: %v, %v", list, err)
 	}
-	if list, err := s.LastEvents(t.Context(), a.ID, 100); err != nil || len(list) != 39 {
+	if list, err := s.LastEvents(t.Context(), a.ID, 100, 100); err != nil || len(list) != 39 {
 		t.Errorf("all: %d, %v", len(list), err)
 	}
 	found := ""

@@ -86,7 +86,33 @@ func (m *Model) Infer(e *evidence.Evidence) Conclusion {
 	slices.Sort(c.Rivals)
 	c.Rivals = slices.Compact(c.Rivals)
 	c.Showing, c.Unexplained = r.troubles(best)
+	r.toThePoint(e, &c)
 	return c
+}
+
+// concerns tells whether a cause can bring about what the complaint is about.
+func (c *Cause) concerns(e *evidence.Evidence) bool {
+	return len(c.About) == 0 || e.Complaint.About(c.About...)
+}
+
+// toThePoint leaves out of what could also be, and of what nothing accounts for, that which is about something else than the
+// complaint: that a message waits for its recipient says nothing of why none arrives.
+func (r *run) toThePoint(e *evidence.Evidence, c *Conclusion) {
+	beside := map[cause.ID]bool{}
+	matters := map[string]bool{}
+	for i, one := range r.causes {
+		if beside[one.ID] = !one.concerns(e); beside[one.ID] {
+			continue
+		}
+		for s, sign := range r.signs {
+			if r.links[i][s] > 0 {
+				matters[sign.Name] = true
+			}
+		}
+	}
+	about := func(id cause.ID) bool { return beside[id] }
+	c.Rivals, c.Probable = slices.DeleteFunc(c.Rivals, about), slices.DeleteFunc(c.Probable, about)
+	c.Unexplained = slices.DeleteFunc(c.Unexplained, func(sign string) bool { return !matters[sign] })
 }
 
 // run is one inference.
@@ -183,7 +209,7 @@ func (r *run) best(lacking int) ([]int, float64) {
 
 func (r *run) finding(e *evidence.Evidence, i int, margin float64) Finding {
 	c := r.causes[i]
-	f := Finding{ID: c.ID, Margin: margin, Certainty: Possible, Concerns: len(c.About) == 0 || e.Complaint.About(c.About...)}
+	f := Finding{ID: c.ID, Margin: margin, Certainty: Possible, Concerns: c.concerns(e)}
 	switch {
 	case margin >= provenMargin && r.proof(c):
 		f.Certainty = Proven

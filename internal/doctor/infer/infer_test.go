@@ -82,3 +82,24 @@ func TestModelIsChecked(t *testing.T) {
 		}
 	}
 }
+
+// What is about something else than the complaint makes nobody unsure: neither what it could be nor what nothing accounts for.
+func TestToThePoint(t *testing.T) {
+	yes := infer.Yes
+	waits, bounced := given("waits", &yes), given("bounced", &yes)
+	sends := []evidence.Symptom{evidence.Send, evidence.OneMessage}
+	m, err := infer.NewModel([]*infer.Cause{
+		{ID: "outbox.deferred", Requires: []*infer.Sign{waits}, About: sends},
+		{ID: "reputation.greylisted", Requires: []*infer.Sign{waits}, About: sends},
+		{ID: "recipient.unknown", Prior: 1e-9, Requires: []*infer.Sign{bounced}, About: sends},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for symptom, matters := range map[evidence.Symptom]bool{evidence.Send: true, evidence.Receive: false} {
+		c := m.Infer(evidence.New(evidence.Complaint{Symptom: symptom}, nil))
+		if len(c.Unexplained) > 0 != matters || len(c.Rivals) > 0 != matters || len(c.Probable) > 0 != matters {
+			t.Errorf("%s: unexplained %v, rivals %v, probable %v", symptom, c.Unexplained, c.Rivals, c.Probable)
+		}
+	}
+}

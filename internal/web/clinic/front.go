@@ -242,21 +242,22 @@ const maxSent = 20
 
 // sentLately lists the messages that the account sent, the newest first; what is on its way with trouble before them.
 func (c *Clinic) sentLately(v visitor, in *evidence.Inside) (list []sent) {
-	trouble := map[string]bool{}
+	trouble := map[[2]string]bool{} // by trace and recipient
 	for _, q := range in.Queue {
 		if q.State == "failed" || q.State == "deferred" {
-			trouble[q.Trace] = true
+			trouble[[2]string{q.Trace, strings.ToLower(q.To)}] = true
 		}
 	}
 	for i := len(in.Events) - 1; i >= 0; i-- {
 		e := &in.Events[i]
+		of := [2]string{e.Trace, strings.ToLower(e.Text["to"])}
 		if e.Kind == journal.MessageBounced || e.Kind == journal.MessageExpired {
-			trouble[e.Trace] = true
+			trouble[of] = true
 		}
 		if e.Kind != journal.MessageQueued || len(list) == maxSent {
 			continue
 		}
-		list = append(list, sent{Trace: e.Trace, To: e.Text["to"], Subject: e.Text["subject"], At: c.moment(v, e.At), Trouble: trouble[e.Trace]})
+		list = append(list, sent{Trace: e.Trace, To: e.Text["to"], Subject: e.Text["subject"], At: c.moment(v, e.At), Trouble: trouble[of]})
 	}
 	slices.SortStableFunc(list, func(a, b sent) int { return cmp.Compare(rank(b.Trouble), rank(a.Trouble)) })
 	return list

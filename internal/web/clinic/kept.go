@@ -122,10 +122,16 @@ func (k *kept) concluded(r *doctor.Report) error {
 	if len(k.Causes) == 0 && (len(r.Verdict.Causes) > 0 || cutOff && k.State == doctor.Unknown) { // the line that is not in order is this machine's
 		k.State, k.Note = doctor.Unknown, "note_failed"
 	}
+	if len(k.Causes) == 0 && k.State == doctor.Unknown && k.Account != 0 && len(r.Verdict.Unexplained) > 0 && !slices.ContainsFunc(r.Verdict.Unexplained, notOfThisMachine) {
+		k.State, k.Note = doctor.Healthy, ""
+	}
 	var err error
 	k.Report, err = json.Marshal(r)
 	return err
 }
+
+// notOfThisMachine tells of signs that show more than that this machine has no line out, which is no matter for who has an account here.
+func notOfThisMachine(sign string) bool { return sign != "no-name-resolves" && sign != "no-way-out" }
 
 // ofTheDevice tells causes that lie in the device or the network from which the doctor looks. On the web that is this
 // machine, not the person's: nothing can be said of them.

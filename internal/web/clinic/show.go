@@ -57,7 +57,6 @@ type link struct {
 // checked is "What we checked".
 type checked struct {
 	Fine, Trouble, Unseen []string
-	Signs                 []string
 	RuledOut              string
 	Held                  []string
 	Timeline              string
@@ -251,9 +250,6 @@ func (c *Clinic) checkedOf(ctx context.Context, p *reportPage, v visitor, k *kep
 		default:
 			ch.Unseen = append(ch.Unseen, text+": "+words.Say("unseen."+a.Why))
 		}
-	}
-	for _, f := range k.Causes {
-		ch.Signs = append(ch.Signs, f.Signs...)
 	}
 	var out []string
 	for _, l := range c.links(v, k.RuledOut) {
