@@ -21,6 +21,7 @@ export * from "./core/outbox";
 export * from "./ui/toast";
 export * from "./ui/icon";
 export * from "./ui/button";
+export * from "./ui/rows";
 export * from "./ui/virtual";
 export * from "./ui/id";
 export * from "./ui/place";

@@ -71,7 +71,6 @@ function Rows() {
     <Virtual
       key={d}
       id="list"
-      role="grid"
       count={total}
       height={rowHeights[d]}
       handle={rows}

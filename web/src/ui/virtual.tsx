@@ -2,9 +2,7 @@
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
-
-/** mostPixels is how tall an element may be in every browser. */
-const mostPixels = 10_000_000;
+import { anchorsOf, ratioOf, shiftOf, tallOf, viewOf, type Anchor, type Lengths, type View } from "./rows";
 
 /** around is about what stands above and below a list, in pixels, for as long as it is not known how tall the list is. */
 const around = 140;
@@ -26,8 +24,6 @@ function whenIdle(work: () => void): () => void {
 }
 
 export interface VirtualHandle {
-  /** element is what scrolls. */
-  element: HTMLElement;
   /** show scrolls a row into sight. */
   show(row: number): void;
   /** rows is how many rows are in sight. */
@@ -37,24 +33,15 @@ export interface VirtualHandle {
   setTop(row: number): void;
 }
 
-/** View is what is in sight: rows from up to, not with, to; offset is how far the page's pixels are from those of the rows. */
-interface View {
-  from: number;
-  to: number;
-  offset: number;
-}
-
-/**
- * Virtual keeps what is looked at in its place when rows come or go above it: keyOf names what is in a row and indexOf
- * finds it again. held is a row that stays in the page, such as the one that has the focus.
- */
-export function Virtual({ count, height, row, keyOf, indexOf, held, onRange, onTop, onShift, onScroll, handle, label, initial = 0, ...rest }: {
+interface VirtualProps {
   count: number;
   /** height of a row in pixels; all have the same. */
   height: number;
   row: (index: number) => ComponentChildren;
+  /** keyOf names what is in a row, and indexOf finds it again. */
   keyOf: (index: number) => string | undefined;
   indexOf: (key: string) => number;
+  /** held is a row that stays in the page, such as the one that has the focus. */
   held?: number;
   onRange: (from: number, to: number) => void;
   /** onTop is told whether the first row is in sight. */
@@ -68,30 +55,74 @@ export function Virtual({ count, height, row, keyOf, indexOf, held, onRange, onT
   /** initial is the row that is in sight at first. */
   initial?: number;
   id?: string;
-  role?: "listbox" | "grid" | "list";
-  onKeyDown?: (e: KeyboardEvent) => void;
-}) {
-  const box = useRef<HTMLDivElement>(null);
-  const size = useRef(innerHeight - around); // of the box; read when it changes, not while it scrolls
-  const scrolled = useRef(initial * height);
-  const anchors = useRef<{ row: number; key: string }[]>([]);
+}
+
+/** Virtual is a grid that keeps what is looked at in its place when rows come or go above it. */
+export function Virtual(props: VirtualProps) {
+  const { count, height, row, keyOf, held = -1, handle, label, id } = props;
+  const box = useBox((props.initial ?? 0) * height);
+  const lengths = (): Lengths => ({ count, height, sight: box.sight.current });
+  const { from, to, offset, look } = useSight(props, box, lengths);
+  if (handle) handle.current = handleOf(box, lengths, look);
+  const place = (i: number) => (
+    <div key={keyOf(i) ?? i} class="virtual-row" role="presentation" style={{ transform: `translateY(${i * height + offset}px)`, height: `${height}px` }}>
+      {row(i)}
+    </div>
+  );
+  const rows = [];
+  if (held >= 0 && held < from) rows.push(place(held));
+  for (let i = from; i < to; i++) rows.push(place(i));
+  if (held >= to && held < count) rows.push(place(held));
+  return (
+    <div ref={box.element} class="virtual" id={id} role="grid" aria-label={label} aria-rowcount={count} aria-multiselectable>
+      <div style={{ height: `${tallOf(lengths())}px` }} class="virtual-whole" role="presentation">
+        {rows}
+      </div>
+    </div>
+  );
+}
+
+/** useBox is the element that scrolls: how far it is scrolled and how tall it is are read when that changes, not while something is drawn. */
+function useBox(initial: number) {
+  const element = useRef<HTMLDivElement>(null);
+  const sight = useRef(innerHeight - around);
+  const scrolled = useRef(initial);
+  const changed = useRef<() => void>(() => {});
+  useLayoutEffect(() => {
+    const e = element.current!;
+    const scroll = () => {
+      scrolled.current = e.scrollTop;
+      changed.current();
+    };
+    const resized = new ResizeObserver(([entry]) => {
+      sight.current = entry!.contentRect.height;
+      changed.current();
+    });
+    if (initial > 0) e.scrollTop = initial;
+    resized.observe(e);
+    e.addEventListener("scroll", scroll, { passive: true });
+    return () => {
+      resized.disconnect();
+      e.removeEventListener("scroll", scroll);
+    };
+  }, []);
+  return { element, sight, scrolled, changed };
+}
+
+type Box = ReturnType<typeof useBox>;
+
+/** useSight is which rows are in the page; look looks again whether they are the right ones. */
+function useSight({ count, height, keyOf, indexOf, onRange, onTop, onScroll, onShift }: VirtualProps, { element, scrolled, changed }: Box, lengths: () => Lengths) {
+  const anchors = useRef<Anchor[]>([]);
   const wasTop = useRef(true);
   const beyond = useRef(0); // how many rows beyond those in sight
   const [view, setView] = useState<View>({ from: -1, to: -1, offset: 0 });
+  const see = () => viewOf(lengths(), scrolled.current, beyond.current);
+  const firstRow = () => (scrolled.current * ratioOf(lengths())) / height;
+  const mark = () => (anchors.current = anchorsOf(Math.floor(firstRow()), count, keyOf));
+  const shown = view.from < 0 || view.to > count || ratioOf(lengths()) !== 1 ? see() : view;
+  const to = Math.min(count, Math.max(shown.to, see().to));
 
-  const whole = count * height;
-  const tall = Math.min(whole, mostPixels);
-  // Where a page cannot be as tall as the list, one pixel of its scroll bar stands for several.
-  const ratio = tall > size.current && whole > tall ? (whole - size.current) / (tall - size.current) : 1;
-
-  const see = (): View => {
-    const top = scrolled.current * ratio;
-    return {
-      from: Math.max(0, Math.floor(top / height) - beyond.current),
-      to: Math.min(count, Math.ceil((top + size.current) / height) + beyond.current),
-      offset: ratio === 1 ? 0 : scrolled.current - top,
-    };
-  };
   const look = () => {
     let v = see();
     if (v.from >= shown.to || v.to <= shown.from) {
@@ -104,102 +135,50 @@ export function Virtual({ count, height, row, keyOf, indexOf, held, onRange, onT
       setView(v);
     }
     mark();
-    onScroll?.((scrolled.current * ratio) / height);
+    onScroll?.(firstRow());
     const atTop = scrolled.current < height / 2;
     if (atTop !== wasTop.current) onTop?.((wasTop.current = atTop));
   };
-  // mark remembers what is in sight.
-  const mark = () => {
-    const first = Math.floor((scrolled.current * ratio) / height);
-    anchors.current = [];
-    for (let i = first; i < Math.min(count, first + 30); i++) {
-      const key = keyOf(i);
-      if (key !== undefined) anchors.current.push({ row: i, key });
-    }
-  };
-  const latest = useRef(look);
-  latest.current = look;
-
-  useLayoutEffect(() => {
-    const e = box.current!;
-    const scroll = () => {
-      scrolled.current = e.scrollTop;
-      latest.current();
-    };
-    const resized = new ResizeObserver(([entry]) => {
-      size.current = entry!.contentRect.height;
-      latest.current();
-    });
-    if (initial > 0) e.scrollTop = initial * height;
-    resized.observe(e);
-    e.addEventListener("scroll", scroll, { passive: true });
-    return () => {
-      resized.disconnect();
-      e.removeEventListener("scroll", scroll);
-    };
-  }, []);
+  changed.current = look;
 
   // Rows that came or went above what is in sight move the scroll bar, not what is in sight.
   useLayoutEffect(() => {
-    if (scrolled.current < height / 2) return mark();
-    for (const a of anchors.current) {
-      if (keyOf(a.row) === a.key) break;
-      const now = indexOf(a.key);
-      if (now < 0) continue;
-      const by = now - a.row;
-      scrolled.current = Math.max(0, scrolled.current + (by * height) / ratio);
-      box.current!.scrollTop = scrolled.current;
+    if (scrolled.current < height / 2) return void mark();
+    const by = shiftOf(anchors.current, keyOf, indexOf);
+    if (by !== 0) {
+      scrolled.current = Math.max(0, scrolled.current + (by * height) / ratioOf(lengths()));
+      element.current!.scrollTop = scrolled.current;
       onShift?.(by);
-      break;
     }
-    latest.current();
+    changed.current();
   });
-
-  const shown = view.from < 0 || view.to > count || ratio !== 1 ? see() : view;
-  const to = Math.min(count, Math.max(shown.to, see().to));
   useLayoutEffect(() => onRange(shown.from, Math.max(1, to)), [shown.from, to, count]);
   useEffect(() => {
     if (beyond.current === overscan || keyOf(shown.from) === undefined || keyOf(to - 1) === undefined) return;
     return whenIdle(() => {
       beyond.current = overscan;
-      latest.current();
+      changed.current();
     });
   });
+  return { from: shown.from, to, offset: shown.offset, look };
+}
 
-  if (handle) {
-    const h: VirtualHandle = {
-      get element() {
-        return box.current!;
-      },
-      rows: () => Math.max(1, Math.floor(size.current / height)),
-      top: () => (scrolled.current * ratio) / height,
-      setTop: (i) => {
-        box.current!.scrollTop = scrolled.current = (i * height) / ratio;
-        look();
-      },
-      show: (i) => {
-        const at = i * height;
-        const top = scrolled.current * ratio;
-        if (at < top) h.setTop(i);
-        else if (at + height > top + size.current) h.setTop((at + height - size.current) / height);
-      },
-    };
-    handle.current = h;
-  }
-  const rows = [];
-  const place = (i: number) => (
-    <div key={keyOf(i) ?? i} class="virtual-row" role="presentation" style={{ transform: `translateY(${i * height + shown.offset}px)`, height: `${height}px` }}>
-      {row(i)}
-    </div>
-  );
-  if (held !== undefined && held >= 0 && held < shown.from) rows.push(place(held));
-  for (let i = shown.from; i < to; i++) rows.push(place(i));
-  if (held !== undefined && held >= to && held < count) rows.push(place(held));
-  return (
-    <div ref={box} class="virtual" id={rest.id} role={rest.role ?? "list"} aria-label={label} aria-rowcount={rest.role === "grid" ? count : undefined} aria-multiselectable={rest.role === "grid" || undefined} onKeyDown={rest.onKeyDown}>
-      <div style={{ height: `${tall}px` }} class="virtual-whole" role="presentation">
-        {rows}
-      </div>
-    </div>
-  );
+function handleOf({ element, sight, scrolled }: Box, lengths: () => Lengths, look: () => void): VirtualHandle {
+  const ratio = () => ratioOf(lengths());
+  const setTop = (i: number) => {
+    element.current!.scrollTop = scrolled.current = (i * lengths().height) / ratio();
+    look();
+  };
+  return {
+    rows: () => Math.max(1, Math.floor(sight.current / lengths().height)),
+    top: () => (scrolled.current * ratio()) / lengths().height,
+    setTop,
+    show: (i) => {
+      const { height } = lengths();
+      const at = i * height;
+      const top = scrolled.current * ratio();
+      if (at < top) setTop(i);
+      else if (at + height > top + sight.current) setTop((at + height - sight.current) / height);
+    },
+  };
 }
