@@ -141,7 +141,7 @@ func records(domain string, c *config.Config) []record {
 	}{
 		{"_submissions._tcp", c.Listen.Submissions}, {"_submission._tcp", c.Listen.Submission},
 		{"_imaps._tcp", c.Listen.IMAPS}, {"_imap._tcp", c.Listen.IMAP},
-		{"_pop3s._tcp", c.Listen.POP3S}, {"_pop3._tcp", c.Listen.POP3}, {"_sieve._tcp", c.Listen.Sieve},
+		{"_pop3s._tcp", c.Listen.POP3S}, {"_pop3._tcp", c.Listen.POP3}, {"_sieve._tcp", c.Listen.Sieve}, {"_jmap._tcp", c.Listen.HTTPS},
 	} {
 		target, why := "0 0 0 .", "this service is not offered"
 		if len(one.addresses) > 0 {
@@ -149,7 +149,7 @@ func records(domain string, c *config.Config) []record {
 			if err != nil {
 				continue // it was checked
 			}
-			target, why = "0 1 "+port+" "+c.Hostname+".", "programs find the settings (RFC 6186, RFC 8314)"
+			target, why = "0 1 "+port+" "+c.Hostname+".", "programs find the settings (RFC 6186, RFC 8314, RFC 8620)"
 		}
 		all = append(all, record{one.name + "." + domain + ".", "SRV", target, why, false})
 	}
