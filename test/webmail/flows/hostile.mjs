@@ -5,8 +5,8 @@
 import { createServer } from "node:http";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { request } from "playwright-core";
 import { anna, assert, base, flow } from "../flow.mjs";
+import { place } from "../mail.mjs";
 
 const heard = [];
 const listener = createServer((request, response) => {
@@ -32,7 +32,7 @@ await flow(async ({ person }) => {
   page.on("dialog", (dialog) => (surprises.push(`a dialog: ${dialog.message()}`), void dialog.dismiss()));
   page.on("download", (download) => surprises.push(`a download of ${download.url()}`));
 
-  const ids = await put(messages);
+  const ids = await place(anna, messages.map(letterOf));
   const address = page.url();
   const odd = await frames(page, ids.map((id, n) => `/m/${id}/body?theme=${n % 2 ? "dark" : "light"}`));
   assert.deepEqual(odd, [], "what the frames hold");
@@ -63,35 +63,10 @@ await flow(async ({ person }) => {
 });
 listener.close();
 
-/** put places messages in the inbox, and returns their ids. */
-async function put(list) {
-  const authorization = `Basic ${Buffer.from(`${anna.address}:${anna.password}`).toString("base64")}`;
-  const program = await request.newContext({ ignoreHTTPSErrors: true, extraHTTPHeaders: { authorization } }); // another one than the browser
-  const session = await (await program.get(`${base}/jmap/session`)).json();
-  const accountId = session.primaryAccounts["urn:ietf:params:jmap:mail"];
-  const post = async (path, data, contentType) => {
-    const response = await program.post(base + path, { headers: { "content-type": contentType }, data });
-    assert.ok(response.ok(), await response.text());
-    return response.json();
-  };
-  const call = (calls) => post("/jmap/api", JSON.stringify({ using: ["urn:ietf:params:jmap:core", "urn:ietf:params:jmap:mail"], methodCalls: calls }), "application/json");
-  const boxes = (await call([["Mailbox/get", { accountId, ids: null }, "m"]])).methodResponses[0][1].list;
-  const mailboxIds = { [boxes.find((b) => b.role === "inbox").id]: true };
-  const emails = {};
-  const upload = async ([n, html]) => {
-    const text = `From: <attacker@elsewhere.test>\r\nTo: ${anna.address}\r\nSubject: ${n}\r\nMIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n` +
-      Buffer.from(html).toString("base64").replace(/.{76}/g, "$&\r\n") + "\r\n";
-    const { blobId } = await post(`/jmap/upload/${accountId}/`, Buffer.from(text), "message/rfc822");
-    emails[`e${n}`] = { blobId, mailboxIds };
-  };
-  const waiting = list.entries();
-  await Promise.all([1, 2, 3].map(async () => {
-    for (const one of waiting) await upload(one);
-  }));
-  const { created, notCreated } = (await call([["Email/import", { accountId, emails }, "i"]])).methodResponses[0][1];
-  assert.equal(notCreated ?? null, null);
-  await program.dispose();
-  return list.map((_, n) => created[`e${n}`].id);
+/** letterOf is a message of HTML alone. */
+function letterOf(html, n) {
+  return `From: <attacker@elsewhere.test>\r\nTo: ${anna.address}\r\nSubject: ${n}\r\nMIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n` +
+    Buffer.from(html).toString("base64").replace(/.{76}/g, "$&\r\n") + "\r\n";
 }
 
 /** frames shows pages in frames as the webmail does, some at a time, moves the pointer over them, and returns what looks wrong. */

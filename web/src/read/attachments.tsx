@@ -1,3 +1,4 @@
+import { useState } from "preact/hooks";
 import { size, t } from "../core/text";
 import { later } from "../mail/later";
 import { Icon } from "../ui/icon";
@@ -39,6 +40,7 @@ function File({ id, p }: { id: string; p: Part }) {
   const name = p.name || t(/delivery-status$/.test(p.type) ? "unnamed_report" : /rfc822/.test(p.type) ? "unnamed_message" : p.type === "text/calendar" ? "invitation" : "unnamed_file");
   const url = `/m/${id}/part/${p.partId}/${encodeURIComponent(name)}`;
   const pdf = p.type === "application/pdf";
+  const [broken, setBroken] = useState(false);
   const opens = shown.test(p.type) || pdf;
   const read = readable.test(p.type) && ((e: MouseEvent) => {
     if (e.ctrlKey || e.metaKey || e.shiftKey) return;
@@ -48,8 +50,8 @@ function File({ id, p }: { id: string; p: Part }) {
   return (
     <li class="attachment">
       <a href={pdf ? `${url}?view=1` : url} {...(opens ? { target: "_blank", rel: "noopener" } : { download: name })} {...(read && { onClick: read, "aria-haspopup": "dialog" })} title={name} aria-label={`${name}, ${size(p.size)}`}>
-        {shown.test(p.type)
-          ? <img src={`/m/${id}/preview/${p.partId}?w=320`} alt="" loading="lazy" width="160" height="100" />
+        {shown.test(p.type) && !broken
+          ? <img onError={() => setBroken(true)} src={`/m/${id}/preview/${p.partId}?w=320`} alt="" loading="lazy" width="160" height="100" />
           : <span class="attachment-kind"><Icon name={iconOf(p.type)} /></span>}
         <span class={`attachment-name ${name.length > long ? "cut" : ""}`}><span>{name.slice(0, -tail)}</span><span>{name.slice(-tail)}</span></span>
         <span class="soft">{size(p.size)}</span>
