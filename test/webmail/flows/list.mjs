@@ -70,6 +70,20 @@ await flow(async ({ person }) => {
   await page.goBack();
   await counted(page, "128 conversations");
 
+  // Folders that are hidden come out for what is dragged, and go again.
+  await page.setViewportSize({ width: 900, height: 900 });
+  await until(page, () => document.elementFromPoint(150, 400).closest("#list .row")); // they slide away
+  const another = await page.locator("#list .row", { hasText: "Letter 124" }).boundingBox();
+  await page.mouse.move(another.x + 150, another.y + 20);
+  await page.mouse.down();
+  await page.mouse.move(another.x + 100, another.y + 40, { steps: 4 });
+  await page.locator(".folders.open").waitFor();
+  await page.keyboard.press("Escape");
+  await page.locator(".folders.open").waitFor({ state: "detached" });
+  await page.mouse.up();
+  await page.setViewportSize(sizes.desktop);
+  await counted(page, "128 conversations");
+
   // The last row is reached at once; what comes meanwhile does not move it, and is told.
   await page.keyboard.press("j");
   await until(page, () => document.activeElement.closest("#list"));

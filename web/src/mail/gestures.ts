@@ -20,8 +20,14 @@ interface Press {
   pointer: number;
   timer?: ReturnType<typeof setTimeout>;
   swipe?: HTMLElement;
-  drag?: HTMLElement;
+  drag?: Drag;
   over?: Element;
+}
+
+/** Drag is what follows the mouse, and what ends that. */
+interface Drag {
+  ghost: HTMLElement;
+  stop(): void;
 }
 
 /** gestures watches a list; what it answers ends that. */
@@ -54,7 +60,7 @@ export function gestures(pane: HTMLElement): () => void {
       if (e.pointerType === "touch") {
         if (Math.abs(dy) > Math.abs(dx) || !narrow()) return end();
         press.swipe = swipeBack(press.row);
-      } else press.drag = ghost(press.id);
+      } else press.drag = drag(press.id);
       try {
         pane.setPointerCapture(e.pointerId);
       } catch {
@@ -78,9 +84,8 @@ export function gestures(pane: HTMLElement): () => void {
   const end = () => {
     if (!press) return;
     clearTimeout(press.timer);
-    press.drag?.remove();
+    press.drag?.stop();
     press.over?.classList.remove("drop");
-    document.body.classList.remove("dragging");
     if (press.swipe) {
       const { row, swipe } = press;
       row.style.transform = "";
@@ -151,21 +156,38 @@ function dragged(id: string): Rows {
   return isSelected(id) && selectedCount.peek() > 0 ? chosen() : [id];
 }
 
-function ghost(id: string): HTMLElement {
+/** drag begins to drag a row, with the others that are chosen: onto folders, which come out where they are hidden, and scroll at their edges. */
+function drag(id: string): Drag {
   const rows = dragged(id);
-  const e = document.createElement("div");
-  e.className = "drag-ghost";
-  e.textContent = count(rows) === 1 ? known(id)?.subject || t("no_subject") : counted(count(rows));
-  document.body.append(e);
+  const ghost = document.createElement("div");
+  ghost.className = "drag-ghost";
+  ghost.textContent = count(rows) === 1 ? known(id)?.subject || t("no_subject") : counted(count(rows));
+  document.body.append(ghost);
   document.body.classList.add("dragging");
-  if (innerWidth < 1100) drawer.value = true;
-  return e;
+  const hidden = innerWidth <= 1100 && !drawer.peek();
+  if (hidden) drawer.value = true;
+  const folders = document.querySelector(".folders")!;
+  const scrolling = setInterval(() => {
+    const [{ left, right, top, bottom }, at] = [folders.getBoundingClientRect(), ghost.getBoundingClientRect()];
+    const over = at.left > left && at.left < right + edge;
+    if (over) folders.scrollTop += at.top > bottom - edge ? 12 : at.top < top + edge ? -12 : 0;
+  }, 30);
+  const stop = () => {
+    ghost.remove();
+    document.body.classList.remove("dragging");
+    clearInterval(scrolling);
+    clearTimeout(opening);
+    if (hidden) drawer.value = false;
+  };
+  return { ghost, stop };
 }
+
+const edge = 48; // pixels from where on the folders scroll
 
 let opening: ReturnType<typeof setTimeout> | undefined;
 
 function dragging(p: Press, x: number, y: number): void {
-  p.drag!.style.transform = `translate(${x + 12}px, ${y + 8}px)`;
+  p.drag!.ghost.style.transform = `translate(${x + 12}px, ${y + 8}px)`;
   const over = document.elementFromPoint(x, y)?.closest("[data-drop]") ?? undefined;
   const to = over && mailbox(over.getAttribute("data-drop")!);
   const takes = to && to.id !== here.peek()?.id && to.role !== "outbox" && to.myRights.mayAddItems !== false ? over : undefined;
