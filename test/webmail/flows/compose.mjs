@@ -57,7 +57,7 @@ await flow(async ({ person }) => {
   await page.getByText(/Goes on/).waitFor();
   await page.goto(`${base}/mail/outbox`);
   await page.locator(".outbox-row.scheduled").getByText("Senare").waitFor();
-  await page.locator(".outbox-row").getByRole("button", { name: "Undo" }).click();
+  await page.locator(".outbox-row").getByRole("button", { name: "Change or cancel" }).click();
   await page.getByRole("dialog", { name: "Senare" }).waitFor();
   await until(page, async () => document.querySelectorAll(".outbox-row").length === 0);
   assert.equal((await inMailbox(page, "drafts")).length, 1);

@@ -5,7 +5,7 @@ import { anna, assert, base, bo, flow, until } from "../flow.mjs";
 import { inMailbox, jmap } from "../mail.mjs";
 
 await flow(async ({ person }) => {
-  const page = await person(anna);
+  const page = await person(anna, { expect: ["ERR_FAILED"] });
   const write = async (subject) => {
     await page.goto(`${base}/mail/inbox?mailto=${encodeURIComponent(`mailto:${bo.address}?subject=${subject}`)}`);
     await page.getByRole("dialog", { name: subject }).waitFor();
@@ -115,6 +115,26 @@ await flow(async ({ person }) => {
   await page.keyboard.press("Enter");
   await text.press("Control+Enter");
   await eventually(async () => (await inMailbox(page, "sent")).length === 2);
+
+  // The service ends after it stored the message and before it handed it in: it is sent once, and leaves no draft.
+  await write("Avbruten");
+  await text.fill("En gång.");
+  await page.getByText("Saved", { exact: true }).waitFor();
+  let broken = false;
+  await page.route("**/jmap/api", async (route) => {
+    const asked = route.request().postDataJSON();
+    if (broken || !asked.methodCalls.some(([name]) => name === "EmailSubmission/set")) return route.continue();
+    broken = true;
+    asked.methodCalls = asked.methodCalls.filter(([name]) => name !== "EmailSubmission/set");
+    await route.fetch({ postData: JSON.stringify(asked) });
+    await route.abort();
+  });
+  await page.keyboard.press("Control+Enter");
+  await page.getByText("“Avbruten” has been sent.").waitFor({ timeout: 45_000 });
+  await eventually(async () => (await inMailbox(page, "sent")).length === 3 && (await files("Avbruten")).length === 0);
+  const there = await person(bo);
+  await there.getByRole("link", { name: /Avbruten/ }).waitFor();
+  assert.equal(await there.getByRole("link", { name: /Avbruten/ }).count(), 1);
 });
 
 /** eventually waits until something is so. */

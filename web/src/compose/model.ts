@@ -298,6 +298,7 @@ export class Draft {
   /** reopen lets a draft that was closed begin anew. */
   reopen(): void {
     this.closed = false;
+    this.uncertain = true; // sending may have left an email
     this.keepTimer = this.saveTimer = undefined;
   }
 

@@ -95,7 +95,7 @@ export async function unshelve(id: string): Promise<void> {
 }
 
 /** handIn hands a message in, in one request. It may be called again after any error: it is sent once. */
-async function handIn(o: Outgoing): Promise<HandedIn> {
+async function handIn(o: Outgoing, again = false): Promise<HandedIn> {
   if (!roleMailbox("drafts")) await fetchMailboxes();
   const drafts = roleMailbox("drafts");
   const sent = roleMailbox("sent");
@@ -123,7 +123,9 @@ async function handIn(o: Outgoing): Promise<HandedIn> {
   }
   // What was handed in before is another email; then this one is left over, as is the draft that both came from.
   const emailId = made.emailId ?? created.id;
-  await forget([o.draftId, emailId === created.id ? "" : created.id].filter((id) => id && id !== emailId));
+  // Tries that were broken off may have left others.
+  const left = again ? (await call("Email/query", { filter: { inMailbox: drafts, header: ["Message-ID", o.email.messageId[0]] } }).catch(() => undefined))?.ids ?? [] : [];
+  await forget([...new Set<string>([...left, o.draftId, created.id])].filter((id) => id && id !== emailId));
   if (o.answering) call("Email/set", { update: { [o.answering.emailId]: { [`keywords/${o.answering.keyword}`]: true } } }).catch(() => {});
   if (o.instead) call("Outbox/act", { id: o.instead, action: "dismiss" }).catch(() => {});
   return { emailId, submissionId: made.id };
@@ -176,7 +178,7 @@ async function flush(): Promise<void> {
     for (const o of await kept<Outgoing>("outbox").catch(() => [])) {
       if (o.refused || busy.has(o.id)) continue;
       try {
-        await handIn({ ...o, hold: 0 });
+        await handIn({ ...o, hold: 0 }, true);
         await unshelve(o.id);
         told(o);
       } catch (error) {

@@ -149,9 +149,12 @@ function reason(r: Recipient): string {
   return r.suggestion ? `${text} ${t("outbox_meant", { address: r.suggestion })}` : text;
 }
 
+/** isSoon tells of a message that waits only so that it can be taken back. */
+const isSoon = (w: Waiting): boolean => w.state === "scheduled" && new Date(w.sendAt ?? 0).getTime() - Date.now() < (first.undo + 5) * 1000;
+
 function StateLine({ w }: { w: Waiting }) {
   const at = w.sendAt ? new Date(w.sendAt).getTime() : 0;
-  const soon = w.state === "scheduled" && at - Date.now() < (first.undo + 5) * 1000;
+  const soon = isSoon(w);
   useEffect(() => {
     if (!soon) return;
     const timer = setTimeout(() => void look(), Math.max(500, at - Date.now() + 1000));
@@ -215,7 +218,7 @@ function actsOf(w: Waiting, r: Recipient | undefined): Act[] {
   if (id && w.state === "bounced" && later.test(cause)) acts.push(anew);
   if (id && cause === mayBeThere) acts.push(where);
   if (r && (theirs.test(cause) || (w.state === "bounced" && !acts.length))) acts.push({ label: t("postmaster_note"), icon: "copy", run: () => copyNote(w, r) });
-  const cancel: Act = { label: t(w.state === "scheduled" ? "outbox_cancel" : "outbox_back"), icon: "undo-2", run: () => takeBack(w).catch(say) };
+  const cancel: Act = { label: t(w.state !== "scheduled" ? "outbox_back" : isSoon(w) ? "outbox_cancel" : "outbox_change"), icon: "undo-2", run: () => takeBack(w).catch(say) };
   if (w.state === "scheduled") acts.push(cancel);
   if (w.actions.includes("sendNow") && (w.state === "held" || !limited(r))) acts.push({ label: t("send_now"), icon: "send", run: () => does("sendNow") });
   if (w.actions.includes("cancel") && w.state !== "scheduled") acts.push(cancel);
