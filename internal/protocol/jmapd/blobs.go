@@ -21,7 +21,6 @@ import (
 // Bounds of Blob/* (RFC 9404 section 3.1).
 const (
 	maxDataSources = 64
-	maxBlobAnswer  = 16 << 20  // octets of data in the answer of a call
 	maxBlobRead    = 256 << 20 // octets that a call reads, also for sums and sizes; the largest upload if that is more
 )
 
@@ -176,7 +175,7 @@ func blobGet(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := blobRange{left: maxBlobAnswer, readable: max(maxBlobRead, c.server.options.Limits.Upload)}
+	r := blobRange{left: max(0, *c.request.room), readable: max(maxBlobRead, c.server.options.Limits.Upload)}
 	if err := c.args.read("offset", &r.offset); err != nil {
 		return nil, err
 	}
@@ -213,6 +212,9 @@ func blobGet(ctx context.Context, c *call) (any, error) {
 		}
 		o["id"] = c.named(id)
 		list = append(list, o)
+	}
+	if err := c.request.take(*c.request.room - r.left); err != nil {
+		return nil, err
 	}
 	return object{"accountId": accountID(c.account.ID), "list": list, "notFound": missing}, nil
 }

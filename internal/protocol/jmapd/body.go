@@ -65,7 +65,8 @@ type reader struct {
 	open  func() (octets, error)
 	read  func(off, n int64) ([]byte, error)
 	name  func(part int) string // blob ids, of parts that count from 1
-	head  []byte                // of the message, once it was read
+	take  func(octets int64) error
+	head  []byte // of the message, once it was read
 }
 
 // octets are those of a message.
@@ -74,9 +75,11 @@ type octets interface {
 	io.Closer
 }
 
-func newReader(ctx context.Context, s *store.Store, e *store.Email) *reader {
+func (c *call) newReader(ctx context.Context, e *store.Email) *reader {
+	s := c.server.store
 	return &reader{
 		email: e,
+		take:  c.request.take,
 		open:  func() (octets, error) { return s.Body(ctx, e) },
 		read:  func(off, n int64) ([]byte, error) { return s.ReadBody(ctx, []byte{}, e, off, n) },
 		name:  func(part int) string { return blobID(e.ID, part) },
@@ -145,7 +148,11 @@ func (r *reader) fieldsOf(name string) (_ []byte, err error) {
 // header reads the header of a part.
 func (r *reader) header(part int) ([]byte, error) {
 	p := &r.parts[part]
-	return r.read(p.HeaderStart, min(p.BodyStart-p.HeaderStart, maxHeaderRead))
+	n := min(p.BodyStart-p.HeaderStart, maxHeaderRead)
+	if err := r.take(n); err != nil {
+		return nil, err
+	}
+	return r.read(p.HeaderStart, n)
 }
 
 func (r *reader) fillBody(o object, g *getArgs, wanted *bodyArgs) error {
@@ -353,6 +360,9 @@ func (r *reader) value(i, most int) (object, error) {
 	// A line end of two octets becomes one, so that twice as much is enough.
 	value, err := io.ReadAll(io.LimitReader(text, 2*int64(most)+utf8.UTFMax))
 	if err != nil {
+		return nil, err
+	}
+	if err := r.take(int64(len(value))); err != nil {
 		return nil, err
 	}
 	value = bytes.ReplaceAll(value, []byte("\r\n"), []byte("\n"))

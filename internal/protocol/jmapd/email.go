@@ -90,7 +90,7 @@ func (c *call) emails(ctx context.Context, p *picture, g *getArgs, wanted *bodyA
 		if says {
 			read = append(read, journal.ReadEmail{ID: e.ID, MessageID: string(e.Summary.MessageID())})
 		}
-		if err := newReader(ctx, c.server.store, e).fill(o, g, wanted); err != nil {
+		if err := c.newReader(ctx, e).fill(o, g, wanted); err != nil {
 			return err
 		}
 		list = append(list, g.pick(o))

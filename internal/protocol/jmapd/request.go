@@ -25,7 +25,16 @@ type request struct {
 	calls   []invocation
 	created map[string]string // creation ids of this request and those before it
 	told    bool              // the client gave creation ids and wants them back
+	room    *int64            // octets of texts, fields and data of messages that the answers have room for still
 	asker
+}
+
+// take counts octets that an answer is to have: those of a request are in memory together.
+func (r *request) take(n int64) error {
+	if *r.room -= n; *r.room < 0 {
+		return &methodError{Type: "requestTooLarge", Description: "the texts and data are more than the answers have room for: ask for fewer at a time"}
+	}
+	return nil
 }
 
 // asker is what is known of who makes a request.
@@ -262,7 +271,7 @@ func parseRequest(text []byte) (*request, error) {
 	if err := json.Unmarshal(text, &members); err != nil || members == nil {
 		return nil, errors.New("the request is not an object")
 	}
-	req := &request{created: map[string]string{}}
+	req := &request{created: map[string]string{}, room: new(int64)}
 	if err := unmarshal(members["using"], &req.using); err != nil || req.using == nil {
 		return nil, errors.New("using is not a list of capabilities")
 	}
@@ -320,6 +329,7 @@ func invalid(format string, args ...any) error {
 
 // run makes the calls of a request, one after the other (RFC 8620 section 3.10).
 func (s *Server) run(ctx context.Context, a *store.Account, req *request) []response {
+	*req.room = s.options.Limits.Answers
 	done := []response{}
 	for _, in := range req.calls {
 		answer, err := s.call(ctx, a, req, in, done)

@@ -84,6 +84,7 @@ type Limits struct {
 	RequestSize        int64 // octets; default 10 MiB
 	Upload             int64 // octets; default 50 MB
 	Message            int64 // octets of a message that is written or sent here; default 50 MB
+	Answers            int64 // octets of texts, fields and data of messages in the answers to a request; default 64 MiB
 	Recipients         int   // of a message; default 1000
 	Calls              int   // in a request; default 64
 	ConcurrentRequests int   // of an account; default 8
@@ -97,6 +98,9 @@ func (l *Limits) defaults() {
 	}
 	if l.Upload == 0 {
 		l.Upload = 50_000_000
+	}
+	if l.Answers == 0 {
+		l.Answers = 64 << 20
 	}
 	if l.Message == 0 {
 		l.Message = 50_000_000
