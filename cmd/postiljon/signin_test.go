@@ -241,7 +241,7 @@ func TestWhyNoSignIn(t *testing.T) {
 	says("nosuch1", "do not belong together", http.StatusForbidden)
 	says(hostedPassword, "Mail is switched off for your account", http.StatusForbidden)
 	set(func(a *store.Account) { a.Disabled, a.Protocols = false, store.AllProtocols&^store.ProtocolWeb })
-	says(hostedPassword, "switched off", http.StatusForbidden)
+	says(hostedPassword, "Webmail is switched off for this account", http.StatusForbidden)
 	set(func(a *store.Account) { a.Protocols = store.AllProtocols })
 }
 

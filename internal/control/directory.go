@@ -378,6 +378,9 @@ func (s *Server) changeAccount(ctx context.Context, r ChangeAccount) (Account, e
 	if err != nil {
 		return Account{}, err
 	}
+	if err := s.Store.NameIdentities(ctx, &changed, a.Name); err != nil {
+		return Account{}, err
+	}
 	if changed.Disabled != a.Disabled || changed.Suspended != a.Suspended || changed.Protocols != a.Protocols {
 		s.SignOut(a.ID)
 	}

@@ -160,6 +160,24 @@ func (s *Store) ChangeIdentities(ctx context.Context, a *Account, fn func(*Ident
 	return s.changeIdentities(ctx, a, addresses, fn)
 }
 
+// NameIdentities gives the identities that come by themselves the account's name, where they have the one it had before: another was
+// chosen for them alone.
+func (s *Store) NameIdentities(ctx context.Context, a *Account, before string) error {
+	if a.Name == before {
+		return nil
+	}
+	_, err := s.ChangeIdentities(ctx, a, func(i *Identities) error {
+		for n := range i.List {
+			if one := &i.List[n]; one.Own && one.Name == before {
+				one.Name = a.Name
+				i.Touch(one)
+			}
+		}
+		return nil
+	})
+	return err
+}
+
 func (s *Store) changeIdentities(ctx context.Context, a *Account, addresses []string, fn func(*Identities) error) (i Identities, err error) {
 	err = s.records.Update(ctx, kv.Account(a.ID), func(tx kv.Tx) error {
 		if _, err := readHead(tx); err != nil { // the account is gone

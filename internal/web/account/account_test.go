@@ -473,3 +473,39 @@ func TestLabels(t *testing.T) {
 		}
 	}
 }
+
+// TestName holds that the name of an account is the one that goes out with its mail, but where another was chosen for an address.
+func TestName(t *testing.T) {
+	r := newRig(t)
+	names := func() (all []string) {
+		a, err := r.store.Account(t.Context(), r.anna.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i, err := r.store.Identities(t.Context(), &a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, one := range i.List {
+			all = append(all, one.Name)
+		}
+		return all
+	}
+	if err := r.store.CreateAlias(t.Context(), store.Alias{Address: "office@north.example", Targets: []string{r.anna.Address}}); err != nil {
+		t.Fatal(err)
+	}
+	before := names() // which made them
+	_, err := r.store.ChangeIdentities(t.Context(), &r.anna, func(i *store.Identities) error {
+		i.List[1].Name = "The office"
+		return nil
+	})
+	if err != nil || len(before) != 2 {
+		t.Fatal(before, err)
+	}
+	for _, name := range []string{"Anna Nord", "Anna Söder"} {
+		r.ask(http.StatusOK, "PUT", "/api/account", fmt.Sprintf(`{"name":%q}`, name), nil)
+		if diff := cmp.Diff([]string{name, "The office"}, names()); diff != "" {
+			t.Error(diff)
+		}
+	}
+}

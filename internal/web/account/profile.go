@@ -75,13 +75,18 @@ func (a *API) changeProfile(w http.ResponseWriter, r *http.Request, who *store.A
 	if err := a.checkProfile(r, &c); err != nil {
 		return nil, err
 	}
+	before := ""
 	now, err := a.Store.UpdateAccount(r.Context(), who.ID, func(x *store.Account) error {
+		before = x.Name
 		set(&x.Name, c.Name)
 		set(&x.Language, c.Language)
 		set(&x.Zone, c.Zone)
 		return nil
 	})
 	if err != nil {
+		return nil, err
+	}
+	if err := a.Store.NameIdentities(r.Context(), &now, before); err != nil {
 		return nil, err
 	}
 	a.Note(r.Context(), who.ID, journal.AccountChanged, store.Field{Name: "to", Value: who.Address})

@@ -60,7 +60,7 @@ type Server struct {
 	halves *brief.Map[half]
 	links  *brief.Map[link]  // that went to who has forgotten a password
 	asked  asked             // for such links
-	told   *brief.Map[*view] // why somebody is not signed in, for the page that asked with a script
+	told   *brief.Map[*view] // why somebody is not signed in, for the page that asked with a script and may be loaded again
 }
 
 // Program is what browsers run once they are signed in. The page for signing in fetches it while somebody types, and becomes it
@@ -229,6 +229,8 @@ func (s *Server) explain(v *view, d cause.Decision) {
 	case cause.AuthPasswordWrong: // told here to who stands before this page, not to who reads of it in a mail program
 		v.Problem.Title, v.Problem.Text, v.Problem.Next = v.T["wrong_title"], v.T["wrong_text"], v.T["wrong_next"]
 		v.Problem.Actor = ""
+	case cause.AccountProtocolDisabled: // the words of the cause lead from a mail program to this page
+		v.Problem.Title, v.Problem.Text, v.Problem.Next = v.T["web_off_title"], v.T["web_off_text"], v.T["web_off_next"]
 	case cause.AuthSessionEnded, cause.AuthSecondStep: // who reads it knows who
 		v.Problem.Actor = ""
 	}
@@ -253,7 +255,7 @@ func (s *Server) form(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, cmp.Or(next, session.HomePath), http.StatusSeeOther)
 		return
 	}
-	if v, ok := s.told.Take(r.URL.Query().Get("told"), s.Store.Now()); ok {
+	if v, ok := s.told.Get(r.URL.Query().Get("told"), s.Store.Now()); ok {
 		s.pages.Write(w, v.code, "signin.html", v.Lang, v)
 		return
 	}

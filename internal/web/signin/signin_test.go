@@ -7,7 +7,7 @@ import (
 )
 
 func TestTextsAreComplete(t *testing.T) {
-	pagetest.Texts(t, files, "title", "missing_title", "missing_text", "cookies_title", "cookies_text", "cookies_next", "wrong_title", "wrong_text", "wrong_next", "step_title", "out_title", "late_title", "late_text",
+	pagetest.Texts(t, files, "title", "missing_title", "missing_text", "web_off_title", "web_off_text", "web_off_next", "cookies_title", "cookies_text", "cookies_next", "wrong_title", "wrong_text", "wrong_next", "step_title", "out_title", "late_title", "late_text",
 		"hint_app", "hint_caps", "hint_domain",
 		"renew_title", "renew_refused", "renew_lead", "step_lead",
 		"forgotten_title", "forgotten_lead", "forgotten_step", "forgotten_missing", "forgotten_often_title", "forgotten_often", "forgotten_often_day", "follow_gone_title", "follow_gone")

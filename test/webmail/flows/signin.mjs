@@ -52,6 +52,20 @@ await flow(async ({ person }) => {
     await bare.context().close();
   }
 
+  // Who was here before has the worker of the webmail in the browser: what is wrong is said then, too, and no page is asked for twice.
+  const back = await person(anna, { expect: ["/sign-in"] });
+  await back.goto(`${base}/mail/`);
+  await back.evaluate(() => navigator.serviceWorker.ready);
+  await back.context().clearCookies();
+  await back.goto(`${base}/sign-in?lang=nb`);
+  await back.fill("#address", anna.address);
+  await back.fill("#password", "feil passord");
+  await back.click("button[type=submit]");
+  await back.getByRole("heading", { name: words.nb[1] }).waitFor();
+  await back.reload();
+  await back.getByRole("heading", { name: words.nb[1] }).waitFor();
+  await back.context().close();
+
   // A password of the operator is for once: another is chosen, and one comes to where one was going.
   const first = command("password", "set", bo.address, "--generate", "--change").trim().split(" ").at(-1);
   const fresh = await person(bo, { signIn: false, locale: "sv", viewport: sizes.phone, expect: ["/sign-in"] });

@@ -39,7 +39,7 @@ export function Account() {
     <>
       <h1>{t("settings_account")}</h1>
       <Load of={profile}>{(p) => <You p={p} saved={profile.set} />}</Load>
-      {(profile.value ?? profile.error) !== undefined && <Identities own={profile.value ? [profile.value.address, ...profile.value.aliases] : []} />}
+      {(profile.value ?? profile.error) !== undefined && <Identities key={profile.value?.name} own={profile.value ? [profile.value.address, ...profile.value.aliases] : []} />}
     </>
   );
 }

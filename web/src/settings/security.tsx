@@ -445,7 +445,7 @@ function SignIns({ o, act }: { o: Overview; act: Act }) {
     }
   };
   return (
-    <Part title={t("sign_ins")} text={failed.length ? t("sign_ins_failed", { n: failed.length }) : t("sign_ins_fine")}>
+    <Part title={t("sign_ins")} text={failed.length ? t("sign_ins_failed", { n: failed.reduce((n, s) => n + s.count, 0) }) : t("sign_ins_fine")}>
       <ul class="sign-ins">
         {o.signIns.slice(0, 40).map((s, i) => (
           <li key={i} class={s.ok ? "good" : "warn"}>

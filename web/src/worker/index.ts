@@ -63,6 +63,7 @@ self.addEventListener("fetch", (e) => {
   if (url.pathname.startsWith("/ui/")) e.respondWith(keptFirst(e.request));
   else if (e.request.mode === "navigate" && /^\/(mail|settings)(\/|$)/.test(url.pathname)) e.respondWith(page(e));
   else if (/^\/m\/M[\d-]+\/(?:body$|part\/|preview\/)/.test(url.pathname)) e.respondWith(ofMessage(e, url));
+  else if (e.request.mode === "navigate") e.respondWith(fetched(e)); // it is asked for already: of a worker that does not answer, twice
 });
 
 /** keptFirst answers with the kept file: its address changes with its content. */
