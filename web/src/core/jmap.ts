@@ -193,25 +193,7 @@ export function listen(changed: (states: Record<string, Record<string, string>>)
   let source: EventSource | undefined;
   let again: ReturnType<typeof setTimeout> | undefined;
   let failures = 0;
-  let probes = 0;
-  let heard = Date.now();
-  let probing: ReturnType<typeof setTimeout> | undefined;
-  // A line that was down is looked for, as a stream may outlive what a request did not.
-  const probe = () => void send(sessionURL).catch(() => (probing = setTimeout(probe, backOff(++probes))));
-  let was = true;
-  const watched = online.subscribe((there) => untracked(() => {
-    clearTimeout(probing);
-    if (there && !was) {
-      changed({});
-      if (source?.readyState === EventSource.CLOSED) open();
-    }
-    if (!there) probing = setTimeout(probe, backOff((probes = 0)));
-    was = there;
-  }));
-  // Whoever comes back to a window may have signed in again in another one.
-  const seen = () => sessionOver.peek() && void renewed().catch(() => {});
-  addEventListener("focus", seen);
-  const signed = sessionOver.subscribe((over) => !over && source?.readyState === EventSource.CLOSED && untracked(open));
+  let heard = 0;
   const hear = () => (heard = Date.now());
   const open = () => {
     clearTimeout(again);
@@ -233,16 +215,49 @@ export function listen(changed: (states: Record<string, Record<string, string>>)
       again = setTimeout(open, backOff(failures++));
     };
   };
+  const openClosed = () => source?.readyState === EventSource.CLOSED && open();
   open();
   // A line may be dead without anybody saying so: after a night in a bag, or behind a router that forgot it.
   const watch = setInterval(() => Date.now() - heard > silence && source?.readyState !== EventSource.CLOSED && open(), 30e3);
+  const stops = [watchSession(openClosed), watchLine(() => {
+    changed({});
+    openClosed();
+  })];
   return () => {
+    for (const stop of stops) stop();
     clearInterval(watch);
-    watched();
-    signed();
-    removeEventListener("focus", seen);
-    source?.close();
     clearTimeout(again);
-    clearTimeout(probing);
+    source?.close();
+  };
+}
+
+/** watchLine looks for a line that is down, as a stream may outlive what a request did not, and calls back once it is there again. */
+function watchLine(back: () => void): () => void {
+  let failures = 0;
+  let next: ReturnType<typeof setTimeout> | undefined;
+  let was = true;
+  const probe = () => void send(sessionURL).catch(() => (next = setTimeout(probe, backOff(++failures))));
+  const stop = online.subscribe((there) => untracked(() => {
+    clearTimeout(next);
+    if (there && !was) back();
+    if (!there) next = setTimeout(probe, backOff((failures = 0)));
+    was = there;
+  }));
+  return () => {
+    stop();
+    clearTimeout(next);
+  };
+}
+
+/** watchSession calls back while nobody has to sign in: whoever comes back to a window may have done so in another one. */
+function watchSession(back: () => void): () => void {
+  const seen = () => sessionOver.peek() && void renewed().catch(() => {}); // looked at again the next time
+  addEventListener("focus", seen);
+  const stop = sessionOver.subscribe((over) => {
+    if (!over) untracked(back);
+  });
+  return () => {
+    stop();
+    removeEventListener("focus", seen);
   };
 }
