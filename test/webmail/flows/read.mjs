@@ -1,11 +1,11 @@
 // Somebody signs in, sees the inbox, reads a message, and puts it away and back.
 
-import { anna, assert, deliver, flow, letter, until } from "../flow.mjs";
+import { anna, assert, base, deliver, flow, letter, until } from "../flow.mjs";
 import { jmap } from "../mail.mjs";
 
 await flow(async ({ person }) => {
   await deliver(anna.address, letter({ subject: "Fika på fredag?", text: "Vi ses i köket klockan tre.\n\nGreta" }));
-  const page = await person(anna);
+  const page = await person(anna, { serviceWorkers: "block", expect: ["status of 500"] });
   const row = page.getByRole("link", { name: /Fika på fredag/ });
   await row.waitFor();
   assert.match(await row.innerText(), /Greta Test/);
@@ -17,15 +17,22 @@ await flow(async ({ person }) => {
   await deliver(anna.address, letter({ subject: "Second" }));
   await page.getByRole("link", { name: /Second/ }).waitFor();
 
+  /** away puts the window to write in away. */
+  async function away() {
+    const subject = page.getByRole("textbox", { name: "Subject" });
+    await subject.press("Escape");
+    await subject.waitFor({ state: "detached" });
+  }
+
   // Who is written to from a link in a message is written to here.
   await deliver(anna.address, letter({ subject: "Third", text: "Skriv till lista@elsewhere.test.", headers: "List-Unsubscribe: <mailto:leave@elsewhere.test?subject=leave%20me>\r\n" }));
   await page.getByRole("link", { name: /Third/ }).click();
   await page.frameLocator("iframe.body").getByRole("link", { name: "lista@elsewhere.test" }).click();
   await page.getByText("lista@elsewhere.test", { exact: true }).first().waitFor();
-  await page.keyboard.press("Escape");
+  await away();
   await page.getByRole("button", { name: "Unsubscribe" }).click();
   await until(page, () => [...document.querySelectorAll("input")].some((i) => i.value === "leave me"));
-  await page.keyboard.press("Escape");
+  await away();
 
   // An invitation says what, when by the reader's clock, and who invites.
   await deliver(anna.address, [`From: greta@elsewhere.test`, `To: ${anna.address}`, "Subject: Fourth", "MIME-Version: 1.0", "Content-Type: text/calendar; method=REQUEST", "", "BEGIN:VCALENDAR", "METHOD:REQUEST",
@@ -61,4 +68,31 @@ await flow(async ({ person }) => {
   await talk.click();
   await page.getByRole("button", { name: /^Show \d more messages$/ }).click();
   await until(page, () => document.querySelectorAll("article.message").length === 9);
+
+  // However long a message is, its end can be reached: with the page, and beyond that in its frame.
+  for (const [subject, tall] of [["Long letter", 50_000], ["Longer letter", 150_000]]) {
+    await deliver(anna.address, letter({ subject, text: `${'<p style="height:5000px">x</p>\r\n'.repeat(tall / 5000)}<p>The end.</p>` }).replace("text/plain", "text/html"));
+    await page.getByRole("link", { name: new RegExp(subject) }).click();
+    const end = page.frameLocator("iframe.body").getByText("The end.");
+    await end.waitFor();
+    await end.scrollIntoViewIfNeeded();
+    await until(page, () => {
+      const frame = document.querySelector("iframe.body").getBoundingClientRect();
+      const last = [...document.querySelector("iframe.body").contentDocument.querySelectorAll("p")].at(-1).getBoundingClientRect();
+      return last.bottom <= frame.height + 20 && frame.top + last.bottom <= innerHeight && frame.top + last.top >= 0;
+    });
+  }
+
+  // What cannot be fetched is asked for again, and where nothing is left there is a way back.
+  await page.route("**/m/*/body*", (route) => route.fulfill({ status: 500, contentType: "application/json", body: "{}" }));
+  await deliver(anna.address, letter({ subject: "Sixth", text: "Here after all." }));
+  await page.getByRole("link", { name: /Sixth/ }).click();
+  await page.getByText("This could not be shown just now.").waitFor();
+  await page.unroute("**/m/*/body*");
+  await page.getByRole("button", { name: "Try again" }).click();
+  await page.frameLocator("iframe.body").getByText("Here after all.").waitFor();
+  await page.goto(`${base}/mail/inbox/T999999`);
+  await page.getByText("This conversation is no longer here: it was deleted.").waitFor();
+  await page.getByRole("button", { name: "Back", exact: true }).click();
+  await page.waitForURL("**/mail/inbox");
 });

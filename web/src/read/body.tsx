@@ -4,10 +4,11 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { compose, mailto } from "../compose/open";
 import { t } from "../core/text";
+import { Button } from "../ui/button";
 import { frameOf, takeReady } from "./ready";
 
 /** tallest bounds a frame: a message that makes itself longer scrolls inside of it. */
-const tallest = 20_000;
+const tallest = 100_000;
 
 type Movable = Element & { moveBefore(node: Node, before: Node | null): void };
 
@@ -15,6 +16,7 @@ type Movable = Element & { moveBefore(node: Node, before: Node | null): void };
 export function Body({ id, images }: { id: string; images: boolean }) {
   const box = useRef<HTMLDivElement>(null);
   const [state, setState] = useState<"loading" | "there" | "failed">("loading");
+  const [attempt, setAttempt] = useState(0);
 
   useLayoutEffect(() => {
     const ready = images ? undefined : takeReady(id);
@@ -30,7 +32,9 @@ export function Body({ id, images }: { id: string; images: boolean }) {
       const fit = () => {
         const root = page.documentElement; // as tall as what is in it, where its scrollHeight is never less than the frame
         const bar = root.scrollWidth > root.clientWidth ? 16 : 0;
-        frame.style.height = `${Math.min(Math.max(root.offsetHeight, page.body.scrollHeight) + bar, tallest)}px`;
+        const height = Math.max(root.offsetHeight, page.body.scrollHeight) + bar;
+        if (height > tallest) page.body.style.overflowY = "auto";
+        frame.style.height = `${Math.min(height, tallest)}px`;
       };
       page.addEventListener("keydown", (e) => passOn(frame, e));
       page.addEventListener("click", write);
@@ -50,11 +54,16 @@ export function Body({ id, images }: { id: string; images: boolean }) {
       watch?.disconnect();
       frame.remove();
     };
-  }, [id, images]);
+  }, [id, images, attempt]);
+
+  const again = () => {
+    setState("loading");
+    setAttempt(attempt + 1);
+  };
 
   return (
     <div class={`body-box ${state}`} ref={box}>
-      {state === "failed" && <p class="body-failed">{t("read_failed")}</p>}
+      {state === "failed" && <p class="body-failed">{t("read_failed")} <Button onClick={again}>{t("try_again")}</Button></p>}
     </div>
   );
 }

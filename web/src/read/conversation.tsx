@@ -48,15 +48,17 @@ export function Conversation({ id }: { id: string }) {
   const open = useMemo(() => new Set([...[...unreadAtFirst.current].slice(-most), ...emails.filter((e) => e.keywords.$draft).map((e) => e.id), emails.at(-1)?.id]), [loaded, emails.length]);
   const hidden = !whole && emails.length > folded + 2 ? emails.slice(1, -2).filter((e) => !open.has(e.id)).map((e) => e.id) : [];
 
-  if (failed && emails.length === 0) {
+  if ((failed || loaded) && emails.length === 0) {
     return (
       <div class="nothing">
-        <p>{t(failed instanceof LineError ? "read_no_line" : "read_failed")}</p>
-        <Button onClick={load}>{t("try_again")}</Button>
+        <p>{t(!failed ? "read_gone" : failed instanceof LineError ? "read_no_line" : "read_failed")}</p>
+        <p>
+          {!!failed && <Button onClick={load}>{t("try_again")}</Button>}{" "}
+          <Button onClick={() => go({ thread: "" })}>{t("back")}</Button>
+        </p>
       </div>
     );
   }
-  if (loaded && emails.length === 0) return <p class="nothing">{t("read_gone")}</p>;
   return (
     <div class="conversation" ref={top} tabIndex={-1}>
       <div class="reading-head">
