@@ -507,3 +507,49 @@ func TestFollowUpTo(t *testing.T) {
 		}
 	})
 }
+
+// TestStatesOfGet holds that the states that are pushed are those that /get tells (RFC 8620 section 7.1), and that a state is another one
+// whenever something is (section 5.1).
+func TestStatesOfGet(t *testing.T) {
+	w := newWorld(t).wide()
+	w.using = append(w.using, capabilityVacation)
+	types := []string{"Email", "EmailSubmission", "Identity", "Mailbox", "Quota", "SieveScript", "Thread", "VacationResponse"}
+	n := 0
+	rapid.Check(t, func(t *rapid.T) {
+		if n++; n > 30 {
+			return // each takes its time
+		}
+		a := storetest.Account(w.t, w.store, fmt.Sprintf("a%d@example.org", n))
+		w.others.Store(a.Address, a)
+		dice := func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "dice") }
+		f := &follower{t: t, w: w, account: a, of: a.ID}
+		was, stood := map[string]any{}, map[string]string{}
+		for range 1 + dice(12) {
+			switch dice(4) {
+			case 0:
+				f.ask("VacationResponse/set", fmt.Sprintf(`,"update":{"singleton":{"isEnabled":%t,"textBody":"Away %d","fromDate":null}}`, dice(2) == 0, dice(3)))
+			case 1:
+				w.callsAs(a, fmt.Sprintf(`[["Blob/upload",{"accountId":%q,"create":{"b":{"data":[{"data:asText":"keep; # %d"}]}}},"0"],`+
+					`["SieveScript/set",{"accountId":%[1]q,"create":{"s":{"name":"Nr %[3]d","blobId":"#b"}},"onSuccessActivateScript":"#s"},"1"],["SieveScript/set",{"accountId":%[1]q,"destroy":["s%[4]d"]},"2"]]`,
+					accountID(a.ID), dice(3), dice(3), 1+dice(4)))
+			default:
+				w.happens(t, a, dice)
+			}
+			for _, kind := range types {
+				_, answer := f.ask(kind+"/get", `,"ids":null`)
+				state := answer["state"].(string)
+				pushed, err := w.server.now(w.t.Context(), a.ID) // getting identities can make them
+				if err != nil {
+					t.Fatal(err)
+				}
+				if pushed.states[a.ID][kind] != state {
+					t.Fatalf("%s: pushed is %q, told %q", kind, pushed.states[a.ID][kind], state)
+				}
+				if stood[kind] == state && !cmp.Equal(was[kind], answer["list"]) {
+					t.Fatalf("%s is another in the same state %s:\n%s", kind, state, cmp.Diff(was[kind], answer["list"]))
+				}
+				was[kind], stood[kind] = answer["list"], state
+			}
+		}
+	})
+}

@@ -216,3 +216,12 @@ func TestAnd(t *testing.T) {
 		t.Error("no error and none is one")
 	}
 }
+
+// TestRaw holds what cannot be told out of fields (RFC 8621 section 4.1.2.1).
+func TestRaw(t *testing.T) {
+	for value, want := range map[string]string{" a\x00b\r\n": " ab", " r\xe4\xe4ka\r\n c\r\n": " r\uFFFDka\r\n c", " räka": " räka", "": ""} {
+		if got := asRaw([]byte(value)); got != want {
+			t.Errorf("%q: %q, want %q", value, got, want)
+		}
+	}
+}
