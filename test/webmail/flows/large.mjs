@@ -29,7 +29,7 @@ await flow(async ({ person }) => {
     await page.getByText(/paused at \d+ %/).waitFor();
     await page.getByText("Saved", { exact: true }).waitFor();
 
-    // It goes on after a reload, from what the browser kept.
+    // The browser keeps it, so that it goes on after a reload.
     await until(page, () => new Promise((resolve) => {
       const open = indexedDB.open(`postiljon-${JSON.parse(document.getElementById("first").textContent).account.id}`);
       open.onsuccess = () => {
@@ -37,7 +37,9 @@ await flow(async ({ person }) => {
         all.onsuccess = () => resolve(all.result.some((u) => u.file?.size === 60 << 20));
       };
     }));
-    await page.getByRole("button", { name: "Go on" }).click();
+    await page.goto(`${base}/mail/drafts`);
+    await page.getByRole("link", { name: /Filmen/ }).click();
+    await page.locator(".file.going").waitFor();
     await line(true);
     await page.locator(".file").getByText(/connection/i).waitFor();
     await line(false);

@@ -100,8 +100,11 @@ async function close(draft: Draft): Promise<void> {
   behind.add(draft);
   if (draft.isSaved()) toast(t("kept_in_drafts"), { action: t("open"), run: () => void back(draft).catch(failed) });
   else toast(t("kept_here"), { action: t("open"), run: () => void back(draft).catch(failed), stay: 15 });
-  await draft.arrived();
-  await draft.save();
+  if (!draft.isWhole()) {
+    await draft.arrived();
+    draft.touch();
+    await draft.save();
+  }
   if (behind.delete(draft)) await draft.close(draft.isSaved() && draft.isWhole());
 }
 
