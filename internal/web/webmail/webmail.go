@@ -123,25 +123,24 @@ func (s *Server) Routes() map[string]http.Handler {
 	}
 }
 
-// asset serves a script, a style sheet or pictures. Their address changes with their content, so they are kept for good.
+// asset serves a script, a style sheet or pictures. Their address changes with their content, so they are kept for good. A window of another
+// version gets none: parts of two versions do not fit together.
 func (s *Server) asset(w http.ResponseWriter, r *http.Request) {
 	f := s.files[r.PathValue("name")]
-	if f == nil {
+	if f == nil || r.PathValue("version") != s.version {
+		w.Header().Set("Cache-Control", "no-store")
 		http.NotFound(w, r)
 		return
 	}
-	h := w.Header()
-	h.Set("Cache-Control", "no-cache")
-	if r.PathValue("version") == s.version {
-		h.Set("Cache-Control", "public, max-age=31536000, immutable")
-	}
+	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 	f.write(w, r)
 }
 
-// worker is the service worker. It is at the root, so that it may work for the pages and for messages.
+// worker is the service worker. It is at the root, so that it may work for the pages and for messages. One of another version stays as it
+// is: it keeps that one's files.
 func (s *Server) worker(w http.ResponseWriter, r *http.Request) {
 	f := s.files["worker.js"]
-	if f == nil {
+	if v := r.FormValue("v"); f == nil || v != "" && v != s.version {
 		http.NotFound(w, r)
 		return
 	}

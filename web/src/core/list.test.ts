@@ -81,3 +81,23 @@ test("changes lead to the same rows as reading anew", async () => {
 async function settled(): Promise<void> {
   for (let i = 0; i < 12; i++) await new Promise((r) => (globalThis as any).setImmediate(r));
 }
+
+test("a window that stays open while thousands of emails come keeps those near what is looked at", async () => {
+  const world = new World();
+  globalThis.fetch = async (_url, init) => {
+    const { methodCalls } = JSON.parse(init!.body as string);
+    return new Response(JSON.stringify({ methodResponses: methodCalls.map((c: [string, any, string]) => world.answer(c)) }));
+  };
+  const list = new List({ inMailbox: "F1" });
+  list.need(0, 20);
+  await settled();
+  for (let i = 0; i < 12; i++) {
+    world.past.push([...world.rows]);
+    for (let n = 0; n < 450; n++) world.rows.unshift(`M${world.next++}`);
+    await list.refresh();
+    await settled();
+  }
+  assert.equal(list.total.value, 5400);
+  assert.equal(list.at(0), "M5400");
+  assert(list.known().length <= 4000, `${list.known().length} rows`);
+});

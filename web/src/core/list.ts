@@ -257,6 +257,7 @@ export class List {
       rows.forEach((row, id) => this.gone!(id, this.sameThread(id, changes.added), this.ids[Math.min(row, this.ids.length - 1)]));
     });
     this.work();
+    this.trim();
   }
 
   private sameThread(id: string, added: { id: string }[]): string | undefined {

@@ -7,10 +7,16 @@ import { lang, loadTexts } from "./text";
 const dressed = ["compose", "outbox", "settings", "seldom", "tour"];
 const worded = [...dressed, "offline"];
 
+/** missing is what the window is told when a part is not there: the server may have another version by now (src/offline/version.ts). */
+export const missing = "postiljon-missing";
+
 /** load fetches a part of the program that is not needed at the start: an entry of web/build/bundle.go. */
 export async function load<T>(part: string): Promise<T> {
   const [module] = await Promise.all([
-    import(`${first.base}${part}.js`) as Promise<T>,
+    import(`${first.base}${part}.js`).catch((error) => {
+      dispatchEvent(new Event(missing));
+      throw error;
+    }) as Promise<T>,
     worded.includes(part) && loadTexts(`${part}.${lang}`),
     dressed.includes(part) && loadStyle(`${first.base}${part}.css`),
   ]);

@@ -219,9 +219,13 @@ export function seenPeople(): Map<string, Address> {
   return found;
 }
 
-/** dropEmails forgets emails that nobody looks at. */
+/** dropEmails forgets emails that nobody looks at, and conversations of which nothing is left. */
 export function dropEmails(ids: Iterable<string>): void {
-  for (const id of ids) emails.delete(id);
+  for (const id of ids) {
+    const threadId = known(id)?.threadId ?? "";
+    emails.delete(id);
+    if (threads.get(threadId)?.peek().every((e) => !emails.has(e))) threads.delete(threadId);
+  }
 }
 
 /** sync keeps what is known true while the page is open. */

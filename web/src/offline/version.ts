@@ -3,6 +3,7 @@
 
 import { first } from "../core/first";
 import { online, send } from "../core/jmap";
+import { missing } from "../core/load";
 import { t } from "../core/text";
 import { toast } from "../ui/toast";
 
@@ -24,5 +25,6 @@ export function followVersion(): void {
     if (there && away) void look().catch(() => {});
     away = !there;
   });
+  addEventListener(missing, () => void look().catch(() => {}));
   setInterval(() => void look().catch(() => {}), often);
 }

@@ -8,11 +8,13 @@ import { changesWaiting } from "../core/standin";
 import { number, size, t } from "../core/text";
 import { databaseOf, open } from "../offline/database";
 import type { Keeping } from "../offline/keeping";
+import { possible } from "../push/push";
 import { Button } from "../ui/button";
 import { Icon } from "../ui/icon";
 import { Part } from "./parts";
 
-type Level = "good" | "warn" | "bad";
+/** Level is how well something is; note is what a browser does not have, which is no trouble. */
+type Level = "good" | "note" | "warn" | "bad";
 
 interface Found {
   level: Level;
@@ -25,6 +27,7 @@ interface Probe {
 }
 
 const good = (text: string): Found => ({ level: "good", text });
+const note = (text: string): Found => ({ level: "note", text });
 const warn = (text: string): Found => ({ level: "warn", text });
 const bad = (text: string): Found => ({ level: "bad", text });
 
@@ -89,7 +92,7 @@ const probes: Probe[] = [
   {
     id: "storage",
     look: async () => {
-      if (!globalThis.indexedDB || !navigator.storage?.estimate) return warn(t("check_storage_none"));
+      if (!globalThis.indexedDB || !navigator.storage?.estimate) return note(t("check_storage_none"));
       const { usage = 0, quota = 0 } = await navigator.storage.estimate();
       return quota - usage > 50e6 ? good(t("check_storage_good", { used: size(usage), free: size(quota - usage) })) : warn(t("check_storage_full", { free: size(quota - usage) }));
     },
@@ -110,14 +113,14 @@ const probes: Probe[] = [
   {
     id: "notices",
     look: async () => {
-      if (!("Notification" in globalThis)) return warn(t("check_notices_none"));
+      if (!possible) return note(t("check_notices_none"));
       if (Notification.permission === "granted") return good(t("check_notices_good"));
-      return Notification.permission === "denied" ? warn(t("check_notices_denied")) : good(t("check_notices_asked"));
+      return Notification.permission === "denied" ? note(t("check_notices_denied")) : good(t("check_notices_asked"));
     },
   },
 ];
 
-const icons: Record<Level, string> = { good: "circle-check", warn: "circle-alert", bad: "triangle-alert" };
+const icons: Record<Level, string> = { good: "circle-check", note: "info", warn: "circle-alert", bad: "triangle-alert" };
 
 export function Check() {
   const [found, setFound] = useState<Record<string, Found>>({});
@@ -137,7 +140,7 @@ export function Check() {
 
   const all = Object.values(found);
   const done = all.length === probes.length;
-  const trouble = all.some((f) => f.level !== "good");
+  const trouble = all.some((f) => f.level === "warn" || f.level === "bad");
   return (
     <>
       <h1>{t("settings_check")}</h1>
