@@ -184,6 +184,14 @@ await flow(async ({ person }) => {
   await page.getByRole("button", { name: "Undo" }).click();
   await first(page, "Letter 59");
 
+  // One the other way puts it into the trash, also where it begins at the star.
+  await touch("touchStart", [370, y + 30]);
+  for (let x = 360; x >= 100; x -= 20) await touch("touchMove", [x, y + 30]);
+  await touch("touchEnd");
+  await page.getByText("1 conversation moved to the trash").waitFor();
+  await page.getByRole("button", { name: "Undo" }).click();
+  await first(page, "Letter 59");
+
   // A long press chooses; going back ends choosing, then closes what is open.
   await touch("touchStart", [100, y + 30]);
   await page.getByText("1 chosen").waitFor();

@@ -38,9 +38,11 @@ export function gestures(pane: HTMLElement): () => void {
   const down = (e: PointerEvent) => {
     quiet = false;
     const row = (e.target as Element).closest<HTMLElement>(".row[data-id]");
-    if (!row || e.button !== 0 || !e.isPrimary || (e.target as Element).closest("button, input")) return;
+    const touch = e.pointerType === "touch";
+    const control = (e.target as Element).closest("button, input"); // where a swipe begins, but nothing else
+    if (!row || e.button !== 0 || !e.isPrimary || (control && !touch)) return;
     press = { id: row.dataset.id!, row, x: e.clientX, y: e.clientY, pointer: e.pointerId };
-    if (e.pointerType === "touch") {
+    if (touch && !control) {
       press.timer = setTimeout(() => {
         const id = press?.id;
         end();
@@ -148,7 +150,7 @@ function swiping(p: Press, dx: number): void {
   p.swipe!.dataset.what = what;
   p.swipe!.dataset.side = dx > 0 ? "left" : "right";
   p.swipe!.dataset.enough = String(Math.abs(dx) > Math.min(120, innerWidth / 3));
-  p.swipe!.textContent = t(what === "archive" ? "archive" : here.peek()?.role === "trash" || here.peek()?.role === "junk" || !can("file") ? "delete_for_ever" : "to_trash");
+  p.swipe!.textContent = t(what === "archive" ? "archive" : here.peek()?.role === "trash" || here.peek()?.role === "junk" || !can("file") ? "delete_for_ever" : "mailbox_trash");
 }
 
 /** dragged are the rows that go along with one. */

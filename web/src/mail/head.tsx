@@ -85,7 +85,7 @@ function ChosenBar() {
   );
 }
 
-const moreMenu = (at: Element) => later((part) => part.chosenMenu(at, { can, read, star, junk, toInbox, destroy, labels: () => labelMenu(at) }));
+const moreMenu = (at: Element) => later((part) => part.chosenMenu(at, { can, role: searching.peek() ? "" : (here.peek()?.role ?? ""), read, star, junk, toInbox, destroy, labels: () => labelMenu(at) }));
 
 /** Chips narrow the list. */
 function Chips() {

@@ -12,7 +12,10 @@ import { ListHead } from "./head";
 import { Row } from "./row";
 import { coming, cursor, density, list } from "./state";
 
-const rowHeights = { roomy: 78, compact: 52 };
+/** larger is how much larger somebody lets the browser write than is usual. */
+const larger = Math.max(1, parseFloat(getComputedStyle(document.documentElement).fontSize) / 16);
+
+const rowHeights = { roomy: 78 * larger, compact: 52 * larger };
 
 /** rows is the list on the screen, for the keys. */
 export const rows: { current: VirtualHandle | null } = { current: null };

@@ -20,6 +20,7 @@ export { FullNote } from "./full";
 export { manageLabels, newLabel } from "./labels";
 export { changeMany, destroyMany, rowIds } from "./many";
 export { messageMenu } from "./more";
+export { suggestions, suggestPeople } from "./suggest";
 export { view } from "../read/viewer";
 
 async function set(args: object, id?: string): Promise<any> {
@@ -156,6 +157,7 @@ export function folderMenu(m: Mailbox, at: Element, empty: (id: string) => unkno
 /** Chosen is what can be done with the rows that are chosen. */
 interface Chosen {
   can(what: "file" | "remove" | "flag" | "read"): boolean;
+  role: string; // of the mailbox that is listed
   read(on: boolean): unknown;
   star(on: boolean): unknown;
   junk(): unknown;
@@ -165,7 +167,7 @@ interface Chosen {
 }
 
 /** chosenMenu is the menu of the rows that are chosen. */
-export function chosenMenu(at: Element, { can, read, star, junk, toInbox, destroy, labels }: Chosen): void {
+export function chosenMenu(at: Element, { can, role, read, star, junk, toInbox, destroy, labels }: Chosen): void {
   const [seen, flags, file] = [!can("read"), !can("flag"), !can("file")];
   openMenu(at, [
     { label: t("mark_read"), icon: "mail-open", keys: "⇧I", disabled: seen, run: () => read(true) },
@@ -173,8 +175,7 @@ export function chosenMenu(at: Element, { can, read, star, junk, toInbox, destro
     { label: t("star"), icon: "star", keys: "s", disabled: flags, run: () => star(true) },
     { label: t("unstar"), icon: "star", disabled: flags, run: () => star(false) },
     { label: t("label"), icon: "tag", keys: "l", disabled: flags, run: labels },
-    { label: t("junk"), icon: "shield-alert", keys: "!", line: true, disabled: file, run: () => junk() },
-    { label: t("not_junk"), icon: "shield-check", disabled: file, run: () => toInbox() },
+    role === "junk" ? { label: t("not_junk"), icon: "shield-check", line: true, disabled: file, run: () => toInbox() } : { label: t("junk"), icon: "shield-alert", keys: "!", line: true, disabled: file, run: () => junk() },
     { label: t("delete_for_ever"), icon: "trash-2", danger: true, line: true, disabled: !can("remove"), run: () => destroy() },
   ], t("more"));
 }

@@ -10,6 +10,9 @@ const around = 140;
 /** overscan is how many rows beyond those in sight are in the page, once those in sight are there. */
 const overscan = 8;
 
+/** printed is how many they are on paper. */
+const printed = 50;
+
 /** spare is how many more may be, before they are worth taking away. */
 const spare = 3;
 
@@ -152,6 +155,14 @@ function useSight({ count, height, keyOf, indexOf, onRange, onTop, onScroll, onS
     }
     changed.current();
   });
+  useEffect(() => {
+    const print = () => {
+      beyond.current = printed;
+      changed.current();
+    };
+    addEventListener("beforeprint", print);
+    return () => removeEventListener("beforeprint", print);
+  }, []);
   useLayoutEffect(() => onRange(shown.from, Math.max(1, to)), [shown.from, to, count]);
   useEffect(() => {
     if (beyond.current === overscan || keyOf(shown.from) === undefined || keyOf(to - 1) === undefined) return;
