@@ -133,3 +133,31 @@ func namedBeside(files map[string]string, file, name string) bool {
 	}
 	return false
 }
+
+var (
+	shownIcon = regexp.MustCompile(`\bicon(?:=|: )"([a-z0-9-]+)"|<Icon name="([a-z0-9-]+)"`)
+	drawnHere = regexp.MustCompile(`(?m)^  (\w+): "[mM]\d`) // those of src/ui/icon.tsx
+)
+
+// TestIcons finds icons that are shown and are not there, which browsers show as nothing, and those that nothing shows.
+func TestIcons(t *testing.T) {
+	files := source(t, ".ts", ".tsx")
+	sheet := string(bundle(t)["icons.svg"])
+	drawn := map[string]bool{}
+	for _, m := range drawnHere.FindAllStringSubmatch(files["ui/icon.tsx"], -1) {
+		drawn[m[1]] = true
+	}
+	for file, text := range files {
+		for _, m := range shownIcon.FindAllStringSubmatch(text, -1) {
+			if name := m[1] + m[2]; !drawn[name] && !strings.Contains(sheet, `<symbol id="`+name+`"`) {
+				t.Errorf("%s shows the icon %q, which is not in third_party/lock.tsv", file, name)
+			}
+		}
+	}
+	used := namesIn(files)
+	for _, m := range regexp.MustCompile(`<symbol id="([^"]+)"`).FindAllStringSubmatch(sheet, -1) {
+		if !used.have(m[1]) {
+			t.Errorf("nothing shows the icon %q", m[1])
+		}
+	}
+}
