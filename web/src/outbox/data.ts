@@ -150,3 +150,6 @@ export function when(text: string): string {
   if (d.toDateString() === now.toDateString()) return time(d);
   return Math.abs(d.getTime() - now.getTime()) < 6 * 86400e3 ? weekday.format(d) : far.format(d);
 }
+
+/** wrongAddress are the causes against which another address helps. */
+export const wrongAddress = /^(?:recipient\.(?!refuses|server)|dns\.(?:mx|host|domain))/;

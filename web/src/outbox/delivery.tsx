@@ -3,11 +3,12 @@
 import { useEffect, useState } from "preact/hooks";
 import { call } from "../core/jmap";
 import { onChange } from "../core/mail";
+import { visit } from "../core/route";
 import { t } from "../core/text";
 import { Button } from "../ui/button";
 import { Icon } from "../ui/icon";
 import { correctAddress } from "./correct";
-import { when, type Recipient } from "./data";
+import { when, wrongAddress, type Recipient } from "./data";
 import { whereIs } from "./whereis";
 
 interface Submission {
@@ -68,10 +69,11 @@ export function Delivery({ emailId }: { emailId: string }) {
   const list = [...recipients];
   const there = list.filter(([, { r }]) => r.state === "delivered").length;
   const trouble = list.some(([, { r }]) => r.state === "bounced" || r.state === "delayed" || r.state === "held");
+  const bad = list.some(([, { r }]) => r.state === "bounced");
   const summary = list.length === 1 ? [stateOf(list[0]![1].r), list[0]![1].r.opened && t("delivery_opened", { time: when(list[0]![1].r.opened) })].filter(Boolean).join("; ") : there === list.length ? t("delivery_all", { n: there }) : t("delivery_some", { n: there, all: list.length });
   return (
-    <details class={`delivery ${trouble ? "trouble" : ""}`} open={trouble}>
-      <summary><Icon name={there === list.length ? "circle-check" : trouble ? "circle-alert" : "clock"} />{summary}</summary>
+    <details class={`delivery ${bad ? "trouble" : ""}`} open={trouble}>
+      <summary><Icon name={there === list.length ? "circle-check" : bad ? "circle-alert" : "clock"} />{summary}</summary>
       <ul>
         {list.map(([address, { r, s }]) => (
           <li key={address}>
@@ -106,6 +108,12 @@ export function stateOf(r: Recipient): string {
       return t("outbox_stopped");
   }
   return t("state_waiting");
+}
+
+/** Mend puts a wrong address right; what helps against anything else is in the Outbox. */
+function Mend({ id, r, label, primary }: { id: string; r: Recipient; label: string; primary?: boolean }) {
+  const address = r.suggestion || wrongAddress.test(r.why?.cause ?? "");
+  return <Button primary={primary} onClick={() => (address ? void correctAddress(id, r) : visit("outbox"))}>{t(address ? label : "bounce_do")}</Button>;
 }
 
 /** Bounced says above a report of the service what it is about, and mends it. */

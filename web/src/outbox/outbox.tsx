@@ -15,7 +15,7 @@ import { Icon } from "../ui/icon";
 import { MenuButton } from "../ui/menu";
 import { Countdown, toast } from "../ui/toast";
 import { correctAddress, correctTo } from "./correct";
-import { act, failed, follow, limits, look, next, waiting, when, type Meter, type Recipient, type Sender, type Waiting, type Why } from "./data";
+import { act, failed, follow, limits, look, next, waiting, when, wrongAddress, type Meter, type Recipient, type Sender, type Waiting, type Why } from "./data";
 import { stateOf } from "./delivery";
 import { askWhere, whereIs } from "./whereis";
 
@@ -117,6 +117,7 @@ function Row({ w }: { w: Waiting }) {
       <p class="outbox-subject">{w.emailId ? <button type="button" class="link" onClick={() => void read().catch(say)}>{subject}</button> : subject} <span class="soft">{size(w.size)}</span></p>
       <StateLine w={w} />
       {worst?.why && w.state !== "scheduled" && !limited(worst) && <p>{reason(worst)}{w.state === "bounced" && worst.why.action && !worst.suggestion && ` ${worst.why.action}`}</p>}
+      {w.state === "held" && !worst?.why && <p>{t("state_held_why")}</p>}
       {w.state === "delayed" && worst?.giveUp && !limited(worst) && <p class="soft">{t("outbox_until", { time: when(worst.giveUp) })}</p>}
       {mixed && <Each list={open} />}
       {done > 0 && <p class="soft">{t("outbox_done", { n: done, all: w.recipients.length })}</p>}
@@ -186,7 +187,6 @@ interface Act {
 
 // The causes by what helps against them.
 const asLink = /^content\.(?:too-large|attachment-forbidden)/;
-const wrongAddress = /^(?:recipient\.(?!refuses|server)|dns\.(?:mx|host|domain))/;
 const wrongSender = /^(?:client\.from-not-owned|sender\.(?:not-aligned|address-invalid))/;
 const theirs = /^(?:content\.looks-like-spam|recipient\.refuses|reputation\.(?!greylisted)|sender\.|tls\.)/;
 const mayBeThere = "outbox.accepted-unconfirmed";
