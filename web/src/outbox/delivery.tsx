@@ -12,6 +12,9 @@ import { when, wrongAddress, type Recipient } from "./data";
 import { whereIs } from "./whereis";
 
 interface Submission {
+  /** id or emailSubmissionId is there if it was handed in over JMAP: then the Outbox has what failed of it. */
+  id?: string;
+  emailSubmissionId?: string | null;
   undoStatus: "pending" | "final" | "canceled";
   traceId: string;
   recipients: Record<string, Recipient>;
@@ -80,7 +83,8 @@ export function Delivery({ emailId }: { emailId: string }) {
             <span class="delivery-who">{address}</span> <span class={r.state === "bounced" ? "why" : "soft"}>{stateOf(r)}</span>
             {r.opened && <> <span class="soft">{t("delivery_opened", { time: when(r.opened) })}</span></>}
             {r.why && r.state !== "delivered" && <p>{r.why.text}</p>}
-            {r.state === "bounced" && <Button onClick={() => void correctAddress(s.traceId, { ...r, address })}>{t("correct_send")}</Button>}
+            {r.state === "delayed" && r.giveUp && <p class="soft">{t("outbox_until", { time: when(r.giveUp) })}</p>}
+            {r.state === "bounced" && <Mend r={r} handed={!!(s.id ?? s.emailSubmissionId)} label={t("correct_send")} correct={() => correctAddress(s.traceId, { ...r, address })} />}
           </li>
         ))}
       </ul>
@@ -110,10 +114,10 @@ export function stateOf(r: Recipient): string {
   return t("state_waiting");
 }
 
-/** Mend puts a wrong address right; what helps against anything else is in the Outbox. */
-function Mend({ id, r, label, primary }: { id: string; r: Recipient; label: string; primary?: boolean }) {
-  const address = r.suggestion || wrongAddress.test(r.why?.cause ?? "");
-  return <Button primary={primary} onClick={() => (address ? void correctAddress(id, r) : visit("outbox"))}>{t(address ? label : "bounce_do")}</Button>;
+/** Mend corrects an address where that helps; what helps otherwise is in the Outbox, if the message was handed in here. */
+function Mend({ r, handed, label, correct, primary }: { r: Recipient; handed: boolean; label: string; correct: () => unknown; primary?: boolean }) {
+  const address = !handed || r.suggestion || wrongAddress.test(r.why?.cause ?? "");
+  return <Button primary={primary} onClick={() => void (address ? correct() : visit("outbox"))}>{address ? label : t("bounce_do")}</Button>;
 }
 
 /** Bounced says above a report of the service what it is about, and mends it. */
@@ -129,7 +133,7 @@ export function Bounced({ emailId, threadId }: { emailId: string; threadId: stri
             <strong>{t("bounce_title", { who: address })}</strong>
             <div>{r.why?.text} {r.suggestion && t("outbox_meant", { address: r.suggestion })}</div>
           </div>
-          <Button primary onClick={() => void correctAddress(s.traceId, { ...r, address }, emailId)}>{t("correct_again")}</Button>
+          <Mend primary r={r} handed={!!(s.id ?? s.emailSubmissionId)} label={t("correct_again")} correct={() => correctAddress(s.traceId, { ...r, address }, emailId)} />
         </div>
       ))}
     </>
