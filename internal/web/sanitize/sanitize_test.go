@@ -102,6 +102,7 @@ func TestText(t *testing.T) {
 		{"links", "See https://example.org/a_(b)?c=1, or (www.example.org).", "<div>See " + link("https://example.org/a_(b)?c=1", "https://example.org/a_(b)?c=1") + ", or (" + link("https://www.example.org/", "www.example.org") + ").</div>", false, false},
 		{"addresses", "<anna@example.org>, x@y, @z", "<div>&lt;" + link("mailto:anna@example.org", "anna@example.org") + "&gt;, x@y, @z</div>", false, false},
 		{"no other scheme", "javascript://x.example/%0aalert(1) file:///etc", "<div>javascript://x.example/%0aalert(1) file:///etc</div>", false, false},
+		{"nothing but a quote", "> b\n", `<details class="quoted" open><summary>1</summary><blockquote><div>b</div></blockquote></details>`, false, false},
 		{"quote at the end", "a\n> b\n>> c\n", `<div>a</div><details class="quoted"><summary>2</summary><blockquote><div>b</div><blockquote><div>c</div></blockquote></blockquote></details>`, false, false},
 		{"quote that is answered", "> b\na", `<details class="quoted" open><summary>1</summary><blockquote><div>b</div></blockquote></details><div>a</div>`, false, false},
 		{"signature", "a\n-- \nAnna", `<div>a</div><div class="signature"><div>-- ` + "\n" + `Anna</div></div>`, false, false},

@@ -103,7 +103,7 @@ func (w *textWriter) lines(list []line) {
 		}
 		switch {
 		case list[i].depth > 0:
-			w.quote(list[i:end], says(list[end:min(max(signature, end), len(list))]))
+			w.quote(list[i:end], !says(list[:i]) || says(list[end:min(max(signature, end), len(list))]))
 		case i == signature:
 			w.out = append(w.out, `<div class="signature">`...)
 			w.plain(list[i:end])
@@ -136,12 +136,12 @@ func says(list []line) bool {
 	return false
 }
 
-// quote folds quoted lines; those that an answer stands under are shown.
-func (w *textWriter) quote(list []line, answered bool) {
+// quote folds quoted lines; open ones, which an answer stands under or nothing above, are shown.
+func (w *textWriter) quote(list []line, open bool) {
 	folded := w.o.Quoted != nil
 	if folded {
 		w.out = append(w.out, `<details class="quoted"`...)
-		if answered {
+		if open {
 			w.out = append(w.out, " open"...)
 		}
 		w.out = append(w.out, "><summary>"...)

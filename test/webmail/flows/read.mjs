@@ -1,6 +1,6 @@
 // Somebody signs in, sees the inbox, reads a message, and puts it away and back.
 
-import { anna, assert, base, deliver, flow, letter, until } from "../flow.mjs";
+import { accessible, anna, assert, base, deliver, flow, letter, until } from "../flow.mjs";
 import { jmap } from "../mail.mjs";
 
 await flow(async ({ person }) => {
@@ -52,6 +52,7 @@ await flow(async ({ person }) => {
     const dialog = page.getByRole("dialog", { name: title });
     await dialog.frameLocator("iframe").getByText(text).waitFor();
     await dialog.getByRole("link", { name: "Download", exact: true }).waitFor();
+    await accessible(page, title);
     await page.keyboard.press("Escape");
     await dialog.waitFor({ state: "detached" });
     assert.match(await page.evaluate(() => document.activeElement.getAttribute("aria-label")), link);

@@ -49,11 +49,11 @@ function File({ id, p }: { id: string; p: Part }) {
   });
   return (
     <li class="attachment">
-      <a href={pdf ? `${url}?view=1` : url} {...(opens ? { target: "_blank", rel: "noopener" } : { download: name })} {...(read && { onClick: read, "aria-haspopup": "dialog" })} title={name} aria-label={`${name}, ${size(p.size)}`}>
+      <a href={pdf ? `${url}?view=1` : url} {...(opens ? { target: "_blank", rel: "noopener" } : { download: name })} {...(read && { onClick: read, "aria-haspopup": "dialog" })} title={name} aria-label={`${name} ${size(p.size)}`}>
         {shown.test(p.type) && !broken
           ? <img onError={() => setBroken(true)} src={`/m/${id}/preview/${p.partId}?w=320`} alt="" loading="lazy" width="160" height="100" />
           : <span class="attachment-kind"><Icon name={iconOf(p.type)} /></span>}
-        <span class={`attachment-name ${name.length > long ? "cut" : ""}`}><span>{name.slice(0, -tail)}</span><span>{name.slice(-tail)}</span></span>
+        <span class={`attachment-name ${name.length > long ? "cut" : ""}`}><span>{name.slice(0, -tail)}</span><span>{name.slice(-tail)}</span></span>{" "}
         <span class="soft">{size(p.size)}</span>
       </a>
       {(opens || read) && (
