@@ -204,7 +204,7 @@ func (c *call) readSubmission(ctx context.Context, raw map[string]json.RawMessag
 		e = h.readEnvelope(envelope.MailFrom, envelope.RcptTo)
 	}
 	if e != nil {
-		return nil, e
+		return nil, c.addressesOf(ctx, h, e)
 	}
 	at, e := h.sendAt(now, sendAt)
 	if e != nil {
@@ -433,13 +433,13 @@ func (c *call) checkSubmission(ctx context.Context, h *handing) *methodError {
 	l := &c.server.options.Limits
 	switch {
 	case len(h.twice) > 0:
-		return &methodError{Type: "invalidEmail", Description: "it has fields twice that messages have once", Properties: h.twice}
+		return c.malformed(ctx, h, "it has fields twice that messages have once", h.twice...)
 	case len(h.email.From) == 0:
-		return &methodError{Type: "invalidEmail", Description: "it has no author", Properties: []string{"from"}}
+		return c.malformed(ctx, h, "it has no author", "from")
 	case len(h.email.From) > 1 && len(h.email.Sender) == 0: // RFC 5322 section 3.6.2
-		return &methodError{Type: "invalidEmail", Description: "several authors need a sender", Properties: []string{"from", "sender"}}
+		return c.malformed(ctx, h, "several authors need a sender", "from", "sender")
 	case len(h.email.Sender) > 1:
-		return &methodError{Type: "invalidEmail", Description: "it has several senders", Properties: []string{"sender"}}
+		return c.malformed(ctx, h, "it has several senders", "sender")
 	case h.email.Size > l.Message:
 		return c.refuse(ctx, h, "tooLarge", cause.Refuse(cause.ContentTooLargeOwn, cause.Size("size", h.email.Size), cause.Size("limit", l.Message)))
 	case len(h.sub.Recipients) > l.Recipients:
@@ -456,6 +456,27 @@ func (c *call) checkSubmission(ctx context.Context, h *handing) *methodError {
 		return c.refusedSender(ctx, h, sender)
 	}
 	return c.refusedRecipients(ctx, h, recipients)
+}
+
+// addressesOf tells why recipients are none, where that is what is wrong.
+func (c *call) addressesOf(ctx context.Context, h *handing, e *methodError) *methodError {
+	if e.Type != "invalidRecipients" {
+		return e
+	}
+	decisions := make([]cause.Decision, len(h.sub.Recipients))
+	for i := range h.sub.Recipients {
+		if address := h.sub.Recipients[i].Address; slices.Contains(e.InvalidRecipients, address) {
+			decisions[i] = cause.Refuse(cause.RecipientAddressInvalid, cause.Text("address", address))
+		}
+	}
+	return c.refusedRecipients(ctx, h, decisions)
+}
+
+// malformed tells that an email is no message that can be sent (RFC 8621 section 7.5), for a description and the properties that are wrong.
+func (c *call) malformed(ctx context.Context, h *handing, description string, properties ...string) *methodError {
+	e := c.refuse(ctx, h, "invalidEmail", cause.Refuse(cause.ContentMalformed))
+	e.Description, e.Properties = description, properties
+	return e
 }
 
 // refusedRecipients tells of those who cannot be sent to, nil if there are none.
