@@ -5,7 +5,7 @@ import { first } from "../core/first";
 import { accountOf, call } from "../core/jmap";
 import type { Address } from "../core/mail";
 import { t } from "../core/text";
-import { isAddress, type Chip } from "./addresses";
+import { isAddress, readAddresses, type Chip } from "./addresses";
 import { asLink } from "./attachments";
 import { attached, download, there } from "./files";
 import { escape, fragment, markup, paragraphs, plain } from "./html";
@@ -42,8 +42,8 @@ export async function beginDraft(options: Compose, libraries: Promise<void>): Pr
   return d;
 }
 
-/** checked marks what is no address. */
-const checked = (list: Address[] = []): Chip[] => list.map((a) => (isAddress(a.email) ? a : { ...a, bad: true }));
+/** checked reads what is no address alone, and marks what is none. */
+const checked = (list: Address[] = []): Chip[] => list.flatMap((a) => (isAddress(a.email) ? a : readAddresses(a.email)));
 
 /** write puts text and the signature where somebody begins to write. */
 function write(d: Draft, text: string): void {

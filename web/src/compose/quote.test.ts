@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Address } from "../core/mail";
-import { addressees, referencesOf, subjectOf, type Whole } from "./quote";
+import { addressees, referencesOf, subjectOf, unflow, type Whole } from "./quote";
 
 const me = { name: "Anna", email: "anna@example.test" }; // as src/test/page.ts has it
 const bo = { name: "Bo", email: "bo@example.org" };
@@ -46,4 +46,14 @@ test("references lead to the first message and the latest ones", () => {
   const kept = referencesOf(email({ references: many }));
   assert.equal(kept.length, 30);
   assert.deepEqual([kept[0], kept[1], kept.at(-1)], ["r0", "r72", "m"]);
+});
+
+test("lines that a program broke are one again", () => {
+  for (const [text, want, delSp] of [
+    ["Ett långt \nstycke.\n\nNästa.", "Ett långt stycke.\n\nNästa."],
+    ["> Citat som \n> hänger ihop.\n>\n>> Äldre \nEget", "> Citat som hänger ihop.\n>\n>> Äldre \nEget"],
+    [" >inget citat", ">inget citat"],
+    ["Slut \n-- \nAnna", "Slut \n-- \nAnna"],
+    ["日本 \n語", "日本語", true],
+  ] as [string, string, boolean?][]) assert.equal(unflow(text, !!delSp), want, JSON.stringify(text));
 });

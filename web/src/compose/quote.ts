@@ -33,6 +33,7 @@ export interface Whole extends Email {
   htmlBody: Part[];
   attachments: Part[];
   bodyValues: Record<string, { value: string }>;
+  "header:Content-Type": string | null;
 }
 
 /** Quote is what stands below one's own text: folded until somebody opens it. */
@@ -42,7 +43,7 @@ export interface Quote {
 }
 
 const properties = ["id", "blobId", "threadId", "mailboxIds", "keywords", "messageId", "inReplyTo", "references", "from", "to", "cc", "bcc", "replyTo", "subject",
-  "sentAt", "receivedAt", "size", "preview", "hasAttachment", "textBody", "htmlBody", "attachments", "bodyValues"];
+  "sentAt", "receivedAt", "size", "preview", "hasAttachment", "textBody", "htmlBody", "attachments", "bodyValues", "header:Content-Type"];
 
 /** fetchWhole asks for an email and its text; asFile for one that goes on as it came. */
 export async function fetchWhole(id: string, asFile = false): Promise<Whole> {
@@ -72,7 +73,26 @@ export function htmlOf(e: Whole): string | undefined {
 /** textOf is what an email says as plain text. */
 export function textOf(e: Whole): string {
   const text = e.textBody.filter((p) => p.type === "text/plain").map((p) => e.bodyValues[p.partId ?? ""]?.value ?? "").join("\n");
-  return text.trim() || !htmlOf(e) ? text.replace(/\r\n?/g, "\n") : plain(fragment(htmlOf(e)!));
+  if (!text.trim() && htmlOf(e)) return plain(fragment(htmlOf(e)!));
+  const lines = text.replace(/\r\n?/g, "\n");
+  const type = e["header:Content-Type"] ?? "";
+  return /format="?flowed/i.test(type) ? unflow(lines, /delsp="?yes/i.test(type)) : lines;
+}
+
+/** unflow puts lines together that a program broke (RFC 3676 section 4). */
+export function unflow(text: string, delSp: boolean): string {
+  const lines: string[] = [];
+  let before = -1; // how deep the line above is quoted, if it goes on
+  for (const line of text.split("\n")) {
+    const depth = /^>*/.exec(line)![0].length;
+    const rest = line.slice(depth).replace(/^ /, "");
+    const goesOn = rest.endsWith(" ") && rest !== "-- ";
+    const words = goesOn && delSp ? rest.slice(0, -1) : rest;
+    if (depth === before && rest !== "-- ") lines.push(lines.pop() + words);
+    else lines.push(">".repeat(depth) + (depth && words ? " " : "") + words);
+    before = goesOn ? depth : -1;
+  }
+  return lines.join("\n");
 }
 
 /** asHTML shows plain text with its lines. */
