@@ -83,6 +83,15 @@ if (password) {
   form.addEventListener("submit", () => { password.type = "password"; });
 }
 
+// What was typed goes along to who has forgotten the password, or cannot sign in for another reason.
+if (form) {
+  document.querySelectorAll(".help a").forEach((a) => a.addEventListener("click", () => {
+    const to = new URL(a.href);
+    if (form.elements.address.value) to.searchParams.set("address", form.elements.address.value);
+    a.href = to;
+  }));
+}
+
 // The webmail is fetched and rehearsed while somebody types (web/src/rehearsal.tsx). Once the password was right this page becomes it
 // (web/src/app.tsx), with no other to load.
 const base = form?.dataset.program;

@@ -10,13 +10,20 @@ await flow(async ({ person }) => {
   const page = await person(anna, { expect: ["status of 403"] });
   await jmap(page, ["Mailbox/set", { create: { n: { name: "Nyhetsbrev" } } }]);
 
-  await page.goto(`${base}/settings/rules`);
+  await page.goto(`${base}/settings/account`);
+  await page.getByRole("link", { name: "Rules" }).click();
   await page.getByText("You have no rules yet.").waitFor();
   await page.getByRole("button", { name: "Add a rule" }).click();
   await page.getByRole("textbox", { name: "Words, with commas between them" }).fill("nytt.test");
   await page.getByRole("combobox", { name: "Put it in a folder" }).selectOption({ label: "Nyhetsbrev" });
   await page.getByRole("checkbox", { name: "Mark it with a star" }).check();
   await page.getByRole("button", { name: "If the sender contains nytt.test: move to Nyhetsbrev, mark with a star." }).waitFor();
+  for (const leave of [() => page.getByRole("link", { name: "Security" }).click(), () => page.evaluate(() => history.back())]) { // what was not saved is not lost
+    await leave();
+    await page.getByRole("dialog").getByText("Some changes are not saved").waitFor();
+    await page.getByRole("button", { name: "Cancel" }).click();
+    await page.getByRole("textbox", { name: "Words, with commas between them" }).waitFor();
+  }
   await page.getByRole("button", { name: "Try them on your newest messages" }).click();
   await page.getByText("Of your 2 newest messages, 1 would be treated differently. Nothing has been done.").waitFor();
   assert.match(await page.locator(".tried").innerText(), /Veckans nyheter[^]*Nyhetsbrev/);

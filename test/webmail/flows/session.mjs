@@ -19,7 +19,7 @@ await flow(async ({ person }) => {
     const open = indexedDB.open(`postiljon-${JSON.parse(document.getElementById("first").textContent).account.id}`);
     open.onsuccess = () => {
       const all = open.result.transaction("drafts").objectStore("drafts").getAll();
-      all.onsuccess = () => resolve(all.result.some((d) => d.html.includes("Andra stycket")));
+      all.onsuccess = () => resolve(all.result.some((d) => d.html.includes("som skrevs sedan.")));
     };
   }));
 

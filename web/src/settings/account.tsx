@@ -5,7 +5,7 @@ import { api, call, MethodError, use } from "../core/jmap";
 import { t } from "../core/text";
 import { Button } from "../ui/button";
 import { confirm } from "../ui/dialog";
-import { attempt, Load, Part, Row, useLoaded } from "./parts";
+import { attempt, Load, Part, Row, useLoaded, useUnsaved } from "./parts";
 
 interface Profile {
   address: string;
@@ -147,6 +147,7 @@ function OneIdentity({ i, save, remove }: { i: Identity; save: (change: object) 
   const [signature, setSignature] = useState(i.textSignature);
   const [reply, setReply] = useState(i.replyTo?.[0]?.email ?? "");
   const changed = name !== i.name || signature !== i.textSignature || reply !== (i.replyTo?.[0]?.email ?? "");
+  useUnsaved(changed);
   const submit = (e: Event) => {
     e.preventDefault();
     // The plain signature is the one that is written here; one made of it stands in messages with rich text.

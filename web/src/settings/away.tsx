@@ -3,7 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { locale, t } from "../core/text";
 import { Button } from "../ui/button";
-import { attempt, Load, Part, Row, Switch, useLoaded } from "./parts";
+import { attempt, Load, Part, Row, Switch, useLoaded, useUnsaved } from "./parts";
 import { getRules, putRules, type RulesTold, type Settings } from "./rules";
 
 const longDay = (d: Date): string => d.toLocaleDateString(locale, { weekday: "long", day: "numeric", month: "long" });
@@ -39,6 +39,7 @@ function Answer({ told, saved }: Props) {
   useEffect(() => setDraft(v ?? { text: "", off: true }), [JSON.stringify(v)]); // as the server has it
   const on = !!v && !v.off;
   const changed = JSON.stringify(draft) !== JSON.stringify(v ?? { text: "", off: true });
+  useUnsaved(changed);
   const set = (change: Partial<typeof draft>) => setDraft({ ...draft, usual: undefined, ...change });
   return (
     <Part title={t("away_answer")} text={t("away_text")}>
@@ -70,6 +71,7 @@ function Onwards({ told, saved }: Props) {
   const [to, setTo] = useState(f?.to.join(", ") ?? "");
   const [keep, setKeep] = useState(f?.keep ?? true);
   const list = to.split(/[\s,;]+/).filter(Boolean);
+  useUnsaved(list.join() !== (f?.to.join() ?? "") || (!!f && keep !== f.keep));
   return (
     <Part title={t("onwards")} text={t("onwards_text")}>
       <label class="field"><span>{t("onwards_to")}</span><input type="text" inputMode="email" autocapitalize="none" spellcheck={false} value={to} onInput={(e) => setTo(e.currentTarget.value)} /></label>

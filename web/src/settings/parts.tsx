@@ -1,10 +1,13 @@
 // What the pages of the settings are made of.
 
+import { effect, untracked } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { explain } from "../core/actions";
+import { go, route } from "../core/route";
 import { longDate, t, time } from "../core/text";
 import { Button } from "../ui/button";
+import { confirm } from "../ui/dialog";
 import { toast } from "../ui/toast";
 
 /** Part is a part of a page with a heading and, in a line, what it is for. */
@@ -76,6 +79,36 @@ export function Load<T>({ of, children }: { of: Loaded<T>; children: (value: T) 
       <Button onClick={of.again}>{t("try_again")}</Button>
     </div>
   );
+}
+
+/** useUnsaved asks before somebody leaves a page with changes that were not saved, whichever way. */
+export function useUnsaved(changed: boolean): void {
+  useEffect(() => {
+    if (!changed) return;
+    const here = route.peek();
+    const hold = (e: Event) => e.preventDefault();
+    let asking = false;
+    const stop = effect(() => {
+      const to = route.value;
+      if (to.page === here.page && to.section === here.section) return;
+      untracked(async () => {
+        go(here); // before anything is drawn
+        if (asking) return;
+        asking = true;
+        const leave = await confirm(t("unsaved"), t("unsaved_text"), t("unsaved_leave"), true);
+        asking = false;
+        if (!leave) return;
+        end();
+        go(to);
+      });
+    });
+    const end = () => {
+      stop();
+      removeEventListener("beforeunload", hold);
+    };
+    addEventListener("beforeunload", hold);
+    return end;
+  }, [changed]);
 }
 
 /** attempt does something and says in words if it failed; it answers whether it was done. */

@@ -10,7 +10,7 @@ import { Button, IconButton } from "../ui/button";
 import { confirm } from "../ui/dialog";
 import { nameOf } from "../mail/names";
 import { fresh } from "./confirm";
-import { at, attempt, Load, Part, Switch, useLoaded } from "./parts";
+import { at, attempt, Load, Part, Switch, useLoaded, useUnsaved } from "./parts";
 
 interface Condition {
   field: string;
@@ -77,6 +77,7 @@ function All({ told, saved }: { told: RulesTold; saved: (r: RulesTold) => void }
   const [open, setOpen] = useState(from ? rules.length - 1 : -1);
   const [tried, setTried] = useState<Tried>();
   const changed = JSON.stringify(rules) !== JSON.stringify(told.settings.rules);
+  useUnsaved(changed);
   const ready = rules.every(complete);
   const list = useRef<HTMLOListElement>(null);
   const settings = { ...told.settings, rules: rules.map((r) => ({ ...r, name: r.name.trim() || sentence(r) })) };
