@@ -117,6 +117,15 @@ await flow(async ({ person }) => {
   await page.getByRole("button", { name: "Clear the search" }).click();
   await counted(page, "129 conversations");
 
+  // What was searched for of late is offered, until somebody takes it away.
+  await page.fill("#search", "boat 98");
+  await page.keyboard.press("Enter");
+  await page.getByRole("button", { name: "Clear the search" }).click();
+  const recent = page.getByRole("listbox", { name: "Suggestions" }).getByRole("option", { name: "boat 98" });
+  await recent.waitFor();
+  await recent.locator(".option-remove").click();
+  await recent.waitFor({ state: "detached" });
+
   // A filter narrows, an order turns, both stand in the address.
   await page.keyboard.press("Escape");
   await page.getByRole("group", { name: "Show only" }).getByRole("button", { name: /Unread/ }).click();

@@ -1,7 +1,7 @@
 // What people do with emails: at once on the screen, then at the server, and taken back where it fails or is undone.
 
 import { batch } from "@preact/signals";
-import { call, MethodError, of } from "./jmap";
+import { call, MethodError, of, SessionError } from "./jmap";
 import { email, known, mailbox, type Email } from "./mail";
 import { t } from "./text";
 import { toast } from "../ui/toast";
@@ -167,7 +167,7 @@ export async function withUndo(patches: Map<string, Patch>, said: string, after?
 export function explain(error: unknown): string {
   if (error instanceof MethodError && /^forbidden$|ReadOnly$/.test(error.type)) return t("not_allowed");
   if (error instanceof MethodError) return t("not_done", { reason: error.message });
-  return t("no_line");
+  return t(error instanceof SessionError ? "session_over" : "no_line");
 }
 
 /** roleMailbox is the mailbox with a role; one that every account has. */

@@ -22,6 +22,12 @@ function remember(search: string): void {
   store(whose(), recents.value.join("\n"));
 }
 
+/** forget takes a search out of those of late. */
+function forget(search: string): void {
+  recents.value = recents.peek().filter((r) => r !== search);
+  store(whose(), recents.value.join("\n"));
+}
+
 /** SearchBox is the search field: it searches while somebody types, and offers operators, people and recent searches. */
 export function SearchBox() {
   const field = useRef<HTMLInputElement>(null);
@@ -87,6 +93,7 @@ export function SearchBox() {
     const n = offered.length;
     if (e.key === "ArrowDown" && n > 0) setRow((row + 1) % n);
     else if (e.key === "ArrowUp" && n > 0) setRow((row - 1 + n) % n);
+    else if (e.key === "Delete" && e.shiftKey && offered[row]?.whole) forget(offered[row]!.whole!);
     else if (e.key === "Escape" && open && n > 0 && typed) setOpen(false);
     else if (e.key === "Escape") {
       type("");
@@ -116,6 +123,7 @@ export function SearchBox() {
             onPointerDown={(e) => e.preventDefault()} onClick={() => take(s)} onPointerMove={() => i !== row && setRow(i)}
           >
             <Icon name={s.icon} /><span class="menu-label">{s.text}</span>{s.hint && <span class="soft">{s.hint}</span>}
+            {s.whole && <span class="option-remove" title={t("forget_search")} onClick={(e) => (e.stopPropagation(), forget(s.whole!))}><Icon name="x" /></span>}
           </div>
         ))}
       </div>
