@@ -27,6 +27,12 @@ interface Linked {
 /** printOf tells a file from others when it is chosen again. */
 const printOf = (a: { name: string; size: number; file?: Blob }): string => `${a.name}:${a.size}:${(a.file as File | undefined)?.lastModified ?? 0}`;
 
+/** mostFailures is how often in a row it is tried again by itself. */
+const mostFailures = 8;
+
+/** isGone tells whether the server knows an upload no longer. */
+const isGone = (error: unknown): boolean => error instanceof MethodError && (error.detail.status === 404 || error.detail.status === 410);
+
 /** large sends a file up and makes its link. It never rejects; changed is called when there is something to save. */
 export async function large(a: Attached, changed: () => void): Promise<void> {
   a.state.value = "going";
@@ -55,13 +61,13 @@ export async function large(a: Attached, changed: () => void): Promise<void> {
         }
         failures = 0;
       } catch (error) {
-        if (error instanceof MethodError && (Number(error.type) === 404 || error.detail.status === 404 || error.detail.status === 410)) {
+        if (isGone(error) && ++failures <= mostFailures) {
           a.upload = await beginNew(a); // it was given up meanwhile
           changed();
           continue;
         }
         if (error instanceof MethodError && error.detail.status < 500) throw error;
-        if (stopped || sessionOver.peek() || ++failures > 8) {
+        if (stopped || sessionOver.peek() || ++failures > mostFailures) {
           a.state.value = "paused";
           a.why.value = stopped ? "" : t("large_line");
           return;

@@ -182,7 +182,8 @@ async function flush(): Promise<void> {
         await unshelve(o.id);
         told(o);
       } catch (error) {
-        if (!(error instanceof MethodError)) break; // no line, or signed out: later
+        if (isLater(error)) break;
+        if (!(error instanceof MethodError)) continue; // a message that is broken keeps no other one back
         await shelve({ ...o, refused: error.message });
         told(o, error);
       }
