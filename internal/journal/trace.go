@@ -535,7 +535,7 @@ func fold(events []store.Event) []Line {
 			continue
 		}
 		if of, ok := repeats(e); ok {
-			if at, ok := open[of]; ok && sameOutcome(&lines[at].Event, e) && (e.Kind != MessageDeferred || !interrupted(lines[at+1:], e.Trace)) {
+			if at, ok := open[of]; ok && sameOutcome(&lines[at].Event, e) && (!isTry(e.Kind) || !interrupted(lines[at+1:], e.Trace)) {
 				first := lines[at].Event.Time
 				lines[at] = Line{Event: *e, Count: lines[at].Count + 1, Last: e.Time} // the last one knows when it is tried next
 				lines[at].Event.Time = first
@@ -574,20 +574,21 @@ func repeats(e *store.Event) (repeated, bool) {
 	switch e.Kind {
 	case SignInOK, SignInRefused:
 		return repeated{account: e.Account, to: e.Field("to"), protocol: e.Field("protocol"), remote: e.Field("remote"), client: e.Field("client")}, true
-	case MessageDeferred:
-		return repeated{account: e.Account, trace: e.Trace, to: e.Field("to")}, true
 	}
-	return repeated{}, false
+	return repeated{account: e.Account, trace: e.Trace, to: e.Field("to")}, isTry(e.Kind)
 }
 
 // sameOutcome tells whether something ended as it did the time before.
 func sameOutcome(a, b *store.Event) bool {
-	return a.Kind == b.Kind && a.Cause == b.Cause && (a.Kind != MessageDeferred || a.Field("host") == b.Field("host") && a.Field("reply") == b.Field("reply"))
+	return a.Kind == b.Kind && a.Cause == b.Cause && (!isTry(a.Kind) || a.Field("host") == b.Field("host") && a.Field("reply") == b.Field("reply"))
 }
+
+// isTry tells of events after which a message is tried again.
+func isTry(kind string) bool { return kind == MessageDeferred || kind == MessageUnconfirmed }
 
 // interrupted tells whether something else happened to a message meanwhile, or too much to tell.
 func interrupted(since []Line, trace store.TraceID) bool {
-	return len(since) > maxTogether || slices.ContainsFunc(since, func(l Line) bool { return l.Event.Trace == trace && l.Event.Kind != MessageDeferred })
+	return len(since) > maxTogether || slices.ContainsFunc(since, func(l Line) bool { return l.Event.Trace == trace && !isTry(l.Event.Kind) })
 }
 
 func sameEvent(a, b *store.Event) bool {

@@ -303,6 +303,7 @@ func TestFoldTries(t *testing.T) {
 	lines := fold([]store.Event{
 		event(MessageDeferred, "anna", "450 later"), event(MessageDeferred, "bo", "450 later"), event(MessageDeferred, "anna", "450 later"),
 		event(MessageDeferred, "bo", "451 other"), event(MessageDeferred, "anna", "450 later"), event(MessageReleased, "anna", ""), event(MessageDeferred, "anna", "450 later"),
+		event(MessageUnconfirmed, "cilla", ""), event(MessageUnconfirmed, "cilla", ""),
 	})
 	var got []string
 	for _, l := range lines {
@@ -312,6 +313,7 @@ func TestFoldTries(t *testing.T) {
 	want := []string{
 		"message.deferred anna 3 1m0s 5m0s 15m0s", "message.deferred bo 1 2m0s 2m0s 12m0s", "message.deferred bo 1 4m0s 4m0s 14m0s",
 		"message.released anna 1 6m0s 6m0s 16m0s", "message.deferred anna 1 7m0s 7m0s 17m0s",
+		"message.unconfirmed cilla 2 8m0s 9m0s 19m0s",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)

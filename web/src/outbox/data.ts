@@ -82,6 +82,8 @@ interface Limits {
 export const waiting = signal<Waiting[] | undefined>(undefined);
 export const limits = signal<Limits | undefined>(undefined);
 export const failed = signal<unknown>(undefined);
+/** otherSenders tells whether there is another address to write from; it is looked at once a message wants one. */
+export const otherSenders = signal(false);
 
 /** look asks the server. */
 export async function look(): Promise<void> {
@@ -92,6 +94,7 @@ export async function look(): Promise<void> {
     waiting.value = b.list.sort(order);
     countNeeds(b.list);
     limits.value = l;
+    if (b.list.some((w) => w.recipients.some((r) => wrongSender.test(r.why?.cause ?? "")))) otherSenders.value = (await call<{ list: unknown[] }>("Identity/get", { ids: null, properties: ["id"] })).list.length > 1;
     failed.value = undefined;
   } catch (error) {
     failed.value = error;
@@ -153,3 +156,6 @@ export function when(text: string): string {
 
 /** wrongAddress are the causes against which another address helps. */
 export const wrongAddress = /^(?:recipient\.(?!refuses|server)|dns\.(?:mx|host|domain))/;
+
+/** wrongSender are those against which another address of one's own helps. */
+export const wrongSender = /^(?:client\.from-not-owned|sender\.(?:not-aligned|address-invalid))/;

@@ -15,7 +15,7 @@ import { Icon } from "../ui/icon";
 import { MenuButton } from "../ui/menu";
 import { Countdown, toast } from "../ui/toast";
 import { correctAddress, correctTo } from "./correct";
-import { act, failed, follow, limits, look, next, waiting, when, wrongAddress, type Meter, type Recipient, type Sender, type Waiting, type Why } from "./data";
+import { act, failed, follow, limits, look, next, waiting, when, otherSenders, wrongAddress, wrongSender, type Meter, type Recipient, type Sender, type Waiting, type Why } from "./data";
 import { stateOf } from "./delivery";
 import { askWhere, whereIs } from "./whereis";
 
@@ -187,7 +187,6 @@ interface Act {
 
 // The causes by what helps against them.
 const asLink = /^content\.(?:too-large|attachment-forbidden)/;
-const wrongSender = /^(?:client\.from-not-owned|sender\.(?:not-aligned|address-invalid))/;
 const theirs = /^(?:content\.looks-like-spam|recipient\.refuses|reputation\.(?!greylisted)|sender\.|tls\.)/;
 const mayBeThere = "outbox.accepted-unconfirmed";
 const later = /^(?:quota\.recipient-full|content\.malformed)/;
@@ -213,7 +212,7 @@ function actsOf(w: Waiting, r: Recipient | undefined): Act[] {
     });
   }
   if (id && asLink.test(cause)) acts.push({ label: t("send_as_link"), icon: "link", run: () => again(true).catch(say) });
-  if (id && wrongSender.test(cause)) acts.push({ label: t("other_sender"), icon: "user", run: () => again(false).catch(say) });
+  if (id && otherSenders.value && wrongSender.test(cause)) acts.push({ label: t("other_sender"), icon: "user", run: () => again(false).catch(say) });
   if (correct && !r?.suggestion && wrongAddress.test(cause)) acts.push(correct);
   if (id && w.state === "bounced" && later.test(cause)) acts.push(anew);
   if (id && cause === mayBeThere) acts.push(where);
@@ -253,7 +252,7 @@ async function takeBack(w: Waiting): Promise<void> {
 /** copyNote copies what the other side's postmaster needs to know. */
 async function copyNote(w: Waiting, r: Recipient): Promise<void> {
   const note = t("postmaster_text", {
-    to: r.address, from: w.from, time: longDate(new Date(w.created)), reply: r.reply ?? r.why?.title ?? "", host: r.host ?? r.address.split("@").at(-1)!,
+    to: r.address, from: w.from, time: `${longDate(new Date(w.created))} (${w.created})`, reply: r.reply ?? r.why?.title ?? "", host: r.host ?? r.address.split("@").at(-1)!,
     id: w.messageId ? `<${w.messageId}>` : "", reference: w.id,
   });
   try {
