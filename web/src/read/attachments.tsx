@@ -32,7 +32,7 @@ const tail = 9;
 const long = 40;
 
 /** readable are those that are opened in place, as text. */
-const readable = /^text\/|^message\/(?:rfc822|global)$/;
+const readable = /^text\/(?!rtf)|^message\/(?:rfc822|global)$/;
 
 const shown = /^image\/(png|jpeg|gif|webp)$/;
 
