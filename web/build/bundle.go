@@ -209,47 +209,56 @@ func sharing(web string, exports []string) api.Plugin {
 }
 
 // texts is one script a language with the words of src/text/LANGUAGE/*.json, by key; words of a part that is loaded when it
-// is needed are in one of their own. A key stands in one file alone.
+// is needed are in one of their own.
 func texts(files map[string][]byte, web string) error {
 	for _, lang := range []string{"sv", "nb", "en"} {
-		names, err := filepath.Glob(filepath.Join(web, "src", "text", lang, "*.json"))
+		scripts, err := words(filepath.Join(web, "src", "text", lang), lang)
 		if err != nil {
 			return err
 		}
-		all := map[string]bool{}
-		scripts := map[string]map[string]string{}
-		for _, name := range names {
-			raw, err := os.ReadFile(name)
-			if err != nil {
-				return err
-			}
-			var some map[string]string
-			if err := json.Unmarshal(raw, &some); err != nil {
-				return fmt.Errorf("%s: %w", filepath.Base(name), err)
-			}
-			script := textScript(strings.TrimSuffix(filepath.Base(name), ".json"), lang)
-			if scripts[script] == nil {
-				scripts[script] = map[string]string{}
-			}
-			for key, text := range some {
-				if all[key] {
-					return fmt.Errorf("%s/%s: %q stands in another file, too", lang, filepath.Base(name), key)
-				}
-				all[key], scripts[script][key] = true, joined.Replace(text)
-			}
-		}
-		for script, words := range scripts {
+		for script, some := range scripts {
 			var b bytes.Buffer
 			b.WriteString("export const texts=")
 			encoder := json.NewEncoder(&b)
 			encoder.SetEscapeHTML(false)
-			if err := encoder.Encode(words); err != nil {
+			if err := encoder.Encode(some); err != nil {
 				return err
 			}
-			files[script] = bytes.ReplaceAll(b.Bytes(), []byte("\u2028"), nil)
+			files[script] = b.Bytes()
 		}
 	}
 	return nil
+}
+
+// words are those of a language in a folder, by the script that has them. A key stands in one file alone.
+func words(folder, lang string) (map[string]map[string]string, error) {
+	names, err := filepath.Glob(filepath.Join(folder, "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]bool{}
+	scripts := map[string]map[string]string{}
+	for _, name := range names {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		var some map[string]string
+		if err := json.Unmarshal(raw, &some); err != nil {
+			return nil, fmt.Errorf("%s/%s: %w", lang, filepath.Base(name), err)
+		}
+		script := textScript(strings.TrimSuffix(filepath.Base(name), ".json"), lang)
+		if scripts[script] == nil {
+			scripts[script] = map[string]string{}
+		}
+		for key, text := range some {
+			if all[key] {
+				return nil, fmt.Errorf("%s/%s: %q stands in another file, too", lang, filepath.Base(name), key)
+			}
+			all[key], scripts[script][key] = true, joined.Replace(text)
+		}
+	}
+	return scripts, nil
 }
 
 // joined keeps the Swedish and Norwegian word for mail on one line: browsers break it after its hyphen.
