@@ -1,7 +1,7 @@
 // What was kept can be read without a line: after a reload, what was never opened, pictures and files, and what others share;
 // it can be searched. What is done meanwhile is done at the server once the line is back, but where another program was there first.
 
-import { anna, assert, base, bo, deliver, flow, letter, until } from "../flow.mjs";
+import { anna, assert, base, bo, deliver, flow, letter, signIn, until } from "../flow.mjs";
 import { imap } from "../imap.mjs";
 import { jmap } from "../mail.mjs";
 
@@ -61,6 +61,20 @@ await flow(async ({ person }) => {
   await row(page, "Delat brev").click();
   await page.frameLocator("iframe.body").getByText("Det som Bo delar.").waitFor();
 
+  // An answer is written, with what it answers, and waits.
+  await page.goto(`${base}/mail/inbox`);
+  await row(page, "Brev nummer 2").click();
+  await page.getByRole("button", { name: "Reply", exact: true }).click();
+  await page.getByRole("textbox", { name: "Text of the message" }).pressSequentially("Tack!", { timeout: 45_000 });
+  await until(page, async () => {
+    const { id } = JSON.parse(document.getElementById("first").textContent).account;
+    const database = await new Promise((done) => (indexedDB.open(`postiljon-${id}`).onsuccess = (e) => done(e.target.result)));
+    const drafts = await new Promise((done) => (database.transaction("drafts").objectStore("drafts").getAll().onsuccess = (e) => done(e.target.result)));
+    return JSON.stringify(drafts).includes("Texten i brev 2.");
+  });
+  await page.keyboard.press("Control+Enter");
+  await page.getByText("The message goes by itself when it is back").waitFor();
+
   // Archived, starred, thrown away and taken back; it stays so after a reload.
   await page.goto(`${base}/mail/inbox`);
   const act = async (subject, button) => {
@@ -76,7 +90,7 @@ await flow(async ({ person }) => {
   await row(page, "Brev nummer 5").waitFor();
   await page.reload();
   await row(page, "Brev nummer 5").waitFor();
-  assert.equal(await row(page, "Brev nummer 1").count(), 0);
+  await gone(page, "Brev nummer 1");
   await page.getByText(/changes are made when it is back/).waitFor();
   await page.getByRole("link", { name: "Archive" }).first().click();
   await row(page, "Brev nummer 1").waitFor();
@@ -89,6 +103,7 @@ await flow(async ({ person }) => {
   await deliver(anna.address, letter({ subject: "Medan linjen var nere" }));
   await page.context().setOffline(false);
   await page.getByText("1 message had been moved by another program").waitFor();
+  await page.getByText("“Re: Brev nummer 2” has been sent.").waitFor();
   await page.getByRole("link", { name: "Inbox" }).first().click();
   await row(page, "Medan linjen var nere").waitFor();
   assert.equal(await page.getByText("No connection right now").count(), 0);
@@ -106,6 +121,18 @@ await flow(async ({ person }) => {
   mail.close();
 
   // The self-check tells how much is kept.
+  await until(page, async () => (await (await caches.open("bodies")).keys()).filter((r) => r.url.includes("/body?")).length >= 8);
   await page.goto(`${base}/settings/check`);
-  await page.getByText("Your newest messages are kept in this browser: 8, 8 of them with text.").waitFor();
+  await page.getByText(/Your newest messages are kept in this browser|texts are kept so far/).waitFor();
+
+  // Where data is to be saved, what is opened is kept alone.
+  const saver = await person(bo, { signIn: false });
+  await saver.addInitScript(() => Object.defineProperty(Navigator.prototype, "connection", { value: { saveData: true } }));
+  await signIn(saver, bo);
+  await deliver(bo.address, letter({ to: bo.address, subject: "Till Bo", text: "Hej Bo." }));
+  await row(saver, "Till Bo").click();
+  await saver.frameLocator("iframe.body").getByText("Hej Bo.").waitFor();
+  await saver.goto(`${base}/settings/check`);
+  await saver.getByText("This device saves data").waitFor();
+  assert((await texts(saver)) <= 1);
 });

@@ -59,10 +59,15 @@ test("what is done is noted, and a list that asks what changed in it asks for al
   assert.deepEqual(await ask(["Email/queryChanges", { accountId: "a1" }, "0"]), [["error", { type: "cannotCalculateChanges" }, "0"]]);
 });
 
+const refuses = async (call: Invocation) => assert.equal(await ask(call).then(() => "answered", () => "not"), "not");
+
 test("what cannot be answered is not", async () => {
   assert.equal(await ask(["Email/set", { accountId: "a1" }, "0"]), undefined);
-  assert.equal(await ask(["Email/query", { accountId: "a1" }, "0"], ["Identity/get", { accountId: "a1" }, "1"]), undefined);
+  assert.equal(await ask(["Email/query", { accountId: "a1" }, "0"], ["Quota/get", { accountId: "a1" }, "1"]), undefined);
   assert.equal(await ask(["Email/query", { accountId: "a3" }, "0"]), undefined);
-  const [missing] = (await ask(["Email/get", { accountId: "a1", ids: ["M1", "M99"] }, "0"]))!;
-  assert.deepEqual(missing![1].notFound, ["M99"]);
+  for (const name of ["Email/get", "Thread/get"]) await refuses([name, { accountId: "a1", ids: ["M1", "M99"] }, "0"]); // nobody knows here whether it is gone
+  await refuses(["Email/query", { accountId: "a1", filter: { header: ["Message-ID", "x"] } }, "0"]);
+  await refuses(["Email/get", { accountId: "a1", ids: ["M1"], fetchTextBodyValues: true }, "0"]);
+  const [answered] = (await ask(["Email/get", { accountId: "a1", ids: ["M2"], fetchTextBodyValues: true }, "0"]))!;
+  assert.equal(answered![1].list[0].bodyValues.kept.value, "Vi ses vid bryggan.");
 });

@@ -35,6 +35,7 @@ export async function answer(database: Kept, later: Later, calls: Invocation[]):
 interface World {
   emails: Full[]; // newest first
   mailboxes: Mailbox[];
+  identities: { id: string }[];
   text: (id: string) => string;
 }
 
@@ -44,13 +45,21 @@ async function world(database: Kept, account: string, calls: Invocation[]): Prom
   if (!mailboxes) return undefined;
   const emails = (await database.all<Full>("emails")).filter((e) => accountOf(e.id) === account).sort(newestFirst);
   const texts = new Map<string, string>();
-  if (calls.some(([, args]) => wantsTexts(args.filter))) for (const t of await database.all<{ id: string; text: string }>("texts")) texts.set(t.id, t.text);
-  return { emails, mailboxes, text: (id) => texts.get(id) ?? "" };
+  if (calls.some(([, args]) => wantsTexts(args.filter) || args.fetchTextBodyValues)) for (const t of await database.all<{ id: string; text: string }>("texts")) texts.set(t.id, t.text);
+  const identities = (await database.get<{ id: string }[]>("state", "identities")) ?? [];
+  return { emails, mailboxes, identities, text: (id) => texts.get(id) ?? "" };
 }
 
 const methods: Record<string, (args: any, w: World) => any> = {
   "Mailbox/get": (_, w) => ({ state, list: w.mailboxes, notFound: [] }),
-  "Email/get": (args, w) => got(args.ids, w.emails),
+  "Identity/get": (_, w) => {
+    if (w.identities.length === 0) throw new Error("not kept");
+    return { state, list: w.identities, notFound: [] };
+  },
+  "Email/get": (args, w) => {
+    const answer = got(args.ids, w.emails);
+    return args.fetchTextBodyValues ? { ...answer, list: answer.list.map((e: Full) => withText(e, w.text(e.id))) } : answer;
+  },
   "Thread/get": (args, w) => got(args.ids, threads(w.emails)),
   "Email/query": (args, w) => {
     const found = sorted(w.emails.filter((e) => matches(args.filter, e, () => w.text(e.id))), args.sort);
@@ -61,10 +70,19 @@ const methods: Record<string, (args: any, w: World) => any> = {
   },
 };
 
+/** got are those with some ids. It throws if one is not kept, of which nobody knows here whether it is gone. */
 function got(ids: string[] | null, known: { id: string }[]): any {
   if (!ids) return { state, list: known, notFound: [] };
   const byId = new Map(known.map((k) => [k.id, k]));
-  return { state, list: ids.flatMap((id) => byId.get(id) ?? []), notFound: ids.filter((id) => !byId.has(id)) };
+  if (!ids.every((id) => byId.has(id))) throw new Error("not kept");
+  return { state, list: ids.map((id) => byId.get(id)), notFound: [] };
+}
+
+/** withText is an email to be answered. A draft would lose what is not kept of it, and is not opened. */
+function withText(e: Full, value: string): object {
+  if (e.keywords.$draft || !value) throw new Error("not kept");
+  const parts = [{ partId: "kept", type: "text/plain", blobId: null, size: value.length, name: null, disposition: null, cid: null }];
+  return { ...e, textBody: parts, htmlBody: parts, bodyValues: { kept: { value } } };
 }
 
 function threads(emails: Full[]): { id: string; emailIds: string[] }[] {

@@ -35,7 +35,7 @@ const bodies = "bodies";
 
 /** properties are those that the list and the reading pane ask for. */
 const properties = ["id", "blobId", "threadId", "mailboxIds", "keywords", "from", "sender", "to", "cc", "bcc", "replyTo", "subject", "receivedAt", "sentAt", "size",
-  "preview", "hasAttachment", "messageId", "attachments"];
+  "preview", "hasAttachment", "messageId", "inReplyTo", "references", "attachments"];
 const bodyProperties = ["partId", "blobId", "size", "name", "type", "disposition", "cid"];
 
 /** Keeping is how far it is, for the self-check. */
@@ -90,6 +90,7 @@ async function keepHeads(database: Kept): Promise<Set<string>> {
     ids.forEach((one) => wanted.add(one));
   }
   await database.put("state", `mailboxes-${first.account.id}`, mailboxes.peek());
+  await database.put("state", "identities", (await call("Identity/get", { ids: null })).list); // to write as
   const hidden = mailboxes.peek().filter((m) => m.role === "junk" || m.role === "trash");
   for (const id of await keepAccount(database, first.account.id, hidden, kept - wanted.size)) wanted.add(id);
   const gone = (await database.keys("emails")).filter((id) => !wanted.has(id));
@@ -226,10 +227,10 @@ async function fetchTo(cache: Cache, address: string, id: string, database: Kept
   await cache.put(address, response);
 }
 
-/** plain is what is read of a page of ours, to be searched. */
+/** plain is what is read of a page of ours, to be searched and quoted. */
 function plain(html: string): string {
-  const body = html.slice(html.indexOf("<body")).replace(/<style[^]*?<\/style>/g, " ").replace(/<[^>]*>/g, " ");
-  return body.replace(/&(?:amp|lt|gt|quot|nbsp|#\d+);/g, (e) => entities[e] ?? (e.startsWith("&#") ? String.fromCodePoint(Number(e.slice(2, -1))) : " ")).replace(/\s+/g, " ");
+  const body = html.slice(html.indexOf("<body")).replace(/<style[^]*?<\/style>/g, " ").replace(/<br[^>]*>|<\/(?:p|div|li|tr|h\d|pre|blockquote)>/g, "\n").replace(/<[^>]*>/g, " ");
+  return body.replace(/&(?:amp|lt|gt|quot|nbsp|#\d+);/g, (e) => entities[e] ?? (e.startsWith("&#") ? String.fromCodePoint(Number(e.slice(2, -1))) : " ")).replace(/[^\S\n]+/g, " ").replace(/ ?\n ?/g, "\n").replace(/\n{3,}/g, "\n\n").trim();
 }
 
 const entities: Record<string, string> = { "&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"' };

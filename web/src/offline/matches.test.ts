@@ -14,8 +14,9 @@ test("a filter looks where the server would", () => {
     { minSize: 1000 }, { maxSize: 1001 }, { after: "2026-11-20T10:00:00.000Z" }, { before: "2026-11-21T00:00:00.000Z" },
     { operator: "NOT", conditions: [{ text: "strömming" }] }, { operator: "AND", conditions: [{ text: "vi" }, { hasAttachment: false }] },
   ]) assert(yes(filter), JSON.stringify(filter));
-  for (const filter of [{ text: '"kantareller med"' }, { body: "oberg" }, { inMailbox: "F2" }, { maxSize: 1000 }, { before: "2026-11-20T10:00:00.000Z" }, { header: ["X"] }])
+  for (const filter of [{ text: '"kantareller med"' }, { body: "oberg" }, { inMailbox: "F2" }, { maxSize: 1000 }, { before: "2026-11-20T10:00:00.000Z" }, { notKeyword: "$flagged", hasKeyword: "$seen" }])
     assert(!yes(filter), JSON.stringify(filter));
+  assert.throws(() => yes({ header: ["Message-ID", "x"] }));
 });
 
 test("emails stand in the order that was asked for", () => {

@@ -15,21 +15,25 @@ export function wantsTexts(filter: any): boolean {
   return !!filter && (filter.operator ? filter.conditions.some(wantsTexts) : "text" in filter || "body" in filter);
 }
 
-/** matches is a filter of RFC 8621 section 4.4.1, as far as the program asks for it; text is the email's. */
+/** matches is a filter of RFC 8621 section 4.4.1; text is the email's. It throws at what is not known here. */
 export function matches(filter: any, e: Full, text: () => string): boolean {
   if (!filter) return true;
   if (filter.operator) {
     const results: boolean[] = filter.conditions.map((c: any) => matches(c, e, text));
     return filter.operator === "AND" ? results.every(Boolean) : filter.operator === "OR" ? results.some(Boolean) : !results.some(Boolean);
   }
-  return Object.entries<any>(filter).every(([name, value]) => conditions[name]?.(e, value, text) ?? false);
+  return Object.entries<any>(filter).every(([name, value]) => {
+    const condition = conditions[name];
+    if (!condition) throw new Error(`no such condition here: ${name}`);
+    return condition(e, value, text);
+  });
 }
 
 const fold = (s: string): string => s.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 
 /** has tells whether something stands in one of some texts: all words of it, or as it is in quotation marks. */
 function has(part: string, ...texts: (string | null | undefined)[]): boolean {
-  const all = fold(texts.filter(Boolean).join("\n"));
+  const all = fold(texts.filter(Boolean).join("\n")).replace(/\s+/g, " ");
   const [, exact] = /^"(.*)"$/.exec(part) ?? [];
   return exact === undefined ? fold(part).split(/\s+/).every((w) => all.includes(w)) : all.includes(fold(exact));
 }
