@@ -254,13 +254,13 @@ func (c *Clinic) sentLately(v visitor, in *evidence.Inside) (list []sent) {
 		if e.Kind == journal.MessageBounced || e.Kind == journal.MessageExpired {
 			trouble[of] = true
 		}
-		if e.Kind != journal.MessageQueued || len(list) == maxSent {
+		if e.Kind != journal.MessageQueued {
 			continue
 		}
 		list = append(list, sent{Trace: e.Trace, To: e.Text["to"], Subject: e.Text["subject"], At: c.moment(v, e.At), Trouble: trouble[of]})
 	}
 	slices.SortStableFunc(list, func(a, b sent) int { return cmp.Compare(rank(b.Trouble), rank(a.Trouble)) })
-	return list
+	return list[:min(len(list), maxSent)]
 }
 
 func rank(trouble bool) int {

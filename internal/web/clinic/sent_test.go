@@ -37,6 +37,23 @@ func TestSentLately(t *testing.T) {
 	}
 }
 
+// TestSentLatelyTrouble: what has not arrived is offered, however much was sent since.
+func TestSentLatelyTrouble(t *testing.T) {
+	catalogue, err := cause.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &Clinic{Options: Options{Catalogue: catalogue, Now: time.Now}}
+	in := &evidence.Inside{Queue: []evidence.Queued{{Trace: "0", To: "0@far.test", State: "deferred"}}}
+	for n := range 2 * maxSent {
+		in.Events = append(in.Events, evidence.Event{Kind: journal.MessageQueued, Trace: fmt.Sprint(n), Text: map[string]string{"to": fmt.Sprint(n, "@far.test")}})
+	}
+	list := c.sentLately(visitor{lang: cause.English}, in)
+	if len(list) != maxSent || !list[0].Trouble || list[0].To != "0@far.test" || list[1].To != fmt.Sprint(2*maxSent-1, "@far.test") {
+		t.Errorf("%d: %+v", len(list), list)
+	}
+}
+
 // TestOfThisMachine: that this machine has no line out is no reason not to say that an account here is in order.
 func TestOfThisMachine(t *testing.T) {
 	for unexplained, want := range map[string]doctor.State{"no-name-resolves": doctor.Healthy, "told-greylisted": doctor.Unknown} {

@@ -155,6 +155,9 @@ func (c *Clinic) reportPage(r *http.Request, v visitor, k *kept) *reportPage {
 	default:
 		p.Mood, p.Sentence, p.Text = "unsure", p.Say(cmp.Or(k.Note, "unsure"), "address", k.Address, "from", k.Awaited), cmp.Or(p.T[k.Note+"_text"], p.T["unsure_text"])
 		p.Button = button{"button_help", "/doctor/report/" + p.Reference + "/help"}
+		if k.Tile == "send" && k.Account != 0 && slices.ContainsFunc(k.Possible, onTheWay) {
+			p.Button = inOutbox // which says of each message why it waits
+		}
 		p.Likeliest = c.links(v, k.Possible)
 	}
 	if p.Button.Key == "" && (k.Tile == "program" || k.Tile == "signin") && k.Account != 0 && p.Mood == "fine" && !k.Fixed {
@@ -196,6 +199,17 @@ func (c *Clinic) tellCause(p *reportPage, v visitor, k *kept, client cause.Clien
 		p.Related = append(p.Related, link{other.ID, c.explain(v, other.decision()).Title})
 	}
 	p.Button = buttonFor(f.ID, k.Account != 0)
+	if p.Button.Key == "" && k.Tile == "send" && k.Account != 0 && onTheWay(f.ID) {
+		p.Button = inOutbox
+	}
+}
+
+var inOutbox = button{"button_outbox", "/mail/outbox"}
+
+// onTheWay tells causes for which a message waits on its way to a recipient.
+func onTheWay(id cause.ID) bool {
+	family, _, _ := strings.Cut(string(id), ".")
+	return family == "recipient" || family == "reputation" || family == "content" || id == cause.QuotaRecipientFull
 }
 
 // program is the mail program that the steps are for: the one that signed in last; else what the browser tells of the system.
@@ -216,7 +230,7 @@ func buttonFor(id cause.ID, signedIn bool) button {
 	case family == "quota" && id != cause.QuotaRecipientFull:
 		return button{"button_room", "/settings/storage"}
 	case family == "outbox" || family == "limit":
-		return button{"button_outbox", "/mail/outbox"}
+		return inOutbox
 	case family == "auth":
 		return button{"button_watch", "/doctor/watch"}
 	}
