@@ -372,7 +372,7 @@ function Ask({ title, before, close }: { title: string; before: string; close: (
         e.preventDefault();
         if (text.trim()) close(text.trim());
       }}>
-        <label class="field"><span>{t("name")}</span><input autofocus maxLength={100} value={text} onInput={(e) => setText(e.currentTarget.value)} /></label>
+        <label class="field"><span>{t("name")}</span><input autofocus maxLength={50} value={text} onInput={(e) => setText(e.currentTarget.value)} /></label>
       </form>
     </Dialog>
   );

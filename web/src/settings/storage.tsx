@@ -100,9 +100,11 @@ function Room({ s }: { s: StorageTold }) {
   return (
     <Part title={t("room")} text={s.limit ? t("room_of", { used: size(s.used), limit: size(s.limit), n: s.emails }) : t("room_used", { used: size(s.used), n: s.emails })}>
       {s.fullSince && <p class="check-verdict warn">{t("room_full", { when: longDate(new Date(s.fullSince)) })}</p>}
-      <div class="bar" role="img" aria-label={largest.map((m) => `${nameHere(m)} ${size(m.size)}`).join(", ")}>
-        {largest.map((m, i) => <span key={m.id} class={`hue-${(i * 5) % 12}`} style={{ width: `${(100 * m.size) / whole}%` }} />)}
-      </div>
+      {largest.length > 0 && (
+        <div class="bar" role="img" aria-label={largest.map((m) => `${nameHere(m)} ${size(m.size)}`).join(", ")}>
+          {largest.map((m, i) => <span key={m.id} class={`hue-${(i * 5) % 12}`} style={{ width: `${(100 * m.size) / whole}%` }} />)}
+        </div>
+      )}
       <ul class="bar-parts">
         {s.mailboxes.map((m, i) => (
           <li key={m.id}>
