@@ -57,6 +57,15 @@ await flow(async ({ person }) => {
   await page.getByText("1,398 marked as read").waitFor();
   await until(page, () => document.title.startsWith("(2) "));
 
+  // Those that are read, wherever they are in the list.
+  await page.keyboard.press("*");
+  await page.keyboard.press("r");
+  await page.getByText("1,398 chosen").waitFor();
+  await page.keyboard.press("*");
+  await page.keyboard.press("u");
+  await page.getByText("2 chosen", { exact: true }).waitFor();
+  await page.keyboard.press("Escape");
+
   // How far it is can be seen, and it can be ended; what was done until then comes back.
   let stop = false;
   await page.route("**/jmap/api", async (route) => {

@@ -1,6 +1,6 @@
 // Who comes for the first time is shown around in three steps, once, whatever the browser; with the keyboard alone, and skipped.
 
-import { accessible, anna, assert, base, bo, flow, sizes, until } from "../flow.mjs";
+import { accessible, anna, assert, base, bo, cilla, flow, sizes, until } from "../flow.mjs";
 
 const words = { sv: ["Här är din post", "Nästa", "Börja"], nb: ["Her er posten din", "Neste", "Begynn"], en: ["Your mail is here", "Next", "Begin"] };
 
@@ -60,4 +60,12 @@ await flow(async ({ person }) => {
   await phone.keyboard.press("Escape");
   await put;
   assert.equal(await phone.locator(".tour").count(), 0);
+
+  // Escape ends it also where somebody is back in the page.
+  const back = await person(cilla);
+  await back.getByRole("dialog", { name: "Your mail is here" }).waitFor();
+  await back.evaluate(() => document.activeElement.blur());
+  await back.keyboard.press("Escape");
+  await back.locator(".tour").waitFor({ state: "detached" });
+  assert.equal(await back.locator("[data-toured]").count(), 0);
 }, { tour: true });

@@ -35,7 +35,7 @@ export function rowsOf(id: string): string[] {
 }
 
 /** emailsOf are the emails that rows stand for: of conversations, those that lie in the mailbox that is shown. */
-export function emailsOf(rows: string[]): Email[] {
+function emailsOf(rows: string[]): Email[] {
   const from = here.peek()?.id;
   const found = new Map<string, Email>();
   for (const id of rows) {

@@ -2,11 +2,13 @@
 // and can be switched off.
 
 import { effect, signal } from "@preact/signals";
-import { undoLast } from "../core/actions";
+import { explain, undoLast } from "../core/actions";
+import type { Filter } from "../core/list";
 import { inThread, known } from "../core/mail";
 import { go, route, visit } from "../core/route";
 import { compose, type Compose } from "../compose/open";
-import { archive, atHand, chosen, emailsOf, junk, read, remove, rowsOf, star } from "./act";
+import { toast } from "../ui/toast";
+import { archive, atHand, chosen, junk, read, remove, rowsOf, star } from "./act";
 import { rows } from "./list";
 import { later } from "./later";
 import { labelMenu, moveMenu } from "./menus";
@@ -81,8 +83,7 @@ const commands: Record<string, Command> = {
   "?": help,
   "g i": () => visit("inbox"), "g s": () => visit("sent"), "g d": () => visit("drafts"), "g t": () => visit("trash"), "g a": () => visit("archive"), "g j": () => visit("junk"), "g o": () => visit("outbox"),
   "* a": () => (selection.value = { all: true, ids: new Set() }), "* n": () => (selection.value = nothing),
-  "* u": () => chooseWhere((id) => emailsOf([id]).some((e) => !e.keywords.$seen)), "* r": () => chooseWhere((id) => emailsOf([id]).every((e) => e.keywords.$seen)),
-  "* s": () => chooseWhere((id) => emailsOf([id]).some((e) => e.keywords.$flagged)),
+  "* u": () => chooseWhere("$seen", false), "* r": () => chooseWhere("$seen", true), "* s": () => chooseWhere("$flagged", true),
 };
 
 /** step moves the cursor; a conversation that is open follows it. */
@@ -179,6 +180,14 @@ function place(): Element {
   return document.querySelector(".row.cursor") ?? document.querySelector(".list-head") ?? document.body;
 }
 
-function chooseWhere(wanted: (id: string) => boolean): void {
-  selection.value = { all: false, ids: new Set(list.peek()?.known().filter(wanted)) };
+/** chooseWhere chooses all rows of the list that are read or not, or have a star, also those that were never looked at. */
+async function chooseWhere(keyword: "$seen" | "$flagged", on: boolean): Promise<void> {
+  const l = list.peek();
+  if (!l) return;
+  // A conversation is read once all of it is, and starred where something in it is.
+  const which: Filter = !l.collapse ? { [on ? "hasKeyword" : "notKeyword"]: keyword } : { [keyword === "$seen" ? "allInThreadHaveKeyword" : "someInThreadHaveKeyword"]: keyword };
+  const wanted = l.collapse && !on ? { operator: "NOT", conditions: [which] } : which;
+  const { sort, collapse, accountId } = l;
+  const ids = await later((part) => part.rowIds({ filter: { operator: "AND", conditions: [l.filter, wanted] }, sort, collapse, accountId }).catch((error) => void toast(explain(error), { kind: "error" })));
+  if (ids && list.peek() === l) selection.value = ids.length ? { all: false, ids: new Set(ids) } : nothing;
 }
