@@ -65,11 +65,18 @@ export async function restoreAll(ids: string[]): Promise<void> {
 
 function show(draft: Draft, refused?: MethodError): void {
   draft.begin();
-  open_.value = [...open_.peek().map((o) => (innerWidth < 1100 && o.stand !== "small" ? { ...o, stand: "small" as const } : o)), { draft, stand: "open", refused, before: document.activeElement as HTMLElement | null }];
+  open_.value = fitting([...open_.peek(), { draft, stand: "open", refused, before: document.activeElement as HTMLElement | null }], draft);
+}
+
+/** fitting makes windows small for which there is no room beside the one in front, the oldest first. */
+function fitting(all: Open[], front: Draft): Open[] {
+  let room = innerWidth / 16 - 39 - 20.75 * (all.length - 1); // in rem, where all the others are small
+  return [...all].reverse().map((o): Open => (o.draft === front || (o.stand !== "small" && (room -= 17) >= 0) ? o : { ...o, stand: "small" })).reverse();
 }
 
 function stand(draft: Draft, to: Size): void {
-  open_.value = open_.peek().map((o) => (o.draft === draft ? { ...o, stand: to } : to === "large" && o.stand === "large" ? { ...o, stand: "open" as const } : o));
+  const all = open_.peek().map((o) => (o.draft === draft ? { ...o, stand: to } : to === "large" && o.stand === "large" ? { ...o, stand: "open" as const } : o));
+  open_.value = to === "open" ? fitting(all, draft) : all;
 }
 
 function drop(draft: Draft): void {
@@ -137,15 +144,14 @@ async function discard(draft: Draft): Promise<void> {
 const failed = (error: unknown): void => void toast(explain(error), { kind: "error" });
 
 function Windows() {
-  let offset = 0;
   return (
     <>
-      {open_.value.map((o) => (
+      {open_.value.map((o, i, all) => (
         <Window
           key={o.draft.key}
           draft={o.draft}
           stand={o.stand}
-          offset={o.stand === "large" ? 0 : offset++}
+          offset={all.slice(i + 1).reduce((sum, x) => sum + (x.stand === "small" ? 20.75 : x.stand === "open" ? 37.75 : 0), 0)}
           refused={o.refused}
           onStand={(s) => stand(o.draft, s)}
           onClose={() => void close(o.draft)}

@@ -26,7 +26,7 @@ export type Size = "open" | "small" | "large";
 export function Window({ draft, stand, offset, refused, onStand, onClose, onDiscard, onSend }: {
   draft: Draft;
   stand: Size;
-  offset: number; // how far from the edge, in windows
+  offset: number; // how far from the edge, in rem: the newest is nearest
   refused?: MethodError;
   onStand: (s: Size) => void;
   onClose: () => void;
