@@ -5,8 +5,7 @@ import { narrow } from "../core/route";
 import { t } from "../core/text";
 import { Button, IconButton } from "../ui/button";
 import { Icon } from "../ui/icon";
-import { toast } from "../ui/toast";
-import { at, Load, Part, useLoaded } from "./parts";
+import { at, copy, Load, Part, useLoaded } from "./parts";
 
 interface Devices {
   server: string;
@@ -88,7 +87,7 @@ function Copy({ label, value }: { label: string; value: string }) {
   return (
     <div>
       <dt>{label}</dt>
-      <dd><code>{value}</code> <IconButton icon="copy" label={t("copy_this", { what: value })} onClick={() => void navigator.clipboard.writeText(value).then(() => toast(t("copied")))} /></dd>
+      <dd><code>{value}</code> <IconButton icon="copy" label={t("copy_this", { what: value })} onClick={() => copy(value)} /></dd>
     </div>
   );
 }

@@ -122,3 +122,8 @@ export async function attempt(work: () => Promise<unknown>, done?: string): Prom
     return false;
   }
 }
+
+/** copy copies a text and says so, also if the browser does not let it. */
+export function copy(text: string): void {
+  navigator.clipboard.writeText(text).then(() => toast(t("copied")), () => toast(t("copied_not"), { kind: "error" }));
+}

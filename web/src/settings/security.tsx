@@ -13,7 +13,7 @@ import { confirm, Dialog, show } from "../ui/dialog";
 import { Icon } from "../ui/icon";
 import { toast } from "../ui/toast";
 import { Cancelled, fresh } from "./confirm";
-import { at, Load, Part, Row, Switch, useLoaded } from "./parts";
+import { at, copy, Load, Part, Row, Switch, useLoaded } from "./parts";
 
 interface Overview {
   address: string;
@@ -307,7 +307,7 @@ function showCodes(codes: string[]): Promise<unknown> {
   const text = codes.join("\n");
   return show<void>((close) => (
     <Dialog title={t("recovery_codes")} onClose={() => close()} actions={<>
-      <Button icon="copy" onClick={() => void navigator.clipboard.writeText(text).then(() => toast(t("copied")))}>{t("copy")}</Button>
+      <Button icon="copy" onClick={() => copy(text)}>{t("copy")}</Button>
       <a class="button" download="postiljon.txt" href={`data:text/plain;charset=utf-8,${encodeURIComponent(`${text}\n`)}`}>{t("download")}</a>
       <Button primary onClick={() => close()}>{t("recovery_kept")}</Button>
     </>}>
@@ -404,7 +404,7 @@ function AppPasswords({ o, act }: { o: Overview; act: Act }) {
 function showPassword(name: string, password: string): Promise<unknown> {
   return show<void>((close) => (
     <Dialog title={t("app_password_title", { name })} onClose={() => close()} actions={<>
-      <Button icon="copy" onClick={() => void navigator.clipboard.writeText(password).then(() => toast(t("copied")))}>{t("copy")}</Button>
+      <Button icon="copy" onClick={() => copy(password)}>{t("copy")}</Button>
       <Button primary onClick={() => close()}>{t("done")}</Button>
     </>}>
       <p>{t("app_password_once")}</p>

@@ -10,7 +10,7 @@ import { Button } from "../ui/button";
 import { confirm } from "../ui/dialog";
 import { toast } from "../ui/toast";
 import { nameOf } from "../mail/names";
-import { attempt, Load, Part, Row, useLoaded } from "./parts";
+import { attempt, copy, Load, Part, Row, useLoaded } from "./parts";
 import { Move } from "./move";
 
 interface StorageTold {
@@ -180,7 +180,7 @@ function LargeFiles({ told, again }: { told: FilesTold; again: () => void }) {
         ].filter(Boolean).join(" · ")}>
           {f.link && !f.link.revoked && !f.over && (
             <>
-              <Button icon="copy" onClick={() => void navigator.clipboard.writeText(new URL(f.link!.url, `https://${first.origin}`).href).then(() => toast(t("copied")))}>{t("large_copy")}</Button>
+              <Button icon="copy" onClick={() => copy(new URL(f.link!.url, `https://${first.origin}`).href)}>{t("large_copy")}</Button>
               <Button onClick={() => void attempt(() => api("DELETE", `/api/files/${f.id}/link`), t("large_revoked")).then(again)}>{t("large_revoke")}</Button>
             </>
           )}
