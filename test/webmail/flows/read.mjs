@@ -27,10 +27,10 @@ await flow(async ({ person }) => {
   // Who is written to from a link in a message is written to here.
   await deliver(anna.address, letter({ subject: "Third", text: "Skriv till lista@elsewhere.test.", headers: "List-Unsubscribe: <mailto:leave@elsewhere.test?subject=leave%20me>\r\n" }));
   await page.getByRole("link", { name: /Third/ }).click();
-  await page.frameLocator("iframe.body").getByRole("link", { name: "lista@elsewhere.test" }).click();
+  await page.frameLocator("iframe.body").getByRole("link", { name: "lista@elsewhere.test" }).dblclick();
   await page.getByText("lista@elsewhere.test", { exact: true }).first().waitFor();
   await away();
-  await page.getByRole("button", { name: "Unsubscribe" }).click();
+  await page.getByRole("button", { name: "Unsubscribe" }).dblclick(); // which asks once
   await until(page, () => [...document.querySelectorAll("input")].some((i) => i.value === "leave me"));
   await away();
 

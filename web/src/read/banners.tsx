@@ -133,9 +133,9 @@ function Unsubscribe({ id, about }: { id: string; about: About }) {
   const offer = about.unsubscribe!;
   if (state === "done") return <p class="message-banner info"><Icon name="circle-check" /><span>{t("unsubscribed")}</span></p>;
   const ask = async () => {
-    if (!offer.oneClick) return void compose(mailto(offer.mailto!));
     setState("asking");
     try {
+      if (!offer.oneClick) return await compose(mailto(offer.mailto!)).then(() => setState(""));
       await api("POST", `/m/${id}/unsubscribe`);
       setState("done");
     } catch (error) {

@@ -83,7 +83,7 @@ function write(e: MouseEvent): void {
   const link = (e.target as Element).closest<HTMLAnchorElement>("a[href^='mailto:']");
   if (!link) return;
   e.preventDefault();
-  void compose(mailto(link.href));
+  if (e.detail < 2) void compose(mailto(link.href)); // once, where it is clicked twice
 }
 
 /** passOn lets the keys of the page work while the focus is in a message, too. */
