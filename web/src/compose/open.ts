@@ -29,13 +29,19 @@ export interface Compose {
   files?: File[];
 }
 
+/** opening is how many windows to write in are on their way: what is typed meanwhile is meant for them, and is no shortcut. */
+export let opening = 0;
+
 /** compose opens a window to write in. */
 export async function compose(options: Compose = {}): Promise<void> {
+  opening++;
   try {
     const part = await load<typeof import("./main")>("compose");
     await part.open(options);
   } catch (error) {
     toast(explain(error), { kind: "error" });
+  } finally {
+    opening--;
   }
 }
 

@@ -6,7 +6,7 @@ import { explain, undoLast } from "../core/actions";
 import type { Filter } from "../core/list";
 import { inThread, known } from "../core/mail";
 import { go, route, visit } from "../core/route";
-import { compose, type Compose } from "../compose/open";
+import { compose, opening, type Compose } from "../compose/open";
 import { toast } from "../ui/toast";
 import { archive, atHand, chosen, junk, read, remove, rowsOf, star } from "./act";
 import { rows } from "./list";
@@ -30,7 +30,7 @@ let since = 0;
 /** onKey is called for every key that nothing else wanted. */
 export function onKey(e: KeyboardEvent): void {
   if (route.peek().page !== "mail" || e.defaultPrevented || e.isComposing || document.querySelector("dialog[open], .menu:popover-open")) return;
-  if (typing(e.target as Element)) return;
+  if (opening || typing(e.target as Element)) return;
   const name = (e.shiftKey && e.key.length === 1 && /\p{L}/u.test(e.key) ? "Shift+" : "") + (e.key.length === 1 ? e.key.toLowerCase() : e.key);
   if (e.ctrlKey || e.metaKey || e.altKey) {
     if ((e.ctrlKey || e.metaKey) && !e.altKey && !e.shiftKey && e.key.toLowerCase() === "a" && (e.target as Element).closest(".list-pane")) {

@@ -83,7 +83,7 @@ const probes: Probe[] = [
   {
     id: "worker",
     look: async () => {
-      if (!("serviceWorker" in navigator)) return warn(t("check_worker_none"));
+      if (!("serviceWorker" in navigator) || !(await open(first.account.id).catch(() => undefined))) return warn(t("check_worker_none"));
       const late = new Promise<undefined>((resolve) => setTimeout(resolve, 5000));
       const registration = await Promise.race([navigator.serviceWorker.ready, late]); // it is being set up when the page has just come
       return registration?.active ? good(t("check_worker_good")) : warn(t("check_worker_off"));
@@ -101,7 +101,7 @@ const probes: Probe[] = [
     id: "kept",
     look: async () => {
       const keeps = await open(first.account.id).catch(() => undefined);
-      if (!keeps) return warn(t("check_kept_refused"));
+      if (!keeps) return note(t("check_kept_refused"));
       const kept = await keeps.get<Keeping>("state", "keeping");
       if (!kept) return good(t("check_kept_not_yet"));
       const { texts, emails: n, limit } = kept;
