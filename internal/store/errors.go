@@ -32,10 +32,12 @@ const (
 	KindCorrupt
 	// KindClosed is use after Close.
 	KindClosed
+	// KindChanged is mail that is not in the state any more in which a change was to begin (Expect).
+	KindChanged
 )
 
 var kindNames = [...]string{"failed", "not found", "exists already", "not valid", "over quota",
-	"no space left", "over a limit", "in use", "corrupt", "closed"}
+	"no space left", "over a limit", "in use", "corrupt", "closed", "changed"}
 
 func (k Kind) String() string { return kindNames[k] }
 

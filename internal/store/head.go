@@ -149,9 +149,13 @@ func (c *change) finish() error {
 // change runs fn in a transaction of the account and tells its watchers.
 func (s *Store) change(ctx context.Context, op string, a AccountID, fn func(c *change) error) error {
 	changed, taken := false, map[TraceID]bool(nil)
+	expected := expectation(ctx, a)
 	err := s.records.Update(ctx, kv.Account(a), func(tx kv.Tx) error {
 		c, err := begin(tx, s.now())
 		if err != nil {
+			return err
+		}
+		if err := expected.check(c.before); err != nil {
 			return err
 		}
 		c.store, c.account, c.taken = s, a, taken
@@ -165,6 +169,9 @@ func (s *Store) change(ctx context.Context, op string, a AccountID, fn func(c *c
 	})
 	for id := range taken {
 		s.outbox.Taken(a, id)
+	}
+	if changed {
+		expected.meet()
 	}
 	switch {
 	case changed && err == nil:

@@ -150,6 +150,7 @@ var (
 	errCannotCalculate = &methodError{Type: "cannotCalculateChanges"}
 	errTooManyToGet    = &methodError{Type: "requestTooLarge", Description: "maxObjectsInGet"}
 	errTooManyToSet    = &methodError{Type: "requestTooLarge", Description: "maxObjectsInSet"}
+	errMismatch        = &methodError{Type: "stateMismatch"}
 )
 
 // listed is a list that is never null, in order.

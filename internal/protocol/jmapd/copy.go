@@ -65,19 +65,23 @@ func emailCopy(ctx context.Context, c *call) (any, error) {
 	}
 	before := to.emailState()
 	if a.ifState != nil && *a.ifState != before || a.ifFromState != nil && *a.ifFromState != from.emailState() {
-		return nil, &methodError{Type: "stateMismatch"}
+		return nil, errMismatch
 	}
+	within, begun := c.expecting(ctx, a.ifState != nil, to)
 	created, failed := object{}, map[string]*methodError{}
 	var originals []string
 	into := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(a.create)) {
-		source, o, e := c.copyOne(ctx, from, to, a.create[name], into)
+		source, o, e := c.copyOne(within, from, to, a.create[name], into)
 		if e != nil {
 			failed[name] = e
 			continue
 		}
 		created[name], c.request.created[name] = o, o["id"].(string)
 		originals = append(originals, source)
+	}
+	if begun.Missed() {
+		return nil, errMismatch
 	}
 	c.tell(ctx)
 	if to, err = c.picture(ctx); err != nil {

@@ -24,6 +24,7 @@ func emailSet(ctx context.Context, c *call) (any, error) {
 		return nil, err
 	}
 	defer c.tell(ctx)
+	ctx, expected := c.expecting(ctx, s.inState, p)
 	if len(s.create) > 0 {
 		c.createEmails(ctx, p, s)
 		if p, err = c.picture(ctx); err != nil {
@@ -38,6 +39,9 @@ func emailSet(ctx context.Context, c *call) (any, error) {
 		} else {
 			s.destroyed = append(s.destroyed, id)
 		}
+	}
+	if expected.Missed() {
+		return nil, errMismatch
 	}
 	if p, err = c.picture(ctx); err != nil {
 		return nil, err

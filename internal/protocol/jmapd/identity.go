@@ -153,7 +153,7 @@ func identitySet(ctx context.Context, c *call) (any, error) {
 	after, err := c.server.store.ChangeIdentities(ctx, c.account, func(all *store.Identities) error {
 		now := strconv.FormatUint(all.State, 10)
 		if expected != nil && now != state {
-			return &methodError{Type: "stateMismatch"}
+			return errMismatch
 		}
 		state = now
 		c.changeIdentities(s, all, allowed)

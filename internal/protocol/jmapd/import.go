@@ -35,9 +35,10 @@ func emailImport(ctx context.Context, c *call) (any, error) {
 	case len(emails) > c.server.options.Limits.Set:
 		return nil, errTooManyToSet
 	case expected != nil && *expected != before:
-		return nil, &methodError{Type: "stateMismatch"}
+		return nil, errMismatch
 	}
 	defer c.tell(ctx)
+	ctx, begun := c.expecting(ctx, expected != nil, p)
 	created, failed := object{}, map[string]*methodError{}
 	for _, name := range slices.Sorted(maps.Keys(emails)) {
 		o, e := c.importOne(ctx, p, emails[name])
@@ -46,6 +47,9 @@ func emailImport(ctx context.Context, c *call) (any, error) {
 			continue
 		}
 		created[name], c.request.created[name] = o, o["id"].(string)
+	}
+	if begun.Missed() {
+		return nil, errMismatch
 	}
 	if p, err = c.picture(ctx); err != nil {
 		return nil, err

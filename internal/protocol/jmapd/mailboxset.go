@@ -26,10 +26,14 @@ func mailboxSet(ctx context.Context, c *call) (any, error) {
 		return nil, err
 	}
 	defer c.tell(ctx)
+	ctx, expected := c.expecting(ctx, s.inState, p)
 	c.createMailboxes(ctx, s)
 	s.settle(c)
 	c.updateMailboxes(ctx, s)
 	c.destroyMailboxes(ctx, s, withEmails)
+	if expected.Missed() {
+		return nil, errMismatch
+	}
 	if p, err = c.picture(ctx); err != nil {
 		return nil, err
 	}

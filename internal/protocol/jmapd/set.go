@@ -1,6 +1,7 @@
 package jmapd
 
 import (
+	"context"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 // set is a /set that runs (RFC 8620 section 5.3).
 type set struct {
+	inState      bool // ifInState was given, and is so
 	create       map[string]map[string]json.RawMessage
 	update       map[string]map[string]json.RawMessage
 	destroy      []string
@@ -42,8 +44,9 @@ func (c *call) set(state string, further ...string) (*set, error) {
 		return nil, errTooManyToSet
 	}
 	if expected != nil && *expected != state {
-		return nil, &methodError{Type: "stateMismatch"}
+		return nil, errMismatch
 	}
+	s.inState = expected != nil
 	for name, of := range map[string]map[string]map[string]json.RawMessage{"create": s.create, "update": s.update} {
 		for id, properties := range of {
 			if properties == nil {
@@ -59,6 +62,15 @@ func (c *call) set(state string, further ...string) (*set, error) {
 		}
 	}
 	return s, nil
+}
+
+// expecting returns a context whose changes begin in the state of a picture, if a state was asked for: whoever changes mail between our look
+// at it and our own first change is not overlooked.
+func (c *call) expecting(ctx context.Context, asked bool, p *picture) (context.Context, *store.Expectation) {
+	if !asked {
+		return ctx, nil
+	}
+	return store.Expect(ctx, c.account.ID, p.mail.ModSeq)
 }
 
 // settle puts ids in the place of references to what was created, by this set as well once it is done with that.
@@ -151,6 +163,8 @@ func (c *call) setError(err error, properties ...string) *methodError {
 	switch store.KindOf(err) {
 	case store.KindNotFound:
 		return &methodError{Type: "notFound"}
+	case store.KindChanged:
+		return errMismatch
 	case store.KindExists:
 		return &methodError{Type: "invalidProperties", Description: "there is one already", Properties: properties, taken: true}
 	case store.KindInvalid, store.KindLimit:
