@@ -4,11 +4,15 @@
 import { first } from "../core/first";
 import { online, send } from "../core/jmap";
 import { missing } from "../core/load";
+import { onChange } from "../core/mail";
 import { t } from "../core/text";
 import { toast } from "../ui/toast";
 
 /** often is how often it is looked for while nothing happens, in milliseconds. */
 const often = 6 * 3600e3;
+
+/** seldom is how long it is not looked for again while mail changes, in milliseconds: a browser may have joined its stream anew without a word. */
+const seldom = 5 * 60e3;
 
 /** followVersion tells once that there is another: a server that was away may have come back as a new one. */
 export function followVersion(): void {
@@ -24,6 +28,12 @@ export function followVersion(): void {
   online.subscribe((there) => {
     if (there && away) void look().catch(() => {});
     away = !there;
+  });
+  let last = Date.now();
+  onChange(() => {
+    if (Date.now() - last < seldom) return;
+    last = Date.now();
+    void look().catch(() => {});
   });
   addEventListener(missing, () => void look().catch(() => {}));
   setInterval(() => void look().catch(() => {}), often);
