@@ -33,13 +33,7 @@ func emailSet(ctx context.Context, c *call) (any, error) {
 		s.settle(c)
 	}
 	c.updateEmails(ctx, p, s)
-	for _, id := range s.destroy {
-		if e := c.destroyEmail(ctx, p, id); e != nil {
-			s.notDestroyed[id] = e
-		} else {
-			s.destroyed = append(s.destroyed, id)
-		}
-	}
+	c.destroyEmails(ctx, p, s)
 	if expected.Missed() {
 		return nil, errMismatch
 	}
@@ -161,12 +155,11 @@ type flagStep struct {
 	ids     []string
 }
 
-// updateEmails changes emails: first mailboxes, one email after the other, then keywords, those of many emails
-// at once.
+// updateEmails changes emails: first mailboxes, then keywords; what many emails have in common at once.
 func (c *call) updateEmails(ctx context.Context, p *picture, s *set) {
 	patches := map[string]*emailPatch{}
 	news := map[string]bool{} // keywords that no email of the account has had
-	moved := false
+	moved, moves := false, moveSteps{}
 	for _, id := range slices.Sorted(maps.Keys(s.update)) {
 		l, ok := p.located(id)
 		if !ok {
@@ -182,7 +175,7 @@ func (c *call) updateEmails(ctx context.Context, p *picture, s *set) {
 		}
 		if e == nil && patch.mailboxes != nil {
 			moved = true
-			e = c.refile(ctx, p, l, patch)
+			e = c.refile(ctx, p, l, patch, moves)
 		}
 		if e != nil {
 			s.notUpdated[id] = e
@@ -190,6 +183,10 @@ func (c *call) updateEmails(ctx context.Context, p *picture, s *set) {
 		}
 		patches[id] = patch
 		s.updated[id] = nil
+	}
+	for id, e := range c.moveAll(ctx, p, moves) {
+		s.fail(id, e)
+		delete(patches, id)
 	}
 	if moved {
 		var err error
@@ -289,135 +286,4 @@ func (e *emailPatch) changes() (list []store.FlagChange) {
 		}
 	}
 	return list
-}
-
-// refile puts an email into the mailboxes that it is to be in and takes it out of the others. It is never in none.
-func (c *call) refile(ctx context.Context, p *picture, l *store.Located, patch *emailPatch) *methodError {
-	var into []store.MailboxID
-	target := p.target(l, patch)
-	for m, on := range target {
-		if on && !l.In(m) {
-			into = append(into, m)
-		}
-	}
-	if !slices.Contains(slices.Collect(maps.Values(target)), true) {
-		return badProperty("mailboxIds", "an email is in one mailbox at least")
-	}
-	slices.Sort(into)
-	var from []store.PlacedIn
-	for _, at := range l.At {
-		if !target[at.Mailbox] {
-			from = append(from, at)
-		}
-	}
-	// What comes and goes in pairs is moved, so that no crash leaves it twice; copies come first, as long as there is
-	// something to copy.
-	moves := min(len(into), len(from))
-	for _, m := range into[moves:] {
-		if e := c.place(ctx, p, l.At[0], m, false); e != nil {
-			return e
-		}
-	}
-	for i, m := range into[:moves] {
-		if e := c.place(ctx, p, from[i], m, true); e != nil {
-			return e
-		}
-	}
-	from = from[moves:]
-	for _, at := range from {
-		ids := c.identify(ctx, at)
-		if _, _, err := c.server.store.Expunge(ctx, c.account.ID, at.Mailbox, uid.Of(at.UID), false); err != nil {
-			return c.setError(err, "mailboxIds")
-		}
-		c.went(p.boxes[at.Mailbox], nil, ids)
-	}
-	return nil
-}
-
-// target says of mailboxes whether the email is to be in them.
-func (p *picture) target(l *store.Located, patch *emailPatch) map[store.MailboxID]bool {
-	target := map[store.MailboxID]bool{}
-	for i := range l.At {
-		on, named := patch.mailboxes[l.At[i].Mailbox]
-		target[l.At[i].Mailbox] = patch.mailboxes == nil || on || !named && (!patch.whole || p.keepsWaiting(l.At[i].Mailbox, patch.mailboxes))
-	}
-	maps.Copy(target, patch.mailboxes)
-	return target
-}
-
-// keepsWaiting reports whether an email stays in the Outbox though it is not among the mailboxes that it is to be in: who files it where
-// sent messages are does not take it back.
-func (p *picture) keepsWaiting(m store.MailboxID, target map[store.MailboxID]bool) bool {
-	if b := p.boxes[m]; b == nil || b.Role != store.RoleOutbox {
-		return false
-	}
-	for other := range target {
-		if b := p.boxes[other]; b != nil && (b.Role == store.RoleDrafts || b.Role == store.RoleTrash) {
-			return false
-		}
-	}
-	return true
-}
-
-// place moves or copies an email from one of its places to a mailbox.
-func (c *call) place(ctx context.Context, p *picture, at store.PlacedIn, to store.MailboxID, move bool) *methodError {
-	s, a := c.server.store, c.account.ID
-	var done store.Copied
-	var err error
-	ids := c.identify(ctx, at)
-	one := store.Copying{From: store.Place{Account: a, Mailbox: at.Mailbox}, To: store.Place{Account: a, Mailbox: to}, Set: uid.Of(at.UID), Lose: p.may(to).Fixed()}
-	if move {
-		done, err = s.MoveBetween(ctx, one)
-	} else {
-		done, err = s.CopyBetween(ctx, one)
-	}
-	switch {
-	case err != nil:
-		return c.setError(err, "mailboxIds")
-	case len(done.To) == 0: // somebody was faster
-		return &methodError{Type: "notFound"}
-	}
-	from, into := p.boxes[at.Mailbox], p.boxes[to]
-	if move {
-		c.went(from, into, ids)
-	} else {
-		c.came(into, ids)
-	}
-	// What junk is to the owner nobody else says by where he files it.
-	if c.server.options.Filed != nil && !p.sight.isShared() && from != nil && from.Role != into.Role {
-		c.server.options.Filed(Filed{Account: a, Into: to, From: from.Role, To: into.Role, UIDs: uid.Of(done.To...)})
-	}
-	return nil
-}
-
-// destroyEmail takes an email out of all mailboxes, also those where it has \Deleted. What waits to be sent stays in the Outbox until it is
-// sent: the end of an email changes nothing of that (RFC 8621 section 7.5).
-func (c *call) destroyEmail(ctx context.Context, p *picture, id string) *methodError {
-	l, ok := p.located(id)
-	if !ok {
-		return &methodError{Type: "notFound"}
-	}
-	if all, there := p.mail.Email(l.ID); there {
-		l = all
-	}
-	for _, at := range l.At {
-		if !p.may(at.Mailbox).Has(removing) {
-			return forbidden("emails may not be removed from " + p.boxes[at.Mailbox].name)
-		}
-	}
-	waits := func(at store.PlacedIn) bool { b := p.boxes[at.Mailbox]; return b != nil && b.Role == store.RoleOutbox }
-	if !c.implied && !slices.ContainsFunc(l.At, func(at store.PlacedIn) bool { return !waits(at) }) {
-		return forbidden("it waits to be sent: cancel its submission, or move it to another mailbox, to take it back")
-	}
-	for _, at := range l.At {
-		if waits(at) {
-			continue
-		}
-		ids := c.identify(ctx, at)
-		if _, _, err := c.server.store.Expunge(ctx, c.account.ID, at.Mailbox, uid.Of(at.UID), false); err != nil {
-			return c.setError(err)
-		}
-		c.went(p.boxes[at.Mailbox], nil, ids)
-	}
-	return nil
 }

@@ -27,20 +27,21 @@ type filed struct {
 	ids []string
 }
 
-// identify returns the identifier of an email that is about to go, "" where enough are named already.
-func (c *call) identify(ctx context.Context, at store.PlacedIn) []string {
-	if c.names++; c.names > store.MaxEventMessages*store.MaxEventMessages {
+// identify returns identifiers of emails that are about to go, none where enough are named already.
+func (c *call) identify(ctx context.Context, m store.MailboxID, uids uid.Set) []string {
+	if c.names > store.MaxEventMessages*store.MaxEventMessages {
 		return nil
 	}
-	ids, err := c.server.store.MessageIDs(ctx, c.account.ID, at.Mailbox, uid.Of(at.UID), 1)
+	c.names += min(uids.Len(), store.MaxEventMessages)
+	ids, err := c.server.store.MessageIDs(ctx, c.account.ID, m, uids, store.MaxEventMessages)
 	if err != nil {
 		c.server.options.Log.Warn("jmapd: emails of an event not named", "account", c.account.Address, "error", err)
 	}
 	return ids
 }
 
-// went notes that an email left a mailbox for another, or for good if that is nil.
-func (c *call) went(from, into *box, ids []string) {
+// went notes that emails left a mailbox for another, or for good if that is nil.
+func (c *call) went(from, into *box, n int, ids []string) {
 	if from == nil || from.Role == store.RoleDrafts || from.Role == store.RoleOutbox || c.implied {
 		return
 	}
@@ -48,7 +49,7 @@ func (c *call) went(from, into *box, ids []string) {
 	if f.into = c.elsewhere; into != nil {
 		f.into = into.Name
 	}
-	c.note(f, 1, ids)
+	c.note(f, n, ids)
 }
 
 // came notes that an email came into a mailbox of another: its owner is told who put it there.
@@ -68,7 +69,7 @@ func (c *call) note(f filing, n int, ids []string) {
 		c.filings[f] = went
 	}
 	if went.n += n; len(went.ids) < store.MaxEventMessages {
-		went.ids = append(went.ids, ids...)
+		went.ids = append(went.ids, ids[:min(len(ids), store.MaxEventMessages-len(went.ids))]...)
 	}
 }
 

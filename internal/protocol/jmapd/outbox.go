@@ -526,7 +526,11 @@ func (c *call) backToDrafts(ctx context.Context, id store.EmailID, drafts store.
 	if sent := p.byRole(store.RoleSent); sent != nil {
 		patch.mailboxes[sent.ID] = false
 	}
-	if bad := c.refile(ctx, p, l, patch); bad != nil {
+	moves := moveSteps{}
+	if bad := c.refile(ctx, p, l, patch, moves); bad != nil {
+		return bad
+	}
+	for _, bad := range c.moveAll(ctx, p, moves) {
 		return bad
 	}
 	if p, err = c.picture(ctx); err != nil {
