@@ -134,7 +134,7 @@ func noteFailed(tx kv.Tx, sub *Submission) error {
 		if err != nil {
 			return err
 		}
-		if c.Failed != to.Cause && !c.Last.After(sub.Created) { // what was sent since may go
+		if c.Failed != to.Cause && (!c.Last.After(sub.Created) || !c.Last.After(to.Last)) { // what was sent since it was tried may go
 			c.Failed = to.Cause
 			if err := tx.Set(k, c.encode()); err != nil {
 				return err

@@ -34,14 +34,15 @@ func TestRecents(t *testing.T) {
 			t.Errorf("bo: %+v", c)
 		}
 	}
+	// It was handed in before it went and was noted, as what may be undone.
 	later := time.Now().Add(time.Second)
-	sub := store.Submission{ID: store.NewTraceID(later), Account: anna, Created: later, Recipients: []store.SubmissionRecipient{{Address: "BO@south.example", State: store.Queued}, {Address: "eva@south.example", State: store.Queued}}}
+	sub := store.Submission{ID: store.NewTraceID(later), Account: anna, Created: later.Add(-time.Minute), Recipients: []store.SubmissionRecipient{{Address: "BO@south.example", State: store.Queued}, {Address: "eva@south.example", State: store.Queued}}}
 	if err := s.CreateSubmission(ctx, sub); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.UpdateSubmission(ctx, anna, sub.ID, func(x *store.Submission) error {
 		for i := range x.Recipients {
-			x.Recipients[i].State, x.Recipients[i].Cause = store.Failed, cause.RecipientUnknown
+			x.Recipients[i].State, x.Recipients[i].Cause, x.Recipients[i].Last = store.Failed, cause.RecipientUnknown, later
 		}
 		return nil
 	}); err != nil {

@@ -184,6 +184,11 @@ func (s *Store) sent(tx kv.Tx, d *Delivery) error {
 	if err := noteRecents(tx, d.SentTo, d.Email.Summary, s.now()); err != nil {
 		return err
 	}
+	if d.Submission != nil {
+		if err := noteFailed(tx, d.Submission); err != nil {
+			return err
+		}
+	}
 	return s.putEvents(tx, d.Sender, d.SenderEvents)
 }
 

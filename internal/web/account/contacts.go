@@ -30,7 +30,8 @@ type Recent struct {
 	Name    string `json:"name,omitempty"`
 	Count   int64  `json:"count"`
 	Last    string `json:"last"`
-	// Failed is why the last message to it came back, where there is no such address, and Why the same in words.
+	// Failed is why the last message to it came back, where there is no such address, and Why the same in words. Only contacts are
+	// still there then.
 	Failed cause.ID `json:"failed,omitempty"`
 	Why    string   `json:"why,omitempty"`
 }
@@ -75,6 +76,7 @@ func (a *API) contacts(_ http.ResponseWriter, r *http.Request, who *store.Accoun
 		return nil, err
 	}
 	recents, err := a.Store.Recents(r.Context(), who.ID)
+	recents = worthKnowing(recents, list)
 	out := &Contacts{Contacts: append([]store.Contact{}, list...), Recents: []Recent{}}
 	for _, c := range recents {
 		out.Recents = append(out.Recents, Recent{c.Address, c.Name, c.Count, stamp(c.Last), c.Failed, a.why(r, c.Failed)})
@@ -107,6 +109,16 @@ func (a *API) deleteRecent(_ http.ResponseWriter, r *http.Request, who *store.Ac
 	return map[string]bool{"removed": true}, a.Store.RemoveRecent(r.Context(), who.ID, r.URL.Query().Get("address"))
 }
 
+// worthKnowing leaves out of the recent addresses those that do not exist, but for what stands in the address book: that somebody meant,
+// and is told of it.
+func worthKnowing(recents []store.Recent, contacts []store.Contact) []store.Recent {
+	return slices.DeleteFunc(recents, func(c store.Recent) bool {
+		return c.Failed != "" && !slices.ContainsFunc(contacts, func(one store.Contact) bool {
+			return slices.ContainsFunc(one.Addresses, func(address string) bool { return strings.EqualFold(address, c.Address) })
+		})
+	})
+}
+
 // suggest finds addresses of which a word begins with what was typed; several words must all be found.
 func (a *API) suggest(_ http.ResponseWriter, r *http.Request, who *store.Account) (any, error) {
 	typed := r.URL.Query().Get("q")
@@ -121,7 +133,7 @@ func (a *API) suggest(_ http.ResponseWriter, r *http.Request, who *store.Account
 	if err != nil {
 		return nil, err
 	}
-	found := suggestions(typed, list, recents, a.Store.Now())
+	found := suggestions(typed, list, worthKnowing(recents, list), a.Store.Now())
 	if limit, err := strconv.Atoi(r.URL.Query().Get("limit")); err == nil && limit > 0 {
 		found = found[:min(limit, len(found))]
 	}
@@ -155,7 +167,8 @@ func suggestions(typed string, contacts []store.Contact, recents []store.Recent,
 	}
 	for i := range recents {
 		c := &recents[i]
-		if !m.matches(c.Name, c.Address) {
+		known, ok := at[strings.ToLower(c.Address)]
+		if !ok && !m.matches(c.Name, c.Address) {
 			continue
 		}
 		days := max(0, now.Sub(c.Last).Hours()/24)
@@ -163,7 +176,7 @@ func suggestions(typed string, contacts []store.Contact, recents []store.Recent,
 		if c.Failed != "" {
 			weight = 0
 		}
-		if known, ok := at[strings.ToLower(c.Address)]; ok {
+		if ok {
 			s := &found[known]
 			s.Address, s.Name, s.Recent, s.weight = c.Address, cmp.Or(s.Name, c.Name), true, s.weight+weight
 			if s.Failed = c.Failed; c.Failed != "" {

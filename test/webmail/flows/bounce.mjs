@@ -1,10 +1,13 @@
 // A message to two people, of whom one is not there, comes back from that one, says why in words, and goes to the right address with two clicks.
 
-import { anna, assert, base, bo, cilla, command, flow } from "../flow.mjs";
+import { anna, assert, base, bo, cilla, command, flow, submit } from "../flow.mjs";
 import { inMailbox, jmap } from "../mail.mjs";
 
 await flow(async ({ person }) => {
   const page = await person(anna);
+  await submit(anna, cilla.address, `From: ${anna.address}\nTo: Cilla <${cilla.address}>\nSubject: Förr\n\nHej!\n`);
+  const recents = () => page.evaluate(async () => (await (await fetch("/api/contacts")).json()).recents.map((r) => r.address));
+  assert.deepEqual(await recents(), [cilla.address]);
   await page.goto(`${base}/mail/inbox?mailto=${encodeURIComponent(`mailto:${cilla.address},${bo.address}?subject=Kalaset&body=Klockan sju.`)}`);
   await page.getByRole("dialog", { name: "Kalaset" }).waitFor();
   await page.keyboard.press("Control+Enter");
@@ -34,6 +37,9 @@ await flow(async ({ person }) => {
   await there.getByRole("link", { name: /Kalaset/ }).waitFor();
   await page.goto(`${base}/mail/outbox`);
   await page.getByText("Nothing waits").waitFor();
+
+  // Who is not there is not suggested again; the right address is.
+  assert.deepEqual((await recents()).sort(), [anna.address, bo.address].sort());
 
   // The message itself says whom it is for, and is among the sent ones once; who had it keeps that.
   for (const [who, role, to] of [[page, "sent", anna], [page, "inbox", anna], [there, "inbox", cilla]]) {

@@ -166,6 +166,7 @@ export function Recipients({ label, chips, others, inputRef, onEnter }: {
         option={(p) => <>
           <span class="person">{p.name || p.email}{p.recent && <Icon name="history" />}</span>
           {p.name && <span class="soft">{p.email}</span>}
+          {p.why && <span class="why">{p.why}</span>}
         </>}
         name={(p) => p.name ?? p.email}
         onChoose={(p) => add([{ name: p.name, email: p.email }])}

@@ -25,6 +25,8 @@ interface Recent {
   name?: string;
   count: number;
   last: string;
+  /** why says that there is no such address. */
+  why?: string;
 }
 
 interface Known {
@@ -109,7 +111,7 @@ export function Contacts() {
             ))}
             {tab === "recents" && recents.slice(0, most).map((r) => (
               <li key={r.address} class="contact">
-                <button type="button" class="contact-who" onClick={() => write(r.address, r.name)}><strong>{r.name || r.address}</strong><span class="soft">{r.name ? `${r.address} · ` : ""}{t("contact_last", { when: briefDate(new Date(r.last)) })}</span></button>
+                <button type="button" class="contact-who" onClick={() => write(r.address, r.name)}><strong>{r.name || r.address}</strong><span class="soft">{r.name ? `${r.address} · ` : ""}{t("contact_last", { when: briefDate(new Date(r.last)) })}</span>{r.why && <span class="why">{r.why}</span>}</button>
                 <IconButton icon="plus" label={t("contact_add", { name: r.name || r.address })} onClick={() => void edit({ id: "", name: r.name, addresses: [r.address] }).catch(say)} />
                 <IconButton icon="x" label={t("remove_suggestion", { name: r.name || r.address })} onClick={() => void forget(r).catch(say)} />
               </li>
