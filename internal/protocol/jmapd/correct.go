@@ -27,6 +27,9 @@ func (c *call) correct(ctx context.Context, w *waiting, recipient, to string, o 
 	if old.State.Final() && !isFailed(old) { // another window was faster
 		return outbound.ErrNotQueued
 	}
+	if w.reaches(to, old.Address) {
+		return c.giveUp(ctx, w, &old, to)
+	}
 	one := store.SubmissionRecipient{Address: to, Notify: old.Notify, State: store.Queued}
 	asked := handing{sub: w.sub, email: message.Summary{MessageID: w.sub.MessageID}}
 	asked.sub.Recipients = []store.SubmissionRecipient{one}
@@ -52,8 +55,8 @@ func (c *call) correct(ctx context.Context, w *waiting, recipient, to string, o 
 	if text != nil {
 		list = append(list, alsoWaiting(&w.sub, old.Address, now)...)
 	}
-	if err := c.inPlaceOf(ctx, w, &old, list, text, o); err != nil || text == nil {
-		return err
+	if err := c.inPlaceOf(ctx, w, &old, list, text, o); err != nil || text == nil || o["emailId"] == emailID(first.ID) {
+		return err // the last is of what had gone to that address before: there is no other
 	}
 	for _, place := range first.At {
 		if _, _, err := c.server.store.Expunge(ctx, c.account.ID, place.Mailbox, uid.Of(place.UID), false); err != nil {
@@ -63,13 +66,31 @@ func (c *call) correct(ctx context.Context, w *waiting, recipient, to string, o 
 	return nil
 }
 
+// reaches tells whether an address gets a message, or has it, as another recipient than one.
+func (w *waiting) reaches(address, but string) bool {
+	return !strings.EqualFold(address, but) && slices.ContainsFunc(w.sub.Recipients, func(r store.SubmissionRecipient) bool {
+		return strings.EqualFold(r.Address, address) && !isFailed(r) && r.State != store.Cancelled
+	})
+}
+
+// giveUp sends to a recipient no more, in whose place somebody gets the message.
+func (c *call) giveUp(ctx context.Context, w *waiting, old *store.SubmissionRecipient, to string) error {
+	switch {
+	case !old.State.Final():
+		return c.server.options.Queue.Cancel(ctx, c.account.ID, w.sub.ID, old.Address)
+	case w.record == nil: // it came over SMTP, so the journal alone tells of it
+		return c.noMore(ctx, w, old.Address, to)
+	}
+	return c.dismiss(ctx, w, old.Address)
+}
+
 // alsoWaiting are the other recipients that a submission waits for, as they go on in another one: who is held stays held.
 func alsoWaiting(sub *store.Submission, but string, now time.Time) (list []store.SubmissionRecipient) {
 	for _, r := range sub.Recipients {
 		if r.State.Final() || r.Address == but {
 			continue
 		}
-		one := store.SubmissionRecipient{Address: r.Address, Notify: r.Notify, State: r.State}
+		one := store.SubmissionRecipient{Address: r.Address, Notify: r.Notify, ORcpt: r.ORcpt, State: r.State}
 		switch {
 		case r.State == store.Held:
 			one.Cause, one.Due = r.Cause, r.Due
@@ -117,10 +138,7 @@ func (c *call) inPlaceOf(ctx context.Context, w *waiting, old *store.SubmissionR
 	if !old.State.Final() {
 		return nil
 	}
-	if w.record == nil { // it came over SMTP, so the journal alone tells of it
-		return c.noMore(ctx, w, old.Address, list[0].Address)
-	}
-	return c.dismiss(ctx, w, old.Address)
+	return c.giveUp(ctx, w, old, list[0].Address)
 }
 
 // holds tells whether a recipient was held when the message was looked at.
@@ -163,12 +181,18 @@ func (c *call) again(ctx context.Context, w *waiting, list []store.SubmissionRec
 	if w.record != nil {
 		record.Email, record.Identity, record.MessageID, record.From.Email = w.record.Email, w.record.Identity, w.record.MessageID, w.record.From.Email
 	}
+	record.From.Parameters = parametersOf(&w.sub)
+	delay := time.Duration(0)
 	for i := range list {
 		record.To = append(record.To, store.EnvelopeAddress{Email: list[i].Address})
+		delay = max(delay, list[i].Next.Sub(now), list[i].Due.Sub(now))
 	}
 	sub := store.Submission{
 		ID: store.NewTraceID(now), Account: c.account.ID, From: record.From.Email, MessageID: record.MessageID, Created: now, Scheduled: true, Recipients: list,
+		Ret: w.sub.Ret, EnvID: w.sub.EnvID, RequireTLS: w.sub.RequireTLS,
 	}
+	c.server.options.Queue.Prepare(&sub)
+	sub.Expires = sub.Expires.Add(delay)
 	made, repeated, err := c.handInAgain(ctx, record, &sub, text)
 	if err != nil {
 		return err
@@ -183,12 +207,11 @@ func (c *call) again(ctx context.Context, w *waiting, list []store.SubmissionRec
 // handInAgain hands in the email of a record, or one with another text, which is then placed with the same stroke: a copy among the sent ones
 // means that the message was sent.
 func (c *call) handInAgain(ctx context.Context, record store.EmailSubmission, sub *store.Submission, text *store.Anew) (store.EmailSubmission, bool, error) {
-	s, q := c.server.store, c.server.options.Queue
+	s := c.server.store
 	if text == nil {
 		if err := c.transport(ctx, sub, record.Email); err != nil {
 			return record, false, err
 		}
-		q.Prepare(sub)
 		return s.CreateEmailSubmission(ctx, c.account.ID, record, sub)
 	}
 	if room := c.server.options.Room; room != nil && !text.Instead {
@@ -197,7 +220,6 @@ func (c *call) handInAgain(ctx context.Context, record store.EmailSubmission, su
 		}
 	}
 	asTransported(sub, text.Email.Summary)
-	q.Prepare(sub)
 	made, repeated, err := s.HandInAnew(ctx, c.account.ID, text, record, sub)
 	if store.KindOf(err) == store.KindOverQuota || store.KindOf(err) == store.KindLimit {
 		return made, false, c.setError(err)

@@ -262,9 +262,13 @@ func isFailed(r store.SubmissionRecipient) bool {
 // asSubmission is a submission as it was, of which the queue knows nothing any more.
 func (c *call) asSubmission(e *store.EmailSubmission) (store.Submission, error) {
 	id, err := store.ParseTraceID(e.Trace)
-	return store.Submission{
+	h := handing{sub: store.Submission{
 		ID: id, Account: c.account.ID, From: e.From.Email, Created: e.SendAt, Expires: e.SendAt, Email: e.Email, MessageID: e.MessageID, Recipients: e.Recipients,
-	}, err
+	}}
+	for name, value := range e.From.Parameters { // they were read once
+		h.mailParameter(strings.ToUpper(name), value)
+	}
+	return h.sub, err
 }
 
 // waitingObject tells of a message that waits.

@@ -181,14 +181,19 @@ func badProperty(name, description string) *methodError {
 	return &methodError{Type: "invalidProperties", Description: description, Properties: []string{name}}
 }
 
-// and makes one error of two: all properties that are wrong are told at once (RFC 8620 section 5.3). What is more than a wrong property
-// goes before that.
+// maxWrong bounds how many properties an error tells of: each is compared with those before, and a request has room for a million.
+const maxWrong = 100
+
+// and makes one error of two: all properties that are wrong are told at once (RFC 8620 section 5.3), up to maxWrong. What is more than a
+// wrong property goes before that.
 func (e *methodError) and(other *methodError) *methodError {
 	switch {
 	case other == nil || e != nil && e.Type != "invalidProperties":
 		return e
 	case e == nil || other.Type != "invalidProperties":
 		return other
+	case len(e.Properties) >= maxWrong:
+		return e
 	}
 	both := *e
 	for _, p := range other.Properties {

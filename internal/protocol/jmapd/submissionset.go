@@ -385,6 +385,21 @@ func (h *handing) mailParameter(name string, value *string) bool {
 	return false
 }
 
+// parametersOf are those that say how a submission is to go on, whenever it goes.
+func parametersOf(sub *store.Submission) map[string]*string {
+	p := map[string]*string{}
+	if sub.Ret != "" {
+		p["RET"] = &sub.Ret
+	}
+	if sub.EnvID != "" {
+		p["ENVID"] = &sub.EnvID
+	}
+	if sub.RequireTLS {
+		p["REQUIRETLS"] = nil
+	}
+	return p
+}
+
 func isNotify(text string) bool {
 	words := strings.Split(strings.ToUpper(text), ",")
 	for _, w := range words {
@@ -443,9 +458,7 @@ func (c *call) checkSubmission(ctx context.Context, h *handing) *methodError {
 	case h.email.Size > l.Message:
 		return c.refuse(ctx, h, "tooLarge", cause.Refuse(cause.ContentTooLargeOwn, cause.Size("size", h.email.Size), cause.Size("limit", l.Message)))
 	case len(h.sub.Recipients) > l.Recipients:
-		e := c.refuse(ctx, h, "tooManyRecipients", cause.Refuse(cause.LimitRecipients, cause.Count("limit", int64(l.Recipients))))
-		e.MaxRecipients = l.Recipients
-		return e
+		return c.tooMany(ctx, h)
 	}
 	var authors []string
 	for _, a := range slices.Concat(h.email.From, h.email.Sender) {
@@ -458,10 +471,21 @@ func (c *call) checkSubmission(ctx context.Context, h *handing) *methodError {
 	return c.refusedRecipients(ctx, h, recipients)
 }
 
+// tooMany refuses a message that has more recipients than one may have.
+func (c *call) tooMany(ctx context.Context, h *handing) *methodError {
+	limit := c.server.options.Limits.Recipients
+	e := c.refuse(ctx, h, "tooManyRecipients", cause.Refuse(cause.LimitRecipients, cause.Count("limit", int64(limit))))
+	e.MaxRecipients = limit
+	return e
+}
+
 // addressesOf tells why recipients are none, where that is what is wrong.
 func (c *call) addressesOf(ctx context.Context, h *handing, e *methodError) *methodError {
 	if e.Type != "invalidRecipients" {
 		return e
+	}
+	if len(h.sub.Recipients) > c.server.options.Limits.Recipients { // each that is none would be noted
+		return c.tooMany(ctx, h)
 	}
 	decisions := make([]cause.Decision, len(h.sub.Recipients))
 	for i := range h.sub.Recipients {
