@@ -18,9 +18,12 @@ type tag struct {
 	style         string // declarations of the message
 	colour        string // of an attribute, as a declaration
 	hidden, cite  bool
+	withheld      bool // the picture of an attribute is not shown in the background
 	href, src     string
 	alt           string
 	width, height string
+
+	grounded, light bool // what looks found out
 }
 
 // attributes are those that are written if their value is of the form. What needs more is in tag.attribute.
@@ -122,6 +125,8 @@ func (t *tag) attribute(key, value []byte) {
 		if v := (valueWriter{w: t.w}); backed[t.a] {
 			if picture := v.picture("url(" + string(value) + ")"); picture != "" {
 				t.colour += "background-image:" + picture + ";"
+			} else {
+				t.withheld = true
 			}
 		}
 	case "color", "text":
@@ -249,6 +254,9 @@ func (t *tag) finish() {
 	}
 	if wide(t.width) || wide(declared(style, "width")) || wide(declared(style, "min-width")) {
 		t.put("data-wide", "")
+	}
+	if t.looks(style); !t.grounded && t.isBehind(style) {
+		t.attrs = append(t.attrs, behind...)
 	}
 	t.style, t.colour, t.width, t.height, t.hidden = "", "", "", "", false
 }

@@ -9,6 +9,7 @@ package sanitize
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/html"
@@ -100,6 +101,7 @@ type writer struct {
 	skipping int       // how many of those are open
 	inStyle  bool
 	folds    []fold
+	grounds  []ground
 
 	body      []byte // attributes of <body>
 	attrs     []byte // of the tag at hand
@@ -243,6 +245,9 @@ func (w *writer) start() {
 		if a == atom.Body && len(w.body) == 0 {
 			t.finish()
 			w.body = bytes.Clone(t.attrs)
+			if t.light {
+				w.body = bytes.Replace(w.body, []byte(behind), []byte(` data-behind="1"`), 1)
+			}
 		}
 		return
 	case a == atom.Img:
@@ -266,6 +271,7 @@ func (w *writer) start() {
 	w.fold(&t)
 	w.open(&t)
 	w.stack = append(w.stack, a)
+	w.note(&t)
 }
 
 // open writes a start tag.
@@ -293,6 +299,9 @@ func (w *writer) closeFrom(at int) {
 		w.close(w.stack[i])
 	}
 	w.stack = w.stack[:at]
+	for n := len(w.grounds); n > 0 && w.grounds[n-1].depth >= at; n-- {
+		w.grounds = w.grounds[:n-1]
+	}
 	if n := len(w.folds); n > 0 && !w.folds[n-1].closed && at <= w.folds[n-1].depth {
 		w.folds[n-1].closed, w.said = true, false
 	}
@@ -301,6 +310,12 @@ func (w *writer) closeFrom(at int) {
 // remove takes one element out of the stack; a browser closes it.
 func (w *writer) remove(at int) {
 	w.stack = append(w.stack[:at], w.stack[at+1:]...)
+	w.grounds = slices.DeleteFunc(w.grounds, func(g ground) bool { return g.depth == at })
+	for i := range w.grounds {
+		if w.grounds[i].depth > at {
+			w.grounds[i].depth--
+		}
+	}
 	if n := len(w.folds); n > 0 && at < w.folds[n-1].depth {
 		w.folds[n-1].depth--
 	}

@@ -133,6 +133,31 @@ func TestPlace(t *testing.T) {
 	}
 }
 
+// TestGround tells the page where light text stood on a picture that is not shown.
+func TestGround(t *testing.T) {
+	o := testOptions()
+	o.Remote = nil
+	for in, out := range map[string]string{
+		`<table background=http://x/a.png><td><font color=white>x`:                         `<table data-behind="1"><td><font style="color:#ffffff">x</font></td></table>`,
+		`<td style="background:url(http://x/a.png) center;color:#eee">x`:                   `<td style="color:#eeeeee" data-behind="1">x</td>`,
+		`<td background=http://x/a.png><p style="color:#333">x</td><b style=color:#fff>`:   `<td data-behind="0"><p style="color:#333333">x</p></td><b style="color:#ffffff"></b>`,
+		`<td background=http://x/a.png>x <a href=//x/ style="color:#fff;background:#00f">`: `<td data-behind="0">x <a href="https://x/" target="_blank" rel="noopener noreferrer" style="color:#ffffff;background-color:#0000ff"></a></td>`,
+		`<td bgcolor=#000 background=http://x/a.png><i style=color:#fff>x`:                 `<td bgcolor="#000000"><i style="color:#ffffff">x</i></td>`,
+		`<b><td background=http://x/a.png></b><i style=color:#fff>x`:                       `<b><td data-behind="1"><i style="color:#ffffff">x</i></td></b>`,
+	} {
+		if got := string(HTML([]byte(in), o).HTML); got != `<div id="m1">`+out+`</div>` {
+			t.Errorf("%s\ngave %s\nwant %s", in, got, out)
+		}
+	}
+	if got := string(HTML([]byte(`<body background=http://x/a.png><p style=color:#fff>x`), o).HTML); !strings.HasPrefix(got, `<div id="m1" data-behind="1">`) {
+		t.Errorf("body: %s", got)
+	}
+	o.Dark = true
+	if got := string(HTML([]byte(`<td background=http://x/a.png><p style=color:#fff>x`), o).HTML); strings.Contains(got, "behind") {
+		t.Errorf("dark: %s", got)
+	}
+}
+
 // TestSheet shows what becomes of style sheets.
 func TestSheet(t *testing.T) {
 	for _, c := range []struct{ in, out string }{

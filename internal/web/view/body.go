@@ -247,7 +247,7 @@ var bodyPage = template.Must(template.New("body").Parse(`<!DOCTYPE html>
 <title>{{.Subject}}</title>
 <style>
 :root { color-scheme: {{.Theme}}; {{if eq .Theme "dark"}}--ink: #e8eaee; --soft: #a3acb9; --line: #3a4352; --blue: #8db8f0; --step: #252d3a; --note: #3a3018;
-{{else}}--ink: #1d2430; --soft: #5b6472; --line: #d9d5cb; --blue: #1f4f8f; --step: #f3f1ea; --note: #fdf3dc;{{end}} }
+{{else}}--ink: #1d2430; --soft: #5b6472; --line: #d9d5cb; --blue: #1f4f8f; --step: #f3f1ea; --note: #fdf3dc; --behind: #5f6773;{{end}} }
 html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; background: transparent; }
 body { margin: 0; padding: 1px 0; overflow-x: auto; overflow-y: hidden; color: var(--ink); font: 15px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; }
 body > div { position: relative; overflow-wrap: break-word; }
@@ -255,6 +255,7 @@ body > div + div { margin-top: 16px; }
 a { color: var(--blue); text-underline-offset: .15em; }
 img { max-width: 100%; }
 span[data-remote] { box-sizing: border-box; max-width: 100%; min-width: 16px; min-height: 16px; padding: 3px 6px; background: var(--step); outline: 1px dashed var(--line); outline-offset: -1px; color: var(--soft); font: 12px/1.4 system-ui, sans-serif; }
+[data-behind="1"] { background-color: var(--behind); }
 blockquote { margin: 0 0 0 2px; padding-left: 12px; border-left: 3px solid var(--line); color: var(--soft); }
 pre { white-space: pre-wrap; }
 .plain { white-space: pre-wrap; overflow-wrap: anywhere; max-width: 48rem; }
