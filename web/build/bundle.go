@@ -24,6 +24,7 @@ var entries = map[string]string{
 	"compose":   "src/compose/main.tsx",
 	"bulk":      "src/compose/bulk.tsx",
 	"when":      "src/compose/when.tsx",
+	"link":      "src/compose/link.tsx",
 	"editor":    "src/editor/main.ts",
 	"outbox":    "src/outbox/main.tsx",
 	"settings":  "src/settings/index.tsx",

@@ -91,7 +91,7 @@ await flow(async ({ person }) => {
   await page.reload();
   await row(page, "Brev nummer 5").waitFor();
   await gone(page, "Brev nummer 1");
-  await page.getByText(/changes are made when it is back/).waitFor();
+  await page.getByText(/changes will be made when it is back/).waitFor();
   await page.getByRole("link", { name: "Archive" }).first().click();
   await row(page, "Brev nummer 1").waitFor();
 

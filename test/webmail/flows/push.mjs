@@ -92,7 +92,7 @@ await flow(async ({ person }) => {
     await until(other, () => document.querySelector("select").value === "bell");
     await other.getByLabel("Sound of new mail").selectOption("That of the device");
     await until(page, () => document.querySelector("select").value === "device");
-    await other.getByText("Other devices that are told").waitFor();
+    await other.getByText("Other devices with notifications").waitFor();
 
     // No page is open; mail comes.
     const worker = page.context().serviceWorkers()[0];
@@ -144,7 +144,7 @@ await flow(async ({ person }) => {
     await page.getByText("They are on").waitFor();
     await other.reload();
     await other.getByRole("button", { name: "Switch off" }).click();
-    await other.getByText("It is not told any more.").waitFor();
+    await other.getByText("It no longer gets notifications.").waitFor();
     await page.reload();
     await page.getByText("They are off").waitFor();
     await until(page, () => localStorage.getItem("postiljon-push") === null); // and it does not switch itself on again

@@ -2,11 +2,13 @@
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type Squire from "squire-rte";
+import { explain } from "../core/actions";
+import { load } from "../core/load";
 import { t } from "../core/text";
-import { IconButton, Button } from "../ui/button";
+import { IconButton } from "../ui/button";
 import { Icon } from "../ui/icon";
-import { Dialog, show } from "../ui/dialog";
 import { MenuButton, type MenuItem } from "../ui/menu";
+import { toast } from "../ui/toast";
 import { fromEditor, toEditor } from "./begin";
 import { attached } from "./files";
 import { fragment, paragraphs, plain, restyle } from "./html";
@@ -205,50 +207,9 @@ export function choose(accept: string, chosen: (files: File[]) => void): void {
   input.click();
 }
 
-/** link makes a link of what is chosen, or asks for its words, too. */
-export async function link(handle: Handle): Promise<void> {
-  const editor = handle.current?.squire;
-  if (!editor) return;
-  const range = editor.getSelection();
-  const node = range.startContainer instanceof Element ? range.startContainer : range.startContainer.parentElement;
-  const before = node?.closest("a")?.getAttribute("href") ?? "";
-  const words = editor.getSelectedText(range);
-  const answer = await show<{ url: string; words: string } | "remove">((close) => <LinkDialog url={before} words={words} close={close} />);
-  editor.focus();
-  editor.setSelection(range);
-  if (answer === "remove") editor.removeLink();
-  else if (answer?.url) {
-    const url = /^[a-z][a-z0-9+.-]*:/i.test(answer.url) ? answer.url : answer.url.includes("@") && !answer.url.includes("/") ? `mailto:${answer.url}` : `https://${answer.url}`;
-    if (!/^(?:https?|mailto|tel):/i.test(url)) return;
-    if (!words) editor.insertPlainText(answer.words || answer.url, false);
-    if (!words) {
-      const now = editor.getSelection();
-      now.setStart(now.startContainer, Math.max(0, now.startOffset - (answer.words || answer.url).length));
-      editor.setSelection(now);
-    }
-    editor.makeLink(url, { target: "_blank", rel: "noopener" });
-  }
-}
-
-function LinkDialog({ url, words, close }: { url: string; words: string; close: (answer?: { url: string; words: string } | "remove") => void }) {
-  const [to, setTo] = useState(url);
-  const [text, setText] = useState(words);
-  return (
-    <Dialog title={t("link")} onClose={() => close()} actions={<>
-      {url && <Button onClick={() => close("remove")}>{t("link_remove")}</Button>}
-      <Button primary disabled={!to.trim()} onClick={() => close({ url: to.trim(), words: text })}>{t("link_insert")}</Button>
-    </>}>
-      <form class="form" onSubmit={(e) => {
-        e.preventDefault();
-        if (to.trim()) close({ url: to.trim(), words: text });
-      }}>
-        <label>{t("link_address")}<input type="text" inputMode="url" value={to} autofocus onInput={(e) => setTo(e.currentTarget.value)} placeholder="https://" /></label>
-        {!words && <label>{t("link_words")}<input type="text" value={text} onInput={(e) => setText(e.currentTarget.value)} /></label>}
-        <button type="submit" hidden />
-      </form>
-    </Dialog>
-  );
-}
+/** link makes a link of what is chosen, which a part does that is loaded for it. */
+export const link = (handle: Handle): Promise<void> =>
+  load<typeof import("./link")>("link").then((part) => part.link(() => handle.current?.squire), (error) => void toast(explain(error), { kind: "error" }));
 
 /** QuoteFold shows that a quote stands below, and opens it. */
 export function QuoteFold({ draft, handle }: { draft: Draft; handle: Handle }) {

@@ -25,7 +25,7 @@ interface Open {
 
 const open_ = signal<Open[]>([]);
 
-/** behind are drafts whose windows were closed while their files were on their way: those go on. */
+/** behind are drafts whose windows were closed while they, or their files, were on their way: those go on. */
 const behind = new Set<Draft>();
 
 /** most is how many windows are open at once. */
@@ -94,17 +94,19 @@ function reopen(draft: Draft, refused?: MethodError): void {
 }
 
 async function close(draft: Draft): Promise<void> {
+  if (behind.has(draft)) return;
   draft.read();
+  behind.add(draft); // found there by who opens it again before it is saved
   await draft.keep();
   drop(draft);
-  if (draft.isUntouched()) return draft.close(true);
-  await draft.settled();
-  if (draft.isEmpty()) {
-    if (draft.emailId) await call("Email/set", { destroy: [draft.emailId] }).catch(() => {});
+  if (!draft.isUntouched()) await draft.settled();
+  if (draft.isUntouched() || draft.isEmpty()) {
+    if (!behind.delete(draft)) return;
+    if (draft.emailId && !draft.isUntouched()) await call("Email/set", { destroy: [draft.emailId] }).catch(() => {});
     return draft.close(true);
   }
   await draft.save();
-  behind.add(draft);
+  if (!behind.has(draft)) return;
   if (draft.isSaved()) toast(t("kept_in_drafts"), { action: t("open"), run: () => void back(draft).catch(failed) });
   else toast(t("kept_here"), { action: t("open"), run: () => void back(draft).catch(failed), stay: 15 });
   if (!draft.isWhole()) {
@@ -131,14 +133,11 @@ async function discard(draft: Draft): Promise<void> {
   await draft.close(true);
   const id = draft.emailId;
   // What is at the server goes to the bin: files that are attached are in it.
-  const put = (role: string) => call("Email/set", { update: { [id]: { mailboxIds: { [roleMailbox(role)]: true } } } });
-  if (id) await (empty || !roleMailbox("trash") ? call("Email/set", { destroy: [id] }) : put("trash")).catch(() => {});
+  const trash = roleMailbox("trash");
+  if (id) await call("Email/set", empty || !trash ? { destroy: [id] } : { update: { [id]: { mailboxIds: { [trash]: true } } } }).catch(() => {});
   if (empty) return;
-  const undo = async () => {
-    if (id) await put("drafts");
-    await restore({ ...record, emailId: id });
-  };
-  toast(t("discarded"), { action: t("undo"), run: () => void undo().catch(failed) });
+  // Saved anew, it is among the drafts again, and not in the bin.
+  toast(t("discarded"), { action: t("undo"), run: () => void restore({ ...record, emailId: id }).catch(failed) });
 }
 
 const failed = (error: unknown): void => void toast(explain(error), { kind: "error" });

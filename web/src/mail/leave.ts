@@ -2,6 +2,7 @@
 
 import { first } from "../core/first";
 import { online } from "../core/jmap";
+import { kept } from "../core/kept";
 import { lookHere, waitingHere } from "../core/outbox";
 import { changesWaiting } from "../core/standin";
 import { lang, t } from "../core/text";
@@ -14,7 +15,8 @@ export async function leave(): Promise<void> {
   await lookHere().catch(() => {}); // a browser that keeps nothing has nothing to lose
   const n = waitingHere.peek().length;
   const changes = changesWaiting.peek();
-  const loses = [n > 0 && t("leave_loses", { n }), changes > 0 && t("leave_loses_changes", { n: changes })].filter(Boolean).join(" ");
+  const drafts = (await kept("drafts").catch(() => [])).length; // what the server has is not there
+  const loses = [n > 0 && t("leave_loses", { n }), drafts > 0 && t("leave_loses_drafts", { n: drafts }), changes > 0 && t("leave_loses_changes", { n: changes })].filter(Boolean).join(" ");
   if (loses && !(await confirm(t("leave"), loses, t("leave"), true))) return;
   const form = Object.assign(document.createElement("form"), { method: "post", action: "/sign-out", hidden: true });
   for (const [name, value] of Object.entries({ csrf: first.csrf, lang })) {

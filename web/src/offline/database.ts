@@ -40,6 +40,12 @@ export class Kept {
     return keys.length ? this.each(table, (s) => keys.forEach((k) => s.delete(k))) : Promise.resolve();
   }
 
+  /** clear takes away all but what was done without a line, and tells whether there is something of that. */
+  async clear(): Promise<boolean> {
+    for (const table of ["emails", "texts", "state"] as const) await this.each(table, (s) => s.clear());
+    return (await this.keys("changes")).length > 0;
+  }
+
   private ask<T>(table: Table, mode: IDBTransactionMode, work: (s: IDBObjectStore) => IDBRequest<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const request = work(this.db.transaction(table, mode).objectStore(table));
@@ -73,7 +79,14 @@ export function open(account: string): Promise<Kept> {
   });
 }
 
-/** dropOthers takes away what is kept of other accounts, and what an earlier form of the program kept. */
+/**
+ * dropOthers takes away what is kept of other accounts, and what an earlier form of the program kept. What somebody did without a line, whose
+ * session ended before it was back, waits until they sign in again.
+ */
 export async function dropOthers(account: string): Promise<void> {
-  for (const { name } of (await indexedDB.databases?.()) ?? []) if (name && /^(?:mail|offline)-/.test(name) && name !== databaseOf(account)) indexedDB.deleteDatabase(name);
+  for (const { name } of (await indexedDB.databases?.()) ?? []) {
+    if (!name || !/^(?:mail|offline)-/.test(name) || name === databaseOf(account)) continue;
+    const waits = name.startsWith(prefix) && (await open(name.slice(prefix.length)).then((other) => other.clear(), () => false));
+    if (!waits) indexedDB.deleteDatabase(name);
+  }
 }

@@ -33,8 +33,8 @@ export class Later {
 
   /** begin carries out what was left, and from now on what is noted. */
   async begin(): Promise<void> {
-    this.count(await this.database.all<Change>("changes"));
-    online.subscribe((there) => there && this.work());
+    await this.recall();
+    online.subscribe((there) => there && void this.recall().then(() => this.work(), () => {}));
   }
 
   /** takes tells whether arguments of Email/set can wait: they give or take away keywords and mailboxes, and nothing else. */
@@ -51,7 +51,7 @@ export class Later {
   /** take notes a change, and answers as the server would. */
   async take({ accountId, update }: Change): Promise<object> {
     await this.database.add("changes", { accountId, update });
-    this.count([...(await this.database.all<Change>("changes"))]);
+    await this.recall();
     const ids = Object.keys(update);
     const all = await this.database.all<Full>("emails");
     const before = unread(all);
@@ -72,8 +72,9 @@ export class Later {
     await this.database.put("state", `mailboxes-${this.account}`, list);
   }
 
-  private count(changes: Change[]): void {
-    this.ids = new Set(changes.flatMap((c) => Object.keys(c.update)));
+  /** recall counts what is noted, here or in another window, which may be gone. */
+  private async recall(): Promise<void> {
+    this.ids = new Set((await this.database.all<Change>("changes")).flatMap((c) => Object.keys(c.update)));
     changesWaiting.value = this.ids.size;
   }
 
@@ -97,7 +98,7 @@ export class Later {
         for (let at = 0; at < all.length; at += most) await this.handIn(accountId, Object.fromEntries(all.slice(at, at + most)));
       }
       await this.database.deleteAll("changes", keys);
-      this.count(await this.database.all<Change>("changes"));
+      await this.recall();
     });
     if (this.ids.size > 0) this.work(); // what was noted meanwhile
   }
