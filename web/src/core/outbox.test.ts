@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LineError, online } from "./jmap";
+import { LineError, MethodError, online } from "./jmap";
 import { keep } from "./mail";
 import { handInAlone, keepFlushing, lookHere, shelve, waitingHere, type Outgoing } from "./outbox";
 
@@ -22,7 +22,7 @@ const database = {
 };
 
 /** server knows messages by Message-ID, and takes each once. Its answers may get lost. */
-const server = { emails: new Map<string, string>(), taken: new Map<string, string>(), next: 1, times: 0, lost: 0 };
+const server = { emails: new Map<string, string>(), taken: new Map<string, string>(), next: 1, times: 0, lost: 0, down: 0 };
 
 type Args = Record<string, any>;
 
@@ -56,6 +56,7 @@ Object.assign(globalThis, {
   },
   setInterval: () => 0,
   fetch: async (_url: string, init: { body: string }) => {
+    if (server.down-- > 0) return new Response("", { status: 503 });
     const responses = JSON.parse(init.body).methodCalls.map((c: [string, Args, string], i: number, all: [string, Args, string][]) => answer(c, `M${i === 0 && all[0]![1].create ? server.next++ : server.next - 1}`));
     if (server.lost-- > 0) throw new TypeError("the line was cut");
     return new Response(JSON.stringify({ methodResponses: responses }));
@@ -84,16 +85,22 @@ test("a message goes once", async () => {
   await assert.rejects(handInAlone(message("two")), LineError);
   assert.deepEqual([server.times, shelf.size], [2, 1]);
 
+  // A service that has no time: it stays as well, and is not refused.
+  await shelve(message("four"));
+  server.down = 1;
+  await assert.rejects(handInAlone(message("four")), MethodError);
+  assert.deepEqual([server.times, shelf.size], [2, 2]);
+
   // With it lie one whose file is gone, and one that the server does not take. Once there is a line all go that can.
   await shelve(message("broken", { email: { messageId: ["broken"], bodyStructure: { blobId: "local:x" } } }));
   await shelve(message("refused"));
   await shelve(message("three"));
   keepFlushing((o, error) => void told.push(`${o.id} ${error?.message ?? "went"}`));
   online.value = true;
-  for (let tries = 0; told.length < 3 && tries < 100; tries++) await new Promise((go) => setTimeout(go, 50));
-  assert.deepEqual(told, ["two went", "refused not today", "three went"]);
-  assert.equal(server.times, 3); // two had gone before, and was not sent again
-  assert.deepEqual([...server.emails.values()].sort(), ["one", "three", "two"]); // and none is left over
+  for (let tries = 0; told.length < 4 && tries < 100; tries++) await new Promise((go) => setTimeout(go, 50));
+  assert.deepEqual(told, ["two went", "four went", "refused not today", "three went"]);
+  assert.equal(server.times, 4); // two had gone before, and was not sent again
+  assert.deepEqual([...server.emails.values()].sort(), ["four", "one", "three", "two"]); // and none is left over
   await lookHere();
   assert.deepEqual(waitingHere.value.map((o) => `${o.id} ${o.refused ?? ""}`), ["broken ", "refused not today"]);
 });

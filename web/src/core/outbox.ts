@@ -202,5 +202,6 @@ export function keepFlushing(tell: Told): void {
   setInterval(() => waitingHere.peek().some((o) => !o.refused) && look(), 30e3);
 }
 
-/** isLater tells whether an error means that it may go later. */
-export const isLater = (error: unknown): boolean => error instanceof LineError || error instanceof SessionError;
+/** isLater tells whether an error means that it may go later: it is about the line, the session or the service, not about the message. */
+export const isLater = (error: unknown): boolean =>
+  error instanceof LineError || error instanceof SessionError || (error instanceof MethodError && (error.detail.status >= 429 || error.type === "serverUnavailable"));

@@ -7,7 +7,7 @@ declare module "node:assert/strict" {
     (value: unknown, message?: string): asserts value;
     equal(actual: unknown, expected: unknown, message?: string): void;
     deepEqual(actual: unknown, expected: unknown, message?: string): void;
-    rejects(work: Promise<unknown>, error: new () => Error): Promise<void>;
+    rejects(work: Promise<unknown>, error: new (...of: any[]) => Error): Promise<void>;
     throws(work: () => unknown, message?: string): void;
   };
   export default assert;
