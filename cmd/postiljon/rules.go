@@ -556,11 +556,7 @@ func (t *rulesTest) show(s *streams, o *control.RulesOutcome) error {
 	}
 	for i := range o.Steps {
 		step := &o.Steps[i]
-		text := step.Say(set)
-		if len(step.Flags) > 0 {
-			text += ", " + set.Say("word.flags", "flags", strings.Join(step.Flags, " "))
-		}
-		if err := s.say("%s. %s", strconv.Itoa(i+1), s.bold(text)); err != nil {
+		if err := s.say("%s. %s", strconv.Itoa(i+1), s.bold(step.Say(set))); err != nil {
 			return err
 		}
 		if step.Rule != "" {

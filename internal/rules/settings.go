@@ -142,13 +142,25 @@ var textFiles embed.FS
 // Texts are what is said of rules to people: "step." and the kind of a step, "reason.", "invalid.".
 func Texts(lang cause.Lang) (*phrases.Set, error) { return phrases.Load(textFiles, lang) }
 
-// Say tells a step to people.
+// Say tells a step to people, with the marks that the message gets.
 func (s *Step) Say(set *phrases.Set) string {
 	reason := s.Reason
 	if s.Kind != StepFailed && reason != "" {
 		reason = set.Say("reason." + s.Reason)
 	}
-	return set.Say("step."+string(s.Kind), "to", s.To, "reason", reason)
+	said := []string{set.Say("step."+string(s.Kind), "to", s.To, "reason", reason)}
+	for _, flag := range s.Flags {
+		said = append(said, sayFlag(set, flag))
+	}
+	return strings.Join(said, ", ")
+}
+
+// sayFlag tells a mark as a person knows it; what has no name of its own is a label.
+func sayFlag(set *phrases.Set, flag string) string {
+	if system, ok := strings.CutPrefix(flag, `\`); ok {
+		return set.Say("mark." + strings.ToLower(system))
+	}
+	return set.Say("mark.label", "label", flag)
 }
 
 // Check tells what is wrong with settings. The error is an *Invalid.

@@ -112,6 +112,24 @@ func TestTextsAgree(t *testing.T) {
 	}
 }
 
+// Who tries rules is told of marks, too: most of what "mark as read" does is nothing else.
+func TestStepsTellMarks(t *testing.T) {
+	step := Step{Kind: StepKeep, To: "INBOX", Flags: []string{`\Seen`, `\Flagged`, "work"}}
+	for lang, want := range map[cause.Lang]string{
+		cause.English:   "It stays in INBOX, marked as read, starred, labelled “work”",
+		cause.Swedish:   "Det stannar i INBOX, markeras som läst, stjärnmärks, får etiketten ”work”",
+		cause.Norwegian: "Den blir i INBOX, merkes som lest, stjernemerkes, får etiketten «work»",
+	} {
+		set, err := Texts(lang)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := step.Say(set); got != want {
+			t.Errorf("%s: %s", lang, got)
+		}
+	}
+}
+
 // What settings become is read back as the same settings, whatever people write into them.
 func TestSettingsAreReadBack(t *testing.T) {
 	text := rapid.StringOfN(rapid.SampledFrom([]rune("ab\"\\${}.\n\r *?å:#/]")), 1, 20, -1)

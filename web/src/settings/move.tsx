@@ -37,10 +37,16 @@ interface Found {
   noPassword?: boolean;
 }
 
-export function Move() {
+/** Move has come called when a job ended: it may have brought mail. */
+export function Move({ came }: { came: () => void }) {
   const [mailbox, setMailbox] = useState("");
   const jobs = useLoaded(() => api<{ jobs: Job[] }>("GET", "/api/jobs").then((a) => a.jobs));
-  const [again, setAgain] = useState<Job>(); // what is to be fetched once more
+  const [again, setAgain] = useState<{ job: Job; times: number }>(); // what is to be fetched once more
+  const begunHere = useRef(false);
+  const begun = () => {
+    begunHere.current = true;
+    jobs.again();
+  };
   return (
     <>
       <Part title={t("take_out")} text={t("take_out_text")}>
@@ -57,9 +63,12 @@ export function Move() {
         </div>
       </Part>
       <Part title={t("bring_in")} text={t("bring_in_text")}>
-        <FromFile begun={jobs.again} />
-        <FromProvider key={again?.id} from={again} begun={jobs.again} />
-        <ul class="jobs">{(jobs.value ?? []).map((j) => <OneJob key={j.id} job={j} again={jobs.again} retry={() => setAgain(j)} />)}</ul>
+        <FromFile begun={begun} />
+        <FromProvider key={again?.times} from={again?.job} begun={begun} />
+        <ul class="jobs">{current(jobs.value ?? []).map((j) => <OneJob key={j.id} job={j} show={begunHere.current} again={() => {
+          jobs.again();
+          came();
+        }} retry={() => setAgain({ job: j, times: (again?.times ?? 0) + 1 })} />)}</ul>
       </Part>
     </>
   );
@@ -178,22 +187,38 @@ function FromProvider({ from, begun }: { from?: Job; begun: () => void }) {
 /** nowhere are the causes that mean, to whoever typed the name of a server, that it is not the right one. */
 const nowhere = ["provider.imap-down", "client.wrong-host", "dns.host-misspelt"];
 
+/** ofProvider is what some causes mean at another provider; the catalogue speaks of this one. */
+function ofProvider(cause: string, host: string): [string, string] | undefined {
+  if (nowhere.includes(cause)) return [t("bring_nowhere", { host }), t("bring_nowhere_text")];
+  if (cause === "auth.password-wrong") return [t("bring_refused"), t("bring_refused_text")];
+  if (cause === "auth.app-password-required") return [t("bring_refused"), t("bring_refused_app")];
+}
+
+/** current leaves out what went wrong with a fetch that was begun again since. */
+const current = (jobs: Job[]): Job[] =>
+  jobs.filter((j, i) => j.kind !== "fetch" || j.state === "done" || !jobs.slice(0, i).some((later) => later.kind === "fetch" && later.name === j.name));
+
 /** Refused says why a job stopped, and what to do. */
 function Refused({ job, retry }: { job: Job; retry: () => void }) {
   const r = job.refusal!;
   const fetch = job.kind === "fetch";
+  const [title, text] = (fetch && ofProvider(r.cause, job.host ?? "")) || [r.title, `${r.text} ${r.action ?? ""}`];
   return (
     <div class="check-verdict warn">
-      <strong>{fetch && nowhere.includes(r.cause) ? t("bring_nowhere", { host: job.host ?? "" }) : r.title}</strong>
-      <p>{fetch && nowhere.includes(r.cause) ? t("bring_nowhere_text") : fetch && r.cause === "auth.app-password-required" ? t("bring_refused_app") : `${r.text} ${r.action ?? ""}`}</p>
+      <strong>{title}</strong>
+      <p>{text}</p>
       {job.appPasswordUrl && <p><a href={job.appPasswordUrl} target="_blank" rel="noopener noreferrer">{t("bring_app_password_make")}</a></p>}
       {fetch && <Button onClick={retry}>{t("try_again")}</Button>}
     </div>
   );
 }
 
-function OneJob({ job: begins, again, retry }: { job: Job; again: () => void; retry: () => void }) {
+function OneJob({ job: begins, show, again, retry }: { job: Job; show: boolean; again: () => void; retry: () => void }) {
   const [job, setJob] = useState(begins);
+  const line = useRef<HTMLLIElement>(null);
+  useEffect(() => {
+    if (show && begins.state === "running") line.current?.scrollIntoView({ block: "nearest" }); // the form that it was begun in is gone
+  }, []);
   useEffect(() => setJob(begins), [begins]);
   useEffect(() => {
     if (begins.state !== "running") return;
@@ -209,9 +234,10 @@ function OneJob({ job: begins, again, retry }: { job: Job; again: () => void; re
     return () => source.close();
   }, [begins.id, begins.state]);
   const p = job.progress;
+  const halted = job.kind === "fetch" && (job.state === "cancelled" || job.state === "interrupted");
   const share = p.messagesTotal ? p.messages / p.messagesTotal : p.octetsTotal ? p.octets / p.octetsTotal : undefined;
   return (
-    <li class="job">
+    <li class="job" ref={line}>
       <div class="setting-text">
         <strong>{job.name}</strong>
         <span class="soft">
@@ -220,6 +246,7 @@ function OneJob({ job: begins, again, retry }: { job: Job; again: () => void; re
           {job.state === "running" && job.secondsLeft ? ` · ${t("job_left", { n: Math.ceil(job.secondsLeft / 60) })}` : ` · ${at(job.created)}`}
         </span>
         {job.refusal && <Refused job={job} retry={retry} />}
+        {halted && <div class="part-buttons"><Button onClick={retry}>{t("go_on")}</Button></div>}
         {job.failures.length > 0 && (
           <details><summary>{t("job_failures", { n: job.failures.length })}</summary><ul>{job.failures.map((f, i) => <li key={i}>{f.where}: {f.why}</li>)}</ul></details>
         )}

@@ -76,8 +76,9 @@ function All({ told, saved }: { told: RulesTold; saved: (r: RulesTold) => void }
   const [rules, setRules] = useState<Rule[]>(() => (from ? [...told.settings.rules, { name: "", if: [{ field: "from", values: [from] }] }] : told.settings.rules));
   const [open, setOpen] = useState(from ? rules.length - 1 : -1);
   const [tried, setTried] = useState<Tried>();
+  const [begun] = useState(rules);
   const changed = JSON.stringify(rules) !== JSON.stringify(told.settings.rules);
-  useUnsaved(changed);
+  useUnsaved(changed && JSON.stringify(rules) !== JSON.stringify(begun)); // the rule that was begun for them is nothing of theirs yet
   const ready = rules.every(complete);
   const list = useRef<HTMLOListElement>(null);
   const settings = { ...told.settings, rules: rules.map((r) => ({ ...r, name: r.name.trim() || sentence(r) })) };

@@ -62,7 +62,7 @@ export function StoragePage() {
       {(loaded.value ?? loaded.error) !== undefined && (
         <>
           <Load of={files}>{(f) => (f.files.length > 0 ? <LargeFiles told={f} again={files.again} /> : null)}</Load>
-          <Move />
+          <Move came={loaded.again} />
         </>
       )}
     </>
