@@ -1,11 +1,15 @@
 package jmapd
 
 import (
+	"context"
+	"crypto/tls"
 	"fmt"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/storetest"
@@ -119,5 +123,31 @@ func TestCorrectKeepsTerms(t *testing.T) {
 	})
 	if err != nil || n != 1 {
 		t.Error(n, err)
+	}
+}
+
+// TestCorrectGoesOn holds that who goes away while an address is corrected leaves nothing half done: neither is the message held for ever, nor does it
+// go to two.
+func TestCorrectGoesOn(t *testing.T) {
+	w := newWorld(t)
+	w.using = append(w.using, capabilityVendor)
+	id := w.smtp("From: anna@example.org\r\nTo: eva@exmaple.net\r\nSubject: Hej\r\nMessage-ID: <1@x>\r\n\r\nHej\r\n", "eva@exmaple.net", "", false)
+	ctx, cancel := context.WithCancel(t.Context())
+	w.server.options.Room = func(context.Context, *store.Account, int64) cause.Decision {
+		cancel()
+		return cause.Allow()
+	}
+	r := httptest.NewRequest("POST", "/jmap/api", strings.NewReader(fmt.Sprintf(`{"using":["urn:ietf:params:jmap:core",%q],"methodCalls":[
+		["Outbox/act",{"accountId":"a1","id":%q,"action":"correctRecipient","recipient":"eva@exmaple.net","to":"eva@example.net"},"0"]]}`, capabilityVendor, id))).WithContext(ctx)
+	r.TLS = &tls.ConnectionState{}
+	r.SetBasicAuth(w.anna.Address, "secret")
+	r.Header.Set("Content-Type", "application/json")
+	w.server.ServeHTTP(httptest.NewRecorder(), r)
+	if ctx.Err() == nil {
+		t.Fatal("it was not come so far")
+	}
+	w.settle()
+	if _, to := w.waiting(); fmt.Sprint(to) != "[eva@example.net delayed]" {
+		t.Error(to)
 	}
 }

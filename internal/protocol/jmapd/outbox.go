@@ -430,7 +430,7 @@ func outboxAct(ctx context.Context, c *call) (any, error) {
 		return nil, err
 	}
 	o := object{"accountId": accountID(c.account.ID), "id": id, "action": action, "emailId": nil}
-	err = c.act(ctx, w, action, recipient, to, o)
+	err = c.act(context.WithoutCancel(ctx), w, action, recipient, to, o) // several steps: who goes away leaves nothing half done
 	if errors.Is(err, outbound.ErrBusy) {
 		return nil, &methodError{Type: "beingSent", Description: "it is being sent right now"}
 	}

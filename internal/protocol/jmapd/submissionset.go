@@ -55,6 +55,7 @@ func submissionSet(ctx context.Context, c *call) (any, error) {
 	for _, id := range s.destroy {
 		c.destroySubmission(ctx, s, id, emails)
 	}
+	ctx = context.WithoutCancel(ctx) // what was handed in shall not lie among the drafts since who asked went away
 	if state, err = c.server.store.EmailSubmissionState(ctx, c.account.ID); err != nil {
 		return nil, err
 	}

@@ -208,6 +208,7 @@ func TestInvitation(t *testing.T) {
 			invitation{Start: "2026-07-01T08:00:00Z", Said: []string{"Invitation from a@example.org", "Repeats every week"}}},
 		{"a zone nobody knows", "PUBLISH", "DTSTART;TZID=Our Office:20260701T100000\nRRULE:FREQ=DAILY;INTERVAL=3",
 			invitation{Start: "2026-07-01T10:00:00", Zone: "Our Office", Said: []string{"Repeats"}}},
+		{"the zone of no machine of ours", "PUBLISH", "DTSTART;TZID=Local:20260701T100000", invitation{Start: "2026-07-01T10:00:00", Zone: "Local", Said: []string{}}},
 		{"all day", "REQUEST", "DTSTART;VALUE=DATE:20261224\nDTEND;VALUE=DATE:20261225", invitation{Start: "2026-12-24", End: "2026-12-24", Said: []string{}}},
 		{"three days", "REQUEST", "DTSTART;VALUE=DATE:20261224\nDTEND;VALUE=DATE:20261227", invitation{Start: "2026-12-24", End: "2026-12-26", Said: []string{}}},
 		{"cancelled, with an alarm", "CANCEL", "SUMMARY:Tea\nBEGIN:VALARM\nSUMMARY:Alarm\nEND:VALARM\nLOCATION:Here\nDTSTART:nonsense", invitation{Summary: "Tea", Location: "Here", Said: []string{"Whoever invited you has cancelled it."}}},

@@ -193,14 +193,15 @@ func (p property) time() (at, zone string) {
 	}
 	name := p.param("TZID")
 	place, err := time.LoadLocation(nameOfZone(name))
-	if name == "" || err != nil {
+	unknown := name == "" || err != nil || place == time.Local // the last is the zone of this machine
+	if unknown {
 		place = time.UTC
 	}
 	t, wrong := time.ParseInLocation("20060102T150405", p.value, place)
 	switch {
 	case wrong != nil:
 		return "", ""
-	case name == "" || err != nil:
+	case unknown:
 		return t.Format("2006-01-02T15:04:05"), name
 	}
 	return t.UTC().Format(time.RFC3339), ""
