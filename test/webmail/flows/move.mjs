@@ -50,7 +50,7 @@ await flow(async ({ person }) => {
   await job.getByText(/^Under way/).waitFor();
   await job.getByText(/^Done/).waitFor();
   assert.equal(await page.locator(".job", { hasText: "vera@far.test" }).count(), 1, "what was begun again is told once");
-  await page.getByText(/of 43 messages/).waitFor(); // the room it takes is told anew
+  await page.getByText(/by 43 messages/).waitFor(); // the room it takes is told anew
   assert.equal((await subjects(page)).filter((s) => s.startsWith("Gammalt")).length, 40);
 });
 
