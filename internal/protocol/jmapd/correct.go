@@ -45,7 +45,10 @@ func (c *call) correct(ctx context.Context, w *waiting, recipient, to string, o 
 		return err
 	}
 	if text == nil && !old.State.Final() {
-		return c.server.options.Queue.Redirect(ctx, c.account.ID, w.sub.ID, recipient, to)
+		if err := c.server.options.Queue.Redirect(ctx, c.account.ID, w.sub.ID, recipient, to); err != nil {
+			return err
+		}
+		return c.noMore(ctx, w, old.Address, to)
 	}
 	now := c.server.store.Now()
 	if one.Next = now; old.State == store.Queued && old.Cause == "" && old.Next.After(now) { // it is for later
@@ -75,13 +78,17 @@ func (w *waiting) reaches(address, but string) bool {
 
 // giveUp sends to a recipient no more, in whose place somebody gets the message.
 func (c *call) giveUp(ctx context.Context, w *waiting, old *store.SubmissionRecipient, to string) error {
+	var err error
 	switch {
 	case !old.State.Final():
-		return c.server.options.Queue.Cancel(ctx, c.account.ID, w.sub.ID, old.Address)
-	case w.record == nil: // it came over SMTP, so the journal alone tells of it
-		return c.noMore(ctx, w, old.Address, to)
+		err = c.server.options.Queue.Cancel(ctx, c.account.ID, w.sub.ID, old.Address)
+	case w.record != nil:
+		err = c.dismiss(ctx, w, old.Address)
 	}
-	return c.dismiss(ctx, w, old.Address)
+	if err != nil {
+		return err
+	}
+	return c.noMore(ctx, w, old.Address, to) // which is all that tells of what came over SMTP
 }
 
 // alsoWaiting are the other recipients that a submission waits for, as they go on in another one: who is held stays held.
@@ -131,12 +138,12 @@ func (c *call) inPlaceOf(ctx context.Context, w *waiting, old *store.SubmissionR
 		return err
 	}
 	for _, address := range moved {
+		if address == old.Address {
+			continue
+		}
 		if err := q.Cancel(ctx, c.account.ID, w.sub.ID, address); err != nil {
 			return err
 		}
-	}
-	if !old.State.Final() {
-		return nil
 	}
 	return c.giveUp(ctx, w, old, list[0].Address)
 }

@@ -36,7 +36,7 @@ func TestTextsAreComplete(t *testing.T) {
 	for _, name := range []string{"send", "receive", "program"} {
 		keys = append(keys, "stands_"+name, "stands_"+name+"_none")
 	}
-	for _, name := range []string{"nearly_full", "room", "no_password", "signs_in", "message_taken", "message_here", "message_cancelled", "awaited_here", "awaited_junk", "awaited_rule", "awaited_never", "awaited_absent"} {
+	for _, name := range []string{"nearly_full", "room", "no_password", "signs_in", "message_taken", "message_here", "message_cancelled", "message_corrected", "awaited_here", "awaited_junk", "awaited_rule", "awaited_never", "awaited_absent"} {
 		keys = append(keys, "note_"+name, "note_"+name+"_text")
 	}
 	for _, name := range []string{"settings", "inside", "queue", "names", "connect", "tls", "greeting", "signin", "domain", "account", "recipient", "records", "blocklists", "status", "elsewhere"} {

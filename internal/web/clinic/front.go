@@ -242,7 +242,7 @@ const maxSent = 20
 
 // sentLately lists the messages that the account sent, the newest first; what is on its way with trouble before them.
 func (c *Clinic) sentLately(v visitor, in *evidence.Inside) (list []sent) {
-	trouble := map[[2]string]bool{} // by trace and recipient
+	trouble, corrected := map[[2]string]bool{}, map[[2]string]bool{} // by trace and recipient
 	for _, q := range in.Queue {
 		if q.State == "failed" || q.State == "deferred" {
 			trouble[[2]string{q.Trace, strings.ToLower(q.To)}] = true
@@ -251,8 +251,11 @@ func (c *Clinic) sentLately(v visitor, in *evidence.Inside) (list []sent) {
 	for i := len(in.Events) - 1; i >= 0; i-- {
 		e := &in.Events[i]
 		of := [2]string{e.Trace, strings.ToLower(e.Text["to"])}
-		if e.Kind == journal.MessageBounced || e.Kind == journal.MessageExpired {
-			trouble[of] = true
+		switch e.Kind {
+		case journal.MessageCorrected: // what was wrong with the address before is no trouble any more
+			corrected[of] = true
+		case journal.MessageBounced, journal.MessageExpired:
+			trouble[of] = !corrected[of]
 		}
 		if e.Kind != journal.MessageQueued {
 			continue

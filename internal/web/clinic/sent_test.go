@@ -25,6 +25,7 @@ func TestSentLately(t *testing.T) {
 		Events: []evidence.Event{
 			event(journal.MessageQueued, "there@far.test"), event(journal.MessageQueued, "Gone@far.test"), event(journal.MessageQueued, "later@far.test"),
 			event(journal.MessageBounced, "gone@far.test"), event(journal.MessageRelayed, "there@far.test"),
+			event(journal.MessageQueued, "wrong@far.test"), event(journal.MessageBounced, "wrong@far.test"), event(journal.MessageCorrected, "wrong@far.test"),
 		},
 		Queue: []evidence.Queued{{Trace: "one", To: "later@far.test", State: "deferred"}},
 	}
@@ -32,7 +33,7 @@ func TestSentLately(t *testing.T) {
 	for _, s := range c.sentLately(visitor{lang: cause.English}, in) {
 		got[s.To] = s.Trouble
 	}
-	if want := map[string]bool{"there@far.test": false, "Gone@far.test": true, "later@far.test": true}; fmt.Sprint(got) != fmt.Sprint(want) {
+	if want := map[string]bool{"there@far.test": false, "Gone@far.test": true, "later@far.test": true, "wrong@far.test": false}; fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%v, want %v", got, want)
 	}
 }

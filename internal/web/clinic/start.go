@@ -301,6 +301,8 @@ func (c *Clinic) followMessage(ctx context.Context, k *kept) error {
 			k.State, k.Note, k.Causes = doctor.Healthy, "note_message_here", nil
 		case journal.MessageCancelled:
 			k.State, k.Note, k.Causes = doctor.Healthy, "note_message_cancelled", nil
+		case journal.MessageCorrected:
+			k.State, k.Note, k.Causes = doctor.Healthy, "note_message_corrected", nil
 		}
 	}
 	return nil
