@@ -2,13 +2,12 @@
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type Squire from "squire-rte";
-import { explain } from "../core/actions";
+import { say } from "../core/actions";
 import { load } from "../core/load";
 import { t } from "../core/text";
 import { IconButton } from "../ui/button";
 import { Icon } from "../ui/icon";
 import { MenuButton, type MenuItem } from "../ui/menu";
-import { toast } from "../ui/toast";
 import { fromEditor, toEditor } from "./begin";
 import { attached } from "./files";
 import { fragment, paragraphs, plain, restyle } from "./html";
@@ -209,7 +208,7 @@ export function choose(accept: string, chosen: (files: File[]) => void): void {
 
 /** link makes a link of what is chosen, which a part does that is loaded for it. */
 export const link = (handle: Handle): Promise<void> =>
-  load<typeof import("./link")>("link").then((part) => part.link(() => handle.current?.squire), (error) => void toast(explain(error), { kind: "error" }));
+  load<typeof import("./link")>("link").then((part) => part.link(() => handle.current?.squire), say);
 
 /** QuoteFold shows that a quote stands below, and opens it. */
 export function QuoteFold({ draft, handle }: { draft: Draft; handle: Handle }) {

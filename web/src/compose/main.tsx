@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { render } from "preact";
-import { explain, roleMailbox } from "../core/actions";
+import { roleMailbox, say } from "../core/actions";
 import { call, type MethodError } from "../core/jmap";
 import { kept } from "../core/kept";
 import { t } from "../core/text";
@@ -41,7 +41,7 @@ export async function open(options: Compose): Promise<void> {
     const left = (await kept<Kept>("drafts").catch(() => [])).find((r) => r.emailId === options.emailId);
     if (left) return restore(left);
   }
-  if (open_.peek().length >= most) throw new Error(t("compose_too_many"));
+  if (open_.peek().length >= most) return void toast(t("compose_too_many"), { kind: "error" });
   const there = needLibraries();
   there.catch(() => {}); // awaited where a draft begins
   const draft = await beginDraft(options, there);
@@ -107,8 +107,8 @@ async function close(draft: Draft): Promise<void> {
   }
   await draft.save();
   if (!behind.has(draft)) return;
-  if (draft.isSaved()) toast(t("kept_in_drafts"), { action: t("open"), run: () => void back(draft).catch(failed) });
-  else toast(t("kept_here"), { action: t("open"), run: () => void back(draft).catch(failed), stay: 15 });
+  if (draft.isSaved()) toast(t("kept_in_drafts"), { action: t("open"), run: () => void back(draft).catch(say) });
+  else toast(t("kept_here"), { action: t("open"), run: () => void back(draft).catch(say), stay: 15 });
   if (!draft.isWhole()) {
     await draft.arrived();
     draft.touch();
@@ -137,10 +137,8 @@ async function discard(draft: Draft): Promise<void> {
   if (id) await call("Email/set", empty || !trash ? { destroy: [id] } : { update: { [id]: { mailboxIds: { [trash]: true } } } }).catch(() => {});
   if (empty) return;
   // Saved anew, it is among the drafts again, and not in the bin.
-  toast(t("discarded"), { action: t("undo"), run: () => void restore({ ...record, emailId: id }).catch(failed) });
+  toast(t("discarded"), { action: t("undo"), run: () => void restore({ ...record, emailId: id }).catch(say) });
 }
-
-const failed = (error: unknown): void => void toast(explain(error), { kind: "error" });
 
 function Windows() {
   return (
@@ -159,7 +157,7 @@ function Windows() {
             drop(o.draft);
             void send(o.draft, { reopen }, at, zone).catch((error) => {
               reopen(o.draft);
-              failed(error);
+              say(error);
             });
           }}
         />

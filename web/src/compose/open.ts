@@ -1,6 +1,6 @@
 // How anything opens the window to write in. The window itself is loaded when it is first needed.
 
-import { explain } from "../core/actions";
+import { say } from "../core/actions";
 import { first } from "../core/first";
 import { kept } from "../core/kept";
 import { load } from "../core/load";
@@ -39,7 +39,7 @@ export async function compose(options: Compose = {}): Promise<void> {
     const part = await load<typeof import("./main")>("compose");
     await part.open(options);
   } catch (error) {
-    toast(explain(error), { kind: "error" });
+    say(error);
   } finally {
     opening--;
   }
@@ -108,7 +108,7 @@ async function offerLeft(): Promise<void> {
   if (!ids.length) return;
   toast(t("unsent_left"), {
     action: t("open"), stay: 0,
-    run: () => void load<typeof import("./main")>("compose").then((part) => part.restoreAll(ids)).catch((error) => toast(explain(error), { kind: "error" })),
+    run: () => void load<typeof import("./main")>("compose").then((part) => part.restoreAll(ids)).catch(say),
   });
 }
 

@@ -1,7 +1,7 @@
 // What an answer or a forwarded message takes over: addressees, subject, threads, and the text that it quotes.
 
 import { first } from "../core/first";
-import { accountOf, call, of } from "../core/jmap";
+import { accountOf, call, MethodError, of } from "../core/jmap";
 import type { Address, Email } from "../core/mail";
 import { locale, t } from "../core/text";
 import { written } from "./addresses";
@@ -49,7 +49,7 @@ const properties = ["id", "blobId", "threadId", "mailboxIds", "keywords", "messa
 export async function fetchWhole(id: string, asFile = false): Promise<Whole> {
   const answer = await call("Email/get", { ...of(id), ids: [id], properties, fetchTextBodyValues: true, fetchHTMLBodyValues: true });
   const e: Whole | undefined = answer.list[0];
-  if (!e) throw new Error(t("compose_original_gone"));
+  if (!e) throw new MethodError("notFound", { description: t("compose_original_gone") });
   if (accountOf(id) !== first.account.id) await bring(accountOf(id), asFile ? [e] : e.attachments);
   return e;
 }

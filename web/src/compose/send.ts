@@ -1,6 +1,6 @@
 // Sending a draft: at once with a while to take it back, or at a time that somebody chose.
 
-import { explain } from "../core/actions";
+import { explain, say } from "../core/actions";
 import { first } from "../core/first";
 import { call, MethodError, SessionError } from "../core/jmap";
 import { mailbox } from "../core/mail";
@@ -69,7 +69,7 @@ async function hand(o: Outgoing, d: Draft, windows: Windows, at?: Date, zone?: s
       return;
     }
     windows.reopen(d, error instanceof MethodError ? error : undefined);
-    if (!(error instanceof MethodError)) toast(explain(error), { kind: "error" });
+    if (!(error instanceof MethodError)) say(error);
   } finally {
     busy.delete(o.id);
   }

@@ -2,7 +2,7 @@
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useSignal } from "@preact/signals";
-import { explain } from "../core/actions";
+import { say } from "../core/actions";
 import { first } from "../core/first";
 import { MethodError, online, sessionOver } from "../core/jmap";
 import { load } from "../core/load";
@@ -10,7 +10,6 @@ import { t } from "../core/text";
 import { Button, IconButton } from "../ui/button";
 import { Icon } from "../ui/icon";
 import { MenuButton, type MenuItem } from "../ui/menu";
-import { toast } from "../ui/toast";
 import { asLink, attach, Files, resume } from "./attachments";
 import { signatureText, swapSignature } from "./begin";
 import { choose, link, Plain, QuoteFold, Rich, switchTo, Toolbar, type Editing } from "./editor";
@@ -61,7 +60,7 @@ export function Window({ draft, stand, offset, refused, onStand, onClose, onDisc
     draft.read();
   }, [stand]);
 
-  const pick = () => choose("", (files) => void attach(draft, files));
+  const pick = () => choose("", (files) => void attach(draft, files).catch(say));
   const does = {
     attach: pick,
     subject: () => subject.current?.focus(),
@@ -138,7 +137,7 @@ export function Window({ draft, stand, offset, refused, onStand, onClose, onDisc
   ];
   const later = (e: Event) => {
     const at = e.currentTarget as Element;
-    load<typeof import("./when")>("when").then((part) => part.offer(at, (to, zone) => void trySend(to, zone)), (error) => toast(explain(error), { kind: "error" }));
+    load<typeof import("./when")>("when").then((part) => part.offer(at, (to, zone) => void trySend(to, zone)), say);
   };
 
   const title = draft.subject.value || t(draft.answering ? (draft.answering.keyword === "$answered" ? "compose_reply" : "compose_forward") : "compose_new");
@@ -166,7 +165,7 @@ export function Window({ draft, stand, offset, refused, onStand, onClose, onDisc
         e.preventDefault();
         e.stopPropagation();
         if (draft.rich.peek() && (e.target as Element).closest(".editor") && files.every((f) => f.type.startsWith("image/"))) editor.current?.pictures(files);
-        else void attach(draft, files);
+        else void attach(draft, files).catch(say);
       }}
       onPaste={(e) => {
         const files = [...(e.clipboardData?.files ?? [])];
@@ -175,7 +174,7 @@ export function Window({ draft, stand, offset, refused, onStand, onClose, onDisc
         e.stopPropagation();
         // Pictures that are pasted into the text are the editor's.
         const inText = draft.rich.peek() && !!(e.target as Element).closest(".editor");
-        void attach(draft, files.filter((f) => !inText || !f.type.startsWith("image/")));
+        void attach(draft, files.filter((f) => !inText || !f.type.startsWith("image/"))).catch(say);
       }}
     >
       <div class="compose-head" onDblClick={() => onStand(stand === "small" ? "open" : "small")}>

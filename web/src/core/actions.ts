@@ -152,14 +152,14 @@ export async function withUndo(patches: Map<string, Patch>, said: string, after?
     void work
       .then(change)
       .then(after)
-      .catch((error) => toast(explain(error), { kind: "error" }));
+      .catch(say);
   });
   try {
     await work;
   } catch (error) {
     withdraw();
     failed?.();
-    toast(explain(error), { kind: "error" });
+    say(error);
   }
 }
 
@@ -169,6 +169,9 @@ export function explain(error: unknown): string {
   if (error instanceof MethodError) return t("not_done", { reason: error.message });
   return t(error instanceof SessionError ? "session_over" : "no_line");
 }
+
+/** say tells somebody so. */
+export const say = (error: unknown): undefined => void toast(explain(error), { kind: "error" });
 
 /** roleMailbox is the mailbox with a role; one that every account has. */
 export function roleMailbox(role: string): string {

@@ -2,12 +2,11 @@
 // and can be switched off.
 
 import { effect, signal } from "@preact/signals";
-import { explain, undoLast } from "../core/actions";
+import { say, undoLast } from "../core/actions";
 import type { Filter } from "../core/list";
 import { inThread, known } from "../core/mail";
 import { go, route, visit } from "../core/route";
 import { compose, opening, type Compose } from "../compose/open";
-import { toast } from "../ui/toast";
 import { archive, atHand, chosen, junk, read, remove, rowsOf, star } from "./act";
 import { rows } from "./list";
 import { later } from "./later";
@@ -188,6 +187,6 @@ async function chooseWhere(keyword: "$seen" | "$flagged", on: boolean): Promise<
   const which: Filter = !l.collapse ? { [on ? "hasKeyword" : "notKeyword"]: keyword } : { [keyword === "$seen" ? "allInThreadHaveKeyword" : "someInThreadHaveKeyword"]: keyword };
   const wanted = l.collapse && !on ? { operator: "NOT", conditions: [which] } : which;
   const { sort, collapse, accountId } = l;
-  const ids = await later((part) => part.rowIds({ filter: { operator: "AND", conditions: [l.filter, wanted] }, sort, collapse, accountId }).catch((error) => void toast(explain(error), { kind: "error" })));
+  const ids = await later((part) => part.rowIds({ filter: { operator: "AND", conditions: [l.filter, wanted] }, sort, collapse, accountId }).catch(say));
   if (ids && list.peek() === l) selection.value = ids.length ? { all: false, ids: new Set(ids) } : nothing;
 }

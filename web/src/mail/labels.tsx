@@ -1,6 +1,6 @@
 // Labels are made, called otherwise, coloured and removed here; a part of what is loaded when it is needed.
 
-import { change, explain, offerUndo, type Patch } from "../core/actions";
+import { change, offerUndo, say, type Patch } from "../core/actions";
 import { api, call } from "../core/jmap";
 import { colours, labelCalled, labelName, labels, labelStyle, type Label } from "../core/labels";
 import { fold, t } from "../core/text";
@@ -8,8 +8,6 @@ import { Button, IconButton } from "../ui/button";
 import { confirm, Dialog, show } from "../ui/dialog";
 import { openMenu } from "../ui/menu";
 import { toast } from "../ui/toast";
-
-const failed = (error: unknown): undefined => void toast(explain(error), { kind: "error" });
 
 /** save has the labels kept at the server, and shown as they are there. */
 async function save(list: Label[]): Promise<void> {
@@ -33,12 +31,12 @@ export async function newLabel(name: string): Promise<string | undefined> {
     await save([...labels.peek(), { keyword, name: name.trim(), colour }]);
     return keyword;
   } catch (error) {
-    return failed(error);
+    return say(error);
   }
 }
 
 async function alter(keyword: string, what: Partial<Label>): Promise<void> {
-  await save(labels.peek().map((l) => (l.keyword === keyword ? { ...l, ...what } : l))).catch(failed);
+  await save(labels.peek().map((l) => (l.keyword === keyword ? { ...l, ...what } : l))).catch(say);
 }
 
 /** idsWith are the ids of all emails that have a keyword. */
@@ -62,9 +60,9 @@ async function remove(l: Label): Promise<void> {
     const all = (value: true | null) => change(new Map(ids.map((id): [string, Patch] => [id, { [`keywords/${keyword}`]: value }])));
     await all(null);
     await save(before.filter((x) => x.keyword !== keyword));
-    offerUndo(t("label_removed", { name }), () => void save(before).then(() => all(true)).catch(failed));
+    offerUndo(t("label_removed", { name }), () => void save(before).then(() => all(true)).catch(say));
   } catch (error) {
-    failed(error);
+    say(error);
   }
 }
 

@@ -1,8 +1,7 @@
 // What is seldom needed of the mail page (seldom.tsx), loaded when it is.
 
-import { explain } from "../core/actions";
+import { say } from "../core/actions";
 import { load } from "../core/load";
-import { toast } from "../ui/toast";
 
 type Seldom = typeof import("./seldom");
 
@@ -12,7 +11,7 @@ export async function later<T>(work: (part: Seldom) => T): Promise<Awaited<T> | 
   try {
     part = await load<Seldom>("seldom");
   } catch (error) {
-    toast(explain(error), { kind: "error" });
+    say(error);
     return undefined;
   }
   return await work(part);

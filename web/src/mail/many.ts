@@ -1,7 +1,7 @@
 // Many rows at once: all of a list, all but some, or a long range, most of which nobody ever looked at. They are changed in batches, with a
 // message that tells how far that is and ends it, and with a way back; a part of what is loaded when it is needed.
 
-import { attempt, explain, maxSet, needed, offerUndo, type Known, type Patch } from "../core/actions";
+import { attempt, maxSet, needed, offerUndo, say, type Known, type Patch } from "../core/actions";
 import { call, MethodError } from "../core/jmap";
 import type { List } from "../core/list";
 import { t } from "../core/text";
@@ -139,7 +139,7 @@ async function inBatches(shown: List | undefined, which: () => string[] | Promis
     }
     return at >= ids.length;
   } catch (error) {
-    toast(explain(error), { kind: "error" });
+    say(error);
     return false;
   } finally {
     removeEventListener("beforeunload", stay);

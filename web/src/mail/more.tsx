@@ -1,7 +1,7 @@
 // What is seldom wanted of a message, and what looks behind it; a part of what is loaded when it is needed.
 
 import { useEffect, useState } from "preact/hooks";
-import { explain, mark } from "../core/actions";
+import { mark, say } from "../core/actions";
 import { first } from "../core/first";
 import { accountOf, api } from "../core/jmap";
 import { may, type Email } from "../core/mail";
@@ -11,7 +11,6 @@ import { compose } from "../compose/open";
 import { whereIs } from "../outbox/lazy";
 import { Dialog, show } from "../ui/dialog";
 import { openMenu, type MenuItem } from "../ui/menu";
-import { toast } from "../ui/toast";
 
 /** messageMenu is the menu of one message; the button that opens it closes it, too. */
 export function messageMenu(e: Email, at: Element): void {
@@ -62,7 +61,7 @@ function Headers({ e, close }: { e: Email; close: () => void }) {
   const [told, setTold] = useState<HeadersTold>();
   useEffect(() => {
     api<HeadersTold>("GET", `/m/${e.id}/headers`).then(setTold, (error) => {
-      toast(explain(error), { kind: "error" });
+      say(error);
       close();
     });
   }, []);

@@ -2,7 +2,7 @@
 // keys are explained, and there is what can be done with a single message. It is a script of its own, so it shares no state with src/mail but what it is given.
 
 import { accountOf, call, MethodError, of } from "../core/jmap";
-import { explain, moved as into, offerUndo, type Patch } from "../core/actions";
+import { explain, moved as into, offerUndo, say, type Patch } from "../core/actions";
 import { newestFirst } from "../core/list";
 import { fetchMailboxes, known, mailbox, mailboxes, shared, type Mailbox } from "../core/mail";
 import { go, route, visit } from "../core/route";
@@ -193,9 +193,9 @@ export async function across(ids: string[], to: Mailbox, from: string | undefine
     if (made.length < ids.length) toast(t("some_not_copied"), { kind: "error" });
     if (made.length === 0) return;
     const undo = from ? () => copy(made, from, to.id) : () => call("Email/set", { ...of(to.id), destroy: made });
-    offer(t(from ? "done_move" : "done_copy", { n: made.length, folder: nameOf(to) }), () => void undo().then(after, (error) => toast(explain(error), { kind: "error" })));
+    offer(t(from ? "done_move" : "done_copy", { n: made.length, folder: nameOf(to) }), () => void undo().then(after, say));
   } catch (error) {
-    toast(explain(error), { kind: "error" });
+    say(error);
   } finally {
     after();
   }

@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { compose } from "../compose/open";
-import { explain } from "../core/actions";
+import { explain, say } from "../core/actions";
 import { api, problem, send } from "../core/jmap";
 import { briefDate, t } from "../core/text";
 import { Button, IconButton } from "../ui/button";
@@ -33,8 +33,6 @@ interface Known {
   contacts: Contact[];
   recents: Recent[];
 }
-
-const say = (error: unknown): void => void toast(explain(error), { kind: "error" });
 
 /** shownAtOnce is how many rows are in the page before somebody asks for more. */
 const shownAtOnce = 200;

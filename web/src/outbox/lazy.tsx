@@ -2,11 +2,10 @@
 
 import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { explain } from "../core/actions";
+import { say } from "../core/actions";
 import { load } from "../core/load";
 import { t } from "../core/text";
 import { Button } from "../ui/button";
-import { toast } from "../ui/toast";
 
 type Part = typeof import("./main");
 
@@ -35,8 +34,6 @@ export const ContactsPane = lazy((p) => p.Contacts, false);
 export const Delivery = lazy((p) => p.Delivery, true);
 /** Bounced stands above a report that something was not delivered: <Bounced emailId="M1" threadId="T1" />. */
 export const Bounced = lazy((p) => p.Bounced, true);
-
-const say = (error: unknown): void => void toast(explain(error), { kind: "error" });
 
 /** whereIs shows the way of a message; without one it asks about a message that somebody waits for. */
 export function whereIs(emailId?: string): void {

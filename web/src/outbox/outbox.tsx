@@ -2,7 +2,7 @@
 
 import { useEffect } from "preact/hooks";
 import { compose } from "../compose/open";
-import { explain } from "../core/actions";
+import { explain, say } from "../core/actions";
 import { first } from "../core/first";
 import { call } from "../core/jmap";
 import { load } from "../core/load";
@@ -45,8 +45,6 @@ export function Outbox() {
     </>
   );
 }
-
-const say = (error: unknown): void => void toast(explain(error), { kind: "error" });
 
 /** Closed says why nothing is sent from this account, and what to do. */
 function Closed({ why }: { why: Why }) {

@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
 import { compose, mailto } from "../compose/open";
-import { explain, moving, roleMailbox, withUndo } from "../core/actions";
+import { moving, roleMailbox, say, withUndo } from "../core/actions";
 import { api } from "../core/jmap";
 import { mailbox, type Email } from "../core/mail";
 import { longSpan, t } from "../core/text";
@@ -91,7 +91,7 @@ function Images({ e, about, show }: { e: Email; about: About; show: () => void }
       forgetAbout(e.id);
       toast(t("images_always_done", { who: sender! }));
     } catch (error) {
-      toast(explain(error), { kind: "error" });
+      say(error);
     }
   };
   return (
@@ -118,7 +118,7 @@ function ImagesAllowed({ e }: { e: Email }) {
       setEnded(true);
       toast(t("images_ended_done", { who: sender }));
     } catch (error) {
-      toast(explain(error), { kind: "error" });
+      say(error);
     }
   };
   return (
@@ -140,7 +140,7 @@ function Unsubscribe({ id, about }: { id: string; about: About }) {
       setState("done");
     } catch (error) {
       setState("");
-      toast(explain(error), { kind: "error" });
+      say(error);
     }
   };
   return (

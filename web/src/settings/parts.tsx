@@ -3,7 +3,7 @@
 import { effect, untracked } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { explain } from "../core/actions";
+import { explain, say } from "../core/actions";
 import { go, route } from "../core/route";
 import { longDate, t, time } from "../core/text";
 import { Button } from "../ui/button";
@@ -118,7 +118,7 @@ export async function attempt(work: () => Promise<unknown>, done?: string): Prom
     if (done) toast(done);
     return true;
   } catch (error) {
-    toast(explain(error), { kind: "error" });
+    say(error);
     return false;
   }
 }

@@ -4,7 +4,7 @@
 import { startRegistration } from "@simplewebauthn/browser";
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { explain } from "../core/actions";
+import { explain, say } from "../core/actions";
 import { api, MethodError } from "../core/jmap";
 import { narrow } from "../core/route";
 import { number, t } from "../core/text";
@@ -61,7 +61,7 @@ export function Security() {
       if (done) toast(done);
       return true;
     } catch (error) {
-      if (!(error instanceof Cancelled)) toast(explain(error), { kind: "error" });
+      if (!(error instanceof Cancelled)) say(error);
       return false;
     } finally {
       loaded.again();
