@@ -17,12 +17,14 @@ type Stored struct {
 func (s *Stored) Runs() bool { return s.Active == SettingsScript && !s.ByHand }
 
 // Load reads the simple rules of an account.
-func Load(ctx context.Context, st *store.Store, a store.AccountID) (out Stored, err error) {
-	out.Settings.Rules = []Rule{}
+func Load(ctx context.Context, st *store.Store, a store.AccountID) (Stored, error) {
 	scripts, err := st.Scripts(ctx, a)
-	if err != nil {
-		return out, err
-	}
+	return In(scripts), err
+}
+
+// In returns the simple rules that are among the scripts of an account.
+func In(scripts []store.Script) (out Stored) {
+	out.Settings.Rules = []Rule{}
 	for i := range scripts {
 		x := &scripts[i]
 		if x.Active {
@@ -36,7 +38,7 @@ func Load(ctx context.Context, st *store.Store, a store.AccountID) (out Stored, 
 			out.Settings = settings
 		}
 	}
-	return out, nil
+	return out
 }
 
 // Save keeps simple rules and has them run. A script that was active and is not theirs runs after them. The error is an

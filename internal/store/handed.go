@@ -163,8 +163,12 @@ func (s *Store) CreateEmailSubmission(ctx context.Context, a AccountID, e EmailS
 func (s *Store) handIn(
 	ctx context.Context, a AccountID, e EmailSubmission, sub *Submission, events []Event, email func(*change) (EmailID, error),
 ) (made EmailSubmission, repeated bool, err error) {
+	expected := expectation(ctx, a, ofHanded)
 	err = s.change(ctx, "hand email in", a, func(c *change) error {
 		made, repeated = EmailSubmission{}, false
+		if err := expected.check(c.tx); err != nil {
+			return err
+		}
 		h, err := readHandedHead(c.tx)
 		if err != nil {
 			return err
@@ -209,6 +213,7 @@ func (s *Store) handIn(
 		return s.putEvents(c.tx, a, events)
 	})
 	if err == nil && !repeated {
+		expected.meet()
 		s.hub.notify(a)
 	}
 	return made, repeated, err
@@ -327,7 +332,11 @@ func (c *change) forgetHanded(h *handedHead, e *EmailSubmission) error {
 
 // DestroyEmailSubmission forgets a submission; what waits of it is sent all the same (RFC 8621 section 7.5). Kind: KindNotFound.
 func (s *Store) DestroyEmailSubmission(ctx context.Context, a AccountID, id uint64) error {
+	expected := expectation(ctx, a, ofHanded)
 	err := s.change(kv.WithReserve(ctx), "destroy email submission", a, func(c *change) error {
+		if err := expected.check(c.tx); err != nil {
+			return err
+		}
 		e, err := readHanded(c.tx, id)
 		if err == nil && e.Gone {
 			err = fail("destroy email submission", KindNotFound, "email submission %d", id)
@@ -342,6 +351,7 @@ func (s *Store) DestroyEmailSubmission(ctx context.Context, a AccountID, id uint
 		return c.forgetHanded(&h, &e)
 	})
 	if err == nil {
+		expected.meet()
 		s.hub.notify(a)
 	}
 	return err

@@ -149,13 +149,13 @@ func (c *change) finish() error {
 // change runs fn in a transaction of the account and tells its watchers.
 func (s *Store) change(ctx context.Context, op string, a AccountID, fn func(c *change) error) error {
 	changed, taken := false, map[TraceID]bool(nil)
-	expected := expectation(ctx, a)
+	expected := expectation(ctx, a, ofMail)
 	err := s.records.Update(ctx, kv.Account(a), func(tx kv.Tx) error {
 		c, err := begin(tx, s.now())
 		if err != nil {
 			return err
 		}
-		if err := expected.check(c.before); err != nil {
+		if err := expected.check(tx); err != nil {
 			return err
 		}
 		c.store, c.account, c.taken = s, a, taken

@@ -84,6 +84,14 @@ func activeScript(r kv.Reader) (string, error) {
 	return string(b), err
 }
 
+func readScripts(r kv.Reader) (list []Script, err error) {
+	err = eachScript(r, func(one *Script) error {
+		list = append(list, *one)
+		return nil
+	})
+	return list, err
+}
+
 func eachScript(r kv.Reader, fn func(s *Script) error) error {
 	active, err := activeScript(r)
 	if err != nil {
@@ -106,11 +114,9 @@ func eachScript(r kv.Reader, fn func(s *Script) error) error {
 
 // Scripts returns all scripts of an account by name.
 func (s *Store) Scripts(ctx context.Context, a AccountID) (list []Script, err error) {
-	err = s.view(ctx, "list scripts", a, func(r kv.Reader) error {
-		return eachScript(r, func(one *Script) error {
-			list = append(list, *one)
-			return nil
-		})
+	err = s.view(ctx, "list scripts", a, func(r kv.Reader) (err error) {
+		list, err = readScripts(r)
+		return err
 	})
 	return list, err
 }
@@ -166,14 +172,19 @@ func (s *Store) ScriptChanges(a AccountID) uint64 {
 
 // changeScripts runs a change of an account's scripts.
 func (s *Store) changeScripts(ctx context.Context, op string, a AccountID, fn func(tx kv.Tx) error) error {
+	expected := expectation(ctx, a, ofScripts)
 	err := s.records.Update(ctx, kv.Account(a), func(tx kv.Tx) error {
 		if _, err := readHead(tx); err != nil {
+			return err
+		}
+		if err := expected.check(tx); err != nil {
 			return err
 		}
 		return fn(tx)
 	})
 	s.hub.scripted[a%AccountID(len(s.hub.scripted))].Add(1)
 	if err == nil {
+		expected.meet()
 		s.hub.notify(a)
 	}
 	return wrap(op, err)

@@ -159,8 +159,12 @@ func (s *Store) UpdateSubmission(ctx context.Context, a AccountID, id TraceID, f
 // ChangeSubmission is UpdateSubmission for a change of which it is known only
 // when it is made what events tell of it.
 func (s *Store) ChangeSubmission(ctx context.Context, a AccountID, id TraceID, fn func(*Submission) ([]Event, error)) (sub Submission, err error) {
+	expected := expectation(ctx, a, ofHanded)
 	err = s.withOutbox(ctx, a, func(tx kv.Tx, keep func(*Submission) error) error {
-		var err error
+		err := expected.check(tx)
+		if err != nil {
+			return err
+		}
 		if sub, err = readSubmission(tx, a, id); err != nil {
 			return err
 		}
@@ -180,6 +184,7 @@ func (s *Store) ChangeSubmission(ctx context.Context, a AccountID, id TraceID, f
 		return s.putEvents(tx, a, events)
 	})
 	if err == nil && sub.Handed != 0 {
+		expected.meet()
 		s.hub.notify(a)
 	}
 	return sub, wrap("update submission", err)

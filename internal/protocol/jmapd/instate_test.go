@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/postiljon/postiljon/internal/rules"
 	"github.com/postiljon/postiljon/internal/store"
 )
 
@@ -77,4 +78,91 @@ func (f *follower) count(tries chan<- struct{}) bool {
 		f.t.Fatal(answer)
 	}
 	return true
+}
+
+// TestInStateOfOthers has several clients change what is no mail, each from the state that it has read: no two changes begin in the same state.
+func TestInStateOfOthers(t *testing.T) {
+	const clients, each = 4, 10
+	for _, tt := range []struct{ kind, change string }{ // %[1]s stands for a text that is another each time
+		{"EmailSubmission", `"create":{"s":{"identityId":"I1","emailId":"M1","sendAt":"2099-11-02T10:00:00Z","envelope":{"mailFrom":{"email":"anna@example.org"},"rcptTo":[{"email":"%s@example.net"}]}}}`},
+		{"Identity", `"update":{"I1":{"name":"%s"}}`},
+		{"VacationResponse", `"update":{"singleton":{"textBody":"%s"}}`},
+		{"SieveScript", `"update":{"s1":{"name":"%s"}}`},
+	} {
+		t.Run(tt.kind, func(t *testing.T) {
+			w := newWorld(t).wide()
+			w.using = append(w.using, capabilityVacation)
+			w.put(store.InboxID, 1, "From: anna@example.org\r\nTo: eva@example.net\r\nMessage-ID: <1@example.org>\r\n\r\nHej\r\n", store.Flags{})
+			if err := w.store.PutScript(t.Context(), w.anna.ID, "one", "keep;"); err != nil {
+				t.Fatal(err)
+			}
+			change := strings.ReplaceAll(tt.change, "2099", strconv.Itoa(w.store.Now().Year()+1))
+			var began sync.Map
+			var work sync.WaitGroup
+			for n := range clients {
+				work.Go(func() {
+					f := newFollower(t, w, w.anna, func() int { return 0 })
+					for done := 0; done < each; {
+						_, now := f.ask(tt.kind+"/get", `,"ids":[]`)
+						name, answer := f.ask(tt.kind+"/set", fmt.Sprintf(`,"ifInState":%q,`+change, now["state"], fmt.Sprintf("n%d-%d", n, done)))
+						switch {
+						case name == "error" && answer["type"] == "stateMismatch":
+							continue
+						case answer["created"] == nil && answer["updated"] == nil:
+							t.Error(name, answer)
+							return
+						}
+						if _, twice := began.LoadOrStore(now["state"], true); twice {
+							t.Errorf("two changes began in state %s", now["state"])
+						}
+						done++
+					}
+				})
+			}
+			work.Wait()
+		})
+	}
+}
+
+// TestVacationBesideRules holds that neither the answer to absence nor a rule is lost where one changes while the other does.
+func TestVacationBesideRules(t *testing.T) {
+	const times = 20
+	w := newWorld(t).wide()
+	w.using = append(w.using, capabilityVacation)
+	var work sync.WaitGroup
+	work.Go(func() { // somebody else, who looks before and tries again
+		for n := 1; n <= times; {
+			scripts, err := w.store.Scripts(t.Context(), w.anna.ID)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			state := stateOfScripts(scripts)
+			now := rules.In(scripts)
+			s := now.Settings
+			s.Rules = append(s.Rules, rules.Rule{Name: strconv.Itoa(n), Star: true})
+			ctx, expected := store.ExpectScripts(t.Context(), w.anna.ID, func(list []store.Script) bool { return stateOfScripts(list) == state })
+			switch err := rules.Save(ctx, w.store, &w.anna, &now, s); {
+			case expected.Missed():
+			case err != nil:
+				t.Error(err)
+				return
+			default:
+				n++
+			}
+		}
+	})
+	f := newFollower(t, w, w.anna, func() int { return 0 })
+	for n := range times {
+		text := fmt.Sprintf("away %d", n)
+		f.ask("VacationResponse/set", fmt.Sprintf(`,"update":{"singleton":{"textBody":%q}}`, text))
+		if _, now := f.ask("VacationResponse/get", `,"ids":["singleton"]`); now["list"].([]any)[0].(object)["textBody"] != text {
+			t.Errorf("%v, not %s", now, text)
+		}
+	}
+	work.Wait()
+	now, err := rules.Load(t.Context(), w.store, w.anna.ID)
+	if err != nil || len(now.Settings.Rules) != times {
+		t.Errorf("%d rules are left of %d: %v", len(now.Settings.Rules), times, err)
+	}
 }

@@ -124,8 +124,6 @@ type Server struct {
 	methods  map[string]method
 	accounts accounts
 
-	rules sync.Mutex // held while simple rules change
-
 	mu        sync.Mutex
 	uploading map[store.AccountID]int // uploads
 	running   map[store.AccountID]int // requests

@@ -50,11 +50,20 @@ func scriptObject(s *store.Script) object {
 // scripts are those of an account, with their state.
 func (s *Server) scripts(ctx context.Context, a store.AccountID) (list []store.Script, state string, err error) {
 	list, err = s.store.Scripts(ctx, a)
+	return list, stateOfScripts(list), err
+}
+
+func stateOfScripts(list []store.Script) string {
 	h := sha256.New()
 	for i := range list {
 		fmt.Fprintf(h, "%s %q %v\n", scriptBlobID(&list[i]), list[i].Name, list[i].Active)
 	}
-	return list, fmt.Sprintf("%x", h.Sum(nil)[:8]), err
+	return fmt.Sprintf("%x", h.Sum(nil)[:8])
+}
+
+// expectingScripts returns a context whose changes of scripts begin in a state of theirs.
+func (c *call) expectingScripts(ctx context.Context, state string) (context.Context, *store.Expectation) {
+	return store.ExpectScripts(ctx, c.account.ID, func(list []store.Script) bool { return stateOfScripts(list) == state })
 }
 
 func (s *Server) scriptState(ctx context.Context, a store.AccountID) (string, error) {
@@ -129,6 +138,10 @@ func scriptSet(ctx context.Context, c *call) (any, error) {
 	if err := c.args.read("onSuccessDeactivateScript", &deactivate); err != nil {
 		return nil, err
 	}
+	var expected *store.Expectation
+	if s.inState {
+		ctx, expected = c.expectingScripts(ctx, before)
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.create)) {
 		if o, e := c.createScript(ctx, s.create[name]); e != nil {
 			s.notCreated[name] = e
@@ -153,9 +166,13 @@ func scriptSet(ctx context.Context, c *call) (any, error) {
 	}
 	// "On success" is when nothing failed.
 	if (activate != nil || deactivate) && len(s.notCreated)+len(s.notUpdated)+len(s.notDestroyed) == 0 {
-		if err := c.activate(ctx, s, activate); err != nil {
-			return nil, err
-		}
+		err = c.activate(ctx, s, activate)
+	}
+	if expected.Missed() {
+		return nil, errMismatch
+	}
+	if err != nil {
+		return nil, err
 	}
 	_, after, err := c.server.scripts(ctx, c.account.ID)
 	if err != nil {

@@ -44,6 +44,10 @@ func submissionSet(ctx context.Context, c *call) (any, error) {
 			return nil, invalid("onSuccessUpdateEmail of %s is null", id)
 		}
 	}
+	var expected *store.Expectation
+	if s.inState {
+		ctx, expected = store.ExpectSubmissions(ctx, c.account.ID, state.State)
+	}
 	emails := map[string]string{} // of submissions that something was done with
 	for _, name := range slices.Sorted(maps.Keys(s.create)) {
 		c.createSubmission(ctx, s, name, emails)
@@ -54,6 +58,9 @@ func submissionSet(ctx context.Context, c *call) (any, error) {
 	}
 	for _, id := range s.destroy {
 		c.destroySubmission(ctx, s, id, emails)
+	}
+	if expected.Missed() {
+		return nil, errMismatch
 	}
 	ctx = context.WithoutCancel(ctx) // what was handed in shall not lie among the drafts since who asked went away
 	if state, err = c.server.store.EmailSubmissionState(ctx, c.account.ID); err != nil {

@@ -83,17 +83,29 @@ func vacationGet(ctx context.Context, c *call) (any, error) {
 
 // vacationSet is VacationResponse/set (RFC 8621 section 8.2).
 func vacationSet(ctx context.Context, c *call) (any, error) {
-	c.server.rules.Lock() // what others change meanwhile must not be lost
-	defer c.server.rules.Unlock()
-	now, err := rules.Load(ctx, c.server.store, c.account.ID)
-	if err != nil {
-		return nil, err
+	for try := 1; ; try++ {
+		if answer, missed, err := c.setVacation(ctx); !missed || try == vacationTries {
+			return answer, err
+		}
 	}
+}
+
+// vacationTries is how often a change begins anew that somebody else's change of the rules came before: neither may be lost.
+const vacationTries = 10
+
+// setVacation is vacationSet, unless somebody changes the rules first.
+func (c *call) setVacation(ctx context.Context) (answer any, missed bool, err error) {
+	scripts, state, err := c.server.scripts(ctx, c.account.ID)
+	if err != nil {
+		return nil, false, err
+	}
+	now := rules.In(scripts)
 	before := vacationState(&now)
 	s, err := c.set(before)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
+	ctx, expected := c.expectingScripts(ctx, state)
 	for name := range s.create {
 		s.notCreated[name] = &methodError{Type: "singleton"}
 	}
@@ -112,12 +124,12 @@ func vacationSet(ctx context.Context, c *call) (any, error) {
 		}
 	}
 	if now, err = rules.Load(ctx, c.server.store, c.account.ID); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if _, done := s.updated[vacationID]; done {
 		s.updated[vacationID] = otherwise(s.update[vacationID], vacationObject(&now))
 	}
-	return s.answer(c, before, vacationState(&now)), nil
+	return s.answer(c, before, vacationState(&now)), expected.Missed(), nil
 }
 
 // updateVacation changes the answer to absence, and leaves all other rules as they are.
