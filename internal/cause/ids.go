@@ -187,6 +187,7 @@ const (
 	FileIncomplete  ID = "file.incomplete"
 	FileGone        ID = "file.gone"
 	FileNotMail     ID = "file.not-mail"
+	FileDamaged     ID = "file.damaged"
 
 	// web: webmail.
 	WebBrowserOutdated ID = "web.browser-outdated"

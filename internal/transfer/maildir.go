@@ -46,6 +46,11 @@ func NewMaildirWriter(dir string, now time.Time) (Writer, error) {
 	return w, err
 }
 
+func (w *maildirWriter) Mailbox(name string) error {
+	_, err := w.folder(name)
+	return err
+}
+
 func (w *maildirWriter) Write(item *Item) error {
 	folder, err := w.folder(item.Mailbox)
 	if err != nil {
@@ -84,11 +89,12 @@ func (w *maildirWriter) folder(mailbox string) (string, error) {
 }
 
 // folderName is Maildir++'s name of a mailbox; a dot within a level, which would
-// divide it, is written in modified UTF-7.
+// divide it, is written in modified UTF-7, and so is a backslash, which divides
+// folders elsewhere.
 func folderName(mailbox string) string {
 	levels := strings.Split(mailbox, "/")
 	for i, l := range levels {
-		levels[i] = strings.ReplaceAll(mutf7.Encode(l), ".", "&AC4-")
+		levels[i] = strings.NewReplacer(".", "&AC4-", `\`, "&AFw-").Replace(mutf7.Encode(l))
 	}
 	return "." + strings.Join(levels, ".")
 }
@@ -96,7 +102,7 @@ func folderName(mailbox string) string {
 func mailboxOfFolder(name string) string {
 	levels := strings.Split(strings.TrimPrefix(name, "."), ".")
 	for i, l := range levels {
-		l = strings.ReplaceAll(l, "&AC4-", ".")
+		l = strings.NewReplacer("&AC4-", ".", "&AFw-", `\`).Replace(l)
 		if decoded, err := mutf7.Decode(l); err == nil {
 			l = decoded
 		}

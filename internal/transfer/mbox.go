@@ -55,6 +55,11 @@ func makeEmpty(dir string) error {
 	return err
 }
 
+func (w *mboxWriter) Mailbox(name string) error {
+	_, err := w.file(name)
+	return err
+}
+
 func (w *mboxWriter) Write(item *Item) error {
 	file, err := w.file(item.Mailbox)
 	if err != nil {

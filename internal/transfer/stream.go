@@ -21,6 +21,7 @@ func NewMboxStream(w io.Writer) Writer { return &mboxStream{bufio.NewWriterSize(
 
 type mboxStream struct{ w *bufio.Writer }
 
+func (m *mboxStream) Mailbox(string) error   { return nil }
 func (m *mboxStream) Write(item *Item) error { return writeMbox(m.w, item) }
 func (m *mboxStream) Close() error           { return m.w.Flush() }
 
@@ -50,16 +51,24 @@ type mboxZip struct {
 	file    *bufio.Writer
 }
 
+func (m *mboxZip) Mailbox(name string) error {
+	if m.file != nil && m.mailbox == name {
+		return nil
+	}
+	if err := m.flush(); err != nil {
+		return err
+	}
+	f, err := m.zip.CreateHeader(&zip.FileHeader{Name: filepath.ToSlash(fileName(name)) + ".mbox", Method: zip.Deflate, Modified: m.now})
+	if err != nil {
+		return err
+	}
+	m.mailbox, m.file = name, bufio.NewWriterSize(f, 64<<10)
+	return nil
+}
+
 func (m *mboxZip) Write(item *Item) error {
-	if m.file == nil || m.mailbox != item.Mailbox {
-		if err := m.flush(); err != nil {
-			return err
-		}
-		f, err := m.zip.CreateHeader(&zip.FileHeader{Name: filepath.ToSlash(fileName(item.Mailbox)) + ".mbox", Method: zip.Deflate, Modified: m.now})
-		if err != nil {
-			return err
-		}
-		m.mailbox, m.file = item.Mailbox, bufio.NewWriterSize(f, 64<<10)
+	if err := m.Mailbox(item.Mailbox); err != nil {
+		return err
 	}
 	return writeMbox(m.file, item)
 }
@@ -88,17 +97,22 @@ type maildirZip struct {
 
 const maildirRoot = "Maildir"
 
-func (m *maildirZip) Write(item *Item) error {
+func (m *maildirZip) Mailbox(name string) error {
 	folder := maildirRoot
-	if item.Mailbox != "INBOX" {
-		folder = path.Join(maildirRoot, folderName(item.Mailbox))
+	if name != "INBOX" {
+		folder = path.Join(maildirRoot, folderName(name))
 	}
-	if !m.started || folder != m.folder {
-		if err := m.begin(folder); err != nil {
-			return err
-		}
+	if m.started && folder == m.folder {
+		return nil
 	}
-	name := path.Join(folder, "cur", m.names.next(folder, item))
+	return m.begin(folder)
+}
+
+func (m *maildirZip) Write(item *Item) error {
+	if err := m.Mailbox(item.Mailbox); err != nil {
+		return err
+	}
+	name := path.Join(m.folder, "cur", m.names.next(m.folder, item))
 	f, err := m.zip.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: item.Received})
 	if err != nil {
 		return err

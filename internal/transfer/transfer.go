@@ -63,8 +63,8 @@ func Export(ctx context.Context, s *store.Store, a store.AccountID, fn func(*Ite
 const exportStep = 200
 
 // ExportOf is Export for some of the mailboxes, for readers that may be slow: it keeps neither a view of the records nor
-// a collection waiting, so a message that is expunged before its turn is left out.
-func ExportOf(ctx context.Context, s *store.Store, a store.AccountID, want func(*store.Mailbox) bool, fn func(*Item) error) error {
+// a collection waiting, so a message that is expunged before its turn is left out. The writer is not closed.
+func ExportOf(ctx context.Context, s *store.Store, a store.AccountID, want func(*store.Mailbox) bool, to Writer) error {
 	mailboxes, err := s.Mailboxes(ctx, a)
 	if err != nil {
 		return err
@@ -73,7 +73,11 @@ func ExportOf(ctx context.Context, s *store.Store, a store.AccountID, want func(
 		if !want(&mailboxes[i]) {
 			continue
 		}
-		if err := exportMailbox(ctx, s, a, &mailboxes[i], fn); err != nil {
+		err := to.Mailbox(mailboxes[i].Name)
+		if err == nil {
+			err = exportMailbox(ctx, s, a, &mailboxes[i], to.Write)
+		}
+		if err != nil {
 			return fmt.Errorf("mailbox %q: %w", mailboxes[i].Name, err)
 		}
 	}
@@ -158,6 +162,12 @@ type importBox struct {
 // NewImporter returns an importer for an account.
 func NewImporter(s *store.Store, a store.AccountID) *Importer {
 	return &Importer{store: s, account: a, boxes: map[string]*importBox{}}
+}
+
+// Make makes a mailbox if it does not exist.
+func (im *Importer) Make(ctx context.Context, mailbox string) error {
+	_, err := im.box(ctx, &Item{Mailbox: mailbox})
+	return err
 }
 
 // Add places one message; its mailbox is made if it does not exist.
@@ -327,6 +337,8 @@ func ReadItems(r io.Reader, fn func(*Item) error) error {
 
 // Writer writes items in a format of files.
 type Writer interface {
+	// Mailbox tells that there is one of this name, in which there may be nothing.
+	Mailbox(name string) error
 	Write(*Item) error
 	Close() error
 }

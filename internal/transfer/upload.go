@@ -17,6 +17,9 @@ import (
 // ErrNotMail reports a file in which there is no mail in a form that can be read.
 var ErrNotMail = errors.New("transfer: the file is neither mbox nor zip nor a message")
 
+// ErrDamaged reports an archive that is not whole, or a file in it that cannot be unpacked.
+var ErrDamaged = errors.New("transfer: the archive is damaged")
+
 // errBomb reports an archive that unpacks to far more than mail does.
 var errBomb = errors.New("transfer: the archive unpacks to more than mail does")
 
@@ -33,6 +36,8 @@ type Upload struct {
 	Progress func(octets int64)
 	// Failed is told of messages that could not be read, by where they stand; the others are read on.
 	Failed func(where string, err error)
+	// Empty is told of mailboxes of an archive in which there is nothing.
+	Empty func(mailbox string) error
 }
 
 // maxRatio is how many times its size an archive may unpack to; text packs to a tenth.
@@ -41,7 +46,7 @@ const (
 	alwaysFine = 1 << 30
 )
 
-// Read calls fn for each message. Errors: ErrNotMail, that of fn, that of reading the file.
+// Read calls fn for each message. Errors: ErrNotMail, ErrDamaged, that of fn, that of reading the file.
 func (u *Upload) Read(fn func(*Item) error) error {
 	if u.Limit <= 0 {
 		u.Limit = MaxImport
@@ -178,8 +183,11 @@ func (u *Upload) archive(fn func(*Item) error) error {
 	file := &bounded{r: u.File, left: maxDirectory}
 	z, err := zip.NewReader(file, u.Size)
 	file.left = math.MaxInt64 // the rest is read bit by bit
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrNotMail, err)
+	if errors.Is(err, errDirectory) {
+		return err
+	}
+	if err != nil { // the list of files is at the end, which a download that broke off has not
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	keywords := map[string]map[byte]string{}
 	left := max(alwaysFine, uint64(u.Size)*maxRatio)
@@ -192,7 +200,9 @@ func (u *Upload) archive(fn func(*Item) error) error {
 	for _, f := range z.File {
 		if path.Base(f.Name) == keywordFile {
 			if keywords[path.Dir(f.Name)], err = zipKeywords(f); err != nil {
-				return err
+				if err := u.failed(f.Name, fmt.Errorf("%w: %w", ErrDamaged, err)); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -210,6 +220,35 @@ func (u *Upload) archive(fn func(*Item) error) error {
 	}
 	if !found {
 		return ErrNotMail
+	}
+	return u.empty(z.File, root)
+}
+
+// empty tells of the mailboxes that have only their folder, or their file without a message.
+func (u *Upload) empty(files []*zip.File, root string) error {
+	if u.Empty == nil {
+		return nil
+	}
+	full, bare := map[string]bool{}, []string{}
+	for _, f := range files {
+		name := strings.ReplaceAll(f.Name, `\`, "/")
+		dir := path.Dir(name)
+		switch sub := path.Base(dir); {
+		case strings.HasPrefix(name, "__MACOSX/"):
+		case strings.HasSuffix(name, "/cur/"): // its parent is the mailbox
+			bare = append(bare, maildirMailbox(root, path.Dir(dir)))
+		case !f.FileInfo().IsDir() && (sub == "cur" || sub == "new"):
+			full[maildirMailbox(root, path.Dir(dir))] = true
+		case f.UncompressedSize64 == 0 && strings.EqualFold(path.Ext(name), ".mbox") && !f.FileInfo().IsDir():
+			bare = append(bare, mboxMailbox(name))
+		}
+	}
+	for _, mailbox := range bare {
+		if !full[mailbox] {
+			if err := u.Empty(u.below(mailbox)); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -260,8 +299,8 @@ func zipKeywords(f *zip.File) (map[byte]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	keywords, err := parseKeywords(r)
-	return keywords, errors.Join(err, r.Close())
+	defer r.Close()
+	return parseKeywords(r)
 }
 
 // entry reads one file of an archive, and tells whether it held mail.
@@ -273,9 +312,9 @@ func (u *Upload) entry(f *zip.File, root string, keywords map[string]map[byte]st
 	}
 	r, err := f.Open()
 	if err != nil {
-		return true, u.failed(name, err)
+		return true, u.failed(name, fmt.Errorf("%w: %w", ErrDamaged, err))
 	}
-	defer func() { err = errors.Join(err, r.Close()) }()
+	defer r.Close() // says again what reading said
 	// What unpacks to something else than it says fails with an error of reading.
 	br := bufio.NewReaderSize(io.LimitReader(r, int64(f.UncompressedSize64)+1), 64<<10)
 	dir := path.Dir(name)
@@ -300,7 +339,7 @@ func (u *Upload) entry(f *zip.File, root string, keywords map[string]map[byte]st
 		return false, nil
 	}
 	if err != nil && broken == nil { // of reading this file: the others may be whole
-		err = u.failed(name, err)
+		err = u.failed(name, fmt.Errorf("%w: %w", ErrDamaged, err))
 	}
 	return true, err
 }

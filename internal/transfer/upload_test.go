@@ -171,7 +171,6 @@ func countless(t *testing.T) string {
 func TestUploadsThatAreNoMail(t *testing.T) {
 	for name, text := range map[string]string{
 		"nothing": "", "a picture": "\x89PNG\r\n\x1a\n", "text": "Hej!\nHur mår du?\n", "a program": "#!/bin/sh\necho: x\n", "an archive without": zipped(t, "a.txt", "hej"),
-		"half an archive": zipped(t, "a.eml", "Subject: x\n\ny")[:60],
 	} {
 		if err := upload("x", text).Read(func(*transfer.Item) error { return nil }); !errors.Is(err, transfer.ErrNotMail) {
 			t.Errorf("%s: %v", name, err)
@@ -186,6 +185,27 @@ func TestUploadsThatAreNoMail(t *testing.T) {
 	}
 	if err := upload("x", countless(t)).Read(func(*transfer.Item) error { return nil }); err == nil || !strings.Contains(err.Error(), "unpacks to more") {
 		t.Errorf("an archive that unpacks to more than can be counted: %v", err)
+	}
+}
+
+// TestDamagedArchives: one without its end is said to be that; of one in which something does not unpack, the rest is read.
+func TestDamagedArchives(t *testing.T) {
+	if err := upload("x", zipped(t, "a.eml", "Subject: x\n\ny")[:60]).Read(func(*transfer.Item) error { return nil }); !errors.Is(err, transfer.ErrDamaged) {
+		t.Errorf("half an archive: %v", err)
+	}
+	text := "Subject: x\n\n" + strings.Repeat("a line of its own\n", 40)
+	whole := zipped(t, "M/cur/1:2,a", text, "M/cur/2:2,S", text, "M/dovecot-keywords", "0 $Forwarded\n")
+	for broken, want := range map[string]int{"1:2,a": 1, "keywords": 2} {
+		b := []byte(whole)
+		at := strings.Index(whole, broken) + len(broken) + 9 // of which 9 are when it was changed
+		copy(b[at:], "\xff\xff\xff\xff")                     // the packed text begins here
+		var back []kept
+		var failed []error
+		u := upload("a.zip", string(b))
+		u.Failed = func(_ string, err error) { failed = append(failed, err) }
+		if err := u.Read(keep(t, &back)); err != nil || len(back) != want || len(failed) != 1 || !errors.Is(failed[0], transfer.ErrDamaged) {
+			t.Errorf("%s broken: %d read, failed %v, %v", broken, len(back), failed, err)
+		}
 	}
 }
 
@@ -212,6 +232,13 @@ func TestMessagesThatAreTooLarge(t *testing.T) {
 	}
 }
 
+// keeper is a writer that calls a function.
+type keeper struct{ write func(*transfer.Item) error }
+
+func (keeper) Mailbox(string) error              { return nil }
+func (k keeper) Write(item *transfer.Item) error { return k.write(item) }
+func (keeper) Close() error                      { return nil }
+
 // TestExportOf takes some of the mailboxes, and leaves out what goes away meanwhile.
 func TestExportOf(t *testing.T) {
 	s, ctx := storetest.Open(t), t.Context()
@@ -227,7 +254,7 @@ func TestExportOf(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out []kept
-	err := transfer.ExportOf(ctx, s, anna, func(m *store.Mailbox) bool { return m.Name == "Work" }, keep(t, &out))
+	err := transfer.ExportOf(ctx, s, anna, func(m *store.Mailbox) bool { return m.Name == "Work" }, keeper{keep(t, &out)})
 	if err != nil || len(out) != 450 || !out[449].Received.Equal(when.Add(449*time.Second)) {
 		t.Errorf("%d messages, %v", len(out), err)
 	}

@@ -85,7 +85,7 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request, a *store.Account
 	h.Set("Content-Type", kind)
 	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": file + ext}))
 	h.Set("Content-Security-Policy", "sandbox; default-src 'none'; frame-ancestors 'none'")
-	err := transfer.ExportOf(r.Context(), s.options.Store, a.ID, want, to.Write)
+	err := transfer.ExportOf(r.Context(), s.options.Store, a.ID, want, to)
 	if err == nil {
 		err = to.Close()
 	}

@@ -74,6 +74,7 @@ func (s *Server) importing(ctx context.Context, r *run) error {
 		File: content, Size: f.Size, Name: f.Name, Into: j.Into, Limit: maxMessage,
 		Progress: func(octets int64) { r.tell(func(p *store.JobProgress) { p.Octets = octets }) },
 		Failed:   r.failure,
+		Empty:    func(mailbox string) error { return to.Make(ctx, mailbox) },
 	}
 	err = u.Read(func(item *transfer.Item) error { return to.take(ctx, item, "") })
 	// What was taken before an error stays.
@@ -81,6 +82,8 @@ func (s *Server) importing(ctx context.Context, r *run) error {
 	switch {
 	case errors.Is(err, transfer.ErrNotMail):
 		return &stopped{cause: cause.FileNotMail, detail: err.Error()}
+	case errors.Is(err, transfer.ErrDamaged):
+		return &stopped{cause: cause.FileDamaged, detail: err.Error()}
 	case err != nil:
 		return err
 	}

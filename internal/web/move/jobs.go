@@ -88,12 +88,21 @@ func (r *run) failure(where string, err error) {
 	defer r.mu.Unlock()
 	r.job.Progress.Failed++
 	if len(r.job.Failures) < store.MaxJobFailures {
-		f := store.JobFailure{Where: where, Why: err.Error()}
-		if errors.Is(err, transfer.ErrTooLarge) {
-			f.Cause = cause.ContentTooLargeOwn
-		}
-		r.job.Failures = append(r.job.Failures, f)
+		r.job.Failures = append(r.job.Failures, store.JobFailure{Where: where, Why: err.Error(), Cause: causeOfOne(err)})
 	}
+}
+
+// causeOfOne names why one message was not taken, "" where only the error says it.
+func causeOfOne(err error) cause.ID {
+	switch {
+	case errors.Is(err, transfer.ErrTooLarge):
+		return cause.ContentTooLargeOwn
+	case errors.Is(err, transfer.ErrDamaged):
+		return cause.FileDamaged
+	case store.KindOf(err) == store.KindLimit:
+		return cause.MailboxLimit
+	}
+	return ""
 }
 
 func (r *run) now() store.Job {
@@ -330,7 +339,7 @@ func (s *Server) describe(r *http.Request, j store.Job) Job {
 
 // params are what a job knows for the texts of its cause; Explain leaves out what a cause has no place for.
 func (s *Server) params(j *store.Job) (params []cause.Param) {
-	if j.Cause == cause.FileNotMail || j.Cause == cause.FileGone {
+	if j.Cause == cause.FileNotMail || j.Cause == cause.FileDamaged || j.Cause == cause.FileGone {
 		return []cause.Param{cause.Text("name", j.Name)}
 	}
 	return nil

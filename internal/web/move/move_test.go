@@ -237,6 +237,10 @@ func TestOutAndIn(t *testing.T) {
 			w := newWorld(t)
 			w.fill(w.anna.ID, "INBOX", 3, `\Seen`)
 			w.fill(w.anna.ID, "Work/Åre", 230, `\Flagged`, "$Forwarded")
+			w.fill(w.anna.ID, `a\b.c`, 1)
+			if _, err := w.store.CreateMailbox(w.Context(), w.anna.ID, "Nothing/yet", store.RoleNone); err != nil {
+				t.Fatal(err)
+			}
 			r, b := w.do("anna", "GET", "/api/export?format="+format, "")
 			if r.StatusCode != http.StatusOK || r.Header.Get("Content-Type") != "application/zip" || !strings.Contains(r.Header.Get("Content-Disposition"), "anna@own.example") {
 				t.Fatalf("%s, %v", r.Status, r.Header)
@@ -245,15 +249,18 @@ func TestOutAndIn(t *testing.T) {
 				t.Fatal(err)
 			}
 			j := w.ended("bo", w.begun("bo", "/api/import", fmt.Sprintf(`{"file":%q}`, w.file(w.bo.ID, "all.zip", string(b)))))
-			if j.State != store.JobDone || j.Progress.Imported != 233 || j.Progress.Skipped != 0 || j.Progress.Octets != j.Progress.OctetsTotal || len(j.Failures) != 0 {
+			if j.State != store.JobDone || j.Progress.Imported != 234 || j.Progress.Skipped != 0 || j.Progress.Octets != j.Progress.OctetsTotal || len(j.Failures) != 0 {
 				t.Errorf("the job ended as %+v", j)
 			}
 			if got, want := w.holds(w.bo.ID), w.holds(w.anna.ID); !slices.Equal(got, want) {
 				t.Errorf("bo has %d messages, anna %d; the first are\n%.500s\n%.500s", len(got), len(want), got, want)
 			}
+			if _, err := w.store.MailboxByName(w.Context(), w.bo.ID, "Nothing/yet"); err != nil {
+				t.Errorf("a mailbox in which nothing is: %v", err)
+			}
 			// Again: nothing comes twice, and the file is gone once it did what it was for.
 			j = w.ended("bo", w.begun("bo", "/api/import", fmt.Sprintf(`{"file":%q}`, w.file(w.bo.ID, "all.zip", string(b)))))
-			if j.State != store.JobDone || j.Progress.Imported != 0 || j.Progress.Skipped != 233 {
+			if j.State != store.JobDone || j.Progress.Imported != 0 || j.Progress.Skipped != 234 {
 				t.Errorf("the second job ended as %+v", j)
 			}
 			if r, b := w.do("bo", "POST", "/api/import", fmt.Sprintf(`{"file":%q}`, j.File)); r.StatusCode != http.StatusNotFound || !strings.Contains(string(b), `"file.gone"`) {
@@ -312,6 +319,22 @@ func TestImportsThatFail(t *testing.T) {
 	if j.State != store.JobFailed || j.Refusal == nil || j.Refusal.Cause != cause.FileNotMail || !strings.Contains(j.Refusal.Text, "cat.png") {
 		t.Errorf("a picture: %+v", j)
 	}
+	var half bytes.Buffer
+	archive := transfer.NewMaildirZip(&half, when)
+	for n := range 20 {
+		text := fmt.Sprintf("Subject: %d\r\n\r\nx\r\n", n)
+		if err := archive.Write(&transfer.Item{Mailbox: "INBOX", Size: int64(len(text)), Body: strings.NewReader(text)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := archive.Close(); err != nil {
+		t.Fatal(err)
+	}
+	half.Truncate(half.Len() / 2)
+	j = w.ended("anna", w.begun("anna", "/api/import", fmt.Sprintf(`{"file":%q}`, w.file(w.anna.ID, "half.zip", half.String()))))
+	if j.State != store.JobFailed || j.Refusal == nil || j.Refusal.Cause != cause.FileDamaged || !strings.Contains(j.Refusal.Text, "half.zip") {
+		t.Errorf("half an archive: %+v", j)
+	}
 	_, err := w.store.UpdateAccount(t.Context(), w.anna.ID, func(a *store.Account) error {
 		a.Quota = 1000
 		return nil
@@ -329,11 +352,11 @@ func TestImportsThatFail(t *testing.T) {
 			t.Errorf("%s: %s %s", body, r.Status, b)
 		}
 	}
-	half, err := w.store.CreateFile(t.Context(), w.anna.ID, store.File{Name: "half", Size: 10, Expires: time.Now().Add(time.Hour)}, store.FileLimits{Size: 100, Total: 1 << 30, Files: 100})
+	begun, err := w.store.CreateFile(t.Context(), w.anna.ID, store.File{Name: "half", Size: 10, Expires: time.Now().Add(time.Hour)}, store.FileLimits{Size: 100, Total: 1 << 30, Files: 100})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r, b := w.do("anna", "POST", "/api/import", fmt.Sprintf(`{"file":%q}`, half.ID)); r.StatusCode != 409 || !strings.Contains(string(b), "file.incomplete") {
+	if r, b := w.do("anna", "POST", "/api/import", fmt.Sprintf(`{"file":%q}`, begun.ID)); r.StatusCode != 409 || !strings.Contains(string(b), "file.incomplete") {
 		t.Errorf("a file that is not whole: %s %s", r.Status, b)
 	}
 }
