@@ -13,7 +13,6 @@ import { sync } from "./core/mail";
 import { Toasts } from "./ui/toast";
 import { Button } from "./ui/button";
 import { Icon } from "./ui/icon";
-import { badge } from "./mail/badge";
 import { BottomBar } from "./mail/bottombar";
 import { Folders } from "./mail/folders";
 import { onKey } from "./mail/keys";
@@ -22,13 +21,14 @@ import { Handle, paneWidths } from "./mail/panes";
 import { QuotaNote } from "./mail/quota";
 import { TopBar } from "./mail/topbar";
 import { drawer, selectedCount, store, stored } from "./mail/state";
+import { title } from "./mail/title";
 import { begin } from "./compose/open";
 import { ContactsPane, OutboxPane } from "./outbox/lazy";
 import { Conversation } from "./read/conversation";
 
 export function App() {
   useEffect(sync, []);
-  useEffect(badge, []);
+  useEffect(title, []);
   useEffect(() => {
     addEventListener("keydown", onKey);
     return () => removeEventListener("keydown", onKey);

@@ -1,9 +1,9 @@
 // What the account wants to notice of mail that comes: chosen once, at the server (internal/alerts), for all its browsers.
 
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import { first, whenTold } from "./first";
 import { api } from "./jmap";
-import type { Mailbox } from "./mail";
+import { mailboxes, shared, type Mailbox } from "./mail";
 
 /** Sound is what new mail sounds like: "device" leaves it to the notifications. */
 export type Sound = "device" | "bell" | "rise" | "wood" | "none";
@@ -31,3 +31,10 @@ export const tells = (m: Mailbox): boolean => alerts.value.folders[m.id]?.tell ?
 
 /** counts says whether the badge counts a folder. */
 export const counts = (m: Mailbox): boolean => alerts.value.folders[m.id]?.badge ?? tells(m);
+
+/** unreadMark is what the title and the badge show of unread mail: how much is in all folders that count, or a dot; "" for none. */
+export const unreadMark = computed((): string => {
+  const how = alerts.value.badge;
+  const n = how === "none" ? 0 : [...mailboxes.value, ...shared.value].reduce((sum, m) => sum + (counts(m) ? m.unreadThreads : 0), 0);
+  return n === 0 ? "" : how === "dot" ? "•" : String(n);
+});

@@ -18,6 +18,7 @@ import { branches, folderIcons, nameOf } from "./names";
 
 export { FullNote } from "./full";
 export { manageLabels, newLabel } from "./labels";
+export { leave } from "./leave";
 export { changeMany, destroyMany, rowIds } from "./many";
 export { messageMenu } from "./more";
 export { suggestions, suggestPeople } from "./suggest";

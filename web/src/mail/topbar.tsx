@@ -5,7 +5,7 @@ import { IconButton } from "../ui/button";
 import { Icon } from "../ui/icon";
 import { openMenu } from "../ui/menu";
 import { help } from "./keys";
-import { leave } from "./leave";
+import { later } from "./later";
 import { SearchBox } from "./searchbox";
 import { drawer } from "./state";
 
@@ -16,7 +16,7 @@ export function TopBar() {
       { label: first.account.address, icon: "user", disabled: true, run: () => {} },
       { label: t("settings"), icon: "settings", line: true, run: () => document.querySelector<HTMLAnchorElement>("a.to-settings")?.click() },
       { label: t("keys"), icon: "keyboard", keys: "?", run: help },
-      { label: t("leave"), icon: "log-out", line: true, run: () => void leave() },
+      { label: t("leave"), icon: "log-out", line: true, run: () => later((part) => part.leave()) },
     ], t("account"));
   return (
     <header class="topbar">

@@ -5,6 +5,7 @@ import { first } from "../core/first";
 import { online } from "../core/jmap";
 import { caughtUp, keep, known, onChange, tellFollowers, type Email, type Mailbox } from "../core/mail";
 import { setStandIn } from "../core/standin";
+import { badge } from "../push/badge";
 import { confirmed, forgetOther, renew as renewPush } from "../push/push";
 import { listen } from "../push/sound";
 import { answer } from "./answers";
@@ -16,6 +17,7 @@ import { withdrawRead } from "./withdraw";
 
 /** start lets the kept mail stand in, and keeps what is new, while nothing else is to do. */
 export async function start(): Promise<void> {
+  badge();
   listen();
   followVersion();
   await ofNobodyElse().catch(() => {});
