@@ -27,6 +27,20 @@ await flow(async ({ person }) => {
   await there.locator(".job", { hasText: "Gammalt.mbox" }).getByText(/^Done · 3 taken/).waitFor();
   assert.deepEqual(await subjects(there), ["Brev 1 om räksmörgås", "Brev 2 om räksmörgås", "Brev 3 om räksmörgås"]);
 
+  // A file that goes up can be stopped, and nothing of it stays; what ended is listed until one has seen it.
+  await there.route("**/files/*", (r) => (r.request().method() === "PATCH" ? undefined : r.continue())); // a line that does not get on
+  await bring(there, "slow.mbox", mbox);
+  await there.getByText("slow.mbox: 0 % sent").waitFor();
+  await there.getByRole("button", { name: "Cancel" }).click();
+  await there.getByText("Choose a file").waitFor();
+  await there.waitForFunction(async () => (await (await fetch("/api/files")).json()).files.length === 0);
+  await there.unroute("**/files/*");
+  await bring(there, "half.zip", zip.subarray(0, zip.length - 60));
+  const half = there.locator(".job", { hasText: "half.zip" });
+  await half.getByText("The file is damaged").first().waitFor();
+  await half.getByRole("button", { name: "Remove from the list" }).click();
+  await half.waitFor({ state: "detached" });
+
   // Over from another provider, whose settings are found by the address. A wrong password is said so.
   await page.getByRole("button", { name: "Begin …" }).click();
   await page.getByLabel("Your address there").fill("vera@far.test");

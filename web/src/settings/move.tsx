@@ -1,11 +1,12 @@
 // Mail goes out as one download, and comes in from a file or from another provider, as a job that is shown while it runs.
 
+import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { api, MethodError } from "../core/jmap";
 import { mailboxes } from "../core/mail";
 import { number, size, t } from "../core/text";
 import { create, offsetOf, patch } from "../files/tus";
-import { Button } from "../ui/button";
+import { Button, IconButton } from "../ui/button";
 import { nameOf } from "../mail/names";
 import { at, attempt, Part, Row, useLoaded } from "./parts";
 
@@ -74,40 +75,63 @@ export function Move({ came }: { came: () => void }) {
   );
 }
 
+/** going is the file that is on its way up, on whatever page one is meanwhile. */
+const going = signal<{ name: string; share: number; stop: () => void } | undefined>(undefined);
+
 function FromFile({ begun }: { begun: () => void }) {
-  const [share, setShare] = useState<number>();
-  const bring = (file: File) => attempt(async () => {
-    setShare(0);
-    try {
-      const id = await up(file, setShare);
-      await api("POST", "/api/import", { file: id, into: "" });
-      begun();
-    } finally {
-      setShare(undefined);
-    }
-  });
+  const now = going.value;
+  const went = useRef(false);
+  useEffect(() => {
+    if (!now && went.current) begun();
+    went.current = !!now;
+  }, [!now]);
   return (
-    <Row label={t("bring_file")} text={share === undefined ? t("bring_file_text") : t("bring_file_going", { n: Math.round(share * 100) })}>
-      <label class="button">
-        {t("bring_choose")}
-        <input class="hidden" type="file" accept=".mbox,.zip,.eml,application/mbox,application/zip,message/rfc822" disabled={share !== undefined} onChange={(e) => {
-          const file = e.currentTarget.files?.[0];
-          if (file) void bring(file);
-          e.currentTarget.value = "";
-        }} />
-      </label>
+    <Row label={t("bring_file")} text={now ? t("bring_file_going", { name: now.name, n: Math.floor(now.share * 100) }) : t("bring_file_text")}>
+      {now ? <Button onClick={now.stop}>{t("cancel")}</Button> : (
+        <label class="button">
+          {t("bring_choose")}
+          <input class="hidden" type="file" accept=".mbox,.zip,.eml,application/mbox,application/zip,message/rfc822" onChange={(e) => {
+            const file = e.currentTarget.files?.[0];
+            if (file) void bring(file);
+            e.currentTarget.value = "";
+          }} />
+        </label>
+      )}
     </Row>
   );
 }
 
-/** up sends a file up in pieces and answers its id; a piece that fails is tried again a few times. */
-async function up(file: File, progress: (share: number) => void): Promise<string> {
+/** bring sends a file up and has it taken in. The browser asks before it leaves the page meanwhile. */
+async function bring(file: File): Promise<void> {
+  const stopped = new AbortController();
+  const stop = () => {
+    stopped.abort();
+    going.value = undefined;
+  };
+  const tell = (share: number) => {
+    if (!stopped.signal.aborted) going.value = { name: file.name, share, stop };
+  };
+  const stay = (e: Event) => e.preventDefault();
+  addEventListener("beforeunload", stay);
+  tell(0);
+  await attempt(async () => {
+    const id = await up(file, stopped.signal, tell);
+    if (stopped.signal.aborted) await api("DELETE", `/api/files/${id}`);
+    else await api("POST", "/api/import", { file: id, into: "" });
+  });
+  removeEventListener("beforeunload", stay);
+  if (!stopped.signal.aborted) going.value = undefined;
+}
+
+/** up sends a file up in pieces, until it is stopped, and answers its id; a piece that fails is tried again a few times. */
+async function up(file: File, stopped: AbortSignal, progress: (share: number) => void): Promise<string> {
   const url = await create(file);
-  for (let offset = 0, failures = 0; offset < file.size;) {
+  for (let offset = 0, failures = 0; offset < file.size && !stopped.aborted;) {
     try {
-      offset = await patch(url, file, offset, (octets) => progress(octets / file.size));
+      offset = await patch(url, file, offset, (octets) => progress(octets / file.size), (stop) => stopped.addEventListener("abort", stop));
       failures = 0;
     } catch (error) {
+      if (stopped.aborted) break;
       if ((error instanceof MethodError && error.detail.status < 500) || ++failures > 5) throw error;
       await new Promise((go) => setTimeout(go, 1000 * 2 ** failures));
       offset = await offsetOf(url).catch(() => offset);
@@ -233,6 +257,7 @@ function OneJob({ job: begins, show, again, retry }: { job: Job; show: boolean; 
     });
     return () => source.close();
   }, [begins.id, begins.state]);
+  const end = () => void attempt(() => api("DELETE", `/api/jobs/${job.id}`)).then(again); // what ended is forgotten
   const p = job.progress;
   const halted = job.kind === "fetch" && (job.state === "cancelled" || job.state === "interrupted");
   const share = p.messagesTotal ? p.messages / p.messagesTotal : p.octetsTotal ? p.octets / p.octetsTotal : undefined;
@@ -252,7 +277,7 @@ function OneJob({ job: begins, show, again, retry }: { job: Job; show: boolean; 
         )}
         {job.state === "running" && <progress value={share} max={1} aria-label={job.name} />}
       </div>
-      {job.state === "running" && <Button onClick={() => void attempt(() => api("DELETE", `/api/jobs/${job.id}`)).then(again)}>{t("cancel")}</Button>}
+      {job.state === "running" ? <Button onClick={end}>{t("cancel")}</Button> : <IconButton icon="x" label={t("job_forget")} onClick={end} />}
     </li>
   );
 }
