@@ -3,6 +3,7 @@ package sanitize
 import (
 	"bytes"
 	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -216,10 +217,24 @@ func (w *writer) appendName(b []byte, name string) []byte {
 	return append(b, name...)
 }
 
-// wide tells of lengths that are too large for a telephone, where the page makes such elements as wide as there is room.
-func wide(length string) bool {
+// widths are the steps of data-wide.
+var widths = []int{480, 600, 640, 700}
+
+// Widths are the values of data-wide, which elements have that are about as wide, in pixels: where there is less room, the page makes
+// them as wide as there is.
+func Widths() []int { return slices.Clone(widths) }
+
+// wide is the step of a length that is too large for a telephone, "" for others.
+func wide(length string) string {
 	n, err := strconv.ParseFloat(strings.TrimSuffix(length, "px"), 64)
-	return err == nil && n > 360
+	if err != nil || n <= 360 {
+		return ""
+	}
+	at := slices.IndexFunc(widths, func(step int) bool { return n <= float64(step) })
+	if at < 0 {
+		at = len(widths) - 1
+	}
+	return strconv.Itoa(widths[at])
 }
 
 // declared is the value of a property in declarations as they are written here.
@@ -252,8 +267,8 @@ func (t *tag) finish() {
 	if style != "" {
 		t.put("style", strings.TrimSuffix(style, ";"))
 	}
-	if wide(t.width) || wide(declared(style, "width")) || wide(declared(style, "min-width")) {
-		t.put("data-wide", "")
+	if step := cmp.Or(wide(t.width), wide(declared(style, "width")), wide(declared(style, "min-width"))); step != "" {
+		t.put("data-wide", step)
 	}
 	if t.looks(style); !t.grounded && t.isBehind(style) {
 		t.attrs = append(t.attrs, behind...)

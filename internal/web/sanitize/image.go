@@ -69,8 +69,8 @@ func (w *writer) remoteImage(t *tag, a Address) string {
 // place writes a box as large as the picture would be, with the text that stands for it.
 func (w *writer) place(t *tag, host string) {
 	t.put("data-remote", host)
-	if wide(t.width) {
-		t.put("data-wide", "")
+	if step := wide(t.width); step != "" {
+		t.put("data-wide", step)
 	}
 	t.colour = "display:inline-block;overflow:hidden;vertical-align:middle;" + pixels("width", t.width) + pixels("height", t.height)
 	for _, side := range []string{"left", "right"} {

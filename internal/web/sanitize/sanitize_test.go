@@ -3,9 +3,13 @@ package sanitize
 import (
 	"bytes"
 	_ "embed"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/net/html"
+	"pgregory.net/rapid"
 )
 
 // testOptions take parts and pictures from addresses of ours.
@@ -35,7 +39,7 @@ func TestHTML(t *testing.T) {
 			`<p style="color:red;background-image:url(&#34;/image/http://x/&#34;);font-family:'Open Sans',Arial,sans-serif;width:100px">x</p>`},
 		{"fonts that may not be there", `<font face=Calibri style="font-family:'Segoe UI'">x`, `<font face="Calibri,sans-serif" style="font-family:'Segoe UI',sans-serif">x</font>`},
 		{"too wide for a telephone", `<table width=600><tr><td style="width:300px">x<td style="min-width:400px">y`,
-			`<table width="600" data-wide=""><tr><td style="width:300px">x</td><td style="min-width:400px" data-wide="">y</td></tr></table>`},
+			`<table width="600" data-wide="600"><tr><td style="width:300px">x</td><td style="min-width:400px" data-wide="480">y</td></tr></table>`},
 		{"background keeps its colour", `<p style="background:#fff url('http://x/') no-repeat">x`, `<p style="background-color:#ffffff;background-image:url(&#34;/image/http://x/&#34;);background-repeat:no-repeat">x</p>`},
 		{"background of the message", `<p style="background: url(cid:logo@x) center / cover">x`, `<p style="background-image:url(&#34;/part/logo@x&#34;);background-position:center;background-size:cover">x</p>`},
 		{"background as an attribute", `<table background="http://x/y.png"><td background=javascript:x><p background="http://x/z.png">x`, `<table style="background-image:url(&#34;/image/http://x/y.png&#34;)"><td><p>x</p></td></table>`},
@@ -130,6 +134,91 @@ func TestPlace(t *testing.T) {
 		if got := string(HTML([]byte(in), o).HTML); got != `<div id="m1">`+out+`</div>` {
 			t.Errorf("%s\ngave %s\nwant %s", in, got, out)
 		}
+	}
+}
+
+// TestFixed sets what is drawn with letters in those of one width.
+func TestFixed(t *testing.T) {
+	for in, out := range map[string]string{
+		"Hi\n\nCoffee     2   89,00\nMilk       1   25,50\n\nBo":                           `<div>Hi` + "\n\n" + `</div><div class="fixed">Coffee     2   89,00` + "\n" + `Milk       1   25,50</div><div>` + "\n" + `Bo</div>`,
+		"Here:\nCoffee     2    89,00\nTea       10   125,50\n  Total       214,50\nYours": `<div>Here:</div><div class="fixed">Coffee     2    89,00` + "\n" + `Tea       10   125,50` + "\n" + `  Total       214,50</div><div>Yours</div>`,
+		"A\tB\tC\n1\t2\t3": `<div class="fixed">A` + "\tB\tC\n1\t2\t3</div>",
+		"+---+---+\n| a | b |\n\na | b\n--|--\n1 | 2":    `<div class="fixed">+---+---+` + "\n" + `| a | b |` + "\n\n" + `a | b` + "\n--|--\n" + `1 | 2</div>`,
+		"Mends it.\n\ndiff --git a/x b/x\n-a\n\n+b":      `<div>Mends it.` + "\n\n" + `</div><div class="fixed">diff --git a/x b/x` + "\n-a\n\n" + `+b</div>`,
+		"--- x\n+++ x\n@@ -1 +1,2 @@\n-日本\nI would not.": `<div class="fixed">--- x` + "\n+++ x\n@@ -1 +1,2 @@\n-日本" + `</div><div>I would not.</div>`,
+		"> ┌─┐\n> └─┘":                                   `<blockquote><div class="fixed">┌─┐` + "\n" + `└─┘</div></blockquote>`,
+		"src\n├── a.go\n└── b.go":                        `<div>src</div><div class="fixed">├── a.go` + "\n" + `└── b.go</div>`,
+		" /\\_/\\\n( o.o )\n > ^ <":                      `<div class="fixed"> /\_/\` + "\n( o.o )\n &gt; ^ &lt;</div>",
+		"a\n\n\nx   y   z\nx   y   z\n\n\nb":             `<div>a` + "\n\n\n" + `</div><div class="fixed">x   y   z` + "\nx   y   z</div><div>\n\nb</div>",
+	} {
+		if got := string(Text([]byte(in), TextOptions{Options: testOptions()}).HTML); got != `<div id="m1" class="plain">`+out+`</div>` {
+			t.Errorf("%q\ngave %q\nwant %q", in, got, out)
+		}
+	}
+}
+
+//go:embed testdata/letters.txt
+var letters string
+
+// TestLetters leaves what people and programs write as it is: nothing of it was drawn.
+func TestLetters(t *testing.T) {
+	for letter := range strings.SplitSeq(letters, "\n=== ") {
+		name, text, _ := strings.Cut(letter, "\n")
+		if out := Text([]byte(text), TextOptions{Options: testOptions()}).HTML; bytes.Contains(out, []byte(`class="fixed"`)) {
+			t.Errorf("%s: in letters of one width: %s", name, out)
+		}
+	}
+}
+
+// TestFixedKeepsText finds each line of any text in what is shown, in order, in whatever letters.
+func TestFixedKeepsText(t *testing.T) {
+	pieces := []string{"a", "Word", "   ", "\t", "  ", " ", "|", "+", "--", "@@ -1 +1 @@", "┌─", "│", "日本", "🙂", "/\\", "( . )", "diff --git a b", "<b>&", "https://example.org/a,b", "a@example.org", ""}
+	rapid.Check(t, func(t *rapid.T) {
+		list := rapid.SliceOfN(rapid.Map(rapid.SliceOfN(rapid.SampledFrom(pieces), 0, 6), func(p []string) string { return strings.Join(p, "") }), 1, 20).Draw(t, "lines")
+		list = append(list, "end")
+		page, err := html.Parse(bytes.NewReader(Text([]byte(strings.Join(list, "\n")), TextOptions{Options: testOptions()}).HTML))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := linesOf(page); !slices.Equal(got, list) {
+			t.Fatalf("shown %q, written %q", got, list)
+		}
+	})
+}
+
+// linesOf are the lines that a browser shows of the elements that have no other ones in them.
+func linesOf(n *html.Node) (list []string) {
+	inner := false
+	for c := range n.ChildNodes() {
+		list = append(list, linesOf(c)...)
+		inner = inner || c.Data == "div" || c.Data == "body"
+	}
+	if n.Data != "div" || inner {
+		return list
+	}
+	var text strings.Builder
+	for c := range n.Descendants() {
+		if c.Type == html.TextNode {
+			text.WriteString(c.Data)
+		}
+	}
+	return strings.Split(strings.TrimSuffix(text.String(), "\n"), "\n") // the last break of an element is none
+}
+
+// BenchmarkText shows a long letter, and a long table.
+func BenchmarkText(b *testing.B) {
+	for name, one := range map[string]string{
+		"letter": "Hello there, this is a line of a letter as people write them, of some length.\n\n",
+		"table":  "Coffee     2   89,00   and what else there is to say\nMilk       1   25,50   and so on and so forth\n",
+	} {
+		in := []byte(strings.Repeat(one, maxPlain/len(one)))
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(in)))
+			b.ReportAllocs()
+			for b.Loop() {
+				Text(in, TextOptions{Options: testOptions()})
+			}
+		})
 	}
 }
 

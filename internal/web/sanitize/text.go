@@ -106,7 +106,7 @@ func (w *textWriter) lines(list []line) {
 			w.quote(list[i:end], !says(list[:i]) || says(list[end:min(max(signature, end), len(list))]))
 		case i == signature:
 			w.out = append(w.out, `<div class="signature">`...)
-			w.plain(list[i:end])
+			w.block("<div>", list[i:end], false)
 			w.out = append(w.out, "</div>"...)
 		default:
 			w.plain(list[i:end])
@@ -172,14 +172,34 @@ func (w *textWriter) quote(list []line, open bool) {
 	}
 }
 
-// plain writes lines as they are, with links.
+// plain writes lines as they are, with links, and those that need it in letters of one width.
 func (w *textWriter) plain(list []line) {
-	w.out = append(w.out, "<div>"...)
+	fixed := fixedLines(list)
+	for i := 0; i < len(list); {
+		end := i
+		for end < len(list) && fixed[end] == fixed[i] {
+			end++
+		}
+		tag := "<div>"
+		if fixed[i] {
+			tag = `<div class="fixed">`
+		}
+		w.block(tag, list[i:end], end < len(list))
+		i = end
+	}
+}
+
+// block writes lines in an element; with more, another one follows: an empty line between them would be left out by a browser.
+func (w *textWriter) block(tag string, list []line, more bool) {
+	w.out = append(w.out, tag...)
 	for i, l := range list {
 		if i > 0 {
 			w.out = append(w.out, '\n')
 		}
 		w.linkify(string(l.text))
+	}
+	if more && isBlank(list[len(list)-1]) {
+		w.out = append(w.out, '\n')
 	}
 	w.out = append(w.out, "</div>"...)
 }

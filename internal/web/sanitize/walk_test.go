@@ -69,7 +69,7 @@ var (
 	harmlessAttribute = regexp.MustCompile(`^(abbr|align|alt|aria-hidden|aria-label|bgcolor|border|cellpadding|cellspacing|class|clear|colspan|data-behind|data-remote|data-wide|datetime|dir|face|frame|height|href|hspace|id|lang|loading|name|noshade|nowrap|open|rel|reversed|role|rowspan|rules|scope|size|span|src|start|style|summary|target|title|type|valign|value|vspace|width)$`)
 	harmlessLink      = regexp.MustCompile(`^(https?://[A-Za-z0-9\[\]:._-]+/[^\s"'<>\\]*|mailto:[^\s"'<>\\]*|tel:[^\s"'<>\\]*|#m1-[A-Za-z0-9_-]+)$`)
 	harmlessPicture   = regexp.MustCompile(`^(/(part|image)/[^\s"'<>\\]*|(?i)data:image/(png|jpe?g|gif|webp);base64,[A-Za-z0-9+/= %]*)$`)
-	harmlessNames     = regexp.MustCompile(`^(m1(-[A-Za-z0-9_-]+)?( m1-[A-Za-z0-9_-]+)*|host-hint|plain|quoted|signature)$`)
+	harmlessNames     = regexp.MustCompile(`^(m1(-[A-Za-z0-9_-]+)?( m1-[A-Za-z0-9_-]+)*|host-hint|fixed|plain|quoted|signature)$`)
 )
 
 func attributeDanger(element string, a html.Attribute) string {

@@ -81,6 +81,9 @@ type shownPage struct {
 	words       *words
 }
 
+// Wide are the widths of the page below which elements that are as wide have what there is; letters keep their own width beyond.
+func (p shownPage) Wide() []int { return sanitize.Widths() }
+
 // Note is what is said above a message that is not shown as it was made, or not whole.
 func (p shownPage) Note() string {
 	var notes []string
@@ -261,17 +264,18 @@ pre { white-space: pre-wrap; }
 .plain { white-space: pre-wrap; overflow-wrap: anywhere; max-width: 48rem; }
 .plain div { unicode-bidi: plaintext; text-align: start; }
 .plain > details { white-space: normal; }
+.plain .fixed { font: 13px/1.3 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; white-space: pre; overflow-x: auto; }
 .plain blockquote { white-space: pre-wrap; margin: 4px 0; }
 .quoted > summary { width: fit-content; margin: 6px 0; padding: 4px 12px; border-radius: 14px; background: var(--step); color: var(--soft); font-size: 13px; cursor: pointer; }
 .quoted > summary:focus-visible { outline: 3px solid #f6b73c; }
 .signature { color: var(--soft); font-size: 13.5px; }
 .note { margin: 0 0 12px; padding: 8px 12px; border-radius: 8px; background: var(--note); font-size: 14px; }
-@media (max-width: 700px) {
-  [data-wide] { width: 100% !important; max-width: 100% !important; min-width: 0 !important; }
-  td[data-wide], th[data-wide] { width: auto !important; }
-  img[data-wide] { height: auto !important; }
+{{range .Wide}}@media (max-width: {{.}}px) {
+  [data-wide="{{.}}"] { width: 100% !important; max-width: 100% !important; min-width: 0 !important; }
+  td[data-wide="{{.}}"], th[data-wide="{{.}}"] { width: auto !important; }
+  img[data-wide="{{.}}"] { height: auto !important; }
 }
-@media print { body { overflow: visible; print-color-adjust: exact; -webkit-print-color-adjust: exact; } .quoted::details-content { content-visibility: visible; block-size: auto; } span[data-remote] { outline: 0; background: none; } }
+{{end}}@media print { :root { color-scheme: light; } .fixed { white-space: pre-wrap; } body { overflow: visible; print-color-adjust: exact; -webkit-print-color-adjust: exact; } .quoted::details-content { content-visibility: visible; block-size: auto; } span[data-remote] { outline: 0; background: none; } }
 </style>
 {{range .Style}}{{if .}}<style>{{.}}</style>{{end}}{{end}}
 </head>

@@ -9,9 +9,16 @@ await flow(async ({ person }) => {
   const row = page.getByRole("link", { name: /Fika på fredag/ });
   await row.waitFor();
   assert.match(await row.innerText(), /Greta Test/);
+  await page.emulateMedia({ colorScheme: "dark" });
   await row.click();
   await page.getByRole("heading", { name: "Fika på fredag?" }).waitFor();
   await page.frameLocator("iframe.body").getByText("Vi ses i köket klockan tre.").waitFor();
+
+  // What is dark on the page is light on paper.
+  await page.evaluate(() => (window.print = () => (window.paper = document.querySelector("iframe.body").src)));
+  await page.keyboard.press("Control+p");
+  await until(page, () => window.paper?.includes("theme=light") && document.querySelector("iframe.body").src.includes("theme=dark"));
+  await page.emulateMedia({ colorScheme: "light" });
 
   // What arrives while the page is open comes by itself.
   await deliver(anna.address, letter({ subject: "Second" }));

@@ -169,8 +169,8 @@ export function Recipients({ label, chips, others, inputRef, onEnter }: {
           {p.why && <span class="why">{p.why}</span>}
         </>}
         name={(p) => p.name ?? p.email}
-        onChoose={(p) => add([{ name: p.name, email: p.email }])}
-        removable={(p) => p.recent}
+        onChoose={(p) => add([{ name: p.name ?? null, email: p.email }])}
+        removable={(p) => !!p.recent}
         onRemove={(p) => {
           setPeople(people.filter((x) => x !== p));
           void suggestNoMore(p.email).catch(() => {});

@@ -36,6 +36,11 @@ export function onKey(e: KeyboardEvent): void {
       selection.value = { all: true, ids: new Set() };
       e.preventDefault();
     }
+    // A dark letter is printed on paper as a light one, for which it is fetched.
+    if ((e.ctrlKey || e.metaKey) && !e.altKey && !e.shiftKey && e.key.toLowerCase() === "p" && document.querySelector("iframe[src*='theme=dark']")) {
+      e.preventDefault();
+      void later((part) => part.printPage());
+    }
     return;
   }
   const letter = e.key.length === 1 && e.key !== " ";

@@ -32,24 +32,26 @@ export function messageMenu(e: Email, at: Element): void {
   openMenu(at, items.filter((i) => i !== false), t("more"), () => (at.ariaExpanded = "false"));
 }
 
-/** printMessage prints the page with nothing but one message on it, in colours for paper: frames without scripts cannot print themselves. */
+/** printMessage prints the page with nothing but one message on it. */
 async function printMessage(e: Email): Promise<void> {
-  const frame = document.querySelector<HTMLIFrameElement>(`iframe[src^="/m/${e.id}/body"]`);
-  const message = frame?.closest(".message");
-  if (!frame || !message) return print();
-  const src = frame.getAttribute("src")!;
-  const dark = src.includes("theme=dark");
-  const load = (address: string) => new Promise((done) => {
-    frame.addEventListener("load", done, { once: true });
-    frame.src = address;
-  });
-  if (dark) await load(src.replace("theme=dark", "theme=light"));
-  message.classList.add("printed");
-  document.documentElement.classList.add("print-one");
-  print();
-  message.classList.remove("printed");
+  const message = document.querySelector(`iframe[src^="/m/${e.id}/body"]`)?.closest(".message");
+  message?.classList.add("printed");
+  document.documentElement.classList.toggle("print-one", !!message);
+  await printPage();
+  message?.classList.remove("printed");
   document.documentElement.classList.remove("print-one");
-  if (dark) await load(src);
+}
+
+/** printPage prints what is open in colours for paper: frames without scripts cannot print themselves. */
+export async function printPage(): Promise<void> {
+  const dark = [...document.querySelectorAll<HTMLIFrameElement>(`.message${document.querySelector(".printed") ? ".printed" : ""} iframe[src*="theme=dark"]`)];
+  const load = (frame: HTMLIFrameElement, from: string, to: string) => new Promise((done) => {
+    frame.addEventListener("load", done, { once: true });
+    frame.src = frame.getAttribute("src")!.replace(from, to);
+  });
+  await Promise.all(dark.map((frame) => load(frame, "theme=dark", "theme=light")));
+  print();
+  await Promise.all(dark.map((frame) => load(frame, "theme=light", "theme=dark")));
 }
 
 interface HeadersTold {

@@ -20,7 +20,7 @@ export { FullNote } from "./full";
 export { manageLabels, newLabel } from "./labels";
 export { leave } from "./leave";
 export { changeMany, destroyMany, rowIds } from "./many";
-export { messageMenu } from "./more";
+export { messageMenu, printPage } from "./more";
 export { suggestions, suggestPeople } from "./suggest";
 export { view } from "../read/viewer";
 
