@@ -236,6 +236,7 @@ func (a *API) fresh(w http.ResponseWriter, r *http.Request) error {
 // Ids as JMAP has them.
 func mailboxID(m store.MailboxID) string { return fmt.Sprintf("F%d", m) }
 func emailID(e store.EmailID) string     { return fmt.Sprintf("M%d", e) }
+func threadID(t store.ThreadID) string   { return fmt.Sprintf("T%d", t) }
 
 // mailbox finds the mailbox with an id of JMAP.
 func (a *API) mailbox(ctx context.Context, who *store.Account, id string) (store.Mailbox, error) {

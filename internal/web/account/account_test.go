@@ -210,7 +210,7 @@ func TestClean(t *testing.T) {
 	r.deliver(store.RoleInbox, letter(1, "a@south.example", "one", 10), letter(2, "a@south.example", "two", 10), letter(3, "a@south.example", "three", 5000))
 	var s Storage
 	r.ask(http.StatusOK, "GET", "/api/storage", "", &s)
-	if len(s.Largest) != 3 || s.Largest[0].Subject != "three" || s.Oldest[0].Subject != "one" || s.Emails != 3 {
+	if len(s.Largest) != 3 || s.Largest[0].Subject != "three" || s.Oldest[0].Subject != "one" || s.Emails != 3 || !strings.HasPrefix(s.Largest[0].Thread, "T") {
 		t.Fatalf("storage: %+v", s)
 	}
 	inbox := s.Mailboxes[0].ID

@@ -37,6 +37,7 @@ type StorageMailbox struct {
 // StorageEmail is an email in the lists.
 type StorageEmail struct {
 	ID         string `json:"id"`
+	Thread     string `json:"thread"`
 	Mailbox    string `json:"mailbox"` // one that it is in
 	From       string `json:"from"`
 	Subject    string `json:"subject"`
@@ -132,7 +133,7 @@ func (a *API) listed(ctx context.Context, who *store.Account, list []*store.Loca
 	at := map[store.PlacedIn]int{}
 	for i, l := range list {
 		p := l.At[0]
-		out[i] = StorageEmail{ID: emailID(l.ID), Mailbox: mailboxID(p.Mailbox), Received: stamp(time.Unix(l.Received, 0)), Size: l.Size, Attachment: l.Attachment}
+		out[i] = StorageEmail{ID: emailID(l.ID), Thread: threadID(l.Thread), Mailbox: mailboxID(p.Mailbox), Received: stamp(time.Unix(l.Received, 0)), Size: l.Size, Attachment: l.Attachment}
 		boxes[p.Mailbox] = boxes[p.Mailbox].Add(p.UID)
 		at[store.PlacedIn{Mailbox: p.Mailbox, UID: p.UID}] = i
 	}

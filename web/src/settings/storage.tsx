@@ -25,6 +25,7 @@ interface StorageTold {
 
 interface Message {
   id: string;
+  thread: string;
   mailbox: string;
   from: string;
   subject: string;
@@ -37,6 +38,7 @@ interface Cleaned {
   size: number;
   forever: boolean;
   token?: string;
+  until?: string; // when it is done
 }
 
 interface FilesTold {
@@ -80,7 +82,7 @@ function Largest({ all }: { all: Message[] }) {
         {some.map((m) => (
           <li key={m.id}>
             <div>
-              <a href={`/mail/${m.mailbox}?q=${encodeURIComponent(m.subject)}`}>{m.subject || t("no_subject")}</a>
+              <a href={`/mail/${m.mailbox}/${m.thread}`}>{m.subject || t("no_subject")}</a>
               <span class="soft">{m.from.replace(/\s*<[^>]*>$/, "") || m.from} · {briefDate(new Date(m.received))}</span>
             </div>
             <strong>{size(m.size)}</strong>
@@ -99,7 +101,9 @@ function Room({ s }: { s: StorageTold }) {
   const whole = s.limit || s.used || 1;
   return (
     <Part title={t("room")} text={s.limit ? t("room_of", { used: size(s.used), limit: size(s.limit), n: s.emails }) : t("room_used", { used: size(s.used), n: s.emails })}>
-      {s.fullSince && <p class="check-verdict warn">{t("room_full", { when: longDate(new Date(s.fullSince)) })}</p>}
+      {(s.fullSince || (s.limit > 0 && s.used >= s.limit)) && (
+        <p class="check-verdict warn">{s.fullSince ? t("room_full_since", { when: longDate(new Date(s.fullSince)) }) : t("room_full")} {t("room_full_waits")}</p>
+      )}
       {largest.length > 0 && (
         <div class="bar" role="img" aria-label={largest.map((m) => `${nameHere(m)} ${size(m.size)}`).join(", ")}>
           {largest.map((m, i) => <span key={m.id} class={`hue-${(i * 5) % 12}`} style={{ width: `${(100 * m.size) / whole}%` }} />)}
@@ -138,9 +142,9 @@ function Clean({ s, again }: { s: StorageTold; again: () => void }) {
     const done = await api<Cleaned>("POST", "/api/storage/clean", what);
     toast(t("clean_done", { n: done.count, size: size(done.size) }), {
       action: done.token && t("undo"),
-      run: () => attempt(() => api("POST", "/api/storage/undo", { token: done.token }), t("clean_undone")).then(again),
+      run: () => attempt(() => api("POST", "/api/storage/undo", { token: done.token }), t("clean_undone")),
     });
-    again();
+    if (done.until) setTimeout(again, new Date(done.until).getTime() - Date.now() + 1000); // until then all is where it was
   });
   return (
     <Part title={t("clean")} text={t("clean_text")}>
