@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/store/blob/disk"
@@ -45,6 +47,7 @@ func deliver(b *testing.B, events func(n int64) []store.Event) {
 	body := strings.Repeat("A line of text that is as long as lines of text are in letters.\r\n", 60)
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
+	before := worked(b)
 	b.ResetTimer()
 	var next atomic.Int64
 	var wg sync.WaitGroup
@@ -82,6 +85,16 @@ func deliver(b *testing.B, events func(n int64) []store.Event) {
 	}
 	wg.Wait()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "messages/s")
+	b.ReportMetric(float64((worked(b)-before).Nanoseconds())/1000/float64(b.N), "cpu-µs/op")
+}
+
+// worked is how long processors have worked for this process: on a machine that is busy it says more than the clock.
+func worked(b *testing.B) time.Duration {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // open opens a store as the service does; those of tests keep little in memory, and merge tables all the time.

@@ -88,10 +88,10 @@ func (m model) done(r *rapid.T, a kv.Account, own map[string]string, err error, 
 
 // steps makes random writes in a transaction and compares after some of them.
 func steps(r *rapid.T, tx kv.Tx, own map[string]string, fail bool) error {
-	for range rapid.IntRange(0, 5).Draw(r, "steps") {
+	for range rapid.OneOf(rapid.IntRange(0, 5), rapid.IntRange(15, 25)).Draw(r, "steps") {
 		key := genKey.Draw(r, "key")
 		var err error
-		switch rapid.IntRange(0, 4).Draw(r, "step") {
+		switch rapid.IntRange(0, 6).Draw(r, "step") {
 		case 0, 1:
 			value := fmt.Sprint(rapid.IntRange(0, 999).Draw(r, "value"))
 			err = tx.Set([]byte(key), []byte(value))
@@ -105,6 +105,8 @@ func steps(r *rapid.T, tx kv.Tx, own map[string]string, fail bool) error {
 			maps.DeleteFunc(own, func(k, _ string) bool { return key <= k && k < to })
 		case 4:
 			compare(r, tx, own)
+		case 5, 6:
+			one(r, tx, own, key)
 		}
 		if err != nil {
 			return err
@@ -134,6 +136,14 @@ func (m model) compare(r *rapid.T, db kv.DB) {
 	}
 }
 
+// one compares what is read under a key.
+func one(r *rapid.T, v kv.Reader, own map[string]string, key string) {
+	got, ok, err := v.Get([]byte(key))
+	if want, there := own[key]; err != nil || ok != there || string(got) != want {
+		r.Fatalf("key %q is %q, %v, %v, want %q, %v", key, got, ok, err, want, there)
+	}
+}
+
 // compare compares all keys in both directions, a walk from a random place, and
 // a Get.
 func compare(r *rapid.T, v kv.Reader, own map[string]string) {
@@ -154,11 +164,7 @@ func compare(r *rapid.T, v kv.Reader, own map[string]string) {
 	it = v.Iterate([]byte(from), nil)
 	walk(r, it, it.Next, it.Next, want[at:], own)
 
-	value, ok, err := v.Get([]byte(from))
-	wantValue, wantOK := own[from]
-	if err != nil || ok != wantOK || string(value) != wantValue {
-		r.Fatalf("key %q is %q, %v, %v, want %q, %v", from, value, ok, err, wantValue, wantOK)
-	}
+	one(r, v, own, from)
 }
 
 func walk(r *rapid.T, it kv.Iterator, first, next func() bool, want []string, own map[string]string) {

@@ -238,7 +238,11 @@ func (db *DB) call(a kv.Account, fn func(kv.Tx) error) (*pebble.Batch, error) {
 // never wait for each other, and commits what the functions wrote as one batch.
 func (db *DB) UpdateEach(ctx context.Context, ids []kv.Account, fn func(kv.Tx, int) error) []error {
 	errs := make([]error, len(ids))
-	if len(ids) == 0 {
+	switch len(ids) {
+	case 0:
+		return errs
+	case 1: // as most mail has one recipient: nothing to join
+		errs[0] = db.transact(ctx, ids[0], func(tx kv.Tx) error { return fn(tx, 0) }, true)
 		return errs
 	}
 	err := db.updateEach(ctx, ids, fn, errs)

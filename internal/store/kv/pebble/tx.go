@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -12,14 +13,16 @@ import (
 
 // tx is a kv.Tx, or with a snapshot as its source a kv.Reader.
 //
-// Writes go to a plain batch. Only when something is read after a write is the
-// batch indexed, once; most transactions read first and write then.
+// Writes go to a plain batch. A key that is read after a few writes is looked for
+// among them, one by one. Only when there are many, or something is iterated
+// over, is the batch indexed, once; most transactions read first and write then.
 type tx struct {
 	db      *DB
 	source  pebble.Reader // the database under the account's lock, or a snapshot
 	account [8]byte
 	batch   *pebble.Batch // nil until the first write
 	indexed bool
+	ranged  bool  // the batch deletes ranges of keys
 	err     error // of a write: the transaction must not commit
 	arena   arena
 	key     []byte // scratch, at first in room
@@ -81,11 +84,18 @@ func (t *tx) reader() (pebble.Reader, error) {
 
 // Get copies the value, which is cheaper than to hold its block until the end.
 func (t *tx) Get(key []byte) ([]byte, bool, error) {
-	r, err := t.reader()
-	if err != nil {
-		return nil, false, err
+	full, r := t.full(key), t.source
+	if t.looksThrough() {
+		if v, ok, written, err := t.own(full); written || err != nil {
+			return v, ok, err
+		}
+	} else {
+		var err error
+		if r, err = t.reader(); err != nil {
+			return nil, false, err
+		}
 	}
-	v, closer, err := r.Get(t.full(key))
+	v, closer, err := r.Get(full)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, false, nil
 	}
@@ -97,6 +107,32 @@ func (t *tx) Get(key []byte) ([]byte, bool, error) {
 		return nil, false, fmt.Errorf("kv: get: %w", err)
 	}
 	return v, true, nil
+}
+
+// fewWrites is up to how many writes a batch is looked through.
+const fewWrites = 16
+
+// looksThrough reports whether the batch says what this transaction wrote without being indexed.
+func (t *tx) looksThrough() bool {
+	return !t.ended && !t.indexed && !t.ranged && t.batch != nil && t.batch.Count() <= fewWrites
+}
+
+// own looks for what the transaction itself wrote last under a key as it is on disk; ok is false if it deleted the key.
+func (t *tx) own(full []byte) (v []byte, ok, written bool, err error) {
+	r := t.batch.Reader()
+	for n := t.batch.Count(); n > 0; n-- {
+		kind, key, value, _, err := r.Next()
+		if err != nil {
+			return nil, false, false, fmt.Errorf("kv: read own writes: %w", err)
+		}
+		if bytes.Equal(key, full) {
+			v, ok, written = value, kind == pebble.InternalKeyKindSet, true
+		}
+	}
+	if !ok {
+		return nil, false, written, nil
+	}
+	return t.arena.copy(v), true, true, nil // the batch moves when it grows
 }
 
 func (t *tx) Iterate(from, to []byte) kv.Iterator {
@@ -166,6 +202,7 @@ func (t *tx) DeleteRange(from, to []byte) error {
 			upper[i] = 0xff
 		}
 	}
+	t.ranged = true
 	return t.written(t.batch.DeleteRange(lower, upper, nil))
 }
 
