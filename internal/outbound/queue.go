@@ -466,7 +466,7 @@ func (q *Queue) Redirect(ctx context.Context, account store.AccountID, id store.
 	waits := func(r *store.SubmissionRecipient) bool {
 		return !r.State.Final() && strings.EqualFold(r.Address, recipient)
 	}
-	err := q.change(ctx, account, id, journal.MessageCancelled, waits, func(r *store.SubmissionRecipient) {
+	err := q.change(ctx, account, id, journal.MessageCorrected, waits, func(r *store.SubmissionRecipient) {
 		now := q.opt.Clock.Now()
 		next := r.Next
 		if r.Cause != "" || r.State == store.Held || next.Before(now) { // else it is for later
@@ -545,9 +545,12 @@ func (q *Queue) changeIf(ctx context.Context, account store.AccountID, id store.
 			if r := &s.Recipients[i]; match(r) && keys[keyOf(s, r)] {
 				about := r.Address
 				set(r)
-				events = append(events, q.event(s, kind, field("to", about)))
-				if r.Address != about {
-					events = append(events, q.event(s, journal.MessageQueued, field("from", s.From), field("to", r.Address), field("message-id", s.MessageID)))
+				e := q.event(s, kind, field("to", about))
+				if r.Address == about {
+					events = append(events, e)
+				} else {
+					e.Fields = append(e.Fields, field("address", r.Address))
+					events = append(events, e, q.event(s, journal.MessageQueued, field("from", s.From), field("to", r.Address), field("message-id", s.MessageID)))
 				}
 			}
 		}

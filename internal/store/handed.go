@@ -156,16 +156,20 @@ func decodeHanded(id uint64, b []byte) (e EmailSubmission, err error) {
 // the same recipients, and was not taken back, that submission is returned instead, and repeated is true. Kinds:
 // KindNotFound (the email), KindLimit, KindNoSpace.
 func (s *Store) CreateEmailSubmission(ctx context.Context, a AccountID, e EmailSubmission, sub *Submission, events ...Event) (made EmailSubmission, repeated bool, err error) {
-	return s.handIn(ctx, a, e, sub, events, func(*change) (EmailID, error) { return e.Email, nil })
+	err = s.changeHanded(ctx, "hand email in", a, func(c *change) error {
+		made, repeated, err = c.handIn(e, sub, func(*change) (EmailID, error) { return e.Email, nil })
+		if err != nil || repeated {
+			return err
+		}
+		return s.putEvents(c.tx, a, events)
+	})
+	return made, repeated, err
 }
 
-// handIn hands in the email that a function answers with, which is called unless the same message was handed in before.
-func (s *Store) handIn(
-	ctx context.Context, a AccountID, e EmailSubmission, sub *Submission, events []Event, email func(*change) (EmailID, error),
-) (made EmailSubmission, repeated bool, err error) {
-	expected := expectation(ctx, a, ofHanded)
-	err = s.change(ctx, "hand email in", a, func(c *change) error {
-		made, repeated = EmailSubmission{}, false
+// changeHanded runs a change of an account's email submissions.
+func (s *Store) changeHanded(ctx context.Context, op string, a AccountID, fn func(*change) error) error {
+	expected, before, after := expectation(ctx, a, ofHanded), uint64(0), uint64(0)
+	err := s.change(ctx, op, a, func(c *change) error {
 		if err := expected.check(c.tx); err != nil {
 			return err
 		}
@@ -173,50 +177,61 @@ func (s *Store) handIn(
 		if err != nil {
 			return err
 		}
-		if made, repeated, err = repeats(c.tx, &e, c.now); err != nil || repeated {
+		before = h.State
+		if err := fn(c); err != nil {
 			return err
 		}
-		if h.Count >= 2*maxHanded { // those that wait are not forgotten
-			return fail("hand email in", KindLimit, "%d messages of the account wait to be sent", h.Count)
-		}
-		if e.Email, err = email(c); err != nil {
-			return err
-		}
-		if err := c.readHandedIn(&e, sub); err != nil {
-			return err
-		}
-		if err := c.trimHanded(&h); err != nil {
-			return err
-		}
-		h.Next, h.State, h.Count = h.Next+1, h.State+1, h.Count+1
-		e.ID, e.Made, e.Changed, e.Created, e.Trace = h.Next, h.State, h.State, c.now, sub.ID.String()
-		e.Recipients = slices.Clone(sub.Recipients)
-		sub.Handed = e.ID
-		if err := c.keepHanded(&h, &e); err != nil {
-			return err
-		}
-		if err := c.tx.Set(handedMessageKey(e.MessageID).number(e.ID), nil); err != nil {
-			return err
-		}
-		if err := c.tx.Set(handedTraceKey(e.Trace), binary.BigEndian.AppendUint64(nil, e.ID)); err != nil {
-			return err
-		}
-		if sub.Waits() {
-			if err := c.showEmail(sub); err != nil {
-				return err
-			}
-		}
-		made = e
-		if err := createSubmission(c.tx, sub); err != nil {
-			return err
-		}
-		return s.putEvents(c.tx, a, events)
+		h, err = readHandedHead(c.tx)
+		after = h.State
+		return err
 	})
-	if err == nil && !repeated {
+	if err == nil && after != before {
 		expected.meet()
 		s.hub.notify(a)
 	}
-	return made, repeated, err
+	return err
+}
+
+// handIn hands in the email that a function answers with, which is called unless the same message was handed in before.
+func (c *change) handIn(e EmailSubmission, sub *Submission, email func(*change) (EmailID, error)) (made EmailSubmission, repeated bool, err error) {
+	h, err := readHandedHead(c.tx)
+	if err != nil {
+		return made, false, err
+	}
+	if made, repeated, err = repeats(c.tx, &e, c.now); err != nil || repeated {
+		return made, repeated, err
+	}
+	if h.Count >= 2*maxHanded { // those that wait are not forgotten
+		return made, false, fail("hand email in", KindLimit, "%d messages of the account wait to be sent", h.Count)
+	}
+	if e.Email, err = email(c); err != nil {
+		return made, false, err
+	}
+	if err := c.readHandedIn(&e, sub); err != nil {
+		return made, false, err
+	}
+	if err := c.trimHanded(&h); err != nil {
+		return made, false, err
+	}
+	h.Next, h.State, h.Count = h.Next+1, h.State+1, h.Count+1
+	e.ID, e.Made, e.Changed, e.Created, e.Trace = h.Next, h.State, h.State, c.now, sub.ID.String()
+	e.Recipients = slices.Clone(sub.Recipients)
+	sub.Handed = e.ID
+	if err := c.keepHanded(&h, &e); err != nil {
+		return made, false, err
+	}
+	if err := c.tx.Set(handedMessageKey(e.MessageID).number(e.ID), nil); err != nil {
+		return made, false, err
+	}
+	if err := c.tx.Set(handedTraceKey(e.Trace), binary.BigEndian.AppendUint64(nil, e.ID)); err != nil {
+		return made, false, err
+	}
+	if sub.Waits() {
+		if err := c.showEmail(sub); err != nil {
+			return made, false, err
+		}
+	}
+	return e, false, createSubmission(c.tx, sub)
 }
 
 // repeats finds the submission of the same message to the same recipients.
@@ -332,11 +347,7 @@ func (c *change) forgetHanded(h *handedHead, e *EmailSubmission) error {
 
 // DestroyEmailSubmission forgets a submission; what waits of it is sent all the same (RFC 8621 section 7.5). Kind: KindNotFound.
 func (s *Store) DestroyEmailSubmission(ctx context.Context, a AccountID, id uint64) error {
-	expected := expectation(ctx, a, ofHanded)
-	err := s.change(kv.WithReserve(ctx), "destroy email submission", a, func(c *change) error {
-		if err := expected.check(c.tx); err != nil {
-			return err
-		}
+	return s.changeHanded(kv.WithReserve(ctx), "destroy email submission", a, func(c *change) error {
 		e, err := readHanded(c.tx, id)
 		if err == nil && e.Gone {
 			err = fail("destroy email submission", KindNotFound, "email submission %d", id)
@@ -350,11 +361,6 @@ func (s *Store) DestroyEmailSubmission(ctx context.Context, a AccountID, id uint
 		}
 		return c.forgetHanded(&h, &e)
 	})
-	if err == nil {
-		expected.meet()
-		s.hub.notify(a)
-	}
-	return err
 }
 
 // EmailSubmissions calls fn for all of an account, oldest first, those that are gone included, and returns their state.
@@ -397,23 +403,37 @@ func (s *Store) EmailSubmission(ctx context.Context, a AccountID, id uint64) (e 
 	return e, err
 }
 
-// NoteRecipient corrects what is known of a recipient after the fact.
+// NoteRecipient corrects what is known of a recipient after the fact, also in the queue if that has the submission yet.
 func (s *Store) NoteRecipient(ctx context.Context, a AccountID, id uint64, r SubmissionRecipient) error {
 	err := s.records.Update(kv.WithReserve(ctx), kv.Account(a), func(tx kv.Tx) error {
 		e, err := readHanded(tx, id)
-		if KindOf(err) == KindNotFound {
+		if KindOf(err) == KindNotFound || err == nil && e.Gone {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		list := slices.Clone(e.Recipients)
-		for i := range list {
-			if list[i].Address == r.Address {
-				list[i] = r
+		put := func(list []SubmissionRecipient) {
+			for i := range list {
+				if list[i].Address == r.Address {
+					list[i] = r
+				}
 			}
 		}
-		return noteHanded(tx, id, list)
+		trace, err := ParseTraceID(e.Trace)
+		if err != nil {
+			return err
+		}
+		sub, err := readSubmission(tx, a, trace)
+		switch {
+		case err == nil:
+			put(sub.Recipients)
+			return putSubmission(tx, &sub)
+		case KindOf(err) != KindNotFound:
+			return err
+		}
+		put(e.Recipients)
+		return noteHanded(tx, id, e.Recipients)
 	})
 	if err == nil {
 		s.hub.notify(a)

@@ -252,8 +252,8 @@ func TestReportsOfHanded(t *testing.T) {
 	verify(t, s, ctx)
 }
 
-// TestHandInAnew holds that an email which is placed as it is handed in lies in all of its mailboxes, and in none if it is not handed in.
-func TestHandInAnew(t *testing.T) {
+// TestCorrect holds that an email which takes the place of another one lies in all of its mailboxes, and that one nowhere, unless it is not handed in: then nothing is changed.
+func TestCorrect(t *testing.T) {
 	s, ctx := storetest.Open(t), t.Context()
 	anna := storetest.Account(t, s, "anna@demo.test")
 	boxes := map[store.Role]store.MailboxID{}
@@ -263,25 +263,54 @@ func TestHandInAnew(t *testing.T) {
 	in := func(role store.Role) uint32 {
 		return must[store.Mailbox](t)(s.Mailbox(ctx, anna.ID, boxes[role])).Messages
 	}
-	handIn := func(into ...store.MailboxID) (store.EmailSubmission, bool, error) {
-		now := s.Now()
-		sub := &store.Submission{
-			ID: store.NewTraceID(now), Account: anna.ID, From: "anna@demo.test", Created: now, Scheduled: true,
-			Recipients: []store.SubmissionRecipient{{Address: "eva@far.test", State: store.Queued, Next: now.Add(time.Hour)}},
+	now := s.Now()
+	submission := func(to ...string) (*store.Submission, store.EmailSubmission) {
+		sub := &store.Submission{ID: store.NewTraceID(now), Account: anna.ID, From: "anna@demo.test", Created: now, Scheduled: true}
+		record := store.EmailSubmission{MessageID: "a@b", Email: 1}
+		for _, one := range to {
+			sub.Recipients = append(sub.Recipients, store.SubmissionRecipient{Address: one, State: store.Queued, Next: now.Add(time.Hour)})
+			record.To = append(record.To, store.EnvelopeAddress{Email: one})
 		}
-		record := store.EmailSubmission{MessageID: "a@b", To: []store.EnvelopeAddress{{Email: "eva@far.test"}}}
-		return s.HandInAnew(ctx, anna.ID, &store.Anew{Email: storetest.Email(t, s, storetest.Text(1)), Into: into}, record, sub)
+		return sub, record
+	}
+	if _, err := s.Append(ctx, anna.ID, boxes[store.RoleSent], []store.NewEmail{storetest.Email(t, s, storetest.Text(1))}); err != nil {
+		t.Fatal(err)
+	}
+	first, record := submission("eve@far.test", "carl@far.test")
+	if _, _, err := s.CreateEmailSubmission(ctx, anna.ID, record, first); err != nil {
+		t.Fatal(err)
+	}
+	correct := func(looked *store.Submission, into ...store.MailboxID) (store.EmailSubmission, bool, error) {
+		sub, record := submission("eva@far.test", "carl@far.test")
+		return s.Correct(ctx, anna.ID, &store.Correction{
+			First: *looked, Queued: true, Wrong: "eve@far.test", Text: &store.Anew{Email: storetest.Email(t, s, storetest.Text(2)), Into: into, Instead: true},
+			Email: 1, Leaves: []store.PlacedIn{{Mailbox: boxes[store.RoleSent], UID: 1}},
+		}, record, sub, store.Event{Time: now, Trace: first.ID, Account: anna.ID, Kind: "message.corrected"})
 	}
 	const nowhere = 99
-	if _, _, err := handIn(boxes[store.RoleSent], nowhere); store.KindOf(err) != store.KindNotFound || in(store.RoleSent) != 0 {
-		t.Errorf("%v: %d are among the sent ones", err, in(store.RoleSent))
+	other := *first
+	other.Recipients = slices.Clone(first.Recipients)
+	other.Recipients[1].Attempts = 1
+	for _, tt := range []struct {
+		looked *store.Submission
+		into   store.MailboxID
+		kind   store.Kind
+	}{{first, nowhere, store.KindNotFound}, {&other, boxes[store.RoleArchive], store.KindChanged}} {
+		_, _, err := correct(tt.looked, boxes[store.RoleSent], tt.into)
+		sub, missing := s.Submission(ctx, anna.ID, first.ID)
+		if store.KindOf(err) != tt.kind || in(store.RoleSent) != 1 || missing != nil || sub.Recipients[0].State != store.Queued {
+			t.Errorf("%v: %d are among the sent ones, %+v waits: %v", err, in(store.RoleSent), sub, missing)
+		}
 	}
-	made, repeated, err := handIn(boxes[store.RoleSent], boxes[store.RoleArchive])
-	if err != nil || repeated || made.Email != 1 || in(store.RoleSent) != 1 || in(store.RoleArchive) != 1 {
+	made, repeated, err := correct(first, boxes[store.RoleSent], boxes[store.RoleArchive])
+	if err != nil || repeated || made.Email != 2 || in(store.RoleSent) != 1 || in(store.RoleArchive) != 1 {
 		t.Errorf("%v: %+v, %t: %d and %d", err, made, repeated, in(store.RoleSent), in(store.RoleArchive))
 	}
-	if again, repeated, err := handIn(boxes[store.RoleSent]); err != nil || !repeated || again.ID != made.ID || in(store.RoleSent) != 1 {
-		t.Errorf("%v: %+v, %t: %d", err, again, repeated, in(store.RoleSent))
+	if before, err := s.EmailSubmissionByTrace(ctx, anna.ID, first.ID); err != nil || before.Undo() != store.UndoCanceled {
+		t.Errorf("%+v, %v", before, err)
+	}
+	if _, _, err := correct(first, boxes[store.RoleSent]); store.KindOf(err) != store.KindChanged || in(store.RoleSent) != 1 {
+		t.Errorf("twice: %v: %d", err, in(store.RoleSent))
 	}
 	verify(t, s, ctx)
 }

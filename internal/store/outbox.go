@@ -213,16 +213,26 @@ func (c *change) leaveOutbox(m *mailboxRecord, u uid.UID) error {
 // was taken back.
 const kindCancelled = "message.cancelled"
 
+// take keeps the queue from sending a submission as long as the change goes on; false if it is being sent.
+func (c *change) take(sub *Submission) bool {
+	o := c.store.outbox
+	if o == nil || c.taken[sub.ID] {
+		return true
+	}
+	if !o.Take(sub) {
+		return false
+	}
+	if c.taken == nil {
+		c.taken = map[TraceID]bool{}
+	}
+	c.taken[sub.ID] = true
+	return true
+}
+
 // takeBack cancels what waits of a submission.
 func (c *change) takeBack(sub *Submission) error {
-	if o := c.store.outbox; o != nil && !c.taken[sub.ID] {
-		if !o.Take(sub) {
-			return fail("take back message", KindInUse, "%s is being sent", sub.ID)
-		}
-		if c.taken == nil {
-			c.taken = map[TraceID]bool{}
-		}
-		c.taken[sub.ID] = true
+	if !c.take(sub) {
+		return fail("take back message", KindInUse, "%s is being sent", sub.ID)
 	}
 	var events []Event
 	for i := range sub.Recipients {

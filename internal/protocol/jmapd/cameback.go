@@ -17,10 +17,26 @@ import (
 
 // cameBack is such a message, by its trace. reportID names the report that its sender looks at, if any.
 func (c *call) cameBack(ctx context.Context, id, reportID string) (*waiting, error) {
-	none := &methodError{Type: "notFound"}
+	w, err := c.told(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if w.sub.MessageID == "" || !slices.ContainsFunc(w.sub.Recipients, isFailed) {
+		return nil, &methodError{Type: "notFound"}
+	}
+	if p, err := c.picture(ctx); err != nil {
+		return nil, err
+	} else if l, ok := p.located(c.named(reportID)); ok {
+		w.report = l.ID
+	}
+	return w, nil
+}
+
+// told is what the journal tells of a message that the account sent over SMTP, by its trace.
+func (c *call) told(ctx context.Context, id string) (*waiting, error) {
 	trace, err := store.ParseTraceID(id)
 	if err != nil {
-		return nil, none
+		return nil, &methodError{Type: "notFound"}
 	}
 	timeline, err := c.server.options.Holder.Journal.Trace(ctx, journal.Query{Text: id, Account: c.account.ID, Reader: cause.Holder})
 	if err != nil {
@@ -40,14 +56,6 @@ func (c *call) cameBack(ctx context.Context, id, reportID string) (*waiting, err
 			w.reports = append(w.reports, e.Field("report"))
 		}
 		w.became(e)
-	}
-	if !sent || w.sub.MessageID == "" || !slices.ContainsFunc(w.sub.Recipients, isFailed) {
-		return nil, none
-	}
-	if p, err := c.picture(ctx); err != nil {
-		return nil, err
-	} else if l, ok := p.located(c.named(reportID)); ok {
-		w.report = l.ID
 	}
 	return w, nil
 }
@@ -71,13 +79,12 @@ func (w *waiting) became(e *store.Event) {
 	}
 }
 
-// noMore tells in the journal that a recipient is not waited for any more, since the message goes to another address.
-func (c *call) noMore(ctx context.Context, w *waiting, recipient, to string) error {
-	c.server.options.Holder.Journal.Record(ctx, store.Event{
+// noMore is the event that a recipient is not waited for any more, since the message goes to another address.
+func (c *call) noMore(w *waiting, recipient, to string) store.Event {
+	return store.Event{
 		Time: c.server.store.Now(), Trace: w.sub.ID, Account: c.account.ID, Kind: journal.MessageCorrected,
 		Fields: []store.Field{{Name: "to", Value: recipient}, {Name: "address", Value: to}},
-	})
-	return c.server.options.Holder.Journal.Flush(ctx)
+	}
 }
 
 // originalOf finds the text of what came back: the copy among the sent ones, whose places first has, or else what our report has of it.

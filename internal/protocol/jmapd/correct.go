@@ -3,21 +3,45 @@ package jmapd
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/postiljon/postiljon/internal/journal"
 	"github.com/postiljon/postiljon/internal/message"
 	"github.com/postiljon/postiljon/internal/outbound"
 	"github.com/postiljon/postiljon/internal/store"
-	"github.com/postiljon/postiljon/internal/store/uid"
 )
+
+// correctTries is how often an address is corrected anew since its message, or another one, changed while it was looked at.
+const correctTries = 10
+
+// correctRecipient corrects an address of a message that waits, or failed, or came back, in the state in which it was looked at.
+func (c *call) correctRecipient(ctx context.Context, id, report, recipient, to string, o object) error {
+	for try := 1; ; try++ {
+		state, err := c.server.store.EmailSubmissionState(ctx, c.account.ID)
+		if err != nil {
+			return err
+		}
+		w, err := c.findWaiting(ctx, id)
+		if isNotFound(err) {
+			w, err = c.cameBack(ctx, id, report)
+		}
+		if err != nil {
+			return err
+		}
+		within, _ := store.ExpectSubmissions(ctx, c.account.ID, state.State)
+		if err := c.correct(within, w, recipient, to, o); store.KindOf(err) != store.KindChanged || try == correctTries {
+			return err
+		}
+	}
+}
 
 // correct sends a message to another address than one that cannot be reached, or was wrong. The message says so, too, unless its program signed
 // it: then it goes as a new one with the same Message-ID, signed anew, also to whom it waits for yet, and takes the place of the first one among
-// the sent ones; who has the first one keeps that. Where the message does not say to whom it goes, its envelope alone changes.
+// the sent ones; who has the first one keeps that. Where the message does not say to whom it goes, its envelope alone changes. Kind: KindChanged
+// if it is another message by then.
 func (c *call) correct(ctx context.Context, w *waiting, recipient, to string, o object) error {
 	at := slices.IndexFunc(w.sub.Recipients, func(r store.SubmissionRecipient) bool { return strings.EqualFold(r.Address, recipient) })
 	if at < 0 {
@@ -27,8 +51,11 @@ func (c *call) correct(ctx context.Context, w *waiting, recipient, to string, o 
 	if old.State.Final() && !isFailed(old) { // another window was faster
 		return outbound.ErrNotQueued
 	}
-	if w.reaches(to, old.Address) {
-		return c.giveUp(ctx, w, &old, to)
+	if there, err := c.gets(ctx, w, to, old.Address); err != nil || there {
+		if err == nil {
+			err = c.giveUp(ctx, w, &old, to)
+		}
+		return err
 	}
 	one := store.SubmissionRecipient{Address: to, Notify: old.Notify, State: store.Queued}
 	asked := handing{sub: w.sub, email: message.Summary{MessageID: w.sub.MessageID}}
@@ -45,10 +72,7 @@ func (c *call) correct(ctx context.Context, w *waiting, recipient, to string, o 
 		return err
 	}
 	if text == nil && !old.State.Final() {
-		if err := c.server.options.Queue.Redirect(ctx, c.account.ID, w.sub.ID, recipient, to); err != nil {
-			return err
-		}
-		return c.noMore(ctx, w, old.Address, to)
+		return c.server.options.Queue.Redirect(ctx, c.account.ID, w.sub.ID, recipient, to)
 	}
 	now := c.server.store.Now()
 	if one.Next = now; old.State == store.Queued && old.Cause == "" && old.Next.After(now) { // it is for later
@@ -58,20 +82,40 @@ func (c *call) correct(ctx context.Context, w *waiting, recipient, to string, o 
 	if text != nil {
 		list = append(list, alsoWaiting(&w.sub, old.Address, now)...)
 	}
-	if err := c.inPlaceOf(ctx, w, &old, list, text, o); err != nil || text == nil || o["emailId"] == emailID(first.ID) {
-		return err // the last is of what had gone to that address before: there is no other
+	k := &store.Correction{First: w.sub, Queued: !w.failed, Wrong: old.Address, Text: text}
+	if first != nil {
+		k.Email, k.Leaves = first.ID, first.At
 	}
-	for _, place := range first.At {
-		if _, _, err := c.server.store.Expunge(ctx, c.account.ID, place.Mailbox, uid.Of(place.UID), false); err != nil {
-			return err
-		}
-	}
-	return nil
+	return c.inPlaceOf(ctx, w, k, list, o)
 }
 
-// reaches tells whether an address gets a message, or has it, as another recipient than one.
-func (w *waiting) reaches(address, but string) bool {
-	return !strings.EqualFold(address, but) && slices.ContainsFunc(w.sub.Recipients, func(r store.SubmissionRecipient) bool {
+// gets tells whether an address gets a message, or has it, as another recipient than one: of the submission, or of one that corrections lead to from
+// there.
+func (c *call) gets(ctx context.Context, w *waiting, address, but string) (bool, error) {
+	if there := !strings.EqualFold(address, but) && reaches(w.sub.Recipients, address); there || w.sub.MessageID == "" {
+		return there, nil
+	}
+	all, err := c.server.store.EmailSubmissionsOf(ctx, c.account.ID, w.sub.MessageID)
+	if err != nil {
+		return false, err
+	}
+	this := w.sub.ID.String()
+	others := related(all, func(e *store.EmailSubmission) bool { return e.Trace == this || e.Corrects == this })
+	for i := range others {
+		if e := &others[i]; e.Trace != this && reaches(e.Recipients, address) {
+			return true, nil
+		}
+	}
+	if len(others) == 0 || others[0].Corrects == "" || others[0].Corrects == this {
+		return false, nil
+	}
+	first, err := c.told(ctx, others[0].Corrects) // it came over SMTP
+	return err == nil && reaches(first.sub.Recipients, address), err
+}
+
+// reaches tells whether somebody gets a message, or has it.
+func reaches(list []store.SubmissionRecipient, address string) bool {
+	return slices.ContainsFunc(list, func(r store.SubmissionRecipient) bool {
 		return strings.EqualFold(r.Address, address) && !isFailed(r) && r.State != store.Cancelled
 	})
 }
@@ -82,13 +126,14 @@ func (c *call) giveUp(ctx context.Context, w *waiting, old *store.SubmissionReci
 	switch {
 	case !old.State.Final():
 		err = c.server.options.Queue.Cancel(ctx, c.account.ID, w.sub.ID, old.Address)
-	case w.record != nil:
+	case w.record != nil || !w.failed:
 		err = c.dismiss(ctx, w, old.Address)
 	}
 	if err != nil {
 		return err
 	}
-	return c.noMore(ctx, w, old.Address, to) // which is all that tells of what came over SMTP
+	c.server.options.Holder.Journal.Record(ctx, c.noMore(w, old.Address, to)) // which is all that tells of what came over SMTP
+	return c.server.options.Holder.Journal.Flush(ctx)
 }
 
 // alsoWaiting are the other recipients that a submission waits for, as they go on in another one: who is held stays held.
@@ -111,76 +156,9 @@ func alsoWaiting(sub *store.Submission, but string, now time.Time) (list []store
 	return list
 }
 
-// inPlaceOf hands an email in for a list of recipients, the first of whom is in the place of old. Nobody of them is sent to from the first
-// submission any more: what waits there is held before, and taken back after. If we get no further, it waits as before; if the service ends
-// meanwhile, it is held, and not lost.
-func (c *call) inPlaceOf(ctx context.Context, w *waiting, old *store.SubmissionRecipient, list []store.SubmissionRecipient, text *store.Anew, o object) error {
-	q := c.server.options.Queue
-	if len(list) > 1 || old.State == store.Queued {
-		whose := "" // all that wait: they go on together, or nobody does
-		if text == nil {
-			whose = old.Address
-		}
-		if err := q.Hold(ctx, c.account.ID, w.sub.ID, whose); err != nil && !errors.Is(err, outbound.ErrNotQueued) && store.KindOf(err) != store.KindNotFound {
-			return err
-		}
-	}
-	list, moved, err := c.held(ctx, w, old, list)
-	if err == nil {
-		err = c.again(ctx, w, list, text, o)
-	}
-	if err != nil {
-		for _, address := range moved {
-			if !w.holds(address) {
-				err = errors.Join(err, q.Release(ctx, c.account.ID, w.sub.ID, address))
-			}
-		}
-		return err
-	}
-	for _, address := range moved {
-		if address == old.Address {
-			continue
-		}
-		if err := q.Cancel(ctx, c.account.ID, w.sub.ID, address); err != nil {
-			return err
-		}
-	}
-	return c.giveUp(ctx, w, old, list[0].Address)
-}
-
-// holds tells whether a recipient was held when the message was looked at.
-func (w *waiting) holds(address string) bool {
-	return slices.ContainsFunc(w.sub.Recipients, func(r store.SubmissionRecipient) bool { return r.Address == address && r.State == store.Held })
-}
-
-// held leaves out of a list of recipients who is not held any more in the first submission, since it got the message or was taken back
-// before that was held; moved are those in the first submission whom the list takes over.
-func (c *call) held(ctx context.Context, w *waiting, old *store.SubmissionRecipient, list []store.SubmissionRecipient) (left []store.SubmissionRecipient, moved []string, err error) {
-	now, err := c.server.store.Submission(ctx, c.account.ID, w.sub.ID)
-	if err != nil && store.KindOf(err) != store.KindNotFound {
-		return nil, nil, err
-	}
-	isHeld := func(address string) bool {
-		return slices.ContainsFunc(now.Recipients, func(r store.SubmissionRecipient) bool { return r.Address == address && r.State == store.Held })
-	}
-	left = list[:1:1]
-	for _, r := range list[1:] {
-		if isHeld(r.Address) {
-			left, moved = append(left, r), append(moved, r.Address)
-		}
-	}
-	if old.State.Final() {
-		return left, moved, nil
-	}
-	if !isHeld(old.Address) {
-		return left, moved, outbound.ErrNotQueued
-	}
-	return left, append(moved, old.Address), nil
-}
-
-// again hands an email in once more, for other recipients than those it could not reach: as it is, or with another text.
-func (c *call) again(ctx context.Context, w *waiting, list []store.SubmissionRecipient, text *store.Anew, o object) error {
-	if w.record == nil && text == nil && w.sub.Email == 0 {
+// inPlaceOf hands an email in, as it is or with another text, for a list of recipients, the first of whom is in the place of one who was wrong.
+func (c *call) inPlaceOf(ctx context.Context, w *waiting, k *store.Correction, list []store.SubmissionRecipient, o object) error {
+	if w.record == nil && k.Text == nil && w.sub.Email == 0 {
 		return outbound.ErrNotQueued
 	}
 	now := c.server.store.Now()
@@ -198,9 +176,18 @@ func (c *call) again(ctx context.Context, w *waiting, list []store.SubmissionRec
 		ID: store.NewTraceID(now), Account: c.account.ID, From: record.From.Email, MessageID: record.MessageID, Created: now, Scheduled: true, Recipients: list,
 		Ret: w.sub.Ret, EnvID: w.sub.EnvID, RequireTLS: w.sub.RequireTLS,
 	}
+	if err := c.transport(ctx, &sub, record.Email, k.Text); err != nil {
+		return err
+	}
 	c.server.options.Queue.Prepare(&sub)
 	sub.Expires = sub.Expires.Add(delay)
-	made, repeated, err := c.handInAgain(ctx, record, &sub, text)
+	made, repeated, err := c.server.store.Correct(ctx, c.account.ID, k, record, &sub, c.correctedEvents(w, list, k.Wrong)...)
+	switch store.KindOf(err) {
+	case store.KindOverQuota, store.KindLimit:
+		return c.setError(err)
+	case store.KindInUse:
+		return outbound.ErrBusy
+	}
 	if err != nil {
 		return err
 	}
@@ -211,31 +198,28 @@ func (c *call) again(ctx context.Context, w *waiting, list []store.SubmissionRec
 	return nil
 }
 
-// handInAgain hands in the email of a record, or one with another text, which is then placed with the same stroke: a copy among the sent ones
-// means that the message was sent.
-func (c *call) handInAgain(ctx context.Context, record store.EmailSubmission, sub *store.Submission, text *store.Anew) (store.EmailSubmission, bool, error) {
-	s := c.server.store
-	if text == nil {
-		if err := c.transport(ctx, sub, record.Email); err != nil {
-			return record, false, err
-		}
-		return s.CreateEmailSubmission(ctx, c.account.ID, record, sub)
+// correctedEvents tell that the first submission does not go to whom another one goes.
+func (c *call) correctedEvents(w *waiting, list []store.SubmissionRecipient, wrong string) []store.Event {
+	events := []store.Event{c.noMore(w, wrong, list[0].Address)}
+	for _, r := range list[1:] {
+		e := events[0]
+		e.Kind, e.Fields = journal.MessageCancelled, []store.Field{{Name: "to", Value: r.Address}}
+		events = append(events, e)
 	}
-	if room := c.server.options.Room; room != nil && !text.Instead {
-		if d := room(ctx, c.account, text.Email.Summary.Size); !d.Allowed() {
-			return record, false, &methodError{Type: "overQuota", Why: c.why(d)}
-		}
-	}
-	asTransported(sub, text.Email.Summary)
-	made, repeated, err := s.HandInAnew(ctx, c.account.ID, text, record, sub)
-	if store.KindOf(err) == store.KindOverQuota || store.KindOf(err) == store.KindLimit {
-		return made, false, c.setError(err)
-	}
-	return made, repeated, err
+	return events
 }
 
-// transport gives a submission what sending an email asks of the servers on the way (RFC 6152, RFC 6531).
-func (c *call) transport(ctx context.Context, sub *store.Submission, id store.EmailID) error {
+// transport gives a submission what sending an email asks of the servers on the way (RFC 6152, RFC 6531). There must be room for one that is new.
+func (c *call) transport(ctx context.Context, sub *store.Submission, id store.EmailID, text *store.Anew) error {
+	if text != nil {
+		asTransported(sub, text.Email.Summary)
+		if room := c.server.options.Room; room != nil && !text.Instead {
+			if d := room(ctx, c.account, text.Email.Summary.Size); !d.Allowed() {
+				return &methodError{Type: "overQuota", Why: c.why(d)}
+			}
+		}
+		return nil
+	}
 	return c.server.store.Emails(ctx, c.account.ID, id, id+1, func(e *store.Email) error {
 		sum, err := e.Summary.Summary()
 		if err != nil {

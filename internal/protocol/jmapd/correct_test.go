@@ -251,8 +251,8 @@ func TestCorrectHeld(t *testing.T) {
 	}
 }
 
-// smtp hands a message in as a mail program does, for one recipient; kept puts the program's copy among the sent ones.
-func (w *world) smtp(letter, to, ret string, kept bool) store.TraceID {
+// smtp hands a message in as a mail program does, for one recipient, and others who are here; kept puts the program's copy among the sent ones.
+func (w *world) smtp(letter, to, ret string, kept bool, also ...string) store.TraceID {
 	w.t.Helper()
 	ref, err := w.store.Blobs().Put(w.t.Context(), []byte(letter))
 	if err != nil {
@@ -272,6 +272,12 @@ func (w *world) smtp(letter, to, ret string, kept bool) store.TraceID {
 	sub := store.Submission{
 		ID: store.NewTraceID(now), Account: w.anna.ID, From: w.anna.Address, Blob: ref, Size: int64(len(letter)), MessageID: "1@x", Ret: ret,
 		Recipients: []store.SubmissionRecipient{{Address: to}},
+	}
+	for _, one := range also {
+		sub.Recipients = append(sub.Recipients, store.SubmissionRecipient{Address: one})
+		w.desk.journal.Record(w.t.Context(), store.Event{Time: now, Trace: sub.ID, Account: w.anna.ID, Kind: journal.MessageAccepted, Fields: []store.Field{
+			{Name: "from", Value: w.anna.Address}, {Name: "to", Value: one}, {Name: "message-id", Value: "1@x"}, {Name: "protocol", Value: "ESMTPSA"},
+		}})
 	}
 	w.desk.journal.Record(w.t.Context(), store.Event{Time: now, Trace: sub.ID, Account: w.anna.ID, Kind: journal.MessageQueued, Fields: []store.Field{
 		{Name: "from", Value: w.anna.Address}, {Name: "to", Value: to}, {Name: "message-id", Value: "1@x"}, {Name: "protocol", Value: "ESMTPSA"},

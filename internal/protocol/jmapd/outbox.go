@@ -422,16 +422,14 @@ func outboxAct(ctx context.Context, c *call) (any, error) {
 	if err := c.language(); err != nil {
 		return nil, err
 	}
-	w, err := c.findWaiting(ctx, id)
-	if isNotFound(err) && action == "correctRecipient" {
-		w, err = c.cameBack(ctx, id, report)
-	}
-	if err != nil {
-		return nil, err
-	}
+	ctx = context.WithoutCancel(ctx) // several steps: who goes away leaves nothing half done
 	o := object{"accountId": accountID(c.account.ID), "id": id, "action": action, "emailId": nil}
-	err = c.act(context.WithoutCancel(ctx), w, action, recipient, to, o) // several steps: who goes away leaves nothing half done
-	if errors.Is(err, outbound.ErrBusy) {
+	if action == "correctRecipient" {
+		err = c.correctRecipient(ctx, id, report, recipient, to, o)
+	} else {
+		err = c.act(ctx, id, action, recipient, o)
+	}
+	if errors.Is(err, outbound.ErrBusy) || store.KindOf(err) == store.KindChanged {
 		return nil, &methodError{Type: "beingSent", Description: "it is being sent right now"}
 	}
 	if errors.Is(err, outbound.ErrNotQueued) || store.KindOf(err) == store.KindNotFound {
@@ -443,9 +441,14 @@ func outboxAct(ctx context.Context, c *call) (any, error) {
 	return o, nil
 }
 
-func (c *call) act(ctx context.Context, w *waiting, action, recipient, to string, o object) error {
+// act does anything but correct an address with a message of the Outbox.
+func (c *call) act(ctx context.Context, name, action, recipient string, o object) error {
+	w, err := c.findWaiting(ctx, name)
+	if err != nil {
+		return err
+	}
 	q, a, id := c.server.options.Queue, c.account.ID, w.sub.ID
-	if w.failed && action != "correctRecipient" && action != "dismiss" {
+	if w.failed && action != "dismiss" {
 		return outbound.ErrNotQueued
 	}
 	switch action {
@@ -462,8 +465,6 @@ func (c *call) act(ctx context.Context, w *waiting, action, recipient, to string
 		return q.Release(ctx, a, id, recipient)
 	case "cancel":
 		return c.takeBack(ctx, w, recipient, o)
-	case "correctRecipient":
-		return c.correct(ctx, w, recipient, to, o)
 	case "dismiss":
 		return c.dismiss(ctx, w, recipient)
 	}
@@ -551,15 +552,28 @@ func (c *call) backToDrafts(ctx context.Context, id store.EmailID, drafts store.
 
 // dismiss has an account not be told any more of recipients who could not be reached.
 func (c *call) dismiss(ctx context.Context, w *waiting, recipient string) error {
-	if w.record == nil {
+	if w.record == nil && w.failed {
 		return outbound.ErrNotQueued
 	}
-	for _, r := range w.sub.Recipients {
-		if isFailed(r) && (recipient == "" || strings.EqualFold(r.Address, recipient)) {
-			r.State, r.Next = store.Cancelled, time.Time{}
-			if err := c.server.store.NoteRecipient(ctx, c.account.ID, w.record.ID, r); err != nil {
-				return err
+	given := func(list []store.SubmissionRecipient) (up []store.SubmissionRecipient) {
+		for i := range list {
+			if r := &list[i]; isFailed(*r) && (recipient == "" || strings.EqualFold(r.Address, recipient)) {
+				r.State, r.Next = store.Cancelled, time.Time{}
+				up = append(up, *r)
 			}
+		}
+		return up
+	}
+	if w.record == nil { // it came over SMTP, and others wait for it
+		_, err := c.server.store.UpdateSubmission(ctx, c.account.ID, w.sub.ID, func(sub *store.Submission) error {
+			given(sub.Recipients)
+			return nil
+		})
+		return err
+	}
+	for _, r := range given(slices.Clone(w.sub.Recipients)) {
+		if err := c.server.store.NoteRecipient(ctx, c.account.ID, w.record.ID, r); err != nil {
+			return err
 		}
 	}
 	return nil
