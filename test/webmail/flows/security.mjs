@@ -69,7 +69,7 @@ await flow(async ({ person, browser }) => {
   const key = await person(anna, { signIn: false, expect: ["/api/security/", "/sign-in", "/m/", "/jmap/"] });
   const devtools = await key.context().newCDPSession(key);
   await devtools.send("WebAuthn.enable");
-  await devtools.send("WebAuthn.addVirtualAuthenticator", {
+  const { authenticatorId } = await devtools.send("WebAuthn.addVirtualAuthenticator", {
     options: { protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true },
   });
   await key.goto(`${named}/sign-in?next=/settings/security`);
@@ -80,6 +80,17 @@ await flow(async ({ person, browser }) => {
   await key.waitForURL("**/settings/security");
   await key.getByRole("button", { name: "Add a passkey" }).click();
   await key.getByText("The passkey is there").waitFor();
+  // Who must prove again who it is may show it; if it is not shown, that is said, not that the line is gone.
+  await key.route("**/api/security/app-passwords", (r) => r.fulfill({ status: 403, json: { cause: "auth.confirm-first", title: "", text: "", reauthenticate: true } }), { times: 1 });
+  await devtools.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified: false });
+  await key.getByRole("button", { name: "New password for a program" }).click();
+  await key.getByRole("dialog").getByLabel("Name").fill("Tablet");
+  await key.getByRole("dialog").getByRole("button", { name: "Save" }).click();
+  await key.getByRole("button", { name: "Use a passkey instead" }).click();
+  await key.getByText("The passkey was not used.").waitFor();
+  await devtools.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified: true });
+  await key.getByRole("button", { name: "Use a passkey instead" }).click();
+  await key.getByRole("dialog").getByRole("button", { name: "Done" }).click();
   // A code of the app signs in as well, once.
   const next = totp(secret, 1);
   for (const fresh of [true, false]) {

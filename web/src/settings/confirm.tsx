@@ -33,13 +33,16 @@ function Confirm({ close }: { close: (done?: boolean) => void }) {
       await api("POST", "/api/security/confirm", await body());
       close(true);
     } catch (error) {
-      setWrong(error instanceof MethodError ? error.message : explain(error));
+      setWrong(error instanceof Cancelled ? t("confirm_passkey_not") : error instanceof MethodError ? error.message : explain(error));
       setBusy(false);
     }
   };
   const withKey = () => send(async () => {
     const { publicKey } = await api("POST", "/api/security/passkeys/use");
-    return { credential: await startAuthentication({ optionsJSON: publicKey }) };
+    const credential = await startAuthentication({ optionsJSON: publicKey }).catch(() => {
+      throw new Cancelled(); // or there is none on this device
+    });
+    return { credential };
   });
   return (
     <Dialog title={t("confirm_title")} onClose={() => close()} actions={<>

@@ -46,6 +46,7 @@ interface SignIn {
   client?: string;
   remote: string;
   here?: boolean;
+  with?: string; // the name of the password of a program, or of a passkey
   first: string;
   last: string;
   count: number;
@@ -270,7 +271,7 @@ function Enable({ setup, close }: { setup: Setup; close: (codes?: string[]) => v
     try {
       close((await fresh(() => api<{ recovery: string[] }>("POST", "/api/security/two-step/enable", { code: code.replace(/\s/g, "") }))).recovery);
     } catch (error) {
-      setWrong(error instanceof MethodError ? error.message : explain(error));
+      if (!(error instanceof Cancelled)) setWrong(error instanceof MethodError ? error.message : explain(error));
     }
   };
   return (
@@ -463,7 +464,7 @@ function SignIns({ o, act }: { o: Overview; act: Act }) {
 }
 
 function Detail({ s }: { s: SignIn }): ComponentChildren {
-  const parts = [s.protocol, !s.ok && s.client, s.here ? t("from_here") : s.remote, at(s.last), s.count > 1 && t("times", { n: number(s.count) })];
+  const parts = [(!s.ok || s.client) && s.protocol, !s.ok && s.client, s.with, s.here ? t("from_here") : s.remote, at(s.last), s.count > 1 && t("times", { n: number(s.count) })];
   return (
     <span class="soft">
       {parts.filter(Boolean).join(" · ")}
