@@ -17,20 +17,28 @@ import (
 const shards = 64
 
 // accounts knows the accounts that have a transaction running or a commit that
-// is not durable yet, and no others: the table is as large as the work at hand.
+// is not durable yet, and some that had one lately, for their recent values: the
+// table is hardly larger than the work at hand.
 type accounts struct {
 	shard [shards]struct {
-		mu sync.Mutex
-		m  map[kv.Account]*account
+		mu   sync.Mutex
+		m    map[kv.Account]*account
+		kept [keptAccounts]*account
+		next int // whose place in kept the next one takes
 	}
 }
 
+// keptAccounts is how many accounts of a shard stay known for their recent values.
+const keptAccounts = 16
+
 // account is the lock of one account and its last commit.
 type account struct {
-	id   kv.Account
-	refs int           // guarded by the shard's lock
-	sem  chan struct{} // holds one token while locked
-	last atomic.Pointer[commit]
+	id     kv.Account
+	refs   int           // guarded by the shard's lock
+	kept   bool          // among the shard's kept ones, guarded by its lock
+	sem    chan struct{} // holds one token while locked
+	last   atomic.Pointer[commit]
+	recent recent
 }
 
 // commit is a batch on its way to the disk. done is closed when it is durable
@@ -74,8 +82,25 @@ func (as *accounts) release(acc *account) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	acc.refs--
-	if acc.refs == 0 {
+	if acc.refs > 0 {
+		return
+	}
+	acc.last.Store(nil)
+	switch {
+	case acc.kept:
+	case len(acc.recent.values) == 0:
 		delete(s.m, acc.id)
+	default:
+		before := s.kept[s.next]
+		s.kept[s.next], acc.kept = acc, true
+		s.next = (s.next + 1) % keptAccounts
+		if before == nil {
+			return
+		}
+		before.kept = false
+		if before.refs == 0 {
+			delete(s.m, before.id)
+		}
 	}
 }
 

@@ -12,11 +12,13 @@
 package pebble
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -177,7 +179,7 @@ func (db *DB) View(ctx context.Context, a kv.Account, fn func(kv.Reader) error) 
 }
 
 func (db *DB) read(snap *pebble.Snapshot, a kv.Account, fn func(kv.Reader) error) (err error) {
-	r := newTx(db, a, snap)
+	r := newTx(db, a, snap, nil)
 	defer func() {
 		r.end()
 		if cerr := snap.Close(); err == nil && cerr != nil {
@@ -218,14 +220,15 @@ func (db *DB) transact(ctx context.Context, a kv.Account, fn func(kv.Tx) error, 
 			db.release(locked)
 		}
 	}()
-	b, err := db.call(a, fn)
+	b, err := db.call(acc, fn)
 	returned = true
 	return db.commit(ctx, locked, b, err, durable)
 }
 
 // call runs fn and returns what it wrote, which may be nil.
-func (db *DB) call(a kv.Account, fn func(kv.Tx) error) (*pebble.Batch, error) {
-	tx := newTx(db, a, db.pdb)
+func (db *DB) call(acc *account, fn func(kv.Tx) error) (*pebble.Batch, error) {
+	acc.recent.begin()
+	tx := newTx(db, acc.id, db.pdb, &acc.recent)
 	defer tx.end()
 	err := fn(tx)
 	if err == nil {
@@ -275,7 +278,8 @@ func (db *DB) updateEach(ctx context.Context, ids []kv.Account, fn func(kv.Tx, i
 	}()
 	all := db.pdb.NewBatch()
 	for i, a := range ids {
-		b, err := db.call(a, func(tx kv.Tx) error { return fn(tx, i) })
+		at, _ := slices.BinarySearchFunc(locked, a, func(acc *account, a kv.Account) int { return cmp.Compare(acc.id, a) })
+		b, err := db.call(locked[at], func(tx kv.Tx) error { return fn(tx, i) })
 		if err == nil && b != nil {
 			err = appendBatch(all, b)
 		}
@@ -349,6 +353,11 @@ func (db *DB) applySync(accs []*account, b *pebble.Batch) error {
 		acc.last.Store(c) // before b can be seen, so that who sees it waits
 	}
 	err := db.pdb.ApplyNoSyncWait(b, pebble.Sync)
+	if err == nil {
+		for _, acc := range accs {
+			acc.wrote(b)
+		}
+	}
 	db.unlock(accs)
 	if err == nil {
 		err = b.SyncWait()
@@ -369,6 +378,9 @@ func (db *DB) apply(acc *account, b *pebble.Batch) error {
 	c.lazy = true
 	acc.last.Store(c)
 	err := db.commitError(db.pdb.Apply(b, pebble.NoSync))
+	if err == nil {
+		acc.wrote(b)
+	}
 	acc.unlock()
 	if err != nil {
 		c.finish(err)

@@ -20,6 +20,7 @@ type tx struct {
 	db      *DB
 	source  pebble.Reader // the database under the account's lock, or a snapshot
 	account [8]byte
+	recent  *recent       // of the account whose lock is held, nil with a snapshot
 	batch   *pebble.Batch // nil until the first write
 	indexed bool
 	ranged  bool  // the batch deletes ranges of keys
@@ -33,8 +34,8 @@ type tx struct {
 
 var errEnded = errors.New("kv: transaction used after its end")
 
-func newTx(db *DB, a kv.Account, source pebble.Reader) *tx {
-	t := &tx{db: db, source: source}
+func newTx(db *DB, a kv.Account, source pebble.Reader, recent *recent) *tx {
+	t := &tx{db: db, source: source, recent: recent}
 	binary.BigEndian.PutUint64(t.account[:], uint64(a))
 	t.key = t.room[:0]
 	return t
@@ -89,6 +90,9 @@ func (t *tx) Get(key []byte) ([]byte, bool, error) {
 		if v, ok, written, err := t.own(full); written || err != nil {
 			return v, ok, err
 		}
+		if v, ok := t.recent.get(key); ok {
+			return v, true, nil
+		}
 	} else {
 		var err error
 		if r, err = t.reader(); err != nil {
@@ -106,19 +110,23 @@ func (t *tx) Get(key []byte) ([]byte, bool, error) {
 	if err := closer.Close(); err != nil {
 		return nil, false, fmt.Errorf("kv: get: %w", err)
 	}
+	t.recent.note(key)
 	return v, true, nil
 }
 
 // fewWrites is up to how many writes a batch is looked through.
 const fewWrites = 16
 
-// looksThrough reports whether the batch says what this transaction wrote without being indexed.
+// looksThrough reports whether what this transaction wrote is known without an index of the batch.
 func (t *tx) looksThrough() bool {
-	return !t.ended && !t.indexed && !t.ranged && t.batch != nil && t.batch.Count() <= fewWrites
+	return !t.ended && !t.indexed && !t.ranged && (t.batch == nil || t.batch.Count() <= fewWrites)
 }
 
 // own looks for what the transaction itself wrote last under a key as it is on disk; ok is false if it deleted the key.
 func (t *tx) own(full []byte) (v []byte, ok, written bool, err error) {
+	if t.batch == nil {
+		return nil, false, false, nil
+	}
 	r := t.batch.Reader()
 	for n := t.batch.Count(); n > 0; n-- {
 		kind, key, value, _, err := r.Next()
