@@ -34,7 +34,7 @@ type about struct {
 	Junk *aboutJunk `json:"junk,omitempty"`
 	// Attachments are those that a reader should think about before opening them.
 	Attachments []attachmentNote `json:"attachments"`
-	// Inline are the ids of the parts that stand in its text, as pictures.
+	// Inline are the ids of the parts that stand in its text, as pictures, and of an invitation that is attached once more.
 	Inline []string `json:"inline"`
 	// Invitation is what it invites to.
 	Invitation *invitation `json:"invitation,omitempty"`
@@ -84,7 +84,7 @@ func (s *Server) about(w http.ResponseWriter, r *request) error {
 	if a.Attachments, err = s.aboutAttachments(r); err != nil {
 		return err
 	}
-	if a.Invitation, err = s.invitation(r); err != nil {
+	if err = s.aboutInvitation(r, &a); err != nil {
 		return err
 	}
 	if r.mail.owner == r.account.ID { // what the owner of a mailbox taught, and which lists he is on, is his own

@@ -2,6 +2,7 @@ package view
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -218,6 +219,20 @@ func TestInvitation(t *testing.T) {
 		got := w.about(w.put("From: a@example.org\nContent-Type: text/calendar\n\nBEGIN:VCALENDAR\nMETHOD:" + c.method + "\nBEGIN:VEVENT\n" + c.event + "\nEND:VEVENT\nEND:VCALENDAR\n")).Invitation
 		if got == nil || !reflect.DeepEqual(*got, c.want) {
 			t.Errorf("%s: %+v", c.name, got)
+		}
+	}
+}
+
+// TestInvitationAttached lists an invitation once that is attached as a file, too, and both where they differ.
+func TestInvitationAttached(t *testing.T) {
+	w := newWorld(t)
+	const calendar = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY:Tea\nEND:VEVENT\nEND:VCALENDAR\n"
+	for file, want := range map[string][]string{calendar: {"4"}, strings.ReplaceAll(calendar, "Tea", "Coffee"): {}} {
+		id := w.put("From: a@example.org\nContent-Type: multipart/mixed; boundary=m\n\n--m\nContent-Type: multipart/alternative; boundary=a\n\n--a\n\nCome.\n--a\nContent-Type: text/calendar; method=REQUEST\n\n" +
+			calendar + "--a--\n--m\nContent-Type: application/ics; name=invite.ics\nContent-Disposition: attachment\nContent-Transfer-Encoding: base64\n\n" +
+			base64.StdEncoding.EncodeToString([]byte(strings.ReplaceAll(file, "\n", "\r\n"))) + "\n--m--\n")
+		if told := w.about(id); !slices.Equal(told.Inline, want) || told.Invitation == nil || told.Invitation.Summary != "Tea" {
+			t.Errorf("%q, want %q: %+v", told.Inline, want, told.Invitation)
 		}
 	}
 }

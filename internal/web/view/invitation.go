@@ -1,6 +1,7 @@
 package view
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"time"
@@ -25,20 +26,42 @@ type invitation struct {
 // maxCalendar bounds how much of a calendar is read, in octets.
 const maxCalendar = 256 << 10
 
-// invitation reads the first event of the first calendar in a message, as far as a reader is to be told of it.
-func (s *Server) invitation(r *request) (*invitation, error) {
+// aboutInvitation reads the first event of the first calendar in a message, as far as a reader is to be told of it.
+func (s *Server) aboutInvitation(r *request, a *about) error {
 	i := slices.IndexFunc(r.mail.parts, func(p message.Part) bool { return p.Type == "text" && p.Subtype == "calendar" })
 	if i < 0 {
-		return nil, nil
+		return nil
 	}
 	text, err := s.text(r.Context(), r.mail, i, maxCalendar)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	e := readCalendar(string(text))
 	v := &invitation{PartID: partID(i), Summary: e.summary, Location: e.location, Said: e.said(r.words(s))}
 	v.Start, v.End, v.Zone = e.when()
-	return v, nil
+	a.Invitation = v
+	again, err := s.attachedAgain(r, i, text)
+	if again {
+		a.Inline = append(a.Inline, v.PartID)
+	}
+	return err
+}
+
+// attachedAgain tells whether the calendar of a part is that of a later one, too: many programs that invite attach it as a file for
+// programs that know no invitations.
+func (s *Server) attachedAgain(r *request, part int, calendar []byte) (bool, error) {
+	lines := func(text []byte) []byte { return bytes.TrimSpace(bytes.ReplaceAll(text, []byte("\r"), nil)) }
+	for i := part + 1; i < len(r.mail.parts); i++ {
+		p := &r.mail.parts[i]
+		if p.Subtype != "ics" && p.Subtype != "calendar" {
+			continue
+		}
+		other, err := s.text(r.Context(), r.mail, i, maxCalendar)
+		if err != nil || bytes.Equal(lines(other), lines(calendar)) {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // event is one of a calendar (RFC 5545 section 3.6.1).

@@ -136,7 +136,15 @@ await flow(async ({ person }) => {
   await page.goto(page.url().replace(/\/mail\/.*/, "/mail/inbox"));
   await page.getByRole("link", { name: "Harbour" }).click({ button: "right" });
   await page.getByRole("menuitem", { name: "Rename" }).click();
-  await page.getByRole("textbox", { name: "Name" }).fill("Pier");
+  const called = page.getByRole("textbox", { name: "Name" });
+  for (const [name, why] of [["Inbox", /^There is a folder with that name already/], [" ", "Give the folder a name."]]) { // which is asked for again
+    await called.fill(name);
+    await page.keyboard.press("Enter");
+    await page.getByRole("alert").getByText(why).waitFor();
+    assert.equal(await called.getAttribute("aria-invalid"), "true");
+    await accessible(page, "a name that a folder cannot have");
+  }
+  await called.fill("Pier");
   await page.keyboard.press("Enter");
   await page.getByText("The folder is now called “Pier”").waitFor();
   await page.getByRole("button", { name: "Undo" }).click();

@@ -38,6 +38,21 @@ await flow(async ({ person }) => {
   assert.ok(sent && emails.list.length === 2, JSON.stringify(emails.list));
   assert.match(command("trace", sent.messageId[0], "--lang=en"), /mail\.far\.test/);
   assert.match(sent.preview, /bilder från ön\.zip/);
+
+  // Where there is no file, no link is offered.
+  const [boxes] = await jmap(page, ["Mailbox/get", { ids: null }]);
+  const mailboxIds = { [boxes.list.find((m) => m.role === "sent").id]: true };
+  const [identities] = await jmap(page, ["Identity/get", { ids: null }]);
+  const [made, handed] = await jmap(page,
+    ["Email/set", { create: { e: { mailboxIds, from: [{ email: anna.address }], to: [{ email: "vera@far.test" }], subject: "A novel", textBody: [{ partId: "t" }], bodyValues: { t: { value: "All of it. ".repeat(150_000) } } } } }],
+    ["EmailSubmission/set", { create: { s: { identityId: identities.list[0].id, emailId: "#e" } } }]);
+  assert.ok(made.created?.e && handed.created?.s, JSON.stringify([made, handed]));
+  await page.goto(`${base}/mail/outbox`);
+  await row.getByText("A novel").waitFor();
+  assert.equal(await row.locator(".outbox-do button").first().innerText(), "Open and send again");
+  assert.doesNotMatch(await row.innerText(), /link/);
+  await row.getByRole("button", { name: "More" }).click();
+  assert.equal(await page.getByRole("menuitem", { name: "Send as a link" }).count(), 0);
 });
 
 /** sendNow sends what is being written without waiting for somebody to take it back. */

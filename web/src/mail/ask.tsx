@@ -1,5 +1,6 @@
 // Questions with an answer of one line, or one of several.
 
+import { useRef, useState } from "preact/hooks";
 import { useName } from "../ui/id";
 import { t } from "../core/text";
 import { Button } from "../ui/button";
@@ -15,6 +16,8 @@ interface Question {
   field?: { label: string; value?: string; maxLength?: number };
   /** choices ask for one of several; the answer is its value. */
   choices?: { value: string; label: string }[];
+  /** run does what is asked about before the question goes; where it answers what is wrong, that stands below the field, and the question stays. */
+  run?: (answer: string) => Promise<string | undefined>;
 }
 
 /** ask asks somebody and answers "yes", the text of the field, the choice; undefined if it is not wanted. */
@@ -22,13 +25,22 @@ export function ask(q: Question): Promise<string | undefined> {
   return show<string>((close) => <Asking {...q} close={close} />);
 }
 
-function Asking({ title, text, yes, danger, field, choices, close }: Question & { close: (answer?: string) => void }) {
+function Asking({ title, text, yes, danger, field, choices, run, close }: Question & { close: (answer?: string) => void }) {
   const id = useName();
-  const submit = (e: SubmitEvent) => {
+  const wrong = useName();
+  const [why, setWhy] = useState<string | undefined>();
+  const busy = useRef(false);
+  const submit = async (e: SubmitEvent) => {
     e.preventDefault();
-    if (!field && !choices) return close("yes");
-    const given = String(new FormData(e.currentTarget as HTMLFormElement).get("answer") ?? "").trim();
-    if (given) close(given);
+    if (busy.current) return;
+    const form = e.currentTarget as HTMLFormElement;
+    const given = field || choices ? String(new FormData(form).get("answer") ?? "").trim() : "yes";
+    busy.current = true;
+    const refused = await run?.(given);
+    busy.current = false;
+    if (refused === undefined) return close(given);
+    setWhy(refused);
+    form.querySelector("input")?.focus();
   };
   return (
     <Dialog title={title} onClose={() => close()} actions={<>
@@ -40,9 +52,10 @@ function Asking({ title, text, yes, danger, field, choices, close }: Question & 
         {field && (
           <label class="asking-field">
             <span>{field.label}</span>
-            <input name="answer" defaultValue={field.value} maxLength={field.maxLength} required autocomplete="off" autofocus />
+            <input name="answer" defaultValue={field.value} maxLength={field.maxLength} autocomplete="off" autofocus aria-invalid={!!why} aria-describedby={why && wrong} onInput={() => setWhy(undefined)} />
           </label>
         )}
+        {why && <p id={wrong} class="why" role="alert">{why}</p>}
         {choices?.map((c, i) => (
           <label key={c.value} class="asking-choice">
             <input type="radio" name="answer" value={c.value} defaultChecked={i === 0} /> <span>{c.label}</span>

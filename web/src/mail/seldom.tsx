@@ -32,10 +32,12 @@ async function set(args: object, id?: string): Promise<any> {
   return answer;
 }
 
-function failed(error: unknown): undefined {
+function wrong(error: unknown): string {
   const taken = error instanceof MethodError && (error.type === "alreadyExists" || error.detail.properties?.includes("name"));
-  toast(taken ? t("folder_name_taken") : explain(error), { kind: "error" });
+  return taken ? t("folder_name_taken") : explain(error);
 }
+
+const failed = (error: unknown): undefined => void toast(wrong(error), { kind: "error" });
 
 /** alter changes a folder as update says, tells so, and offers to change it back. */
 async function alter(m: Mailbox, update: Partial<Mailbox>, said: string): Promise<void> {
@@ -48,10 +50,7 @@ async function alter(m: Mailbox, update: Partial<Mailbox>, said: string): Promis
 export async function createFolder(name: string, parentId: string | null): Promise<string | undefined> {
   try {
     const id = await create({ name, parentId, isSubscribed: true });
-    offerUndo(t("folder_created", { name }), () => {
-      if (route.peek().mailbox === id) visit("inbox");
-      void set({ destroy: [id] }, id).catch(failed);
-    });
+    offerRemoval(id, name);
     return id;
   } catch (error) {
     return failed(error);
@@ -62,18 +61,35 @@ async function create(folder: Pick<Mailbox, "name" | "parentId" | "isSubscribed"
   return (await set({ create: { f: folder } }, folder.parentId ?? undefined)).created.f.id;
 }
 
+/** offerRemoval says that a folder was made, and offers to remove it. */
+function offerRemoval(id: string, name: string): void {
+  offerUndo(t("folder_created", { name }), () => {
+    if (route.peek().mailbox === id) visit("inbox");
+    void set({ destroy: [id] }, id).catch(failed);
+  });
+}
+
+/** askName asks for the name of a folder until there is one with which something can be done. */
+function askName(title: string, yes: string, run: (name: string) => Promise<unknown>, value?: string): Promise<string | undefined> {
+  return ask({
+    title, yes, field: { label: t("folder_name"), value, maxLength: 100 },
+    run: async (name) => (name ? run(name).then(() => undefined, wrong) : t("folder_name_empty")),
+  });
+}
+
 /** newFolder asks for the name of a folder and makes it. */
 export async function newFolder(parent?: Mailbox): Promise<void> {
-  const name = await ask({
-    title: parent ? t("new_folder_in", { folder: nameOf(parent) }) : t("new_folder"), yes: t("create"), field: { label: t("folder_name"), maxLength: 100 },
+  let id = "";
+  const name = await askName(parent ? t("new_folder_in", { folder: nameOf(parent) }) : t("new_folder"), t("create"), async (name) => {
+    id = await create({ name, parentId: parent?.id ?? null, isSubscribed: true });
   });
-  if (name) await createFolder(name, parent?.id ?? null);
+  if (name) offerRemoval(id, name);
 }
 
 async function rename(m: Mailbox): Promise<void> {
-  const name = await ask({ title: t("rename_folder"), yes: t("rename_yes"), field: { label: t("folder_name"), value: m.name, maxLength: 100 } });
-  if (!name || name === m.name) return;
-  await alter(m, { name }, t("folder_renamed", { name }));
+  const put = (name: string) => set({ update: { [m.id]: { name } } }, m.id);
+  const name = await askName(t("rename_folder"), t("rename_yes"), async (name) => name !== m.name && put(name), m.name);
+  if (name && name !== m.name) offerUndo(t("folder_renamed", { name }), () => void put(m.name).catch(failed));
 }
 
 /** below tells whether a folder lies in another one, or is it. */

@@ -84,6 +84,8 @@ export const limits = signal<Limits | undefined>(undefined);
 export const failed = signal<unknown>(undefined);
 /** otherSenders tells whether there is another address to write from; it is looked at once a message wants one. */
 export const otherSenders = signal(false);
+/** withFiles are the emails with files, of those that are there and would arrive as a link. */
+export const withFiles = signal<Set<string>>(new Set());
 
 /** look asks the server. */
 export async function look(): Promise<void> {
@@ -91,6 +93,11 @@ export async function look(): Promise<void> {
     const box = call<{ list: Waiting[] }>("Outbox/get", { failedSince: failedSince(), lang });
     const used = call<Limits>("Limits/get", { lang });
     const [b, l] = await Promise.all([box, used]);
+    const ids = b.list.filter((w) => w.emailId && w.recipients.some((r) => asLink.test(r.why?.cause ?? ""))).map((w) => w.emailId);
+    if (ids.length) {
+      const { list } = await call<{ list: { id: string; hasAttachment: boolean }[] }>("Email/get", { ids, properties: ["hasAttachment"] });
+      withFiles.value = new Set(list.filter((e) => e.hasAttachment).map((e) => e.id));
+    }
     waiting.value = b.list.sort(order);
     countNeeds(b.list);
     limits.value = l;
@@ -156,6 +163,9 @@ export function when(text: string): string {
 
 /** wrongAddress are the causes against which another address helps. */
 export const wrongAddress = /^(?:recipient\.(?!refuses|server)|dns\.(?:mx|host|domain))/;
+
+/** asLink are those against which it helps to send files as links. */
+export const asLink = /^content\.(?:too-large|attachment-forbidden)/;
 
 /** wrongSender are those against which another address of one's own helps. */
 export const wrongSender = /^(?:client\.from-not-owned|sender\.(?:not-aligned|address-invalid))/;

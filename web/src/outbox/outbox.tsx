@@ -15,7 +15,7 @@ import { Icon } from "../ui/icon";
 import { MenuButton } from "../ui/menu";
 import { Countdown, toast } from "../ui/toast";
 import { correctAddress, correctTo } from "./correct";
-import { act, failed, follow, limits, look, next, waiting, when, otherSenders, wrongAddress, wrongSender, type Meter, type Recipient, type Sender, type Waiting, type Why } from "./data";
+import { act, asLink, failed, follow, limits, look, next, waiting, when, otherSenders, withFiles, wrongAddress, wrongSender, type Meter, type Recipient, type Sender, type Waiting, type Why } from "./data";
 import { stateOf } from "./delivery";
 import { askWhere, whereIs } from "./whereis";
 
@@ -114,7 +114,7 @@ function Row({ w }: { w: Waiting }) {
       <p class="outbox-who" title={to.join(", ")}>{to.slice(0, 3).join(", ")}{to.length > 3 && ` ${t("outbox_more", { n: to.length - 3 })}`}</p>
       <p class="outbox-subject">{w.emailId ? <button type="button" class="link" onClick={() => void read().catch(say)}>{subject}</button> : subject} <span class="soft">{size(w.size)}</span></p>
       <StateLine w={w} />
-      {worst?.why && w.state !== "scheduled" && !limited(worst) && <p>{reason(worst)}{w.state === "bounced" && worst.why.action && !worst.suggestion && ` ${worst.why.action}`}</p>}
+      {worst?.why && w.state !== "scheduled" && !limited(worst) && <p>{reason(worst)}{w.state === "bounced" && worst.why.action && !worst.suggestion && (!asLink.test(worst.why.cause) || linked(w)) && ` ${worst.why.action}`}</p>}
       {w.state === "held" && !worst?.why && <p>{t("state_held_why")}</p>}
       {w.state === "delayed" && worst?.giveUp && !limited(worst) && <p class="soft">{t("outbox_until", { time: when(worst.giveUp) })}</p>}
       {mixed && <Each list={open} />}
@@ -184,10 +184,12 @@ interface Act {
 }
 
 // The causes by what helps against them.
-const asLink = /^content\.(?:too-large|attachment-forbidden)/;
 const theirs = /^(?:content\.looks-like-spam|recipient\.refuses|reputation\.(?!greylisted)|sender\.|tls\.)/;
 const mayBeThere = "outbox.accepted-unconfirmed";
 const later = /^(?:quota\.recipient-full|content\.malformed)/;
+
+/** linked tells whether a message has files, which could go as links. */
+const linked = (w: Waiting): boolean => withFiles.value.has(w.emailId ?? "");
 
 /** actsOf are what can be done with a message, the best first. */
 function actsOf(w: Waiting, r: Recipient | undefined): Act[] {
@@ -209,10 +211,11 @@ function actsOf(w: Waiting, r: Recipient | undefined): Act[] {
       run: () => correctTo(w.id, r.address, r.suggestion!).catch(say),
     });
   }
-  if (id && asLink.test(cause)) acts.push({ label: t("send_as_link"), icon: "link", run: () => again(true).catch(say) });
+  const large = id && asLink.test(cause);
+  if (large && linked(w)) acts.push({ label: t("send_as_link"), icon: "link", run: () => again(true).catch(say) });
   if (id && otherSenders.value && wrongSender.test(cause)) acts.push({ label: t("other_sender"), icon: "user", run: () => again(false).catch(say) });
   if (correct && !r?.suggestion && wrongAddress.test(cause)) acts.push(correct);
-  if (id && w.state === "bounced" && later.test(cause)) acts.push(anew);
+  if (id && w.state === "bounced" && (later.test(cause) || (large && !acts.length))) acts.push(anew);
   if (id && cause === mayBeThere) acts.push(where);
   if (r && (theirs.test(cause) || (w.state === "bounced" && !acts.length))) acts.push({ label: t("postmaster_note"), icon: "copy", run: () => copyNote(w, r) });
   const cancel: Act = { label: t(w.state !== "scheduled" ? "outbox_back" : isSoon(w) ? "outbox_cancel" : "outbox_change"), icon: "undo-2", run: () => takeBack(w).catch(say) };
