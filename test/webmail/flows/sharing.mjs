@@ -174,12 +174,21 @@ await flow(async ({ person }) => {
   await folder.getByRole("link").click();
   await row(guest, "Ritning 5").waitFor();
 
-  // Not shared any more: it goes while it is looked at.
+  // Not shared any more: it goes while it is looked at, and read, and while the settings are open.
+  await row(guest, "Ritning 5").getByRole("link").click();
+  await guest.frameLocator("iframe.body").getByText("Hello there").waitFor();
+  const settings = await guest.context().newPage();
+  await settings.goto(`${base}/settings/sharing`);
+  await settings.getByRole("switch", { name: "Projekt" }).waitFor();
   await owner.goto(`${base}/settings/sharing`);
   await owner.getByRole("button", { name: /^Stop sharing “Projekt”/ }).click();
   await owner.getByRole("dialog").getByRole("button", { name: "Stop sharing" }).click();
   await owner.getByText("You share no folder yet").waitFor();
   await folder.waitFor({ state: "detached" });
   await row(guest, "Ritning 5").waitFor({ state: "detached" });
+  await guest.getByText("no longer shared with you").waitFor();
+  await settings.getByText("Nobody shares a folder with you yet").waitFor();
+  await guest.reload();
+  await guest.getByText("no longer shared with you").waitFor();
   mail.close();
 });

@@ -135,7 +135,8 @@ export async function fetchMailboxes(accountId = own): Promise<void> {
 export async function fetchThread(id: string): Promise<void> {
   const t = call("Thread/get", { ...of(id), ids: [id] });
   const e = call("Email/get", { ...of(id), "#ids": t.ref("/list/*/emailIds"), properties: listProperties });
-  keep([["Thread/get", await t, ""], ["Email/get", await e, ""]]);
+  const [one, its] = await Promise.all([t, e]);
+  keep([["Thread/get", one, ""], ["Email/get", its, ""]]);
 }
 
 /** followers are called after anything changed at the server. */
@@ -189,6 +190,8 @@ async function meet(): Promise<void> {
   const before = sharers.peek();
   sharers.value = Object.keys(accounts).map((id) => before.find((s) => s.id === id) ?? { id, address: accounts[id].name, name: "" });
   put(shared, shared.peek().filter((m) => accounts[m.sharer!]));
+  const gone = before.filter((s) => !accounts[s.id]).map((s) => s.id);
+  for (const [id, s] of emails) if (gone.includes(of(id).accountId)) s.value = undefined;
 }
 
 /** tooOld is the answer of a server that no longer knows what changed since then (RFC 8620 section 5.2), or tells it no longer. */

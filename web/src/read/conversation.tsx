@@ -3,7 +3,7 @@
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { isUnread, keyword } from "../core/actions";
-import { LineError } from "../core/jmap";
+import { accountOf, LineError, MethodError } from "../core/jmap";
 import { labelName, labelsOf, labelStyle } from "../core/labels";
 import { fetchThread, inThread, may } from "../core/mail";
 import { go } from "../core/route";
@@ -48,12 +48,13 @@ export function Conversation({ id }: { id: string }) {
   const open = useMemo(() => new Set([...[...unreadAtFirst.current].slice(-most), ...emails.filter((e) => e.keywords.$draft).map((e) => e.id), emails.at(-1)?.id]), [loaded, emails.length]);
   const hidden = !whole && emails.length > folded + 2 ? emails.slice(1, -2).filter((e) => !open.has(e.id)).map((e) => e.id) : [];
 
+  const broken = !!failed && !(failed instanceof MethodError && failed.type === "accountNotFound"); // which is what no longer shares anything
   if ((failed || loaded) && emails.length === 0) {
     return (
       <div class="nothing">
-        <p>{t(!failed ? "read_gone" : failed instanceof LineError ? "read_no_line" : "read_failed")}</p>
+        <p>{t(!broken ? (accountOf(id) === accountOf() ? "read_gone" : "read_unshared") : failed instanceof LineError ? "read_no_line" : "read_failed")}</p>
         <p>
-          {!!failed && <Button onClick={load}>{t("try_again")}</Button>}{" "}
+          {broken && <Button onClick={load}>{t("try_again")}</Button>}{" "}
           <Button onClick={() => go({ thread: "" })}>{t("back")}</Button>
         </p>
       </div>

@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import { api, call, MethodError, of } from "../core/jmap";
 import { first } from "../core/first";
-import { fetchMailboxes, sharers } from "../core/mail";
+import { fetchMailboxes, shared, sharers } from "../core/mail";
 import { t } from "../core/text";
 import { Button } from "../ui/button";
 import { confirm } from "../ui/dialog";
@@ -52,7 +52,7 @@ const folderName = (name: string, role?: string): string => (role && roleOrder.i
 const levelName = (w: { level: Level; rights: string }): string => (w.level ? t(`share_${w.level}`) : w.rights === "lr" ? t("share_quiet") : t("share_other", { rights: w.rights }));
 
 export function Sharing() {
-  const loaded = useLoaded(() => api<Told>("GET", "/api/sharing"));
+  const loaded = useLoaded(() => api<Told>("GET", "/api/sharing"), [sharers.value, shared.value]); // what others share shows at once
   return (
     <>
       <h1>{t("settings_sharing")}</h1>
