@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/evanw/esbuild/pkg/api"
@@ -25,6 +26,8 @@ var entries = map[string]string{
 	"bulk":      "src/compose/bulk.tsx",
 	"when":      "src/compose/when.tsx",
 	"link":      "src/compose/link.tsx",
+	"trouble":   "src/compose/trouble.tsx",
+	"filelist":  "src/compose/filelist.tsx",
 	"editor":    "src/editor/main.ts",
 	"outbox":    "src/outbox/main.tsx",
 	"settings":  "src/settings/index.tsx",
@@ -54,10 +57,11 @@ func Bundle(web string) (map[string][]byte, error) {
 		return nil, err
 	}
 	files := map[string][]byte{}
-	exports, err := script(files, web, "shared", entries["shared"], nil, nil)
+	names, err := script(files, web, "shared", entries["shared"], nil, nil)
 	if err != nil {
 		return nil, err
 	}
+	exports := shorten(files, names)
 	for name, source := range entries {
 		if name == "shared" {
 			continue
@@ -93,7 +97,7 @@ func options(web string) api.BuildOptions {
 }
 
 // script bundles one, which takes from shared.js what that exports; without exports it shares nothing. It returns its own.
-func script(files map[string][]byte, web, name, source string, exports []string, define map[string]string) ([]string, error) {
+func script(files map[string][]byte, web, name, source string, exports map[string]string, define map[string]string) ([]string, error) {
 	o := options(web)
 	o.Define = define
 	if name == "editor" {
@@ -114,6 +118,29 @@ func script(files map[string][]byte, web, name, source string, exports []string,
 		return nil, err
 	}
 	return made.Outputs["dist/"+name+".js"].Exports, nil
+}
+
+var sharedExport = regexp.MustCompile(`export\{([^{}]*)\};?\s*$`)
+
+// shorten gives what shared.js exports short names, since every other script repeats dozens of them. It returns them by those of
+// the source.
+func shorten(files map[string][]byte, exports []string) map[string]string {
+	short := map[string]string{}
+	for i, name := range slices.Sorted(slices.Values(exports)) {
+		short[name] = "$" + strconv.FormatInt(int64(i), 36)
+	}
+	files["shared.js"] = sharedExport.ReplaceAllFunc(files["shared.js"], func(clause []byte) []byte {
+		all := strings.Split(string(sharedExport.FindSubmatch(clause)[1]), ",")
+		for i, one := range all {
+			local, name, renamed := strings.Cut(one, " as ")
+			if !renamed {
+				name = local
+			}
+			all[i] = local + " as " + short[name]
+		}
+		return []byte("export{" + strings.Join(all, ",") + "};\n")
+	})
+	return short
 }
 
 var (
@@ -171,7 +198,7 @@ func add(files map[string][]byte, result api.BuildResult) error {
 
 // sharing finds libraries in web/third_party, and lets a bundle take what is shared from shared.js: through one module that names
 // all of it, so that each name is imported once, and one that is not there is an error.
-func sharing(web string, exports []string) api.Plugin {
+func sharing(web string, exports map[string]string) api.Plugin {
 	const namespace = "shared"
 	own := func(path string) bool {
 		rel, err := filepath.Rel(web, path)
@@ -179,7 +206,11 @@ func sharing(web string, exports []string) api.Plugin {
 	}
 	return api.Plugin{Name: "sharing", Setup: func(b api.PluginBuild) {
 		b.OnLoad(api.OnLoadOptions{Filter: ".*", Namespace: namespace}, func(api.OnLoadArgs) (api.OnLoadResult, error) {
-			content := "export {" + strings.Join(exports, ",") + `} from "./shared.js"`
+			var all []string
+			for _, name := range slices.Sorted(maps.Keys(exports)) {
+				all = append(all, exports[name]+" as "+name)
+			}
+			content := "export {" + strings.Join(all, ",") + `} from "./shared.js"`
 			return api.OnLoadResult{Contents: &content, Loader: api.LoaderJS}, nil
 		})
 		b.OnResolve(api.OnResolveOptions{Filter: ".*"}, func(a api.OnResolveArgs) (api.OnResolveResult, error) {

@@ -5,7 +5,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { first, takeOver, tell, written } from "./core/first";
 import { follow, onBack, route } from "./core/route";
 import { api, online, sessionOver } from "./core/jmap";
-import { load } from "./core/load";
+import { load, usePart } from "./core/load";
 import { changesWaiting } from "./core/standin";
 import { loadTexts, t } from "./core/text";
 import { hearWorker, startWorker } from "./core/worker";
@@ -64,11 +64,8 @@ export function App() {
 
 /** SettingsPage are the settings, which are loaded when they are first opened. */
 function SettingsPage() {
-  const [part, setPart] = useState<typeof import("./settings/index")>();
   const [failed, setFailed] = useState(false);
-  useEffect(() => {
-    load<typeof import("./settings/index")>("settings").then((p) => setPart(() => p), () => setFailed(true));
-  }, []);
+  const part = usePart<typeof import("./settings/index")>("settings", true, () => setFailed(true));
   return (
     <div class="app in-settings" onClick={follow}>
       {sessionOver.value && <SessionOver />}

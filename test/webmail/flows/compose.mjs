@@ -1,6 +1,6 @@
 // A message is written with addressees and a file, taken back, sent, and scheduled; of a draft there is one.
 
-import { anna, assert, base, bo, cilla, flow, until } from "../flow.mjs";
+import { anna, assert, base, bo, cilla, flow, sizes, until } from "../flow.mjs";
 import { jmap, inMailbox } from "../mail.mjs";
 
 await flow(async ({ person }) => {
@@ -63,4 +63,10 @@ await flow(async ({ person }) => {
   assert.equal((await inMailbox(page, "drafts")).length, 1);
   const [draft] = await jmap(page, ["Email/get", { ids: await inMailbox(page, "drafts"), properties: ["keywords", "to"] }]);
   assert.deepEqual([draft.list[0].keywords.$draft, draft.list[0].to[0].email], [true, cilla.address]);
+
+  // On a telephone a blind copy can be added, too, where there is a copy already.
+  const phone = await person(anna, { viewport: sizes.phone });
+  await phone.goto(`${base}/mail/inbox?mailto=${encodeURIComponent(`mailto:${bo.address}?cc=${cilla.address}`)}`);
+  await phone.getByRole("button", { name: "Bcc", exact: true }).click();
+  await until(phone, () => document.activeElement.getAttribute("aria-label") === "Bcc");
 });

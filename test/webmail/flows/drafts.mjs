@@ -18,7 +18,7 @@ await flow(async ({ person }) => {
     const chooser = page.waitForEvent("filechooser");
     await page.getByRole("button", { name: "Attach files" }).click();
     await (await chooser).setFiles({ name, mimeType: "text/plain", buffer: Buffer.from(name) });
-    await page.locator(".file.going").waitFor();
+    await page.locator(".file").waitFor();
   };
 
   // A window that is closed lets its file arrive; a page that is loaded anew sends it once more.

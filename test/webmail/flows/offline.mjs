@@ -73,7 +73,7 @@ await flow(async ({ person }) => {
     return JSON.stringify(drafts).includes("Texten i brev 2.");
   });
   await page.keyboard.press("Control+Enter");
-  await page.getByText("The message goes by itself when it is back").waitFor();
+  await page.getByText("This goes by itself as soon as it can").waitFor();
 
   // Archived, starred, thrown away and taken back; it stays so after a reload.
   await page.goto(`${base}/mail/inbox`);

@@ -20,7 +20,7 @@ await flow(async ({ person }) => {
   await write(page, "Utan linje", "Skrivet i tunneln.");
   await page.context().setOffline(true);
   await page.keyboard.press("Control+Enter");
-  await page.getByText("The message goes by itself when it is back").waitFor();
+  await page.getByText("This goes by itself as soon as it can").waitFor();
   await page.context().setOffline(false);
   await page.getByText("“Utan linje” has been sent.").waitFor();
 

@@ -2,58 +2,49 @@
 // focus stays in the field: arrows go through the proposals, Enter or Tab takes one, Shift+Delete removes one for good.
 
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import type { ComponentChildren, Ref } from "preact";
+import type { ComponentChildren } from "preact";
 import { useName } from "../ui/id";
 import { t } from "../core/text";
 import { Icon } from "../ui/icon";
 import { place } from "../ui/place";
 
-export function Combobox<T>({ value, onInput, options, option, name, onChoose, onRemove, removable, onKeyDown, inputRef, label, id, ...rest }: {
-  value: string;
-  onInput: (value: string) => void;
-  /** options are what is proposed for the value. */
+/** Proposing is what is proposed. */
+interface Proposing<T> {
   options: T[];
   option: (o: T) => ComponentChildren;
   /** name is what an option is called when it is removed. */
   name: (o: T) => string;
-  onChoose: (o: T) => void;
-  onRemove?: (o: T) => void;
-  removable?: (o: T) => boolean;
-  /** onKeyDown has the keys that the proposals do not take. */
-  onKeyDown?: (e: KeyboardEvent) => void;
-  inputRef?: Ref<HTMLInputElement> & { current: HTMLInputElement | null };
+  removable: (o: T) => boolean;
+}
+
+export function Combobox<T>({ label, value, inputRef, describedBy, onInput, onKeyDown, onBlur, onPaste, onChoose, onRemove, ...proposing }: Proposing<T> & {
   label: string;
-  id?: string;
-  placeholder?: string;
-  inputMode?: "email" | "text" | "search";
-  describedBy?: string;
-  onPaste?: (e: ClipboardEvent) => void;
-  onBlur?: () => void;
+  value: string;
+  inputRef: { current: HTMLInputElement | null };
+  describedBy: string;
+  onInput: (value: string) => void;
+  /** onKeyDown has the keys that the proposals do not take. */
+  onKeyDown: (e: KeyboardEvent) => void;
+  onBlur: () => void;
+  onPaste: (e: ClipboardEvent) => void;
+  onChoose: (o: T) => void;
+  onRemove: (o: T) => void;
 }) {
-  const own = useRef<HTMLInputElement>(null);
-  const field = inputRef ?? own;
-  const popup = useRef<HTMLDivElement>(null);
+  const { options, removable } = proposing;
   const grid = useName();
-  const [focused, setFocused] = useState(false);
-  const [dismissed, setDismissed] = useState(false);
+  const [open, setOpen] = useState(false);
   const [active, setActive] = useState(-1);
   const [atRemove, setAtRemove] = useState(false);
-  const open = focused && !dismissed && options.length > 0;
-  const at = open ? Math.min(active, options.length - 1) : -1;
-
-  useLayoutEffect(() => {
-    const p = popup.current;
-    if (!p) return;
-    if (open !== p.matches(":popover-open")) p.togglePopover(open);
-    if (open) place(p, field.current!.getBoundingClientRect());
-  }, [open, options.length, value]);
-  useLayoutEffect(() => {
-    popup.current?.querySelector(`#${CSS.escape(`${grid}-${at}`)}`)?.scrollIntoView({ block: "nearest" });
-  }, [at]);
+  const shown = open && options.length > 0;
+  const at = shown ? Math.min(active, options.length - 1) : -1;
 
   const move = (to: number) => {
     setActive(to);
     setAtRemove(false);
+  };
+  const show = (on: boolean) => {
+    setOpen(on);
+    if (!on) move(-1);
   };
   const take = (o: T) => {
     move(-1);
@@ -61,84 +52,81 @@ export function Combobox<T>({ value, onInput, options, option, name, onChoose, o
   };
   const remove = (o: T) => {
     setAtRemove(false);
-    onRemove?.(o);
+    onRemove(o);
   };
-  const canRemove = (o: T | undefined): o is T => o !== undefined && !!onRemove && (removable?.(o) ?? true);
   const keys = (e: KeyboardEvent) => {
-    const chosen = at >= 0 ? options[at] : undefined;
+    const chosen = options[at];
+    const goes = chosen !== undefined && removable(chosen);
     if (e.key === "ArrowDown" && options.length) {
-      setDismissed(false);
+      show(true);
       move(at + 1 >= options.length ? 0 : at + 1);
-    } else if (e.key === "ArrowUp" && open) move(at <= 0 ? options.length - 1 : at - 1);
-    else if ((e.key === "Enter" || (e.key === "Tab" && !e.shiftKey)) && chosen !== undefined && !e.ctrlKey && !e.metaKey) {
-      if (atRemove) remove(chosen);
-      else take(chosen);
-    } else if (e.key === "Delete" && e.shiftKey && canRemove(chosen)) remove(chosen);
-    else if (e.key === "ArrowRight" && canRemove(chosen) && !atRemove && field.current!.selectionStart === value.length) setAtRemove(true);
+    } else if (e.key === "ArrowUp" && shown) move(at <= 0 ? options.length - 1 : at - 1);
+    else if ((e.key === "Enter" || (e.key === "Tab" && !e.shiftKey)) && chosen !== undefined && !e.ctrlKey && !e.metaKey) (atRemove ? remove : take)(chosen);
+    else if (e.key === "Delete" && e.shiftKey && goes) remove(chosen);
+    else if (e.key === "ArrowRight" && goes && !atRemove && inputRef.current!.selectionStart === value.length) setAtRemove(true);
     else if (e.key === "ArrowLeft" && atRemove) setAtRemove(false);
-    else if (e.key === "Escape" && open) {
+    else if (e.key === "Escape" && shown) {
       e.stopPropagation();
-      setDismissed(true);
-      move(-1);
-    } else return onKeyDown?.(e);
+      show(false);
+    } else return onKeyDown(e);
     e.preventDefault();
   };
 
   return (
     <>
       <input
-        ref={field}
-        id={id}
-        role="combobox"
-        aria-label={label}
-        aria-expanded={open}
-        aria-controls={grid}
-        aria-haspopup="grid"
-        aria-autocomplete="list"
-        aria-activedescendant={at >= 0 ? `${grid}-${at}${atRemove ? "-x" : ""}` : undefined}
-        aria-describedby={rest.describedBy}
-        placeholder={rest.placeholder}
-        inputMode={rest.inputMode}
-        autocomplete="off"
-        autocapitalize="off"
-        spellcheck={false}
-        value={value}
+        ref={inputRef} value={value} inputMode="email" autocomplete="off" autocapitalize="off" spellcheck={false}
+        role="combobox" aria-label={label} aria-expanded={shown} aria-controls={grid} aria-haspopup="grid" aria-autocomplete="list"
+        aria-activedescendant={at >= 0 ? `${grid}-${at}${atRemove ? "-x" : ""}` : undefined} aria-describedby={describedBy}
         onInput={(e) => {
-          setDismissed(false);
+          show(true);
           move(-1);
           onInput(e.currentTarget.value);
         }}
-        onKeyDown={keys}
-        onPaste={rest.onPaste}
-        onFocus={() => {
-          setFocused(true);
-          setDismissed(false);
-        }}
+        onKeyDown={keys} onPaste={onPaste} onFocus={() => show(true)}
         onBlur={() => {
-          setFocused(false);
-          move(-1);
-          rest.onBlur?.();
+          show(false);
+          onBlur();
         }}
       />
-      <div ref={popup} id={grid} class="options" role="grid" aria-label={t("suggestions")} popover="manual" onMouseDown={(e) => e.preventDefault()}>
-        {open && options.map((o, i) => (
-          <div key={i} role="row" class={`option ${i === at ? "active" : ""}`}>
-            <div role="gridcell" id={`${grid}-${i}`} class="option-what" aria-selected={i === at && !atRemove} onClick={() => take(o)}>{option(o)}</div>
-            {canRemove(o) && (
-              <div
-                role="gridcell"
-                id={`${grid}-${i}-x`}
-                class={`option-remove ${i === at && atRemove ? "active" : ""}`}
-                aria-label={t("remove_suggestion", { name: name(o) })}
-                title={t("remove_suggestion", { name: name(o) })}
-                onClick={() => remove(o)}
-              >
-                <Icon name="x" />
-              </div>
-            )}
-          </div>
-        ))}
-      </div>
+      <Grid {...proposing} id={grid} field={inputRef} value={value} shown={shown} at={at} atRemove={atRemove} take={take} remove={remove} />
     </>
+  );
+}
+
+/** Grid are the proposals beside a field: in each row what is proposed, and what removes it. */
+function Grid<T>({ options, option, name, removable, id, field, value, shown, at, atRemove, take, remove }: Proposing<T> & {
+  id: string;
+  field: { current: HTMLInputElement | null };
+  value: string;
+  shown: boolean;
+  at: number;
+  atRemove: boolean;
+  take: (o: T) => void;
+  remove: (o: T) => void;
+}) {
+  const popup = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    const p = popup.current!;
+    if (shown !== p.matches(":popover-open")) p.togglePopover(shown);
+    if (shown) place(p, field.current!.getBoundingClientRect());
+  }, [shown, options.length, value]);
+  useLayoutEffect(() => popup.current!.querySelector(`#${CSS.escape(`${id}-${at}`)}`)?.scrollIntoView({ block: "nearest" }), [at]);
+  return (
+    <div ref={popup} id={id} class="options" role="grid" aria-label={t("suggestions")} popover="manual" onMouseDown={(e) => e.preventDefault()}>
+      {shown && options.map((o, i) => (
+        <div key={i} role="row" class={`option ${i === at ? "active" : ""}`}>
+          <div role="gridcell" id={`${id}-${i}`} class="option-what" aria-selected={i === at && !atRemove} onClick={() => take(o)}>{option(o)}</div>
+          {removable(o) && (
+            <div
+              role="gridcell" id={`${id}-${i}-x`} class={`option-remove ${i === at && atRemove ? "active" : ""}`}
+              aria-label={t("remove_suggestion", { name: name(o) })} title={t("remove_suggestion", { name: name(o) })} onClick={() => remove(o)}
+            >
+              <Icon name="x" />
+            </div>
+          )}
+        </div>
+      ))}
+    </div>
   );
 }

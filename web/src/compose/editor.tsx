@@ -1,13 +1,9 @@
-// The field to write in: rich text with Squire, or plain text.
+// The field to write in: rich text with Squire, or plain text; and the quote that is folded below it.
 
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type Squire from "squire-rte";
-import { say } from "../core/actions";
-import { load } from "../core/load";
 import { t } from "../core/text";
-import { IconButton } from "../ui/button";
 import { Icon } from "../ui/icon";
-import { MenuButton, type MenuItem } from "../ui/menu";
 import { fromEditor, toEditor } from "./begin";
 import { attached } from "./files";
 import { fragment, paragraphs, plain, restyle } from "./html";
@@ -23,10 +19,11 @@ export interface Editing {
   squire?: InstanceType<typeof Squire>;
 }
 
-type Handle = { current: Editing | null };
+/** Handle is where the editor puts it. */
+export type Handle = { current: Editing | null };
 
 /** Rich is the field for rich text. */
-export function Rich({ draft, handle, label, onKeyDown }: { draft: Draft; handle: Handle; label: string; onKeyDown: (e: KeyboardEvent) => void }) {
+export function Rich({ draft, handle }: { draft: Draft; handle: Handle }) {
   const box = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
     const root = box.current!;
@@ -83,23 +80,13 @@ export function Rich({ draft, handle, label, onKeyDown }: { draft: Draft; handle
   }, [draft]);
   return (
     <div class="editor-box">
-      <div
-        ref={box}
-        class="editor"
-        role="textbox"
-        aria-multiline="true"
-        aria-label={label}
-        contentEditable
-        spellcheck
-        dir="auto"
-        onKeyDown={onKeyDown}
-      />
+      <div ref={box} class="editor" role="textbox" aria-multiline="true" aria-label={t("compose_text")} contentEditable spellcheck dir="auto" />
     </div>
   );
 }
 
 /** Plain is the field for plain text. */
-export function Plain({ draft, handle, label, onKeyDown }: { draft: Draft; handle: Handle; label: string; onKeyDown: (e: KeyboardEvent) => void }) {
+export function Plain({ draft, handle }: { draft: Draft; handle: Handle }) {
   const box = useRef<HTMLTextAreaElement>(null);
   useLayoutEffect(() => {
     const field = box.current!;
@@ -113,7 +100,7 @@ export function Plain({ draft, handle, label, onKeyDown }: { draft: Draft; handl
       handle.current = null;
     };
   }, [draft]);
-  return <textarea ref={box} class="editor plain" aria-label={label} spellcheck dir="auto" onInput={() => draft.touch()} onKeyDown={onKeyDown} />;
+  return <textarea ref={box} class="editor plain" aria-label={t("compose_text")} spellcheck dir="auto" onInput={() => draft.touch()} />;
 }
 
 /** switchTo changes between rich and plain text and keeps what was written: what plain text cannot say comes back unless it was changed meanwhile,
@@ -130,85 +117,6 @@ export function switchTo(draft: Draft, rich: boolean): void {
   localStorage.setItem("compose.plain", rich ? "0" : "1");
   draft.rich.value = rich;
 }
-
-const colours = ["#1d2430", "#a8231b", "#b45309", "#1a7f37", "#1f4f8f", "#7c3aed", "#5b6472"];
-const sizes: [string, string | null][] = [["small", "12px"], ["normal", null], ["large", "20px"], ["huge", "28px"]];
-
-/** Toolbar has what can be done with what is chosen: one stop of Tab, arrows within. */
-export function Toolbar({ handle }: { handle: Handle }) {
-  const [path, setPath] = useState("");
-  const bar = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    const editor = handle.current?.squire;
-    if (!editor) return;
-    const look = () => setPath(`${formats.filter(([tag]) => editor.hasFormat(tag)).map(([tag]) => tag)}|${editor.getPath()}`);
-    for (const e of ["pathChange", "select", "cursor", "input"]) editor.addEventListener(e, look);
-    return () => {
-      for (const e of ["pathChange", "select", "cursor", "input"]) editor.removeEventListener(e, look);
-    };
-  }, []);
-  const e = () => handle.current?.squire;
-  const has = (tag: string) => path.split("|")[0]!.split(",").includes(tag);
-  const inside = (tag: string) => (path.split("|")[1] ?? "").includes(tag);
-  const button = (icon: string, label: string, on: boolean, run: () => void, keys?: string) => (
-    <IconButton icon={icon} label={label} pressed={on} keys={keys} onClick={() => {
-      run();
-      e()?.focus();
-    }} />
-  );
-  const keys = (event: KeyboardEvent) => {
-    const all = [...bar.current!.querySelectorAll("button")];
-    const at = all.indexOf(document.activeElement as HTMLButtonElement);
-    const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
-    if (!step || at < 0) return;
-    event.preventDefault();
-    const rtl = getComputedStyle(bar.current!).direction === "rtl" ? -1 : 1;
-    all[(at + step * rtl + all.length) % all.length]!.focus();
-  };
-  useLayoutEffect(() => {
-    const all = [...bar.current!.querySelectorAll("button")];
-    all.forEach((b, i) => (b.tabIndex = i === 0 ? 0 : -1));
-  }, []);
-  const colour = (): MenuItem[] => colours.map((c, i) => ({ label: t(`colour_${i}`), swatch: c, run: () => style(e(), "color", i === 0 ? null : `color:${c}`) }));
-  const bigness = (): MenuItem[] => sizes.map(([name, size]) => ({ label: t(`size_${name}`), run: () => style(e(), "size", size && `font-size:${size}`) }));
-  return (
-    <div ref={bar} class="format" role="toolbar" aria-label={t("format")} onKeyDown={keys} onMouseDown={(event) => event.preventDefault()}>
-      {button("bold", t("bold"), has("B"), () => (has("B") ? e()?.removeBold() : e()?.bold()), "Ctrl+B")}
-      {button("italic", t("italic"), has("I"), () => (has("I") ? e()?.removeItalic() : e()?.italic()), "Ctrl+I")}
-      {button("underline", t("underline"), has("U"), () => (has("U") ? e()?.removeUnderline() : e()?.underline()), "Ctrl+U")}
-      <MenuButton icon="type" label={t("text_size")} items={bigness} />
-      <MenuButton icon="palette" label={t("text_colour")} items={colour} />
-      {button("list", t("bullets"), inside("UL"), () => (inside("UL") ? e()?.removeList() : e()?.makeUnorderedList()), "Ctrl+Shift+8")}
-      {button("list-ordered", t("numbers"), inside("OL"), () => (inside("OL") ? e()?.removeList() : e()?.makeOrderedList()), "Ctrl+Shift+9")}
-      {button("quote", t("quotation"), inside("BLOCKQUOTE"), () => (inside("BLOCKQUOTE") ? e()?.decreaseQuoteLevel() : e()?.increaseQuoteLevel()), "Ctrl+]")}
-      <IconButton icon="link" label={t("link")} keys="Ctrl+K" pressed={has("A")} onClick={() => void link(handle)} />
-      <IconButton icon="image" label={t("picture")} onClick={() => choose("image/*", (files) => handle.current?.pictures(files))} />
-      {button("eraser", t("clear_format"), false, () => e()?.removeAllFormatting(), "Ctrl+\\")}
-    </div>
-  );
-}
-
-/** style sets a style of what is chosen, or takes it away; the class tells it from others. */
-function style(editor: InstanceType<typeof Squire> | undefined, name: string, css: string | null): void {
-  editor?.changeFormat(css ? { tag: "SPAN", attributes: { class: name, "data-style": css } } : null, { tag: "SPAN", attributes: { class: name } });
-  editor?.focus();
-}
-
-const formats = [["B"], ["I"], ["U"], ["A"]] as const;
-
-/** choose lets somebody choose files. */
-export function choose(accept: string, chosen: (files: File[]) => void): void {
-  const input = document.createElement("input");
-  input.type = "file";
-  input.multiple = true;
-  input.accept = accept;
-  input.onchange = () => chosen([...(input.files ?? [])]);
-  input.click();
-}
-
-/** link makes a link of what is chosen, which a part does that is loaded for it. */
-export const link = (handle: Handle): Promise<void> =>
-  load<typeof import("./link")>("link").then((part) => part.link(() => handle.current?.squire), say);
 
 /** QuoteFold shows that a quote stands below, and opens it. */
 export function QuoteFold({ draft, handle }: { draft: Draft; handle: Handle }) {

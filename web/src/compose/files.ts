@@ -42,6 +42,16 @@ export interface Attached {
   stop?: () => void;
 }
 
+/** choose lets somebody choose files. */
+export function choose(accept: string, chosen: (files: File[]) => void, multiple = true): void {
+  const input = document.createElement("input");
+  input.type = "file";
+  input.multiple = multiple;
+  input.accept = accept;
+  input.onchange = () => chosen([...(input.files ?? [])]);
+  input.click();
+}
+
 let keys = 0;
 
 /** attached makes one from a file. */

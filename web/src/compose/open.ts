@@ -83,7 +83,7 @@ export function begin(): void {
   // It is fetched while nothing else is to do, so that a window opens at once.
   setTimeout(() => {
     // Not a link that prefetches: Firefox holds those to default-src, which allows nothing.
-    for (const part of ["compose", "editor"]) fetch(`${first.base}${part}.js`, { priority: "low" }).catch(() => {});
+    for (const part of ["compose", "editor", "filelist"]) fetch(`${first.base}${part}.js`, { priority: "low" }).catch(() => {});
   }, 3000);
   keepFlushing((o, error) => {
     const subject = o.subject || t("no_subject");

@@ -7,9 +7,7 @@ import { domainOf } from "./addresses";
 /** Person is somebody who is proposed. */
 export interface Person extends Address {
   /** recent says that it is somebody written to before. */
-  recent?: boolean;
-  /** address is the email as the server calls it. */
-  address: string;
+  recent: boolean;
   /** why says of a contact that there is no such address, as far as one knows. */
   why?: string;
 }
@@ -19,8 +17,9 @@ export const domains = new Set<string>();
 
 /** suggest finds people whose name or address has what was typed. */
 export async function suggest(text: string): Promise<Person[]> {
-  const { list } = await api<{ list: Person[] }>("GET", `/api/contacts/suggest?q=${encodeURIComponent(text)}`);
-  for (const p of list) domains.add(domainOf((p.email = p.address)));
+  const answer = await api<{ list: { name?: string; address: string; recent?: boolean; contact?: string; why?: string }[] }>("GET", `/api/contacts/suggest?q=${encodeURIComponent(text)}`);
+  const list = answer.list.map((p) => ({ name: p.name || null, email: p.address, recent: !!p.recent, why: p.why }));
+  for (const p of list) domains.add(domainOf(p.email));
   return list;
 }
 

@@ -1,5 +1,6 @@
 // Parts of the program that are fetched when they are first needed.
 
+import { useEffect, useState } from "preact/hooks";
 import { first } from "./first";
 import { lang, loadTexts } from "./text";
 
@@ -38,4 +39,13 @@ function loadStyle(href: string): Promise<void> {
     styles.set(href, loaded);
   }
   return loaded;
+}
+
+/** usePart is a part once it is there; it is fetched as soon as a component wants it. */
+export function usePart<T>(name: string, wanted: boolean, failed: (error: unknown) => void): T | undefined {
+  const [part, setPart] = useState<T>();
+  useEffect(() => {
+    if (wanted && !part) load<T>(name).then(setPart, failed);
+  }, [wanted]);
+  return part;
 }

@@ -1,7 +1,7 @@
 import { signal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { first, whenTold } from "../core/first";
-import { load } from "../core/load";
+import { usePart } from "../core/load";
 import type { Address } from "../core/mail";
 import { go, route } from "../core/route";
 import { t } from "../core/text";
@@ -42,11 +42,7 @@ export function SearchBox() {
     if (search !== own.current) setTyped((own.current = search));
   }, [search]);
   const word = /(?:^|\s)(\S*)$/.exec(typed)?.[1] ?? "";
-  const [part, setPart] = useState<typeof import("./suggest")>();
-  useEffect(() => {
-    // Without them, one searches all the same.
-    if (open) load<typeof import("./suggest")>("seldom").then((p) => setPart(() => p), () => {});
-  }, [open]);
+  const part = usePart<typeof import("./suggest")>("seldom", open, () => {}); // without them, one searches all the same
   useEffect(() => part?.suggestPeople(word, setFound), [word, part]);
   const offered = open && part ? part.suggestions(typed, word, found, recents.value) : [];
 
