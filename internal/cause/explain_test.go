@@ -316,6 +316,15 @@ func TestReadersClock(t *testing.T) {
 			t.Errorf("%s: %s", lang, got)
 		}
 	}
+	waits := Refuse(OutboxDeferred, Time("next", half), Time("giveup", half.Add(24*time.Hour)))
+	for lang, want := range map[Lang]string{English: "again today at 15:32 and given up on 23 November 2026 at 15:32.", Swedish: "nästa i dag kl. 15:32; de upphör den 23 november 2026 kl. 15:32.", Norwegian: "det neste i dag kl. 15:32; de opphører 23. november 2026 kl. 15:32."} {
+		if got := c.Explain(waits, lang, Holder).Text; !strings.HasSuffix(got, want) {
+			t.Errorf("%s: %s", lang, got)
+		}
+	}
+	if got := load(t).Explain(waits, English, Holder).Text; !strings.Contains(got, "again on 22 November 2026 at 14:32 UTC and") {
+		t.Error(got)
+	}
 	if got := c.Moment(Swedish, half.Add(24*time.Hour)); got != "23 november 2026 kl. 15:32" {
 		t.Error(got)
 	}

@@ -57,6 +57,8 @@ const until = "until"
 // So every text also reads well with nothing filled in, which is how the why
 // page shows it. A word that depends on a count stands beside it with its forms
 // in the order of the language's plural categories: {limit} {limit:message|messages}.
+// A word that stands before a date but not before "today" is the placeholder's:
+// {since:on}.
 type template struct {
 	parts []part
 	names []string // the placeholders, in order of appearance
@@ -66,9 +68,11 @@ type template struct {
 type part []piece
 
 // piece is a literal or, if name is not empty, a placeholder; with forms, it
-// shows the one that the count of this name takes.
+// shows the one that the count of this name takes, and before stands in front of
+// a date.
 type piece struct {
 	literal, name string
+	before        string
 	forms         []string
 }
 
@@ -120,16 +124,17 @@ func parsePart(s string) (part, []string, error) {
 			break
 		}
 		name, after, closed := strings.Cut(rest, "}")
-		word, _, _ := strings.Cut(name, ":")
-		if !closed || word == "" || strings.ContainsAny(word, "{[ |") || strings.ContainsAny(name, "{[") {
+		word, _, more := strings.Cut(name, ":")
+		if !closed || word == "" || more && strings.HasSuffix(name, ":") || strings.ContainsAny(word, "{[ |") || strings.ContainsAny(name, "{[") {
 			return nil, nil, fmt.Errorf("bad placeholder")
 		}
 		s = after
-		if count, forms, ok := strings.Cut(name, ":"); ok {
-			p = append(p, piece{name: count, forms: strings.Split(forms, "|")})
+		name, words, _ := strings.Cut(name, ":")
+		if strings.Contains(words, "|") {
+			p = append(p, piece{name: name, forms: strings.Split(words, "|")})
 			continue
 		}
-		p = append(p, piece{name: name})
+		p = append(p, piece{name: name, before: words})
 		names = append(names, name)
 	}
 	if len(names) == 0 {
@@ -160,6 +165,18 @@ func (t *template) counted() map[string]int {
 		}
 	}
 	return counts
+}
+
+// dated returns the placeholders with a word before a date.
+func (t *template) dated() (names []string) {
+	for _, p := range t.parts {
+		for _, piece := range p {
+			if piece.before != "" {
+				names = append(names, piece.name)
+			}
+		}
+	}
+	return names
 }
 
 // append writes the text with what the decision fills in.
@@ -201,7 +218,7 @@ func (p part) append(dst []byte, kinds map[string]Kind, d *Decision, w *writer) 
 			continue
 		}
 		var ok bool
-		if dst, ok = d.appendValue(dst, piece.name, kinds[piece.name], w); !ok {
+		if dst, ok = d.appendValue(dst, piece, kinds[piece.name], w); !ok {
 			return dst, false
 		}
 	}
@@ -219,20 +236,26 @@ func (d *Decision) count(name string) (int64, bool) {
 	return 0, false
 }
 
-// appendValue writes what fills a placeholder. Decision.Until is {until},
-// unless a parameter of that name says otherwise. It reports false if the
-// value is not known, not of the kind or does not fit.
-func (d *Decision) appendValue(dst []byte, name string, kind Kind, w *writer) ([]byte, bool) {
+// appendValue writes what fills a placeholder. It reports false if the value is
+// not known, not of the kind or does not fit.
+func (d *Decision) appendValue(dst []byte, p piece, kind Kind, w *writer) ([]byte, bool) {
+	v := d.value(p.name)
+	if t, ok := v.(time.Time); ok && p.before != "" && !w.isToday(t) {
+		dst = append(append(dst, p.before...), ' ')
+	}
+	return w.appendValue(dst, kind, v)
+}
+
+// value is what fills a placeholder, nil if that is not known. Decision.Until is
+// {until}, unless a parameter of that name says otherwise.
+func (d *Decision) value(name string) any {
 	for i := range d.Params {
 		if d.Params[i].Name == name {
-			return w.appendValue(dst, kind, d.Params[i].Value)
+			return d.Params[i].Value
 		}
 	}
 	if name == until && !d.Until.IsZero() {
-		if kind == KindTime {
-			return w.appendMoment(dst, d.Until), true
-		}
-		return w.appendTime(dst, kind, d.Until)
+		return d.Until
 	}
-	return dst, false
+	return nil
 }

@@ -17,8 +17,12 @@ func TestParseTemplate(t *testing.T) {
 	if err != nil || strings.Join(counted.names, " ") != "n" || counted.counted()["n"] != 2 {
 		t.Errorf("%+v, %v", counted, err)
 	}
+	dated, err := parseTemplate("It is tried again[ {next:on}][ {n:a|b} {n}]")
+	if err != nil || strings.Join(dated.names, " ") != "next n" || strings.Join(dated.dated(), " ") != "next" {
+		t.Errorf("%+v, %v", dated, err)
+	}
 	for _, bad := range []string{
-		"[{:a|b}]", "[{n:a|b}]", "[{n} {n:{a}|b}]",
+		"[{:a|b}]", "[{n:}]", "[{:on}]", "[{n:a|b}]", "[{n} {n:{a}|b}]",
 		"{n}", "a {n} b", "a]", "a}", "[no placeholder]", "[", "[{n}", "[{n]", "[{}]", "[{a b}]", "[n}]", "[[{n}]]", "[{n}", "[]", "[{{n}}]",
 	} {
 		if _, err := parseTemplate(bad); err == nil {
@@ -42,7 +46,7 @@ func FuzzParseTemplate(f *testing.F) {
 			t.Errorf("%q reads %q", s, got.plain())
 		}
 		for _, name := range got.names {
-			if !strings.Contains(s, "{"+name+"}") {
+			if !strings.Contains(s, "{"+name+"}") && !strings.Contains(s, "{"+name+":") {
 				t.Errorf("%q has no placeholder %q", s, name)
 			}
 		}

@@ -178,7 +178,7 @@ func (e *entry) validatePlaceholders() error {
 	return nil
 }
 
-// validateForms checks that words depend on counts only, and have as many
+// validateForms checks that words depend on counts and dates only, and have as many
 // forms as their language has plural categories.
 func (e *entry) validateForms(speeches map[Lang]*speech) error {
 	for _, lang := range Languages() {
@@ -187,6 +187,11 @@ func (e *entry) validateForms(speeches map[Lang]*speech) error {
 			texts["variant "+name] = &t
 		}
 		for name, t := range texts {
+			for _, n := range t.dated() {
+				if e.kinds[n] != KindTime {
+					return fmt.Errorf("%s: %q has a word before the date %q, which is a %s", lang, name, n, e.kinds[n])
+				}
+			}
 			for count, forms := range t.counted() {
 				if e.kinds[count] != KindCount || forms != len(speeches[lang].Plural) {
 					return fmt.Errorf("%s: %q has %d forms by %q, which is a %s", lang, name, forms, count, e.kinds[count])

@@ -39,8 +39,9 @@ func (c *Catalogue) Day(lang Lang, t time.Time) string {
 	return string(c.speech[lang.known()].appendDate(nil, t.In(c.zone)))
 }
 
-// Moment writes a time that stands alone: "today at 14:05" where it is read that day (Here), else with its date.
+// Moment writes a time: "today at 14:05" where it is read that day (Here), else with its date.
 func (c *Catalogue) Moment(lang Lang, t time.Time) string {
 	w := writer{speech: c.speech[lang.known()], zone: c.zone, read: c.read}
-	return string(w.appendMoment(nil, t))
+	b, _ := w.appendTime(nil, KindTime, t)
+	return string(b)
 }

@@ -45,13 +45,15 @@ func (w *writer) appendValue(dst []byte, kind Kind, v any) ([]byte, bool) {
 	return dst, false
 }
 
-// appendTime writes a point in time as a reader's clock shows it.
+// appendTime writes a point in time as a reader's clock shows it, without its date where that is today's.
 func (w *writer) appendTime(dst []byte, kind Kind, t time.Time) ([]byte, bool) {
 	t = t.In(w.zone)
-	switch kind {
-	case KindClock:
+	switch {
+	case kind == KindClock:
 		dst = w.speech.appendHour(dst, t)
-	case KindTime:
+	case kind == KindTime && w.isToday(t):
+		dst = w.speech.appendHour(append(dst, w.speech.Today...), t)
+	case kind == KindTime:
 		dst = w.speech.appendHour(append(w.speech.appendDate(dst, t), w.speech.BeforeClock...), t)
 	default:
 		return dst, false
@@ -62,13 +64,10 @@ func (w *writer) appendTime(dst []byte, kind Kind, t time.Time) ([]byte, bool) {
 	return dst, true
 }
 
-// appendMoment writes a point in time without its date where that is today's.
-func (w *writer) appendMoment(dst []byte, t time.Time) []byte {
-	if t = t.In(w.zone); !w.read.IsZero() && t.YearDay() == w.read.YearDay() && t.Year() == w.read.Year() {
-		return w.speech.appendHour(append(dst, w.speech.Today...), t)
-	}
-	dst, _ = w.appendTime(dst, KindTime, t)
-	return dst
+// isToday reports whether a time is of the day on which it is read.
+func (w *writer) isToday(t time.Time) bool {
+	t = t.In(w.zone)
+	return !w.read.IsZero() && t.YearDay() == w.read.YearDay() && t.Year() == w.read.Year()
 }
 
 // appendASCII writes a stranger's text as printable US-ASCII. What is not, and
