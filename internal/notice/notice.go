@@ -198,8 +198,12 @@ func (s *Sender) write(ctx context.Context, a *store.Account, kind string, value
 	now := s.Store.Now()
 	trace := store.NewTraceID(now)
 	lang := cause.English
-	if a.Language != "" {
-		lang = cause.ParseLang(a.Language)
+	chosen, err := s.Store.LanguageOf(ctx, a)
+	if err != nil {
+		return fmt.Errorf("notice: language of %s: %w", a.Address, err)
+	}
+	if chosen != "" {
+		lang = cause.ParseLang(chosen)
 	}
 	subject, text := s.compose(a, message.Address{Name: a.Name, Email: a.Address}, lang, kind, trace, values)
 	text = append([]byte("Return-Path: <>\r\n"), text...)

@@ -294,7 +294,7 @@ func (q *Queue) dsn(ctx context.Context, report, sub *store.Submission, kind Rep
 }
 
 // language is that of the account whose message it is, or whose address gets
-// the report; English for people elsewhere.
+// the report; English for people elsewhere, and where it is not known.
 func (q *Queue) language(ctx context.Context, sub *store.Submission) cause.Lang {
 	account, err := store.Account{}, error(nil)
 	if sub.Account != 0 {
@@ -302,10 +302,14 @@ func (q *Queue) language(ctx context.Context, sub *store.Submission) cause.Lang 
 	} else {
 		account, err = q.opt.Store.AccountByAddress(ctx, sub.From)
 	}
-	if err != nil || account.Language == "" {
+	if err != nil {
 		return cause.English
 	}
-	return cause.ParseLang(account.Language)
+	lang, err := q.opt.Store.LanguageOf(ctx, &account)
+	if err != nil || lang == "" {
+		return cause.English
+	}
+	return cause.ParseLang(lang)
 }
 
 // ownDomain is the domain that a report comes from: that of the sender if it is

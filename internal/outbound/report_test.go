@@ -56,3 +56,30 @@ func TestReportWords(t *testing.T) {
 		}
 	}
 }
+
+// TestReportLanguage: a report is in the language that an account chose, or else that of the browser it used last, whoever handed the
+// message in; in English to people elsewhere.
+func TestReportLanguage(t *testing.T) {
+	w := newWorld(t)
+	of := func(account store.AccountID, from string, want cause.Lang) {
+		t.Helper()
+		if got := w.queue.language(t.Context(), &store.Submission{Account: account, From: from}); got != want {
+			t.Errorf("%d %s: %s, want %s", account, from, got, want)
+		}
+	}
+	of(w.account.ID, "anna@here.test", cause.Swedish)
+	of(0, "anna@here.test", cause.Swedish)
+	of(0, "anna@far.test", cause.English)
+	if _, err := w.store.UpdateAccount(t.Context(), w.account.ID, func(a *store.Account) error { a.Language = ""; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	of(w.account.ID, "anna@here.test", cause.English)
+	for n, lang := range []string{"sv", "nb"} {
+		session := store.WebSession{Hash: store.SessionHash{byte(n)}, Language: lang, LastUsed: w.clock.Now().Add(time.Duration(n) * time.Minute)}
+		if _, err := w.store.CreateWebSession(t.Context(), w.account.ID, session, func(*store.WebSession) bool { return false }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	of(w.account.ID, "anna@here.test", cause.Norwegian)
+	of(0, "anna@here.test", cause.Norwegian)
+}

@@ -66,6 +66,19 @@ func (s *Store) WebSessions(ctx context.Context, a AccountID) (all []WebSession,
 	return all, err
 }
 
+// LanguageOf is the language in which an account is written to: the one it chose, or else that of the browser it used last; "" if
+// neither is known.
+func (s *Store) LanguageOf(ctx context.Context, a *Account) (string, error) {
+	if a.Language != "" {
+		return a.Language, nil
+	}
+	sessions, err := s.WebSessions(ctx, a.ID)
+	if err != nil || len(sessions) == 0 {
+		return "", err
+	}
+	return sessions[0].Language, nil
+}
+
 func readWebSessions(r kv.Reader) (all []WebSession, err error) {
 	t := table(tableWebSession)
 	err = scan(r, t, t.after(), func(k, b []byte) error {
