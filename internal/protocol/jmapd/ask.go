@@ -26,9 +26,10 @@ func (s *Server) Ask(ctx context.Context, a *store.Account, methodCalls []byte) 
 			req.created[string(b.Role)] = mailboxID(id)
 		}
 	}
-	responses, err := encoded(s.run(ctx, a, req))
-	if err != nil {
+	defer func() { req.room.give() }()
+	var done responses
+	if err := s.run(ctx, a, req, &done); err != nil {
 		return nil, fmt.Errorf("jmapd: ask: %w", err)
 	}
-	return responses, nil
+	return done.text, nil
 }

@@ -39,4 +39,13 @@ func TestAnswersAreBounded(t *testing.T) {
 			t.Errorf("%d are refused, not %d", strings.Count(got, `{"type":"requestTooLarge"`), refused)
 		}
 	}
+	w.server.options.Limits.AllAnswers = 150_000
+	w.server.answering.Store(100_000) // of others
+	if got := string(w.calls("[" + texts + "]")); !strings.Contains(got, `{"type":"serverUnavailable"`) {
+		t.Error(got)
+	}
+	w.server.answering.Add(-100_000)
+	if got := string(w.calls("[" + texts + "]")); strings.Contains(got, "error") || w.server.answering.Load() != 0 {
+		t.Errorf("%d octets are left: %s", w.server.answering.Load(), got)
+	}
 }

@@ -175,7 +175,7 @@ func blobGet(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := blobRange{left: max(0, *c.request.room), readable: max(maxBlobRead, c.server.options.Limits.Upload)}
+	r := blobRange{left: max(0, c.request.room.left), readable: max(maxBlobRead, c.server.options.Limits.Upload)}
 	if err := c.args.read("offset", &r.offset); err != nil {
 		return nil, err
 	}
@@ -213,7 +213,7 @@ func blobGet(ctx context.Context, c *call) (any, error) {
 		o["id"] = c.named(id)
 		list = append(list, o)
 	}
-	if err := c.request.take(*c.request.room - r.left); err != nil {
+	if err := c.request.room.take(c.request.room.left - r.left); err != nil {
 		return nil, err
 	}
 	return object{"accountId": accountID(c.account.ID), "list": list, "notFound": missing}, nil

@@ -79,7 +79,7 @@ func (c *call) newReader(ctx context.Context, e *store.Email) *reader {
 	s := c.server.store
 	return &reader{
 		email: e,
-		take:  c.request.take,
+		take:  c.request.room.take,
 		open:  func() (octets, error) { return s.Body(ctx, e) },
 		read:  func(off, n int64) ([]byte, error) { return s.ReadBody(ctx, []byte{}, e, off, n) },
 		name:  func(part int) string { return blobID(e.ID, part) },

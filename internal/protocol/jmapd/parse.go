@@ -97,7 +97,7 @@ func (c *call) parseBlob(ctx context.Context, p *picture, id string, g *getArgs,
 		"preview": m.summary.Preview, "hasAttachment": m.summary.HasAttachment,
 	}
 	r := &reader{
-		take:  c.request.take,
+		take:  c.request.room.take,
 		parts: m.summary.Parts,
 		open:  func() (octets, error) { return keptOpen{m.text}, nil },
 		read: func(off, n int64) ([]byte, error) {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -25,17 +26,31 @@ type request struct {
 	calls   []invocation
 	created map[string]string // creation ids of this request and those before it
 	told    bool              // the client gave creation ids and wants them back
-	room    *int64            // octets of texts, fields and data of messages that the answers have room for still
+	room    *room
 	asker
 }
 
-// take counts octets that an answer is to have: those of a request are in memory together.
-func (r *request) take(n int64) error {
-	if *r.room -= n; *r.room < 0 {
+// room is what the answers to a request have room for, in octets of texts, fields and data of messages: they are in memory together.
+type room struct {
+	left, taken int64
+	all         *atomic.Int64 // what the requests that run have taken
+	most        int64         // of all of them
+}
+
+// take counts octets that an answer is to have.
+func (r *room) take(n int64) error {
+	if r.left -= n; r.left < 0 {
 		return &methodError{Type: "requestTooLarge", Description: "the texts and data are more than the answers have room for: ask for fewer at a time"}
+	}
+	r.taken += n
+	if r.all.Add(n) > r.most {
+		return &methodError{Type: "serverUnavailable", Description: "the answers to all requests are more than there is memory for: ask again in a moment"}
 	}
 	return nil
 }
+
+// give gives back what was taken, once the answers went out.
+func (r *room) give() { r.all.Add(-r.taken) }
 
 // asker is what is known of who makes a request.
 type asker struct {
@@ -59,24 +74,38 @@ type response struct {
 	id   string
 }
 
-// encoded writes responses. A json.Marshaler's result would be gone through once more.
-func encoded(list []response) ([]byte, error) {
-	b := []byte{'['}
-	for i := range list {
-		for j, v := range []any{list[i].name, list[i].args, list[i].id} {
-			text, err := json.Marshal(v)
-			if err != nil {
-				return nil, err
-			}
-			b = append(append(b, separators[min(i, 1)][j]...), text...)
-		}
-		b = append(b, ']')
-	}
-	return append(b, ']'), nil
+// responses are those of a request as they are made. Each is written at once: what an answer is made of takes several times the memory of its text.
+type responses struct {
+	text []byte
+	list []responded
 }
 
-// separators stand before the three members of the first response and of the others.
-var separators = [2][3]string{{"[", ",", ","}, {",[", ",", ","}}
+// responded is a response that is written; its arguments are between two places in the text.
+type responded struct {
+	name, id   string
+	begin, end int
+}
+
+// add writes a response.
+func (r *responses) add(one response) error {
+	parts := [3][]byte{}
+	for i, v := range []any{one.name, one.args, one.id} {
+		text, err := json.Marshal(v)
+		if err != nil {
+			return err
+		}
+		parts[i] = text
+	}
+	if len(r.list) > 0 {
+		r.text = append(r.text, ',')
+	}
+	r.text = append(append(append(r.text, '['), parts[0]...), ',')
+	begin := len(r.text)
+	r.text = append(r.text, parts[1]...)
+	r.list = append(r.list, responded{one.name, one.id, begin, len(r.text)})
+	r.text = append(append(append(r.text, ','), parts[2]...), ']')
+	return nil
+}
 
 // method is a method of a capability.
 type method struct {
@@ -176,28 +205,43 @@ func (s *Server) api(w http.ResponseWriter, r *http.Request, a *store.Account) {
 		return
 	}
 	defer s.end(a.ID)
+	control, now := http.NewResponseController(w), time.Now()
+	_ = control.SetReadDeadline(now.Add(requestTime)) // else the usual ones hold, which are for pages
+	_ = control.SetWriteDeadline(now.Add(requestTime + answerTime))
 	req, bad := s.read(w, r)
+	_ = control.SetReadDeadline(time.Time{}) // its end would be that of the work, too
 	if bad != nil {
 		bad.write(w)
 		return
 	}
 	req.asker = s.askerOf(r)
+	defer func() { req.room.give() }()
 	text, err := s.respond(r.Context(), a, req)
 	w.Header().Set("Content-Language", string(req.lang)) // RFC 8620 section 3.8
 	s.answer(w, text, err)
 }
 
+// How long requests may take, so that slow lines have the time they need.
+const (
+	requestTime = 2 * time.Minute // to come
+	answerTime  = 5 * time.Minute // until the first of the answer goes out
+	answerWait  = time.Minute     // for the client to take it, and more for what is long
+	slowest     = 16 << 10        // octets in a second: an answer is kept in memory until it is taken
+)
+
+// timeFor is how long a client may take to read an answer of so many octets.
+func timeFor(octets int) time.Duration { return answerWait + time.Duration(octets/slowest)*time.Second }
+
 // respond makes the calls of a request and returns the Response object (RFC 8620 section 3.4).
 func (s *Server) respond(ctx context.Context, a *store.Account, req *request) ([]byte, error) {
-	responses, err := encoded(s.run(ctx, a, req))
-	if err != nil {
+	done := responses{text: []byte(`{"methodResponses":`)}
+	if err := s.run(ctx, a, req, &done); err != nil {
 		return nil, err
 	}
 	session, err := s.sessionOf(ctx, a)
 	if err != nil {
 		return nil, err
 	}
-	text := append([]byte(`{"methodResponses":`), responses...)
 	rest := object{"sessionState": session["state"]}
 	if req.told {
 		rest["createdIds"] = req.created
@@ -207,7 +251,7 @@ func (s *Server) respond(ctx context.Context, a *store.Account, req *request) ([
 		return nil, err
 	}
 	more[0] = ','
-	return append(text, more...), nil
+	return append(done.text, more...), nil
 }
 
 // begin takes one of the places for requests of an account, which end gives back.
@@ -271,7 +315,7 @@ func parseRequest(text []byte) (*request, error) {
 	if err := json.Unmarshal(text, &members); err != nil || members == nil {
 		return nil, errors.New("the request is not an object")
 	}
-	req := &request{created: map[string]string{}, room: new(int64)}
+	req := &request{created: map[string]string{}, room: &room{all: new(atomic.Int64)}}
 	if err := unmarshal(members["using"], &req.using); err != nil || req.using == nil {
 		return nil, errors.New("using is not a list of capabilities")
 	}
@@ -328,27 +372,29 @@ func invalid(format string, args ...any) error {
 }
 
 // run makes the calls of a request, one after the other (RFC 8620 section 3.10).
-func (s *Server) run(ctx context.Context, a *store.Account, req *request) []response {
-	*req.room = s.options.Limits.Answers
-	done := []response{}
+func (s *Server) run(ctx context.Context, a *store.Account, req *request, done *responses) error {
+	req.room = &room{left: s.options.Limits.Answers, all: &s.answering, most: s.options.Limits.AllAnswers}
+	done.text = append(done.text, '[')
 	for _, in := range req.calls {
 		answer, err := s.call(ctx, a, req, in, done)
-		if err != nil {
-			done = append(done, response{"error", s.errorOf(err), in.id})
-			continue
+		all, ok := answer.(several)
+		switch {
+		case err != nil:
+			all = several{{"error", s.errorOf(err), ""}}
+		case !ok:
+			all = several{{in.name, answer, ""}}
 		}
-		if all, ok := answer.(several); ok {
-			for _, one := range all {
-				done = append(done, response{one.name, one.args, in.id})
+		for _, one := range all {
+			if err := done.add(response{one.name, one.args, in.id}); err != nil {
+				return err
 			}
-			continue
 		}
-		done = append(done, response{in.name, answer, in.id})
 	}
-	return done
+	done.text = append(done.text, ']')
+	return nil
 }
 
-func (s *Server) call(ctx context.Context, a *store.Account, req *request, in invocation, done []response) (any, error) {
+func (s *Server) call(ctx context.Context, a *store.Account, req *request, in invocation, done *responses) (any, error) {
 	m, ok := s.methods[in.name]
 	if !ok || !slices.Contains(req.using, m.capability) {
 		return nil, &methodError{Type: "unknownMethod"}
@@ -404,7 +450,7 @@ func (s *Server) errorOf(err error) *methodError {
 }
 
 // resolve puts results of earlier calls in the place of references to them (RFC 8620 section 3.7).
-func resolve(args map[string]json.RawMessage, done []response) (arguments, error) {
+func resolve(args map[string]json.RawMessage, done *responses) (arguments, error) {
 	out := arguments{}
 	for name, raw := range args {
 		if !strings.HasPrefix(name, "#") {
@@ -424,7 +470,7 @@ func resolve(args map[string]json.RawMessage, done []response) (arguments, error
 	return out, nil
 }
 
-func reference(raw json.RawMessage, done []response) (json.RawMessage, error) {
+func reference(raw json.RawMessage, done *responses) (json.RawMessage, error) {
 	var ref struct{ ResultOf, Name, Path string }
 	var members map[string]json.RawMessage
 	if err := unmarshal(raw, &members); err != nil {
@@ -435,21 +481,19 @@ func reference(raw json.RawMessage, done []response) (json.RawMessage, error) {
 			return nil, errors.New("not a ResultReference")
 		}
 	}
-	at := slices.IndexFunc(done, func(r response) bool { return r.id == ref.ResultOf })
+	at := slices.IndexFunc(done.list, func(r responded) bool { return r.id == ref.ResultOf })
 	if at < 0 {
 		return nil, errors.New("no call before has this id")
 	}
-	if done[at].name != ref.Name {
+	one := done.list[at]
+	if one.name != ref.Name {
 		return nil, errors.New("the response has another name")
 	}
-	text, err := json.Marshal(done[at].args)
-	if err != nil {
-		return nil, err
-	}
-	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder := json.NewDecoder(bytes.NewReader(done.text[one.begin:one.end]))
 	decoder.UseNumber()
 	var value any
-	if err := decoder.Decode(&value); err != nil {
+	err := decoder.Decode(&value)
+	if err != nil {
 		return nil, err
 	}
 	if value, err = pointed(value, ref.Path); err != nil {

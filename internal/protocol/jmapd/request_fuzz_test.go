@@ -20,16 +20,15 @@ func FuzzRequest(f *testing.F) {
 		if err != nil {
 			return
 		}
-		var done []response
+		var done responses
 		for _, in := range req.calls {
-			args, err := resolve(in.args, done)
+			args, err := resolve(in.args, &done)
 			if err != nil {
 				continue
 			}
-			if _, err := json.Marshal(args); err != nil {
+			if err := done.add(response{in.name, args, in.id}); err != nil {
 				t.Fatalf("%s: %v", text, err)
 			}
-			done = append(done, response{in.name, args, in.id})
 		}
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
@@ -85,6 +86,7 @@ type Limits struct {
 	Upload             int64 // octets; default 50 MB
 	Message            int64 // octets of a message that is written or sent here; default 50 MB
 	Answers            int64 // octets of texts, fields and data of messages in the answers to a request; default 64 MiB
+	AllAnswers         int64 // of those in the answers to all requests that run; default 1 GiB
 	Recipients         int   // of a message; default 1000
 	Calls              int   // in a request; default 64
 	ConcurrentRequests int   // of an account; default 8
@@ -101,6 +103,9 @@ func (l *Limits) defaults() {
 	}
 	if l.Answers == 0 {
 		l.Answers = 64 << 20
+	}
+	if l.AllAnswers == 0 {
+		l.AllAnswers = 1 << 30
 	}
 	if l.Message == 0 {
 		l.Message = 50_000_000
@@ -123,6 +128,8 @@ type Server struct {
 	mux      *http.ServeMux
 	methods  map[string]method
 	accounts accounts
+
+	answering atomic.Int64 // octets in the answers to requests that run (Limits.AllAnswers)
 
 	mu        sync.Mutex
 	uploading map[store.AccountID]int // uploads

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/postiljon/postiljon/internal/store"
 )
@@ -146,7 +147,8 @@ func (s *Server) answer(w http.ResponseWriter, text []byte, err error) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(text) // a client that went away
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(timeFor(len(text)))) // else the usual one holds
+	_, _ = w.Write(text)                                                                   // a client that went away
 }
 
 // Ids are a letter and a number, as RFC 8620 section 1.2 advises. Those of mailboxes, emails and conversations are the

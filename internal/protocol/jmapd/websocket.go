@@ -18,7 +18,7 @@ import (
 const (
 	socketTime = time.Hour        // then the client comes again and signs in anew
 	socketPing = time.Minute      // between two looks whether it is still there
-	socketWait = 30 * time.Second // for it to take what is sent
+	socketWait = 30 * time.Second // for it to answer that
 )
 
 // socket is one connection (RFC 8887).
@@ -160,6 +160,7 @@ func (c *socket) request(ctx context.Context, id json.RawMessage, text []byte) {
 		return
 	}
 	req.asker = c.who
+	defer func() { req.room.give() }()
 	answer, err := c.s.respond(ctx, c.account, req)
 	if err != nil {
 		c.s.log.Error("jmapd: an answer cannot be written", "error", err)
@@ -273,7 +274,7 @@ func (c *socket) writeObject(ctx context.Context, o object) bool {
 }
 
 func (c *socket) write(ctx context.Context, text []byte) bool {
-	ctx, cancel := context.WithTimeout(ctx, socketWait)
+	ctx, cancel := context.WithTimeout(ctx, timeFor(len(text)))
 	defer cancel()
 	return c.conn.Write(ctx, websocket.MessageText, text) == nil
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/netserve"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/web/page"
 )
@@ -140,8 +141,7 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request) {
 			s.options.Log.Warn("files: a download was not counted", "file", f.ID, "error", err)
 		}
 	}
-	out := &patientWriter{ResponseWriter: w, control: http.NewResponseController(w)}
-	http.ServeContent(out, r, "", f.Whole, io.NewSectionReader(content, 0, content.Size()))
+	http.ServeContent(netserve.Patiently(w, patience), r, "", f.Whole, io.NewSectionReader(content, 0, content.Size()))
 }
 
 // begins reports whether a request for a range asks for the first octet: whoever goes on with a download is not counted
@@ -178,24 +178,6 @@ func disposition(name string) string {
 	}
 	return value
 }
-
-// patientWriter writes with a deadline that moves with what goes out.
-type patientWriter struct {
-	http.ResponseWriter
-	control *http.ResponseController
-	moved   time.Time
-}
-
-func (p *patientWriter) Write(b []byte) (int, error) {
-	if now := time.Now(); now.Sub(p.moved) > patience/10 {
-		p.moved = now
-		_ = p.control.SetWriteDeadline(now.Add(patience)) // a connection that cannot has none
-	}
-	return p.ResponseWriter.Write(b)
-}
-
-// Unwrap lets http.ResponseController through.
-func (p *patientWriter) Unwrap() http.ResponseWriter { return p.ResponseWriter }
 
 // fetches bounds what one place on the net asks for without having signed in.
 type fetches struct {

@@ -1,8 +1,6 @@
 package move
 
 import (
-	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"strconv"
@@ -11,6 +9,7 @@ import (
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/netserve"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/transfer"
 )
@@ -63,7 +62,7 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request, a *store.Account
 	}
 	defer s.exports.end(a.ID)
 	now := s.options.Store.Now()
-	out := &patientWriter{w: w, control: http.NewResponseController(w)}
+	out := netserve.Patiently(w, patience)
 	var to transfer.Writer
 	kind, ext := "application/zip", ".zip"
 	switch format := q.Get("format"); {
@@ -90,10 +89,10 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request, a *store.Account
 		err = to.Close()
 	}
 	if err != nil {
-		if r.Context().Err() == nil && out.err == nil { // not the client's doing
+		if r.Context().Err() == nil && out.Err() == nil { // not the client's doing
 			s.options.Log.Error("move: export broke off", "account", a.ID, "error", err)
 		}
-		out.abort()
+		out.Abort()
 	}
 }
 
@@ -120,27 +119,4 @@ func (s *Server) mailbox(r *http.Request, a *store.Account, text string) (store.
 		}
 	}
 	return s.options.Store.MailboxByName(r.Context(), a.ID, text)
-}
-
-// patientWriter writes with a deadline that moves with what goes out.
-type patientWriter struct {
-	w       io.Writer
-	control *http.ResponseController
-	moved   time.Time
-	err     error
-}
-
-// abort has the answer end in a way that the client sees: its end cannot be written any more.
-func (p *patientWriter) abort() { _ = p.control.SetWriteDeadline(time.Unix(1, 0)) }
-
-func (p *patientWriter) Write(b []byte) (int, error) {
-	if now := time.Now(); now.Sub(p.moved) > patience/10 {
-		p.moved = now
-		_ = p.control.SetWriteDeadline(now.Add(patience)) // a connection that cannot has none
-	}
-	n, err := p.w.Write(b)
-	if err != nil {
-		p.err = fmt.Errorf("move: %w", err)
-	}
-	return n, err
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/netserve"
 	"github.com/postiljon/postiljon/internal/store"
 	"github.com/postiljon/postiljon/internal/transfer"
 	"github.com/postiljon/postiljon/internal/web/answer"
@@ -400,7 +401,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request, a *store.Account
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no")
-	out := &patientWriter{w: w, control: http.NewResponseController(w)}
+	out := netserve.Patiently(w, patience)
 	tick := time.NewTicker(tellEvery)
 	defer tick.Stop()
 	var last string
@@ -418,7 +419,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request, a *store.Account
 			_, err = fmt.Fprint(out, ": still here\n\n")
 		}
 		if err == nil {
-			err = out.control.Flush()
+			err = http.NewResponseController(out).Flush()
 		}
 		if err != nil || j.State != store.JobRunning {
 			return

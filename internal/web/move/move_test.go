@@ -440,27 +440,3 @@ func TestInterrupted(t *testing.T) {
 		t.Errorf("verify: %v, %v", report.Problems, err)
 	}
 }
-
-// TestBrokenOffIsSeen: who fetches mail sees, over each HTTP, that an answer ended before its end.
-func TestBrokenOffIsSeen(t *testing.T) {
-	for _, two := range []bool{false, true} {
-		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			out := &patientWriter{w: w, control: http.NewResponseController(w)}
-			if _, err := out.Write(bytes.Repeat([]byte("x"), 100_000)); err != nil {
-				t.Error(err)
-			}
-			out.abort()
-		}))
-		server.EnableHTTP2 = two
-		server.StartTLS()
-		r, err := server.Client().Get(server.URL)
-		if err == nil {
-			_, err = io.ReadAll(r.Body)
-			r.Body.Close()
-		}
-		if err == nil {
-			t.Errorf("over %s nobody sees that the answer broke off", r.Proto)
-		}
-		server.Close()
-	}
-}
