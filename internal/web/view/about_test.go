@@ -1,6 +1,8 @@
 package view
 
 import (
+	"archive/zip"
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -233,6 +235,11 @@ func TestInvitationAttached(t *testing.T) {
 			base64.StdEncoding.EncodeToString([]byte(strings.ReplaceAll(file, "\n", "\r\n"))) + "\n--m--\n")
 		if told := w.about(id); !slices.Equal(told.Inline, want) || told.Invitation == nil || told.Invitation.Summary != "Tea" {
 			t.Errorf("%q, want %q: %+v", told.Inline, want, told.Invitation)
+		}
+		archive := w.get(id + "/attachments.zip").Body.Bytes()
+		z, err := zip.NewReader(bytes.NewReader(archive), int64(len(archive)))
+		if err != nil || len(z.File) != 2-len(want) {
+			t.Errorf("%v, %+v", err, z)
 		}
 	}
 }

@@ -41,7 +41,10 @@ func (s *Server) raw(w http.ResponseWriter, r *request) error {
 
 // archive is all attachments as one file, made while it is sent.
 func (s *Server) archive(w http.ResponseWriter, r *request) error {
-	list := message.BodiesOf(r.mail.parts, 0).Attachments
+	list, err := s.archived(r)
+	if err != nil {
+		return err
+	}
 	if len(list) == 0 {
 		return errStatus(http.StatusNotFound)
 	}
@@ -62,6 +65,17 @@ func (s *Server) archive(w http.ResponseWriter, r *request) error {
 		}
 	}
 	return z.Close()
+}
+
+// archived are the parts that an archive has: all attachments, and an invitation once.
+func (s *Server) archived(r *request) ([]int, error) {
+	list := message.BodiesOf(r.mail.parts, 0).Attachments
+	part, text, err := s.calendar(r)
+	if err != nil || part < 0 {
+		return list, err
+	}
+	again, err := s.attachedAgain(r, part, text)
+	return slices.DeleteFunc(list, func(i int) bool { return again && i == part }), err
 }
 
 // addTo adds an attachment to an archive. Text is worth compressing; most else is compressed already.

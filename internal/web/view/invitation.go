@@ -26,25 +26,30 @@ type invitation struct {
 // maxCalendar bounds how much of a calendar is read, in octets.
 const maxCalendar = 256 << 10
 
-// aboutInvitation reads the first event of the first calendar in a message, as far as a reader is to be told of it.
+// aboutInvitation tells of the first event of the first calendar in a message, as far as a reader is to know it.
 func (s *Server) aboutInvitation(r *request, a *about) error {
-	i := slices.IndexFunc(r.mail.parts, func(p message.Part) bool { return p.Type == "text" && p.Subtype == "calendar" })
-	if i < 0 {
-		return nil
-	}
-	text, err := s.text(r.Context(), r.mail, i, maxCalendar)
-	if err != nil {
+	part, text, err := s.calendar(r)
+	if err != nil || part < 0 {
 		return err
 	}
 	e := readCalendar(string(text))
-	v := &invitation{PartID: partID(i), Summary: e.summary, Location: e.location, Said: e.said(r.words(s))}
+	v := &invitation{PartID: partID(part), Summary: e.summary, Location: e.location, Said: e.said(r.words(s))}
 	v.Start, v.End, v.Zone = e.when()
 	a.Invitation = v
-	again, err := s.attachedAgain(r, i, text)
+	again, err := s.attachedAgain(r, part, text)
 	if again {
 		a.Inline = append(a.Inline, v.PartID)
 	}
 	return err
+}
+
+// calendar finds the first calendar in a message; part is below 0 without one.
+func (s *Server) calendar(r *request) (part int, text []byte, err error) {
+	part = slices.IndexFunc(r.mail.parts, func(p message.Part) bool { return p.Type == "text" && p.Subtype == "calendar" })
+	if part >= 0 {
+		text, err = s.text(r.Context(), r.mail, part, maxCalendar)
+	}
+	return part, text, err
 }
 
 // attachedAgain tells whether the calendar of a part is that of a later one, too: many programs that invite attach it as a file for
@@ -52,8 +57,7 @@ func (s *Server) aboutInvitation(r *request, a *about) error {
 func (s *Server) attachedAgain(r *request, part int, calendar []byte) (bool, error) {
 	lines := func(text []byte) []byte { return bytes.TrimSpace(bytes.ReplaceAll(text, []byte("\r"), nil)) }
 	for i := part + 1; i < len(r.mail.parts); i++ {
-		p := &r.mail.parts[i]
-		if p.Subtype != "ics" && p.Subtype != "calendar" {
+		if t := r.mail.parts[i].Subtype; t != "ics" && t != "calendar" {
 			continue
 		}
 		other, err := s.text(r.Context(), r.mail, i, maxCalendar)
