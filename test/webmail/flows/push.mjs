@@ -57,7 +57,7 @@ await flow(async ({ person }) => {
         if (!options.userVisibleOnly || options.applicationServerKey.length < 80) throw new TypeError("not what a browser wants");
         return made;
       };
-      PushManager.prototype.getSubscription = async () => made;
+      PushManager.prototype.getSubscription = async () => (localStorage.getItem("lost") ? null : made);
     }, subscription);
     await page.goto(`${base}/settings/notifications`);
     await page.getByText("They are off").waitFor();
@@ -68,6 +68,17 @@ await flow(async ({ person }) => {
 
     await page.getByRole("button", { name: "Send a test" }).click();
     await page.getByText(/It came after \d+(\.\d)? seconds\./).waitFor();
+
+    // A browser that was set up anew has forgotten what it was told with; it is made one that is told again.
+    const told = async () => (await jmap(page, ["PushSubscription/get", { ids: null, accountId: undefined }]))[0].list.map((s) => s.id);
+    const [before] = await told();
+    await page.evaluate(() => localStorage.setItem("lost", "yes"));
+    await page.reload();
+    for (let tries = 0, now = [before]; now.length !== 1 || now[0] === before; now = await told()) {
+      assert.ok(tries++ < 60, "nobody told the server of the new one");
+      await page.waitForTimeout(250);
+    }
+    await page.evaluate(() => localStorage.removeItem("lost"));
 
     // A folder that is told of, without a sound.
     await jmap(page, ["Mailbox/set", { create: { q: { name: "Lugnt" } } }]);

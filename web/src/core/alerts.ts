@@ -21,9 +21,12 @@ export interface Alerts {
 export const alerts = signal<Alerts>({ sound: "device", badge: "number", folders: {} });
 whenTold(() => (alerts.value = first?.alerts ?? { sound: "device", badge: "number", folders: {} }));
 
+/** saving is how many choices made here the server does not have yet: what it told meanwhile is older than they are. */
+export const saving = { n: 0 };
+
 export async function renewAlerts(): Promise<void> {
   const now = await api<Alerts>("GET", "/api/alerts");
-  if (JSON.stringify(now) !== JSON.stringify(alerts.peek())) alerts.value = now;
+  if (!saving.n && JSON.stringify(now) !== JSON.stringify(alerts.peek())) alerts.value = now;
 }
 
 /** tells says whether mail that comes to a folder is told of; what nobody chose is as in internal/alerts. */

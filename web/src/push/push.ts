@@ -119,7 +119,12 @@ export async function renew(): Promise<void> {
   const wanted = localStorage.getItem(wantedKey);
   if (!possible || !wanted || Notification.permission !== "granted") return;
   if (alerts.peek().off?.includes(deviceId())) return forget(); // switched off from another
+  const here = await (await navigator.serviceWorker.ready).pushManager.getSubscription();
   const mine = (await subscriptions()).find(isMine);
+  if (mine && !here) { // the browser forgot it, as where it was set up anew
+    await call("PushSubscription/set", { destroy: [mine.id] });
+    return subscribe(JSON.parse(wanted));
+  }
   if (!mine) {
     await unsubscribeHere(); // the server forgets what the push service no longer knows, which gives that one again
     await subscribe(JSON.parse(wanted));

@@ -3,7 +3,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { first } from "../core/first";
-import { api, call, send } from "../core/jmap";
+import { api, call, LineError, online, send } from "../core/jmap";
 import { changesWaiting } from "../core/standin";
 import { number, size, t } from "../core/text";
 import { databaseOf, open } from "../offline/database";
@@ -11,6 +11,7 @@ import type { Keeping } from "../offline/keeping";
 import { possible } from "../push/push";
 import { Button } from "../ui/button";
 import { Icon } from "../ui/icon";
+import { toast } from "../ui/toast";
 import { Part } from "./parts";
 
 /** Level is how well something is; note is what a browser does not have, which is no trouble. */
@@ -23,6 +24,8 @@ interface Found {
 
 interface Probe {
   id: string;
+  /** kept tells that it is about what this browser keeps, which a repair sets up anew. */
+  kept?: boolean;
   look: () => Promise<Found>;
 }
 
@@ -41,7 +44,10 @@ const probes: Probe[] = [
       const times: number[] = [];
       for (let i = 0; i < oftenEnough; i++) {
         const begin = performance.now();
-        await call("Core/echo", { n: i });
+        const echo = await call("Core/echo", { n: i }).catch((error) => {
+          if (!(error instanceof LineError)) throw error;
+        });
+        if (!echo) return bad(t("check_line_none"));
         times.push(performance.now() - begin);
       }
       const middle = times.sort((a, b) => a - b)[Math.floor(times.length / 2)]!;
@@ -57,12 +63,13 @@ const probes: Probe[] = [
         source.close();
         resolve(found);
       };
-      const timer = setTimeout(() => end(bad(t("check_push_bad"))), 8000);
+      const timer = setTimeout(() => end(bad(t(online.peek() ? "check_push_bad" : "check_failed"))), 8000);
       source.onopen = () => end(good(t("check_push_good")));
     }),
   },
   {
     id: "version",
+    kept: true,
     look: async () => {
       const page = await send("/mail/", { headers: { Accept: "text/html" } });
       const theirs = page.headers.get("X-Postiljon-Shell");
@@ -77,20 +84,25 @@ const probes: Probe[] = [
       const theirs = Date.parse(response.headers.get("Date") ?? "");
       const off = Math.round(Math.abs((begin + Date.now()) / 2 - theirs) / 1000);
       if (Number.isNaN(theirs)) return warn(t("check_clock_unknown"));
-      return off <= 60 ? good(t("check_clock_good")) : warn(t("check_clock_off", { n: off }));
+      if (off <= 60) return good(t("check_clock_good"));
+      return warn(off < 120 ? t("check_clock_off", { n: off }) : t("check_clock_off_minutes", { n: Math.round(off / 60) }));
     },
   },
   {
     id: "worker",
+    kept: true,
     look: async () => {
       if (!("serviceWorker" in navigator) || !(await open(first.account.id).catch(() => undefined))) return warn(t("check_worker_none"));
       const late = new Promise<undefined>((resolve) => setTimeout(resolve, 5000));
       const registration = await Promise.race([navigator.serviceWorker.ready, late]); // it is being set up when the page has just come
-      return registration?.active ? good(t("check_worker_good")) : warn(t("check_worker_off"));
+      if (!registration?.active) return warn(t("check_worker_off"));
+      const program = document.querySelector<HTMLScriptElement>('script[src*="/ui/"]')?.src;
+      return !program || (await caches.match(program)) ? good(t("check_worker_good")) : warn(t("check_worker_gone"));
     },
   },
   {
     id: "storage",
+    kept: true,
     look: async () => {
       if (!globalThis.indexedDB || !navigator.storage?.estimate) return note(t("check_storage_none"));
       const { usage = 0, quota = 0 } = await navigator.storage.estimate();
@@ -99,6 +111,7 @@ const probes: Probe[] = [
   },
   {
     id: "kept",
+    kept: true,
     look: async () => {
       const keeps = await open(first.account.id).catch(() => undefined);
       if (!keeps) return note(t("check_kept_refused"));
@@ -140,12 +153,13 @@ export function Check() {
 
   const all = Object.values(found);
   const done = all.length === probes.length;
-  const trouble = all.some((f) => f.level === "warn" || f.level === "bad");
+  const ill = probes.filter((p) => found[p.id]?.level === "warn" || found[p.id]?.level === "bad");
+  const noLine = found.line?.level === "bad";
   return (
     <>
       <h1>{t("settings_check")}</h1>
-      <p class={`check-verdict ${done && trouble ? "warn" : ""}`} role="status">
-        {!done ? t("check_running", { n: all.length, all: number(probes.length) }) : trouble ? t("check_trouble") : t("check_fine")}
+      <p class={`check-verdict ${done && ill.length ? "warn" : ""}`} role="status">
+        {!done ? t("check_running", { n: all.length, all: number(probes.length) }) : t(noLine ? "check_line_none" : ill.some((p) => p.kept) ? "check_trouble" : ill.length ? "check_trouble_else" : "check_fine")}
       </p>
       <Part title={t("check_what")}>
         <ul class="checks">
@@ -177,14 +191,30 @@ export function Check() {
   );
 }
 
-/** repair takes away what is kept in this browser, but for what waits to be sent, and loads the program anew. */
+/**
+ * repair takes away what is kept in this browser, and loads the program anew. What waits to be sent or done stays, and what the
+ * worker was told to say.
+ */
 async function repair(): Promise<void> {
+  try {
+    await api("GET", "/api/session"); // a session that is over leads to the sign-in by itself
+  } catch (error) {
+    if (error instanceof LineError) return void toast(t("repair_no_line"), { kind: "error" }); // without the program, nothing would be there
+  }
+  const told = await globalThis.caches?.match("/push-preferences");
   for (const registration of (await navigator.serviceWorker?.getRegistrations()) ?? []) await registration.unregister();
   for (const name of (await globalThis.caches?.keys()) ?? []) await caches.delete(name);
+  if (told) await (await caches.open("pages")).put("/push-preferences", told);
+  if (await waits()) return location.replace("/mail/inbox");
   await new Promise<void>((resolve) => {
     const request = indexedDB.deleteDatabase(databaseOf(first.account.id));
     request.onsuccess = request.onerror = request.onblocked = () => resolve();
   });
-  await api("GET", "/api/session").catch(() => {}); // a session that is over leads to the sign-in by itself
   location.replace("/mail/inbox");
+}
+
+/** waits takes away what is kept of mail, and tells whether something that was done without a line is not at the server yet. */
+async function waits(): Promise<boolean> {
+  const late = new Promise<false>((resolve) => setTimeout(resolve, 3000, false)); // a database that does not open is broken
+  return Promise.race([open(first.account.id).then((kept) => kept.clear()).catch(() => false), late]);
 }

@@ -3,7 +3,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { api, call, MethodError } from "../core/jmap";
-import { alerts, counts, tells, type Alerts, type Badge, type Sound } from "../core/alerts";
+import { alerts, counts, saving, tells, type Alerts, type Badge, type Sound } from "../core/alerts";
 import { mailboxes, shared, type Mailbox } from "../core/mail";
 import { longDate, t } from "../core/text";
 import { Button } from "../ui/button";
@@ -133,13 +133,17 @@ function Sounds() {
   return <Row label={t("sounds_here")} text={t("sounds_here_text")}><Switch label={t("sounds_here")} on={on} change={turn} /></Row>;
 }
 
-let saving: Promise<unknown> = Promise.resolve();
+let saved: Promise<unknown> = Promise.resolve();
 
 /** save shows what was chosen and has the server keep it, one after the other; what it refuses is taken back. */
 function save(next: Alerts): void {
   const before = alerts.peek();
   alerts.value = next;
-  saving = saving.then(() => attempt(() => api("PUT", "/api/alerts", next), t("is_saved"))).then((done) => done || (alerts.value = before));
+  saving.n++;
+  saved = saved.then(() => attempt(() => api("PUT", "/api/alerts", next), t("is_saved"))).then((done) => {
+    saving.n--;
+    if (!done) alerts.value = before;
+  });
 }
 
 /** Everywhere is what holds in all browsers of the account. */
