@@ -389,11 +389,10 @@ func (s *session) sentEvents(now time.Time, summary *message.Summary) []store.Ev
 
 // event tells of the message: whose it is, where it came from and how.
 func (s *session) event(kind string, now time.Time, to string, summary *message.Summary) store.Event {
-	e := store.Event{Time: now, Trace: s.trace, Kind: kind, Fields: []store.Field{
-		{Name: "from", Value: s.from}, {Name: "to", Value: to},
-		{Name: "message-id", Value: summary.MessageID}, {Name: "subject", Value: summary.Subject},
-		{Name: "size", Value: strconv.FormatInt(summary.Size, 10)},
-	}}
+	e := store.Event{Time: now, Trace: s.trace, Kind: kind, Fields: make([]store.Field, 0, 9)}
+	e.Fields = append(e.Fields, store.Field{Name: "from", Value: s.from}, store.Field{Name: "to", Value: to},
+		store.Field{Name: "message-id", Value: summary.MessageID}, store.Field{Name: "subject", Value: summary.Subject},
+		store.Field{Name: "size", Value: strconv.FormatInt(summary.Size, 10)})
 	switch {
 	case s.handed != nil:
 		e.Fields = append(e.Fields, store.Field{Name: "protocol", Value: "JMAP"})
@@ -468,10 +467,7 @@ func (s *session) deliveryTrouble(err error, a store.AccountID) cause.Decision {
 // report tells the sender of recipients that failed after all, and of those
 // reached where the sender asked for it (RFC 3461 section 4.1).
 func (s *session) report(ctx context.Context, email store.NewEmail, failed map[store.AccountID]cause.Decision) {
-	sub := &store.Submission{
-		ID: s.trace, From: s.from, EnvID: s.mail.EnvID, Ret: s.mail.Ret, MessageID: email.Summary.MessageID,
-		Blob: email.Blob, Size: email.Summary.Size, Created: email.Received,
-	}
+	var recipients []store.SubmissionRecipient
 	for i := range s.local {
 		l := &s.local[i]
 		if len(failed) == 0 && (l.notify&smtpd.NotifySuccess == 0 || s.queued != nil) { // the queue tells of its own
@@ -488,10 +484,14 @@ func (s *session) report(ctx context.Context, email store.NewEmail, failed map[s
 				}
 			}
 		}
-		sub.Recipients = append(sub.Recipients, r)
+		recipients = append(recipients, r)
 	}
-	if s.from == "" || len(sub.Recipients) == 0 {
+	if s.from == "" || len(recipients) == 0 {
 		return
+	}
+	sub := &store.Submission{
+		ID: s.trace, From: s.from, EnvID: s.mail.EnvID, Ret: s.mail.Ret, MessageID: email.Summary.MessageID,
+		Blob: email.Blob, Size: email.Summary.Size, Created: email.Received, Recipients: recipients,
 	}
 	if err := s.b.Queue.Report(ctx, sub); err != nil {
 		s.b.Log.Error("sender not told of a delivery", "trace", s.trace, "error", err)

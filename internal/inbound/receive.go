@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"fmt"
 	"io"
 
 	"github.com/postiljon/postiljon/internal/cause"
@@ -142,9 +141,9 @@ func (s *session) traceFields(checked *genuine.Result) []byte {
 	if len(s.local) == 1 && len(s.remote) == 0 {
 		r.For = s.local[0].to
 	}
-	var b []byte
+	b := make([]byte, 0, 512)
 	if len(s.remote) == 0 {
-		b = fmt.Appendf(b, "Return-Path: <%s>\r\n", s.from)
+		b = append(append(append(b, "Return-Path: <"...), s.from...), ">\r\n"...)
 	}
 	if checked != nil {
 		b = append(b, checked.Field()...)

@@ -142,9 +142,11 @@ func (h *Header) end() {
 // words adds text, which may be folded at its spaces. Runs of spaces stay as they are.
 func (h *Header) words(text string) {
 	for text != "" {
-		n := 1
-		for n < len(text) && (text[n] != ' ' || strings.Trim(text[:n], " ") == "") {
-			n++
+		n := len(text) - len(strings.TrimLeft(text, " "))
+		if word := strings.IndexByte(text[n:], ' '); word >= 0 {
+			n += word
+		} else {
+			n = len(text)
 		}
 		h.piece(text[:n])
 		text = text[n:]
@@ -154,13 +156,13 @@ func (h *Header) words(text string) {
 // piece adds a word with the spaces before it, on a new line where it does not fit. Its first
 // space is the one that a folded line begins with.
 func (h *Header) piece(word string) {
-	word = " " + strings.TrimPrefix(word, " ")
-	width := utf8.RuneCountInString(word)
+	word = strings.TrimPrefix(word, " ")
+	width := 1 + utf8.RuneCountInString(word)
 	if h.column+width > maxColumns && h.column > 1 && strings.Trim(word, " ") != "" {
 		h.buf = append(h.buf, "\r\n"...)
 		h.column = 0
 	}
-	h.buf = append(h.buf, word...)
+	h.buf = append(append(h.buf, ' '), word...)
 	h.column += width
 }
 

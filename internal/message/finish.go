@@ -82,7 +82,10 @@ func cutMessageID(value []byte) (id, rest []byte, ok bool) {
 		end += start + 1
 		id, rest = value[start+1:end], value[end:]
 		if value[end] == '>' && len(id) > 0 {
-			return bytes.ReplaceAll(id, []byte{' '}, nil), rest[1:], true
+			if bytes.IndexByte(id, ' ') >= 0 {
+				id = bytes.ReplaceAll(id, []byte{' '}, nil)
+			}
+			return id, rest[1:], true
 		}
 		if value = rest; value[0] == '>' {
 			value = value[1:]

@@ -163,7 +163,8 @@ func (e *Engine) Run(ctx context.Context, in Input) (Outcome, error) {
 	if active == nil {
 		return Outcome{Places: []Place{in.kept(nil)}}, nil
 	}
-	return e.run(ctx, &in, active)
+	scripted := in // most mail is for accounts without a script, and costs no copy
+	return e.run(ctx, &scripted, active)
 }
 
 // Try runs a script that is not stored, on a message: always dry.

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"encoding/binary"
-	"maps"
 	"slices"
 
 	"github.com/postiljon/postiljon/internal/store/blob"
@@ -105,7 +104,12 @@ func (s *Store) Deliver(ctx context.Context, d Delivery) (results []Delivered, e
 		}
 		return s.deliverTo(tx, &d, &d.Recipients[at], quotas[at], &results[at])
 	})
-	named := map[blob.Ref]bool{}
+	var named []blob.Ref
+	name := func(ref blob.Ref) {
+		if !slices.Contains(named, ref) {
+			named = append(named, ref)
+		}
+	}
 	for i := range slots {
 		at := slots[i].recipient
 		if at < 0 {
@@ -115,9 +119,9 @@ func (s *Store) Deliver(ctx context.Context, d Delivery) (results []Delivered, e
 			results[at].Err = wrap("deliver", errs[i])
 		}
 		if results[at].Err == nil {
-			named[d.Email.Blob] = true
+			name(d.Email.Blob)
 			for _, sub := range d.Recipients[at].Submissions {
-				named[sub.Blob] = true
+				name(sub.Blob)
 			}
 			s.hub.notify(d.Recipients[at].Account)
 		} else {
@@ -128,7 +132,7 @@ func (s *Store) Deliver(ctx context.Context, d Delivery) (results []Delivered, e
 		err = wrap("queue submission", errs[sender])
 	}
 	if d.Submission != nil && err == nil {
-		named[d.Submission.Blob] = true
+		name(d.Submission.Blob)
 	}
 	switch {
 	case d.Departs && err == nil:
@@ -136,7 +140,7 @@ func (s *Store) Deliver(ctx context.Context, d Delivery) (results []Delivered, e
 	case d.Departs:
 		s.hub.count(d.Sender) // the wait for the disk may have failed behind the change
 	}
-	s.pending.named(slices.Collect(maps.Keys(named))...)
+	s.pending.named(named...)
 	return results, err
 }
 

@@ -144,9 +144,8 @@ func (c *directoryCache) clear() {
 	c.sharers, c.owned = map[AccountID][]AccountID{}, map[AccountID][]string{}
 }
 
-// lookup answers from the cache, else reads and decodes the record. What was
-// read is not kept if the directory changed meanwhile.
-func lookup[K comparable, V any](ctx context.Context, s *Store, cached func(*directoryCache) map[K]V, id K, k key, what string) (v V, err error) {
+// lookup answers from the cache, else reads and decodes the record.
+func lookup[K comparable, V any](ctx context.Context, s *Store, cached func(*directoryCache) map[K]V, id K, at func(K) key, what string) (V, error) {
 	c := &s.directory
 	c.mu.RLock()
 	v, ok := cached(c)[id]
@@ -155,8 +154,14 @@ func lookup[K comparable, V any](ctx context.Context, s *Store, cached func(*dir
 	if ok {
 		return v, nil
 	}
+	return lookUp(ctx, s, cached, generation, id, at, what)
+}
+
+// lookUp reads a record that is not in the cache. What was read is not kept if the directory changed since a generation.
+func lookUp[K comparable, V any](ctx context.Context, s *Store, cached func(*directoryCache) map[K]V, generation uint64, id K, at func(K) key, what string) (v V, err error) {
+	c := &s.directory
 	err = s.view(ctx, "find "+what, AccountID(kv.System), func(r kv.Reader) error {
-		return getJSON(r, k, &v, what, id)
+		return getJSON(r, at(id), &v, what, id)
 	})
 	if err != nil {
 		return v, err
@@ -241,7 +246,7 @@ func (s *Store) CreateDomain(ctx context.Context, d Domain) error {
 // Domain returns a domain. Kind: KindNotFound.
 func (s *Store) Domain(ctx context.Context, name string) (Domain, error) {
 	name = address.NormalizeDomain(name)
-	return lookup(ctx, s, func(c *directoryCache) map[string]Domain { return c.domains }, name, domainKey(name), "domain")
+	return lookup(ctx, s, func(c *directoryCache) map[string]Domain { return c.domains }, name, domainKey, "domain")
 }
 
 // Domains returns all domains by name.
@@ -387,11 +392,11 @@ func (s *Store) createMailboxes(ctx context.Context, a AccountID, credentials []
 
 // Account returns an account. Kind: KindNotFound.
 func (s *Store) Account(ctx context.Context, id AccountID) (Account, error) {
-	return lookup(ctx, s, func(c *directoryCache) map[AccountID]Account { return c.accounts }, id, accountKey(id), "account")
+	return lookup(ctx, s, func(c *directoryCache) map[AccountID]Account { return c.accounts }, id, accountKey, "account")
 }
 
 func (s *Store) addressRecord(ctx context.Context, addr string) (addressRecord, error) {
-	return lookup(ctx, s, func(c *directoryCache) map[string]addressRecord { return c.addresses }, addr, addressKey(addr), "address")
+	return lookup(ctx, s, func(c *directoryCache) map[string]addressRecord { return c.addresses }, addr, addressKey, "address")
 }
 
 // AccountByAddress returns the account with an address of its own. Kind:
