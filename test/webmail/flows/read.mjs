@@ -18,7 +18,8 @@ await flow(async ({ person }) => {
   await page.evaluate(() => (window.print = () => (window.paper = document.querySelector("iframe.body").src)));
   await page.keyboard.press("Control+p");
   await until(page, () => window.paper?.includes("theme=light") && document.querySelector("iframe.body").src.includes("theme=dark"));
-  await page.emulateMedia({ colorScheme: "light" });
+  await page.emulateMedia({ colorScheme: "light" }); // and what is open becomes light as the page does
+  await until(page, () => /^\/m\/.*theme=light/.test(document.querySelector("iframe.body").getAttribute("src")));
 
   // What arrives while the page is open comes by itself.
   await deliver(anna.address, letter({ subject: "Second" }));

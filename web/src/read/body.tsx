@@ -5,7 +5,7 @@ import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { compose, mailto } from "../compose/open";
 import { t } from "../core/text";
 import { Button } from "../ui/button";
-import { frameOf, takeReady } from "./ready";
+import { dark, frameOf, takeReady, theme } from "./ready";
 
 /** tallest bounds a frame: a message that makes itself longer scrolls inside of it. */
 const tallest = 100_000;
@@ -50,7 +50,10 @@ export function Body({ id, images }: { id: string; images: boolean }) {
       (box.current as unknown as Movable).moveBefore(ready, null);
       if (ready.contentDocument?.readyState === "complete" && ready.contentDocument.URL !== "about:blank") loaded();
     } else box.current!.append(frame);
+    const turn = () => void (frame.src = frame.getAttribute("src")!.replace(/theme=\w+/, theme()));
+    dark.addEventListener("change", turn);
     return () => {
+      dark.removeEventListener("change", turn);
       watch?.disconnect();
       frame.remove();
     };

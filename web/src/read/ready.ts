@@ -5,7 +5,10 @@ import { lang } from "../core/text";
 import { known, thread } from "../core/mail";
 import { about, detail } from "./detail";
 
-const dark = matchMedia("(prefers-color-scheme: dark)");
+export const dark = matchMedia("(prefers-color-scheme: dark)");
+
+/** theme is how addresses of messages tell whether the page is dark. */
+export const theme = (): string => `theme=${dark.matches ? "dark" : "light"}`;
 
 /** most is how many frames are kept. */
 const most = 3;
@@ -19,7 +22,7 @@ const ready = new Map<string, HTMLIFrameElement>();
 export function frameOf(id: string, images?: boolean): HTMLIFrameElement {
   const frame = document.createElement("iframe");
   frame.setAttribute("sandbox", "allow-same-origin allow-popups allow-popups-to-escape-sandbox"); // before it has an address
-  frame.src = `/m/${id}/body?theme=${dark.matches ? "dark" : "light"}&lang=${lang}${images === undefined ? "" : `&images=${Number(images)}`}`;
+  frame.src = `/m/${id}/body?${theme()}&lang=${lang}${images === undefined ? "" : `&images=${Number(images)}`}`;
   return frame;
 }
 
@@ -46,7 +49,7 @@ export function takeReady(id: string): HTMLIFrameElement | undefined {
   const frame = ready.get(id);
   ready.delete(id);
   const images = about(id).peek().value?.images;
-  if (frame?.isConnected && frame.src.includes(dark.matches ? "theme=dark" : "theme=light") && images && !(images.count > 0 && images.allowed)) return frame;
+  if (frame?.isConnected && frame.src.includes(theme()) && images && !(images.count > 0 && images.allowed)) return frame;
   frame?.remove();
   return undefined;
 }
