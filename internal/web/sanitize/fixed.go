@@ -120,7 +120,7 @@ func lookAt(text []byte) look {
 		if gap > 0 {
 			l.marks.add(' ')
 		}
-		if gap > 2 || gap == 2 && end > 0 && !sentence {
+		if gap > 7 || end > 0 && (gap > 2 || gap == 2 && !sentence) {
 			l.is |= isLoose
 		}
 		if end > 0 && (gap > 2 || tab) {

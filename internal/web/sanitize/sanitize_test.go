@@ -142,6 +142,7 @@ func TestFixed(t *testing.T) {
 	for in, out := range map[string]string{
 		"Hi\n\nCoffee     2   89,00\nMilk       1   25,50\n\nBo":                           `<div>Hi` + "\n\n" + `</div><div class="fixed">Coffee     2   89,00` + "\n" + `Milk       1   25,50</div><div>` + "\n" + `Bo</div>`,
 		"Here:\nCoffee     2    89,00\nTea       10   125,50\n  Total       214,50\nYours": `<div>Here:</div><div class="fixed">Coffee     2    89,00` + "\n" + `Tea       10   125,50` + "\n" + `  Total       214,50</div><div>Yours</div>`,
+		"x   y   z\nx   y   z\n    set in\n    by four":                                    `<div class="fixed">x   y   z` + "\nx   y   z</div><div>    set in\n    by four</div>",
 		"A\tB\tC\n1\t2\t3": `<div class="fixed">A` + "\tB\tC\n1\t2\t3</div>",
 		"+---+---+\n| a | b |\n\na | b\n--|--\n1 | 2":    `<div class="fixed">+---+---+` + "\n" + `| a | b |` + "\n\n" + `a | b` + "\n--|--\n" + `1 | 2</div>`,
 		"Mends it.\n\ndiff --git a/x b/x\n-a\n\n+b":      `<div>Mends it.` + "\n\n" + `</div><div class="fixed">diff --git a/x b/x` + "\n-a\n\n" + `+b</div>`,
