@@ -155,9 +155,9 @@ function open(d: Draft, e: Whole): Draft {
 async function findAnswered(d: Draft, e: Whole): Promise<void> {
   if (!e.inReplyTo?.length || !isMine(e)) return;
   const thread = call("Thread/get", { ids: [e.threadId] });
-  const all = call("Email/get", { "#ids": thread.ref("/list/*/emailIds"), properties: ["messageId"] });
+  const all = call<Pick<Whole, "id" | "messageId">>("Email/get", { "#ids": thread.ref("/list/*/emailIds"), properties: ["messageId"] });
   thread.catch(() => {}); // the other fails with it
-  const found = (await all).list.find((x: Whole) => x.messageId?.[0] === e.inReplyTo![0]);
+  const found = (await all).list.find((x) => x.messageId?.[0] === e.inReplyTo![0]);
   if (found) d.answering = { emailId: found.id, keyword: "$answered" };
 }
 

@@ -1,6 +1,7 @@
 // A draft as the Email object that JMAP stores and sends (RFC 8621 section 4.6).
 
 import type { Address } from "../core/mail";
+import type { NewEmail, Part } from "../core/outbox";
 import type { Chip } from "./addresses";
 import type { Attached } from "./files";
 import { fragment, plain } from "./html";
@@ -8,13 +9,11 @@ import type { Draft } from "./model";
 
 /** Ready is an email to be created, and what is in it. */
 export interface Ready {
-  email: Record<string, any>;
+  email: NewEmail;
   /** parts are the attachments in their order, files those that are not at the server yet, by their key. */
   parts: Attached[];
   files: Record<string, Blob>;
 }
-
-type Part = Record<string, unknown>;
 
 /** build makes the email; with all, files that are not at the server yet are in it as "local:KEY". */
 export function build(d: Draft, mailboxId: string, all: boolean): Ready {
@@ -24,7 +23,7 @@ export function build(d: Draft, mailboxId: string, all: boolean): Ready {
     return list.length ? list : null;
   };
   const { structure, values, parts } = body(d, all);
-  const email: Record<string, any> = {
+  const email: NewEmail = {
     mailboxIds: { [mailboxId]: true },
     keywords: { $draft: true, $seen: true },
     messageId: [d.messageId],

@@ -66,7 +66,7 @@ export async function large(a: Attached, changed: () => void): Promise<void> {
           changed();
           continue;
         }
-        if (error instanceof MethodError && error.detail.status < 500) throw error;
+        if (error instanceof MethodError && (error.detail.status ?? 500) < 500) throw error;
         if (stopped || sessionOver.peek() || ++failures > mostFailures) {
           a.state.value = "paused";
           a.why.value = stopped ? "" : t("large_line");

@@ -3,7 +3,7 @@
 
 import { batch, computed, effect, signal } from "@preact/signals";
 import { roleMailbox } from "../core/actions";
-import { call, MethodError, type Pending } from "../core/jmap";
+import { call, MethodError, refused } from "../core/jmap";
 import { keepNot, keepThat } from "../core/kept";
 import { fetchMailboxes, onChange } from "../core/mail";
 import { first } from "../core/first";
@@ -211,9 +211,9 @@ export class Draft {
       const set = call("Email/set", { create: { d: email }, destroy: old ? [old] : [] });
       const answer = await set;
       this.uncertain = false;
-      const refused = answer.notCreated?.d;
-      if (refused) throw new MethodError(refused.type, refused);
-      this.emailId = answer.created.d.id;
+      const made = answer.created?.d;
+      if (!made) throw refused(answer) ?? new MethodError("serverFail");
+      this.emailId = made.id;
       if (old && answer.notDestroyed?.[old]) this.conflict.value = true;
       await this.rename(parts);
       this.savedVersion = version;
@@ -259,7 +259,7 @@ export class Draft {
 
   /** settle finds out what became of a save whose answer was lost: of all versions one stays. */
   private async settle(drafts: string): Promise<void> {
-    const query: Pending<{ ids: string[] }> = call("Email/query", { filter: { inMailbox: drafts, header: ["Message-ID", this.messageId] }, limit: 10 });
+    const query = call("Email/query", { filter: { inMailbox: drafts, header: ["Message-ID", this.messageId] }, limit: 10 });
     const { ids } = await query;
     const others = ids.filter((id) => id !== this.emailId);
     if (others.length) await call("Email/set", { destroy: others });
@@ -269,8 +269,8 @@ export class Draft {
   /** rename takes the blobs of the new version, since those of the old one go with it. */
   private async rename(parts: Attached[]): Promise<void> {
     if (!parts.length) return;
-    const answer = await call("Email/get", { ids: [this.emailId], properties: ["attachments"], bodyProperties: ["blobId", "cid", "name", "disposition"] });
-    const now: Part[] = answer.list[0]?.attachments ?? [];
+    const answer = await call<{ attachments: Part[] }>("Email/get", { ids: [this.emailId], properties: ["attachments"], bodyProperties: ["blobId", "cid", "name", "disposition"] });
+    const now = answer.list[0]?.attachments ?? [];
     const attachments = now.filter((p) => p.disposition === "attachment");
     let i = 0;
     for (const a of parts) {

@@ -47,8 +47,8 @@ const properties = ["id", "blobId", "threadId", "mailboxIds", "keywords", "messa
 
 /** fetchWhole asks for an email and its text; asFile for one that goes on as it came. */
 export async function fetchWhole(id: string, asFile = false): Promise<Whole> {
-  const answer = await call("Email/get", { ...of(id), ids: [id], properties, fetchTextBodyValues: true, fetchHTMLBodyValues: true });
-  const e: Whole | undefined = answer.list[0];
+  const answer = await call<Whole>("Email/get", { ...of(id), ids: [id], properties, fetchTextBodyValues: true, fetchHTMLBodyValues: true });
+  const e = answer.list[0];
   if (!e) throw new MethodError("notFound", { description: t("compose_original_gone") });
   if (accountOf(id) !== first.account.id) await bring(accountOf(id), asFile ? [e] : e.attachments);
   return e;
@@ -57,7 +57,7 @@ export async function fetchWhole(id: string, asFile = false): Promise<Whole> {
 /** bring has what lies with another account copied, so that it can be named in a message of one's own. */
 async function bring(fromAccountId: string, what: { blobId: string | null }[]): Promise<void> {
   if (!what.length) return;
-  const answer = await call("Blob/copy", { accountId: first.account.id, fromAccountId, blobIds: what.map((w) => w.blobId) });
+  const answer = await call<{ copied?: Record<string, string> | null }>("Blob/copy", { accountId: first.account.id, fromAccountId, blobIds: what.map((w) => w.blobId) });
   for (const w of what) w.blobId = answer.copied?.[w.blobId ?? ""] ?? w.blobId;
 }
 

@@ -23,7 +23,7 @@ interface Policy {
 }
 
 /** parsing lets markup be parsed where nothing is loaded and no script runs; nothing of that leaves it. */
-const parsing: Policy = (globalThis as any).trustedTypes?.createPolicy("sanitizer", { createHTML: (html: string) => html }) ?? { createHTML: (html) => html };
+const parsing: Policy = (globalThis as { trustedTypes?: { createPolicy(name: string, policy: Policy): Policy } }).trustedTypes?.createPolicy("sanitizer", { createHTML: (html: string) => html }) ?? { createHTML: (html) => html };
 
 /** sanitize is markup as nodes that are harmless, of this document. */
 export function sanitize(html: string): DocumentFragment {

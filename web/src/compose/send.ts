@@ -2,7 +2,7 @@
 
 import { explain, say } from "../core/actions";
 import { first } from "../core/first";
-import { call, MethodError, SessionError } from "../core/jmap";
+import { call, MethodError, refused, SessionError } from "../core/jmap";
 import { mailbox } from "../core/mail";
 import { busy, handInAlone, isLater, shelve, unshelve, type HandedIn, type Outgoing } from "../core/outbox";
 import { t } from "../core/text";
@@ -105,6 +105,6 @@ async function unsend(submissionId: string): Promise<void> {
     update: { [submissionId]: { undoStatus: "canceled" } },
     onSuccessUpdateEmail: { [submissionId]: { [`mailboxIds/${drafts}`]: true, ...others, "keywords/$draft": true } },
   });
-  const refused = answer.notUpdated?.[submissionId];
-  if (refused) throw new MethodError(refused.type, refused);
+  const error = refused(answer);
+  if (error) throw error;
 }

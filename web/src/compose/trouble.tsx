@@ -24,19 +24,10 @@ export function Conflict({ draft }: { draft: Draft }) {
   );
 }
 
-/** Why is what the server says of a refusal in words. */
-interface Why {
-  cause: string;
-  title: string;
-  text: string;
-  action?: string;
-  suggestion?: string;
-}
-
 /** Refused says why a message was not taken, and mends what can be mended. */
 export function Refused({ error, draft, close, asLink }: { error: MethodError; draft: Draft; close: () => void; asLink: (a: Attached) => void }) {
-  const recipients = Object.entries((error.detail.recipients ?? {}) as Record<string, Why>);
-  const why: Why | undefined = error.detail.why;
+  const recipients = Object.entries(error.detail.recipients ?? {});
+  const why = error.detail.why;
   const change = (email: string, domain: string) => {
     for (const field of [draft.to, draft.cc, draft.bcc]) {
       field.value = field.peek().map((c) => (c.email === email ? { ...c, email: `${email.slice(0, email.lastIndexOf("@"))}@${domain}` } : c));

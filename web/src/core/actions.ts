@@ -39,7 +39,7 @@ export async function attempt(patches: Map<string, Patch>): Promise<Attempt> {
     const some = Object.fromEntries(all.slice(at, at + maxSet));
     try {
       const answer = await call("Email/set", { ...of(all[0]![0]), update: some });
-      for (const [id, error] of Object.entries<any>(answer.notUpdated ?? {})) {
+      for (const [id, error] of Object.entries(answer.notUpdated ?? {})) {
         failed.set(id, undo.get(id)!);
         reason = new MethodError(error.type, error);
       }

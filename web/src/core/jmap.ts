@@ -5,11 +5,36 @@ import { signal, untracked } from "@preact/signals";
 import { first } from "./first";
 import { answerOffline, heldBack } from "./standin";
 
-export type Invocation = [name: string, args: Record<string, any>, id: string];
+export type Invocation = [name: string, args: object, id: string];
+
+/** Detail is what an error tells beside its type. */
+interface Detail {
+  description?: string;
+  /** why says it in words (RFC 8620 knows no such thing). */
+  why?: Why;
+  /** status is that of a response of HTTP. */
+  status?: number;
+  /** recipients are those who are the reason, by address. */
+  recipients?: Record<string, Why>;
+  traceId?: string;
+  /** notFound are blobs, properties names of properties that are the reason. */
+  notFound?: string[];
+  properties?: string[];
+  [more: string]: unknown;
+}
+
+/** Why is a refusal in words. */
+interface Why {
+  cause: string;
+  title: string;
+  text: string;
+  action?: string;
+  suggestion?: string; // what may be meant instead
+}
 
 /** MethodError is the error of a call or of one object of a set (RFC 8620 sections 3.6.2 and 5.3). */
 export class MethodError extends Error {
-  constructor(readonly type: string, readonly detail: Record<string, any> = {}) {
+  constructor(readonly type: string, readonly detail: Detail = {}) {
     super(detail.why?.text ?? detail.description ?? type);
   }
 }
@@ -38,7 +63,7 @@ export function use(...capabilities: string[]): void {
 
 interface Waiting {
   call: Invocation;
-  resolve: (answer: any) => void;
+  resolve: (answer: object) => void;
   reject: (error: unknown) => void;
 }
 
@@ -46,7 +71,7 @@ let waiting: Waiting[] = [];
 let next = 0;
 
 /** Pending is a call on its way; later calls of the same turn may refer to its result with ref. */
-export interface Pending<T> extends Promise<T> {
+interface Pending<T> extends Promise<T> {
   ref(path: string): { resultOf: string; name: string; path: string };
 }
 
@@ -62,12 +87,76 @@ export const of = (id?: string): { accountId: string } => ({ accountId: accountO
 /** ofNoAccount are methods that belong to whoever is signed in (RFC 8620 section 7.2). */
 const ofNoAccount = /^(Core|PushSubscription)\//;
 
+/** Got is the answer of a method that gets objects (RFC 8620 section 5.1). */
+export interface Got<T> {
+  accountId: string;
+  state: string;
+  list: T[];
+  notFound: string[];
+}
+
+/** Changes is the answer of one that tells what changed (RFC 8620 section 5.2). */
+export interface Changes {
+  newState: string;
+  hasMoreChanges: boolean;
+  created: string[];
+  updated: string[];
+  destroyed: string[];
+}
+
+/** Refusal is why one object of a set was not taken (RFC 8620 section 5.3). */
+type Refusal = Detail & { type: string };
+
+/** Made is the answer of a method that sets objects (RFC 8620 section 5.3), or copies them; T is what it tells of one that it created. */
+export interface Made<T = { id: string }> {
+  created?: Record<string, T> | null;
+  updated?: Record<string, unknown> | null;
+  destroyed?: string[] | null;
+  notCreated?: Record<string, Refusal> | null;
+  notUpdated?: Record<string, Refusal> | null;
+  notDestroyed?: Record<string, Refusal> | null;
+}
+
+/** Found is the answer of one that looks for objects (RFC 8620 section 5.5). */
+export interface Found {
+  queryState: string;
+  canCalculateChanges: boolean;
+  position: number;
+  ids: string[];
+  total?: number;
+}
+
+/** QueryChanges is the answer of one that tells what changed among them (RFC 8620 section 5.6). */
+export interface QueryChanges {
+  newQueryState: string;
+  total: number;
+  removed: string[];
+  added: { id: string; index: number }[];
+}
+
+const failed = (why: Refusal): MethodError => new MethodError(why.type, why);
+
+/** refused is why something of a set was not done, if that is so. */
+export function refused({ notCreated, notUpdated, notDestroyed }: Made): MethodError | undefined {
+  const why = Object.values({ ...notCreated, ...notUpdated, ...notDestroyed })[0];
+  return why && failed(why);
+}
+
+type Args = Record<string, unknown>;
+
 /** call makes a method call; accountId is added. It rejects with MethodError, LineError or SessionError. */
-export function call<T = any>(name: string, args: Record<string, any> = {}): Pending<T> {
+export function call(name: `${"Email" | "Mailbox" | "Thread"}/changes`, args: Args): Pending<Changes>;
+export function call(name: "Email/query" | "EmailSubmission/query", args: Args): Pending<Found>;
+export function call(name: "Email/queryChanges", args: Args): Pending<QueryChanges>;
+export function call<T>(name: "Limits/get", args: Args): Pending<T>;
+export function call<T = { id: string }>(name: `${string}/set` | "Email/copy", args: Args): Pending<Made<T>>;
+export function call<T>(name: `${string}/get`, args: Args): Pending<Got<T>>;
+export function call<T>(name: string, args?: Args): Pending<T>;
+export function call<T>(name: string, args: Args = {}): Pending<T> {
   const id = `c${next++}`;
   const promise = new Promise<T>((resolve, reject) => {
     if (waiting.length === 0) queueMicrotask(sendCalls);
-    waiting.push({ call: [name, ofNoAccount.test(name) ? args : { accountId: first.account.id, ...args }, id], resolve, reject });
+    waiting.push({ call: [name, ofNoAccount.test(name) ? args : { accountId: first.account.id, ...args }, id], resolve: (answer) => resolve(answer as T), reject });
   });
   return Object.assign(promise, { ref: (path: string) => ({ resultOf: id, name, path }) });
 }
@@ -98,7 +187,7 @@ function settle(calls: Waiting[], responses: Invocation[]): void {
     const mine = responses.filter((r) => r[2] === w.call[2]);
     const answer = mine.find((r) => r[0] === w.call[0]) ?? mine[0];
     if (!answer) w.reject(new MethodError("serverFail"));
-    else if (answer[0] === "error") w.reject(new MethodError(answer[1].type, answer[1]));
+    else if (answer[0] === "error") w.reject(failed(answer[1] as Refusal));
     else w.resolve(answer[1]);
   }
 }
@@ -126,7 +215,7 @@ async function request(methodCalls: Invocation[]): Promise<Invocation[]> {
 }
 
 /** passes tells of an error whether it may be otherwise in a while, by itself. */
-export const passes = (error: unknown): boolean => error instanceof LineError || (error instanceof MethodError && (error.detail.status >= 429 || error.type.startsWith("server")));
+export const passes = (error: unknown): boolean => error instanceof LineError || (error instanceof MethodError && ((error.detail.status ?? 0) >= 429 || error.type.startsWith("server")));
 
 /** backOff is how long to wait after some failures, in milliseconds. */
 export const backOff = (failures: number): number => Math.min(60e3, 1000 * 2 ** failures);
@@ -169,7 +258,7 @@ export async function problem(response: Response): Promise<MethodError> {
 }
 
 /** api asks one of the small JSON calls beside JMAP; it rejects as call does. */
-export async function api<T = any>(method: string, path: string, body?: unknown): Promise<T> {
+export async function api<T>(method: string, path: string, body?: unknown): Promise<T> {
   const response = await send(path, {
     method,
     ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } }),

@@ -2,7 +2,7 @@
 
 import { batch, signal } from "@preact/signals";
 import { first } from "./first";
-import { backOff, call, MethodError, passes, sendCalls, type Invocation } from "./jmap";
+import { backOff, call, MethodError, passes, sendCalls, type Found, type Invocation, type QueryChanges } from "./jmap";
 import { dropEmails, keep, known, listProperties, onChange } from "./mail";
 
 export const pageSize = 50;
@@ -103,8 +103,8 @@ export class List {
 
   /** begin fills the list with what the server sent along with the page. */
   begin(responses: Invocation[]): void {
-    const query = responses.find((r) => r[0] === "Email/query")?.[1];
-    if (query) this.put(query);
+    const query = responses.find((r) => r[0] === "Email/query");
+    if (query) this.put(query[1] as Found);
   }
 
   /** need sees to it that rows are known. */
@@ -164,11 +164,11 @@ export class List {
     }
   }
 
-  private query(more: object): object {
+  private query(more: object): Record<string, unknown> {
     return { accountId: this.accountId, filter: this.filter, sort: this.sort, collapseThreads: this.collapse, ...more };
   }
 
-  private put(answer: any): void {
+  private put(answer: Found): void {
     if (this.state && answer.queryState !== this.state) this.forgetRows();
     this.state = answer.queryState;
     this.exact = answer.canCalculateChanges;
@@ -180,7 +180,7 @@ export class List {
       if (answer.ids.length === 0 && answer.position > 0) this.open.value = false;
     }
     this.ids.length = total;
-    answer.ids.forEach((id: string, i: number) => (this.ids[answer.position + i] = id));
+    answer.ids.forEach((id, i) => (this.ids[answer.position + i] = id));
     this.total.value = total;
     this.version.value++;
     this.trim();
@@ -209,7 +209,7 @@ export class List {
     const epoch = this.epoch;
     try {
       const changes = await call("Email/queryChanges", this.query({ sinceQueryState: this.state, calculateTotal: true, maxChanges: 500 }));
-      const unknown = changes.added.map((a: any) => a.id).filter((id: string) => !known(id));
+      const unknown = changes.added.map((a) => a.id).filter((id) => !known(id));
       // Rows that came are shown once it is known what they say, so that none is blank for a moment.
       if (unknown.length > 0) keep(await describe({ accountId: this.accountId, ids: unknown }, this.collapse));
       if (epoch !== this.epoch) {
@@ -233,9 +233,9 @@ export class List {
     if (--this.held === 0 && this.stale) void this.refresh();
   }
 
-  private apply(changes: any): void {
-    const rows = new Map<string, number>(this.gone ? changes.removed.map((id: string) => [id, this.ids.indexOf(id)]) : []);
-    for (const id of changes.removed as string[]) {
+  private apply(changes: QueryChanges): void {
+    const rows = new Map<string, number>(this.gone ? changes.removed.map((id) => [id, this.ids.indexOf(id)]) : []);
+    for (const id of changes.removed) {
       const row = this.ids.indexOf(id);
       if (row >= 0) this.ids.splice(row, 1);
       else if (!this.dropped.has(id) && this.ids.includes(undefined)) return this.reset(); // it was in a row that nobody looked at

@@ -2,7 +2,7 @@
 // its own, so that a change repaints what shows it and nothing else. sync keeps them true.
 
 import { signal, type Signal, batch } from "@preact/signals";
-import { backOff, call, listen, MethodError, of, passes, send, type Invocation } from "./jmap";
+import { backOff, call, listen, MethodError, of, passes, send, type Changes, type Got, type Invocation } from "./jmap";
 import { renewAlerts } from "./alerts";
 import { renewLabels } from "./labels";
 import { first, whenTold, type Account } from "./first";
@@ -41,6 +41,12 @@ export interface Email {
   size: number;
   preview: string;
   hasAttachment: boolean;
+}
+
+/** Thread is a conversation: its emails, oldest first. */
+interface Thread {
+  id: string;
+  emailIds: string[];
 }
 
 export const listProperties = ["id", "threadId", "mailboxIds", "keywords", "from", "to", "subject", "receivedAt", "size", "preview", "hasAttachment"];
@@ -105,21 +111,28 @@ function withRole(m: Mailbox): Mailbox {
 export function keep(responses: Invocation[]): void {
   batch(() => {
     for (const [name, answer] of responses) {
-      if (name === "Mailbox/get") {
-        const sharer = answer.accountId ?? own;
-        if (sharer === own) put(mailboxes, answer.list.map(withRole));
-        else put(shared, [...shared.peek().filter((m) => m.sharer !== sharer), ...answer.list.map((m: Mailbox) => ({ ...m, sharer, was: m.role, role: null }))]);
-      } else if (name === "Email/get") {
-        statesOf(answer.accountId).email ||= answer.state;
-        for (const e of answer.list) email(e.id).value = { ...email(e.id).peek(), ...e };
-        for (const id of answer.notFound) if (emails.has(id)) email(id).value = undefined;
-      } else if (name === "Thread/get") {
-        statesOf(answer.accountId).thread ||= answer.state;
-        for (const one of answer.list) thread(one.id).value = one.emailIds;
-        for (const id of answer.notFound) if (threads.has(id)) thread(id).value = [];
-      }
+      if (name === "Mailbox/get") keepMailboxes(answer as Got<Mailbox>);
+      else if (name === "Email/get") keepEmails(answer as Got<Email>);
+      else if (name === "Thread/get") keepThreads(answer as Got<Thread>);
     }
   });
+}
+
+function keepMailboxes({ accountId = own, list }: Got<Mailbox>): void {
+  if (accountId === own) put(mailboxes, list.map(withRole));
+  else put(shared, [...shared.peek().filter((m) => m.sharer !== accountId), ...list.map((m) => ({ ...m, sharer: accountId, was: m.role, role: null }))]);
+}
+
+function keepEmails({ accountId, state, list, notFound }: Got<Email>): void {
+  statesOf(accountId).email ||= state;
+  for (const e of list) email(e.id).value = { ...email(e.id).peek(), ...e };
+  for (const id of notFound) if (emails.has(id)) email(id).value = undefined;
+}
+
+function keepThreads({ accountId, state, list, notFound }: Got<Thread>): void {
+  statesOf(accountId).thread ||= state;
+  for (const one of list) thread(one.id).value = one.emailIds;
+  for (const id of notFound) if (threads.has(id)) thread(id).value = [];
 }
 
 function put(all: Signal<Mailbox[]>, now: Mailbox[]): void {
@@ -201,8 +214,8 @@ function tooOld(error: unknown): undefined {
 }
 
 /** renew asks anew for what is known here and changed. */
-async function renew(method: string, accountId: string, known: Map<string, Signal<any>>, changes: any, more: object): Promise<void> {
-  const ids = [...changes.created, ...changes.updated].filter((id: string) => known.has(id));
+async function renew(method: "Email/get" | "Thread/get", accountId: string, known: Map<string, unknown>, changes: Changes, more: object): Promise<void> {
+  const ids = [...changes.created, ...changes.updated].filter((id) => known.has(id));
   for (let at = 0; at < ids.length; at += maxChanges) {
     keep([[method, await call(method, { accountId, ids: ids.slice(at, at + maxChanges), ...more }), ""]]);
   }

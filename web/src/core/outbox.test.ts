@@ -65,7 +65,7 @@ Object.assign(globalThis, {
 Object.defineProperty(navigator, "locks", { value: { request: (_name: string, work: () => unknown) => work() } });
 
 const message = (id: string, more: Partial<Outgoing> = {}): Outgoing => ({
-  id, at: 0, email: { messageId: [id], bodyStructure: { partId: "text" } }, files: {}, identityId: "I1", from: "anna@example.test", to: ["bo@example.org"], hold: 15, draftId: "", subject: id, draft: {}, ...more,
+  id, at: 0, email: { messageId: [id], bodyStructure: { type: "text/plain", partId: "text" } }, files: {}, identityId: "I1", from: "anna@example.test", to: ["bo@example.org"], hold: 15, draftId: "", subject: id, draft: {}, ...more,
 });
 
 const told: string[] = [];
@@ -92,7 +92,7 @@ test("a message goes once", async () => {
   assert.deepEqual([server.times, shelf.size], [2, 2]);
 
   // With it lie one whose file is gone, and one that the server does not take. Once there is a line all go that can.
-  await shelve(message("broken", { email: { messageId: ["broken"], bodyStructure: { blobId: "local:x" } } }));
+  await shelve(message("broken", { email: { messageId: ["broken"], bodyStructure: { type: "text/plain", blobId: "local:x" } } }));
   await shelve(message("refused"));
   await shelve(message("three"));
   keepFlushing((o, error) => void told.push(`${o.id} ${error?.message ?? "went"}`));

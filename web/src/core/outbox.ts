@@ -4,7 +4,7 @@
 
 import { signal } from "@preact/signals";
 import { roleMailbox } from "./actions";
-import { call, LineError, MethodError, online, SessionError, upload, use } from "./jmap";
+import { call, LineError, MethodError, online, refused, SessionError, upload, use } from "./jmap";
 import { keepNot, keepThat, kept } from "./kept";
 import { fetchMailboxes, onChange } from "./mail";
 
@@ -34,10 +34,29 @@ export function watchNeeds(): void {
   const ask = () => {
     next = undefined;
     last = Date.now();
-    call("Outbox/get", { failedSince: failedSince() }).then((a) => countNeeds(a.list), () => {});
+    call<{ state: string }>("Outbox/get", { failedSince: failedSince() }).then((a) => countNeeds(a.list), () => {});
   };
   ask();
   onChange(() => (next ??= setTimeout(ask, Math.max(500, last + pause - Date.now()))));
+}
+
+/** Part is one of a message that is to be sent (RFC 8621 section 4.1.4). */
+export interface Part {
+  type: string;
+  partId?: string;
+  /** blobId is what it has, "local:KEY" where that is not at the server. */
+  blobId?: string;
+  name?: string;
+  disposition?: string;
+  cid?: string;
+  subParts?: Part[];
+}
+
+/** NewEmail is what Email/set creates. */
+export interface NewEmail {
+  messageId: string[];
+  bodyStructure: Part;
+  [property: string]: unknown;
 }
 
 /** Outgoing is a message that is to be handed in. */
@@ -46,8 +65,8 @@ export interface Outgoing {
   id: string;
   /** at is when somebody sent it, in milliseconds. */
   at: number;
-  /** email is what Email/set creates. A part whose blobId is "local:KEY" is in files. */
-  email: Record<string, any>;
+  email: NewEmail;
+  /** files has the parts that are not at the server, by their key. */
   files: Record<string, Blob>;
   identityId: string;
   from: string;
@@ -101,7 +120,7 @@ async function handIn(o: Outgoing, again = false): Promise<HandedIn> {
   const sent = roleMailbox("sent");
   const email = { ...(await uploaded(o)), mailboxIds: { [drafts]: true }, keywords: { $draft: true, $seen: true }, ...(o.sendAt ? { sentAt: o.sendAt } : {}) };
   const set = call("Email/set", { create: { e: email } });
-  const submitted = call("EmailSubmission/set", {
+  const submitted = call<{ id: string; emailId?: string }>("EmailSubmission/set", {
     create: { s: {
       identityId: o.identityId, emailId: "#e",
       envelope: { mailFrom: { email: o.from, parameters: o.hold > 0 && !o.sendAt ? { HOLDFOR: String(o.hold) } : null }, rcptTo: o.to.map((to) => ({ email: to, parameters: null })) },
@@ -111,7 +130,7 @@ async function handIn(o: Outgoing, again = false): Promise<HandedIn> {
   });
   submitted.catch(() => {}); // awaited below
   const created = (await set).created?.e;
-  if (!created) throw refusal((await set).notCreated?.e);
+  if (!created) throw refused(await set) ?? new MethodError("serverFail");
   const answer = await submitted.catch(async (error) => {
     if (error instanceof MethodError) await forget([created.id]);
     throw error;
@@ -119,7 +138,7 @@ async function handIn(o: Outgoing, again = false): Promise<HandedIn> {
   const made = answer.created?.s;
   if (!made) {
     await forget([created.id]);
-    throw refusal(answer.notCreated?.s);
+    throw refused(answer) ?? new MethodError("serverFail");
   }
   // What was handed in before is another email; then this one is left over, as is the draft that both came from.
   const emailId = made.emailId ?? created.id;
@@ -148,16 +167,14 @@ export function handInAlone(o: Outgoing): Promise<HandedIn> {
   });
 }
 
-const refusal = (error: any): MethodError => new MethodError(error?.type ?? "serverFail", error ?? {});
-
 /** forget destroys emails; that they stay is no reason to fail. */
 async function forget(ids: string[]): Promise<void> {
   if (ids.length) await call("Email/set", { destroy: ids }).catch(() => {});
 }
 
 /** uploaded is the email with all its parts at the server. */
-async function uploaded(o: Outgoing): Promise<Record<string, any>> {
-  const walk = async (part: any): Promise<any> => {
+async function uploaded(o: Outgoing): Promise<NewEmail> {
+  const walk = async (part: Part): Promise<Part> => {
     if (part.subParts) return { ...part, subParts: await Promise.all(part.subParts.map(walk)) };
     const key = /^local:(.*)/.exec(part.blobId ?? "")?.[1];
     return key ? { ...part, blobId: (await upload(o.files[key]!)).blobId } : part;
@@ -204,4 +221,4 @@ export function keepFlushing(tell: Told): void {
 
 /** isLater tells whether an error means that it may go later: it is about the line, the session or the service, not about the message. */
 export const isLater = (error: unknown): boolean =>
-  error instanceof LineError || error instanceof SessionError || (error instanceof MethodError && (error.detail.status >= 429 || error.type === "serverUnavailable"));
+  error instanceof LineError || error instanceof SessionError || (error instanceof MethodError && ((error.detail.status ?? 0) >= 429 || error.type === "serverUnavailable"));

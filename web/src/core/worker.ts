@@ -8,7 +8,7 @@ interface Policy {
 }
 
 /** trusted makes the one address of a script that the page names by itself. */
-const policy: Policy | undefined = (globalThis as any).trustedTypes?.createPolicy("postiljon", {
+const policy: Policy | undefined = (globalThis as { trustedTypes?: { createPolicy(name: string, policy: Policy): Policy } }).trustedTypes?.createPolicy("postiljon", {
   createScriptURL: (url: string) => {
     if (/^\/sw\.js\?v=[0-9a-f]+$/.test(url)) return url;
     throw new TypeError("not a script of ours");

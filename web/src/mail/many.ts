@@ -38,7 +38,7 @@ async function inThreads(emails: string[], accountId?: string): Promise<string[]
   const ids = new Set<string>();
   for (let at = 0; at < emails.length; at += maxSet) {
     const rows = call("Email/get", { accountId, ids: emails.slice(at, at + maxSet), properties: ["threadId"] });
-    const threads = await call("Thread/get", { accountId, "#ids": rows.ref("/list/*/threadId") });
+    const threads = await call<{ emailIds: string[] }>("Thread/get", { accountId, "#ids": rows.ref("/list/*/threadId") });
     for (const one of threads.list) for (const id of one.emailIds) ids.add(id);
   }
   return [...ids];
@@ -54,8 +54,8 @@ async function emailIds({ list, rows }: Many, whole: boolean): Promise<string[]>
 
 /** readThem are those of some emails that lie in the mailbox that is listed. */
 async function readThem(ids: string[], { list, from }: Many): Promise<Known[]> {
-  const found = await call("Email/get", { accountId: list.accountId, ids, properties: ["id", "threadId", "mailboxIds", "keywords"] });
-  return found.list.filter((e: Known) => !from || e.mailboxIds[from]);
+  const found = await call<Known>("Email/get", { accountId: list.accountId, ids, properties: ["id", "threadId", "mailboxIds", "keywords"] });
+  return found.list.filter((e) => !from || e.mailboxIds[from]);
 }
 
 /**
@@ -110,7 +110,7 @@ export async function destroyMany(many: Many): Promise<void> {
     });
     const refused = { ...answer.notDestroyed, ...answer.notUpdated };
     for (const e of emails) if (!refused[e.id]) rows.add(many.list.collapse ? e.threadId : e.id);
-    const reason = Object.values<any>(refused).find((r) => r.type !== "notFound");
+    const reason = Object.values(refused).find((r) => r.type !== "notFound");
     if (reason) throw new MethodError(reason.type, reason);
   });
   if (rows.size > 0) toast(t("done_destroy", { n: rows.size }));

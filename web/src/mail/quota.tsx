@@ -31,8 +31,8 @@ async function follow(): Promise<(() => void) | undefined> {
   let soon: ReturnType<typeof setTimeout> | undefined;
   const ask = () => {
     soon = undefined;
-    call("Quota/get", { ids: null }).then((a) => {
-      quota.value = a.list.find((q: QuotaObject) => q.resourceType === "octets" && q.hardLimit > 0);
+    call<QuotaObject>("Quota/get", { ids: null }).then((a) => {
+      quota.value = a.list.find((q) => q.resourceType === "octets" && q.hardLimit > 0);
       store("quota", String(share.peek()));
     }, () => {});
   };

@@ -1,7 +1,7 @@
 // What the mail page seldom needs, and loads when it does: folders are made, renamed, moved and deleted here, labels too, the
 // keys are explained, and there is what can be done with a single message. It is a script of its own, so it shares no state with src/mail but what it is given.
 
-import { accountOf, call, MethodError, of } from "../core/jmap";
+import { accountOf, call, MethodError, of, refused, type Made } from "../core/jmap";
 import { explain, moved as into, offerUndo, say, type Patch } from "../core/actions";
 import { newestFirst } from "../core/list";
 import { fetchMailboxes, known, mailbox, mailboxes, shared, type Mailbox } from "../core/mail";
@@ -24,10 +24,10 @@ export { messageMenu, printPage } from "./more";
 export { suggestions, suggestPeople } from "./suggest";
 export { view } from "../read/viewer";
 
-async function set(args: object, id?: string): Promise<any> {
+async function set(args: object, id?: string): Promise<Made> {
   const answer = await call("Mailbox/set", { ...of(id), ...args });
-  const refused = Object.values<any>({ ...answer.notCreated, ...answer.notUpdated, ...answer.notDestroyed })[0];
-  if (refused) throw new MethodError(refused.type, refused);
+  const error = refused(answer);
+  if (error) throw error;
   await fetchMailboxes(accountOf(id));
   return answer;
 }
@@ -58,7 +58,7 @@ export async function createFolder(name: string, parentId: string | null): Promi
 }
 
 async function create(folder: Pick<Mailbox, "name" | "parentId" | "isSubscribed">): Promise<string> {
-  return (await set({ create: { f: folder } }, folder.parentId ?? undefined)).created.f.id;
+  return (await set({ create: { f: folder } }, folder.parentId ?? undefined)).created!.f!.id;
 }
 
 /** offerRemoval says that a folder was made, and offers to remove it. */
@@ -230,10 +230,10 @@ async function copy(ids: string[], to: string, from?: string): Promise<string[]>
         ...of(to), fromAccountId: accountOf(some[0]), onSuccessDestroyOriginal: move, create: Object.fromEntries(some.map((id) => [id, { id, mailboxIds: { [to]: true } }])),
       });
       const done = Object.keys(answer.created ?? {});
-      made.push(...done.map((id) => answer.created[id].id));
+      made.push(...Object.values(answer.created ?? {}).map((copy) => copy.id));
       if (from && !move && done.length) await call("Email/set", { ...of(from), update: Object.fromEntries(done.map((id) => [id, { [`mailboxIds/${from}`]: null }])) });
-      const refused = Object.values<any>(answer.notCreated ?? {})[0];
-      if (refused && made.length === 0) throw new MethodError(refused.type, refused);
+      const error = refused(answer);
+      if (error && made.length === 0) throw error;
     }
   }
   return made;

@@ -25,9 +25,9 @@ export function wantSnippets(ids: string[]): void {
   if (!l || ids.length === 0) return;
   if (of !== l) snippets.forEach((s) => (s.value = undefined));
   of = l;
-  call("SearchSnippet/get", { accountId: l.accountId, filter: l.filter, emailIds: ids }).then(
+  call<SearchSnippet>("SearchSnippet/get", { accountId: l.accountId, filter: l.filter, emailIds: ids }).then(
     (answer) => {
-      if (list.peek() === l) for (const s of answer.list as SearchSnippet[]) snippet(s.emailId).value = s;
+      if (list.peek() === l) for (const s of answer.list) snippet(s.emailId).value = s;
     },
     () => {},
   );

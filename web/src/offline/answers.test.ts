@@ -5,7 +5,7 @@ import { test } from "node:test";
 import type { Invocation } from "../core/jmap";
 import { answer } from "./answers";
 import type { Kept } from "./database";
-import type { Later } from "./later";
+import type { Change, Later } from "./later";
 
 const email = (id: string, threadId: string, minute: number, more: object = {}) => ({
   id, threadId, mailboxIds: { F1: true }, keywords: {}, from: [{ name: "Bo", email: "bo@example.org" }], to: null, subject: "", preview: "", hasAttachment: false, receivedAt: `2026-11-22T10:0${minute}:00Z`, ...more,
@@ -20,8 +20,15 @@ const database = {
   get: async (_: string, name: string) => ({ "mailboxes-a1": [{ id: "F1" }], "mailboxes-a2": [{ id: "F2-3" }] })[name],
 } as unknown as Kept;
 
-const later = { takes: (args: any) => !!args.update, take: async ({ update }: any) => ({ updated: update }) } as unknown as Later;
-const ask = (...calls: Invocation[]) => answer(database, later, calls);
+const later = { takes: (args: object) => "update" in args, take: async ({ update }: Change) => ({ updated: update }) } as unknown as Later;
+/** Told is what the tests look at in the answers of several methods. */
+interface Told {
+  ids: string[];
+  position: number;
+  total: number;
+  list: { id: string; bodyValues: Record<string, { value: string }> }[];
+}
+const ask = async (...calls: Invocation[]) => (await answer(database, later, calls)) as [string, Told, string][] | undefined;
 const found = async (filter: object | undefined, more: object = {}) => (await ask(["Email/query", { accountId: "a1", filter, ...more }, "0"]))![0]![1];
 
 test("filters", async () => {
@@ -45,9 +52,9 @@ test("a page of conversations, with all that is shown of them, in one request", 
   );
   const [query, rows, threads, others] = answers!.map((a) => a[1]);
   assert.deepEqual([query!.ids, query!.position, query!.total], [["M3"], 1, 3]);
-  assert.deepEqual(rows!.list.map((e: { id: string }) => e.id), ["M3"]);
+  assert.deepEqual(rows!.list.map((e) => e.id), ["M3"]);
   assert.deepEqual(threads!.list, [{ id: "T1", emailIds: ["M1", "M3"] }]);
-  assert.deepEqual(others!.list.map((e: { id: string }) => e.id), ["M1", "M3"]);
+  assert.deepEqual(others!.list.map((e) => e.id), ["M1", "M3"]);
 });
 
 test("what another shares is apart", async () => {
@@ -69,5 +76,5 @@ test("what cannot be answered is not", async () => {
   await refuses(["Email/query", { accountId: "a1", filter: { header: ["Message-ID", "x"] } }, "0"]);
   await refuses(["Email/get", { accountId: "a1", ids: ["M1"], fetchTextBodyValues: true }, "0"]);
   const [answered] = (await ask(["Email/get", { accountId: "a1", ids: ["M2"], fetchTextBodyValues: true }, "0"]))!;
-  assert.equal(answered![1].list[0].bodyValues.kept.value, "Vi ses vid bryggan.");
+  assert.equal(answered![1].list[0]!.bodyValues.kept!.value, "Vi ses vid bryggan.");
 });

@@ -2,6 +2,7 @@
 // is done with messages is noted, for when the line is back.
 
 import { accountOf, type Invocation } from "../core/jmap";
+import type { Filter, Sort } from "../core/list";
 import type { Mailbox } from "../core/mail";
 import type { Kept } from "./database";
 import type { Change, Later } from "./later";
@@ -23,13 +24,26 @@ export async function answer(database: Kept, later: Later, calls: Invocation[]):
   const known = new Map<string, World>();
   const done: Invocation[] = [];
   for (const [name, args, id] of calls) {
-    let w = known.get(args.accountId);
-    w ??= await world(database, args.accountId, calls);
+    const asked = resolve(args, done);
+    const { accountId } = asked;
+    const w = known.get(accountId) ?? (await world(database, accountId, calls));
     if (!w) return undefined;
-    known.set(args.accountId, w);
-    done.push([name, { accountId: args.accountId, ...methods[name]!(resolve(args, done), w) }, id]);
+    known.set(accountId, w);
+    done.push([name, { accountId, ...methods[name]!(asked, w) }, id]);
   }
   return done;
+}
+
+/** Asked are the arguments of all these methods, once what they refer to is there. */
+interface Asked {
+  accountId: string;
+  ids: string[] | null;
+  fetchTextBodyValues?: boolean;
+  filter?: Filter;
+  sort?: Sort[];
+  collapseThreads?: boolean;
+  position?: number;
+  limit?: number;
 }
 
 interface World {
@@ -45,12 +59,13 @@ async function world(database: Kept, account: string, calls: Invocation[]): Prom
   if (!mailboxes) return undefined;
   const emails = (await database.all<Full>("emails")).filter((e) => accountOf(e.id) === account).sort(newestFirst);
   const texts = new Map<string, string>();
-  if (calls.some(([, args]) => wantsTexts(args.filter) || args.fetchTextBodyValues)) for (const t of await database.all<{ id: string; text: string }>("texts")) texts.set(t.id, t.text);
+  const wanted = calls.some(([, args]) => wantsTexts((args as Asked).filter) || (args as Asked).fetchTextBodyValues);
+  if (wanted) for (const t of await database.all<{ id: string; text: string }>("texts")) texts.set(t.id, t.text);
   const identities = (await database.get<{ id: string }[]>("state", "identities")) ?? [];
   return { emails, mailboxes, identities, text: (id) => texts.get(id) ?? "" };
 }
 
-const methods: Record<string, (args: any, w: World) => any> = {
+const methods: Record<string, (args: Asked, w: World) => object> = {
   "Mailbox/get": (_, w) => ({ state, list: w.mailboxes, notFound: [] }),
   "Identity/get": (_, w) => {
     if (w.identities.length === 0) throw new Error("not kept");
@@ -58,7 +73,7 @@ const methods: Record<string, (args: any, w: World) => any> = {
   },
   "Email/get": (args, w) => {
     const answer = got(args.ids, w.emails);
-    return args.fetchTextBodyValues ? { ...answer, list: answer.list.map((e: Full) => withText(e, w.text(e.id))) } : answer;
+    return args.fetchTextBodyValues ? { ...answer, list: answer.list.map((e) => withText(e, w.text(e.id))) } : answer;
   },
   "Thread/get": (args, w) => got(args.ids, threads(w.emails)),
   "Email/query": (args, w) => {
@@ -71,11 +86,11 @@ const methods: Record<string, (args: any, w: World) => any> = {
 };
 
 /** got are those with some ids. It throws if one is not kept, of which nobody knows here whether it is gone. */
-function got(ids: string[] | null, known: { id: string }[]): any {
+function got<T extends { id: string }>(ids: string[] | null, known: T[]): { state: string; list: T[]; notFound: string[] } {
   if (!ids) return { state, list: known, notFound: [] };
   const byId = new Map(known.map((k) => [k.id, k]));
   if (!ids.every((id) => byId.has(id))) throw new Error("not kept");
-  return { state, list: ids.map((id) => byId.get(id)), notFound: [] };
+  return { state, list: ids.map((id) => byId.get(id)!), notFound: [] };
 }
 
 /** withText is an email to be answered. A draft would lose what is not kept of it, and is not opened. */
@@ -92,17 +107,18 @@ function threads(emails: Full[]): { id: string; emailIds: string[] }[] {
 }
 
 /** resolve puts results in the place of references to them (RFC 8620 section 3.7). */
-function resolve(args: Record<string, any>, done: Invocation[]): Record<string, any> {
+function resolve(args: object, done: Invocation[]): Asked {
   return Object.fromEntries(Object.entries(args).map(([name, value]) => {
     if (!name.startsWith("#")) return [name, value];
-    const result = done.find((d) => d[2] === value.resultOf)?.[1];
-    return [name.slice(1), pointed(result, value.path.split("/").slice(1))];
-  }));
+    const { resultOf, path } = value as { resultOf: string; path: string };
+    const result = done.find((d) => d[2] === resultOf)?.[1];
+    return [name.slice(1), pointed(result, path.split("/").slice(1))];
+  })) as unknown as Asked;
 }
 
-function pointed(value: any, path: string[]): any {
+function pointed(value: unknown, path: string[]): unknown {
   const [head, ...rest] = path;
   if (head === undefined || value === undefined) return value;
-  if (head === "*") return (value as any[]).flatMap((v) => pointed(v, rest));
-  return pointed(value[head], rest);
+  if (head === "*") return (value as unknown[]).flatMap((v) => pointed(v, rest));
+  return pointed((value as Record<string, unknown>)[head], rest);
 }

@@ -20,7 +20,7 @@ export class Kept {
   }
 
   keys<K = string>(table: Table): Promise<K[]> {
-    return this.ask(table, "readonly", (s) => s.getAllKeys() as IDBRequest<any>);
+    return this.ask(table, "readonly", (s) => s.getAllKeys() as unknown as IDBRequest<K[]>);
   }
 
   put(table: Table, key: string, value: unknown): Promise<void> {

@@ -116,7 +116,7 @@ async function keepAccount(database: Kept, accountId: string, hidden: Mailbox[],
   const missing = ids.filter((id, i) => (there.has(id) ? !changed || changed.updated.has(id) : !thrift() || i < few));
   for (let at = 0; at < missing.length; at += page) {
     if (at > 0) await idle();
-    const emails = await call("Email/get", { accountId, ids: missing.slice(at, at + page), properties, bodyProperties });
+    const emails = await call<{ id: string }>("Email/get", { accountId, ids: missing.slice(at, at + page), properties, bodyProperties });
     await database.putAll("emails", emails.list);
   }
   await database.put("state", name, { version: first.version, state: changed?.state ?? now.state } satisfies Since);

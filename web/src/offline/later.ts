@@ -2,7 +2,7 @@
 // is carried out when the line is back, in its order.
 
 import type { Patch } from "../core/actions";
-import { backOff, call, MethodError, online, passes } from "../core/jmap";
+import { backOff, call, MethodError, online, passes, type Invocation } from "../core/jmap";
 import { keep, listProperties, mailboxes, type Mailbox } from "../core/mail";
 import { changesWaiting } from "../core/standin";
 import { t } from "../core/text";
@@ -38,13 +38,13 @@ export class Later {
   }
 
   /** takes tells whether arguments of Email/set can wait: they give or take away keywords and mailboxes, and nothing else. */
-  takes(args: any): boolean {
-    return Object.keys(args).sort().join() === "accountId,update" && !this.carried.has(args.update) &&
-      Object.values<Patch>(args.update).every((patch) => Object.keys(patch).every((path) => /^(?:keywords|mailboxIds)\//.test(path)));
+  takes(args: object): args is Change {
+    return Object.keys(args).sort().join() === "accountId,update" && !this.carried.has((args as Change).update) &&
+      Object.values((args as Change).update).every((patch) => Object.keys(patch).every((path) => /^(?:keywords|mailboxIds)\//.test(path)));
   }
 
   /** holds tells whether changes wait for what a call changes: then it waits behind them. */
-  holds([name, args]: [string, any, string]): boolean {
+  holds([name, args]: Invocation): boolean {
     return name === "Email/set" && this.ids.size > 0 && this.takes(args) && Object.keys(args.update).some((id) => this.ids.has(id));
   }
 
@@ -109,8 +109,8 @@ export class Later {
       const stayed = await this.dropMoved(accountId, update);
       this.carried.add(update);
       const { notUpdated } = await call("Email/set", { accountId, update });
-      const errors = Object.values<any>(notUpdated ?? {}).filter((e) => e.type !== "notFound"); // what is gone needs no change
-      if (errors.length) toast(t("later_refused", { n: errors.length, reason: new MethodError(errors[0].type, errors[0]).message }), { kind: "error" });
+      const errors = Object.values(notUpdated ?? {}).filter((e) => e.type !== "notFound"); // what is gone needs no change
+      if (errors[0]) toast(t("later_refused", { n: errors.length, reason: new MethodError(errors[0].type, errors[0]).message }), { kind: "error" });
       else if (stayed) toast(t("later_stayed", { n: stayed }));
       if (errors.length || stayed) keep([["Email/get", await call("Email/get", { accountId, ids: Object.keys(update), properties: listProperties }), ""]]);
     } catch (error) {
@@ -123,8 +123,8 @@ export class Later {
   private async dropMoved(accountId: string, update: Update): Promise<number> {
     const moves = Object.entries(update).filter(([, patch]) => taken(patch).length > 0);
     if (moves.length === 0) return 0;
-    const { list } = await call("Email/get", { accountId, ids: moves.map(([id]) => id), properties: ["id", "mailboxIds"] });
-    const now = new Map<string, Record<string, true>>(list.map((e: any) => [e.id, e.mailboxIds]));
+    const { list } = await call<Pick<Full, "id" | "mailboxIds">>("Email/get", { accountId, ids: moves.map(([id]) => id), properties: ["id", "mailboxIds"] });
+    const now = new Map(list.map((e) => [e.id, e.mailboxIds]));
     let stayed = 0;
     for (const [id, patch] of moves) {
       const there = now.get(id);

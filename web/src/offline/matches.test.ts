@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Filter, Sort } from "../core/list";
 import { matches, sorted, type Full } from "./matches";
 
 const e = (more: Partial<Full>): Full => ({
@@ -8,7 +9,7 @@ const e = (more: Partial<Full>): Full => ({
 });
 
 test("a filter looks where the server would", () => {
-  const yes = (filter: object, text = "Ta med kantareller.") => matches(filter, e({ attachments: [{ partId: "2", name: "karta.pdf", type: "application/pdf", size: 9, disposition: null, cid: null }] }), () => text);
+  const yes = (filter: Filter, text = "Ta med kantareller.") => matches(filter, e({ attachments: [{ partId: "2", name: "karta.pdf", type: "application/pdf", size: 9, disposition: null, cid: null }] }), () => text);
   for (const filter of [
     { text: "oberg" }, { text: "segling kantareller" }, { text: '"med kantareller"' }, { body: "KARTA" }, { subject: "segling" }, { from: "ake" }, { inMailbox: "F1" }, { notKeyword: "$seen" },
     { minSize: 1000 }, { maxSize: 1001 }, { after: "2026-11-20T10:00:00.000Z" }, { before: "2026-11-21T00:00:00.000Z" },
@@ -21,7 +22,7 @@ test("a filter looks where the server would", () => {
 
 test("emails stand in the order that was asked for", () => {
   const all = [e({ id: "M3", size: 1, subject: "B" }), e({ id: "M2-12", size: 3, subject: "Sv: a" }), e({ id: "M2-9", size: 3, subject: "C", keywords: { $flagged: true } })];
-  const ids = (...sort: any[]) => sorted(all, sort).map((x) => x.id);
+  const ids = (...sort: Sort[]) => sorted(all, sort).map((x) => x.id);
   assert.deepEqual(ids({ property: "size", isAscending: false }), ["M2-12", "M2-9", "M3"]);
   assert.deepEqual(ids({ property: "subject" }), ["M2-12", "M3", "M2-9"]);
   assert.deepEqual(ids({ property: "hasKeyword", keyword: "$flagged", isAscending: false }, { property: "receivedAt", isAscending: false }), ["M2-9", "M2-12", "M3"]);

@@ -1,6 +1,6 @@
 // Which kept emails a filter lets through, and in which order they are asked for.
 
-import type { Sort } from "../core/list";
+import type { Filter, Sort } from "../core/list";
 import type { Address, Email } from "../core/mail";
 
 /** Full is an email as it is kept. */
@@ -11,23 +11,26 @@ export interface Full extends Email {
 }
 
 /** wantsTexts tells whether a filter looks into the texts of emails. */
-export function wantsTexts(filter: any): boolean {
-  return !!filter && (filter.operator ? filter.conditions.some(wantsTexts) : "text" in filter || "body" in filter);
+export function wantsTexts(filter?: Filter): boolean {
+  return !!filter && (filter.operator ? inside(filter).some(wantsTexts) : "text" in filter || "body" in filter);
 }
 
 /** matches is a filter of RFC 8621 section 4.4.1; text is the email's. It throws at what is not known here. */
-export function matches(filter: any, e: Full, text: () => string): boolean {
+export function matches(filter: Filter | undefined, e: Full, text: () => string): boolean {
   if (!filter) return true;
   if (filter.operator) {
-    const results: boolean[] = filter.conditions.map((c: any) => matches(c, e, text));
+    const results = inside(filter).map((c) => matches(c, e, text));
     return filter.operator === "AND" ? results.every(Boolean) : filter.operator === "OR" ? results.some(Boolean) : !results.some(Boolean);
   }
-  return Object.entries<any>(filter).every(([name, value]) => {
-    const condition = conditions[name];
+  return Object.entries(filter).every(([name, value]) => {
+    const condition = conditions[name as keyof Values] as ((e: Full, value: unknown, text: () => string) => boolean) | undefined;
     if (!condition) throw new Error(`no such condition here: ${name}`);
     return condition(e, value, text);
   });
 }
+
+/** inside are the filters that one joins. */
+const inside = (filter: Filter): Filter[] => filter.conditions as Filter[];
 
 const fold = (s: string): string => s.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 
@@ -41,7 +44,11 @@ function has(part: string, ...texts: (string | null | undefined)[]): boolean {
 const named = (list: Address[] | null | undefined): string => (list ?? []).map((a) => `${a.name ?? ""} ${a.email}`).join("\n");
 const files = (e: Full): string => (e.attachments ?? []).map((a) => a.name ?? "").join("\n");
 
-const conditions: Record<string, (e: Full, value: any, text: () => string) => boolean> = {
+/** Values are the conditions that are known here, by what each compares with. */
+type Values = Record<"inMailbox" | "hasKeyword" | "notKeyword" | "from" | "to" | "cc" | "bcc" | "subject" | "body" | "text" | "before" | "after", string>
+  & { inMailboxOtherThan: string[]; hasAttachment: boolean; minSize: number; maxSize: number };
+
+const conditions: { [name in keyof Values]: (e: Full, value: Values[name], text: () => string) => boolean } = {
   inMailbox: (e, v) => !!e.mailboxIds[v],
   inMailboxOtherThan: (e, v) => Object.keys(e.mailboxIds).some((m) => !v.includes(m)),
   hasKeyword: (e, v) => !!e.keywords[v],

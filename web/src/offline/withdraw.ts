@@ -1,7 +1,7 @@
 // Notifications of conversations that were read, here or elsewhere, are taken away while a page is open.
 
 import { call, of } from "../core/jmap";
-import { onChange } from "../core/mail";
+import { onChange, type Email } from "../core/mail";
 
 /** withdrawRead does so after every change. */
 export function withdrawRead(): void {
@@ -17,8 +17,8 @@ async function look(): Promise<void> {
   for (const shown of (await registration?.getNotifications?.()) ?? []) {
     if (!/^T[\d-]+$/.test(shown.tag)) continue;
     const thread = call("Thread/get", { ...of(shown.tag), ids: [shown.tag] });
-    const emails = call("Email/get", { ...of(shown.tag), "#ids": thread.ref("/list/*/emailIds"), properties: ["keywords"] });
+    const emails = call<Pick<Email, "keywords">>("Email/get", { ...of(shown.tag), "#ids": thread.ref("/list/*/emailIds"), properties: ["keywords"] });
     thread.catch(() => {}); // what refers to it fails with it
-    if ((await emails).list.every((e: any) => e.keywords.$seen)) shown.close();
+    if ((await emails).list.every((e) => e.keywords.$seen)) shown.close();
   }
 }

@@ -90,18 +90,18 @@ export const withFiles = signal<Set<string>>(new Set());
 /** look asks the server. */
 export async function look(): Promise<void> {
   try {
-    const box = call<{ list: Waiting[] }>("Outbox/get", { failedSince: failedSince(), lang });
+    const box = call<Waiting>("Outbox/get", { failedSince: failedSince(), lang });
     const used = call<Limits>("Limits/get", { lang });
     const [b, l] = await Promise.all([box, used]);
     const ids = b.list.filter((w) => w.emailId && w.recipients.some((r) => asLink.test(r.why?.cause ?? ""))).map((w) => w.emailId);
     if (ids.length) {
-      const { list } = await call<{ list: { id: string; hasAttachment: boolean }[] }>("Email/get", { ids, properties: ["hasAttachment"] });
+      const { list } = await call<{ id: string; hasAttachment: boolean }>("Email/get", { ids, properties: ["hasAttachment"] });
       withFiles.value = new Set(list.filter((e) => e.hasAttachment).map((e) => e.id));
     }
     waiting.value = b.list.sort(order);
     countNeeds(b.list);
     limits.value = l;
-    if (b.list.some((w) => w.recipients.some((r) => wrongSender.test(r.why?.cause ?? "")))) otherSenders.value = (await call<{ list: unknown[] }>("Identity/get", { ids: null, properties: ["id"] })).list.length > 1;
+    if (b.list.some((w) => w.recipients.some((r) => wrongSender.test(r.why?.cause ?? "")))) otherSenders.value = (await call<unknown>("Identity/get", { ids: null, properties: ["id"] })).list.length > 1;
     failed.value = undefined;
   } catch (error) {
     failed.value = error;
@@ -145,7 +145,7 @@ interface Acted {
 
 /** act does something with a message that waits. */
 export async function act(id: string, action: string, more: Record<string, string> = {}): Promise<Acted> {
-  const answer = await call("Outbox/act", { id, action, lang, ...more });
+  const answer = await call<Acted>("Outbox/act", { id, action, lang, ...more });
   await look();
   return answer;
 }

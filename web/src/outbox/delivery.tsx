@@ -25,13 +25,13 @@ type Sent = { emailId: string } | { reportId: string; threadId: string };
 
 /** submissions asks for what was sent, the newest last. */
 async function submissions(sent: Sent): Promise<Submission[]> {
-  if ("emailId" in sent) return (await call<{ list: Submission[] }>("Delivery/get", sent)).list;
+  if ("emailId" in sent) return (await call<Submission>("Delivery/get", sent)).list;
   const found = call("EmailSubmission/query", { filter: { threadIds: [sent.threadId] }, sort: [{ property: "sentAt" }], limit: 20 });
-  const all = call("EmailSubmission/get", { "#ids": found.ref("/ids"), properties: ["id", "undoStatus", "traceId", "recipients"] });
-  const others = call<{ list: Submission[] }>("Delivery/get", { emailId: sent.reportId });
+  const all = call<Submission>("EmailSubmission/get", { "#ids": found.ref("/ids"), properties: ["id", "undoStatus", "traceId", "recipients"] });
+  const others = call<Submission>("Delivery/get", { emailId: sent.reportId });
   found.catch(() => {}); // the other fails with it
   others.catch(() => {});
-  const handedIn: Submission[] = (await all).list;
+  const handedIn = (await all).list;
   // What a mail program sent over SMTP is known by what the report says.
   return handedIn.some((s) => Object.values(s.recipients).some((r) => r.state === "bounced")) ? handedIn : [...handedIn, ...(await others).list];
 }

@@ -105,7 +105,7 @@ function Row({ w }: { w: Waiting }) {
   const mixed = open.some((r) => r.state !== open[0]!.state || r.why?.cause !== open[0]!.why?.cause);
   const to = open.map((r) => r.address);
   const read = async () => {
-    const answer = await call("Email/get", { ids: [w.emailId], properties: ["threadId"] });
+    const answer = await call<{ threadId: string }>("Email/get", { ids: [w.emailId], properties: ["threadId"] });
     if (answer.list[0]) go({ thread: answer.list[0].threadId });
   };
   const subject = w.subject || t("no_subject");

@@ -2,7 +2,7 @@
 // on and off; src/offline sees to it that it stays on.
 
 import { alerts } from "../core/alerts";
-import { api, call, MethodError, send, use } from "../core/jmap";
+import { api, call, refused, send, use } from "../core/jmap";
 
 export interface Subscription {
   id: string;
@@ -56,7 +56,7 @@ export const devices = (): Promise<Device[]> => api<{ devices: Device[] }>("GET"
 export const switchOff = (d: Device): Promise<unknown> => api("DELETE", `/api/alerts/devices/${d.id}`);
 
 /** subscriptions are those of this session. */
-export const subscriptions = (): Promise<Subscription[]> => call<{ list: Subscription[] }>("PushSubscription/get", { ids: null }).then((a) => a.list);
+export const subscriptions = (): Promise<Subscription[]> => call<Subscription>("PushSubscription/get", { ids: null }).then((a) => a.list);
 
 /** subscribe makes this browser one that is told; the worker's first message proves that it is heard. It rejects with Unreachable, or as call does. */
 export async function subscribe(notify: Notify = { mailboxIds: null, preview: true }): Promise<void> {
@@ -72,10 +72,10 @@ export async function subscribe(notify: Notify = { mailboxIds: null, preview: tr
   const answer = await call("PushSubscription/set", {
     create: { n: { deviceClientId: `${deviceId()}|${nameOfBrowser()}`, url: endpoint, keys, types: ["EmailDelivery"], notify } },
   });
-  const refused = answer.notCreated?.n;
-  if (refused) {
+  const error = refused(answer);
+  if (error) {
     await subscription.unsubscribe();
-    throw new MethodError(refused.type, refused);
+    throw error;
   }
   localStorage.setItem(wantedKey, JSON.stringify(notify));
   const { off = [], ...rest } = alerts.peek();
@@ -141,7 +141,7 @@ async function renewed(): Promise<void> {
 
 /** confirmed tells the server the code that the worker was sent, now or before this page was open; it answers what stops it. */
 export function confirmed(done: () => void = () => {}): () => void {
-  const verify = async (told: any) => {
+  const verify = async (told: { pushSubscriptionId: string; verificationCode: string }) => {
     await call("PushSubscription/set", { update: { [told.pushSubscriptionId]: { verificationCode: told.verificationCode } } });
     await (await caches.open("pages")).delete("/push-verification");
     done();

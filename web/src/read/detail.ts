@@ -64,7 +64,7 @@ function remember<T>(all: Map<string, Signal<Known<T>>>, id: string, fetch: () =
 /** detail is the signal of what is known of an email; what failed is asked for again. */
 export function detail(id: string): Signal<Known<Detail>> {
   return remember(details, id, async () => {
-    const answer = await call("Email/get", { ...of(id), ids: [id], properties, bodyProperties: ["partId", "blobId", "size", "name", "type", "disposition", "cid"] });
+    const answer = await call<Detail>("Email/get", { ...of(id), ids: [id], properties, bodyProperties: ["partId", "blobId", "size", "name", "type", "disposition", "cid"] });
     if (!answer.list[0]) throw new Error("gone");
     return answer.list[0];
   });

@@ -29,7 +29,7 @@ function Viewer({ id, p, name, url, close }: { id: string; p: Part; name: string
   const [inside, setInside] = useState<Inside>();
   useEffect(() => {
     if (!isMessage) return;
-    call("Email/parse", { ...of(id), blobIds: [p.blobId], properties: ["from", "to", "cc", "subject", "sentAt", "attachments"] })
+    call<{ parsed?: Record<string, Inside> | null }>("Email/parse", { ...of(id), blobIds: [p.blobId], properties: ["from", "to", "cc", "subject", "sentAt", "attachments"] })
       .then((answer) => setInside(answer.parsed?.[p.blobId]), () => {}); // its text is there all the same
   }, []);
   return (

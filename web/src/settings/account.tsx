@@ -1,7 +1,7 @@
 // Who somebody is here: name, language, addresses; and what stands below what he writes.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { api, call, MethodError, use } from "../core/jmap";
+import { api, call, refused, use } from "../core/jmap";
 import { t } from "../core/text";
 import { Button } from "../ui/button";
 import { confirm } from "../ui/dialog";
@@ -88,17 +88,17 @@ function You({ p, saved }: { p: Profile; saved: (p: Profile) => void }) {
 }
 
 function zones(own: string): string[] {
-  const all = (Intl as any).supportedValuesOf?.("timeZone") as string[] | undefined;
+  const all = Intl.supportedValuesOf?.("timeZone"); // older browsers have none
   return all?.includes(own) || !own ? (all ?? []) : [own, ...(all ?? [])];
 }
 
 function Identities({ own }: { own: string[] }) {
   const [adding, setAdding] = useState(false);
-  const loaded = useLoaded(async () => (await call<{ list: Identity[] }>("Identity/get", { ids: null })).list);
-  const set = (args: object) => attempt(async () => {
+  const loaded = useLoaded(async () => (await call<Identity>("Identity/get", { ids: null })).list);
+  const set = (args: Record<string, unknown>) => attempt(async () => {
     const answer = await call("Identity/set", args);
-    const refused = Object.values<any>({ ...answer.notCreated, ...answer.notUpdated, ...answer.notDestroyed })[0];
-    if (refused) throw new MethodError(refused.type, refused);
+    const error = refused(answer);
+    if (error) throw error;
     setAdding(false);
     loaded.again();
   }, t("is_saved"));

@@ -1,6 +1,6 @@
 // Who changes the security of an account proves again who he is, unless he just did.
 
-import { startAuthentication } from "@simplewebauthn/browser";
+import { startAuthentication, type PublicKeyCredentialRequestOptionsJSON } from "@simplewebauthn/browser";
 import { useState } from "preact/hooks";
 import { explain } from "../core/actions";
 import { api, MethodError } from "../core/jmap";
@@ -38,7 +38,7 @@ function Confirm({ close }: { close: (done?: boolean) => void }) {
     }
   };
   const withKey = () => send(async () => {
-    const { publicKey } = await api("POST", "/api/security/passkeys/use");
+    const { publicKey } = await api<{ publicKey: PublicKeyCredentialRequestOptionsJSON }>("POST", "/api/security/passkeys/use");
     const credential = await startAuthentication({ optionsJSON: publicKey }).catch(() => {
       throw new Cancelled(); // or there is none on this device
     });

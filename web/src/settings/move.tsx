@@ -132,7 +132,7 @@ async function up(file: File, stopped: AbortSignal, progress: (share: number) =>
       failures = 0;
     } catch (error) {
       if (stopped.aborted) break;
-      if ((error instanceof MethodError && error.detail.status < 500) || ++failures > 5) throw error;
+      if ((error instanceof MethodError && (error.detail.status ?? 500) < 500) || ++failures > 5) throw error;
       await new Promise((go) => setTimeout(go, 1000 * 2 ** failures));
       offset = await offsetOf(url).catch(() => offset);
     }

@@ -1,7 +1,7 @@
 // The security of the account: password, second step, passkeys, passwords of mail programs, where somebody is signed in,
 // and who tried to. The shapes are those of internal/web/security.
 
-import { startRegistration } from "@simplewebauthn/browser";
+import { startRegistration, type PublicKeyCredentialCreationOptionsJSON } from "@simplewebauthn/browser";
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { explain, say } from "../core/actions";
@@ -320,7 +320,7 @@ function showCodes(codes: string[]): Promise<unknown> {
 
 function Passkeys({ o, act }: { o: Overview; act: Act }) {
   const add = () => act(async () => {
-    const { publicKey } = await api("POST", "/api/security/passkeys/begin");
+    const { publicKey } = await api<{ publicKey: PublicKeyCredentialCreationOptionsJSON }>("POST", "/api/security/passkeys/begin");
     let credential;
     try {
       credential = await startRegistration({ optionsJSON: publicKey });

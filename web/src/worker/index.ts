@@ -124,7 +124,7 @@ async function keepOpened(address: string, response: Response): Promise<void> {
 // Notifications (RFC 8620 section 7.2, RFC 8291). The browser wants one shown for every push.
 
 self.addEventListener("push", (e) => {
-  let told: any;
+  let told: unknown;
   try {
     told = e.data?.json();
   } catch {
@@ -133,8 +133,8 @@ self.addEventListener("push", (e) => {
   e.waitUntil(heard(told));
 });
 
-async function heard(told: any): Promise<void> {
-  if (told?.["@type"] === "PushVerification") {
+async function heard(told: unknown): Promise<void> {
+  if ((told as { "@type"?: unknown } | null)?.["@type"] === "PushVerification") {
     for (const client of await self.clients.matchAll()) client.postMessage({ verify: told });
     const cache = await caches.open(pages); // a page that opens later verifies it then
     await cache.put("/push-verification", new Response(JSON.stringify(told)));

@@ -33,8 +33,20 @@ interface Told {
   preview?: string;
 }
 
+/** Push is what a push says, as far as it is one of ours. */
+interface Push {
+  "@type"?: unknown;
+  emails?: unknown;
+  count?: number; // of all, where there are more than these
+  unread?: unknown;
+  badge?: unknown;
+  test?: unknown;
+  sent?: unknown;
+}
+
 /** noticesOf reads a push: one notification for each message it describes, or one for all of them. */
-export function noticesOf(told: any, p: Preferences): Notice[] {
+export function noticesOf(push: unknown, p: Preferences): Notice[] {
+  const told = push as Push | null | undefined;
   if (told?.["@type"] === "PushTest") {
     return [{ title: "Postiljon", text: p.test, tag: "test", url: "/settings/notifications", silent: false, own: false, test: { id: String(told.test), sent: String(told.sent) } }];
   }
@@ -45,7 +57,7 @@ export function noticesOf(told: any, p: Preferences): Notice[] {
   const isSilent = (e: Told) => p.mute || e.sound === "none";
   const isOwn = (e: Told) => !!e.sound && e.sound !== "device" && e.sound !== "none";
   const described = emails.every((e) => e.from !== undefined);
-  if (!described || told.count > emails.length) {
+  if (!described || (told.count ?? 0) > emails.length) {
     return [{ title: "Postiljon", text: p.newMail.replace("{n}", String(told.count ?? emails.length)), tag: "many", url: "/mail/inbox", badge, dot, silent: emails.every(isSilent), own: emails.some(isOwn) }];
   }
   return emails.map((e) => ({
