@@ -157,7 +157,11 @@ func (c *call) updateVacation(ctx context.Context, now *rules.Stored, patch map[
 		v.Text = message.HTMLText(strings.NewReader(v.HTML), 64<<10)
 	}
 	if strings.TrimSpace(v.Text) == "" {
-		v.Text, v.Usual = absence(c.account), true
+		lang, err := c.server.store.LanguageOf(ctx, c.account)
+		if err != nil {
+			return c.setError(err, "textBody", "htmlBody")
+		}
+		v.Text, v.Usual = absence(cause.ParseLang(lang)), true
 	}
 	settings := now.Settings
 	settings.Vacation = &v
@@ -176,8 +180,8 @@ func (c *call) updateVacation(ctx context.Context, now *rules.Stored, patch map[
 }
 
 // absence is what is said for whom says nothing.
-func absence(a *store.Account) string {
-	set, err := rules.Texts(cause.ParseLang(a.Language))
+func absence(lang cause.Lang) string {
+	set, err := rules.Texts(lang)
 	if err != nil {
 		return "-" // the texts are tested
 	}
