@@ -202,6 +202,17 @@ func TestForwardWantsFresh(t *testing.T) {
 	r.fresh = false
 	r.ask(http.StatusOK, "PUT", "/api/rules", strings.Replace(forward, `"rules":[]`, `"rules":[{"name":"r","if":[],"star":true}]`, 1), nil)
 	r.ask(http.StatusForbidden, "PUT", "/api/rules", strings.Replace(forward, "me@", "spy@", 1), nil)
+
+	// Nobody here, and oneself under another name.
+	if err := r.store.CreateAlias(t.Context(), store.Alias{Address: "boss@north.example", Targets: []string{r.anna.Address}}); err != nil {
+		t.Fatal(err)
+	}
+	r.fresh = true
+	for to, says := range map[string]string{"nobody@north.example": "does not exist here", "boss@north.example": "the account itself"} {
+		if w := r.raw("PUT", "/api/rules", strings.Replace(forward, "me@south.example", to, 1)); w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Body.String(), says) {
+			t.Errorf("on to %s: %d %s", to, w.Code, w.Body)
+		}
+	}
 }
 
 // Cleaning up counts first, can be undone for a while, and goes to Trash; from there it is for good.

@@ -137,7 +137,44 @@ func (a *API) changeRules(w http.ResponseWriter, r *http.Request, who *store.Acc
 	if err != nil {
 		return nil, err
 	}
+	if err := a.reachable(r, who, &c.Settings); err != nil {
+		return nil, err
+	}
 	return a.run(w, r, who, rules.SettingsScript, text, true)
+}
+
+// reachable refuses to send mail on to addresses here that do not exist, or lead back to the account: it would come to nobody. Those
+// that it goes to already do not keep anybody from changing something else.
+func (a *API) reachable(r *http.Request, who *store.Account, s *rules.Settings) error {
+	before := a.forwards(r.Context(), who)
+	check := func(rule, to string) error {
+		if to == "" || slices.Contains(before, to) {
+			return nil
+		}
+		res, err := a.Store.Resolve(r.Context(), to)
+		switch {
+		case store.KindOf(err) == store.KindNotFound && res.Local:
+			return a.invalid(r, &rules.Invalid{Rule: rule, Code: "nobody", Value: to})
+		case store.KindOf(err) == store.KindNotFound: // elsewhere
+			return nil
+		case err == nil && len(res.Accounts) == 1 && res.Accounts[0].ID == who.ID && len(res.Forward) == 0:
+			return a.invalid(r, &rules.Invalid{Rule: rule, Code: "itself", Value: to})
+		}
+		return err
+	}
+	if s.Forward != nil {
+		for _, to := range s.Forward.To {
+			if err := check("", to); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range s.Rules {
+		if err := check(s.Rules[i].Name, s.Rules[i].Forward); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // written is the script of simple rules.
