@@ -37,88 +37,123 @@ interface Known {
 /** shownAtOnce is how many rows are in the page before somebody asks for more. */
 const shownAtOnce = 200;
 
+type Tab = "contacts" | "recents";
+
+/** Doing is what is done with contacts; what goes wrong is said. */
+interface Doing {
+  edit: (c: Contact) => void;
+  remove: (c: Contact) => void;
+  forget: (r: Recent) => void;
+}
+
 export function Contacts() {
-  const [known, setKnown] = useState<Known>();
-  const [error, setError] = useState<unknown>();
-  const [tab, setTab] = useState<"contacts" | "recents">("contacts");
+  const { known, error, load, ...doing } = useContacts();
+  const [tab, setTab] = useState<Tab>("contacts");
   const [text, setText] = useState("");
   const [most, setMost] = useState(shownAtOnce);
-  const load = () => void api<Known>("GET", "/api/contacts").then((k) => {
-    setKnown(k);
-    setError(undefined);
-  }, setError);
-  useEffect(load, []);
-
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   const has = (...parts: (string | undefined)[]) => words.every((w) => parts.join(" ").toLowerCase().includes(w));
-  const edit = async (c: Contact) => {
-    const done = await show<Contact>((close) => <Edit contact={c} close={close} />);
-    if (!done) return;
-    await api("POST", "/api/contacts", { contacts: [done] });
-    load();
-  };
-  const remove = async (c: Contact) => {
-    await api("DELETE", `/api/contacts/${encodeURIComponent(c.id)}`);
-    load();
-    toast(t("contact_removed", { name: c.name || c.addresses[0] || "" }), { action: t("undo"), run: () => void api("POST", "/api/contacts", { contacts: [{ ...c, id: "" }] }).then(load, say) });
-  };
-  const forget = async (r: Recent) => {
-    await api("DELETE", `/api/contacts/recent?address=${encodeURIComponent(r.address)}`);
-    setKnown((k) => k && { ...k, recents: k.recents.filter((x) => x !== r) });
-  };
+  const contacts = known?.contacts.filter((c) => has(c.name, ...c.addresses)) ?? [];
+  const recents = known?.recents.filter((r) => has(r.name, r.address)) ?? [];
+  const rows = tab === "contacts" ? contacts : recents;
   const more = (): MenuItem[] => [
     { label: t("contacts_import"), icon: "upload", run: () => importCards(load) },
     { label: t("contacts_export"), icon: "download", run: () => location.assign("/api/contacts/export") },
   ];
-  const contacts = known?.contacts.filter((c) => has(c.name, ...c.addresses)) ?? [];
-  const recents = known?.recents.filter((r) => has(r.name, r.address)) ?? [];
-  const rows = tab === "contacts" ? contacts : recents;
-  const write = (address: string, name?: string) => void compose({ to: [{ name: name || null, email: address }] });
   return (
     <>
       <div class="list-head contacts-head">
         <h1>{t("contacts")}</h1>
         <span class="gap" />
-        <Button icon="plus" onClick={() => void edit({ id: "", addresses: [""] }).catch(say)}>{t("contact_new")}</Button>
+        <Button icon="plus" onClick={() => doing.edit({ id: "", addresses: [""] })}>{t("contact_new")}</Button>
         <MenuButton label={t("more")} items={more} />
       </div>
       <div class="contacts" id="list" tabIndex={-1}>
-        <div class="tabs" role="tablist" aria-label={t("contacts")}>
-          {(["contacts", "recents"] as const).map((x) => (
-            <button key={x} type="button" role="tab" id={`tab-${x}`} aria-selected={tab === x} aria-controls="contact-rows" tabIndex={tab === x ? 0 : -1}
-              onClick={() => setTab(x)}
-              onKeyDown={(e) => {
-                if (e.key !== "ArrowRight" && e.key !== "ArrowLeft") return;
-                setTab(x === "contacts" ? "recents" : "contacts");
-                requestAnimationFrame(() => document.querySelector<HTMLElement>(".contacts [role=tab][aria-selected=true]")?.focus());
-              }}>{t(x === "contacts" ? "contacts_all" : "contacts_recent")}</button>
-          ))}
-        </div>
+        <Tabs tab={tab} choose={setTab} />
         <input class="contacts-search" type="search" placeholder={t("contacts_search")} aria-label={t("contacts_search")} value={text} onInput={(e) => setText(e.currentTarget.value)} />
         <div id="contact-rows" role="tabpanel" aria-labelledby={`tab-${tab}`}>
           {error !== undefined && !known && <div class="nothing" role="alert"><p>{explain(error)}</p><Button onClick={load}>{t("try_again")}</Button></div>}
           {!known && error === undefined && <p class="nothing">{t("loading")}</p>}
           {known && !rows.length && <div class="nothing"><Icon name="book-user" /><p>{t(text ? "contacts_none_found" : tab === "contacts" ? "contacts_empty" : "contacts_recent_empty")}</p></div>}
           <ul>
-            {tab === "contacts" && contacts.slice(0, most).map((c) => (
-              <li key={c.id} class="contact">
-                <button type="button" class="contact-who" onClick={() => void edit(c).catch(say)}><strong>{c.name || c.addresses[0]}</strong><span class="soft">{c.name ? c.addresses.join(", ") : ""}</span></button>
-                {c.addresses[0] && <IconButton icon="square-pen" label={t("contact_write", { name: c.name || c.addresses[0] })} onClick={() => write(c.addresses[0]!, c.name)} />}
-                <IconButton icon="trash-2" label={t("contact_remove", { name: c.name || c.addresses[0] || "" })} onClick={() => void remove(c).catch(say)} />
-              </li>
-            ))}
-            {tab === "recents" && recents.slice(0, most).map((r) => (
-              <li key={r.address} class="contact">
-                <button type="button" class="contact-who" onClick={() => write(r.address, r.name)}><strong>{r.name || r.address}</strong><span class="soft">{r.name ? `${r.address} · ` : ""}{t("contact_last", { when: briefDate(new Date(r.last)) })}</span>{r.why && <span class="why">{r.why}</span>}</button>
-                <IconButton icon="plus" label={t("contact_add", { name: r.name || r.address })} onClick={() => void edit({ id: "", name: r.name, addresses: [r.address] }).catch(say)} />
-                <IconButton icon="x" label={t("remove_suggestion", { name: r.name || r.address })} onClick={() => void forget(r).catch(say)} />
-              </li>
-            ))}
+            {tab === "contacts" && contacts.slice(0, most).map((c) => <ContactRow key={c.id} c={c} {...doing} />)}
+            {tab === "recents" && recents.slice(0, most).map((r) => <RecentRow key={r.address} r={r} {...doing} />)}
           </ul>
           {rows.length > most && <p class="contacts-more"><Button onClick={() => setMost(most + shownAtOnce)}>{t("contacts_more", { n: rows.length - most })}</Button></p>}
         </div>
       </div>
     </>
+  );
+}
+
+/** useContacts has those that are known, and changes them at the server. */
+function useContacts(): Doing & { known: Known | undefined; error: unknown; load: () => void } {
+  const [known, setKnown] = useState<Known>();
+  const [error, setError] = useState<unknown>();
+  const load = () => void api<Known>("GET", "/api/contacts").then((k) => {
+    setKnown(k);
+    setError(undefined);
+  }, setError);
+  useEffect(load, []);
+  const save = (c: Contact) => api("POST", "/api/contacts", { contacts: [c] }).then(load);
+  const edit = async (c: Contact) => {
+    const done = await show<Contact>((close) => <Edit contact={c} close={close} />);
+    if (done) await save(done);
+  };
+  const remove = async (c: Contact) => {
+    await api("DELETE", `/api/contacts/${encodeURIComponent(c.id)}`);
+    load();
+    toast(t("contact_removed", { name: nameOf(c) }), { action: t("undo"), run: () => void save({ ...c, id: "" }).catch(say) });
+  };
+  const forget = async (r: Recent) => {
+    await api("DELETE", `/api/contacts/recent?address=${encodeURIComponent(r.address)}`);
+    setKnown((k) => k && { ...k, recents: k.recents.filter((x) => x !== r) });
+  };
+  return { known, error, load, edit: (c) => void edit(c).catch(say), remove: (c) => void remove(c).catch(say), forget: (r) => void forget(r).catch(say) };
+}
+
+const nameOf = (c: Contact): string => c.name || c.addresses[0] || "";
+
+const write = (address: string, name?: string): void => void compose({ to: [{ name: name || null, email: address }] });
+
+function Tabs({ tab, choose }: { tab: Tab; choose: (tab: Tab) => void }) {
+  const keys = (e: KeyboardEvent) => {
+    if (e.key !== "ArrowRight" && e.key !== "ArrowLeft") return;
+    choose(tab === "contacts" ? "recents" : "contacts");
+    requestAnimationFrame(() => document.querySelector<HTMLElement>(".contacts [role=tab][aria-selected=true]")?.focus());
+  };
+  return (
+    <div class="tabs" role="tablist" aria-label={t("contacts")}>
+      {(["contacts", "recents"] as const).map((x) => (
+        <button key={x} type="button" role="tab" id={`tab-${x}`} aria-selected={tab === x} aria-controls="contact-rows" tabIndex={tab === x ? 0 : -1} onClick={() => choose(x)} onKeyDown={keys}>
+          {t(x === "contacts" ? "contacts_all" : "contacts_recent")}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+function ContactRow({ c, edit, remove }: Doing & { c: Contact }) {
+  const name = nameOf(c);
+  return (
+    <li class="contact">
+      <button type="button" class="contact-who" onClick={() => edit(c)}><strong>{name}</strong><span class="soft">{c.name ? c.addresses.join(", ") : ""}</span></button>
+      {c.addresses[0] && <IconButton icon="square-pen" label={t("contact_write", { name })} onClick={() => write(c.addresses[0]!, c.name)} />}
+      <IconButton icon="trash-2" label={t("contact_remove", { name })} onClick={() => remove(c)} />
+    </li>
+  );
+}
+
+function RecentRow({ r, edit, forget }: Doing & { r: Recent }) {
+  const name = r.name || r.address;
+  return (
+    <li class="contact">
+      <button type="button" class="contact-who" onClick={() => write(r.address, r.name)}>
+        <strong>{name}</strong><span class="soft">{r.name ? `${r.address} · ` : ""}{t("contact_last", { when: briefDate(new Date(r.last)) })}</span>{r.why && <span class="why">{r.why}</span>}
+      </button>
+      <IconButton icon="plus" label={t("contact_add", { name })} onClick={() => edit({ id: "", name: r.name, addresses: [r.address] })} />
+      <IconButton icon="x" label={t("remove_suggestion", { name })} onClick={() => forget(r)} />
+    </li>
   );
 }
 
