@@ -231,7 +231,7 @@ func (s *Server) explain(v *view, d cause.Decision) {
 		v.Problem.Actor = ""
 	case cause.AccountProtocolDisabled: // the words of the cause lead from a mail program to this page
 		v.Problem.Title, v.Problem.Text, v.Problem.Next = v.T["web_off_title"], v.T["web_off_text"], v.T["web_off_next"]
-	case cause.AuthSessionEnded, cause.AuthSecondStep: // who reads it knows who
+	case cause.AuthSessionEnded, cause.AuthSecondStep, cause.NetworkClientBanned: // who reads it knows who; a ban ends by itself
 		v.Problem.Actor = ""
 	}
 }

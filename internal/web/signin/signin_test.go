@@ -1,8 +1,13 @@
 package signin
 
 import (
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/postiljon/postiljon/internal/cause"
+	"github.com/postiljon/postiljon/internal/store/storetest"
+	"github.com/postiljon/postiljon/internal/web/page"
 	"github.com/postiljon/postiljon/internal/web/page/pagetest"
 )
 
@@ -18,5 +23,20 @@ func TestCapitals(t *testing.T) {
 		if capitals(password) != want {
 			t.Errorf("%q", password)
 		}
+	}
+}
+
+// TestBanSaysWhenItEnds: who is shut out after wrong passwords is told until when, and not that somebody else must act.
+func TestBanSaysWhenItEnds(t *testing.T) {
+	catalogue, err := cause.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{Options: Options{Catalogue: catalogue, Store: storetest.Open(t)}}
+	v := &view{Frame: page.Frame{Lang: cause.Swedish}, zone: time.UTC}
+	until := s.Store.Now().UTC().Truncate(time.Minute).Add(15 * time.Minute)
+	s.explain(v, cause.Wait(cause.NetworkClientBanned, until, cause.Time("until", until)))
+	if p := v.Problem; p.Actor != "" || !strings.Contains(p.Text, until.Format("15:04")) {
+		t.Errorf("told %+v", p)
 	}
 }
