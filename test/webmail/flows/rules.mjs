@@ -10,7 +10,19 @@ await flow(async ({ person }) => {
   const page = await person(anna, { expect: ["status of 403"] });
   await jmap(page, ["Mailbox/set", { create: { n: { name: "Nyhetsbrev" } } }]);
 
+  // A signature with a picture, which another program made, outlives another name.
+  const signature = '<b>Anna</b> <img src="data:image/png;base64,iVBORw0KGgo=">';
+  const [{ list: [identity] }] = await jmap(page, ["Identity/get", { ids: null }]);
+  await jmap(page, ["Identity/set", { update: { [identity.id]: { htmlSignature: signature } } }]);
   await page.goto(`${base}/settings/account`);
+  await page.locator("details.identity summary").first().click();
+  await page.getByText("Another program has set a signature").waitFor();
+  await page.locator("details.identity").getByLabel("Name").fill("Anna Andersson");
+  await page.locator("details.identity").getByRole("button", { name: "Save" }).click();
+  await page.locator("details.identity summary", { hasText: "Anna Andersson" }).waitFor();
+  const [{ list: [now] }] = await jmap(page, ["Identity/get", { ids: null }]);
+  assert.equal(now.name, "Anna Andersson");
+  assert.match(now.htmlSignature, /<img/);
   await page.getByRole("link", { name: "Rules" }).click();
   await page.getByText("You have no rules yet.").waitFor();
   await page.getByRole("button", { name: "Add a rule" }).click();

@@ -150,8 +150,10 @@ function OneIdentity({ i, save, remove }: { i: Identity; save: (change: object) 
   useUnsaved(changed);
   const submit = (e: Event) => {
     e.preventDefault();
-    // The plain signature is the one that is written here; one made of it stands in messages with rich text.
-    void save({ name, textSignature: signature, htmlSignature: "", replyTo: reply.trim() ? [{ name: null, email: reply.trim() }] : null });
+    // The plain signature is the one that is written here; one made of it stands in messages with rich text. One that another program
+    // made, such as with a picture, stays until somebody writes here.
+    const signed = signature !== i.textSignature ? { textSignature: signature, htmlSignature: "" } : {};
+    void save({ name, ...signed, replyTo: reply.trim() ? [{ name: null, email: reply.trim() }] : null });
   };
   const ask = async () => {
     if (await confirm(t("identity_remove"), t("identity_remove_text"), t("remove"), true)) await remove();
@@ -163,6 +165,7 @@ function OneIdentity({ i, save, remove }: { i: Identity; save: (change: object) 
         <label class="field"><span>{t("name")}</span><input value={name} maxLength={200} onInput={(e) => setName(e.currentTarget.value)} /></label>
         <label class="field"><span>{t("reply_to")}</span><input type="email" value={reply} placeholder={i.email} onInput={(e) => setReply(e.currentTarget.value)} /></label>
         <label class="field"><span>{t("signature")}</span><textarea rows={4} value={signature} maxLength={10000} onInput={(e) => setSignature(e.currentTarget.value)} /></label>
+        {i.htmlSignature && <p class="soft">{t("signature_rich")}</p>}
         <div class="part-buttons">
           <Button type="submit" primary disabled={!changed}>{t("save")}</Button>
           {i.mayDelete && <Button onClick={() => void ask()}>{t("remove")}</Button>}
