@@ -26,9 +26,10 @@ try {
   const page = await browser.newPage();
   await page.setViewport({ width: 1440, height: 900 });
   page.setDefaultTimeout(15_000);
-  page.on("pageerror", (error) => troubles.push(String(error.stack ?? error)));
-  // Of a frame that went before its page came Firefox says so without an address; what fails otherwise has one.
-  page.on("console", (m) => m.type() === "error" && !m.text().includes("Failed to load ‘’.") && troubles.push(m.text()));
+  // Of a frame that went before its page came Firefox says so without an address, in the console or as an error; what fails otherwise has one.
+  const note = (text) => text.includes("Failed to load ‘’.") || troubles.push(text);
+  page.on("pageerror", (error) => note(String(error.stack ?? error)));
+  page.on("console", (m) => m.type() === "error" && note(m.text()));
   const named = (role, name) => page.locator(`::-p-aria([name="${name}"][role="${role}"])`);
   const seen = (text) => page.waitForSelector(`::-p-text(${text})`);
   const sends = async () => {

@@ -20,7 +20,7 @@ await flow(async ({ person }) => {
     if (n < 3) await page.getByText("Nothing waits").waitFor();
   }
   const paused = page.locator(".outbox-paused");
-  await paused.getByText(/Sending is paused until \d\d:\d\d/).waitFor();
+  await paused.getByText(/Sending is paused until (?:\w+ )?\d\d:\d\d/).waitFor();
   await paused.getByText("2 of 2").waitFor();
   await paused.getByText("The webmail: 2 messages").waitFor(); // so it was not somebody else's program
   assert.doesNotMatch(await paused.textContent(), /UTC/); // the clock is the reader's, in the text of the cause, too

@@ -25,7 +25,6 @@ let dragged: { chip: Chip; from: Signal<Chip[]> } | undefined;
 
 export function Recipients({ label, chips, others, inputRef, onEnter }: Line & { others: Line[]; inputRef: { current: HTMLInputElement | null }; onEnter?: () => void }) {
   const [text, setText] = useState("");
-  const [over, setOver] = useState(false);
   const { people, propose, forget } = useProposals(chips);
   const list = useRef<HTMLUListElement>(null);
   const help = useName();
@@ -67,13 +66,41 @@ export function Recipients({ label, chips, others, inputRef, onEnter }: Line & {
     else return;
     e.preventDefault();
   };
+  const { over, drag, on } = useChipDrop(chips, add);
   const paste = (e: ClipboardEvent) => {
     const all = readAddresses(e.clipboardData?.getData("text/plain") ?? "");
     if (!all.length || (all.length === 1 && all[0]!.bad)) return;
     e.preventDefault();
     add(all);
   };
-  const drop = {
+  const toField = (e: MouseEvent) => {
+    if (e.target !== e.currentTarget) return;
+    e.preventDefault();
+    inputRef.current?.focus();
+  };
+
+  return (
+    <div class={`recipients ${over ? "over" : ""}`} role="group" aria-label={label} onMouseDown={toField} {...on}>
+      <Chips listRef={list} chips={chips} others={others} focus={focus} edit={edit} remove={remove} drag={drag} />
+      <Combobox<Person>
+        label={label} value={text} inputRef={inputRef} describedBy={help} options={people} option={(p) => <Proposal p={p} />} name={(p) => p.name ?? p.email}
+        onInput={type} onKeyDown={keys} onBlur={take} onPaste={paste} onChoose={(p) => add([{ name: p.name, email: p.email }])} removable={(p) => p.recent} onRemove={forget}
+      />
+      <span id={help} hidden>{t("recipients_help")}</span>
+    </div>
+  );
+}
+
+/** useChipDrop lets chips be dragged from field to field. */
+function useChipDrop(chips: Signal<Chip[]>, add: (more: Chip[]) => void) {
+  const [over, setOver] = useState(false);
+  const drag = (e: DragEvent, chip: Chip) => {
+    dragged = { chip, from: chips };
+    e.dataTransfer!.setData(kind, chip.email);
+    e.dataTransfer!.setData("text/plain", written(chip));
+    e.dataTransfer!.effectAllowed = "move";
+  };
+  const on = {
     onDragOver: (e: DragEvent) => {
       if (!dragged || dragged.from === chips || !e.dataTransfer?.types.includes(kind)) return;
       e.preventDefault();
@@ -91,28 +118,7 @@ export function Recipients({ label, chips, others, inputRef, onEnter }: Line & {
       dragged = undefined;
     },
   };
-  const drag = (e: DragEvent, chip: Chip) => {
-    dragged = { chip, from: chips };
-    e.dataTransfer!.setData(kind, chip.email);
-    e.dataTransfer!.setData("text/plain", written(chip));
-    e.dataTransfer!.effectAllowed = "move";
-  };
-  const toField = (e: MouseEvent) => {
-    if (e.target !== e.currentTarget) return;
-    e.preventDefault();
-    inputRef.current?.focus();
-  };
-
-  return (
-    <div class={`recipients ${over ? "over" : ""}`} role="group" aria-label={label} onMouseDown={toField} {...drop}>
-      <Chips listRef={list} chips={chips} others={others} focus={focus} edit={edit} remove={remove} drag={drag} />
-      <Combobox<Person>
-        label={label} value={text} inputRef={inputRef} describedBy={help} options={people} option={(p) => <Proposal p={p} />} name={(p) => p.name ?? p.email}
-        onInput={type} onKeyDown={keys} onBlur={take} onPaste={paste} onChoose={(p) => add([{ name: p.name, email: p.email }])} removable={(p) => p.recent} onRemove={forget}
-      />
-      <span id={help} hidden>{t("recipients_help")}</span>
-    </div>
-  );
+  return { over, drag, on };
 }
 
 /** addTo adds chips whose addresses are not there yet. */
