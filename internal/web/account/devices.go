@@ -1,7 +1,6 @@
 package account
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -183,43 +182,25 @@ func (a *API) code(w http.ResponseWriter, r *http.Request, who *store.Account) (
 	default:
 		return nil, &store.Error{Op: "make code", Kind: store.KindNotFound}
 	}
-	code, err := qrcode.New(target, qrcode.Medium)
-	if err != nil {
-		return nil, fmt.Errorf("account: %w", err)
-	}
+	var image []byte
+	kind := "image/svg+xml"
 	switch r.PathValue("code") {
 	case "qr.svg":
-		w.Header().Set("Content-Type", "image/svg+xml")
-		_, err = w.Write(drawing(code.Bitmap()))
-	case "qr.png":
-		png, failed := code.PNG(512)
-		if failed != nil {
-			return nil, fmt.Errorf("account: %w", failed)
+		svg, err := page.QR(target)
+		if err != nil {
+			return nil, fmt.Errorf("account: %w", err)
 		}
-		w.Header().Set("Content-Type", "image/png")
-		_, err = w.Write(png)
+		image = []byte(svg)
+	case "qr.png":
+		png, err := qrcode.Encode(target, qrcode.Medium, 512)
+		if err != nil {
+			return nil, fmt.Errorf("account: %w", err)
+		}
+		image, kind = png, "image/png"
 	default:
 		return nil, &store.Error{Op: "make code", Kind: store.KindNotFound}
 	}
-	_ = err // a client that went away
+	w.Header().Set("Content-Type", kind)
+	_, _ = w.Write(image) // a client that went away
 	return nil, errAnswered
-}
-
-// drawing draws a code in black on white, whatever the colours of the page: cameras want it so.
-func drawing(dots [][]bool) []byte {
-	var b bytes.Buffer
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" shape-rendering="crispEdges"><rect width="100%%" height="100%%" fill="#fff"/><path d="`, len(dots), len(dots))
-	for y, row := range dots {
-		for x := 0; x < len(row); x++ {
-			from := x
-			for x < len(row) && row[x] {
-				x++
-			}
-			if x > from {
-				fmt.Fprintf(&b, "M%d %dh%dv1h-%dz", from, y, x-from, x-from)
-			}
-		}
-	}
-	b.WriteString(`"/></svg>`)
-	return b.Bytes()
 }

@@ -17,10 +17,10 @@ import (
 
 	"github.com/pquerna/otp"
 	"github.com/pquerna/otp/hotp"
-	"github.com/skip2/go-qrcode"
 
 	"github.com/postiljon/postiljon/internal/cause"
 	"github.com/postiljon/postiljon/internal/store"
+	"github.com/postiljon/postiljon/internal/web/page"
 )
 
 // The codes are those that all apps know (RFC 6238): six digits of SHA-1, another each half minute.
@@ -64,11 +64,11 @@ func (c *Codes) Begin(ctx context.Context, a *store.Account) (Setup, error) {
 	}
 	text := base32NoPad.EncodeToString(secret)
 	u := url.URL{Scheme: "otpauth", Host: "totp", Path: "/" + c.Issuer + ":" + a.Address, RawQuery: "secret=" + text + "&issuer=" + url.PathEscape(c.Issuer)}
-	image, err := qrImage(u.String())
+	image, err := page.QR(u.String())
 	if err != nil {
 		return Setup{}, fmt.Errorf("factor: %w", err)
 	}
-	return Setup{Secret: grouped(text, " "), URI: u.String(), QR: image}, nil
+	return Setup{Secret: grouped(text, " "), URI: u.String(), QR: "data:image/svg+xml," + url.PathEscape(image)}, nil
 }
 
 // Errors of Codes.
@@ -275,28 +275,4 @@ func plain(code string) string {
 		}
 		return -1
 	}, code)
-}
-
-// qrImage draws a QR code as an SVG image, one path for all that is dark.
-func qrImage(text string) (string, error) {
-	q, err := qrcode.New(text, qrcode.Medium)
-	if err != nil {
-		return "", err
-	}
-	rows := q.Bitmap() // with its quiet zone
-	var path strings.Builder
-	for y, row := range rows {
-		for x := 0; x < len(row); x++ {
-			from := x
-			for x < len(row) && row[x] {
-				x++
-			}
-			if x > from {
-				fmt.Fprintf(&path, "M%d %dh%dv1h-%dz", from, y, x-from, x-from)
-			}
-		}
-	}
-	svg := fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h%dv%dH0z"/><path d="%s"/></svg>`,
-		len(rows), len(rows), len(rows), len(rows), path.String())
-	return "data:image/svg+xml," + url.PathEscape(svg), nil
 }

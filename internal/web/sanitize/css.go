@@ -385,65 +385,86 @@ func colourFunction(name string, args []token) (colour, bool) {
 }
 
 // background keeps the colour, the gradient and, where pictures are shown, the first picture of a background.
-func (v *valueWriter) background(list []token) (out []string) {
-	var ground, gradient, picture string
-	var place, size, repeat []string
-	sizes := false // after a slash
+func (v *valueWriter) background(list []token) []string {
+	var b backdrop
 	for i := 0; i < len(list) && i < maxValueTokens; i++ {
 		t := list[i]
 		v.out = v.out[:0]
 		switch t.kind {
 		case css.URLToken:
-			picture = cmp.Or(picture, v.picture(t.text))
+			b.picture = cmp.Or(b.picture, v.picture(t.text))
 		case css.FunctionToken:
 			end := i + 1 + upTo(list[i+1:], css.RightParenthesisToken)
 			if name := strings.ToLower(t.text); v.function(name, list[i+1:end], 0) {
 				if strings.Contains(name, "gradient") {
-					gradient = string(v.out)
+					b.gradient = string(v.out)
 				} else {
-					ground = string(v.out)
+					b.ground = string(v.out)
 				}
 			}
 			i = end
 		case css.DelimToken:
-			sizes = sizes || t.text == "/"
+			b.sizes = b.sizes || t.text == "/"
 		case css.NumberToken, css.PercentageToken, css.DimensionToken:
 			if !v.number(t, 0) {
 				continue
 			}
-			if sizes {
-				size = append(size, string(v.out))
+			if b.sizes {
+				b.size = append(b.size, string(v.out))
 			} else {
-				place = append(place, string(v.out))
+				b.place = append(b.place, string(v.out))
 			}
 		case css.HashToken, css.IdentToken:
-			if text := strings.ToLower(t.text); text == "transparent" || text == "none" || text == "inherit" || text == "initial" {
-				ground = strings.Replace(text, "none", "transparent", 1)
-			} else if strings.Contains(" repeat repeat-x repeat-y no-repeat ", " "+text+" ") {
-				repeat = append(repeat, text)
-			} else if strings.Contains(" left right top bottom center ", " "+text+" ") && !sizes {
-				place = append(place, text)
-			} else if strings.Contains(" cover contain auto ", " "+text+" ") && sizes {
-				size = append(size, text)
-			} else if c, ok := parseColour(text, false); ok {
-				ground = v.w.shade(c, forBackground).String()
+			text := strings.ToLower(t.text)
+			if c, ok := parseColour(text, false); !b.word(text) && ok {
+				b.ground = v.w.shade(c, forBackground).String()
 			}
 		}
 	}
-	if ground != "" {
-		out = append(out, "background-color:"+ground)
+	return b.declarations()
+}
+
+// backdrop is what is kept of a background, in CSS.
+type backdrop struct {
+	ground, gradient, picture string
+	place, size, repeat       []string
+	sizes                     bool // after a slash
+}
+
+// word takes a word of a background that is no colour; false for others.
+func (b *backdrop) word(text string) bool {
+	is := func(words string) bool { return strings.Contains(words, " "+text+" ") }
+	switch {
+	case is(" transparent none inherit initial "):
+		b.ground = strings.Replace(text, "none", "transparent", 1)
+	case is(" repeat repeat-x repeat-y no-repeat "):
+		b.repeat = append(b.repeat, text)
+	case is(" left right top bottom center ") && !b.sizes:
+		b.place = append(b.place, text)
+	case is(" cover contain auto ") && b.sizes:
+		b.size = append(b.size, text)
+	default:
+		return false
 	}
-	if picture == "" {
-		if gradient != "" {
-			out = append(out, "background-image:"+gradient)
+	return true
+}
+
+// declarations write it, apart.
+func (b *backdrop) declarations() (out []string) {
+	if b.ground != "" {
+		out = append(out, "background-color:"+b.ground)
+	}
+	if b.picture == "" {
+		if b.gradient != "" {
+			out = append(out, "background-image:"+b.gradient)
 		}
 		return out
 	}
-	out = append(out, "background-image:"+picture)
+	out = append(out, "background-image:"+b.picture)
 	for _, one := range []struct {
 		name   string
 		values []string
-	}{{"position", place}, {"size", size}, {"repeat", repeat}} {
+	}{{"position", b.place}, {"size", b.size}, {"repeat", b.repeat}} {
 		if n := len(one.values); n > 0 && n <= 2 {
 			out = append(out, "background-"+one.name+":"+strings.Join(one.values, " "))
 		}

@@ -243,11 +243,7 @@ func (w *writer) start() {
 	switch {
 	case a == atom.Body || a == atom.Html:
 		if a == atom.Body && len(w.body) == 0 {
-			t.finish()
-			w.body = bytes.Clone(t.attrs)
-			if t.light {
-				w.body = bytes.Replace(w.body, []byte(behind), []byte(` data-behind="1"`), 1)
-			}
+			w.keepBody(&t)
 		}
 		return
 	case a == atom.Img:
@@ -272,6 +268,15 @@ func (w *writer) start() {
 	w.open(&t)
 	w.stack = append(w.stack, a)
 	w.note(&t)
+}
+
+// keepBody keeps the attributes of the body.
+func (w *writer) keepBody(t *tag) {
+	t.finish()
+	w.body = bytes.Clone(t.attrs)
+	if t.light {
+		w.body = bytes.Replace(w.body, []byte(behind), []byte(` data-behind="1"`), 1)
+	}
 }
 
 // open writes a start tag.
