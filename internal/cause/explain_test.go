@@ -350,19 +350,3 @@ func TestNoCodesToHolders(t *testing.T) {
 		}
 	}
 }
-
-// TestUntilIsOver holds that what is told to be open again is, once the minute that was told has come.
-func TestUntilIsOver(t *testing.T) {
-	c := load(t)
-	for _, at := range []time.Duration{0, time.Nanosecond, 33 * time.Second, time.Minute} {
-		d := Wait(LimitAddressHourly, half.Add(at), Count("limit", 300))
-		told := half
-		if at > 0 {
-			told = half.Add(time.Minute)
-		}
-		want := c.Explain(Wait(LimitAddressHourly, told, Count("limit", 300)), English, Holder)
-		if got := c.Explain(d, English, Holder); got != want {
-			t.Errorf("%s later: %+v, want %+v", at, got, want)
-		}
-	}
-}

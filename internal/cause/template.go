@@ -247,8 +247,7 @@ func (d *Decision) appendValue(dst []byte, p piece, kind Kind, w *writer) ([]byt
 }
 
 // value is what fills a placeholder, nil if that is not known. Decision.Until is
-// {until}, unless a parameter of that name says otherwise. It is told in whole minutes,
-// and what ends within a minute has ended for sure when that is over.
+// {until}, unless a parameter of that name says otherwise.
 func (d *Decision) value(name string) any {
 	for i := range d.Params {
 		if d.Params[i].Name == name {
@@ -256,7 +255,7 @@ func (d *Decision) value(name string) any {
 		}
 	}
 	if name == until && !d.Until.IsZero() {
-		return d.Until.Add(time.Minute - 1).Truncate(time.Minute)
+		return d.Until
 	}
 	return nil
 }
