@@ -157,7 +157,13 @@ func TestMailMoves(t *testing.T) {
 		t.Fatalf("fetched: %+v, %+v", j, j.Refusal)
 	}
 	want := first.mail()
-	if got := second.mail(); fmt.Sprint(got) != fmt.Sprint(want) || len(want) != 4 {
+	with := 0 // mailboxes with mail; those without come along, too
+	for _, text := range want {
+		if text != "" {
+			with++
+		}
+	}
+	if got := second.mail(); fmt.Sprint(got) != fmt.Sprint(want) || with != 4 || len(want) <= with {
 		t.Errorf("the second account has %v, the first %v", got, want)
 	}
 	wrong := strings.Replace(request, s.Accounts[0].Password, "not-this", 1)
