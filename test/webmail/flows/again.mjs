@@ -41,6 +41,10 @@ await flow(async ({ person }) => {
   await row();
   const [mark, line] = await page.locator("#list .row", { hasText: "Nål" }).evaluate((r) => [r.querySelector(".row-preview mark"), r.querySelector(".row-preview")].map((e) => e.getBoundingClientRect().right));
   assert.ok(mark <= line, `${mark} is beyond ${line}`);
+
+  // What was looked for before has its words marked again, whatever was looked for meanwhile.
+  await page.getByRole("combobox", { name: "Search" }).fill("kantarell");
+  await row();
   await page.getByRole("combobox", { name: "Search" }).press("Escape");
 
   // Labels, in two windows.

@@ -45,7 +45,9 @@ await flow(async ({ person }) => {
 
   // The help names every key that there is.
   await page.keyboard.press("?");
-  const keys = await page.getByRole("dialog", { name: "Keyboard shortcuts" }).locator("dt").allInnerTexts();
+  const named = page.getByRole("dialog", { name: "Keyboard shortcuts" }).locator("dt");
+  await named.first().waitFor();
+  const keys = await named.allInnerTexts();
   assert.equal(keys.map((k) => k.replace(/\s+/g, "")).join(" "), "j/↓ k/↑ PgDnPgUp HomeEnd o/↵ u/Esc np →← e/y #/Del ! s ⇧I ⇧U v l z x/␣ ⇧X/⇧␣ *a/CtrlA *n *u *r *s c r a f / gi gs gd go ga gj gt ?");
   await page.keyboard.press("Escape");
 

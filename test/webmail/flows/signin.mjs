@@ -53,7 +53,7 @@ await flow(async ({ person }) => {
   }
 
   // Who was here before has the worker of the webmail in the browser: what is wrong is said then, too, and no page is asked for twice.
-  const back = await person(anna, { expect: ["/sign-in"] });
+  const back = await person(anna, { expect: ["/sign-in", "/api/tour"] }); // its cookies are taken away meanwhile
   await back.goto(`${base}/mail/`);
   await back.evaluate(() => navigator.serviceWorker.ready);
   await back.context().clearCookies();

@@ -217,7 +217,7 @@ export class List {
         return;
       }
       this.apply(changes);
-      this.described?.(unknown);
+      this.described?.(changes.added.map((a) => a.id));
     } catch (error) {
       if (error instanceof MethodError) return this.reset();
       this.fails(error); // the line's return comes here again, too

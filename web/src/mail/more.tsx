@@ -8,6 +8,7 @@ import { may, type Email } from "../core/mail";
 import { go } from "../core/route";
 import { longDate, t } from "../core/text";
 import { compose } from "../compose/open";
+import { theme } from "../read/ready";
 import { whereIs } from "../outbox/lazy";
 import { Dialog, show } from "../ui/dialog";
 import { openMenu, type MenuItem } from "../ui/menu";
@@ -45,13 +46,13 @@ async function printMessage(e: Email): Promise<void> {
 /** printPage prints what is open in colours for paper: frames without scripts cannot print themselves. */
 export async function printPage(): Promise<void> {
   const dark = [...document.querySelectorAll<HTMLIFrameElement>(`.message${document.querySelector(".printed") ? ".printed" : ""} iframe[src*="theme=dark"]`)];
-  const load = (frame: HTMLIFrameElement, from: string, to: string) => new Promise((done) => {
+  const load = (frame: HTMLIFrameElement, theme: string) => new Promise((done) => {
     frame.addEventListener("load", done, { once: true });
-    frame.src = frame.getAttribute("src")!.replace(from, to);
+    frame.src = frame.getAttribute("src")!.replace(/theme=\w+/, theme);
   });
-  await Promise.all(dark.map((frame) => load(frame, "theme=dark", "theme=light")));
+  await Promise.all(dark.map((frame) => load(frame, "theme=light")));
   print();
-  await Promise.all(dark.map((frame) => load(frame, "theme=light", "theme=dark")));
+  await Promise.all(dark.map((frame) => load(frame, theme())));
 }
 
 interface HeadersTold {

@@ -67,7 +67,7 @@ function Shown({ id, index, tab }: { id: string | undefined; index: number; tab:
   const when = longDate(received);
   const who = people(emails);
   const subject = e.subject || t("no_subject");
-  const words = found.value ? snippet(e.id).value : undefined;
+  const words = found.value ? snippet(list.value!, e.id).value : undefined;
   const sent = sentOf(emails);
   const way = sent.length ? told(sent) : undefined;
   return (

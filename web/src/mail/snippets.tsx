@@ -2,7 +2,7 @@
 
 import { signal, type Signal } from "@preact/signals";
 import { call } from "../core/jmap";
-import { list } from "./state";
+import type { List } from "../core/list";
 
 interface SearchSnippet {
   emailId: string;
@@ -10,25 +10,22 @@ interface SearchSnippet {
   preview: string | null;
 }
 
-const snippets = new Map<string, Signal<SearchSnippet | undefined>>();
-let of: object | undefined; // the list they belong to
+const snippets = new WeakMap<List, Map<string, Signal<SearchSnippet | undefined>>>();
 
-export function snippet(id: string): Signal<SearchSnippet | undefined> {
-  let s = snippets.get(id);
-  if (!s) snippets.set(id, (s = signal(undefined)));
+/** snippet is what of an email was found for a list. */
+export function snippet(l: List, id: string): Signal<SearchSnippet | undefined> {
+  let all = snippets.get(l);
+  if (!all) snippets.set(l, (all = new Map()));
+  let s = all.get(id);
+  if (!s) all.set(id, (s = signal(undefined)));
   return s;
 }
 
 /** wantSnippets asks for those of rows that came. A server without them costs nothing but the marks. */
-export function wantSnippets(ids: string[]): void {
-  const l = list.peek();
-  if (!l || ids.length === 0) return;
-  if (of !== l) snippets.forEach((s) => (s.value = undefined));
-  of = l;
+export function wantSnippets(l: List, ids: string[]): void {
+  if (ids.length === 0) return;
   call<SearchSnippet>("SearchSnippet/get", { accountId: l.accountId, filter: l.filter, emailIds: ids }).then(
-    (answer) => {
-      if (list.peek() === l) for (const s of answer.list) snippet(s.emailId).value = s;
-    },
+    (answer) => answer.list.forEach((s) => (snippet(l, s.emailId).value = s)),
     () => {},
   );
 }

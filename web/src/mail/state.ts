@@ -120,8 +120,8 @@ function listOf(q: string): List {
   let l = lists.get(q);
   if (!l) {
     const { filter, sort, collapse, counted, account }: Query = JSON.parse(q);
-    l = new List(filter, sort, collapse, counted, account);
-    if (!collapse) l.described = wantSnippets;
+    const made = (l = new List(filter, sort, collapse, counted, account));
+    if (!collapse) l.described = (ids) => wantSnippets(made, ids);
     const inbox = mailboxes.peek().find((m) => m.role === "inbox")?.id;
     if (first.responses && collapse && filter.inMailbox === inbox && sort.length === 1 && !sort[0]!.isAscending) l.begin(first.responses);
     delete first.responses; // only what is shown first is still true
