@@ -11,7 +11,7 @@ await flow(async ({ person }) => {
   const kept = letter("Kalaset", 1);
   await mail(`APPEND Sent (\\Seen) {${kept.length}+}\r\n${kept}`);
   await submit(anna, "strict@far.test", kept);
-  const page = await person(anna);
+  const page = await person(anna, { expect: ["status of 404"] }); // the copy that goes is asked for once more where its report went first
   for (const [subject, id] of [["Kalaset", 1], ["Resan", 2]]) {
     if (id === 2) await submit(anna, "strict@far.test", letter(subject, id), "RET=FULL");
     await page.goto(`${base}/mail/inbox`);

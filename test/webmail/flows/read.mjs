@@ -17,7 +17,7 @@ await flow(async ({ person }) => {
   // What is dark on the page is light on paper.
   await page.evaluate(() => (window.print = () => (window.paper = document.querySelector("iframe.body").src)));
   await page.keyboard.press("Control+p");
-  await until(page, () => window.paper?.includes("theme=light") && document.querySelector("iframe.body").src.includes("theme=dark"));
+  await until(page, () => window.paper?.includes("theme=light") && document.querySelector("iframe.body").contentDocument?.URL.includes("theme=dark"));
   await page.emulateMedia({ colorScheme: "light" }); // and what is open becomes light as the page does
   await until(page, () => /^\/m\/.*theme=light/.test(document.querySelector("iframe.body").getAttribute("src")));
 
