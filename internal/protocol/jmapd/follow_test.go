@@ -469,6 +469,13 @@ func TestFollowAtOnce(t *testing.T) {
 	}
 }
 
+// another makes an account for one run of a property, with who asks for it and dice.
+func (w *world) another(t *rapid.T, n int) (store.Account, *follower, func(n int) int) {
+	a := storetest.Account(w.t, w.store, fmt.Sprintf("a%d@example.org", n))
+	w.others.Store(a.Address, a)
+	return a, &follower{t: t, w: w, account: a, of: a.ID}, func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "dice") }
+}
+
 // TestFollowUpTo holds that a client which has the beginning of a list alone has it right up to the last one that it knows, where what is
 // listed and its order never change (RFC 8620 section 5.6, upToId).
 func TestFollowUpTo(t *testing.T) {
@@ -478,10 +485,7 @@ func TestFollowUpTo(t *testing.T) {
 		if n++; n > 30 {
 			return // each takes its time
 		}
-		a := storetest.Account(w.t, w.store, fmt.Sprintf("a%d@example.org", n))
-		w.others.Store(a.Address, a)
-		dice := func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "dice") }
-		f := &follower{t: t, w: w, account: a, of: a.ID}
+		a, f, dice := w.another(t, n)
 		for range 5 + dice(10) {
 			w.happens(t, a, dice)
 		}
@@ -519,10 +523,7 @@ func TestStatesOfGet(t *testing.T) {
 		if n++; n > 30 {
 			return // each takes its time
 		}
-		a := storetest.Account(w.t, w.store, fmt.Sprintf("a%d@example.org", n))
-		w.others.Store(a.Address, a)
-		dice := func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "dice") }
-		f := &follower{t: t, w: w, account: a, of: a.ID}
+		a, f, dice := w.another(t, n)
 		was, stood := map[string]any{}, map[string]string{}
 		for range 1 + dice(12) {
 			switch dice(4) {

@@ -5,6 +5,7 @@ import { first } from "../core/first";
 import { call, online, send } from "../core/jmap";
 import { mailboxes, shared, sharers, type Mailbox } from "../core/mail";
 import { lang } from "../core/text";
+import { theme } from "../read/ready";
 import type { Kept } from "./database";
 import { newestFirst, type Full } from "./matches";
 
@@ -142,7 +143,7 @@ async function changedSince(accountId: string, since?: Since): Promise<{ state: 
 }
 
 /** addressOf is where a text is kept: without what the look of a page adds but the theme. */
-const addressOf = (id: string): string => `/m/${id}/body?theme=${matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"}`;
+const addressOf = (id: string): string => `/m/${id}/body?${theme()}`;
 
 /** keepTexts keeps texts and files of the messages that are kept, and notes how far it is. */
 async function keepTexts(database: Kept, wanted: Set<string>): Promise<void> {

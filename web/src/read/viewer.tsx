@@ -8,6 +8,7 @@ import { lang, longDate, size, t } from "../core/text";
 import { Dialog, show } from "../ui/dialog";
 import { Icon } from "../ui/icon";
 import type { Part } from "./detail";
+import { theme } from "./ready";
 
 /** view shows an attachment of an email; url is where it can be had as a file. */
 export function view(id: string, p: Part, name: string, url: string): void {
@@ -77,10 +78,9 @@ function Text({ id, part, close }: { id: string; part: string; close: () => void
       void compose(mailto(link.href));
     });
   };
-  const theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
   if (failed) return <p class="soft">{t("read_failed")}</p>;
   return (
-    <iframe ref={frame} title={t("message_text")} sandbox="allow-same-origin allow-popups allow-popups-to-escape-sandbox" src={`/m/${id}/body?part=${part}&images=0&theme=${theme}&lang=${lang}`}
+    <iframe ref={frame} title={t("message_text")} sandbox="allow-same-origin allow-popups allow-popups-to-escape-sandbox" src={`/m/${id}/body?part=${part}&images=0&${theme()}&lang=${lang}`}
       onLoad={loaded} />
   );
 }
